@@ -1,0 +1,21 @@
+/** One thing wrong with a part of the configuration. `path` is relative to the part that was checked. */
+export interface Problem {
+  readonly path: readonly (string | number)[];
+  /** What is wrong and what to write instead, in one line. */
+  readonly message: string;
+}
+
+/** The result of a pure check: the value, or everything that is wrong. */
+export type Checked<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** A passed check. */
+export function passed<T>(value: T): Checked<T> {
+  return { ok: true, value };
+}
+
+/** A failed check with one problem at `path`. */
+export function failed(path: readonly (string | number)[], message: string): Checked<never> {
+  return { ok: false, problems: [{ path, message }] };
+}

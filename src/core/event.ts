@@ -1,0 +1,83 @@
+import type { Value } from './reading.ts';
+
+/** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */
+export type AlarmState =
+  | 'normal' // A
+  | 'unacked' // B
+  | 'acked' // C
+  | 'returned-unacked' // D
+  | 'latched-unacked' // E
+  | 'latched-acked' // F
+  | 'shelved' // G
+  | 'suppressed' // H
+  | 'out-of-service'; // I
+
+/** What happened to an alarm. */
+export type AlarmChange =
+  | 'raised'
+  | 'acked'
+  | 'returned'
+  | 'cleared'
+  | 'reset'
+  | 'shelved'
+  | 'unshelved'
+  | 'suppressed'
+  | 'unsuppressed'
+  | 'out-of-service'
+  | 'in-service';
+
+/** Priorities of alarms and findings, ISA-18.2 clause 9. */
+export type Priority = 'low' | 'medium' | 'high' | 'critical';
+
+/** What an event says, by kind. Everything is JSON; integers beyond 2⁵³ are decimal strings. */
+export type EventBody =
+  | {
+      readonly kind: 'alarm';
+      readonly id: string;
+      readonly occurrence: number;
+      readonly change: AlarmChange;
+      readonly state: AlarmState;
+      readonly priority: Priority;
+      readonly tag?: string;
+      readonly value?: Value;
+      readonly limit?: Value | readonly Value[];
+      readonly message: string;
+      readonly [detail: string]: unknown;
+    }
+  | {
+      readonly kind: 'spc';
+      readonly id: string;
+      readonly chart: string;
+      readonly rule: string;
+      readonly point: number;
+      readonly value: number;
+      readonly center: number;
+      readonly lcl: number | null;
+      readonly ucl: number | null;
+      readonly limits: number;
+      readonly [detail: string]: unknown;
+    }
+  | {
+      readonly kind: 'gap';
+      readonly stream: 'readings' | 'events';
+      readonly from: number;
+      /** Last number of the gap, included. */
+      readonly to: number;
+      readonly count: number;
+      readonly cause: string;
+      readonly [detail: string]: unknown;
+    }
+  | {
+      readonly kind: 'lifecycle' | 'quality' | 'production' | 'maintenance' | 'audit';
+      readonly what: string;
+      readonly message: string;
+      readonly [detail: string]: unknown;
+    };
+
+/** An event with its instant. It gets its number when it is committed. */
+export interface GatewayEvent {
+  readonly wallMs: number;
+  readonly monoMs: number;
+  readonly clockKnown: boolean;
+  readonly body: EventBody;
+}

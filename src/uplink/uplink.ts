@@ -1,0 +1,66 @@
+import type { GatewayEvent } from '../core/event.ts';
+import type { DeviceRecord } from '../core/reading.ts';
+
+/** `live` is new data; `backfill` is what an outage held back, oldest first. */
+export type Lane = 'live' | 'backfill';
+
+/** What is sent in one message: consecutive records, or one event. `seq` is the number of the first. */
+export type OutgoingBatch =
+  | { readonly kind: 'readings'; readonly epoch: string; readonly seq: number; readonly lane: Lane; readonly records: readonly DeviceRecord[] }
+  | { readonly kind: 'event'; readonly epoch: string; readonly seq: number; readonly event: GatewayEvent };
+
+/**
+ * What became of a batch. `rejected`: the other side will never take it as it is (too large, not authorised for the
+ * topic, malformed): the forwarder splits it, and quarantines what cannot be split.
+ */
+export type SendResult = { readonly ok: true } | { readonly ok: false; readonly why: string };
+
+/** Why a session ended; `takenOver` when another client with the same id came. */
+export interface SessionEnd {
+  readonly reason: string;
+  readonly takenOver: boolean;
+}
+
+/**
+ * One connection to the other side.
+ *
+ * Rules, kept by `test/contract/uplink.ts`:
+ * 1. `send` resolves when the other side has confirmed, never before. It rejects when the batch was not confirmed by its
+ *    deadline or the session ended; then nothing is known of the batch, and it will be sent again.
+ * 2. Up to `window` sends may be under way; they may be confirmed out of order.
+ * 3. `ended` resolves once, when the session is over for whatever reason; after that every `send` rejects at once.
+ * 4. `close` says goodbye, is idempotent and takes at most two seconds, whatever the other side does.
+ */
+export interface UplinkSession {
+  readonly window: number;
+  readonly ended: Promise<SessionEnd>;
+  send(batch: OutgoingBatch, signal: AbortSignal): Promise<SendResult>;
+  close(): Promise<void>;
+}
+
+/** Somewhere records are sent. It keeps no queue: the store is the only one. */
+export interface Uplink {
+  readonly name: string;
+  /** Limits on one message. The forwarder cuts batches to them. */
+  readonly limits: { readonly records: number; readonly fields: number };
+  /** Opens a session, or rejects with a message that names the cause and its remedy. Every call is a new connection. */
+  connect(signal: AbortSignal): Promise<UplinkSession>;
+}
+
+/** What is told of an uplink in `status`. */
+export interface UplinkStatus {
+  readonly name: string;
+  readonly state: 'connected' | 'connecting' | 'waiting' | 'stopped';
+  /** Why it is not connected. */
+  readonly reason: string | undefined;
+  readonly sinceMs: number;
+  /** Records and events that still have to be delivered. */
+  readonly pendingRecords: number;
+  readonly pendingEvents: number;
+  readonly deliveredRecords: number;
+  readonly deliveredEvents: number;
+  readonly quarantinedRecords: number;
+  readonly sessions: number;
+  /** Seconds until the backlog is gone at the present rate; undefined when there is none or no rate yet. */
+  readonly catchUpSeconds: number | undefined;
+}
