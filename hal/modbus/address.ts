@@ -1,0 +1,33 @@
+/** The four tables of a Modbus device. */
+export type Table = 'coil' | 'discrete' | 'input' | 'holding';
+
+/** Types of contract §1. */
+export const MODBUS_TYPES = [
+  'bool', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64', 'bcd16', 'bcd32', 'string',
+] as const;
+export type ModbusType = (typeof MODBUS_TYPES)[number];
+
+/** Order of the bytes of a value on the wire; for 64 bits the same letters by word and byte. */
+export const ORDERS = ['ABCD', 'CDAB', 'BADC', 'DCBA'] as const;
+export type Order = (typeof ORDERS)[number];
+
+/** Where a tag is and what it means. Made by `checkModbusTag`; complete, nothing to default. */
+export interface ModbusAddress {
+  readonly unit: number;
+  readonly table: Table;
+  /** Zero-based protocol address of the first register or bit. */
+  readonly start: number;
+  /** Registers of the value (1, 2, 4, or those of a string); 1 for a coil or discrete input. */
+  readonly count: number;
+  readonly type: ModbusType;
+  readonly order: Order;
+  /** Bit of a register, 0 the least significant; undefined for whole registers and for bit tables. */
+  readonly bit: number | undefined;
+  /** Raw bit patterns that mean "no value", as unsigned numbers of the value's width. */
+  readonly invalid: readonly bigint[];
+  /** Deadline of one request to this device, ms; undefined: the channel's. */
+  readonly timeoutMs: number | undefined;
+  /** Largest block this device answers, registers and bits; undefined: 125 and 2000. */
+  readonly maxRegisters: number | undefined;
+  readonly maxBits: number | undefined;
+}

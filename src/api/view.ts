@@ -1,0 +1,79 @@
+import type { Reading, TagId } from '../core/reading.ts';
+import type { HistoryPage, HistoryQuery, StoreStatus } from '../store/store.ts';
+import type { UplinkStatus } from '../uplink/uplink.ts';
+
+/** A channel at a glance. */
+export interface ChannelStatus {
+  readonly name: string;
+  readonly driver: string;
+  readonly simulated: boolean;
+  readonly state: 'connected' | 'connecting' | 'waiting' | 'stopped';
+  /** Why it is not connected, with the remedy. */
+  readonly reason: string | undefined;
+  readonly sinceMs: number;
+  /** Scans that were due and were made, and those skipped because the line was late. */
+  readonly scans: number;
+  readonly skipped: number;
+  /** Share of time the line was in use, 0…1; undefined where the driver does not measure it. */
+  readonly utilisation: number | undefined;
+  readonly devices: readonly DeviceStatus[];
+}
+
+/** A device at a glance. */
+export interface DeviceStatus {
+  readonly name: string;
+  readonly state: 'online' | 'degraded' | 'offline' | 'waiting';
+  readonly reason: string | undefined;
+  readonly tags: number;
+  readonly good: number;
+  readonly uncertain: number;
+  readonly bad: number;
+  /** Counters of the driver, where it has them. */
+  readonly requests: number | undefined;
+  readonly timeouts: number | undefined;
+  readonly garbled: number | undefined;
+  readonly exceptions: number | undefined;
+  readonly responseMsP50: number | undefined;
+  readonly responseMsP95: number | undefined;
+}
+
+/** Everything `status` tells. Times are UTC ms. */
+export interface GatewayStatus {
+  readonly gateway: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly config: { readonly file: string; readonly hash: string };
+  readonly startedMs: number;
+  readonly nowMs: number;
+  readonly clockKnown: boolean;
+  readonly simulated: boolean;
+  readonly rssBytes: number;
+  /** Readings a second over the last minute. */
+  readonly readingsPerSecond: number;
+  readonly channels: readonly ChannelStatus[];
+  readonly store: StoreStatus;
+  readonly uplinks: readonly UplinkStatus[];
+}
+
+/** A tag with its last reading. */
+export interface TagView {
+  readonly tag: TagId;
+  readonly unit: string | undefined;
+  readonly everyMs: number | undefined;
+  readonly description: string | undefined;
+  /** Undefined before the first read. */
+  readonly last: Reading | undefined;
+  /** Readings so far, changes among them. */
+  readonly readings: number;
+}
+
+/** What the API is handed to serve. It knows nothing of how the gateway is made. */
+export interface GatewayView {
+  status(): Promise<GatewayStatus>;
+  tags(): readonly TagView[];
+  /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */
+  readNow(tags: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]>;
+  history(query: HistoryQuery): Promise<HistoryPage>;
+  /** Calls back with every reading as it is made; the returned function ends it. */
+  onReadings(listener: (readings: readonly Reading[]) => void): () => void;
+}

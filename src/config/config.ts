@@ -1,0 +1,125 @@
+import type { DriverType, Tag } from '../../hal/driver.ts';
+
+/** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
+export type SecretRef = { readonly file: string } | { readonly env: string };
+
+/** One tag, checked and complete. */
+export interface TagConfig {
+  /** The tag as its driver sees it. */
+  readonly tag: Tag;
+  /** Scan period, ms; 0 is back to back; undefined for a tag that its driver reports by itself. */
+  readonly everyMs: number | undefined;
+  /** The published value is raw · scale + offset. */
+  readonly scale: number;
+  readonly offset: number;
+  readonly unit: string | undefined;
+  /** Report only changes larger than this, in engineering units. */
+  readonly deadband: number | undefined;
+  /** Report at least this often even when nothing changes. */
+  readonly heartbeatMs: number | undefined;
+  /** A value outside is uncertain `out-of-range`. */
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly counter: boolean;
+  readonly writable: WriteLimits | undefined;
+  readonly description: string | undefined;
+}
+
+/** What may be written to a tag, in engineering units. */
+export interface WriteLimits {
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly perMinute: number | undefined;
+}
+
+/** One device with its tags. */
+export interface DeviceConfig {
+  readonly name: string;
+  readonly profile: string | undefined;
+  readonly tags: readonly TagConfig[];
+}
+
+/** One channel with the devices on it. */
+export interface ChannelConfig {
+  readonly name: string;
+  readonly driver: DriverType;
+  /** The channel in its driver's own form, made by `checkChannel`. */
+  readonly options: unknown;
+  readonly devices: readonly DeviceConfig[];
+}
+
+/** Where and how much is stored. */
+export interface StoreConfig {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly commitEveryMs: number;
+  readonly replayMs: number;
+}
+
+/** TLS files of a connection. */
+export interface TlsConfig {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** An MQTT uplink. */
+export interface MqttConfig {
+  readonly type: 'mqtt';
+  readonly name: string;
+  readonly url: string;
+  readonly format: 'json';
+  /** 4 is MQTT 3.1.1, 5 is MQTT 5. */
+  readonly protocolVersion: 4 | 5;
+  readonly clientId: string;
+  /** Topic root with `{id}` and `{location}` already filled in. */
+  readonly topic: string;
+  readonly topics: 'batch' | 'per-tag';
+  readonly compression: 'none' | 'deflate';
+  readonly username: string | undefined;
+  readonly password: SecretRef | undefined;
+  readonly tls: TlsConfig | undefined;
+  /** Records per second of the backfill lane. */
+  readonly backfillRate: number;
+  readonly keepaliveMs: number;
+  /** How long one message may wait for its acknowledgement. */
+  readonly ackTimeoutMs: number;
+}
+
+/** Any uplink. */
+export type UplinkConfig = MqttConfig;
+
+/** Where the local API listens beside its Unix socket; undefined: nowhere else. */
+export interface ApiConfig {
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+}
+
+/** A whole file, checked. */
+export interface Config {
+  /** The file it came from, absolute. */
+  readonly file: string;
+  /** First 12 hex digits of the SHA-256 of its text and that of every file merged into it. */
+  readonly hash: string;
+  readonly gateway: { readonly id: string; readonly location: string | undefined; readonly timezone: string };
+  readonly channels: readonly ChannelConfig[];
+  readonly store: StoreConfig;
+  readonly uplinks: readonly UplinkConfig[];
+  readonly api: ApiConfig;
+}
+
+/** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. Lines and columns count from 1. */
+export interface ConfigProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Dotted path, `devices.press-1.tags.oil-temp.type`; empty for the whole file. */
+  readonly path: string;
+  readonly message: string;
+  readonly severity: 'error' | 'warning';
+}
+
+/** The outcome of loading. Warnings come with a good configuration too. */
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
