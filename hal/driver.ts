@@ -2,8 +2,8 @@ import type { ZodRawShape } from 'zod';
 import type { Checked } from '../src/core/checked.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/core/log.ts';
-import type { Random } from '../src/core/random.ts';
 import type { Failure } from '../src/core/quality.ts';
+import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value } from '../src/core/reading.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
@@ -71,7 +71,11 @@ export interface Eventful<A = unknown> {
    * Results come through `onResult` from now on, never before `subscribe` returned; the returned function ends them.
    * When the line is lost, `onLost` is called once and nothing follows.
    */
-  subscribe(tags: readonly Tag<A>[], onResult: (tag: Tag<A>, result: ReadResult) => void, onLost: (lost: NotConnected) => void): () => void;
+  subscribe(
+    tags: readonly Tag<A>[],
+    onResult: (tag: Tag<A>, result: ReadResult) => void,
+    onLost: (lost: NotConnected) => void,
+  ): () => void;
 }
 
 /** A driver that counts what happens on its line. */
@@ -122,7 +126,12 @@ export interface DriverDeps {
 
 /** The requests of one scan and what they cost, for `check`. */
 export interface PlanEstimate {
-  readonly requests: readonly { readonly device: string; readonly text: string; readonly tags: readonly TagId[]; readonly lineMs: number }[];
+  readonly requests: readonly {
+    readonly device: string;
+    readonly text: string;
+    readonly tags: readonly TagId[];
+    readonly lineMs: number;
+  }[];
 }
 
 /** Options of a tag that belong to its driver: the validated keys of `tagShape`, and `address` as text if given. */

@@ -3,7 +3,18 @@ export type Table = 'coil' | 'discrete' | 'input' | 'holding';
 
 /** Types of contract §1. */
 export const MODBUS_TYPES = [
-  'bool', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64', 'bcd16', 'bcd32', 'string',
+  'bool',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'float32',
+  'float64',
+  'bcd16',
+  'bcd32',
+  'string',
 ] as const;
 export type ModbusType = (typeof MODBUS_TYPES)[number];
 

@@ -32,7 +32,11 @@ interface Quota {
  * @param write gets one finished line without a line end, and its level
  * @param threshold lines below this level are dropped
  */
-export function createLogger(clock: Clock, write: (line: string, level: Level) => void, threshold: Level = 'info'): Logger {
+export function createLogger(
+  clock: Clock,
+  write: (line: string, level: Level) => void,
+  threshold: Level = 'info',
+): Logger {
   const order: Level[] = ['debug', 'info', 'warn', 'error'];
   const quotas = new Map<string, Quota>();
 
@@ -42,7 +46,8 @@ export function createLogger(clock: Clock, write: (line: string, level: Level) =
     const nowMs = clock.monoMs();
     let quota = quotas.get(key);
     if (!quota || nowMs - quota.windowStartMs >= WINDOW_MS) {
-      if (quota && quota.suppressed > 0) write(line(scope, `${quota.suppressed} more lines like these were left out`), level);
+      if (quota && quota.suppressed > 0)
+        write(line(scope, `${quota.suppressed} more lines like these were left out`), level);
       if (quotas.size >= MAX_TRACKED) quotas.clear();
       quota = { windowStartMs: nowMs, written: 0, suppressed: 0 };
       quotas.set(key, quota);

@@ -7,7 +7,11 @@ export const DOUBTS = {
   'out-of-range': { code: 0x40940000, opcUa: 'UncertainEngineeringUnitsExceeded', means: 'outside the tag’s min…max' },
   'last-usable': { code: 0x40900000, opcUa: 'UncertainLastUsableValue', means: 'the device is busy; last value kept' },
   'counter-reset': { code: 0x40950000, opcUa: 'UncertainSubNormal', means: 'the counter went back; counted from zero' },
-  'missed-edges': { code: 0x40950000, opcUa: 'UncertainSubNormal', means: 'edges were lost; the count is a lower bound' },
+  'missed-edges': {
+    code: 0x40950000,
+    opcUa: 'UncertainSubNormal',
+    means: 'edges were lost; the count is a lower bound',
+  },
   stuck: { code: 0x40930000, opcUa: 'UncertainSensorNotAccurate', means: 'no change on a signal that always moves' },
 } as const;
 
@@ -23,9 +27,17 @@ export const FAILURES = {
   'gateway-path': { code: 0x80310000, opcUa: 'BadNoCommunication', means: 'Modbus exception 0A from a gateway' },
   'gateway-target': { code: 0x80310000, opcUa: 'BadNoCommunication', means: 'Modbus exception 0B from a gateway' },
   'illegal-function': { code: 0x80890000, opcUa: 'BadConfigurationError', means: 'Modbus exception 01' },
-  'illegal-address': { code: 0x80890000, opcUa: 'BadConfigurationError', means: 'Modbus exception 02: no such register' },
+  'illegal-address': {
+    code: 0x80890000,
+    opcUa: 'BadConfigurationError',
+    means: 'Modbus exception 02: no such register',
+  },
   'illegal-value': { code: 0x80890000, opcUa: 'BadConfigurationError', means: 'Modbus exception 03' },
-  'device-failure': { code: 0x808b0000, opcUa: 'BadDeviceFailure', means: 'Modbus exception 04 or 08, or a device fault' },
+  'device-failure': {
+    code: 0x808b0000,
+    opcUa: 'BadDeviceFailure',
+    means: 'Modbus exception 04 or 08, or a device fault',
+  },
   'device-busy': { code: 0x808b0000, opcUa: 'BadDeviceFailure', means: 'Modbus exception 05 or 06 for too long' },
   'sensor-failure': { code: 0x808c0000, opcUa: 'BadSensorFailure', means: 'sensor checksum, NaN or a sentinel value' },
   'decode-error': { code: 0x80070000, opcUa: 'BadDecodingError', means: 'the raw data is not of the tag’s type' },
@@ -38,7 +50,9 @@ export const FAILURES = {
 export type Failure = keyof typeof FAILURES;
 
 /** The OPC UA status code of an outcome, as an unsigned 32-bit number; 0 is Good. */
-export function opcUaCode(outcome: { quality: 'good' } | { quality: 'uncertain'; why: Doubt } | { quality: 'bad'; why: Failure }): number {
+export function opcUaCode(
+  outcome: { quality: 'good' } | { quality: 'uncertain'; why: Doubt } | { quality: 'bad'; why: Failure },
+): number {
   if (outcome.quality === 'good') return 0;
   return outcome.quality === 'uncertain' ? DOUBTS[outcome.why].code : FAILURES[outcome.why].code;
 }

@@ -33,7 +33,12 @@ export function formatDuration(ms: number): string {
   if (ms < 1) return `${Math.round(ms * 1000)}us`;
   if (ms < 1000) return `${round(ms)}ms`;
   if (ms < 60_000) return `${round(ms / 1000)}s`;
-  const units: [string, number][] = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1000]];
+  const units: [string, number][] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ];
   const first = units.findIndex(([, size]) => ms >= size);
   const [unit, size] = units[first]!;
   const whole = Math.floor(ms / size);

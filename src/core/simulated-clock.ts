@@ -83,7 +83,8 @@ export class SimulatedClock implements Clock {
   private next(): Timer | undefined {
     let first: Timer | undefined;
     for (const timer of this.timers) {
-      if (!first || timer.dueMs < first.dueMs || (timer.dueMs === first.dueMs && timer.order < first.order)) first = timer;
+      if (!first || timer.dueMs < first.dueMs || (timer.dueMs === first.dueMs && timer.order < first.order))
+        first = timer;
     }
     return first;
   }

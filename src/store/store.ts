@@ -1,5 +1,5 @@
-import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayEvent } from '../core/event.ts';
+import type { DeviceRecord } from '../core/reading.ts';
 
 /** The two numbered streams. Each has sequence numbers of its own, from 1, without unexplained gaps. */
 export type Stream = 'readings' | 'events';
@@ -92,7 +92,13 @@ export interface HistoryQuery {
 
 /** One page of history. `next` is what to pass as `afterSeq`; undefined at the end. */
 export interface HistoryPage {
-  readonly points: readonly { readonly seq: number; readonly wallMs: number; readonly quality: 'good' | 'uncertain' | 'bad'; readonly value?: number | bigint | boolean | string; readonly why?: string }[];
+  readonly points: readonly {
+    readonly seq: number;
+    readonly wallMs: number;
+    readonly quality: 'good' | 'uncertain' | 'bad';
+    readonly value?: number | bigint | boolean | string;
+    readonly why?: string;
+  }[];
   readonly next: number | undefined;
 }
 

@@ -6,7 +6,13 @@ export type Lane = 'live' | 'backfill';
 
 /** What is sent in one message: consecutive records, or one event. `seq` is the number of the first. */
 export type OutgoingBatch =
-  | { readonly kind: 'readings'; readonly epoch: string; readonly seq: number; readonly lane: Lane; readonly records: readonly DeviceRecord[] }
+  | {
+      readonly kind: 'readings';
+      readonly epoch: string;
+      readonly seq: number;
+      readonly lane: Lane;
+      readonly records: readonly DeviceRecord[];
+    }
   | { readonly kind: 'event'; readonly epoch: string; readonly seq: number; readonly event: GatewayEvent };
 
 /**
