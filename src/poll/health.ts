@@ -1,0 +1,59 @@
+/**
+ * The circuit breaker of one device, pure. A device is offline only after enough failed scans *and* enough time, so
+ * that neither one burst of noise nor one slow scan puts it away; offline it is probed with growing pauses.
+ */
+export type Health =
+  | { readonly state: 'online' }
+  | { readonly state: 'degraded'; readonly failures: number; readonly sinceMs: number }
+  | { readonly state: 'offline'; readonly sinceMs: number; readonly probes: number; readonly nextProbeMs: number };
+
+/** Failed scans in a row that make a device offline, when they also took {@link OFFLINE_AFTER_MS}. */
+export const OFFLINE_AFTER_SCANS = 3;
+
+/** Time without any answer that makes a device offline, when there were {@link OFFLINE_AFTER_SCANS}. */
+export const OFFLINE_AFTER_MS = 2000;
+
+/** Pauses between probes of an offline device: doubled from the first to the last. */
+export const FIRST_PROBE_MS = 500;
+export const LAST_PROBE_MS = 5000;
+
+/** The start: nothing is held against a device that was not asked yet. */
+export const healthy: Health = { state: 'online' };
+
+/** The device answered, with a value or with an exception of its own: it is alive. */
+export function afterAnswer(): Health {
+  return healthy;
+}
+
+/** The device did not answer a request that ended at `nowMs` (monotonic). */
+export function afterSilence(health: Health, nowMs: number): Health {
+  switch (health.state) {
+    case 'online':
+      return { state: 'degraded', failures: 1, sinceMs: nowMs };
+    case 'degraded': {
+      const failures = health.failures + 1;
+      if (failures < OFFLINE_AFTER_SCANS || nowMs - health.sinceMs < OFFLINE_AFTER_MS) {
+        return { ...health, failures };
+      }
+      return { state: 'offline', sinceMs: health.sinceMs, probes: 0, nextProbeMs: nowMs + FIRST_PROBE_MS };
+    }
+    case 'offline': {
+      const probes = health.probes + 1;
+      const pauseMs = Math.min(LAST_PROBE_MS, FIRST_PROBE_MS * 2 ** Math.min(probes, 20));
+      return { ...health, probes, nextProbeMs: nowMs + pauseMs };
+    }
+  }
+}
+
+/** Makes an offline device's next probe due at once: another device on its line just came back. */
+export function probeSoon(health: Health, nowMs: number): Health {
+  return health.state === 'offline' ? { ...health, probes: 0, nextProbeMs: nowMs } : health;
+}
+
+/** Probes of silent devices may use at most this share of a line. */
+export const PROBE_SHARE = 0.05;
+
+/** The earliest time for the next probe on a line, after one that ended at `nowMs` and cost `costMs` in vain. */
+export function nextProbeSlot(nowMs: number, costMs: number): number {
+  return nowMs + costMs * (1 / PROBE_SHARE - 1);
+}

@@ -1,0 +1,42 @@
+import type { ReadResult } from '../../hal/driver.ts';
+import type { Outcome, Value } from '../core/reading.ts';
+
+/** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
+export interface Conversion {
+  readonly scale: number;
+  readonly offset: number;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/**
+ * raw · scale + offset. Where 1/scale is a whole number the raw value is divided by it, because 3/10 is 0.3 and
+ * 3·0.1 is not. A scaled 64-bit integer becomes a double; unscaled it stays exact.
+ */
+function scaled(raw: number | bigint, { scale, offset }: Conversion): number | bigint {
+  if (scale === 1 && offset === 0) return raw;
+  const divisor = Math.round(1 / scale);
+  const value = Number(raw);
+  return (divisor > 1 && 1 / divisor === scale ? value / divisor : value * scale) + offset;
+}
+
+/**
+ * The outcome of one result of a driver, in engineering units: scaled, checked to be finite, and doubted when it lies
+ * outside min…max (kept, since a value out of its engineering range is still what the sensor said).
+ */
+export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
+  if (!result.ok) return { quality: 'bad', why: result.why };
+  const raw: Value = result.value;
+  if (typeof raw === 'boolean' || typeof raw === 'string') return judged(raw, result.doubt);
+  const value = scaled(raw, conversion);
+  if (typeof value === 'number' && !Number.isFinite(value)) return { quality: 'bad', why: 'overflow' };
+  const { min, max } = conversion;
+  if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
+    return { quality: 'uncertain', value, why: 'out-of-range' };
+  }
+  return judged(value, result.doubt);
+}
+
+function judged(value: Value, doubt: 'last-usable' | 'missed-edges' | 'counter-reset' | undefined): Outcome {
+  return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
+}

@@ -1,0 +1,314 @@
+import { type Driver, isEventful, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import type { ChannelConfig, TagConfig } from '../config/config.ts';
+import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
+import { type Clock, instantOf } from '../core/clock.ts';
+import { Fault, messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import type { DeviceRecord, Field, Instant, Reading } from '../core/reading.ts';
+import { readingsOf } from '../core/reading.ts';
+import type { Health } from './health.ts';
+import { outcomeOf } from './outcome.ts';
+import { type Job, type ScanClass, Schedule } from './schedule.ts';
+
+/** Pauses between attempts to connect a channel, with full jitter. */
+const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 10_000 };
+
+/** A connection that lived this long was good: the next loss starts again with a short pause. */
+const STABLE_AFTER_MS = 10_000;
+
+/** How many one-shot reads may wait for the line. */
+const MAX_URGENT = 64;
+
+/** State of the channel, for `status`. */
+export type ChannelState =
+  | { readonly state: 'connecting' | 'connected' | 'stopped'; readonly sinceMs: number }
+  | { readonly state: 'waiting'; readonly sinceMs: number; readonly reason: string };
+
+/** What a poller tells as it goes. */
+export interface PollerEvents {
+  onRecord(record: DeviceRecord): void;
+  /** A device went offline, became degraded, or is back. */
+  onHealth(device: string, health: Health): void;
+  onChannel(state: ChannelState): void;
+}
+
+/** What a poller gets besides its channel and driver. */
+export interface PollerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  /** True when the readings of this channel are made up. */
+  readonly simulated: boolean;
+}
+
+interface Urgent {
+  readonly tags: readonly Tag[];
+  readonly settle: (readings: readonly Reading[] | Error) => void;
+}
+
+/**
+ * The loop of one channel: connects, asks what is due, turns results into records, and reconnects with jittered
+ * backoff. It runs until its signal is aborted; a throw that is not `NotConnected` is a bug and ends the process.
+ */
+export class Poller {
+  readonly channel: ChannelConfig;
+  private readonly driver: Driver;
+  private readonly deps: PollerDeps;
+  private readonly events: PollerEvents;
+  private readonly tags = new Map<string, TagConfig>();
+  private readonly schedule: Schedule;
+  private lastReason: string | undefined;
+  private urgent: Urgent[] = [];
+  private wake: (() => void) | undefined;
+  private channelState: ChannelState;
+
+  constructor(channel: ChannelConfig, driver: Driver, deps: PollerDeps, events: PollerEvents) {
+    this.channel = channel;
+    this.driver = driver;
+    this.deps = deps;
+    this.events = events;
+    for (const device of channel.devices) for (const tag of device.tags) this.tags.set(tag.tag.id, tag);
+    this.schedule = new Schedule(scanClasses(channel), (tags) => driver.plan(tags), deps.clock.monoMs());
+    this.channelState = { state: 'stopped', sinceMs: deps.clock.wallMs() };
+  }
+
+  /** Where the channel stands. */
+  get state(): ChannelState {
+    return this.channelState;
+  }
+
+  /** Scans made and skipped. */
+  get counts(): Schedule['counts'] {
+    return this.schedule.counts;
+  }
+
+  /** Health of a device. */
+  health(device: string): Health {
+    return this.schedule.health(device);
+  }
+
+  /** Reads tags of this channel as soon as the line is free, before anything scheduled. */
+  readNow(tags: readonly Tag[], signal: AbortSignal): Promise<readonly Reading[]> {
+    if (this.urgent.length >= MAX_URGENT) {
+      return Promise.reject(
+        new Fault(`${this.channel.name}: ${MAX_URGENT} reads are waiting already. Try again in a moment.`),
+      );
+    }
+    if (this.channelState.state !== 'connected') {
+      const at = instantOf(this.deps.clock);
+      return Promise.resolve(
+        tags.map(({ id }) => ({ tag: id, ...at, quality: 'bad' as const, why: 'not-connected' as const })),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const entry: Urgent = {
+        tags,
+        settle: (outcome) => {
+          signal.removeEventListener('abort', onAbort);
+          if (outcome instanceof Error) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      const onAbort = () => {
+        this.urgent = this.urgent.filter((other) => other !== entry);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.urgent.push(entry);
+      this.wake?.();
+    });
+  }
+
+  /** Runs until `signal` is aborted, then closes the driver. */
+  async run(signal: AbortSignal): Promise<void> {
+    let attempt = 0;
+    while (!signal.aborted) {
+      this.enter({ state: 'connecting', sinceMs: this.deps.clock.wallMs() });
+      let connectedMs: number | undefined;
+      try {
+        await this.driver.connect(signal);
+        connectedMs = this.deps.clock.monoMs();
+        this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
+        await this.serve(signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!(error instanceof NotConnected)) throw error;
+        if (connectedMs !== undefined && this.deps.clock.monoMs() - connectedMs >= STABLE_AFTER_MS) attempt = 0;
+        this.lose(error);
+        await this.driver.close();
+        await this.deps.clock.sleep(backoffMs(attempt++, RECONNECT, this.deps.random()), signal).catch(() => {});
+      }
+    }
+    await this.driver.close();
+    this.enter({ state: 'stopped', sinceMs: this.deps.clock.wallMs() });
+  }
+
+  /** Serves the line with as many readers as it takes at once; ends with the first that fails. */
+  private async serve(signal: AbortSignal): Promise<void> {
+    const failure = new AbortController();
+    const stop = () => failure.abort(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    let unsubscribe: (() => void) | undefined;
+    try {
+      const lost = new Promise<never>((_, reject) => {
+        unsubscribe = this.subscribe(reject);
+      });
+      const readers = Array.from({ length: this.driver.concurrency }, () => this.reader(failure.signal));
+      await Promise.race([lost, ...readers]).finally(() => failure.abort());
+      await Promise.allSettled(readers);
+    } finally {
+      unsubscribe?.();
+      signal.removeEventListener('abort', stop);
+      this.schedule.reset(this.deps.clock.monoMs());
+    }
+  }
+
+  /** Takes what the driver reports by itself; the returned function ends it. */
+  private subscribe(onLost: (lost: NotConnected) => void): (() => void) | undefined {
+    if (!isEventful(this.driver)) return undefined;
+    const reported = [...this.tags.values()].filter(({ everyMs }) => everyMs === undefined).map(({ tag }) => tag);
+    if (reported.length === 0) return undefined;
+    return this.driver.subscribe(reported, (tag, result) => this.emit([tag], [result]), onLost);
+  }
+
+  private async reader(signal: AbortSignal): Promise<void> {
+    const { clock } = this.deps;
+    while (!signal.aborted) {
+      const urgent = this.urgent.shift();
+      if (urgent) {
+        await this.answer(urgent, signal);
+        continue;
+      }
+      const job = this.schedule.take(clock.monoMs());
+      if (job) await this.perform(job, signal);
+      else await this.idle(signal);
+    }
+  }
+
+  private async perform(job: Job, signal: AbortSignal): Promise<void> {
+    const startedMs = this.deps.clock.monoMs();
+    const results = await this.driver.read(job.tags, signal);
+    const answered = results.some((result) => result.ok || !isSilence(result.why));
+    const changed = this.schedule.done(job, answered ? 'answered' : 'silent', startedMs, this.deps.clock.monoMs());
+    if (job.probe && !answered) this.emitBad(job.device, 'offline');
+    else this.emit(job.tags, results);
+    if (!changed) return;
+    this.events.onHealth(job.device, changed);
+    if (changed.state === 'offline') this.emitBad(job.device, 'offline');
+  }
+
+  private async answer(urgent: Urgent, signal: AbortSignal): Promise<void> {
+    try {
+      const readings: Reading[] = [];
+      for (const tags of this.driver.plan(urgent.tags)) {
+        for (const record of this.records(tags, await this.driver.read(tags, signal)))
+          readings.push(...readingsOf(record));
+      }
+      urgent.settle(readings);
+    } catch (error) {
+      urgent.settle(new Fault(`${this.channel.name}: ${messageOf(error)}`, 69));
+      throw error;
+    }
+  }
+
+  private idle(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const dueMs = this.schedule.nextDueMs();
+      const waitMs = dueMs - this.deps.clock.monoMs();
+      const finish = () => {
+        cancel?.();
+        signal.removeEventListener('abort', finish);
+        this.wake = undefined;
+        resolve();
+      };
+      const cancel = Number.isFinite(waitMs) ? this.deps.clock.after(Math.max(0, waitMs), finish) : undefined;
+      const earlier = this.wake;
+      this.wake = () => {
+        earlier?.();
+        finish();
+      };
+      signal.addEventListener('abort', finish, { once: true });
+    });
+  }
+
+  private emit(tags: readonly Tag[], results: readonly ReadResult[]): void {
+    for (const record of this.records(tags, results)) this.events.onRecord(record);
+  }
+
+  /** One record for each (device, instant) among the results. */
+  private records(tags: readonly Tag[], results: readonly ReadResult[]): DeviceRecord[] {
+    const records: DeviceRecord[] = [];
+    let fields: Field[] = [];
+    let device: string | undefined;
+    let at: Instant | undefined;
+    for (let index = 0; index < tags.length; index++) {
+      const tag = tags[index]!;
+      const result = results[index]!;
+      if (tag.device !== device || result.at !== at) {
+        fields = [];
+        device = tag.device;
+        at = result.at;
+        records.push(this.record(device, at, fields));
+      }
+      fields.push({ name: tag.name, ...outcomeOf(this.tags.get(tag.id)!, result) });
+    }
+    return records;
+  }
+
+  private record(device: string, at: Instant, fields: Field[]): DeviceRecord {
+    return { device, at, clockKnown: this.deps.clock.known(), simulated: this.deps.simulated, fields };
+  }
+
+  private emitBad(device: string, why: 'offline' | 'not-connected'): void {
+    const tags = this.channel.devices.find(({ name }) => name === device)?.tags ?? [];
+    const polled = tags.filter(({ everyMs }) => everyMs !== undefined);
+    const fields = polled.map(({ tag }): Field => ({ name: tag.name, quality: 'bad', why }));
+    if (fields.length > 0) this.events.onRecord(this.record(device, instantOf(this.deps.clock), fields));
+  }
+
+  private lose(error: NotConnected): void {
+    for (const { name } of this.channel.devices) this.emitBad(name, 'not-connected');
+    const waiting = this.urgent;
+    this.urgent = [];
+    for (const { settle } of waiting) settle(new Fault(error.message, 69));
+    this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
+  }
+
+  private enter(state: ChannelState): void {
+    const before = this.channelState;
+    const sameWait = state.state === 'waiting' && before.state === 'connecting' && this.lastReason === state.reason;
+    this.channelState = state;
+    if (state.state === 'waiting') {
+      if (!sameWait) this.deps.log.warn(state.reason);
+      this.lastReason = state.reason;
+    } else if (state.state === 'connected') {
+      if (this.lastReason !== undefined) this.deps.log.info('connected again');
+      this.lastReason = undefined;
+    }
+    this.events.onChannel(state);
+  }
+}
+
+/** Failures that mean that nobody answered; every other word came from the device or about it. */
+function isSilence(why: string): boolean {
+  return (
+    why === 'timeout' || why === 'garbled' || why === 'gateway-target' || why === 'not-connected' || why === 'offline'
+  );
+}
+
+/** The polled tags of a channel by device and period. */
+export function scanClasses(channel: ChannelConfig): ScanClass[] {
+  const classes: ScanClass[] = [];
+  for (const device of channel.devices) {
+    const byPeriod = new Map<number, Tag[]>();
+    for (const { everyMs, tag } of device.tags) {
+      if (everyMs === undefined) continue;
+      const tags = byPeriod.get(everyMs) ?? [];
+      tags.push(tag);
+      byPeriod.set(everyMs, tags);
+    }
+    for (const [everyMs, tags] of byPeriod) classes.push({ device: device.name, everyMs, tags });
+  }
+  return classes;
+}

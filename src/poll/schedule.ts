@@ -1,0 +1,239 @@
+import type { Tag } from '../../hal/driver.ts';
+import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, probeSoon } from './health.ts';
+
+/** Tags of one device that are read at one period. `everyMs` 0: back to back. */
+export interface ScanClass {
+  readonly device: string;
+  readonly everyMs: number;
+  readonly tags: readonly Tag[];
+}
+
+/** One request to make: tags that one request answers. `probe`: to see whether an offline device is back. */
+export interface Job {
+  readonly device: string;
+  readonly tags: readonly Tag[];
+  readonly deadlineMs: number;
+  readonly probe: boolean;
+}
+
+/** What became of a job: `answered` when the device said anything, `silent` when not. */
+export type JobEnd = 'answered' | 'silent';
+
+interface ClassState {
+  readonly device: string;
+  readonly everyMs: number;
+  readonly tags: readonly Tag[];
+  /** The tick that is due next; for back-to-back classes the end of the last scan. */
+  nextMs: number;
+}
+
+interface Scan {
+  readonly classes: readonly ClassState[];
+  remaining: number;
+}
+
+interface Ready extends Job {
+  readonly scan: Scan | undefined;
+}
+
+interface DeviceState {
+  health: Health;
+  lastAnswerMs: number;
+  /** Classes not being scanned now. */
+  idle: ClassState[];
+}
+
+/** A back-to-back scan takes its turn among the others as if it had this period. */
+const BACK_TO_BACK_DEADLINE_MS = 1000;
+
+/** Tag sets of which the union is kept; more periods a device than make this many are recomputed. */
+const MAX_UNIONS = 64;
+
+/** Counters of a schedule. */
+export interface ScheduleCounts {
+  scans: number;
+  /** Ticks that passed before the line got to them. */
+  skipped: number;
+}
+
+/**
+ * The order of requests on one line. Pure: it holds no clock and does no I/O.
+ *
+ * Ticks are multiples of the period from the start, whatever a scan takes, so that nothing drifts; ticks that passed
+ * unserved are skipped and counted. Due requests go by earliest deadline, healthy devices before silent ones; after a
+ * request that nobody answered, the due device that answered last is asked first, so that many dying devices do not
+ * take a living one's turn.
+ */
+export class Schedule {
+  readonly counts: ScheduleCounts = { scans: 0, skipped: 0 };
+  private readonly devices = new Map<string, DeviceState>();
+  private readonly unions = new Map<string, readonly Tag[]>();
+  private readonly plan: (tags: readonly Tag[]) => readonly (readonly Tag[])[];
+  private ready: Ready[] = [];
+  private running = new Map<Job, Ready>();
+  private probeSlotMs = 0;
+  private lastWasSilent = false;
+
+  /** @param plan splits tags of one device into requests, `Driver.plan` */
+  constructor(
+    classes: readonly ScanClass[],
+    plan: (tags: readonly Tag[]) => readonly (readonly Tag[])[],
+    startMs: number,
+  ) {
+    this.plan = plan;
+    for (const { device, everyMs, tags } of classes) {
+      const state = this.devices.get(device) ?? { health: healthy, lastAnswerMs: -1, idle: [] };
+      state.idle.push({ device, everyMs, tags, nextMs: startMs });
+      this.devices.set(device, state);
+    }
+  }
+
+  /** The health of a device; online for one that has no polled tags. */
+  health(device: string): Health {
+    return this.devices.get(device)?.health ?? healthy;
+  }
+
+  /** The next job, or undefined when none is due. It is under way until `done`. */
+  take(nowMs: number): Job | undefined {
+    for (const [name, state] of this.devices) this.release(name, state, nowMs);
+    const best = this.best(nowMs);
+    if (!best) return undefined;
+    this.ready.splice(this.ready.indexOf(best), 1);
+    this.running.set(best, best);
+    return best;
+  }
+
+  /** When to ask `take` again if nothing is due now; Infinity when only the end of a job can bring more. */
+  nextDueMs(): number {
+    let earliest = this.ready.length > 0 ? 0 : Number.POSITIVE_INFINITY;
+    for (const { health, idle } of this.devices.values()) {
+      if (idle.length === 0) continue;
+      if (health.state === 'offline') earliest = Math.min(earliest, Math.max(health.nextProbeMs, this.probeSlotMs));
+      else for (const { nextMs } of idle) earliest = Math.min(earliest, nextMs);
+    }
+    return earliest;
+  }
+
+  /**
+   * Ends a job taken before.
+   *
+   * @returns the device's health when its state changed, else undefined
+   */
+  done(job: Job, end: JobEnd, startedMs: number, nowMs: number): Health | undefined {
+    const state = this.devices.get(job.device)!;
+    const scan = this.running.get(job)?.scan;
+    this.running.delete(job);
+    const before = state.health;
+    this.lastWasSilent = end === 'silent';
+    if (end === 'answered') {
+      state.health = afterAnswer();
+      state.lastAnswerMs = nowMs;
+      if (before.state === 'offline') this.wakeOthers(nowMs);
+    } else {
+      state.health = afterSilence(before, nowMs);
+      if (before.state !== 'online') this.probeSlotMs = nextProbeSlot(nowMs, nowMs - startedMs);
+    }
+    if (scan) this.endOne(state, scan, nowMs);
+    return state.health.state === before.state ? undefined : state.health;
+  }
+
+  /** Forgets everything under way: the line was lost. Skipped ticks are counted, and silent devices asked, when it is back. */
+  reset(nowMs: number): void {
+    const open = new Set<Scan>();
+    for (const { scan } of [...this.ready, ...this.running.values()]) if (scan) open.add(scan);
+    for (const scan of open) this.finish(scan, nowMs);
+    this.ready = [];
+    this.running = new Map();
+    this.lastWasSilent = false;
+    this.wakeOthers(nowMs);
+  }
+
+  private release(name: string, state: DeviceState, nowMs: number): void {
+    const { health } = state;
+    if (state.idle.length === 0) return;
+    if (health.state === 'offline') {
+      if (nowMs < health.nextProbeMs || nowMs < this.probeSlotMs || this.probing()) return;
+      this.ready.push({ device: name, tags: this.smallest(state), deadlineMs: nowMs, probe: true, scan: undefined });
+      state.health = { ...health, nextProbeMs: Number.POSITIVE_INFINITY };
+      return;
+    }
+    const due = state.idle.filter((scanClass) => scanClass.nextMs <= nowMs);
+    if (due.length === 0) return;
+    state.idle = state.idle.filter((scanClass) => scanClass.nextMs > nowMs);
+    const groups = this.plan(this.union(due));
+    const scan: Scan = { classes: due, remaining: groups.length };
+    const deadlineMs = Math.min(...due.map(({ nextMs, everyMs }) => nextMs + (everyMs || BACK_TO_BACK_DEADLINE_MS)));
+    for (const tags of groups) this.ready.push({ device: name, tags, deadlineMs, probe: false, scan });
+    this.counts.scans++;
+    if (groups.length === 0) this.finish(scan, nowMs);
+  }
+
+  private probing(): boolean {
+    return this.ready.some(({ probe }) => probe) || [...this.running.keys()].some(({ probe }) => probe);
+  }
+
+  private smallest(state: DeviceState): readonly Tag[] {
+    const groups = this.plan(this.union(state.idle));
+    return groups.reduce((least, group) => (group.length < least.length ? group : least));
+  }
+
+  private union(classes: readonly ClassState[]): readonly Tag[] {
+    if (classes.length === 1) return classes[0]!.tags;
+    const key = classes.map(({ device, everyMs }) => `${device}@${everyMs}`).join(' ');
+    const known = this.unions.get(key);
+    if (known) return known;
+    const tags = classes.flatMap((scanClass) => scanClass.tags);
+    if (this.unions.size >= MAX_UNIONS * this.devices.size) this.unions.clear();
+    this.unions.set(key, tags);
+    return tags;
+  }
+
+  private best(nowMs: number): Ready | undefined {
+    let best: Ready | undefined;
+    for (const candidate of this.ready) if (!best || this.before(candidate, best, nowMs)) best = candidate;
+    return best;
+  }
+
+  /** Silent devices stand back until the line has earned the time for another try, so that none starves for good. */
+  private before(a: Ready, b: Ready, nowMs: number): boolean {
+    const stateA = this.devices.get(a.device)!;
+    const stateB = this.devices.get(b.device)!;
+    if (nowMs < this.probeSlotMs) {
+      const rank = Number(stateA.health.state !== 'online') - Number(stateB.health.state !== 'online');
+      if (rank !== 0) return rank < 0;
+    }
+    if (this.lastWasSilent && stateA.lastAnswerMs !== stateB.lastAnswerMs)
+      return stateA.lastAnswerMs > stateB.lastAnswerMs;
+    return a.deadlineMs < b.deadlineMs;
+  }
+
+  private wakeOthers(nowMs: number): void {
+    this.probeSlotMs = nowMs;
+    for (const state of this.devices.values()) state.health = probeSoon(state.health, nowMs);
+  }
+
+  private endOne(state: DeviceState, scan: Scan, nowMs: number): void {
+    scan.remaining--;
+    if (state.health.state === 'offline') {
+      this.ready = this.ready.filter((entry) => {
+        if (entry.scan === scan) scan.remaining--;
+        return entry.scan !== scan;
+      });
+    }
+    if (scan.remaining === 0) this.finish(scan, nowMs);
+  }
+
+  private finish(scan: Scan, nowMs: number): void {
+    for (const scanClass of scan.classes) {
+      scanClass.nextMs = this.following(scanClass, nowMs);
+      this.devices.get(scanClass.device)!.idle.push(scanClass);
+    }
+  }
+
+  private following({ nextMs, everyMs }: ClassState, nowMs: number): number {
+    if (everyMs === 0) return nowMs;
+    const missed = Math.max(0, Math.floor((nowMs - nextMs) / everyMs) - 1);
+    this.counts.skipped += missed;
+    return nextMs + (missed + 1) * everyMs;
+  }
+}
