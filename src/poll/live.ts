@@ -1,0 +1,104 @@
+import type { Config, TagConfig } from '../config/config.ts';
+import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+
+/** The last reading of a tag and how many there were. */
+export interface LiveTag {
+  readonly config: TagConfig;
+  readonly last: Reading | undefined;
+  readonly readings: number;
+}
+
+/** How many of a device's tags stand how. A tag that was not read yet counts in none. */
+export interface QualityCounts {
+  readonly good: number;
+  readonly uncertain: number;
+  readonly bad: number;
+}
+
+interface Entry {
+  readonly config: TagConfig;
+  last: { readonly field: Field; readonly at: Instant } | undefined;
+  readings: number;
+}
+
+/** Readings are counted by second over the last minute. */
+const RATE_SECONDS = 60;
+
+/** The present: the last reading of every tag, and who wants to hear of new ones. */
+export class LiveTable {
+  private readonly entries = new Map<TagId, Entry>();
+  private readonly byDevice = new Map<string, Entry[]>();
+  private readonly listeners = new Set<(readings: readonly Reading[]) => void>();
+  private readonly perSecond = new Float64Array(RATE_SECONDS);
+  private second = 0;
+  private readonly startMs: number;
+
+  /** @param startMs the monotonic clock now */
+  constructor(config: Config, startMs: number) {
+    this.startMs = startMs;
+    this.second = Math.floor(startMs / 1000);
+    for (const device of config.channels.flatMap(({ devices }) => devices)) {
+      const entries = device.tags.map((tag): Entry => ({ config: tag, last: undefined, readings: 0 }));
+      this.byDevice.set(device.name, entries);
+      for (const entry of entries) this.entries.set(entry.config.tag.id, entry);
+    }
+  }
+
+  /** Takes a record in. */
+  accept(record: DeviceRecord): void {
+    for (const field of record.fields) {
+      const entry = this.entries.get(`${record.device}/${field.name}`);
+      if (!entry) continue;
+      entry.last = { field, at: record.at };
+      entry.readings++;
+    }
+    this.moveTo(record.at.monoMs);
+    this.perSecond[this.second % RATE_SECONDS]! += record.fields.length;
+    if (this.listeners.size === 0) return;
+    const readings = readingsOf(record);
+    for (const listener of this.listeners) listener(readings);
+  }
+
+  /** Every tag, in the order of the file. */
+  tags(): LiveTag[] {
+    return [...this.entries.values()].map(({ config, last, readings }) => {
+      if (!last) return { config, last: undefined, readings };
+      const { name: _, ...outcome } = last.field;
+      return { config, last: { tag: config.tag.id, ...last.at, ...outcome }, readings };
+    });
+  }
+
+  /** The configuration of a tag; undefined when there is none of that name. */
+  find(id: TagId): TagConfig | undefined {
+    return this.entries.get(id)?.config;
+  }
+
+  /** How the tags of a device stand. */
+  counts(device: string): QualityCounts {
+    const counts = { good: 0, uncertain: 0, bad: 0 };
+    for (const { last } of this.byDevice.get(device) ?? []) if (last) counts[last.field.quality]++;
+    return counts;
+  }
+
+  /** Readings a second over the last full minute, or since the start when that is shorter. */
+  readingsPerSecond(nowMs: number): number {
+    this.moveTo(nowMs);
+    const current = this.second % RATE_SECONDS;
+    const total = this.perSecond.reduce((sum, count, index) => (index === current ? sum : sum + count), 0);
+    const seconds = Math.min(RATE_SECONDS - 1, Math.floor(nowMs / 1000) - Math.floor(this.startMs / 1000));
+    return seconds > 0 ? total / seconds : 0;
+  }
+
+  /** Calls back with the readings of every record; the returned function ends it. */
+  onReadings(listener: (readings: readonly Reading[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private moveTo(nowMs: number): void {
+    const second = Math.floor(nowMs / 1000);
+    if (second - this.second >= RATE_SECONDS) this.perSecond.fill(0);
+    else for (let passed = this.second + 1; passed <= second; passed++) this.perSecond[passed % RATE_SECONDS] = 0;
+    this.second = Math.max(this.second, second);
+  }
+}
