@@ -1,0 +1,270 @@
+import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
+import { simulatedDriver } from '../hal/mock/simulate.ts';
+import { createLoopbackModbus } from '../hal/modbus/driver.ts';
+import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
+import type { ChannelConfig, Config, SecretRef } from './config/config.ts';
+import { type Clock, instantOf } from './core/clock.ts';
+import { EXIT, Fault, messageOf } from './core/errors.ts';
+import type { EventBody } from './core/event.ts';
+import type { Logger } from './core/log.ts';
+import type { Random } from './core/random.ts';
+import type { Reading, TagId } from './core/reading.ts';
+import { LiveTable } from './poll/live.ts';
+import { Poller } from './poll/poller.ts';
+import { Pipeline } from './rules/pipeline.ts';
+import { ReportFilter } from './rules/report.ts';
+import { createCommitter } from './store/committer.ts';
+import type { Store } from './store/store.ts';
+import { createForwarder, type Forwarder } from './uplink/forwarder.ts';
+import { createMqttUplink } from './uplink/mqtt.ts';
+
+/** Everything a gateway is made of that it does not make itself. */
+export interface GatewayOptions {
+  readonly config: Config;
+  /** Swaps every channel for a simulated one that serves the same devices. */
+  readonly simulate: boolean;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  /** The opened store; the gateway closes it. */
+  readonly store: Store;
+  /** Resolves a secret; throws a `Fault` that names the remedy. */
+  readonly secret: (ref: SecretRef) => string;
+  readonly readFile: (path: string) => Buffer;
+  readonly process: { readonly pid: number; rssBytes(): number };
+}
+
+/** A gateway at work. */
+export interface RunningGateway {
+  readonly view: GatewayView;
+  /** Rejects when a part failed in a way that is a bug: the process should end and be started again. */
+  readonly failed: Promise<never>;
+  /** Stops polling, commits what is in memory, says goodbye upstream. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A tag that reports by itself is polled at this period when its channel is simulated. */
+const SIMULATED_EVERY_MS = 1000;
+
+/** Keys under which the store keeps what is not a rule's state. */
+const LEARNED_PREFIX = 'learned:';
+
+/** How often what drivers learned is handed to the store. */
+const LEARNED_EVERY_MS = 60_000;
+
+/** Makes a running gateway of a checked configuration. */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { config, clock, log, random, store } = options;
+  const stop = new AbortController();
+  const states = await store.states();
+  const live = new LiveTable(config, clock.monoMs());
+  const forwarders = config.uplinks.map((uplink) =>
+    createForwarder({
+      uplink: createMqttUplink(uplink, { ...options, epoch: store.epoch, configHash: config.hash, gateway: config.gateway.id }),
+      ...{ store, clock, log, random, backfillRate: uplink.backfillRate },
+    }),
+  );
+  const committer = createCommitter({
+    ...{ store, clock, log: log.scoped('store'), random },
+    commitEveryMs: config.store.commitEveryMs,
+    onCommitted: (receipt, batch) => {
+      for (const forwarder of forwarders) forwarder.committed(receipt, batch);
+    },
+  });
+  const pipeline = new Pipeline([], new ReportFilter(reportPolicies(config)), states);
+
+  const event = (body: EventBody): void => {
+    committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
+  };
+  const pollers = config.channels.map((channel) => {
+    const scoped = log.scoped(channel.name);
+    const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
+    const driver = driverOf(channel, options.simulate, { clock, log: scoped, random, learned });
+    const simulated = options.simulate || channel.driver.simulated;
+    const polled = options.simulate ? polledChannel(channel) : channel;
+    return {
+      driver,
+      poller: new Poller(polled, driver, { clock, log: scoped, random, simulated }, {
+        onRecord(record) {
+          live.accept(record);
+          const judged = pipeline.accept(record);
+          if (judged.record) committer.accept(judged.record);
+        },
+        onHealth(device, { state }) {
+          if (state === 'degraded') return;
+          const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
+          scoped.scoped(device).warn(message);
+          event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
+        },
+        onChannel() {},
+      }),
+    };
+  });
+
+  event({ kind: 'lifecycle', what: 'started', message: `millgate ${options.version} started`, version: options.version, config: config.hash });
+  const saveLearned = () => {
+    for (const { driver, poller } of pollers) {
+      if (!options.simulate && hasLearned(driver)) committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
+    }
+  };
+  const polling = pollers.map(({ poller }) => poller.run(stop.signal));
+  const forwardingStop = new AbortController();
+  const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
+  const learning = every(clock, LEARNED_EVERY_MS, saveLearned);
+  const failed = Promise.race([new Promise<never>(() => {}), ...[...polling, ...forwarding].map((part) => part.then(() => new Promise<never>(() => {})))]);
+  failed.catch(() => {});
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    learning();
+    stop.abort();
+    await Promise.allSettled(polling);
+    saveLearned();
+    event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
+    await committer.close();
+    forwardingStop.abort();
+    await Promise.allSettled(forwarding);
+    await store.close();
+  };
+  return {
+    view: createView(options, live, pollers, forwarders, stop.signal),
+    failed,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** The driver of a channel: its own, or a simulated one that serves the same devices. */
+function driverOf(channel: ChannelConfig, simulate: boolean, deps: DriverDeps): Driver {
+  if (!simulate) return channel.driver.create(channel.options, deps);
+  const tags = channel.devices.flatMap(({ tags: all }) => all.map((config) => ({ ...config.tag, ...config, address: config.tag.address })));
+  return simulatedDriver(channel, tags, deps, (host, port, framing) => createLoopbackModbus(channel, host, port, framing, deps));
+}
+
+/** The channel with every tag polled. */
+function polledChannel(channel: ChannelConfig): ChannelConfig {
+  const devices = channel.devices.map((device) => ({
+    ...device,
+    tags: device.tags.map((tag) => ({ ...tag, everyMs: tag.everyMs ?? SIMULATED_EVERY_MS })),
+  }));
+  return { ...channel, devices };
+}
+
+function reportPolicies(config: Config): Map<TagId, { deadband: number | undefined; heartbeatMs: number | undefined }> {
+  const tags = config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
+  const exceptional = tags.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
+  return new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }]));
+}
+
+/** What was stored, or nothing where it cannot be read. */
+function parsed(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls back every `ms`; the returned function ends it. */
+function every(clock: Clock, ms: number, callback: () => void): () => void {
+  let cancel = () => {};
+  const tick = () => {
+    callback();
+    cancel = clock.after(ms, tick);
+  };
+  cancel = clock.after(ms, tick);
+  return () => cancel();
+}
+
+interface Line {
+  readonly driver: Driver;
+  readonly poller: Poller;
+}
+
+function createView(options: GatewayOptions, live: LiveTable, lines: readonly Line[], forwarders: readonly Forwarder[], stopping: AbortSignal): GatewayView {
+  const { config, clock, store } = options;
+  const startedMs = clock.wallMs();
+  return {
+    async status(): Promise<GatewayStatus> {
+      return {
+        gateway: config.gateway.id,
+        version: options.version,
+        pid: options.process.pid,
+        config: { file: config.file, hash: config.hash },
+        startedMs,
+        nowMs: clock.wallMs(),
+        clockKnown: clock.known(),
+        simulated: options.simulate || config.channels.every(({ driver }) => driver.simulated),
+        rssBytes: options.process.rssBytes(),
+        readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
+        channels: lines.map((line) => channelStatus(line, live, options.simulate)),
+        store: await store.status(),
+        uplinks: forwarders.map((forwarder) => forwarder.status()),
+      };
+    },
+    tags: () =>
+      live.tags().map(({ config: tag, last, readings }) => ({
+        tag: tag.tag.id,
+        unit: tag.unit,
+        everyMs: tag.everyMs,
+        description: tag.description,
+        last,
+        readings,
+      })),
+    async readNow(ids, signal) {
+      const found = ids.map((id) => live.find(id) ?? unknownTag(id));
+      const both = AbortSignal.any([signal, stopping]);
+      const readings = await Promise.all(
+        lines.map(({ poller }) => {
+          const tags = found.filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device)).map(({ tag }) => tag);
+          return tags.length > 0 ? poller.readNow(tags, both) : [];
+        }),
+      );
+      const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
+      return ids.flatMap((id) => byTag.get(id) ?? []);
+    },
+    history: (query) => store.history(query),
+    onReadings: (listener) => live.onReadings(listener),
+  };
+}
+
+function unknownTag(id: TagId): never {
+  throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
+}
+
+function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
+  const { channel, state, counts } = poller;
+  const line = isObservable(driver) ? driver.statistics() : undefined;
+  return {
+    name: channel.name,
+    driver: channel.driver.type,
+    simulated: simulate || channel.driver.simulated,
+    state: state.state,
+    reason: state.state === 'waiting' ? state.reason : undefined,
+    sinceMs: state.sinceMs,
+    scans: counts.scans,
+    skipped: counts.skipped,
+    utilisation: line?.utilisation,
+    devices: channel.devices.map(({ name, tags }): DeviceStatus => {
+      const health = poller.health(name);
+      const counters = line?.devices[name];
+      return {
+        name,
+        state: state.state === 'connected' ? health.state : 'waiting',
+        reason: health.state === 'offline' ? 'no answer' : undefined,
+        tags: tags.length,
+        ...live.counts(name),
+        requests: counters?.requests,
+        timeouts: counters?.timeouts,
+        garbled: counters?.garbled,
+        exceptions: counters && Object.values(counters.exceptions).reduce((sum, count) => sum + count, 0),
+        responseMsP50: counters?.responseMs?.p50,
+        responseMsP95: counters?.responseMs?.p95,
+      };
+    }),
+  };
+}
