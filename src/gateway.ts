@@ -27,12 +27,10 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
-  /** The opened store; the gateway closes it. */
-  readonly store: Store;
-  /** Resolves a secret; throws a `Fault` that names the remedy. */
-  readonly secret: (ref: SecretRef) => string;
-  readonly readFile: (path: string) => Buffer;
-  readonly process: { readonly pid: number; rssBytes(): number };
+  /** Where secrets by name come from. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Default: the store of the configuration, in a thread of its own. The gateway closes it. */
+  readonly openStore?: () => Promise<Store>;
 }
 
 /** A gateway at work. */
@@ -55,13 +53,14 @@ const LEARNED_EVERY_MS = 60_000;
 
 /** Makes a running gateway of a checked configuration. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, clock, log, random, store } = options;
+  const { config, clock, log, random } = options;
   const stop = new AbortController();
+  const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
   const live = new LiveTable(config, clock.monoMs());
   const forwarders = config.uplinks.map((uplink) =>
     createForwarder({
-      uplink: createMqttUplink(uplink, { ...options, epoch: store.epoch, configHash: config.hash, gateway: config.gateway.id }),
+      uplink: mqttUplink(uplink, store, options),
       ...{ store, clock, log, random, backfillRate: uplink.backfillRate },
     }),
   );
@@ -128,7 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: createView(options, live, pollers, forwarders, stop.signal),
+    view: createView(options, store, live, pollers, forwarders, stop.signal),
     failed,
     close: () => {
       closing ??= close();
@@ -185,21 +184,21 @@ interface Line {
   readonly poller: Poller;
 }
 
-function createView(options: GatewayOptions, live: LiveTable, lines: readonly Line[], forwarders: readonly Forwarder[], stopping: AbortSignal): GatewayView {
-  const { config, clock, store } = options;
+function createView(options: GatewayOptions, store: Store, live: LiveTable, lines: readonly Line[], forwarders: readonly Forwarder[], stopping: AbortSignal): GatewayView {
+  const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
     async status(): Promise<GatewayStatus> {
       return {
         gateway: config.gateway.id,
         version: options.version,
-        pid: options.process.pid,
+        pid: process.pid,
         config: { file: config.file, hash: config.hash },
         startedMs,
         nowMs: clock.wallMs(),
         clockKnown: clock.known(),
         simulated: options.simulate || config.channels.every(({ driver }) => driver.simulated),
-        rssBytes: options.process.rssBytes(),
+        rssBytes: process.memoryUsage.rss(),
         readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
         channels: lines.map((line) => channelStatus(line, live, options.simulate)),
         store: await store.status(),

@@ -1,0 +1,96 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DRIVERS } from '../hal/registry.ts';
+import { createApi } from './api/server.ts';
+import { type CliContext, programVersion, warn } from './cli/context.ts';
+import { loadConfig } from './config/load.ts';
+import { formatProblems } from './config/problems.ts';
+import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
+import { createLogger, type Level, type Logger } from './core/log.ts';
+import { startGateway } from './gateway.ts';
+
+/** What the daemon is started with. */
+export interface DaemonOptions {
+  readonly file: string;
+  readonly simulate: boolean;
+}
+
+/** Priorities of syslog(3), which journald reads from the beginning of a line. */
+const PRIORITIES: Record<Level, string> = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' };
+
+/** How long stopping may take before the process ends anyway: systemd would kill it after 90 s. */
+const STOP_DEADLINE_MS = 20_000;
+
+/**
+ * The daemon: checks the file, starts the gateway and its API, and stops both cleanly when the context's signal is
+ * aborted.
+ *
+ * @returns 0 after a clean stop, 78 for a broken file, 1 when a part failed
+ */
+export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
+  const log = daemonLog(context);
+  const loaded = loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
+  if (!loaded.ok) {
+    warn(context, [formatProblems(loaded.problems)]);
+    return EXIT.configInvalid;
+  }
+  for (const { file: where, line, path, message } of loaded.warnings) log.warn(`${where}:${line} ${path}: ${message}`);
+  const { config } = loaded;
+  const { clock, env: environment, signal } = context;
+  const version = programVersion();
+  log.info(`millgate ${version} starts with ${file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`);
+  const gateway = await startGateway({ config, simulate, version, clock, log, random: Math.random, environment });
+  const api = createApi({
+    ...{ view: gateway.view, socketPath: socketPath(config.store.path, environment), listen: config.api.listen },
+    ...{ clock, log: log.scoped('api'), version },
+  });
+  try {
+    await startApi(api, log);
+    await Promise.race([gateway.failed, whenAborted(signal)]);
+    log.info('stopping');
+    return EXIT.ok;
+  } finally {
+    await withinDeadline(Promise.all([api.close(), gateway.close()]), context, log);
+  }
+}
+
+/** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */
+async function startApi(api: ReturnType<typeof createApi>, log: Logger): Promise<void> {
+  try {
+    await api.start();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    log.error(`api: ${messageOf(error)} The gateway goes on without it.`);
+  }
+}
+
+/** The service's runtime folder where systemd made one, else beside the store. */
+function socketPath(storePath: string, environment: CliContext['env']): string {
+  if (environment.MILLGATE_SOCKET) return environment.MILLGATE_SOCKET;
+  const folder = environment.RUNTIME_DIRECTORY || storePath;
+  mkdirSync(folder, { recursive: true });
+  return join(folder, 'api.sock');
+}
+
+function daemonLog(context: CliContext): Logger {
+  const journal = context.env.JOURNAL_STREAM !== undefined;
+  const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
+  return createLogger(context.clock, (line, level) => warn(context, [journal ? PRIORITIES[level] + line : line]), threshold);
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+async function withinDeadline(work: Promise<unknown>, context: CliContext, log: Logger): Promise<void> {
+  let cancel = () => {};
+  const late = new Promise<'late'>((resolve) => {
+    cancel = context.clock.after(STOP_DEADLINE_MS, () => resolve('late'));
+  });
+  const ended = await Promise.race([work, late]);
+  cancel();
+  if (ended === 'late') log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);
+}
