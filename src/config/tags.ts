@@ -1,0 +1,152 @@
+import type { DriverType } from '../../hal/driver.ts';
+import { formatDuration } from '../core/quantity.ts';
+import { type CheckedChannel, checkName } from './channels.ts';
+import type { TagConfig, WriteLimits } from './config.ts';
+import type { Report } from './problems.ts';
+import { tagShape } from './shapes.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
+import { anything, isMapOr, pick, reportAll, validateKeys } from './validate.ts';
+import { clip } from './words.ts';
+import { formatPlace } from './yaml.ts';
+
+/** What the tags of one device have in common. */
+export interface TagContext {
+  readonly device: string;
+  /** Undefined when the device names no known channel; then only the common keys are checked. */
+  readonly driver: DriverType | undefined;
+  readonly drivers: readonly DriverType[];
+  readonly channel: CheckedChannel | undefined;
+  /** Undefined when the device has problems that keep its tags from being checked by the driver. */
+  readonly deviceOptions: Record<string, unknown> | undefined;
+  /** Scan period of tags that give none. */
+  readonly everyMs: number;
+  readonly foreignKey: (key: string, tag: string) => string | undefined;
+  readonly report: Report;
+}
+
+/** The common keys of a tag, parsed. */
+interface TagOptions {
+  readonly unit?: string;
+  readonly every?: number;
+  readonly scale?: number;
+  readonly offset?: number;
+  readonly deadband?: number;
+  readonly heartbeat?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly counter?: boolean;
+  readonly writable?: boolean | { readonly min?: number; readonly max?: number; readonly perMinute?: number };
+  readonly description?: string;
+}
+
+/** Checks every tag of a device; gives those that are good. */
+export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
+  const good: TagConfig[] = [];
+  const byAddress = new Map<string, Entry>();
+  for (const [name, entry] of tags.entries) {
+    checkName(name, entry, context.report);
+    if (!isMapOr(entry, context.report, `${clip(name)}: {address: …}`)) continue;
+    const tag = checkTag(name, entry, context);
+    if (!tag) continue;
+    warnOfTwin(tag, entry, byAddress, context);
+    good.push(tag);
+  }
+  return good;
+}
+
+function checkTag(name: string, entry: Entry, context: TagContext): TagConfig | undefined {
+  const { driver, drivers, channel, deviceOptions, report } = context;
+  if (refuseNumericAddress(entry, report)) return undefined;
+  const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
+  const all = validateKeys({ ...tagShape, ...own }, entry, report, (key, path) =>
+    path.length === 0 ? context.foreignKey(key, name) : undefined,
+  );
+  if (!all) return undefined;
+  const options = pick(all, Object.keys(tagShape)) as TagOptions;
+  checkLimits(options, entry, report);
+  if (!driver || !channel || !deviceOptions) return undefined;
+  const id = `${context.device}/${name}`;
+  const source = { id, device: context.device, name, options: pick(all, Object.keys(own)), deviceOptions };
+  const address = driver.checkTag(source, channel.options);
+  if (!address.ok) {
+    reportAll(entry, address.problems, report);
+    return undefined;
+  }
+  const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
+  return {
+    tag: { id, device: context.device, name, address: address.value },
+    everyMs,
+    scale: options.scale ?? 1,
+    offset: options.offset ?? 0,
+    unit: options.unit,
+    deadband: options.deadband,
+    heartbeatMs: options.heartbeat,
+    min: options.min,
+    max: options.max,
+    counter: options.counter ?? false,
+    writable: limitsOf(options.writable),
+    description: options.description,
+  };
+}
+
+/** YAML reads `00001` as the number 1: the address would name another register. */
+function refuseNumericAddress(entry: Entry, report: Report): boolean {
+  const node = entryOf(entry.node, 'address')?.node;
+  if (node?.kind !== 'scalar' || (typeof node.value !== 'number' && typeof node.value !== 'bigint')) return false;
+  report.error(
+    spotOf(entry, ['address']),
+    `${clip(node.source)} is a number, and leading zeros would be lost: quote it: address: "${clip(node.source)}"`,
+  );
+  return true;
+}
+
+/** Limits that contradict each other. */
+function checkLimits({ min, max, scale, writable }: TagOptions, entry: Entry, report: Report): void {
+  if (min !== undefined && max !== undefined && min >= max)
+    report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
+  if (scale === 0) report.error(spotOf(entry, ['scale']), 'a scale of 0 would make every value the same: remove it');
+  if (typeof writable !== 'object') return;
+  if (writable.min !== undefined && writable.max !== undefined && writable.min > writable.max)
+    report.error(spotOf(entry, ['writable', 'max']), `max (${writable.max}) must not be below min (${writable.min})`);
+}
+
+/** The tag's own period or its device's; none for a tag that its driver reports by itself. */
+function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context: TagContext): number | undefined {
+  const { report } = context;
+  if (eventful) {
+    if (options.every !== undefined)
+      report.warning(spotOf(entry, ['every']), 'has no effect: this tag is reported when it changes, not polled');
+    return undefined;
+  }
+  const everyMs = options.every ?? context.everyMs;
+  if (everyMs > 0 && everyMs < 1) report.error(spotOf(entry, ['every']), 'must be 0s (back to back) or at least 1ms');
+  if (options.heartbeat !== undefined && options.heartbeat < everyMs)
+    report.error(
+      spotOf(entry, ['heartbeat']),
+      `must not be shorter than the scan period (every: ${formatDuration(everyMs)})`,
+    );
+  if (options.heartbeat !== undefined && options.deadband === undefined)
+    report.warning(spotOf(entry, ['heartbeat']), 'has no effect without a deadband: every reading is sent anyway');
+  return everyMs;
+}
+
+function limitsOf(writable: TagOptions['writable']): WriteLimits | undefined {
+  if (writable === undefined || writable === false) return undefined;
+  const { min, max, perMinute } = writable === true ? {} : writable;
+  return { min, max, perMinute };
+}
+
+/** Reading one address twice as the same type is rarely meant. */
+function warnOfTwin(tag: TagConfig, entry: Entry, byAddress: Map<string, Entry>, context: TagContext): void {
+  const { driver, report } = context;
+  if (!driver || driver.simulated) return;
+  const type = entryOf(entry.node, 'type')?.node;
+  const key = `${driver.describeAddress(tag.tag.address)} ${type?.kind === 'scalar' ? type.source : ''}`;
+  const twin = byAddress.get(key);
+  if (!twin) byAddress.set(key, entry);
+  else
+    report.warning(
+      spotOf(entry, ['address']),
+      `tag "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already reads this address as this type`,
+    );
+}
