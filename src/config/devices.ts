@@ -76,11 +76,11 @@ function checkDevice(
   const shape = {
     ...deviceShape,
     // A missing or unknown channel was reported with the names there are.
-    channel: z.unknown(),
+    channel: z.unknown().optional(),
     ...(driver ? driver.deviceShape : anything(drivers.map((each) => each.deviceShape))),
   };
   const bare: Entry = { ...whole, node: without(whole.node as MapNode, ['tags']) };
-  const options = validateKeys({ ...shape, tags: z.unknown() }, bare, report, (key, path) =>
+  const options = validateKeys({ ...shape, tags: z.unknown().optional() }, bare, report, (key, path) =>
     path.length === 0 ? foreignKey(key, 'device', name, channel, drivers) : undefined,
   );
   const tags = entryOf(whole.node, 'tags');
@@ -99,7 +99,7 @@ function checkDevice(
     channel: channel?.checked as CheckedChannel | undefined,
     deviceOptions: options && pick(options, Object.keys(driver?.deviceShape ?? {})),
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
-    foreignKey: (key, tag) => foreignKey(key, 'tag', tag, channel, drivers),
+    foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
     report,
   };
   const checked = checkTags(tags.node as MapNode, tagContext);

@@ -10,7 +10,7 @@ import { checkApi, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
 import { SECTIONS } from './sections.ts';
-import { hint } from './suggest.ts';
+import { hint, nearest } from './suggest.ts';
 import { type Entry, type MapNode, spotOf } from './tree.ts';
 import { checkUplinks } from './uplinks.ts';
 import { isEmpty, validate } from './validate.ts';
@@ -30,9 +30,11 @@ export interface LoadOptions {
   readonly profiles?: string;
 }
 
-/** The smallest file that does something. */
-export const SMALLEST_FILE =
-  'channels: {sim: {driver: mock}} and devices: {oven: {channel: sim, tags: {temp: {address: "sine(min=180,max=220,period=60s)"}}}}';
+/** The smallest sections that do something; together they are the smallest good file. */
+const SMALLEST = {
+  channels: 'channels: {sim: {driver: mock}}',
+  devices: 'devices: {oven: {channel: sim, tags: {temp: {address: "sine(min=180,max=220,period=60s)"}}}}',
+} as const;
 
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
 export function loadConfig(options: LoadOptions): LoadResult {
@@ -52,8 +54,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
 
   const channelSection = sections.get('channels');
   const deviceSection = sections.get('devices');
-  needSome('channels', channelSection, root, report);
-  needSome('devices', deviceSection, root, report);
+  needSome(root, report);
   const profiles = createProfiles(
     [join(dirname(file), 'profiles'), options.profiles ?? builtInProfiles()],
     files,
@@ -97,9 +98,20 @@ function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry
   return usable;
 }
 
-function needSome(name: string, entry: Entry | undefined, root: Entry, report: Report): void {
-  if (entry?.node.kind === 'map' && entry.node.entries.size > 0) return;
-  report.error(spotOf(root, [name]), `there are no ${name}; the smallest good file is ${SMALLEST_FILE}`);
+/** Without channels and devices there is nothing to do. A mistyped section was reported already. */
+function needSome({ node, ...root }: Entry, report: Report): void {
+  const keys = node.kind === 'map' ? [...node.entries] : [];
+  const absent = (['channels', 'devices'] as const).filter((name) => {
+    const mistyped = keys.some(([key]) => !SECTION_NAMES.includes(key) && nearest(key, SECTION_NAMES) === name);
+    const given = keys.find(([key]) => key === name)?.[1].node;
+    return !mistyped && (!given || isEmpty(given) || (given.kind === 'map' && given.entries.size === 0));
+  });
+  if (absent.length === 0) return;
+  const lines = absent.map((name) => SMALLEST[name]).join(' and a line ');
+  report.error(
+    spotOf({ node, ...root }, []),
+    `there are no ${absent.join(' and no ')}; the smallest good file has a line ${lines}`,
+  );
 }
 
 function mapOf(entry: Entry | undefined, tree: MapNode): MapNode {

@@ -4,7 +4,12 @@ import { durationField, nameField, rateField, sizeField } from '../core/fields.t
 /** A reference to a secret, as the file gives it. */
 export const secretSchema = z
   .union([
-    z.strictObject({ file: z.string().min(1).meta({ description: 'File whose first line is the secret.' }) }),
+    z.strictObject({
+      file: z
+        .string()
+        .min(1)
+        .meta({ description: 'File that holds the secret.', examples: ['/etc/millgate/mqtt.password'] }),
+    }),
     z.strictObject({
       env: z
         .string()
@@ -78,7 +83,9 @@ export const channelShape = {
 
 /** Scan periods: 0s is back to back. */
 const every = (description: string) =>
-  durationField(description, { max: '7d' }).meta({ examples: ['200ms', '1s', '10s'] });
+  durationField(description, { max: '7d' })
+    .refine((everyMs) => everyMs === 0 || everyMs >= 1, { error: 'must be 0s (back to back) or at least 1ms' })
+    .meta({ description, examples: ['200ms', '1s', '10s'] });
 
 /** Keys every device has; the driver of its channel adds its own. */
 export const deviceShape = {

@@ -20,7 +20,8 @@ export interface TagContext {
   readonly deviceOptions: Record<string, unknown> | undefined;
   /** Scan period of tags that give none. */
   readonly everyMs: number;
-  readonly foreignKey: (key: string, tag: string) => string | undefined;
+  /** What to say of a key that is another driver's. */
+  readonly foreignKey: (key: string) => string | undefined;
   readonly report: Report;
 }
 
@@ -59,7 +60,7 @@ function checkTag(name: string, entry: Entry, context: TagContext): TagConfig | 
   if (refuseNumericAddress(entry, report)) return undefined;
   const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
   const all = validateKeys({ ...tagShape, ...own }, entry, report, (key, path) =>
-    path.length === 0 ? context.foreignKey(key, name) : undefined,
+    path.length === 0 ? context.foreignKey(key) : undefined,
   );
   if (!all) return undefined;
   const options = pick(all, Object.keys(tagShape)) as TagOptions;
@@ -119,7 +120,6 @@ function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context:
     return undefined;
   }
   const everyMs = options.every ?? context.everyMs;
-  if (everyMs > 0 && everyMs < 1) report.error(spotOf(entry, ['every']), 'must be 0s (back to back) or at least 1ms');
   if (options.heartbeat !== undefined && options.heartbeat < everyMs)
     report.error(
       spotOf(entry, ['heartbeat']),

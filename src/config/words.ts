@@ -91,10 +91,11 @@ function remedyOf(expected: string, value: unknown, source: string): string {
 }
 
 function describeChoice(values: readonly unknown[], node: Node): string {
-  const words = values.map(String);
+  const words = [...new Set(values.map(String))];
   const last = words.at(-1)!;
   const listed = words.length === 1 ? last : `one of ${words.slice(0, -1).join(', ')} or ${last}`;
-  if (node.kind !== 'scalar' || node.value === null) return `expected ${listed}; got ${shown(node)}`;
+  if (node.kind === 'scalar' && node.value === null) return `has no value: write ${listed}`;
+  if (node.kind !== 'scalar') return `expected ${listed}; got ${shown(node)}`;
   const near = hint(node.source, words, '');
   return `expected ${listed}; got ${shown(node)}${near.startsWith('; did') ? near : ''}`;
 }

@@ -10,7 +10,6 @@ import {
   type ParsedNode,
   parseDocument,
   type Scalar,
-  type YAMLError,
 } from 'yaml';
 import type { Report } from './problems.ts';
 import type { Entry, MapNode, Node, Path, Place } from './tree.ts';
@@ -63,19 +62,14 @@ export function parseYaml(file: string, bytes: Uint8Array, report: Report): MapN
     report.error(top, 'the file is nested too deeply to be read');
     return undefined;
   }
-  if (document.errors.length > 0) {
-    for (const spot of firstOfEachLine(document.errors, placeAt))
-      report.error(
-        { place: spot.place, path: [] },
-        SYNTAX[spot.code] ?? 'this is not valid YAML: check quotes, colons',
-      );
-    return undefined;
-  }
-  for (const warning of document.warnings)
+  // One slip makes the parser complain of much that follows; only its first complaint can be trusted.
+  const slips = document.errors.length > 0 ? document.errors.slice(0, 1) : document.warnings;
+  for (const { code, pos } of slips)
     report.error(
-      { place: placeAt(warning.pos[0]), path: [] },
-      SYNTAX[warning.code] ?? 'this value is not understood: put it in quotes',
+      { place: placeAt(pos[0]), path: [] },
+      SYNTAX[code] ?? 'this is not valid YAML: check quotes and colons',
     );
+  if (slips.length > 0) return undefined;
   return toTree(document, top, placeAt, report);
 }
 
@@ -132,7 +126,6 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed | undefi
       prettyErrors: false,
       uniqueKeys: false,
       intAsBigInt: true,
-      logLevel: 'silent',
     });
   } catch (error) {
     if (error instanceof RangeError) return undefined;
@@ -140,25 +133,15 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed | undefi
   }
 }
 
-/** One slip makes the parser complain several times; the first complaint of a line is the useful one. */
-function firstOfEachLine(
-  errors: readonly YAMLError[],
-  placeAt: (offset: number) => Place,
-): { place: Place; code: string }[] {
-  const seen = new Map<number, { place: Place; code: string }>();
-  for (const { code, pos } of errors) {
-    const place = placeAt(pos[0]);
-    if (!seen.has(place.line)) seen.set(place.line, { place, code });
-  }
-  return [...seen.values()].slice(0, 5);
-}
-
 interface Walk {
   readonly document: Document.Parsed;
   readonly placeAt: (offset: number) => Place;
   readonly report: Report;
   nodes: number;
+  /** Nothing more is read. */
   stopped: boolean;
+  /** Something could not be read; what it stands for is not known. */
+  unusable: boolean;
 }
 
 function toTree(
@@ -169,9 +152,9 @@ function toTree(
 ): MapNode | undefined {
   const empty: MapNode = { kind: 'map', ...top, entries: new Map() };
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return empty;
-  const walk: Walk = { document, placeAt, report, nodes: 0, stopped: false };
+  const walk: Walk = { document, placeAt, report, nodes: 0, stopped: false, unusable: false };
   const tree = convert(walk, document.contents, top.place, [], 0);
-  if (walk.stopped) return undefined;
+  if (walk.stopped || walk.unusable) return undefined;
   if (tree.kind === 'map') return tree;
   report.error(tree, 'the file must hold keys and values, such as "channels:"');
   return undefined;
@@ -190,6 +173,7 @@ function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, d
   if (isAlias(node)) {
     const target = node.resolve(walk.document) as ParsedNode | undefined;
     if (target) return { ...convert(walk, target, place, path, depth + 1), place };
+    walk.unusable = true;
     walk.report.error({ place, path }, 'no anchor of this name above; a value that begins with "*" must be quoted');
     return nothing;
   }
