@@ -14,7 +14,7 @@ export function formatForecast(forecast: Forecast): string {
 function formatChannel(channel: ChannelForecast): string[] {
   const { devices, periods, eventfulTags } = channel;
   const head = `${channel.channel} (${channel.driver}), ${devices} ${devices === 1 ? 'device' : 'devices'}`;
-  const events = eventfulTags > 0 ? [`  ${eventfulTags} tags report by themselves`] : [];
+  const events = eventfulTags === 0 ? [] : [`  ${eventfulTags} on change, not counted in the numbers below`];
   const rows = periods.map(periodRow);
   const table =
     periods.length > 0 ? align([['  every', 'tags', 'requests', 'line time', 'of period'], ...rows], 1) : [];

@@ -73,7 +73,16 @@ function anyOf(schemas: readonly JsonSchema[]): JsonSchema {
 
 /** The JSON Schema of what may be written, before defaults and transforms. */
 function toJson(schema: z.ZodType): JsonSchema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    // Defaults and examples are given as the file writes them, so they hold for transformed values too.
+    override: ({ zodSchema, jsonSchema }) => {
+      const { default: standard, examples } = z.globalRegistry.get(zodSchema) ?? {};
+      if (standard !== undefined) jsonSchema.default = standard as typeof jsonSchema.default;
+      if (examples !== undefined) jsonSchema.examples = examples as typeof jsonSchema.examples;
+    },
+  }) as JsonSchema;
   return rest;
 }
 

@@ -11,7 +11,8 @@ import {
 
 /** What was found, short enough for one line. */
 function shown(input: unknown): string {
-  const text = typeof input === 'bigint' ? String(input) : (JSON.stringify(input) ?? 'nothing');
+  if (typeof input === 'object' && input !== null) return Array.isArray(input) ? 'a list' : 'keys and values';
+  const text = typeof input === 'string' ? JSON.stringify(input) : String(input);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

@@ -15,6 +15,11 @@ export const REQUEST_MS = 10;
 
 const address = z.string().meta({ description: 'Register, such as holding:100.', examples: ['holding:100'] });
 
+/** A field with a description that keeps its examples. */
+function described<T extends z.ZodType>(field: T, description: string): T {
+  return field.meta({ ...field.meta(), description });
+}
+
 const notHere = (): never => {
   throw new Error('the configuration must not touch hardware');
 };
@@ -31,14 +36,17 @@ function modbus(type: string, channelShape: DriverType['channelShape']): DriverT
         .min(0)
         .max(247)
         .meta({ description: 'Unit id.', examples: [3] }),
-      order: z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(),
-      maxRegisters: z.int().min(1).max(125).optional(),
+      order: described(z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(), 'Order of the bytes.'),
+      maxRegisters: described(z.int().min(1).max(125).optional(), 'Largest block.'),
     },
     tagShape: {
       address,
-      type: z.enum(['bool', 'int16', 'uint16', 'int32', 'uint32', 'float32']).meta({ examples: ['int16'] }),
-      order: z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(),
-      invalid: z.array(z.int()).optional(),
+      type: described(
+        z.enum(['bool', 'int16', 'uint16', 'int32', 'uint32', 'float32']).meta({ examples: ['int16'] }),
+        'Type of the value.',
+      ),
+      order: described(z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(), 'Order of the bytes.'),
+      invalid: described(z.array(z.int()).optional(), 'Raw values that mean nothing.'),
     },
     checkChannel: (options) =>
       options.baud === 1200 && options.parity === 'odd'
@@ -74,9 +82,9 @@ export const rtu = modbus('modbus-rtu', {
     .string()
     .min(1)
     .meta({ description: 'Serial port.', examples: ['/dev/serial/by-id/usb-FTDI_A10'] }),
-  baud: z.int().min(300).max(1_000_000).default(19_200),
-  parity: z.enum(['none', 'even', 'odd']).default('even'),
-  stopBits: z.literal([1, 2]).default(1),
+  baud: described(z.int().min(300).max(1_000_000).default(19_200), 'Speed.'),
+  parity: described(z.enum(['none', 'even', 'odd']).default('even'), 'Parity.'),
+  stopBits: described(z.literal([1, 2]).default(1), 'Stop bits.'),
   timeout: durationField('Deadline of a request.', { min: '10ms', max: '60s' }).optional(),
 });
 
@@ -86,7 +94,7 @@ export const tcp = modbus('modbus-tcp', {
     .string()
     .min(1)
     .meta({ description: 'Host name or address.', examples: ['192.168.1.20'] }),
-  port: z.int().min(1).max(65_535).default(502),
+  port: described(z.int().min(1).max(65_535).default(502), 'TCP port.'),
   timeout: durationField('Deadline of a request.').optional(),
 });
 
@@ -94,11 +102,11 @@ export const tcp = modbus('modbus-tcp', {
 export const gpio: DriverType = {
   type: 'gpio',
   simulated: false,
-  channelShape: { chip: z.string().default('auto') },
+  channelShape: { chip: described(z.string().default('auto'), 'Chip.') },
   deviceShape: {},
   tagShape: {
-    address: z.string().meta({ examples: ['GPIO17'] }),
-    bias: z.enum(['pull-up', 'pull-down', 'none']).optional(),
+    address: z.string().meta({ description: 'Line.', examples: ['GPIO17'] }),
+    bias: described(z.enum(['pull-up', 'pull-down', 'none']).optional(), 'Bias.'),
     debounce: durationField('Shortest pulse that counts.').optional(),
   },
   checkChannel: passed,
@@ -113,9 +121,9 @@ export const gpio: DriverType = {
 export const mock: DriverType = {
   type: 'mock',
   simulated: true,
-  channelShape: { seed: z.int().optional() },
+  channelShape: { seed: described(z.int().optional(), 'Seed.') },
   deviceShape: {},
-  tagShape: { address: z.string().meta({ examples: ['sine(min=0,max=100,period=60s)'] }) },
+  tagShape: { address: z.string().meta({ description: 'Signal.', examples: ['sine(min=0,max=100,period=60s)'] }) },
   checkChannel: passed,
   checkTag: ({ options }) => passed(options.address),
   describeAddress: String,
