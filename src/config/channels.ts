@@ -66,8 +66,8 @@ function checkChannel(name: string, entry: Entry, drivers: readonly DriverType[]
     report.error(spotOf(word, []), `no such driver ${shown(word.node)}${advice}`);
     return nothing;
   }
-  const shape = { driver: z.literal(driver.type), ...channelShape, ...driver.channelShape };
-  const options = validateKeys(shape, entry, report, (key, path) => adviseChannelKey(key, path, driver, drivers));
+  const schema = z.strictObject({ driver: z.literal(driver.type), ...channelShape, ...driver.channelShape });
+  const options = validateKeys(schema, entry, report, (key, path) => adviseChannelKey(key, path, driver, drivers));
   if (!options) return { ...nothing, driver };
   const { driver: _driver, description: _description, ...own } = options;
   const result = driver.checkChannel(own);

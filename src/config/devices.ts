@@ -8,7 +8,7 @@ import { deviceShape } from './shapes.ts';
 import { hint, nearest } from './suggest.ts';
 import { checkTags, type TagContext } from './tags.ts';
 import { type Entry, entryOf, type MapNode, spotOf, without } from './tree.ts';
-import { anything, isMapOr, pick, validateKeys } from './validate.ts';
+import { anything, isMapOr, pick, salvageKeys, validateKeys } from './validate.ts';
 import { clip, shown } from './words.ts';
 
 /** Scan period of a device that does not say. */
@@ -73,14 +73,15 @@ function checkDevice(
   const own = entry.node as MapNode;
   const whole: Entry = { ...entry, node: profile ? withProfile(own, profile) : own };
   const driver = channel?.driver;
-  const shape = {
+  const schema = z.strictObject({
     ...deviceShape,
     // A missing or unknown channel was reported with the names there are.
     channel: z.unknown().optional(),
     ...(driver ? driver.deviceShape : anything(drivers.map((each) => each.deviceShape))),
-  };
+    tags: z.unknown().optional(),
+  });
   const bare: Entry = { ...whole, node: without(whole.node as MapNode, ['tags']) };
-  const options = validateKeys({ ...shape, tags: z.unknown().optional() }, bare, report, (key, path) =>
+  const options = validateKeys(schema, bare, report, (key, path) =>
     path.length === 0 ? foreignKey(key, 'device', name, channel, drivers) : undefined,
   );
   const tags = entryOf(whole.node, 'tags');
@@ -97,7 +98,7 @@ function checkDevice(
     driver,
     drivers,
     channel: channel?.checked as CheckedChannel | undefined,
-    deviceOptions: options && pick(options, Object.keys(driver?.deviceShape ?? {})),
+    deviceOptions: pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {})),
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
     foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
     report,

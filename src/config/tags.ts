@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
@@ -16,13 +17,20 @@ export interface TagContext {
   readonly driver: DriverType | undefined;
   readonly drivers: readonly DriverType[];
   readonly channel: CheckedChannel | undefined;
-  /** Undefined when the device has problems that keep its tags from being checked by the driver. */
-  readonly deviceOptions: Record<string, unknown> | undefined;
+  /** Keys of the device that belong to the driver: those that are good, when some are not. */
+  readonly deviceOptions: Record<string, unknown>;
   /** Scan period of tags that give none. */
   readonly everyMs: number;
   /** What to say of a key that is another driver's. */
   readonly foreignKey: (key: string) => string | undefined;
   readonly report: Report;
+}
+
+/** The context, with what is made once for all tags of the device. */
+interface TagChecks extends TagContext {
+  readonly schema: z.ZodObject;
+  /** Keys that belong to the driver. */
+  readonly ownKeys: readonly string[];
 }
 
 /** The common keys of a tag, parsed. */
@@ -40,14 +48,23 @@ interface TagOptions {
   readonly description?: string;
 }
 
+const COMMON_KEYS = Object.keys(tagShape);
+
 /** Checks every tag of a device; gives those that are good. */
 export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
+  const { driver, drivers } = context;
+  const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
+  const checks: TagChecks = {
+    ...context,
+    schema: z.strictObject({ ...tagShape, ...own }),
+    ownKeys: Object.keys(own),
+  };
   const good: TagConfig[] = [];
   const byAddress = new Map<string, Entry>();
   for (const [name, entry] of tags.entries) {
     checkName(name, entry, context.report);
     if (!isMapOr(entry, context.report, `${clip(name)}: {address: …}`)) continue;
-    const tag = checkTag(name, entry, context);
+    const tag = checkTag(name, entry, checks);
     if (!tag) continue;
     warnOfTwin(tag, entry, byAddress, context);
     good.push(tag);
@@ -55,22 +72,24 @@ export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   return good;
 }
 
-function checkTag(name: string, entry: Entry, context: TagContext): TagConfig | undefined {
-  const { driver, drivers, channel, deviceOptions, report } = context;
-  if (refuseNumericAddress(entry, report)) return undefined;
-  const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
-  const all = validateKeys({ ...tagShape, ...own }, entry, report, (key, path) =>
+function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {
+  const { driver, channel, deviceOptions, report, schema, ownKeys } = context;
+  const entry = quoteAddress(written, report);
+  const all = validateKeys(schema, entry, report, (key, path) =>
     path.length === 0 ? context.foreignKey(key) : undefined,
   );
   if (!all) return undefined;
-  const options = pick(all, Object.keys(tagShape)) as TagOptions;
+  const options = pick(all, COMMON_KEYS) as TagOptions;
   checkLimits(options, entry, report);
-  if (!driver || !channel || !deviceOptions) return undefined;
+  if (!driver || !channel) return undefined;
   const id = `${context.device}/${name}`;
-  const source = { id, device: context.device, name, options: pick(all, Object.keys(own)), deviceOptions };
+  const source = { id, device: context.device, name, options: pick(all, ownKeys), deviceOptions };
   const address = driver.checkTag(source, channel.options);
   if (!address.ok) {
-    reportAll(entry, address.problems, report);
+    // What the device lacks was said of the device.
+    const ofDevice = (key: unknown) => Object.hasOwn(driver.deviceShape, String(key)) && !ownKeys.includes(String(key));
+    const problems = address.problems.filter(({ path }) => !ofDevice(path[0]));
+    reportAll(entry, problems, report);
     return undefined;
   }
   const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
@@ -90,15 +109,22 @@ function checkTag(name: string, entry: Entry, context: TagContext): TagConfig | 
   };
 }
 
-/** YAML reads `00001` as the number 1: the address would name another register. */
-function refuseNumericAddress(entry: Entry, report: Report): boolean {
-  const node = entryOf(entry.node, 'address')?.node;
-  if (node?.kind !== 'scalar' || (typeof node.value !== 'number' && typeof node.value !== 'bigint')) return false;
+/**
+ * YAML reads `00001` as the number 1, which would name another register; `40001` is most likely a Modicon number too.
+ * Shorter numbers are left to the driver, which knows what its addresses look like. The rest of the tag is checked as if
+ * it had been quoted.
+ */
+function quoteAddress(entry: Entry, report: Report): Entry {
+  const address = entryOf(entry.node, 'address');
+  if (entry.node.kind !== 'map' || address?.node.kind !== 'scalar') return entry;
+  const { value, source } = address.node;
+  if ((typeof value !== 'number' && typeof value !== 'bigint') || !/^(0\d+|\d{5,})$/.test(source)) return entry;
   report.error(
     spotOf(entry, ['address']),
-    `${clip(node.source)} is a number, and leading zeros would be lost: quote it: address: "${clip(node.source)}"`,
+    `${clip(source)} is a number, and leading zeros would be lost: quote it: address: "${clip(source)}"`,
   );
-  return true;
+  const quoted: Entry = { ...address, node: { ...address.node, value: source } };
+  return { ...entry, node: { ...entry.node, entries: new Map(entry.node.entries).set('address', quoted) } };
 }
 
 /** Limits that contradict each other. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { checkName } from './channels.ts';
 import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from './config.ts';
 import type { FileAccess } from './files.ts';
@@ -70,7 +70,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   const inline = refuseInline(entry, report);
   const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
-  const options = validateKeys(mqttShape, visible, report) as MqttOptions | undefined;
+  const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
   checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);

@@ -33,19 +33,30 @@ export function validate<T>(
 }
 
 /**
- * {@link validate} for a map of fixed keys. When unknown keys are all that is wrong, the known ones are still given, so
+ * {@link validate} for a strict schema of fixed keys. When unknown keys are all that is wrong, the known ones are still given, so
  * that the checks that follow find the rest in the same run.
  */
 export function validateKeys(
-  shape: z.ZodRawShape,
+  schema: z.ZodObject,
   entry: Entry,
   report: Report,
   advice?: KeyAdvice,
 ): Record<string, unknown> | undefined {
-  const strict = validate(z.strictObject(shape) as z.ZodType<Record<string, unknown>>, entry, report, advice);
+  const strict = validate(schema as z.ZodType<Record<string, unknown>>, entry, report, advice);
   if (strict) return strict;
-  const lenient = z.object(shape).safeParse(toPlain(entry.node));
+  const lenient = z.object(schema.shape).safeParse(toPlain(entry.node));
   return lenient.success ? (lenient.data as Record<string, unknown>) : undefined;
+}
+
+/** The keys of a broken map that are good by themselves, so that what depends on them can still be checked. */
+export function salvageKeys(schema: z.ZodObject, entry: Entry): Record<string, unknown> {
+  const plain = toPlain(entry.node) as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.entries(schema.shape).flatMap(([key, field]) => {
+      const parsed = (field as z.ZodType).safeParse(Object.hasOwn(plain, key) ? plain[key] : undefined);
+      return parsed.success && parsed.data !== undefined ? [[key, parsed.data]] : [];
+    }),
+  );
 }
 
 /** Paths of keys that look missing only because they are mistyped: the unknown key says it all. */

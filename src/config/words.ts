@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hint } from './suggest.ts';
+import { hint, nearest } from './suggest.ts';
 import type { Node } from './tree.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -44,8 +44,8 @@ const NOUNS: Record<string, string> = {
  * @param schema what belongs there, for examples
  */
 export function describeIssue(issue: Issue, node: Node | undefined, schema: z.ZodType | undefined): string {
-  if (node === undefined) return `is missing${example(issue, schema)}`;
-  if (issue.message !== NOT_OURS && issue.message !== '') return issue.message;
+  if (node === undefined) return describeAbsence(issue, schema);
+  if (issue.message !== NOT_OURS && issue.message !== '') return withNearest(issue, node);
   switch (issue.code) {
     case 'invalid_type':
       return describeType(issue.expected, node, schema);
@@ -114,6 +114,21 @@ function describeUnion(issues: readonly Issue[], node: Node, schema: z.ZodType |
   const nouns = issues.flatMap((issue) => (issue.code === 'invalid_type' ? [NOUNS[issue.expected] ?? ''] : []));
   const words = [...new Set([...choices.map(String), ...nouns])].filter((word) => word !== '');
   return `expected ${words.join(' or ')}; got ${shown(node)}${exampleOf(schema)}`;
+}
+
+/** A driver's own words; for a choice, with what was found and the nearest word when they do not say it. */
+function withNearest(issue: Issue, node: Node): string {
+  const { message } = issue;
+  if (issue.code !== 'invalid_value' || node.kind !== 'scalar' || /; got |did you mean/.test(message)) return message;
+  const near = nearest(node.source, issue.values.map(String));
+  return `${message}; got ${shown(node)}${near === undefined ? '' : `; did you mean "${near}"?`}`;
+}
+
+/** A missing key, with an example, or what its owner says of it. */
+function describeAbsence(issue: Issue, schema: z.ZodType | undefined): string {
+  const own = issue.message !== NOT_OURS && firstExample(schema) === undefined ? issue.message : undefined;
+  if (own?.startsWith('is missing')) return own;
+  return own ? `is missing: ${own}` : `is missing${example(issue, schema)}`;
 }
 
 /** `: write type: …`, from the schema's first example. */
