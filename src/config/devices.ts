@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import type { DriverType } from '../../hal/driver.ts';
+import { type CheckedChannel, checkName, type KnownChannel } from './channels.ts';
+import type { DeviceConfig } from './config.ts';
+import type { Report } from './problems.ts';
+import { type Profiles, withProfile } from './profiles.ts';
+import { deviceShape } from './shapes.ts';
+import { hint, nearest } from './suggest.ts';
+import { checkTags, type TagContext } from './tags.ts';
+import { type Entry, entryOf, type MapNode, spotOf, without } from './tree.ts';
+import { anything, isMapOr, pick, salvageKeys, validateKeys } from './validate.ts';
+import { clip, shown } from './words.ts';
+
+/** Scan period of a device that does not say. */
+const DEFAULT_EVERY_MS = 1000;
+
+/** What checking devices needs. */
+export interface DeviceContext {
+  readonly channels: ReadonlyMap<string, KnownChannel>;
+  readonly drivers: readonly DriverType[];
+  readonly profiles: Profiles;
+  readonly report: Report;
+}
+
+/** Devices that passed, by the name of their channel. */
+export type DevicesByChannel = ReadonlyMap<string, readonly DeviceConfig[]>;
+
+/** Checks every device of the section. */
+export function checkDevices(section: MapNode, context: DeviceContext): DevicesByChannel {
+  const byChannel = new Map<string, DeviceConfig[]>();
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, context.report);
+    if (!isMapOr(entry, context.report, `${clip(name)}: {channel: …, tags: {…}}`)) continue;
+    const channel = findChannel(entry, context);
+    const device = checkDevice(name, entry, channel, context);
+    if (!device || !channel?.checked) continue;
+    const devices = byChannel.get(channel.checked.name) ?? [];
+    byChannel.set(channel.checked.name, [...devices, device]);
+  }
+  return byChannel;
+}
+
+/** The channel a device names; says what there is when it names none that exists. */
+function findChannel(entry: Entry, { channels, report }: DeviceContext): KnownChannel | undefined {
+  const word = entryOf(entry.node, 'channel');
+  const names = [...channels.keys()];
+  if (!word) {
+    const keys = entry.node.kind === 'map' ? [...entry.node.entries.keys()] : [];
+    if (keys.some((key) => nearest(key, ['channel']) !== undefined)) return undefined;
+    const choice =
+      names.length > 0 ? ` and one of ${names.slice(0, 24).join(', ')}` : ', and define it under "channels"';
+    report.error(spotOf(entry, ['channel']), `is missing: write channel:${choice}`);
+    return undefined;
+  }
+  const name = word.node.kind === 'scalar' ? word.node.value : undefined;
+  const channel = typeof name === 'string' ? channels.get(name) : undefined;
+  if (!channel) {
+    const advice = hint(String(name ?? ''), names, 'channels') || ': define it under "channels"';
+    report.error(spotOf(word, []), `no such channel ${shown(word.node)}${advice}`);
+  }
+  return channel;
+}
+
+function checkDevice(
+  name: string,
+  entry: Entry,
+  channel: KnownChannel | undefined,
+  context: DeviceContext,
+): DeviceConfig | undefined {
+  const { report, profiles, drivers } = context;
+  const profileEntry = entryOf(entry.node, 'profile');
+  const profile = profileEntry && profiles.find(profileEntry);
+  const own = entry.node as MapNode;
+  const whole: Entry = { ...entry, node: profile ? withProfile(own, profile) : own };
+  const driver = channel?.driver;
+  const schema = z.strictObject({
+    ...deviceShape,
+    // A missing or unknown channel was reported with the names there are.
+    channel: z.unknown().optional(),
+    ...(driver ? driver.deviceShape : anything(drivers.map((each) => each.deviceShape))),
+    tags: z.unknown().optional(),
+  });
+  const bare: Entry = { ...whole, node: without(whole.node as MapNode, ['tags']) };
+  const options = validateKeys(schema, bare, report, (key, path) =>
+    path.length === 0 ? foreignKey(key, 'device', name, channel, drivers) : undefined,
+  );
+  const tags = entryOf(whole.node, 'tags');
+  if (!tags) {
+    const broken = profileEntry !== undefined && profile === undefined;
+    if (!broken) report.error(spotOf(entry, ['tags']), 'is missing: write tags: with one key a measured value');
+    return undefined;
+  }
+  if (!isMapOr(tags, report, 'tags: {temperature: {address: …}}')) return undefined;
+  if ((tags.node as MapNode).entries.size === 0)
+    report.error(spotOf(tags, []), 'is empty: a device needs at least one tag');
+  const tagContext: TagContext = {
+    device: name,
+    driver,
+    drivers,
+    channel: channel?.checked as CheckedChannel | undefined,
+    deviceOptions: pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {})),
+    everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
+    foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
+    report,
+  };
+  const checked = checkTags(tags.node as MapNode, tagContext);
+  return options && { name, profile: options.profile as string | undefined, tags: checked };
+}
+
+/** Says whose key it is when it is another driver's: a key of the right word in the wrong place is no typing slip. */
+function foreignKey(
+  key: string,
+  level: 'device' | 'tag',
+  name: string,
+  channel: KnownChannel | undefined,
+  drivers: readonly DriverType[],
+): string | undefined {
+  const shapeOf = (driver: DriverType) => (level === 'device' ? driver.deviceShape : driver.tagShape);
+  const owners = drivers.filter((driver) => driver !== channel?.driver && Object.hasOwn(shapeOf(driver), key));
+  if (owners.length === 0 || !channel?.driver) return undefined;
+  const channelName = channel.entry.path.at(-1);
+  return `${key} belongs to ${ownerWords(owners)} ${level}s; ${name} is on channel "${channelName}" (${channel.driver.type})`;
+}
+
+/** `modbus` for both Modbus drivers, `modbus-tcp, gpio` for a mixture. */
+function ownerWords(owners: readonly DriverType[]): string {
+  return [...new Set(owners.map(({ type }) => type.replace(/^modbus-.*/, 'modbus')))].join(', ');
+}

@@ -1,0 +1,93 @@
+import { resolve } from 'node:path';
+import { toName } from '../core/fields.ts';
+import { NAME_PATTERN } from '../core/quantity.ts';
+import type { ApiConfig, Config, StoreConfig } from './config.ts';
+import type { Report } from './problems.ts';
+import { hint } from './suggest.ts';
+import { type Entry, spotOf } from './tree.ts';
+import { clip } from './words.ts';
+
+/** A section of fixed keys: its values with defaults, and where it was given, if it was. */
+export interface SectionValues {
+  readonly values: Record<string, unknown>;
+  readonly entry: Entry | undefined;
+}
+
+/** Who the gateway is. The host name stands in for a missing id; when it had to be changed for that, a warning says so. */
+export function checkGateway(
+  { values, entry }: SectionValues,
+  hostname: string,
+  hostTimezone: string,
+  root: Entry,
+  report: Report,
+): Config['gateway'] {
+  const given = values as { id?: string; location?: string; timezone?: string };
+  const id = given.id ?? (NAME_PATTERN.test(hostname) ? hostname : (toName(hostname) ?? 'gateway'));
+  if (given.id === undefined && id !== hostname && entryHasNo(entry, 'id'))
+    report.warning(
+      spotOf(entry ?? root, entry ? ['id'] : ['gateway', 'id']),
+      `not given, and the host name ${JSON.stringify(clip(hostname))} is not a valid name: using "${id}"`,
+    );
+  const { timezone } = given;
+  if (entry && timezone !== undefined && !isTimezone(timezone))
+    report.error(
+      spotOf(entry, ['timezone']),
+      `${JSON.stringify(clip(timezone))} is no time zone${nearestTimezone(timezone)}`,
+    );
+  return { id, location: given.location, timezone: timezone ?? hostTimezone };
+}
+
+function entryHasNo(entry: Entry | undefined, key: string): boolean {
+  return entry?.node.kind !== 'map' || !entry.node.entries.has(key);
+}
+
+function isTimezone(timezone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nearestTimezone(timezone: string): string {
+  const advice = hint(timezone, Intl.supportedValuesOf('timeZone'), '');
+  return advice.startsWith('; did') ? advice : ': write for example Europe/London or UTC';
+}
+
+/** The store with its defaults; a relative path counts from the folder of the main file. */
+export function checkStore({ values }: SectionValues, folder: string): StoreConfig {
+  const given = values as { path: string; maxSize?: number; commitEvery?: number; replay?: number };
+  return {
+    path: resolve(folder, given.path),
+    maxBytes: given.maxSize ?? 2_000_000_000,
+    commitEveryMs: given.commitEvery ?? 1000,
+    replayMs: given.replay ?? 86_400_000,
+  };
+}
+
+const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
+
+/** Where the API listens. Beyond this machine only with an explicit word, as nothing on that path is encrypted. */
+export function checkApi({ values, entry }: SectionValues, report: Report): ApiConfig {
+  const { listen, plaintext } = values as { listen?: string | false; plaintext: boolean };
+  if (listen === undefined) return { listen: DEFAULT_LISTEN };
+  if (listen === false || listen === 'off') return { listen: undefined };
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (!entry || host === undefined || port > 65_535) {
+    if (entry)
+      report.error(
+        spotOf(entry, ['listen']),
+        `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${JSON.stringify(clip(listen))}`,
+      );
+    return { listen: undefined };
+  }
+  if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext)
+    report.error(
+      spotOf(entry, ['listen']),
+      `${host} can be reached from other machines, unencrypted: write 127.0.0.1:${port}, or add plaintext: true if that is meant`,
+    );
+  return { listen: { host, port } };
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { dirname, join, resolve } from 'node:path';
+import type { z } from 'zod';
+import type { DriverType } from '../../hal/driver.ts';
+import { checkChannels } from './channels.ts';
+import type { ChannelConfig, Config, LoadResult } from './config.ts';
+import { checkDevices } from './devices.ts';
+import { diskFiles, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
+import { checkApi, checkGateway, checkStore } from './gateway.ts';
+import { createReport, type Report } from './problems.ts';
+import { builtInProfiles, createProfiles } from './profiles.ts';
+import { SECTIONS } from './sections.ts';
+import { hint, nearest } from './suggest.ts';
+import { type Entry, type MapNode, spotOf } from './tree.ts';
+import { checkUplinks } from './uplinks.ts';
+import { isEmpty, validate } from './validate.ts';
+
+/** What loading needs beside the file. */
+export interface LoadOptions {
+  /** As the technician gave it; problems show it like this. */
+  readonly file: string;
+  readonly drivers: readonly DriverType[];
+  /** Name of this machine, for the default of `gateway.id`. */
+  readonly hostname: string;
+  /** IANA time zone of this machine; default: what the runtime says. */
+  readonly timezone?: string;
+  /** Default: the disk. */
+  readonly files?: FileAccess;
+  /** Folder of the profiles that come with the program; default: found from here. */
+  readonly profiles?: string;
+}
+
+/** The smallest sections that do something; together they are the smallest good file. */
+const SMALLEST = {
+  channels: 'channels: {sim: {driver: mock}}',
+  devices: 'devices: {oven: {channel: sim, tags: {temp: {address: "sine(min=180,max=220,period=60s)"}}}}',
+} as const;
+
+/** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
+export function loadConfig(options: LoadOptions): LoadResult {
+  const report = createReport();
+  const files = options.files ?? diskFiles;
+  const sources = readSources(options.file, files, report);
+  const config = sources && assemble(options, files, sources, report);
+  const problems = report.problems();
+  return config && !report.failed() ? { ok: true, config, warnings: problems } : { ok: false, problems };
+}
+
+function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
+  const { file, drivers } = options;
+  const folder = dirname(resolve(file));
+  const sections = checkSections(tree, report);
+  const root: Entry = { keyPlace: tree.place, path: [], node: tree };
+
+  const channelSection = sections.get('channels');
+  const deviceSection = sections.get('devices');
+  needSome(root, report);
+  const profiles = createProfiles(
+    [join(dirname(file), 'profiles'), options.profiles ?? builtInProfiles()],
+    files,
+    report,
+  );
+  const known = checkChannels(mapOf(channelSection, tree), drivers, report);
+  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, report });
+
+  const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
+  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), { gateway, folder, files, report });
+  const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
+    if (!checked) return [];
+    const own = devices.get(checked.name) ?? [];
+    if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
+    return [{ ...checked, devices: own }];
+  });
+  return {
+    file: resolve(file),
+    hash: hashOf([...bytes, ...profiles.read()]),
+    gateway,
+    channels,
+    store: checkStore(valuesOf('store', sections, report), folder),
+    uplinks,
+    api: checkApi(valuesOf('api', sections, report), report),
+  };
+}
+
+/** Sections that are there and can be used; says what is unknown or not built yet. */
+function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry> {
+  const usable = new Map<string, Entry>();
+  for (const [name, entry] of tree.entries) {
+    const section = SECTIONS.find((each) => each.name === name);
+    const spot = spotOf(entry, [], 'key');
+    if (!section) report.error(spot, `unknown key${hint(name, SECTION_NAMES, 'sections')}`);
+    else if (section.form.kind === 'none')
+      report.error(spot, `the section "${name}" is not available in this version: remove it or comment it out`);
+    else if (entry.node.kind === 'map') usable.set(name, entry);
+    else if (!isEmpty(entry.node)) report.error(spot, 'expected keys and values below it');
+  }
+  return usable;
+}
+
+/** Without channels and devices there is nothing to do. A mistyped section was reported already. */
+function needSome({ node, ...root }: Entry, report: Report): void {
+  const keys = node.kind === 'map' ? [...node.entries] : [];
+  const absent = (['channels', 'devices'] as const).filter((name) => {
+    const mistyped = keys.some(([key]) => !SECTION_NAMES.includes(key) && nearest(key, SECTION_NAMES) === name);
+    const given = keys.find(([key]) => key === name)?.[1].node;
+    return !mistyped && (!given || isEmpty(given) || (given.kind === 'map' && given.entries.size === 0));
+  });
+  if (absent.length === 0) return;
+  const lines = absent.map((name) => SMALLEST[name]).join(' and a line ');
+  report.error(
+    spotOf({ node, ...root }, []),
+    `there are no ${absent.join(' and no ')}; the smallest good file has a line ${lines}`,
+  );
+}
+
+function mapOf(entry: Entry | undefined, tree: MapNode): MapNode {
+  return entry?.node.kind === 'map' ? entry.node : { ...tree, entries: new Map() };
+}
+
+/** The checked values of a section of fixed keys, with its entry; the defaults when it is not there or broken. */
+function valuesOf(
+  name: string,
+  sections: ReadonlyMap<string, Entry>,
+  report: Report,
+): { values: Record<string, unknown>; entry: Entry | undefined } {
+  const section = SECTIONS.find((each) => each.name === name);
+  if (section?.form.kind !== 'shape') throw new Error(`section ${name} has no fixed keys`);
+  const entry = sections.get(name);
+  const schema: z.ZodObject = section.form.schema;
+  const values = entry && validate(schema, entry, report);
+  return { values: values ?? schema.parse({}), entry };
+}
+
+/** First 12 hex digits of the SHA-256 of all texts, each with its length before it. */
+function hashOf(parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part.length}\n`).update(part);
+  return hash.digest('hex').slice(0, 12);
+}

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { NAME_PATTERN } from '../core/quantity.ts';
+import { type FileAccess, readOne } from './files.ts';
+import type { Report } from './problems.ts';
+import { profileShape } from './shapes.ts';
+import { hint } from './suggest.ts';
+import { type Entry, type MapNode, type Node, overlay, spotOf } from './tree.ts';
+import { isEmpty, validate } from './validate.ts';
+import { parseYaml } from './yaml.ts';
+
+/** Finds device profiles by name. Every profile is read once, and its own problems reported once. */
+export interface Profiles {
+  /** The profile that an entry names; undefined when there is none or it is broken, which is then in the report. */
+  find(entry: Entry): MapNode | undefined;
+  /** Bytes of the profiles found so far, by name. */
+  read(): readonly Uint8Array[];
+}
+
+/** Keys of a device that a profile cannot know. */
+const NOT_IN_PROFILE = ['channel', 'profile', 'tags', 'description'];
+
+/** The profiles that come with the program: `config/profiles` beside its package.json. */
+export function builtInProfiles(start: string = import.meta.dirname): string {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return join(folder, 'config', 'profiles');
+    if (dirname(folder) === folder) return join(start, 'profiles');
+  }
+}
+
+/**
+ * Looks in `folders` in turn, the technician's own first.
+ *
+ * @param folders as they are to be shown in problems
+ */
+export function createProfiles(folders: readonly string[], access: FileAccess, report: Report): Profiles {
+  const loaded = new Map<string, { tree: MapNode | undefined; bytes: Uint8Array | undefined }>();
+  return {
+    read: () => [...loaded].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, { bytes }]) => (bytes ? [bytes] : [])),
+    find(entry) {
+      const { node } = entry;
+      if (node.kind !== 'scalar' || typeof node.value !== 'string') return undefined;
+      const name = node.value;
+      const known = loaded.get(name);
+      if (known) return known.tree;
+      const folder = NAME_PATTERN.test(name) && folders.find((each) => access.exists(join(each, `${name}.yaml`)));
+      if (!folder) {
+        const names = folders.flatMap((each) => namesIn(each, access));
+        const advice = hint(name, names, 'there are') || `: looked in ${folders.join(' and ')}`;
+        report.error(
+          spotOf(entry, []),
+          `no such profile${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
+        );
+        return undefined;
+      }
+      const path = join(folder, `${name}.yaml`);
+      const bytes = readOne(path, access, report);
+      const tree = bytes && parseYaml(path, bytes, report);
+      const good = tree && checkProfile(name, tree, report);
+      loaded.set(name, { tree: good, bytes });
+      return good;
+    },
+  };
+}
+
+/** Names of all profiles in a folder. */
+function namesIn(folder: string, access: FileAccess): string[] {
+  return [...access.list(folder)].filter((name) => name.endsWith('.yaml')).map((name) => name.slice(0, -5));
+}
+
+/** Checks what does not depend on the driver. Device defaults and tags are checked with the device that uses them. */
+function checkProfile(name: string, tree: MapNode, report: Report): MapNode | undefined {
+  const root: Entry = { keyPlace: tree.place, path: [], node: tree };
+  const schema = z.strictObject({ ...profileShape, device: z.unknown().optional(), tags: z.unknown() });
+  const profile = validate(schema, root, report);
+  if (profile && profile.name !== name) report.error(spotOf(root, ['name']), `must be ${name}, like the file`);
+  const device = tree.entries.get('device');
+  if (device?.node.kind === 'map') {
+    for (const key of NOT_IN_PROFILE)
+      if (device.node.entries.has(key))
+        report.error(spotOf(device, [key], 'key'), 'is not for a profile: give it in the configuration');
+  }
+  for (const key of ['device', 'tags']) {
+    const part = tree.entries.get(key);
+    if (part && part.node.kind !== 'map' && !isEmpty(part.node))
+      report.error(spotOf(part, []), 'expected keys and values below it');
+  }
+  return tree;
+}
+
+/** A device with its profile beneath: device defaults and tags of the profile, overridden key by key. */
+export function withProfile(device: MapNode, profile: MapNode): MapNode {
+  const defaults = profile.entries.get('device')?.node;
+  const usable = defaults?.kind === 'map' ? [...defaults.entries].filter(([key]) => !NOT_IN_PROFILE.includes(key)) : [];
+  const entries = new Map(usable);
+  const tags = profile.entries.get('tags');
+  if (tags?.node.kind === 'map') entries.set('tags', tags);
+  const under: MapNode = { ...profile, entries };
+  const own: MapNode = {
+    ...device,
+    entries: new Map([...device.entries].filter(([key, { node }]) => key !== 'tags' || !isEmpty(node))),
+  };
+  return overlay(under, emptyTagsAreMaps(own)) as MapNode;
+}
+
+/** `oil-temp:` with nothing below it takes the profile's tag as it is. */
+function emptyTagsAreMaps(device: MapNode): MapNode {
+  const tags = device.entries.get('tags');
+  if (tags?.node.kind !== 'map') return device;
+  const filled = new Map(
+    [...tags.node.entries].map(([name, entry]): [string, Entry] => {
+      const node: Node = isEmpty(entry.node)
+        ? { kind: 'map', place: entry.node.place, path: entry.node.path, entries: new Map() }
+        : entry.node;
+      return [name, { ...entry, node }];
+    }),
+  );
+  return {
+    ...device,
+    entries: new Map(device.entries).set('tags', { ...tags, node: { ...tags.node, entries: filled } }),
+  };
+}

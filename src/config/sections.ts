@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { apiShape, gatewayShape, storeShape } from './shapes.ts';
+
+/** One key of the top level. A section without a schema is part of the format but not of this version. */
+export interface Section {
+  readonly name: string;
+  readonly description: string;
+  /**
+   * `shape`: one map of fixed keys. `named`: a map from names to entries, assembled with the drivers.
+   * `none`: not available in this version.
+   */
+  readonly form:
+    | { readonly kind: 'shape'; readonly schema: z.ZodObject }
+    | { readonly kind: 'named' }
+    | { readonly kind: 'none' };
+}
+
+/** Every section of the file, in the order of a good file. To add one, give it a form here. */
+export const SECTIONS: readonly Section[] = [
+  {
+    name: 'gateway',
+    description: 'Who this gateway is.',
+    form: { kind: 'shape', schema: z.strictObject(gatewayShape) },
+  },
+  { name: 'channels', description: 'Physical lines, by name.', form: { kind: 'named' } },
+  { name: 'devices', description: 'Devices on the channels, by name.', form: { kind: 'named' } },
+  { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'none' } },
+  { name: 'spc', description: 'Control charts, by name.', form: { kind: 'none' } },
+  { name: 'production', description: 'Machines whose production is counted.', form: { kind: 'none' } },
+  { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'none' } },
+  {
+    name: 'store',
+    description: 'Where readings are kept until they are delivered.',
+    form: { kind: 'shape', schema: z.strictObject(storeShape) },
+  },
+  { name: 'uplinks', description: 'Where readings are sent, by name.', form: { kind: 'named' } },
+  { name: 'api', description: 'The local API and page.', form: { kind: 'shape', schema: z.strictObject(apiShape) } },
+  { name: 'commands', description: 'Remote writes.', form: { kind: 'none' } },
+];

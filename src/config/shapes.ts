@@ -1,0 +1,216 @@
+import { z } from 'zod';
+import { durationField, nameField, rateField, sizeField } from '../core/fields.ts';
+
+/** A reference to a secret, as the file gives it. */
+export const secretSchema = z
+  .union([
+    z.strictObject({
+      file: z
+        .string()
+        .min(1)
+        .meta({ description: 'File that holds the secret.', examples: ['/etc/millgate/mqtt.password'] }),
+    }),
+    z.strictObject({
+      env: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not a valid name of an environment variable' })
+        .meta({ description: 'Environment variable that holds the secret.' }),
+    }),
+  ])
+  .meta({
+    description: 'A secret by reference, never inline: {file: PATH} or {env: NAME}.',
+    examples: [{ file: '/etc/millgate/mqtt.password' }],
+  });
+
+/** `gateway:` */
+export const gatewayShape = {
+  id: nameField('Name of this gateway, part of every topic. Default: the host name.').optional(),
+  location: z
+    .string()
+    .regex(/^[^/+#\s$"\\][^/+#"\\]*(\/[^/+#"\\]+){0,4}$/, {
+      error: 'expected an ISA-95 path such as acme/leeds/press-shop, without + # or quotes',
+    })
+    .max(200)
+    .meta({ description: 'ISA-95 path: enterprise/site/area.', examples: ['acme/leeds/press-shop'] })
+    .optional(),
+  timezone: z
+    .string()
+    .meta({ description: 'IANA time zone of the plant. Default: that of the host.', examples: ['Europe/London'] })
+    .optional(),
+};
+
+/** `store:` Bounds of commitEvery: below 10 ms the disk does nothing else, above 10 s a power cut costs too much. */
+export const storeShape = {
+  path: z
+    .string()
+    .min(1)
+    .meta({ description: 'Folder of the store. Default: /var/lib/millgate.' })
+    .default('/var/lib/millgate'),
+  maxSize: sizeField('Most disk space the store may take. Default: 2GB.', { min: '16MB', max: '100TB' })
+    .optional()
+    .meta({ default: '2GB', examples: ['500MB', '2GB'] }),
+  commitEvery: durationField('How often readings are committed; a power cut loses at most this much. Default: 1s.', {
+    min: '10ms',
+    max: '10s',
+  })
+    .optional()
+    .meta({ default: '1s' }),
+  replay: durationField('How long delivered readings are kept for replay. Default: 24h.', { max: '3650d' })
+    .optional()
+    .meta({ default: '24h' }),
+};
+
+/** `api:` */
+export const apiShape = {
+  listen: z
+    .union([z.string(), z.literal(false)])
+    .meta({
+      description: 'HOST:PORT of the local API and page, or off. Default: 127.0.0.1:8420.',
+      default: '127.0.0.1:8420',
+      examples: ['127.0.0.1:8420', 'off'],
+    })
+    .optional(),
+  plaintext: z
+    .boolean()
+    .meta({ description: 'Must be true to listen beyond this machine without TLS.' })
+    .default(false),
+};
+
+/** Keys every channel has; the driver adds its own. */
+export const channelShape = {
+  description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
+};
+
+/** Scan periods: 0s is back to back. */
+const every = (description: string) =>
+  durationField(description, { max: '7d' })
+    .refine((everyMs) => everyMs === 0 || everyMs >= 1, { error: 'must be 0s (back to back) or at least 1ms' })
+    .meta({ description, examples: ['200ms', '1s', '10s'] });
+
+/** Keys every device has; the driver of its channel adds its own. */
+export const deviceShape = {
+  channel: z.string().meta({ description: 'Name of the channel it is on.' }),
+  profile: z.string().meta({ description: 'Device profile; its tags are added below those here.' }).optional(),
+  every: every('Scan period of its tags; 0s: back to back. Default: 1s.').optional(),
+  description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
+};
+
+/** What may be written to a tag. */
+const writableSchema = z
+  .union([
+    z.boolean(),
+    z.strictObject({
+      min: z.number().meta({ description: 'Lowest value that may be written, in engineering units.' }).optional(),
+      max: z.number().meta({ description: 'Highest value that may be written.' }).optional(),
+      perMinute: z.int().min(1).max(6000).meta({ description: 'Most writes a minute.' }).optional(),
+    }),
+  ])
+  .meta({ description: 'Whether and within which limits it may be written.', examples: [{ min: 0, max: 120 }] });
+
+/** Keys every tag has; the driver adds its own, `address` among them. */
+export const tagShape = {
+  unit: z
+    .string()
+    .max(32)
+    .meta({ description: 'Engineering unit.', examples: ['°C', 'bar', 'kWh'] })
+    .optional(),
+  every: every('Scan period of this tag; 0s: back to back. Default: that of the device.').optional(),
+  scale: z
+    .number()
+    .meta({ description: 'The published value is raw × scale + offset. Default: 1.', default: 1 })
+    .optional(),
+  offset: z.number().meta({ description: 'Added after scaling. Default: 0.', default: 0 }).optional(),
+  deadband: z
+    .number()
+    .min(0)
+    .meta({ description: 'Report only changes larger than this, in engineering units.' })
+    .optional(),
+  heartbeat: durationField('Report at least this often even when nothing changes.', { max: '30d' }).optional(),
+  min: z.number().meta({ description: 'A value below is uncertain (out-of-range).' }).optional(),
+  max: z.number().meta({ description: 'A value above is uncertain (out-of-range).' }).optional(),
+  counter: z.boolean().meta({ description: 'The value only grows, and wraps or resets.', default: false }).optional(),
+  writable: writableSchema.optional(),
+  description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
+};
+
+/** `uplinks.NAME` of type mqtt. */
+export const mqttShape = {
+  type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
+  url: z.string().meta({
+    description: 'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS.',
+    examples: ['mqtts://broker.plant.lan:8883'],
+  }),
+  format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
+  version: z.literal([5, '5', '3.1.1']).meta({ description: 'MQTT version. Default: 5.', default: 5 }).optional(),
+  clientId: z.string().min(1).max(128).meta({ description: 'MQTT client id. Default: millgate-ID.' }).optional(),
+  topic: z
+    .string()
+    .min(1)
+    .max(500)
+    .meta({ description: 'Topic root; may use {id} and {location}.', default: 'millgate/{id}' })
+    .default('millgate/{id}'),
+  topics: z
+    .enum(['batch', 'per-tag'])
+    .meta({ description: 'batch: one topic for all; per-tag: one retained topic a tag.' })
+    .default('batch'),
+  compression: z.enum(['none', 'deflate']).meta({ description: 'For metered links.' }).default('none'),
+  username: z.string().min(1).meta({ description: 'User name at the broker.' }).optional(),
+  password: secretSchema.optional(),
+  tls: z
+    .strictObject({
+      ca: z.string().min(1).meta({ description: 'PEM file of the authority that signed the broker.' }).optional(),
+      cert: z.string().min(1).meta({ description: 'PEM file of the client certificate.' }).optional(),
+      key: z.string().min(1).meta({ description: 'PEM file of the client key.' }).optional(),
+    })
+    .meta({ description: 'Files for TLS; with mqtts:// only.' })
+    .optional(),
+  backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
+    .optional()
+    .meta({ default: '5000/s' }),
+  keepalive: durationField('MQTT keep-alive. Default: 30s.', { min: '5s', max: '1h' })
+    .optional()
+    .meta({ default: '30s' }),
+  ackTimeout: durationField('How long a message may wait for its acknowledgement. Default: 15s.', {
+    min: '1s',
+    max: '5m',
+  })
+    .optional()
+    .meta({ default: '15s' }),
+};
+
+/** Text or a list of texts. */
+const lines = z.union([z.string(), z.array(z.string())]);
+
+/** What `scan` may read to recognise a device. */
+const fingerprintSchema = z.strictObject({
+  vendor: z.string().meta({ description: 'Vendor name in Modbus device identification (function 43/14).' }).optional(),
+  product: z.string().meta({ description: 'Product code or name in Modbus device identification.' }).optional(),
+  address: z.string().meta({ description: 'Register to read.' }).optional(),
+  type: z.string().meta({ description: 'Type of the register. Default: uint16.' }).optional(),
+  order: z.string().meta({ description: 'Order of its bytes.' }).optional(),
+  equals: z.union([z.number(), z.string()]).meta({ description: 'The value it must have.' }).optional(),
+  between: z.tuple([z.number(), z.number()]).meta({ description: 'The range the value must be in.' }).optional(),
+});
+
+/** Keys of a profile file beside `device` and `tags`. */
+export const profileShape = {
+  name: nameField('Name of the profile; that of its file.'),
+  manufacturer: z.string().min(1).meta({ description: 'Who makes the device.' }),
+  model: z.string().min(1).meta({ description: 'Model or family.' }),
+  source: z.string().min(1).meta({ description: 'Manual the register map comes from, with its edition.' }).optional(),
+  notes: lines.meta({ description: 'What an installer should know.' }).optional(),
+  serial: z
+    .strictObject({
+      baud: z.int().min(300).max(1_000_000).optional(),
+      parity: z.enum(['none', 'even', 'odd']).optional(),
+      stopBits: z.literal([1, 2]).optional(),
+      dataBits: z.literal([7, 8]).optional(),
+      unit: z.int().min(0).max(247).optional(),
+    })
+    .meta({ description: 'Factory settings of the line.' })
+    .optional(),
+  identify: z
+    .union([fingerprintSchema, z.array(fingerprintSchema)])
+    .meta({ description: 'How scan recognises the device.' })
+    .optional(),
+};

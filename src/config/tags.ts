@@ -1,0 +1,178 @@
+import { z } from 'zod';
+import type { DriverType } from '../../hal/driver.ts';
+import { formatDuration } from '../core/quantity.ts';
+import { type CheckedChannel, checkName } from './channels.ts';
+import type { TagConfig, WriteLimits } from './config.ts';
+import type { Report } from './problems.ts';
+import { tagShape } from './shapes.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
+import { anything, isMapOr, pick, reportAll, validateKeys } from './validate.ts';
+import { clip } from './words.ts';
+import { formatPlace } from './yaml.ts';
+
+/** What the tags of one device have in common. */
+export interface TagContext {
+  readonly device: string;
+  /** Undefined when the device names no known channel; then only the common keys are checked. */
+  readonly driver: DriverType | undefined;
+  readonly drivers: readonly DriverType[];
+  readonly channel: CheckedChannel | undefined;
+  /** Keys of the device that belong to the driver: those that are good, when some are not. */
+  readonly deviceOptions: Record<string, unknown>;
+  /** Scan period of tags that give none. */
+  readonly everyMs: number;
+  /** What to say of a key that is another driver's. */
+  readonly foreignKey: (key: string) => string | undefined;
+  readonly report: Report;
+}
+
+/** The context, with what is made once for all tags of the device. */
+interface TagChecks extends TagContext {
+  readonly schema: z.ZodObject;
+  /** Keys that belong to the driver. */
+  readonly ownKeys: readonly string[];
+}
+
+/** The common keys of a tag, parsed. */
+interface TagOptions {
+  readonly unit?: string;
+  readonly every?: number;
+  readonly scale?: number;
+  readonly offset?: number;
+  readonly deadband?: number;
+  readonly heartbeat?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly counter?: boolean;
+  readonly writable?: boolean | { readonly min?: number; readonly max?: number; readonly perMinute?: number };
+  readonly description?: string;
+}
+
+const COMMON_KEYS = Object.keys(tagShape);
+
+/** Checks every tag of a device; gives those that are good. */
+export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
+  const { driver, drivers } = context;
+  const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
+  const checks: TagChecks = {
+    ...context,
+    schema: z.strictObject({ ...tagShape, ...own }),
+    ownKeys: Object.keys(own),
+  };
+  const good: TagConfig[] = [];
+  const byAddress = new Map<string, Entry>();
+  for (const [name, entry] of tags.entries) {
+    checkName(name, entry, context.report);
+    if (!isMapOr(entry, context.report, `${clip(name)}: {address: …}`)) continue;
+    const tag = checkTag(name, entry, checks);
+    if (!tag) continue;
+    warnOfTwin(tag, entry, byAddress, context);
+    good.push(tag);
+  }
+  return good;
+}
+
+function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {
+  const { driver, channel, deviceOptions, report, schema, ownKeys } = context;
+  const entry = quoteAddress(written, report);
+  const all = validateKeys(schema, entry, report, (key, path) =>
+    path.length === 0 ? context.foreignKey(key) : undefined,
+  );
+  if (!all) return undefined;
+  const options = pick(all, COMMON_KEYS) as TagOptions;
+  checkLimits(options, entry, report);
+  if (!driver || !channel) return undefined;
+  const id = `${context.device}/${name}`;
+  const source = { id, device: context.device, name, options: pick(all, ownKeys), deviceOptions };
+  const address = driver.checkTag(source, channel.options);
+  if (!address.ok) {
+    // What the device lacks was said of the device.
+    const ofDevice = (key: unknown) => Object.hasOwn(driver.deviceShape, String(key)) && !ownKeys.includes(String(key));
+    const problems = address.problems.filter(({ path }) => !ofDevice(path[0]));
+    reportAll(entry, problems, report);
+    return undefined;
+  }
+  const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
+  return {
+    tag: { id, device: context.device, name, address: address.value },
+    everyMs,
+    scale: options.scale ?? 1,
+    offset: options.offset ?? 0,
+    unit: options.unit,
+    deadband: options.deadband,
+    heartbeatMs: options.heartbeat,
+    min: options.min,
+    max: options.max,
+    counter: options.counter ?? false,
+    writable: limitsOf(options.writable),
+    description: options.description,
+  };
+}
+
+/**
+ * YAML reads `00001` as the number 1, which would name another register; `40001` is most likely a Modicon number too.
+ * Shorter numbers are left to the driver, which knows what its addresses look like. The rest of the tag is checked as if
+ * it had been quoted.
+ */
+function quoteAddress(entry: Entry, report: Report): Entry {
+  const address = entryOf(entry.node, 'address');
+  if (entry.node.kind !== 'map' || address?.node.kind !== 'scalar') return entry;
+  const { value, source } = address.node;
+  if ((typeof value !== 'number' && typeof value !== 'bigint') || !/^(0\d+|\d{5,})$/.test(source)) return entry;
+  report.error(
+    spotOf(entry, ['address']),
+    `${clip(source)} is a number, and leading zeros would be lost: quote it: address: "${clip(source)}"`,
+  );
+  const quoted: Entry = { ...address, node: { ...address.node, value: source } };
+  return { ...entry, node: { ...entry.node, entries: new Map(entry.node.entries).set('address', quoted) } };
+}
+
+/** Limits that contradict each other. */
+function checkLimits({ min, max, scale, writable }: TagOptions, entry: Entry, report: Report): void {
+  if (min !== undefined && max !== undefined && min >= max)
+    report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
+  if (scale === 0) report.error(spotOf(entry, ['scale']), 'a scale of 0 would make every value the same: remove it');
+  if (typeof writable !== 'object') return;
+  if (writable.min !== undefined && writable.max !== undefined && writable.min > writable.max)
+    report.error(spotOf(entry, ['writable', 'max']), `max (${writable.max}) must not be below min (${writable.min})`);
+}
+
+/** The tag's own period or its device's; none for a tag that its driver reports by itself. */
+function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context: TagContext): number | undefined {
+  const { report } = context;
+  if (eventful) {
+    if (options.every !== undefined)
+      report.warning(spotOf(entry, ['every']), 'has no effect: this tag is reported when it changes, not polled');
+    return undefined;
+  }
+  const everyMs = options.every ?? context.everyMs;
+  if (options.heartbeat !== undefined && options.heartbeat < everyMs)
+    report.error(
+      spotOf(entry, ['heartbeat']),
+      `must not be shorter than the scan period (every: ${formatDuration(everyMs)})`,
+    );
+  if (options.heartbeat !== undefined && options.deadband === undefined)
+    report.warning(spotOf(entry, ['heartbeat']), 'has no effect without a deadband: every reading is sent anyway');
+  return everyMs;
+}
+
+function limitsOf(writable: TagOptions['writable']): WriteLimits | undefined {
+  if (writable === undefined || writable === false) return undefined;
+  const { min, max, perMinute } = writable === true ? {} : writable;
+  return { min, max, perMinute };
+}
+
+/** Reading one address twice as the same type is rarely meant. */
+function warnOfTwin(tag: TagConfig, entry: Entry, byAddress: Map<string, Entry>, context: TagContext): void {
+  const { driver, report } = context;
+  if (!driver || driver.simulated) return;
+  const type = entryOf(entry.node, 'type')?.node;
+  const key = `${driver.describeAddress(tag.tag.address)} ${type?.kind === 'scalar' ? type.source : ''}`;
+  const twin = byAddress.get(key);
+  if (!twin) byAddress.set(key, entry);
+  else
+    report.warning(
+      spotOf(entry, ['address']),
+      `tag "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already reads this address as this type`,
+    );
+}

@@ -1,0 +1,193 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { checkName } from './channels.ts';
+import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from './config.ts';
+import type { FileAccess } from './files.ts';
+import type { Report } from './problems.ts';
+import { mqttShape } from './shapes.ts';
+import { hint } from './suggest.ts';
+import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from './tree.ts';
+import { isMapOr, validateKeys } from './validate.ts';
+import { clip, shown } from './words.ts';
+import { formatPlace } from './yaml.ts';
+
+/** Kinds of uplinks and formats that belong to the format of the file but not to this version. */
+const NOT_YET = ['http', 'sparkplug'];
+
+/** What checking uplinks needs. */
+export interface UplinkContext {
+  readonly gateway: { readonly id: string; readonly location: string | undefined };
+  /** Relative paths count from here: the folder of the main file. */
+  readonly folder: string;
+  readonly files: FileAccess;
+  readonly report: Report;
+}
+
+type MqttOptions = z.output<z.ZodObject<typeof mqttShape>>;
+
+/** Checks every uplink of the section. */
+export function checkUplinks(section: MapNode, context: UplinkContext): UplinkConfig[] {
+  const { report } = context;
+  const uplinks: UplinkConfig[] = [];
+  const clients = new Map<string, Entry>();
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {type: mqtt, url: "mqtt://broker:1883"}`)) continue;
+    const uplink = checkUplink(name, entry, context);
+    if (!uplink) continue;
+    const client = `${uplink.clientId} ${hostOf(uplink.url)}`;
+    const twin = clients.get(client);
+    if (twin)
+      report.error(
+        spotOf(entry, ['clientId']),
+        `uplink "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) is at the same broker as client "${uplink.clientId}", and they would throw each other out: give one of them another clientId`,
+      );
+    else clients.set(client, entry);
+    uplinks.push(uplink);
+  }
+  return uplinks;
+}
+
+function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttConfig | undefined {
+  const { report } = context;
+  const type = entryOf(entry.node, 'type');
+  if (!type) {
+    report.error(spotOf(entry, ['type']), 'is missing: write type: mqtt');
+    return undefined;
+  }
+  const word = type.node.kind === 'scalar' ? String(type.node.value) : '';
+  if (word !== 'mqtt') {
+    const known = NOT_YET.includes(word);
+    const advice = known
+      ? ' is not available in this version; use mqtt'
+      : ` is no type of uplink${hint(word, ['mqtt'], 'types')}`;
+    report.error(spotOf(type, []), `${known ? word : shown(type.node)}${advice}`);
+    return undefined;
+  }
+  const format = entryOf(entry.node, 'format');
+  const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
+  if (format && later) report.error(spotOf(format, []), 'sparkplug is not available in this version; use json');
+  const inline = refuseInline(entry, report);
+  const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
+  const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
+  const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
+  if (!options) return undefined;
+  checkUrl(options, entry, report);
+  const topic = checkTopic(options.topic, entry, context);
+  return complete(name, options, topic, entry, context);
+}
+
+/** Keys that hold secrets, and those who write them for one. */
+const SECRET_KEYS = ['password', 'token', 'secret'];
+
+/** Secrets written into the file; the message never repeats them. Gives the keys that were refused. */
+function refuseInline(entry: Entry, report: Report): string[] {
+  return SECRET_KEYS.filter((key) => {
+    const secret = entryOf(entry.node, key);
+    if (!secret || secret.node.kind === 'map') return false;
+    report.error(
+      spotOf(secret, []),
+      `secrets are never inline: write ${key}: {file: /etc/millgate/mqtt.${key}} or {env: MQTT_${key.toUpperCase()}}`,
+    );
+    return true;
+  });
+}
+
+function parseUrl(url: string): URL | undefined {
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Host and port of a broker, for comparing. */
+function hostOf(url: string): string {
+  const parsed = parseUrl(url);
+  return parsed ? `${parsed.hostname}:${parsed.port || (parsed.protocol === 'mqtts:' ? '8883' : '1883')}` : url;
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+function checkUrl({ url, tls, password, username, version }: MqttOptions, entry: Entry, report: Report): void {
+  const spot = spotOf(entry, ['url']);
+  const parsed = parseUrl(url);
+  if (!parsed || parsed.hostname === '') {
+    const secretive = url.includes('@');
+    report.error(
+      spot,
+      `${secretive ? 'this' : shown(nodeAt(entry.node, ['url']))} is not a URL: write for example "mqtt://broker.plant.lan:1883"`,
+    );
+    return;
+  }
+  if (parsed.username !== '' || parsed.password !== '')
+    report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
+  if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
+    report.error(spot, `an MQTT URL begins with mqtt:// or mqtts://, not ${clip(parsed.protocol)}//`);
+    return;
+  }
+  if (!['', '/'].includes(parsed.pathname) || parsed.search !== '' || parsed.hash !== '')
+    report.error(spot, 'an MQTT URL ends after the port: remove what follows it');
+  const plain = parsed.protocol === 'mqtt:';
+  if (plain && tls)
+    report.error(spotOf(entry, ['tls']), 'has no effect with mqtt://: write mqtts:// in url, or remove tls');
+  if (plain && password && !LOOPBACK.test(parsed.hostname))
+    report.warning(spotOf(entry, ['password']), 'is sent in clear text over mqtt://: use mqtts://');
+  if (password && username === undefined && version === '3.1.1')
+    report.error(spotOf(entry, ['username']), 'is missing: MQTT 3.1.1 allows no password without a username');
+  if ((tls?.cert === undefined) !== (tls?.key === undefined))
+    report.error(
+      spotOf(entry, ['tls', tls?.cert === undefined ? 'cert' : 'key']),
+      'is missing: a client certificate needs both cert and key',
+    );
+}
+
+/** Fills in `{id}` and `{location}`. */
+function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
+  const spot = spotOf(entry, ['topic']);
+  if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
+    report.error(spot, 'a topic to publish to has no + or #');
+  if (/^[$/]|\/$|\/\//.test(topic))
+    report.error(spot, 'a topic neither begins with $ or / nor ends with /, and has no empty level');
+  return topic.replace(/\{([^{}]*)\}/g, (whole, word: string) => {
+    if (word === 'id') return gateway.id;
+    if (word === 'location' && gateway.location !== undefined) return gateway.location;
+    if (word === 'location') report.error(spot, 'uses {location}, but gateway.location is not given: add it');
+    else report.error(spot, `${JSON.stringify(clip(whole))} is unknown; a topic may use {id} and {location}`);
+    return whole;
+  });
+}
+
+function complete(name: string, options: MqttOptions, topic: string, entry: Entry, context: UplinkContext): MqttConfig {
+  const path = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : resolve(context.folder, file);
+  const { tls: files, password } = options;
+  const tls: TlsConfig | undefined = files && { ca: path(files.ca), cert: path(files.cert), key: path(files.key) };
+  for (const [key, file] of Object.entries(tls ?? {}))
+    if (file !== undefined) warnIfMissing(file, entry, ['tls', key], context);
+  const secret: SecretRef | undefined =
+    password && 'file' in password ? { file: resolve(context.folder, password.file) } : password;
+  if (secret && 'file' in secret) warnIfMissing(secret.file, entry, ['password', 'file'], context);
+  return {
+    type: 'mqtt',
+    name,
+    url: options.url,
+    format: 'json',
+    protocolVersion: options.version === '3.1.1' ? 4 : 5,
+    clientId: options.clientId ?? `millgate-${context.gateway.id}`,
+    topic,
+    topics: options.topics,
+    compression: options.compression,
+    username: options.username,
+    password: secret,
+    tls,
+    backfillRate: options.backfillRate ?? 5000,
+    keepaliveMs: options.keepalive ?? 30_000,
+    ackTimeoutMs: options.ackTimeout ?? 15_000,
+  };
+}
+
+/** A file may be put in place later, so its absence is a warning. */
+function warnIfMissing(file: string, entry: Entry, path: readonly string[], { files, report }: UplinkContext): void {
+  if (!files.exists(file)) report.warning(spotOf(entry, path), `there is no file ${clip(file)} on this machine`);
+}

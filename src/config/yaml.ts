@@ -1,0 +1,239 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Pair,
+  type ParsedNode,
+  parseDocument,
+  type Scalar,
+} from 'yaml';
+import type { Report } from './problems.ts';
+import type { Entry, MapNode, Node, Path, Place } from './tree.ts';
+
+/** Largest file that is read, bytes. */
+export const MAX_FILE_BYTES = 4_000_000;
+/** Deepest nesting; the format itself needs 6. */
+const MAX_DEPTH = 48;
+/** Most values in one file after aliases are followed, so that a few lines cannot grow into gigabytes. */
+const MAX_NODES = 500_000;
+/** Most lexical tokens in one file; a bound on the parser's memory. */
+const MAX_TOKENS = 1_000_000;
+
+/** What the parser complains of, as a technician reads it. The texts never repeat what the file says. */
+const SYNTAX: Record<string, string> = {
+  TAB_AS_INDENT: 'a tab is used for indentation: use spaces',
+  BAD_INDENT: 'the indentation does not fit: keys of one block begin in the same column, and brackets must be closed',
+  MISSING_CHAR: 'something is missing: a key needs ": " and a value, and quotes and brackets must be closed',
+  BAD_SCALAR_START: 'the value begins with a character that YAML keeps for itself: put the value in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'there are two ": " in one line: put the value in quotes',
+  MULTILINE_IMPLICIT_KEY: 'a key runs over several lines: is a quote or a ":" missing?',
+  UNEXPECTED_TOKEN: 'this does not belong here: check indentation, quotes and brackets of the lines above',
+  MULTIPLE_DOCS: 'a second document begins here: remove the line "---"',
+  BAD_DQ_ESCAPE: 'unknown escape in double quotes: write \\\\ for a backslash, or use single quotes',
+  BLOCK_IN_FLOW: 'a block cannot stand within brackets: write {key: value, …} or [value, …]',
+  BAD_ALIAS: 'an anchor or alias is not well formed',
+  TAG_RESOLVE_FAILED: 'a value begins with "!": put it in quotes',
+};
+
+/** Turns a file's bytes into a located tree; undefined when it cannot be read at all, which is then in the report. */
+export function parseYaml(file: string, bytes: Uint8Array, report: Report): MapNode | undefined {
+  const top = { place: { file, line: 1, column: 1 }, path: [] };
+  if (bytes.length > MAX_FILE_BYTES) {
+    report.error(top, `the file is larger than ${MAX_FILE_BYTES / 1e6} MB: split it into conf.d/*.yaml`);
+    return undefined;
+  }
+  const text = decode(file, bytes, report);
+  if (text === undefined) return undefined;
+  const lines = new LineCounter();
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(Math.min(Math.max(offset, 0), text.length));
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  if (tooComplex(text)) {
+    report.error(top, 'the file is nested too deeply or holds too many values to be a configuration');
+    return undefined;
+  }
+  const document = parse(text, lines);
+  if (!document) {
+    report.error(top, 'the file is nested too deeply to be read');
+    return undefined;
+  }
+  // One slip makes the parser complain of much that follows; only its first complaint can be trusted.
+  const slips = document.errors.length > 0 ? document.errors.slice(0, 1) : document.warnings;
+  for (const { code, pos } of slips)
+    report.error(
+      { place: placeAt(pos[0]), path: [] },
+      SYNTAX[code] ?? 'this is not valid YAML: check quotes and colons',
+    );
+  if (slips.length > 0) return undefined;
+  return toTree(document, top, placeAt, report);
+}
+
+/** UTF-8 or nothing: a wrong guess would turn `°C` into something else without a word. */
+function decode(file: string, bytes: Uint8Array, report: Report): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const badAt = firstInvalid(bytes);
+    const before = new TextDecoder('utf-8').decode(bytes.subarray(0, badAt));
+    const line = before.split('\n').length;
+    const column = before.length - before.lastIndexOf('\n');
+    report.error({ place: { file, line, column }, path: [] }, 'the file is not UTF-8 text here: save it as UTF-8');
+    return undefined;
+  }
+}
+
+/** Offset of the first byte that is not UTF-8: the shortest prefix that does not decode, found by halving. */
+function firstInvalid(bytes: Uint8Array): number {
+  let good = 0;
+  let bad = bytes.length;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      good = middle;
+    } catch {
+      bad = middle;
+    }
+  }
+  return good;
+}
+
+/** Counts nesting and tokens before the parser is let loose, as its memory grows with the square of the depth. */
+function tooComplex(text: string): boolean {
+  let flowDepth = 0;
+  let indicatorsInRow = 0;
+  let tokens = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') flowDepth++;
+    else if (token === ']' || token === '}') flowDepth--;
+    indicatorsInRow = token === '-' || token === '?' ? indicatorsInRow + 1 : token.trim() === '' ? indicatorsInRow : 0;
+    if (token.includes('\n')) indicatorsInRow = 0;
+    if (flowDepth > MAX_DEPTH || indicatorsInRow > MAX_DEPTH || ++tokens > MAX_TOKENS) return true;
+  }
+  return false;
+}
+
+function parse(text: string, lineCounter: LineCounter): Document.Parsed | undefined {
+  try {
+    return parseDocument(text, {
+      version: '1.2',
+      lineCounter,
+      prettyErrors: false,
+      uniqueKeys: false,
+      intAsBigInt: true,
+    });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+interface Walk {
+  readonly document: Document.Parsed;
+  readonly placeAt: (offset: number) => Place;
+  readonly report: Report;
+  nodes: number;
+  /** Nothing more is read. */
+  stopped: boolean;
+  /** Something could not be read; what it stands for is not known. */
+  unusable: boolean;
+}
+
+function toTree(
+  document: Document.Parsed,
+  top: { place: Place; path: Path },
+  placeAt: (offset: number) => Place,
+  report: Report,
+): MapNode | undefined {
+  const empty: MapNode = { kind: 'map', ...top, entries: new Map() };
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return empty;
+  const walk: Walk = { document, placeAt, report, nodes: 0, stopped: false, unusable: false };
+  const tree = convert(walk, document.contents, top.place, [], 0);
+  if (walk.stopped || walk.unusable) return undefined;
+  if (tree.kind === 'map') return tree;
+  report.error(tree, 'the file must hold keys and values, such as "channels:"');
+  return undefined;
+}
+
+/** One node of the parser as one of ours; `near` is where to point when the parser does not say. */
+function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, depth: number): Node {
+  const place = node?.range ? walk.placeAt(node.range[0]) : near;
+  const nothing: Node = { kind: 'scalar', place, path, value: null, source: '' };
+  if (walk.stopped) return nothing;
+  if (++walk.nodes > MAX_NODES || depth > MAX_DEPTH) {
+    walk.stopped = true;
+    walk.report.error({ place, path }, 'nested too deeply, or aliases that grow without end');
+    return nothing;
+  }
+  if (isAlias(node)) {
+    const target = node.resolve(walk.document) as ParsedNode | undefined;
+    if (target) return { ...convert(walk, target, place, path, depth + 1), place };
+    walk.unusable = true;
+    walk.report.error({ place, path }, 'no anchor of this name above; a value that begins with "*" must be quoted');
+    return nothing;
+  }
+  if (isMap(node)) return convertMap(walk, node.items as Pair[], place, path, depth);
+  if (isSeq(node)) {
+    const items = node.items as (ParsedNode | null)[];
+    return {
+      kind: 'list',
+      place,
+      path,
+      items: items.map((item, index) => convert(walk, item, place, [...path, index], depth + 1)),
+    };
+  }
+  return isScalar(node) ? { kind: 'scalar', place, path, ...scalar(node) } : nothing;
+}
+
+/** Whole numbers come as bigint, so that none is rounded; those a double holds exactly become numbers. */
+function scalar(node: Scalar): { value: string | number | bigint | boolean | null; source: string } {
+  const { value } = node;
+  const source = node.source ?? '';
+  if (typeof value === 'bigint') return { value: Number.isSafeInteger(Number(value)) ? Number(value) : value, source };
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return { value, source: value === null ? '' : source };
+  return { value: String(value), source };
+}
+
+function convertMap(walk: Walk, pairs: readonly Pair[], place: Place, path: Path, depth: number): Node {
+  const entries = new Map<string, Entry>();
+  const inherited = new Map<string, Entry>();
+  for (const pair of pairs) {
+    const keyNode = pair.key as ParsedNode | null;
+    const keyPlace = keyNode?.range ? walk.placeAt(keyNode.range[0]) : place;
+    if (!isScalar(keyNode) || keyNode.value === null || keyNode.value === '') {
+      walk.report.error({ place: keyPlace, path }, 'a key must be a plain word');
+      continue;
+    }
+    const key = typeof keyNode.value === 'string' ? keyNode.value : (keyNode.source ?? String(keyNode.value));
+    const node = convert(walk, pair.value as ParsedNode | null, keyPlace, [...path, key], depth + 1);
+    const earlier = entries.get(key);
+    if (key === '<<') mergeInto(inherited, node, walk.report);
+    else if (earlier)
+      walk.report.error(
+        { place: keyPlace, path: [...path, key] },
+        `is given twice, first at ${formatPlace(earlier.keyPlace)}: keep one`,
+      );
+    else entries.set(key, { keyPlace, path: [...path, key], node });
+  }
+  for (const [key, entry] of inherited) if (!entries.has(key)) entries.set(key, entry);
+  return { kind: 'map', place, path, entries };
+}
+
+/** `<<: *defaults` or `<<: [*a, *b]`: keys that the map itself does not give; the first of a list wins. */
+function mergeInto(inherited: Map<string, Entry>, node: Node, report: Report): void {
+  if (node.kind === 'list') for (const item of node.items) mergeInto(inherited, item, report);
+  else if (node.kind === 'map') {
+    for (const [key, entry] of node.entries) if (!inherited.has(key)) inherited.set(key, entry);
+  } else report.error(node, 'expected an alias of a map, such as <<: *defaults');
+}
+
+/** `millgate.yaml:12:3`. */
+export function formatPlace({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import { linesOf } from './double/files.ts';
+import { edited } from './double/good.ts';
+
+/** What is broken, the piece of the good file, what stands there instead, and every line that `check` then prints. */
+type Case = readonly [title: string, from: string, to: string, lines: readonly string[]];
+
+const UPLINKS_AND_THE_API: readonly Case[] = [
+  [
+    'a password in the file',
+    '    type: mqtt',
+    '    type: mqtt\n    password: hunter2',
+    [
+      'millgate.yaml:26:15 uplinks.plant.password: secrets are never inline: write password: {file: /etc/millgate/mqtt.password} or {env: MQTT_PASSWORD}',
+    ],
+  ],
+  [
+    'a password in the URL',
+    'mqtts://broker',
+    'mqtts://me:hunter2@broker',
+    [
+      'millgate.yaml:26:10 uplinks.plant.url: user and password do not belong in the URL: write username: and password: {file: PATH}',
+    ],
+  ],
+  [
+    'a secret in a wrong key',
+    '    type: mqtt',
+    '    type: mqtt\n    password: {value: hunter2}',
+    [
+      'millgate.yaml:26:5 uplinks.plant.password.file: is missing: write for example file: /etc/millgate/mqtt.password',
+      'millgate.yaml:26:16 uplinks.plant.password.value: unknown key; keys here: file, env',
+    ],
+  ],
+  [
+    'a URL of another protocol',
+    'mqtts://broker',
+    'http://broker',
+    ['millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt:// or mqtts://, not http://'],
+  ],
+  [
+    'no URL',
+    'mqtts://broker.plant.lan:8883',
+    'broker',
+    ['millgate.yaml:26:10 uplinks.plant.url: "broker" is not a URL: write for example "mqtt://broker.plant.lan:1883"'],
+  ],
+  [
+    'an uplink of a later version',
+    'type: mqtt',
+    'type: http',
+    ['millgate.yaml:25:11 uplinks.plant.type: http is not available in this version; use mqtt'],
+  ],
+  [
+    'a format of a later version',
+    '    type: mqtt',
+    '    type: mqtt\n    format: sparkplug\n    group: leeds',
+    ['millgate.yaml:26:13 uplinks.plant.format: sparkplug is not available in this version; use json'],
+  ],
+  [
+    'a version of MQTT that is none',
+    '    type: mqtt',
+    '    type: mqtt\n    version: 4',
+    ['millgate.yaml:26:14 uplinks.plant.version: expected one of 5 or 3.1.1; got 4'],
+  ],
+  [
+    'a topic with a wildcard',
+    '    type: mqtt',
+    '    type: mqtt\n    topic: "plant/#"',
+    ['millgate.yaml:26:12 uplinks.plant.topic: a topic to publish to has no + or #'],
+  ],
+  [
+    'a topic with an unknown word',
+    '    type: mqtt',
+    '    type: mqtt\n    topic: "plant/{site}"',
+    ['millgate.yaml:26:12 uplinks.plant.topic: "{site}" is unknown; a topic may use {id} and {location}'],
+  ],
+  [
+    'a certificate without a key',
+    '    type: mqtt',
+    '    type: mqtt\n    tls: {cert: /etc/gw.crt}',
+    [
+      'millgate.yaml:26:5 uplinks.plant.tls.key: is missing: a client certificate needs both cert and key',
+      'millgate.yaml:26:17 uplinks.plant.tls.cert: warning: there is no file /etc/gw.crt on this machine',
+    ],
+  ],
+  [
+    'TLS files on a plain connection',
+    'mqtts://broker.plant.lan:8883',
+    'mqtt://localhost\n    tls: {ca: /etc/ca.pem}',
+    [
+      'millgate.yaml:27:5 uplinks.plant.tls: has no effect with mqtt://: write mqtts:// in url, or remove tls',
+      'millgate.yaml:27:15 uplinks.plant.tls.ca: warning: there is no file /etc/ca.pem on this machine',
+    ],
+  ],
+  [
+    'two clients of one name',
+    '  plant:',
+    '  other: {type: mqtt, url: "mqtts://broker.plant.lan:8883"}\n  plant:',
+    [
+      'millgate.yaml:25:3 uplinks.plant.clientId: uplink "other" (millgate.yaml:24:3) is at the same broker as client "millgate-press-shop-1", and they would throw each other out: give one of them another clientId',
+    ],
+  ],
+  [
+    'an API open to the plant',
+    'store: {',
+    'api: {listen: "0.0.0.0:8420"}\nstore: {',
+    [
+      'millgate.yaml:27:15 api.listen: 0.0.0.0 can be reached from other machines, unencrypted: write 127.0.0.1:8420, or add plaintext: true if that is meant',
+    ],
+  ],
+  [
+    'an API address without a port',
+    'store: {',
+    'api: {listen: localhost}\nstore: {',
+    ['millgate.yaml:27:15 api.listen: expected HOST:PORT such as 127.0.0.1:8420, or off; got "localhost"'],
+  ],
+];
+
+describe('a file broken in its uplinks and the API', () => {
+  it.each(UPLINKS_AND_THE_API)('%s', (_title, from, to, lines) => {
+    expect(linesOf({ 'millgate.yaml': edited(from, to) })).toEqual(lines);
+  });
+});

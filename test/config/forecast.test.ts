@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { BYTES_A_COMMIT, BYTES_A_READING, type Forecast, forecast } from '../../src/config/forecast.ts';
+import { formatForecast } from '../../src/config/forecast-text.ts';
+import { load, yaml } from './double/files.ts';
+import { GOOD } from './double/good.ts';
+
+/** The forecast of a file; a request on the doubles' line takes 10 ms and reads one tag. */
+function forecastOf(text: string): Forecast {
+  const result = load({ 'millgate.yaml': text });
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return forecast(result.config);
+}
+
+/** A line with so many tags, each read with this period. */
+function line(tags: number, every: string, store = ''): string {
+  const list = Array.from({ length: tags }, (_, index) => `t${index}: {address: "holding:${index}", type: int16}`);
+  return yaml(
+    'channels: {line: {driver: modbus-rtu, port: /dev/ttyS0}}',
+    `devices: {press: {channel: line, unit: 1, every: ${every}, tags: {${list.join(', ')}}}}`,
+    store,
+  );
+}
+
+describe('line time against the period', () => {
+  it.each([
+    [50, '1s', 0.5, 'ok'],
+    [90, '1s', 0.9, 'tight'],
+    [150, '1s', 1.5, 'too-much'],
+  ])('%i tags of 10 ms each %s use %f of the line: %s', (tags, every, utilisation, verdict) => {
+    const [channel] = forecastOf(line(tags, every)).channels;
+    expect(channel!.utilisation).toBeCloseTo(utilisation);
+    expect(channel!.verdict).toBe(verdict);
+  });
+
+  it('names a period that would do when there is more to do than time', () => {
+    expect(forecastOf(line(150, '1s')).channels[0]!.advice).toBe(
+      'read the 150 tags of 1s every 2s instead, or use a faster line, fewer tags, or a second channel',
+    );
+  });
+
+  it('gives tags without a pause what the others leave', () => {
+    const text = line(50, '1s').replace('t0: {', 't0: {every: 0s, ');
+    const [, backToBack] = forecastOf(text).channels[0]!.periods;
+    expect(backToBack).toMatchObject({ everyMs: 0, tags: 1, lineMs: 10 });
+    expect(backToBack!.utilisation).toBeCloseTo(0.51);
+    expect(backToBack!.readingsPerSecond).toBeCloseTo(51);
+  });
+});
+
+describe('bytes', () => {
+  it('agree with both measurements they come from', () => {
+    expect((200 * BYTES_A_READING + BYTES_A_COMMIT) / 200).toBeCloseTo(61);
+    expect((2000 * BYTES_A_READING + BYTES_A_COMMIT) / 2000).toBeCloseTo(14);
+  });
+
+  it('written a day at 200 readings a second are the measured 1.06 GB, and a quarter with long commits', () => {
+    const daily = (store: string) => forecastOf(line(200, '1s', store)).store.writtenBytesPerDay;
+    expect(daily('') / 1e9).toBeCloseTo(1.054, 2);
+    expect(daily('store: {commitEvery: 10s}') / 1e9).toBeCloseTo(0.242, 2);
+  });
+
+  it('are few for a slow device, which commits only when it is read', () => {
+    expect(forecastOf(line(1, '60s')).store.writtenBytesPerDay / 1e6).toBeCloseTo(
+      (1440 * (BYTES_A_COMMIT + BYTES_A_READING)) / 1e6,
+    );
+  });
+
+  it('say how long an outage may last, and nothing when nothing is polled', () => {
+    const { storedBytesPerDay, outageDays } = forecastOf(line(200, '1s')).store;
+    expect(outageDays).toBeCloseTo(2e9 / storedBytesPerDay);
+    const quiet = yaml(
+      'channels: {pins: {driver: gpio}}',
+      'devices: {door: {channel: pins, tags: {open: {address: GPIO17}}}}',
+    );
+    expect(forecastOf(quiet).store.outageDays).toBeUndefined();
+  });
+});
+
+describe('the text', () => {
+  it('is calm, aligned and fits a terminal', () => {
+    const text = formatForecast(forecastOf(GOOD));
+    expect(text).toBe(EXPECTED);
+  });
+
+  it('has no line beyond 80 columns, whatever the file', () => {
+    const text = formatForecast(forecastOf(line(150, '1s').replaceAll('press', 'p'.repeat(60))));
+    expect(Math.max(...text.split('\n').map((each) => [...each].length))).toBeLessThanOrEqual(80);
+    expect(text).toContain("TOO MUCH: the periods ask for 150 % of the line's time");
+  });
+
+  it('loses nothing as JSON', () => {
+    const whole = forecastOf(GOOD);
+    expect(JSON.parse(JSON.stringify(whole)).channels[0].utilisation).toBe(whole.channels[0]!.utilisation);
+  });
+});
+
+const EXPECTED = `line-a (modbus-rtu), 1 device
+  every  tags  requests  line time  of period
+  1s        2         2       20ms        2 %
+  slowest: unit 3 holding:100, 10ms: press-1/oil-temp
+  line in use 2 % of the time
+
+plc (modbus-tcp), 1 device
+  every  tags  requests  line time  of period
+  1s        1         1       10ms        1 %
+  slowest: unit 1 input:52, 10ms: meter/power
+  line in use 1 % of the time
+
+pins (gpio), 1 device
+  1 on change, not counted in the numbers below
+
+Tags
+  press-1/oil-temp  holding:100 = 40101    1s
+  press-1/parts     holding:1 = 40002      1s
+  meter/power       input:52 = 30053       1s
+  door/open         GPIO17                 on change
+
+Store
+  readings  3/s at most
+  written   about 905 MB a day, with one commit each 1s
+  outage    at least 82 days in 2 GB, then the oldest go`;
