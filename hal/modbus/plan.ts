@@ -9,6 +9,8 @@ export interface ReadBlock {
   readonly count: number;
   /** Indexes into the addresses that were planned, ascending. */
   readonly members: readonly number[];
+  /** How many different values it reads: tags at the same place count once. Undefined: as many as members. */
+  readonly values?: number;
 }
 
 /** What a request costs on a line: a fixed part, and one for each register or bit of the answer. */
@@ -39,7 +41,7 @@ export const MAX_BITS = 2000;
 const TABLES: readonly Table[] = ['coil', 'discrete', 'input', 'holding'];
 
 /** Registers or bits [start, end), and who needs them whole. */
-interface Span {
+export interface Span {
   readonly start: number;
   readonly end: number;
   readonly members: number[];
@@ -73,8 +75,8 @@ export function planReads(addresses: readonly ModbusAddress[], holes: Holes, cos
       requestMs: cost.requestMs,
       itemMs: isBits ? cost.bitMs : cost.registerMs,
     };
-    for (const { start, end, members } of cheapestPartition(problem).spans) {
-      blocks.push({ unit, table, start, count: end - start, members });
+    for (const { start, end, members, values } of cheapestPartition(problem).blocks) {
+      blocks.push({ unit, table, start, count: end - start, members, values });
     }
   }
   return blocks;
@@ -116,7 +118,10 @@ export interface PartitionProblem {
  * sorted by end as well. Then each span may as well be answered by the last request that starts at or before it, and
  * the spans of one request are a run of the spans sorted by start.
  */
-export function cheapestPartition(problem: PartitionProblem): { spans: Span[]; steps: number } {
+export function cheapestPartition(problem: PartitionProblem): {
+  blocks: (Span & { readonly values: number })[];
+  steps: number;
+} {
   const barriers = [...problem.holes].sort((left, right) => left.start - right.start);
   const alone: Span[] = [];
   const free: Span[] = [];
@@ -142,10 +147,9 @@ export function cheapestPartition(problem: PartitionProblem): { spans: Span[]; s
     }
   }
 
-  const chosen = [...alone];
+  const chosen = alone.map((span) => merged([span]));
   for (let next = free.length; next > 0; next = from[next]!) chosen.push(merged(free.slice(from[next]!, next)));
-  for (const span of chosen) span.members.sort((left, right) => left - right);
-  return { spans: chosen.sort((left, right) => left.start - right.start || left.end - right.end), steps };
+  return { blocks: chosen.sort((left, right) => left.start - right.start || left.end - right.end), steps };
 }
 
 /** Distinct spans of the group, sorted; addresses with the same span share it. */
@@ -170,14 +174,15 @@ function limitOf(addresses: readonly ModbusAddress[], group: readonly number[], 
   return limit;
 }
 
-function merged(run: readonly Span[]): Span {
+function merged(run: readonly Span[]): Span & { readonly values: number } {
   let end = 0;
   const members: number[] = [];
   for (const span of run) {
     end = Math.max(end, span.end);
     members.push(...span.members);
   }
-  return { start: run[0]!.start, end, members };
+  members.sort((left, right) => left - right);
+  return { start: run[0]!.start, end, members, values: run.length };
 }
 
 /** Whether [start, end) touches a hole or passes over a cut. */
