@@ -125,7 +125,10 @@ export function cheapestPartition(problem: PartitionProblem): {
   const barriers = [...problem.holes].sort((left, right) => left.start - right.start);
   const alone: Span[] = [];
   const free: Span[] = [];
-  for (const span of problem.spans) (crosses(barriers, span.start, span.end) ? alone : free).push(span);
+  for (const span of problem.spans) {
+    const isAlone = span.end - span.start > problem.limit || crosses(barriers, span.start, span.end);
+    (isAlone ? alone : free).push(span);
+  }
 
   const reach = free.map((span) => nextBarrier(barriers, span.start));
   const bestMs = new Float64Array(free.length + 1);
@@ -137,7 +140,7 @@ export function cheapestPartition(problem: PartitionProblem): {
     for (let first = last; first >= 0; first--) {
       const { start } = free[first]!;
       end = Math.max(end, free[first]!.end);
-      if (first < last && (end - start > problem.limit || end > reach[first]!)) break;
+      if (end - start > problem.limit || end > reach[first]!) break;
       steps++;
       const totalMs = bestMs[first]! + problem.requestMs + (end - start) * problem.itemMs;
       if (totalMs <= bestMs[last + 1]!) {
