@@ -79,13 +79,18 @@ export const modbusTagShape = {
 /**
  * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.
  *
+ * @param line a serial line has units 1 to 247 only (Modbus over Serial Line V1.02, 2.2); TCP may use 0 to 255
  * @returns the address, or every problem, each at the key it belongs to and with what to write instead
  */
-export function checkModbusTag(source: TagSource<Record<string, unknown>>): Checked<ModbusAddress> {
+export function checkModbusTag(
+  source: TagSource<Record<string, unknown>>,
+  line: 'rtu' | 'tcp' = 'tcp',
+): Checked<ModbusAddress> {
   const { options, deviceOptions } = source;
   const problems: Problem[] = [];
   const unit = deviceOptions.unit;
-  if (typeof unit !== 'number') problems.push({ path: ['unit'], message: 'the device has no unit id: write unit: 1' });
+  const wrongUnit = checkUnit(unit, line);
+  if (wrongUnit) problems.push({ path: ['unit'], message: wrongUnit });
   const location = parseLocation(options.address);
   if (!location.ok) return { ok: false, problems: [...problems, ...location.problems] };
   const { table, start, bit } = location.value;
@@ -141,6 +146,15 @@ const TABLES: Record<Table, { digit: string; functionCode: number }> = {
   input: { digit: '3', functionCode: 4 },
   holding: { digit: '4', functionCode: 3 },
 };
+
+/** What is wrong with a unit id; undefined: nothing. */
+function checkUnit(unit: unknown, line: 'rtu' | 'tcp'): string | undefined {
+  if (typeof unit !== 'number') return 'the device has no unit id: write unit: 1';
+  if (line === 'tcp' || (unit >= 1 && unit <= 247)) return undefined;
+  if (unit === 0)
+    return 'unit 0 is the broadcast address, which no device answers: write the id set on the device, 1 to 247';
+  return `unit ${unit} is reserved on a serial line: write the id set on the device, 1 to 247`;
+}
 
 /** The type and the registers of the value, from the address's form, `type` and `length`. */
 function checkForm(

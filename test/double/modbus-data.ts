@@ -35,17 +35,19 @@ export function checkTag(
   name: string,
   tags: Record<string, Record<string, unknown>>,
   device: Record<string, unknown> = { unit: 1 },
+  line: 'rtu' | 'tcp' = 'rtu',
 ): Checked<ModbusAddress> {
   const tagShape = z.object(modbusTagShape);
   const siblings = Object.fromEntries(Object.entries(tags).map(([key, tag]) => [key, tagShape.parse(tag)]));
-  return checkModbusTag({
+  const source = {
     id: `device/${name}`,
     device: 'device',
     name,
     options: siblings[name]!,
     deviceOptions: z.object(modbusDeviceShape).parse(device),
     siblings,
-  });
+  };
+  return checkModbusTag(source, line);
 }
 
 const oracleFile = join(process.env.MILLGATE_ORACLES ?? join(ROOT, '../shared/oracles'), 'modbus/modbus.json');

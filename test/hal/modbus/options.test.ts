@@ -95,6 +95,18 @@ describe('the address of a tag', () => {
     expect(z.object(modbusDeviceShape).parse({ unit: 0x76 }).unit).toBe(118);
   });
 
+  it('knows which unit ids a serial line has', () => {
+    const tags = { a: { address: 'holding:0' } };
+    const unitProblem = (unit: number, line: 'rtu' | 'tcp') => {
+      const checked = checkTag('a', tags, { unit }, line);
+      return checked.ok ? 'fine' : `${checked.problems[0]!.path}: ${checked.problems[0]!.message}`;
+    };
+    expect(unitProblem(247, 'rtu')).toBe('fine');
+    expect(unitProblem(0, 'rtu')).toMatch(/^unit: unit 0 is the broadcast address, which no device answers/);
+    expect(unitProblem(255, 'rtu')).toMatch(/^unit: unit 255 is reserved on a serial line/);
+    expect([unitProblem(0, 'tcp'), unitProblem(255, 'tcp')]).toEqual(['fine', 'fine']);
+  });
+
   it('refuses a value longer than the device answers', () => {
     expect(verdict({ address: 'holding:1', type: 'float64' }, { unit: 1, maxRegisters: 2 })).toBe(
       'length: the value has 4 registers; the device answers 2 a request',

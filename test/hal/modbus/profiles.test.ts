@@ -166,7 +166,7 @@ describe.each(FILES)('%s', (file) => {
 describe('the list of profiles', () => {
   it('names every profile and no other', () => {
     const readme = readFileSync(join(FOLDER, 'README.md'), 'utf8');
-    const listed = [...readme.matchAll(/^\| `([a-z0-9-]+)` \| .{10}/gm)].map(([, name]) => `${name}.yaml`);
+    const listed = [...readme.matchAll(/^\| `([a-z0-9-]+)` +\| .{10}/gm)].map(([, name]) => `${name}.yaml`);
     expect(listed.filter((file) => file.includes('-'))).toEqual([...FILES].sort());
   });
 });
