@@ -90,7 +90,8 @@ export function checkModbusTag(
   const problems: Problem[] = [];
   const unit = deviceOptions.unit;
   const wrongUnit = checkUnit(unit, line);
-  if (wrongUnit) problems.push({ path: ['unit'], message: wrongUnit });
+  // At the tag itself: its own `unit` is the engineering unit.
+  if (wrongUnit) problems.push({ path: [], message: wrongUnit });
   const location = parseLocation(options.address);
   if (!location.ok) return { ok: false, problems: [...problems, ...location.problems] };
   const { table, start, bit } = location.value;

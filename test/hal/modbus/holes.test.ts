@@ -65,6 +65,28 @@ describe('a register map with a hole', () => {
     expect(scan(result.state, hundred, missing, 9000)).toMatchObject({ requests: 2 });
   });
 
+  it('costs no neighbour a value when the parts are asked for at once, in the same scan', () => {
+    const missing = new Set([37]);
+    let state = noHoles;
+    let requests = 0;
+    const good = new Set<number>();
+    const readAll = (members: readonly number[]): void => {
+      const part = members.map((member) => hundred[member]!);
+      for (const asked of planReads(part, holesAt(state, 0), COST)) {
+        requests++;
+        const tags = asked.members.map((member) => members[member]!);
+        const isRefused = refuses(missing, asked);
+        state = isRefused ? onException(state, asked, 0) : onSuccess(state, asked, 0);
+        if (isRefused && tags.length > 1) readAll(tags);
+        if (!isRefused) for (const tag of tags) good.add(tag);
+      }
+    };
+    readAll(hundred.map((_, index) => index));
+    expect(good.size).toBe(99);
+    // The refused requests halve: 100, 50, 25 … 1, each with one that succeeds beside it.
+    expect(requests).toBeLessThanOrEqual(15);
+  });
+
   it('may have its hole between the tags: they are read by two requests from then on', () => {
     const tags = [addressOf({ start: 0 }), addressOf({ start: 9 })];
     const missing = new Set([5]);
