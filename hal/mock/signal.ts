@@ -144,7 +144,8 @@ function finished(value: number, { noise, decimals }: Finish, seed: number, elap
 }
 
 function rounded(value: number, decimals: number | undefined): number {
-  return decimals === undefined ? value : Number(value.toFixed(decimals));
+  // Adding 0 turns −0 into 0.
+  return decimals === undefined ? value : Number(value.toFixed(decimals)) + 0;
 }
 
 function fraction(value: number): number {
