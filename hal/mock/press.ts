@@ -105,7 +105,7 @@ function work(press: Press, build: PressBuild): Press {
 function finishStroke(press: Press, build: PressBuild): Press {
   const { steps, wear } = press;
   const strokes = press.strokes + 1;
-  const isReject = chance(build, steps, 0) < 0.012 + 0.08 * wear ** 2;
+  const isReject = chance(build, steps, 0) < 0.02 + 0.15 * wear ** 2;
   const strokeMs = build.cycleMs * (1 + 0.06 * wear + 0.012 * gaussian(build.seed ^ 1, steps));
   const next: Press = {
     ...press,
