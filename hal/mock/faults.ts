@@ -24,16 +24,19 @@ export interface MockFault extends FaultWindow {
 }
 
 /** The list `faults:` of a mock channel, device or tag. */
-export const faultsField = z.array(
-  z.strictObject({
-    kind: z.enum(FAULT_KINDS),
-    after: durationField.optional(),
-    every: durationField.optional(),
-    for: durationField,
-    by: z.number().optional(),
-    delay: durationField.optional(),
-  }),
-);
+export const faultsField = z
+  .array(
+    z.strictObject({
+      kind: z.enum(FAULT_KINDS),
+      after: durationField('When it comes first. Default: after one period, or at the start.').optional(),
+      every: durationField('From one start to the next. Default: it comes once.', { min: '1ms' }).optional(),
+      for: durationField('How long it lasts.', { min: '1ms' }),
+      by: z.number().meta({ description: 'What a spike adds. Default: ten times the value.' }).optional(),
+      delay: durationField('How much later a slow answer comes. Default: 500ms.').optional(),
+    }),
+  )
+  .max(16)
+  .meta({ description: 'Scripted faults, to see what a bad line looks like.' });
 
 /** How much later a slow answer comes when `delay` is not given, ms. */
 const USUAL_DELAY_MS = 500;

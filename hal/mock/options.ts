@@ -31,9 +31,14 @@ export interface MockAddress {
 
 /** Keys of a `driver: mock` channel. */
 export const mockChannelShape = {
-  seed: z.int().min(0).max(0xffff_ffff).optional(),
-  latency: durationField.optional(),
-  timeout: durationField.optional(),
+  seed: z
+    .int()
+    .min(0)
+    .max(0xffff_ffff)
+    .meta({ description: 'Chooses all noise of the channel: the same seed gives the same run. Default: 1.' })
+    .optional(),
+  latency: durationField('How long every answer takes. Default: 0s.', { max: '1m' }).optional(),
+  timeout: durationField('How long a silent device is waited for. Default: 1s.', { min: '1ms', max: '1m' }).optional(),
   faults: faultsField.optional(),
 };
 
@@ -42,8 +47,11 @@ export const mockDeviceShape = { faults: faultsField.optional() };
 
 /** Keys of its tags. */
 export const mockTagShape = {
-  address: z.union([z.string(), z.number(), z.boolean()]),
-  type: z.enum(MOCK_TYPES).optional(),
+  address: z.union([z.string(), z.number(), z.boolean()]).meta({
+    description: 'A signal, or a constant value.',
+    examples: ['sine(min=180,max=220,period=60s,noise=0.5)', 'counter(rate=12/m)'],
+  }),
+  type: z.enum(MOCK_TYPES).meta({ description: 'Type its values are given. Default: that of the signal.' }).optional(),
   faults: faultsField.optional(),
 };
 
@@ -55,12 +63,10 @@ const TAG_FAULTS: readonly FaultKind[] = ['timeout', 'nan', 'garbled', 'spike', 
 export function checkMockChannel(options: Record<string, unknown>): Checked<MockChannel> {
   const faults = checkFaults(options.faults, CHANNEL_FAULTS, 'channel');
   if (!faults.ok) return faults;
-  const timeoutMs = (options.timeout as number | undefined) ?? 1000;
-  if (timeoutMs === 0) return failed(['timeout'], 'must be longer than 0; write a duration such as 1s');
   return passed({
     seed: (options.seed as number | undefined) ?? 1,
     latencyMs: (options.latency as number | undefined) ?? 0,
-    timeoutMs,
+    timeoutMs: (options.timeout as number | undefined) ?? 1000,
     faults: faults.value,
   });
 }

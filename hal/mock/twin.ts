@@ -70,6 +70,7 @@ export function createTwin(tags: readonly TwinTag[], { fillGaps }: TwinOptions):
     const image = found(unit, tag.address.table, emptyImage);
     image.tags.push(tag);
     for (let offset = 0; offset < tag.address.count; offset++) image.present.add(tag.address.start + offset);
+    if (tag.address.scaleAt !== undefined) image.present.add(tag.address.scaleAt);
   }
   if (fillGaps) for (const unit of units.values()) for (const image of unit.values()) fill(image);
 
@@ -185,7 +186,8 @@ function lay({ address, valueAt }: TwinTag, values: Uint16Array, offset: number,
     values[offset] = value ? values[offset]! | mask : values[offset]! & ~mask;
     return;
   }
-  const encoded = encodeValue(value, address);
+  // A register that scales others reads 0 unless a tag says otherwise: ten to the power of 0.
+  const encoded = encodeValue(value, { ...address, scaleAt: undefined });
   if (!encoded.ok) throw new Refused(DEVICE_FAILURE);
   encoded.value.forEach((register, index) => {
     if (offset + index >= 0 && offset + index < values.length) values[offset + index] = register;
