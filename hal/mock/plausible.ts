@@ -180,7 +180,8 @@ function rawLimits(tag: SimulatedTag, type: string): Range {
   const isWhole = !type.startsWith('float');
   const least = low === undefined ? own.low : Math.max(own.low, isWhole ? Math.ceil(low) : low);
   const most = high === undefined ? own.high : Math.min(own.high, isWhole ? Math.floor(high) : high);
-  return least <= most ? { low: least, high: most } : { low: least, high: least };
+  // A range that the register cannot show at all is a mistake in the file; the register decides.
+  return least <= most ? { low: least, high: most } : own;
 }
 
 function registerRange(type: string): Range {

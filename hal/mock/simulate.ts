@@ -81,12 +81,12 @@ function rawValue(signal: Signal, seed: number, elapsedMs: number, address: Modb
   if (typeof value !== 'number' || address.type.startsWith('float')) return value;
   const whole = Math.round(value);
   // A register that happens to show "no value" is not what a working device shows.
-  return isSentinel(whole, address) && whole > 0 ? whole - 1 : whole;
+  return isSentinel(whole, address) ? whole + (whole > 0 ? -1 : 1) : whole;
 }
 
 function isSentinel(value: number, address: ModbusAddress): boolean {
   if (address.invalid.length === 0) return false;
-  const encoded = encodeValue(value, { ...address, order: 'ABCD' });
+  const encoded = encodeValue(value, { ...address, order: 'ABCD', invalid: [], scaleAt: undefined });
   if (!encoded.ok) return false;
   const bits = encoded.value.reduce((sum, register) => (sum << 16n) | BigInt(register), 0n);
   return address.invalid.includes(bits);

@@ -186,8 +186,9 @@ function lay({ address, valueAt }: TwinTag, values: Uint16Array, offset: number,
     values[offset] = value ? values[offset]! | mask : values[offset]! & ~mask;
     return;
   }
-  // A register that scales others reads 0 unless a tag says otherwise: ten to the power of 0.
-  const encoded = encodeValue(value, { ...address, scaleAt: undefined });
+  // A register that scales others reads 0 unless a tag says otherwise: ten to the power of 0. And a device may well
+  // show a pattern that means "no value".
+  const encoded = encodeValue(value, { ...address, scaleAt: undefined, invalid: [] });
   if (!encoded.ok) throw new Refused(DEVICE_FAILURE);
   encoded.value.forEach((register, index) => {
     if (offset + index >= 0 && offset + index < values.length) values[offset + index] = register;
