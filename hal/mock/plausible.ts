@@ -93,6 +93,10 @@ const DUTIES: readonly (readonly [RegExp, number])[] = [
   [/run|ready|enable|online|ok$/, 0.85],
 ];
 
+/** Numbers that stand for something; they change seldom, and a fault code is nearly always 0. */
+const CODE = /code|state|status|mode|stage|step$|fault|alarm|error/;
+const FAULT = /fault|alarm|error/;
+
 /** Part of a configured min…max that is left free on either side, so that noise and rounding stay inside. */
 const MARGIN = 0.12;
 
@@ -109,6 +113,7 @@ export function plausibleSignal(tag: SimulatedTag, { type, textBytes }: RawForm)
     const perSecond = 0.2 + 0.5 * uniform(seed, 1);
     return { kind: 'counter', start: Math.max(0, limits.low), perSecond, wrap: Math.max(1, limits.high + 1) };
   }
+  if (tag.unit === undefined && CODE.test(tag.name)) return codeFor(tag.name, limits, seed);
   const habit = HABITS[tag.unit ?? ''] ?? WORDS.find(([word]) => word.test(tag.name))?.[1];
   if (habit && 'perHour' in habit) return risingFor(tag, habit, limits, seed);
   return wanderingFor(tag, workingRange(tag, habit), limits, seed, type);
@@ -155,6 +160,12 @@ function risingFor(
 function toggleFor(name: string, seed: number): Signal {
   const duty = DUTIES.find(([word]) => word.test(name))?.[1] ?? 0.5;
   return { kind: 'toggle', periodMs: 30_000 + 60_000 * uniform(seed, 6), duty, phase: uniform(seed, 7) };
+}
+
+function codeFor(name: string, { low, high }: Range, seed: number): Signal {
+  const codes = FAULT.test(name) ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 1 + (seed % 4)] : [1, 1, 1, 2, 1, 1, 3, 0];
+  const values = codes.map((code) => Math.min(high, Math.max(low, code)));
+  return { kind: 'steps', values, everyMs: 15_000 + 10_000 * uniform(seed, 8), atEnd: 'repeat' };
 }
 
 function textFor({ name, id }: SimulatedTag, textBytes: number): string {

@@ -153,7 +153,18 @@ describe('simulated values', () => {
   const types = MODBUS_TYPES.filter((type) => type !== 'string' && type !== 'bool');
   const COUNTS: Record<string, number> = { int16: 1, uint16: 1, bcd16: 1, int64: 4, uint64: 4, float64: 4 };
   const anyTag = fc.record({
-    name: fc.constantFrom('temp', 'power', 'energy', 'hours', 'x', 'pressure', 'parts', 'frequency'),
+    name: fc.constantFrom(
+      'temp',
+      'power',
+      'energy',
+      'hours',
+      'x',
+      'pressure',
+      'parts',
+      'frequency',
+      'fault-code',
+      'state',
+    ),
     type: fc.constantFrom(...types),
     unit: fc.constantFrom(undefined, '°C', 'V', 'kWh', '%', 'Hz', 'mm'),
     scale: fc.constantFrom(1, 0.1, 0.01, 10, -1),
