@@ -1,0 +1,284 @@
+import { type Checked, type Problem, passed } from '../../src/core/checked.ts';
+import { parseDuration } from '../../src/core/quantity.ts';
+import type { Value } from '../../src/core/reading.ts';
+import { suggestion } from './nearest.ts';
+import type { Finish, Signal } from './signal.ts';
+import { type Argument, type Call, type Expression, readExpression } from './syntax.ts';
+
+/**
+ * Reads the address of a `driver: mock` tag, such as `sine(min=180,max=220,period=60s,noise=0.5)`; `README.md` beside
+ * this file lists the signals, their parameters and defaults. A plain number, truth value or quoted text is a constant.
+ *
+ * @returns the signal, or every problem of the text at once, each with the character (from 1) and what to write instead
+ */
+export function parseSignal(text: string): Checked<Signal> {
+  const read = readExpression(text);
+  if (!read.ok) return read;
+  const problems: Problem[] = [];
+  const signal = signalOf(read.value, (message) => problems.push({ path: [], message }));
+  return problems.length === 0 && signal ? passed(signal) : { ok: false, problems };
+}
+
+type Report = (message: string) => void;
+type Builder = (given: Given) => Signal | undefined;
+
+const BUILDERS: Record<string, Builder> = {
+  constant: (given) => ({ kind: 'constant', value: given.value('value') }),
+  sine: (given) => wave(given, 'sine'),
+  square: (given) => wave(given, 'square'),
+  triangle: (given) => wave(given, 'triangle'),
+  sawtooth: (given) => wave(given, 'sawtooth'),
+  ramp: (given) => ({
+    kind: 'ramp',
+    from: given.number('from', 0),
+    to: given.number('to', 100),
+    overMs: given.durationMs('over', 60_000),
+    atEnd: given.choice('end', ['hold', 'repeat'], 'hold'),
+    ...finish(given),
+  }),
+  random: (given) => ({
+    kind: 'random',
+    shape: given.choice('shape', ['uniform', 'normal'], 'uniform'),
+    ...range(given),
+    everyMs: given.durationMs('every', 1000),
+    decimals: decimals(given),
+  }),
+  walk: (given) => ({ kind: 'walk', ...range(given), periodMs: given.durationMs('period', 300_000), ...finish(given) }),
+  counter: (given) => ({
+    kind: 'counter',
+    start: given.number('start', 0, { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true }),
+    perSecond: given.perSecond('rate', 1),
+    wrap: given.optionalNumber('wrap', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }),
+  }),
+  toggle,
+  bool: toggle,
+  steps: (given) => steps(given),
+  text: (given) => steps(given),
+  script: (given) => script(given),
+};
+
+function signalOf(expression: Expression, report: Report): Signal | undefined {
+  switch (expression.kind) {
+    case 'number':
+    case 'boolean':
+      return { kind: 'constant', value: expression.value };
+    case 'text':
+      if (expression.quoted) return { kind: 'constant', value: expression.value };
+      return callOf({ kind: 'call', at: expression.at, name: expression.value, arguments: [] }, report);
+    case 'call':
+      return callOf(expression, report);
+    default:
+      report(`a ${expression.kind} at character ${expression.at} is no signal; write one such as sine(min=0,max=100)`);
+      return undefined;
+  }
+}
+
+function callOf(call: Call, report: Report): Signal | undefined {
+  const builder = Object.hasOwn(BUILDERS, call.name) ? BUILDERS[call.name] : undefined;
+  if (!builder) {
+    const word = `unknown signal "${call.name}" at character ${call.at}`;
+    report(word + suggestion(call.name, Object.keys(BUILDERS)));
+    return undefined;
+  }
+  const given = givenIn(call, report);
+  const signal = builder(given);
+  given.end();
+  return signal;
+}
+
+/** The arguments of a call; every getter reports what is wrong and then gives the default. */
+interface Given {
+  number(key: string, fallback: number, limits?: Limits): number;
+  optionalNumber(key: string, limits?: Limits): number | undefined;
+  durationMs(key: string, fallback: number): number;
+  optionalDurationMs(key: string): number | undefined;
+  perSecond(key: string, fallback: number): number;
+  choice<T extends string>(key: string, words: readonly T[], fallback: T): T;
+  value(key: string): Value;
+  values(key: string): readonly Value[];
+  /** Takes the arguments whose key is a time. */
+  timed(): readonly { readonly fromMs: number; readonly argument: Argument }[];
+  report: Report;
+  /** Reports what nobody asked for. */
+  end(): void;
+}
+
+interface Limits {
+  readonly least?: number;
+  readonly most?: number;
+  readonly whole?: boolean;
+}
+
+function givenIn(call: Call, outer: Report): Given {
+  const asked = new Set<string>();
+  const taken = new Set<Argument>();
+  const report: Report = (message) => outer(`${call.name}: ${message}`);
+  const find = (key: string): Expression | undefined => {
+    asked.add(key);
+    const argument = call.arguments.find((candidate) => candidate.key === key);
+    if (argument) taken.add(argument);
+    return argument?.value;
+  };
+  const wrong = (key: string, found: Expression, expected: string): void =>
+    report(`"${key}" at character ${found.at} must be ${expected}`);
+  const durationOf = (key: string): number | undefined => {
+    const found = find(key);
+    if (!found) return undefined;
+    if (found.kind === 'duration' && found.ms > 0) return found.ms;
+    wrong(key, found, 'a duration above 0 with its unit, such as 60s');
+    return undefined;
+  };
+  const numberOf = (key: string, limits: Limits): number | undefined => {
+    const found = find(key);
+    if (!found) return undefined;
+    if (found.kind === 'number' && isWithin(found.value, limits)) return found.value;
+    wrong(key, found, describeLimits(limits));
+    return undefined;
+  };
+  return {
+    report,
+    number: (key, fallback, limits = {}) => numberOf(key, limits) ?? fallback,
+    optionalNumber: (key, limits = {}) => numberOf(key, limits),
+    durationMs: (key, fallback) => durationOf(key) ?? fallback,
+    optionalDurationMs: durationOf,
+    perSecond(key, fallback) {
+      const found = find(key);
+      if (!found) return fallback;
+      if (found.kind === 'rate') return found.perSecond;
+      wrong(key, found, 'a rate with its unit, such as 12/m');
+      return fallback;
+    },
+    choice(key, words, fallback) {
+      const found = find(key);
+      if (!found) return fallback;
+      const word = found.kind === 'text' ? words.find((candidate) => candidate === found.value) : undefined;
+      if (word === undefined) wrong(key, found, words.join(' or '));
+      return word ?? fallback;
+    },
+    value(key) {
+      const found = find(key);
+      const value = found && scalarOf(found);
+      if (found && value === undefined) wrong(key, found, 'a number, true, false or a text in quotes');
+      if (!found) report(`"${key}" is missing; write ${call.name}(${key}=…)`);
+      return value ?? 0;
+    },
+    values(key) {
+      const found = find(key);
+      if (!found) report(`"${key}" is missing; write ${call.name}(${key}=[…])`);
+      else if (found.kind !== 'list' || found.items.length === 0) wrong(key, found, 'a list such as [1, 2, 3]');
+      else {
+        return found.items.flatMap((item) => {
+          const value = scalarOf(item);
+          if (value === undefined) wrong(key, item, 'a list of numbers, true, false or texts');
+          return value === undefined ? [] : [value];
+        });
+      }
+      return [];
+    },
+    timed() {
+      return call.arguments.flatMap((argument) => {
+        const fromMs = argument.key === '0' ? 0 : parseDuration(argument.key);
+        if (fromMs === undefined) return [];
+        taken.add(argument);
+        return [{ fromMs, argument }];
+      });
+    },
+    end() {
+      const seen = new Set<string>();
+      for (const argument of call.arguments) {
+        if (seen.has(argument.key)) report(`"${argument.key}" is given twice, again at character ${argument.at}`);
+        else if (!taken.has(argument)) {
+          const word = `unknown parameter "${argument.key}" at character ${argument.at}`;
+          report(word + suggestion(argument.key, [...asked]));
+        }
+        seen.add(argument.key);
+      }
+    },
+  };
+}
+
+function isWithin(value: number, { least = -Infinity, most = Infinity, whole = false }: Limits): boolean {
+  return value >= least && value <= most && (!whole || Number.isInteger(value));
+}
+
+function describeLimits({ least, most, whole }: Limits): string {
+  const noun = whole ? 'a whole number' : 'a number';
+  if (least !== undefined && most !== undefined && most < Number.MAX_SAFE_INTEGER)
+    return `${noun} from ${least} to ${most}`;
+  return least === undefined ? noun : `${noun} not below ${least}`;
+}
+
+function scalarOf(expression: Expression): Value | undefined {
+  return expression.kind === 'number' || expression.kind === 'boolean' || expression.kind === 'text'
+    ? expression.value
+    : undefined;
+}
+
+function range(given: Given): { min: number; max: number } {
+  const min = given.number('min', 0);
+  const max = given.number('max', 100);
+  if (min > max) given.report(`min=${min} is above max=${max}; swap them`);
+  return { min, max };
+}
+
+function decimals(given: Given): number | undefined {
+  return given.optionalNumber('decimals', { least: 0, most: 12, whole: true });
+}
+
+function finish(given: Given): Finish {
+  return { noise: given.number('noise', 0, { least: 0 }), decimals: decimals(given) };
+}
+
+function share(given: Given, key: string, fallback: number): number {
+  return given.number(key, fallback, { least: 0, most: 1 });
+}
+
+function wave(given: Given, shape: (Signal & { kind: 'wave' })['shape']): Signal {
+  return {
+    kind: 'wave',
+    shape,
+    ...range(given),
+    periodMs: given.durationMs('period', 60_000),
+    phase: share(given, 'phase', 0),
+    duty: shape === 'square' ? share(given, 'duty', 0.5) : 0.5,
+    ...finish(given),
+  };
+}
+
+function toggle(given: Given): Signal {
+  return {
+    kind: 'toggle',
+    periodMs: given.durationMs('period', 60_000),
+    duty: share(given, 'duty', 0.5),
+    phase: share(given, 'phase', 0),
+  };
+}
+
+function steps(given: Given): Signal {
+  return {
+    kind: 'steps',
+    values: given.values('values'),
+    everyMs: given.durationMs('every', 10_000),
+    atEnd: given.choice('end', ['repeat', 'hold'], 'repeat'),
+  };
+}
+
+function script(given: Given): Signal | undefined {
+  const repeatMs = given.optionalDurationMs('repeat');
+  const entries = given.timed().flatMap(({ fromMs, argument }) => {
+    const value = argument.value;
+    const isText = value.kind === 'text' && !Object.hasOwn(BUILDERS, value.value);
+    const signal = isText ? ({ kind: 'constant', value: value.value } as const) : signalOf(value, given.report);
+    return signal ? [{ fromMs, signal }] : [];
+  });
+  if (entries.length === 0) return void given.report('nothing to play; write script(0s=20, 30s=ramp(from=20,to=80))');
+  for (let index = 1; index < entries.length; index++) {
+    if (entries[index]!.fromMs <= entries[index - 1]!.fromMs)
+      given.report('the times must rise from one entry to the next');
+  }
+  if (entries[0]!.fromMs !== 0) given.report('the first entry must be at 0s, so that there is a value from the start');
+  const lastMs = entries.at(-1)!.fromMs;
+  if (repeatMs !== undefined && repeatMs <= lastMs)
+    given.report('"repeat" must be later than the last entry, which would never be played');
+  return { kind: 'script', entries, repeatMs };
+}

@@ -1,0 +1,69 @@
+import type { Clock } from '../../src/core/clock.ts';
+import type { DeviceStatistics, LineStatistics } from '../driver.ts';
+
+/** The counters of a line; see {@link countersOn}. */
+export interface Counters {
+  connected(): void;
+  /** The line was in use for `ms`. */
+  busy(ms: number): void;
+  /** The counters of one device, made at the first call. */
+  device(name: string, timeoutMs: number): DeviceStatistics;
+  answered(device: DeviceStatistics, tookMs: number): void;
+  statistics(): LineStatistics;
+}
+
+/** How many response times are kept for the percentiles of a device. */
+const KEPT_RESPONSES = 100;
+
+/** Counts what happens on a simulated line, in the form the real lines report. */
+export function countersOn(clock: Clock): Counters {
+  const devices = new Map<string, DeviceStatistics>();
+  const responses = new Map<DeviceStatistics, number[]>();
+  let connects = 0;
+  let busyMs = 0;
+  let lastAskedMs = clock.monoMs();
+
+  return {
+    connected: () => void connects++,
+    busy(ms: number): void {
+      busyMs += ms;
+    },
+    device(name: string, timeoutMs: number): DeviceStatistics {
+      let device = devices.get(name);
+      if (!device) {
+        device = { ...NOTHING_COUNTED, exceptions: {}, timeoutMs };
+        devices.set(name, device);
+      }
+      return device;
+    },
+    answered(device: DeviceStatistics, tookMs: number): void {
+      device.responses++;
+      const kept = responses.get(device) ?? [];
+      responses.set(device, kept);
+      kept.push(tookMs);
+      if (kept.length > KEPT_RESPONSES) kept.shift();
+    },
+    statistics(): LineStatistics {
+      const nowMs = clock.monoMs();
+      const utilisation = Math.min(1, busyMs / Math.max(nowMs - lastAskedMs, 1));
+      lastAskedMs = nowMs;
+      busyMs = 0;
+      for (const [device, kept] of responses) device.responseMs = percentilesOf(kept);
+      const copies = [...devices].map(([name, device]) => [name, { ...device }] as const);
+      return {
+        utilisation,
+        reconnects: Math.max(0, connects - 1),
+        unsolicitedBytes: 0,
+        devices: Object.fromEntries(copies),
+      };
+    },
+  };
+}
+
+const NOTHING_COUNTED = { requests: 0, responses: 0, timeouts: 0, lateReplies: 0, garbled: 0, responseMs: undefined };
+
+function percentilesOf(kept: readonly number[]): { p50: number; p95: number; max: number } {
+  const sorted = kept.toSorted((a, b) => a - b);
+  const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+  return { p50: at(0.5), p95: at(0.95), max: sorted.at(-1)! };
+}
