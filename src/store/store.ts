@@ -15,6 +15,8 @@ export type LossCause = 'evicted' | 'quarantined' | 'corrupt' | 'memory-full';
 
 /** A range that the gateway gave up, kept for ever. For `quarantined`, `uplink` is the one that refused it. */
 export interface LedgerEntry extends SeqRange {
+  /** Numbered from 1 in the order of entry, so that a reader can remember how far it told of them. */
+  readonly id: number;
   readonly stream: Stream;
   readonly count: number;
   readonly cause: LossCause;
@@ -43,11 +45,14 @@ export interface Receipt {
   readonly events: SeqRange;
 }
 
-/** Consecutive records out of the store. `records[i]` has number `from + i`. Empty when `from` is past the head. */
+/**
+ * Consecutive records out of the store. `records[i]` has number `from + i`, where `from` is later than what was asked for
+ * when that is not stored any more. Empty when what was asked for is past the head.
+ */
 export interface StoredRecords {
   readonly from: number;
   readonly records: readonly DeviceRecord[];
-  /** Where to go on. Greater than `from + records.length` when what follows is in the ledger. */
+  /** Where to go on. Greater than `from + records.length` when what follows is not stored any more. */
   readonly next: number;
 }
 
@@ -108,7 +113,8 @@ export interface HistoryPage {
  * Rules, kept by `test/contract/store.ts`:
  * 1. `commit` resolves only when the batch survives a power cut; it is all there or not at all. Commits are numbered in
  *    the order of the calls. It rejects with `StoreTrouble` when the disk refused; then nothing was numbered.
- * 2. A number is never given twice in an epoch. A number that cannot be read any more is in the ledger.
+ * 2. A number is never given twice in an epoch. A number that cannot be read any more is in the ledger, unless every
+ *    uplink has confirmed it.
  * 3. `settle` says what an uplink still has to deliver; it becomes durable with a later commit or within `cursorEveryMs`,
  *    so that after a crash some records are sent again, never skipped. Records below every uplink's pending ranges may be
  *    forgotten once the replay window passed.
@@ -124,8 +130,8 @@ export interface Store {
   pending(uplink: string, stream: Stream): Promise<Pending>;
   settle(uplink: string, stream: Stream, pending: Pending): Promise<void>;
   /** Enters a range that an uplink refused for good. */
-  quarantine(entry: Omit<LedgerEntry, 'enteredWallMs' | 'cause'>): Promise<void>;
-  /** Ledger entries made since `since` were told of; for `gap` events. */
+  quarantine(entry: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>): Promise<void>;
+  /** All ledger entries, in the order of their ids; for `gap` events remember the last id that was told of. */
   ledger(): Promise<readonly LedgerEntry[]>;
   /** The states last committed, by key. */
   states(): Promise<ReadonlyMap<string, string>>;

@@ -1,0 +1,154 @@
+/** Zigzag keeps numbers of either sign small; exact up to ±2⁵¹. */
+export const ZIGZAG_LIMIT = 2 ** 51;
+
+/** Bytes that are not what the codec writes. */
+export class CodecError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'CodecError';
+  }
+}
+
+/** Appends numbers and texts to a growing buffer. */
+export class ByteWriter {
+  private buffer = Buffer.allocUnsafe(1024);
+  private length = 0;
+
+  byte(value: number): void {
+    this.room(1);
+    this.buffer[this.length++] = value;
+  }
+
+  /** An unsigned integer up to 2⁵³, 7 bits a byte, low bits first (LEB128). */
+  varint(value: number): void {
+    this.room(8);
+    let rest = value;
+    while (rest >= 128) {
+      this.buffer[this.length++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.buffer[this.length++] = rest;
+  }
+
+  /** A signed integer up to ±{@link ZIGZAG_LIMIT}. */
+  zigzag(value: number): void {
+    this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  /** An integer of any size. */
+  bigint(value: bigint): void {
+    let rest = value >= 0n ? value << 1n : (-value << 1n) - 1n;
+    while (rest >= 128n) {
+      this.byte(Number(rest & 127n) | 128);
+      rest >>= 7n;
+    }
+    this.byte(Number(rest));
+  }
+
+  float64(value: number): void {
+    this.room(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
+  }
+
+  float32(value: number): void {
+    this.room(4);
+    this.length = this.buffer.writeFloatLE(value, this.length);
+  }
+
+  text(value: string, encoding: 'utf8' | 'utf16le' = 'utf8'): void {
+    const size = Buffer.byteLength(value, encoding);
+    this.varint(size);
+    this.room(size);
+    this.length += this.buffer.write(value, this.length, size, encoding);
+  }
+
+  /** Another writer's bytes, after their length. */
+  block(other: ByteWriter): void {
+    this.varint(other.length);
+    this.room(other.length);
+    other.buffer.copy(this.buffer, this.length, 0, other.length);
+    this.length += other.length;
+  }
+
+  /** A copy of what was written, in a buffer of its own that can be transferred to another thread. */
+  finish(): Uint8Array<ArrayBuffer> {
+    const result = new Uint8Array(this.length);
+    result.set(this.buffer.subarray(0, this.length));
+    return result;
+  }
+
+  private room(size: number): void {
+    if (this.length + size <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length + size));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote. Every method throws {@link CodecError} at the end of the bytes. */
+export class ByteReader {
+  private readonly buffer: Buffer;
+  offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  byte(): number {
+    return this.buffer[this.skip(1)]!;
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let factor = 1; factor <= 2 ** 49; factor *= 128) {
+      const byte = this.byte();
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+    throw new CodecError('an integer is longer than 8 bytes');
+  }
+
+  /** A varint that counts things of at least one bit each, so that damage cannot ask for endless memory. */
+  count(): number {
+    const value = this.varint();
+    if (value > this.buffer.length * 8) throw new CodecError(`a count of ${value} exceeds the bytes there are`);
+    return value;
+  }
+
+  zigzag(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  bigint(): bigint {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = this.byte();
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    return value & 1n ? -((value + 1n) >> 1n) : value >> 1n;
+  }
+
+  float64(): number {
+    return this.buffer.readDoubleLE(this.skip(8));
+  }
+
+  float32(): number {
+    return this.buffer.readFloatLE(this.skip(4));
+  }
+
+  text(encoding: 'utf8' | 'utf16le' = 'utf8'): string {
+    const size = this.varint();
+    const start = this.skip(size);
+    return this.buffer.toString(encoding, start, start + size);
+  }
+
+  /** Moves on by `size` bytes; returns where they begin. */
+  skip(size: number): number {
+    const start = this.offset;
+    if (start + size > this.buffer.length) throw new CodecError('the bytes end too early');
+    this.offset = start + size;
+    return start;
+  }
+}

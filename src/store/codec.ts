@@ -1,0 +1,278 @@
+import type { GatewayEvent } from '../core/event.ts';
+import type { Doubt, Failure } from '../core/quality.ts';
+import type { DeviceRecord, Field, Outcome, Value } from '../core/reading.ts';
+import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
+import { modeOf, readColumn, writeColumn } from './column.ts';
+
+/**
+ * The records of one commit, by columns. Layout, version 1:
+ *
+ *     version, shapes (device, flags, field names), boot id, reasons, number of records, the shape of each record,
+ *     wall times, monotonic times, then for each shape a block: outcomes that are not good, modes, columns.
+ *
+ * A shape is a device with an ordered list of fields; its records lie side by side, so that each field is one column.
+ * The shapes come first and always the same way, so that a preset dictionary shrinks them to a few bytes.
+ */
+const VERSION = 1;
+const CLOCK_KNOWN = 1;
+const SIMULATED = 2;
+const UNCERTAIN = 1;
+const BAD = 2;
+
+/** The monotonic time is kept to the microsecond: it orders and measures, and finer digits are noise that costs wear. */
+const MONO_PER_MS = 1000;
+
+interface Shape {
+  readonly device: string;
+  readonly flags: number;
+  readonly names: readonly string[];
+}
+
+interface Header {
+  readonly bootId: string;
+  readonly shapes: readonly Shape[];
+  readonly reasons: readonly string[];
+  /** Index of the shape of each record. */
+  readonly order: readonly number[];
+  readonly wallMs: readonly number[];
+  readonly monoMs: readonly number[];
+}
+
+/** A reading of one tag within a commit: the place of its record, its time, what it says. */
+export type TagPoint = { readonly index: number; readonly wallMs: number } & Outcome;
+
+/**
+ * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
+ *
+ * @param bootId names the run whose monotonic clock the records were stamped with
+ */
+export function encodeRecords(records: readonly DeviceRecord[], bootId: string): Uint8Array<ArrayBuffer> {
+  const groups = new Map<string, { shape: Shape; records: DeviceRecord[]; index: number }>();
+  const order: number[] = [];
+  for (const record of records) {
+    const shape = shapeOf(record);
+    const key = JSON.stringify([shape.device, shape.flags, shape.names]);
+    let group = groups.get(key);
+    if (!group) {
+      group = { shape, records: [], index: groups.size };
+      groups.set(key, group);
+    }
+    group.records.push(record);
+    order.push(group.index);
+  }
+  const out = new ByteWriter();
+  out.byte(VERSION);
+  out.varint(groups.size);
+  for (const { shape } of groups.values()) writeShape(out, shape);
+  out.text(bootId);
+  const reasons = new Map<string, number>();
+  const blocks = [...groups.values()].map((group) => blockOf(group.shape, group.records, reasons));
+  out.varint(reasons.size);
+  for (const reason of reasons.keys()) out.text(reason);
+  out.varint(order.length);
+  for (const index of order) out.varint(index);
+  writeTimes(
+    out,
+    records.map(({ at }) => at.wallMs),
+  );
+  writeTimes(
+    out,
+    records.map(({ at }) => Math.round(at.monoMs * MONO_PER_MS)),
+  );
+  for (const block of blocks) out.block(block);
+  return out.finish();
+}
+
+/** The reverse of {@link encodeRecords}. Throws {@link CodecError} for anything that it did not write. */
+export function decodeRecords(bytes: Uint8Array): { bootId: string; records: DeviceRecord[] } {
+  const input = new ByteReader(bytes);
+  const header = readHeader(input);
+  const places = placesOf(header);
+  const records: DeviceRecord[] = new Array(header.order.length);
+  for (const [shapeIndex, shape] of header.shapes.entries()) {
+    input.varint();
+    const own = places[shapeIndex]!;
+    const rows = readBlock(input, shape, own.length, header.reasons);
+    for (const [row, index] of own.entries()) {
+      records[index] = {
+        device: shape.device,
+        at: { wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]! },
+        clockKnown: (shape.flags & CLOCK_KNOWN) !== 0,
+        simulated: (shape.flags & SIMULATED) !== 0,
+        fields: rows[row]!,
+      };
+    }
+  }
+  return { bootId: header.bootId, records };
+}
+
+/** Only the readings of one tag, in the order of the records; the blocks of other devices are skipped. */
+export function decodeTag(bytes: Uint8Array, device: string, name: string): TagPoint[] {
+  const input = new ByteReader(bytes);
+  const header = readHeader(input);
+  if (!header.shapes.some((shape) => shape.device === device && shape.names.includes(name))) return [];
+  const places = placesOf(header);
+  const points: TagPoint[] = [];
+  for (const [shapeIndex, shape] of header.shapes.entries()) {
+    const size = input.varint();
+    const column = shape.device === device ? shape.names.indexOf(name) : -1;
+    if (column === -1) {
+      input.skip(size);
+      continue;
+    }
+    const own = places[shapeIndex]!;
+    const rows = readBlock(input, shape, own.length, header.reasons);
+    for (const [row, index] of own.entries()) {
+      const { name: _, ...outcome } = rows[row]![column]!;
+      points.push({ index, wallMs: header.wallMs[index]!, ...outcome });
+    }
+  }
+  return points.sort((a, b) => a.index - b.index);
+}
+
+/** Each shape of an encoded commit as it lies there: what a preset dictionary should hold. */
+export function shapesIn(bytes: Uint8Array): Uint8Array[] {
+  const input = new ByteReader(bytes);
+  checkVersion(input);
+  return Array.from({ length: input.count() }, () => {
+    const start = input.offset;
+    readShape(input);
+    return bytes.subarray(start, input.offset);
+  });
+}
+
+/** Events as JSON; integers that JSON cannot hold are kept apart from texts. */
+export function encodeEvents(events: readonly GatewayEvent[]): Uint8Array<ArrayBuffer> {
+  const text = JSON.stringify(events, (_, value) => (typeof value === 'bigint' ? { $integer: String(value) } : value));
+  const out = new Uint8Array(Buffer.byteLength(text));
+  out.set(Buffer.from(text));
+  return out;
+}
+
+/** The reverse of {@link encodeEvents}. */
+export function decodeEvents(bytes: Uint8Array): GatewayEvent[] {
+  return JSON.parse(Buffer.from(bytes).toString('utf8'), (_, value) => {
+    const digits = value !== null && typeof value === 'object' ? value.$integer : undefined;
+    return typeof digits === 'string' ? BigInt(digits) : value;
+  });
+}
+
+function shapeOf(record: DeviceRecord): Shape {
+  return {
+    device: record.device,
+    flags: (record.clockKnown ? CLOCK_KNOWN : 0) | (record.simulated ? SIMULATED : 0),
+    names: record.fields.map(({ name }) => name),
+  };
+}
+
+function writeShape(out: ByteWriter, shape: Shape): void {
+  out.text(shape.device);
+  out.byte(shape.flags);
+  out.varint(shape.names.length);
+  for (const name of shape.names) out.text(name);
+}
+
+function readShape(input: ByteReader): Shape {
+  const device = input.text();
+  const flags = input.byte();
+  const names = Array.from({ length: input.count() }, () => input.text());
+  return { device, flags, names };
+}
+
+function checkVersion(input: ByteReader): void {
+  const version = input.byte();
+  if (version !== VERSION) throw new CodecError(`version ${version} of the record format is not known`);
+}
+
+function readHeader(input: ByteReader): Header {
+  checkVersion(input);
+  const shapes = Array.from({ length: input.count() }, () => readShape(input));
+  const bootId = input.text();
+  const reasons = Array.from({ length: input.count() }, () => input.text());
+  const size = input.count();
+  const order = Array.from({ length: size }, () => input.varint());
+  const wallMs = readTimes(input, size);
+  const monoMs = readTimes(input, size).map((time) => time / MONO_PER_MS);
+  return { bootId, shapes, reasons, order, wallMs, monoMs };
+}
+
+/** For each shape, which records have it. */
+function placesOf(header: Header): number[][] {
+  const places: number[][] = header.shapes.map(() => []);
+  for (const [index, shape] of header.order.entries()) {
+    const own = places[shape];
+    if (!own) throw new CodecError(`shape ${shape} is not there`);
+    own.push(index);
+  }
+  return places;
+}
+
+function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<string, number>): ByteWriter {
+  const out = new ByteWriter();
+  const doubtful: { place: number; kind: number; reason: number }[] = [];
+  const columns: Value[][] = shape.names.map(() => []);
+  for (const [row, record] of records.entries()) {
+    for (const [column, field] of record.fields.entries()) {
+      if (field.quality !== 'bad') columns[column]!.push(field.value);
+      if (field.quality === 'good') continue;
+      if (!reasons.has(field.why)) reasons.set(field.why, reasons.size);
+      doubtful.push({
+        place: row * shape.names.length + column,
+        kind: field.quality === 'bad' ? BAD : UNCERTAIN,
+        reason: reasons.get(field.why)!,
+      });
+    }
+  }
+  out.varint(doubtful.length);
+  let previous = 0;
+  for (const { place, kind, reason } of doubtful) {
+    out.varint(place - previous);
+    out.byte(kind);
+    out.varint(reason);
+    previous = place;
+  }
+  const modes = columns.map(modeOf);
+  for (const mode of modes) out.byte(mode);
+  for (const [column, values] of columns.entries()) writeColumn(out, modes[column]!, values);
+  return out;
+}
+
+function readBlock(input: ByteReader, shape: Shape, rows: number, reasons: readonly string[]): Field[][] {
+  const width = shape.names.length;
+  const doubtful = new Map<number, { kind: number; why: string }>();
+  const missing = new Array<number>(width).fill(0);
+  let place = 0;
+  for (let left = input.count(); left > 0; left--) {
+    place += input.varint();
+    const kind = input.byte();
+    const why = reasons[input.varint()];
+    if (why === undefined || (kind !== BAD && kind !== UNCERTAIN) || place >= rows * width)
+      throw new CodecError('an outcome is not of the known form');
+    doubtful.set(place, { kind, why });
+    if (kind === BAD) missing[place % width]!++;
+  }
+  const modes = Array.from({ length: width }, () => input.byte());
+  const columns = modes.map((mode, column) => readColumn(input, mode, rows - missing[column]!));
+  const taken = new Array<number>(width).fill(0);
+  return Array.from({ length: rows }, (_, row) =>
+    shape.names.map((name, column): Field => {
+      const doubt = doubtful.get(row * width + column);
+      // The words are those that were valid when they were written; readers show them as they are.
+      if (doubt?.kind === BAD) return { name, quality: 'bad', why: doubt.why as Failure };
+      const value = columns[column]![taken[column]!++]!;
+      return doubt ? { name, quality: 'uncertain', value, why: doubt.why as Doubt } : { name, quality: 'good', value };
+    }),
+  );
+}
+
+function writeTimes(out: ByteWriter, times: readonly number[]): void {
+  const mode = modeOf(times);
+  out.byte(mode);
+  writeColumn(out, mode, times);
+}
+
+function readTimes(input: ByteReader, count: number): number[] {
+  const times = readColumn(input, input.byte(), count);
+  if (times.some((time) => typeof time !== 'number')) throw new CodecError('a time is not a number');
+  return times as number[];
+}

@@ -1,0 +1,70 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+
+/** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * Makes the folder and locks it for this process.
+ *
+ * @param holder said to whoever comes second: which process, since when
+ * @throws Fault 69 when another process has the store, 77 when the folder may not be written
+ */
+export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: number }): Lock {
+  const holderFile = join(folder, 'holder.json');
+  let database: Database.Database | undefined;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    database = new Database(join(folder, 'lock.db'), { timeout: 0 });
+    database.pragma('journal_mode = MEMORY');
+    // The lock that SQLite takes for a writer is released by the kernel, unlike a file with a process number in it.
+    database.exec('BEGIN EXCLUSIVE');
+    writeFileSync(holderFile, JSON.stringify(holder));
+  } catch (error) {
+    database?.close();
+    throw refusal(folder, holderFile, error);
+  }
+  const held = database;
+  return {
+    release() {
+      if (!held.open) return;
+      rmSync(holderFile, { force: true });
+      held.close();
+    },
+  };
+}
+
+function refusal(folder: string, holderFile: string, error: unknown): Fault {
+  const code = codeOf(error) ?? '';
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
+    return new Fault(
+      `store ${folder}: in use by ${holderText(holderFile)}. ` +
+        'Stop it first (systemctl stop millgate), or give this one another store.path.',
+      EXIT.unavailable,
+      { cause: error },
+    );
+  if (['EACCES', 'EPERM', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code))
+    return new Fault(
+      `store ${folder}: ${messageOf(error)}. Let the user that runs millgate write there, or set store.path.`,
+      EXIT.permission,
+      { cause: error },
+    );
+  return new Fault(
+    `store ${folder}: ${messageOf(error)}. Check that the disk is mounted and sound, or set store.path.`,
+    EXIT.unavailable,
+    { cause: error },
+  );
+}
+
+function holderText(holderFile: string): string {
+  try {
+    const { pid, sinceWallMs } = JSON.parse(readFileSync(holderFile, 'utf8'));
+    return `process ${pid} since ${new Date(sinceWallMs).toISOString()}`;
+  } catch {
+    return 'another process';
+  }
+}

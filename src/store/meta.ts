@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { EXIT, Fault } from '../core/errors.ts';
+import { type Connection, type OpenDatabase, unlinkDatabase } from './disk.ts';
+import { type IntervalSet, union } from './intervals.ts';
+import { Damage, isDamage } from './segment.ts';
+import type { LedgerEntry, SeqRange, Stream } from './store.ts';
+
+/** Each migration brings the database from the version of its index to the next; all in one transaction. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   CREATE TABLE ledger (id INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   CREATE TABLE segments (file TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+];
+
+/** An entry as it is made; the ledger numbers it. */
+export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
+
+/** Numbers that are reserved: those below may have been given. */
+export type Ceilings = Record<Stream, number>;
+
+/** What is worth a transaction of its own: identity, reserved numbers, the ledger, the index of closed segments. */
+export interface Meta {
+  readonly epoch: string;
+  ceilings(): Ceilings;
+  reserve(ceilings: Ceilings): void;
+  ledger(): LedgerEntry[];
+  /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
+  forgotten(stream: Stream): IntervalSet;
+  /** What was written down of closed segments, by file; JSON texts. */
+  segments(): Map<string, string>;
+  /** Enters losses, delivered ranges and changes of the index in one transaction; gives the entries their numbers. */
+  enter(change: {
+    readonly ledger?: readonly NewLedgerEntry[];
+    readonly forgotten?: readonly (SeqRange & { stream: Stream })[];
+    readonly segments?: ReadonlyMap<string, string | null>;
+  }): LedgerEntry[];
+  close(): void;
+}
+
+/**
+ * Opens or makes `meta.db`.
+ *
+ * @param rebuilt the epoch and ledger found in the segments, asked for only when the file is missing or damaged
+ * @throws Fault when a newer program wrote it
+ */
+export function openMeta(
+  file: string,
+  open: OpenDatabase,
+  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[]; ceilings: Ceilings },
+  quarantine: () => void,
+): { meta: Meta; wasRebuilt: boolean } {
+  let database: Connection | undefined;
+  try {
+    database = open(file);
+    if (database.pragma('quick_check', { simple: true }) === 'ok') {
+      migrate(database, file);
+      const epoch = aboutIn<string>(database, 'epoch');
+      if (epoch !== undefined) return { meta: metaOn(database, epoch), wasRebuilt: false };
+    }
+  } catch (error) {
+    if (error instanceof Fault || !isDamage(error)) {
+      database?.close();
+      throw error;
+    }
+  }
+  database?.close();
+  // An empty file is what a crash left while it was being made; anything else is damage worth keeping.
+  quarantine();
+  unlinkDatabase(file);
+  const fresh = open(file);
+  migrate(fresh, file);
+  const found = rebuilt();
+  const epoch = found.epoch ?? randomUUID();
+  fresh.transaction(() => {
+    setAbout(fresh, 'ceilings', found.ceilings);
+    for (const entry of found.ledger) insertEntry(fresh, entry);
+    setAbout(fresh, 'epoch', epoch);
+  })();
+  return { meta: metaOn(fresh, epoch), wasRebuilt: found.epoch !== undefined };
+}
+
+function migrate(database: Connection, file: string): void {
+  const version = database.pragma('user_version', { simple: true }) as number;
+  if (version > MIGRATIONS.length)
+    throw new Fault(
+      `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
+        'Install that version again, or give this one another store.path.',
+      EXIT.unavailable,
+    );
+  if (version === MIGRATIONS.length) return;
+  database.transaction(() => {
+    for (const statements of MIGRATIONS.slice(version)) database.exec(statements);
+    database.pragma(`user_version = ${MIGRATIONS.length}`);
+  })();
+}
+
+/** A text with its checksum before it: SQLite does not notice a flipped bit in a value. */
+function sealed(value: unknown): string {
+  const text = JSON.stringify(value);
+  return `${crc32(text).toString(16).padStart(8, '0')}${text}`;
+}
+
+function unsealed<T>(text: string): T {
+  const json = text.slice(8);
+  if (crc32(json) !== Number.parseInt(text.slice(0, 8), 16))
+    throw new Damage('meta.db: a value does not match its checksum');
+  return JSON.parse(json) as T;
+}
+
+function aboutIn<T>(database: Connection, key: string): T | undefined {
+  const row = database.prepare('SELECT value FROM about WHERE key = ?').get(key) as { value: string } | undefined;
+  return row && unsealed<T>(row.value);
+}
+
+function setAbout(database: Connection, key: string, value: unknown): void {
+  database.prepare('INSERT OR REPLACE INTO about VALUES (?, ?)').run(key, sealed(value));
+}
+
+function insertEntry(database: Connection, entry: LedgerEntry): void {
+  database.prepare('INSERT INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
+}
+
+/** Reads everything, so that damage shows now and not later. */
+function metaOn(database: Connection, epoch: string): Meta {
+  const ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
+    ({ value }) => unsealed<LedgerEntry>(value),
+  );
+  const segments = new Map(
+    (database.prepare('SELECT file, value FROM segments').all() as { file: string; value: string }[]).map(
+      ({ file, value }) => [file, unsealed<string>(value)],
+    ),
+  );
+  let ceilings = aboutIn<Ceilings>(database, 'ceilings') ?? { readings: 1, events: 1 };
+  let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
+  return {
+    epoch,
+    ceilings: () => ceilings,
+    reserve(wanted) {
+      setAbout(database, 'ceilings', wanted);
+      ceilings = wanted;
+    },
+    ledger: () => [...ledger],
+    forgotten: (stream) => forgotten[stream],
+    segments: () => new Map(segments),
+    enter(change) {
+      const {
+        ledger: entries = [],
+        forgotten: delivered = [],
+        segments: changed = new Map<string, string | null>(),
+      } = change;
+      const numbered = entries.map(
+        (entry, index): LedgerEntry => ({ ...entry, id: (ledger.at(-1)?.id ?? 0) + 1 + index }),
+      );
+      if (numbered.length + delivered.length + changed.size === 0) return [];
+      const gone = { readings: forgotten.readings, events: forgotten.events };
+      for (const range of delivered) gone[range.stream] = union(gone[range.stream], [range]);
+      database.transaction(() => {
+        for (const entry of numbered) insertEntry(database, entry);
+        if (delivered.length > 0) setAbout(database, 'forgotten', gone);
+        for (const [file, info] of changed) {
+          if (info === null) database.prepare('DELETE FROM segments WHERE file = ?').run(file);
+          else database.prepare('INSERT OR REPLACE INTO segments VALUES (?, ?)').run(file, sealed(info));
+        }
+      })();
+      ledger.push(...numbered);
+      forgotten = gone;
+      for (const [file, info] of changed) {
+        if (info === null) segments.delete(file);
+        else segments.set(file, info);
+      }
+      return numbered;
+    },
+    close: () => database.close(),
+  };
+}

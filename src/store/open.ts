@@ -1,0 +1,170 @@
+import { Worker } from 'node:worker_threads';
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
+import type { OpenDatabase } from './disk.ts';
+import { openEngine } from './engine.ts';
+import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from './protocol.ts';
+import { type Store, StoreTrouble } from './store.ts';
+
+/** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
+const MAX_WAITING = 1000;
+
+/** How long closing may take: writing the cursors and folding in the log. */
+const CLOSE_MS = 10_000;
+
+/** How long opening may take: damage is looked for and repaired. */
+const OPEN_MS = 60_000;
+
+/**
+ * Opens the store in a thread of its own, so that no disk ever holds up the caller.
+ *
+ * @param options.workerUrl the compiled worker; by default the one beside this file
+ * @throws Fault 69 when another process holds it or a newer program wrote it, 77 when the folder may not be written
+ */
+export async function openStore(options: StoreOptions & { readonly workerUrl?: URL }): Promise<Store> {
+  const worker = new Worker(options.workerUrl ?? new URL('./worker.js', import.meta.url));
+  const port = portOf(worker, options);
+  let opened: Opened;
+  try {
+    opened = (await deadline(
+      options,
+      OPEN_MS,
+      'opening the store',
+      port.send((id) => ({ kind: 'open', id, options: engineOptions(options), now: nowOn(options.clock) })),
+    )) as Opened;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+  tell(options, opened.notices);
+  const call: Backend['call'] = (name, ask) =>
+    port.send((id) => ({
+      kind: 'ask',
+      id,
+      now: nowOn(options.clock),
+      question: { name, ask } as Extract<ToWorker, { kind: 'ask' }>['question'],
+    })) as Promise<never>;
+  return storeOn(
+    {
+      epoch: opened.epoch,
+      call,
+      async close() {
+        try {
+          await deadline(options, CLOSE_MS, 'closing the store', call('close', undefined));
+        } finally {
+          port.end();
+          await worker.terminate();
+        }
+      },
+    },
+    options,
+  );
+}
+
+/**
+ * Opens the store in this thread: for tools that read a stopped gateway's store, for tests and the simulation.
+ *
+ * @param options.open opens its files; a failing disk can be put in its place
+ */
+export async function openLocalStore(options: StoreOptions & { readonly open?: OpenDatabase }): Promise<Store> {
+  const engine = openEngine(engineOptions(options), nowOn(options.clock), {
+    pid: process.pid,
+    ...(options.open && { open: options.open }),
+  });
+  tell(options, engine.opened.notices);
+  const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
+    try {
+      return engine.call(name, ask, nowOn(options.clock));
+    } finally {
+      tell(options, engine.notices());
+    }
+  };
+  return storeOn({ epoch: engine.opened.epoch, call, close: () => call('close', undefined) }, options);
+}
+
+function engineOptions(options: StoreOptions): EngineOptions {
+  const { path, maxBytes, cursorEveryMs = CURSOR_EVERY_MS, replayMs = REPLAY_MS } = options;
+  return { path, maxBytes, cursorEveryMs, replayMs };
+}
+
+function tell(options: StoreOptions, notices: readonly string[]): void {
+  for (const notice of notices) options.log.warn(notice);
+}
+
+interface Port {
+  send(make: (id: number) => ToWorker): Promise<unknown>;
+  /** From now on everything waiting, and everything sent, is refused. */
+  end(): void;
+}
+
+function portOf(worker: Worker, options: StoreOptions): Port {
+  const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  let lastId = 0;
+  let over: Error | undefined;
+  const end = (error: Error): void => {
+    over ??= error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  worker.on('message', (reply: FromWorker) => {
+    tell(options, reply.notices);
+    const caller = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.ok) caller?.resolve(reply.answer);
+    else caller?.reject(errorFrom(reply.error));
+  });
+  worker.on('error', (error) =>
+    end(new Error('the store’s thread failed; the gateway has to be restarted', { cause: error })),
+  );
+  worker.on('exit', () => end(new Fault('the store is closed', EXIT.unavailable)));
+  return {
+    end: () => end(new Fault('the store is closed', EXIT.unavailable)),
+    send(make) {
+      if (over) return Promise.reject(over);
+      if (waiting.size >= MAX_WAITING)
+        return Promise.reject(
+          new StoreTrouble(`store: ${MAX_WAITING} calls wait for the disk. It is too slow: check it (dmesg, iostat).`),
+        );
+      return new Promise((resolve, reject) => {
+        const message = make(++lastId);
+        waiting.set(message.id, { resolve, reject });
+        worker.postMessage(message, bodiesOf(message));
+      });
+    },
+  };
+}
+
+/** Encoded bodies are handed over, not copied. */
+function bodiesOf(message: ToWorker): ArrayBuffer[] {
+  if (message.kind !== 'ask' || message.question.name !== 'commit') return [];
+  const { readings, events } = message.question.ask;
+  return [readings?.body, events?.body].flatMap((body) => (body ? [body.buffer as ArrayBuffer] : []));
+}
+
+function errorFrom(wire: WireError): Error {
+  if (wire.name === 'StoreTrouble') return new StoreTrouble(wire.message);
+  if (wire.exitCode !== undefined) return new Fault(wire.message, wire.exitCode as ExitCode);
+  const error = new Error(wire.message);
+  error.name = wire.name;
+  if (wire.stack) error.stack = wire.stack;
+  return error;
+}
+
+async function deadline<T>(options: StoreOptions, ms: number, what: string, work: Promise<T>): Promise<T> {
+  let cancel: (() => void) | undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = options.clock.after(ms, () =>
+      reject(
+        new Fault(
+          `store ${options.path}: ${what} took longer than ${ms / 1000} s. Check the disk (dmesg, iostat).`,
+          EXIT.unavailable,
+        ),
+      ),
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    cancel?.();
+  }
+}

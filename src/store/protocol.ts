@@ -1,0 +1,92 @@
+import type { HistoryPage, HistoryQuery, LedgerEntry, Pending, Receipt, StoreStatus, Stream } from './store.ts';
+
+/** Both clocks of the caller; the engine has none of its own. */
+export interface Now {
+  readonly wallMs: number;
+  readonly monoMs: number;
+}
+
+/** A commit with its records and events already encoded, so that the engine never looks into them. */
+export interface EncodedCommit {
+  readonly readings:
+    | { readonly count: number; readonly minWallMs: number; readonly maxWallMs: number; readonly body: Uint8Array }
+    | undefined;
+  readonly events: { readonly count: number; readonly body: Uint8Array } | undefined;
+  readonly states: readonly (readonly [string, string | null])[];
+  readonly dropped: { readonly count: number; readonly firstWallMs: number; readonly lastWallMs: number } | undefined;
+}
+
+/** One stored body, inflated: the records or events of one commit, the first of which has number `first`. */
+export interface Piece {
+  readonly first: number;
+  readonly count: number;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** Bodies that cover consecutive numbers from `from` on; `next` is where to go on. */
+export interface Pieces {
+  readonly from: number;
+  readonly pieces: readonly Piece[];
+  readonly next: number;
+}
+
+/** A slice of history; all numbers up to `scannedTo` were looked at, or everything where it is undefined. */
+export interface HistorySlice {
+  readonly points: HistoryPage['points'];
+  readonly scannedTo: number | undefined;
+}
+
+/** What the engine answers to, by name. All of it is data, so that it can cross to another thread. */
+export interface Calls {
+  commit: { ask: EncodedCommit; answer: Receipt };
+  peek: { ask: { stream: Stream; from: number; limit: number }; answer: Pieces };
+  pending: { ask: { uplink: string; stream: Stream }; answer: Pending };
+  settle: { ask: { uplink: string; stream: Stream; pending: Pending }; answer: undefined };
+  /** Makes cursors durable. */
+  flush: { ask: undefined; answer: undefined };
+  quarantine: { ask: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>; answer: undefined };
+  ledger: { ask: undefined; answer: readonly LedgerEntry[] };
+  states: { ask: undefined; answer: ReadonlyMap<string, string> };
+  history: { ask: HistoryQuery; answer: HistorySlice };
+  status: { ask: undefined; answer: StoreStatus };
+  close: { ask: undefined; answer: undefined };
+}
+
+/** Name of a call. */
+export type CallName = keyof Calls;
+
+/** One question to the engine. */
+export type Ask = { [Name in CallName]: { readonly name: Name; readonly ask: Calls[Name]['ask'] } }[CallName];
+
+/** What the engine is opened with. */
+export interface EngineOptions {
+  /** Folder of the store. */
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly cursorEveryMs: number;
+  readonly replayMs: number;
+}
+
+/** What opening found; the log lines are for the technician. */
+export interface Opened {
+  readonly epoch: string;
+  readonly notices: readonly string[];
+}
+
+/** To the worker. */
+export type ToWorker =
+  | { readonly kind: 'open'; readonly id: number; readonly options: EngineOptions; readonly now: Now }
+  | { readonly kind: 'ask'; readonly id: number; readonly now: Now; readonly question: Ask };
+
+/** From the worker. */
+export type FromWorker =
+  | { readonly id: number; readonly ok: true; readonly answer: unknown; readonly notices: readonly string[] }
+  | { readonly id: number; readonly ok: false; readonly error: WireError; readonly notices: readonly string[] };
+
+/** An error as data. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  readonly exitCode: number | undefined;
+  readonly stack: string | undefined;
+}

@@ -1,0 +1,247 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../core/errors.ts';
+import {
+  type Catalog,
+  countRow,
+  emptyInfo,
+  emptyQuarantine,
+  keepReserve,
+  overheadBytes,
+  releaseReserve,
+  type SegmentInfo,
+} from './catalog.ts';
+import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './disk.ts';
+import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
+import type { Meta, NewLedgerEntry } from './meta.ts';
+import type { Cursor, Memory } from './notes.ts';
+import { createSegment, isDamage, openSegment, type Segment } from './segment.ts';
+import type { SeqRange, Stream } from './store.ts';
+import type { Writer } from './writer.ts';
+
+/** How many rows are held while events are copied. */
+const COPY_ROWS = 256;
+
+/** Text in the index of a segment whose ledger entries are made and whose file may still be there. */
+export const LEAVING = 'leaving';
+
+/** The parts of an open store. Owned by the engine. */
+export interface House {
+  readonly folder: string;
+  readonly open: OpenDatabase;
+  readonly maxBytes: number;
+  readonly segmentBytes: number;
+  readonly replayMs: number;
+  meta: Meta;
+  readonly catalog: Catalog;
+  readonly memory: Memory;
+  writer: Writer | undefined;
+  /** Set when a cursor changed that is not yet durable. */
+  cursorsChanged: boolean;
+  readonly notice: (text: string) => void;
+}
+
+/** Everything that is pending somewhere; all numbers when no uplink ever asked, since nobody has them then. */
+export function pendingAnywhere(cursors: ReadonlyMap<string, Cursor>, stream: Stream): IntervalSet {
+  const known = [...cursors.values()].flatMap((cursor) => (cursor[stream] ? [cursor[stream]] : []));
+  return known.length === 0 ? [{ from: 1, to: Number.POSITIVE_INFINITY }] : intervals(known.flat());
+}
+
+/**
+ * Which segment goes first: readings that every uplink has, beyond the replay window; then any that every uplink has;
+ * then the oldest; events only when no readings are left. Undefined when nothing may go.
+ */
+export function chooseVictim(
+  infos: readonly SegmentInfo[],
+  cursors: ReadonlyMap<string, Cursor>,
+  oldestReplayWallMs: number,
+): SegmentInfo | undefined {
+  const readings = infos.filter(({ kind }) => kind === 'readings').sort((a, b) => a.id - b.id);
+  const pending = pendingAnywhere(cursors, 'readings');
+  const delivered = readings.filter(({ stored }) => intersect(stored.readings, pending).length === 0);
+  const events = infos.filter(({ kind }) => kind === 'events').sort((a, b) => a.id - b.id);
+  return delivered.find(({ maxWallMs }) => maxWallMs < oldestReplayWallMs) ?? delivered[0] ?? readings[0] ?? events[0];
+}
+
+/** Copies the events of closed segments to where they are kept longest. Repeating it does no harm. */
+export function archiveEvents(house: House, extra: readonly { info: SegmentInfo; segment: Segment }[] = []): void {
+  const kept = (): IntervalSet =>
+    intervals(house.catalog.infos.filter(({ kind }) => kind === 'events').flatMap(({ stored }) => stored.events));
+  const closed = house.catalog.infos
+    .filter(({ kind, stored }) => kind === 'readings' && subtract(stored.events, kept()).length > 0)
+    .map((info) => ({ info, segment: house.catalog.open(info) }));
+  for (const source of [...closed, ...extra.filter(({ info }) => subtract(info.stored.events, kept()).length > 0)])
+    copyEvents(house, source.info, source.segment, kept());
+}
+
+function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: IntervalSet): void {
+  const { info, segment } = archiveFor(house);
+  try {
+    segment.together(() => {
+      for (let seq = from.stored.events[0]?.from ?? 0; ; ) {
+        const rows = source.rowsWithEvents(seq, COPY_ROWS).filter(({ number }) => number <= from.lastCommit);
+        for (const row of rows) {
+          const own = [{ from: row.eventsFirst, to: row.eventsFirst + row.eventsCount }];
+          if (subtract(own, kept).length === 0) continue;
+          const alone = {
+            ...row,
+            readings: null,
+            readingsCount: 0,
+            notes: null,
+            dictionary: 0,
+            minWallMs: 0,
+            maxWallMs: 0,
+          };
+          segment.append(alone);
+          countRow(info, alone);
+        }
+        const last = rows.at(-1);
+        if (!last || rows.length < COPY_ROWS) return;
+        seq = last.eventsFirst + last.eventsCount;
+      }
+    });
+    segment.finish();
+  } catch (error) {
+    segment.close();
+    throw error;
+  }
+  info.bytes = sizeOf(join(house.folder, info.file));
+  house.catalog.infos.splice(
+    0,
+    house.catalog.infos.length,
+    ...house.catalog.infos.filter(({ file }) => file !== info.file),
+    info,
+  );
+  house.meta.enter({ segments: new Map([[info.file, JSON.stringify(info)]]) });
+}
+
+/** The events segment that still has room, or a new one; what is known of it is a copy until the events are in. */
+function archiveFor(house: House): { info: SegmentInfo; segment: Segment } {
+  const own = house.catalog.infos.filter(({ kind }) => kind === 'events').sort((a, b) => a.id - b.id);
+  const last = own.at(-1);
+  if (last && last.bytes < house.segmentBytes) {
+    house.catalog.release(last.file);
+    const file = join(house.folder, last.file);
+    return { info: structuredClone(last), segment: openSegment(file, house.open(file)) };
+  }
+  const info = emptyInfo('events', (last?.id ?? 0) + 1, 1);
+  const file = join(house.folder, info.file);
+  if (existsSync(file)) unlinkDatabase(file);
+  return { info, segment: createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id }) };
+}
+
+/** Ends the segment that is being written: its events are kept apart, its log is folded in, the index knows it. */
+export function closeWriter(house: House): void {
+  const writer = house.writer;
+  if (!writer) return;
+  if (writer.info.lastCommit < writer.info.firstCommit) {
+    house.writer = undefined;
+    writer.segment.close();
+    unlinkDatabase(join(house.folder, writer.info.file));
+    return;
+  }
+  archiveEvents(house, [writer]);
+  house.writer = undefined;
+  house.catalog.infos.push(writer.info);
+  try {
+    writer.segment.finish();
+  } catch (error) {
+    // Everything is in its log, which is folded in by whoever opens it next.
+    writer.segment.close();
+    house.notice(`store: ${writer.info.file} could not be finished: ${messageOf(error)}. It is read as it is.`);
+    return;
+  }
+  writer.info.bytes = sizeOf(join(house.folder, writer.info.file));
+  house.meta.enter({ segments: new Map([[writer.info.file, JSON.stringify(writer.info)]]) });
+}
+
+/** Bytes of everything in the folder. */
+export function totalBytes(house: House): number {
+  const own = house.catalog.infos.reduce((sum, { bytes }) => sum + bytes, 0);
+  return own + (house.writer?.info.bytes ?? 0) + overheadBytes(house.folder);
+}
+
+/** Lets whole segments go until the store is within its size. */
+export function evictToSize(house: House, nowWallMs: number): void {
+  let isRoomier = false;
+  while (totalBytes(house) > house.maxBytes && evictOne(house, nowWallMs)) isRoomier = true;
+  if (isRoomier) keepReserve(house.folder, reserveBytes(house.maxBytes));
+}
+
+/** How much is set aside for writing the ledger on a full disk. */
+export function reserveBytes(maxBytes: number): number {
+  return Math.min(256 * 1024, Math.floor(maxBytes / 50));
+}
+
+/** Makes room on a full disk; false when nothing can go any more. */
+export function makeRoom(house: House, nowWallMs: number): boolean {
+  const hadReserve = releaseReserve(house.folder);
+  return evictOne(house, nowWallMs) || hadReserve;
+}
+
+function evictOne(house: House, nowWallMs: number): boolean {
+  if (emptyQuarantine(house.folder)) return true;
+  const victim = chooseVictim(house.catalog.infos, house.memory.cursors, nowWallMs - house.replayMs);
+  if (!victim) return false;
+  try {
+    if (victim.kind === 'readings') archiveEvents(house);
+  } catch (error) {
+    // What cannot be read will not be copied later either; the hole in the events is entered when it is found.
+    if (!isDamage(error)) throw error;
+  }
+  evict(house, victim, nowWallMs);
+  return true;
+}
+
+/** The ledger first, then the file: after a crash between the two, opening removes the file. */
+function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
+  const stream = victim.kind;
+  const lost = intersect(victim.stored[stream], pendingAnywhere(house.memory.cursors, stream));
+  const delivered = subtract(victim.stored[stream], lost);
+  house.meta.enter({
+    ledger: lost.map((range) => evictionOf(victim, stream, range, nowWallMs)),
+    forgotten: delivered.map((range) => ({ stream, ...range })),
+    segments: new Map([[victim.file, LEAVING]]),
+  });
+  house.catalog.release(victim.file);
+  house.catalog.infos.splice(house.catalog.infos.indexOf(victim), 1);
+  unlinkDatabase(join(house.folder, victim.file));
+  house.meta.enter({ segments: new Map([[victim.file, null]]) });
+  if (lost.length === 0) return;
+  cutPending(house, stream, lost);
+  house.notice(
+    `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
+      'Raise store.maxSize, or bring the uplink back.',
+  );
+}
+
+function evictionOf(victim: SegmentInfo, stream: Stream, range: SeqRange, nowWallMs: number): NewLedgerEntry {
+  return {
+    stream,
+    ...range,
+    count: range.to - range.from,
+    cause: 'evicted',
+    ...(stream === 'readings' && { firstWallMs: victim.minWallMs, lastWallMs: victim.maxWallMs }),
+    enteredWallMs: nowWallMs,
+  };
+}
+
+/** Takes numbers that are gone out of what the uplinks wait for. */
+export function cutPending(house: House, stream: Stream, gone: IntervalSet): void {
+  for (const [uplink, cursor] of house.memory.cursors) {
+    const pending = cursor[stream];
+    if (!pending || intersect(pending, gone).length === 0) continue;
+    house.memory.cursors.set(uplink, { ...cursor, [stream]: subtract(pending, gone) });
+    house.cursorsChanged = true;
+  }
+}
+
+/** Opens files whose log stays in proportion to the size of a segment. */
+export function openSized(segmentBytes: number): OpenDatabase {
+  return (file) => openForWriting(file, Math.min(1_048_576, Math.max(32_768, Math.floor(segmentBytes / 4))));
+}
+
+/** Numbers of a stream that can be read. */
+export function storedIn(house: House, stream: Stream): IntervalSet {
+  return union(house.catalog.stored(stream), house.writer?.info.stored[stream] ?? []);
+}

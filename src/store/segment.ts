@@ -1,0 +1,305 @@
+import { existsSync } from 'node:fs';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { CodecError } from './bytes.ts';
+import type { Connection } from './disk.ts';
+
+/** Format of a segment; a program refuses newer ones. */
+export const SEGMENT_FORMAT = 1;
+
+/** Level 1: on bodies of about 1 kB higher levels gain under 2 % and cost twice the time. */
+const DEFLATE_LEVEL = 1;
+
+/** No body is larger inflated; damage must not ask for endless memory. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+const TABLES = `
+  CREATE TABLE about (epoch TEXT NOT NULL, id INTEGER NOT NULL) STRICT;
+  CREATE TABLE dictionaries (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  CREATE TABLE commits (
+    number INTEGER PRIMARY KEY, crc INTEGER NOT NULL,
+    readingsFirst INTEGER NOT NULL, readingsCount INTEGER NOT NULL,
+    eventsFirst INTEGER NOT NULL, eventsCount INTEGER NOT NULL,
+    minWallMs INTEGER NOT NULL, maxWallMs INTEGER NOT NULL, latestWallMs INTEGER NOT NULL,
+    dictionary INTEGER NOT NULL, notes BLOB, events BLOB, readings BLOB) STRICT;
+  CREATE INDEX commitsWithEvents ON commits (eventsFirst) WHERE eventsCount > 0;
+  PRAGMA user_version = ${SEGMENT_FORMAT};
+`;
+
+/** One commit as it lies in a segment. Bodies are deflated. */
+export interface Row {
+  readonly number: number;
+  readonly readingsFirst: number;
+  readonly readingsCount: number;
+  readonly eventsFirst: number;
+  readonly eventsCount: number;
+  /** Times of its records; 0 when it has none. */
+  readonly minWallMs: number;
+  readonly maxWallMs: number;
+  /** Latest time of any record of this segment so far: rises with `number`, so that it can be searched. */
+  readonly latestWallMs: number;
+  /** Which preset dictionary `readings` was deflated with; 0 for none. */
+  readonly dictionary: number;
+  readonly notes: Uint8Array | null;
+  readonly events: Uint8Array | null;
+  readonly readings: Uint8Array | null;
+}
+
+type StoredRow = Row & { readonly crc: number };
+
+/** Stored bytes are not what was written. */
+export class Damage extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'Damage';
+  }
+}
+
+/** A dictionary to be kept beside the rows that use it. */
+export interface Dictionary {
+  readonly id: number;
+  readonly body: Uint8Array;
+}
+
+/** One segment file, open. Every row that it gives was checked against its CRC. */
+export interface Segment {
+  readonly file: string;
+  /** Writes one row, and a dictionary when a new one begins; durable on return, or it throws and nothing was written. */
+  append(row: Row, dictionary?: Dictionary): void;
+  /** The row with this number, if there is one. */
+  row(number: number): Row | undefined;
+  /** Rows from `number` on, at most `limit`. */
+  rowsFrom(number: number, limit: number): Row[];
+  /** Rows with events, those that hold event `seq` or later ones. */
+  rowsWithEvents(seq: number, limit: number): Row[];
+  /** First and last row number; undefined when there is none. */
+  bounds(): { first: number; last: number } | undefined;
+  /** The number of the last row that begins at or before reading `seq`. */
+  findReading(seq: number): number | undefined;
+  /** The number of the first row at or after which records of `wallMs` or later can be. */
+  findTime(wallMs: number): number | undefined;
+  /** The id of the dictionary that was begun last; 0 when there is none. */
+  lastDictionary(): number;
+  /** A dictionary by its id; throws {@link Damage} when it cannot be read. */
+  dictionary(id: number): Uint8Array;
+  /** Whether its pages fit together; says nothing of what is in them. */
+  isSound(): boolean;
+  /** How many frames of its log SQLite took for good, right after it was opened. */
+  recoveredFrames(): number;
+  /** Runs `work` in one transaction. */
+  together(work: () => void): void;
+  /** Folds the log into the file, so that a single file without a log remains. */
+  finish(): void;
+  /** A body as it was before it was deflated. */
+  inflate(body: Uint8Array, dictionary: number): Uint8Array<ArrayBuffer>;
+  close(): void;
+}
+
+/** Makes the tables. The first row follows in the same transaction through {@link Segment.append}. */
+export function createSegment(file: string, database: Connection, about: { epoch: string; id: number }): Segment {
+  const segment = segmentOn(file, database, () => {
+    database.exec(TABLES);
+    database.prepare('INSERT INTO about VALUES (?, ?)').run(about.epoch, about.id);
+  });
+  return segment;
+}
+
+/**
+ * Opens a segment that exists.
+ *
+ * @throws Damage when it cannot be read
+ */
+export function openSegment(file: string, database?: Connection): Segment & { readonly epoch: string } {
+  let connection = database;
+  try {
+    // A log left by a crash can only be folded in by a connection that may write.
+    connection ??= new Database(file, { readonly: !existsSync(`${file}-wal`), fileMustExist: true });
+    const format = connection.pragma('user_version', { simple: true }) as number;
+    if (format !== SEGMENT_FORMAT) throw new Damage(`${file}: format ${format} is not known`);
+    const about = connection.prepare('SELECT epoch, id FROM about').get() as { epoch: string } | undefined;
+    if (!about) throw new Damage(`${file}: does not say whose it is`);
+    return { ...segmentOn(file, connection), epoch: about.epoch };
+  } catch (error) {
+    connection?.close();
+    throw error;
+  }
+}
+
+function segmentOn(file: string, database: Connection, makeTables?: () => void): Segment {
+  let isMade = makeTables === undefined;
+  const dictionaries = new Map<number, Uint8Array>();
+  const statements = new Map<string, Database.Statement>();
+  const prepare = (sql: string): Database.Statement => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = database.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+  const insert = (row: Row, dictionary: Dictionary | undefined): void => {
+    if (!isMade) makeTables?.();
+    if (dictionary)
+      prepare('INSERT INTO dictionaries VALUES (?, ?, ?)').run(dictionary.id, crc32(dictionary.body), dictionary.body);
+    prepare(
+      `INSERT INTO commits VALUES (@number, @crc, @readingsFirst, @readingsCount, @eventsFirst, @eventsCount,
+        @minWallMs, @maxWallMs, @latestWallMs, @dictionary, @notes, @events, @readings)`,
+    ).run({ ...row, crc: crcOf(row) });
+  };
+  return {
+    file,
+    append(row, dictionary) {
+      if (isMade && !dictionary) insert(row, undefined);
+      else database.transaction(() => insert(row, dictionary))();
+      isMade = true;
+      if (dictionary) dictionaries.set(dictionary.id, dictionary.body);
+    },
+    row(number) {
+      const row = prepare('SELECT * FROM commits WHERE number = ?').get(number) as StoredRow | undefined;
+      return row && checked(file, row);
+    },
+    rowsFrom: (number, limit) =>
+      (
+        prepare('SELECT * FROM commits WHERE number >= ? ORDER BY number LIMIT ?').all(number, limit) as StoredRow[]
+      ).map((row) => checked(file, row)),
+    rowsWithEvents: (seq, limit) =>
+      (
+        prepare(
+          `SELECT * FROM commits WHERE eventsCount > 0 AND eventsFirst >=
+            coalesce((SELECT max(eventsFirst) FROM commits WHERE eventsCount > 0 AND eventsFirst <= @seq), 0)
+            ORDER BY eventsFirst LIMIT @limit`,
+        ).all({ seq, limit }) as StoredRow[]
+      )
+        .map((row) => checked(file, row))
+        .filter((row) => row.eventsFirst + row.eventsCount > seq),
+    bounds() {
+      const found = prepare('SELECT min(number) AS first, max(number) AS last FROM commits').get() as {
+        first: number | null;
+        last: number | null;
+      };
+      return found.first === null || found.last === null ? undefined : { first: found.first, last: found.last };
+    },
+    findReading: (seq) => searchLast(prepare, 'readingsFirst', (value) => value <= seq),
+    findTime(wallMs) {
+      const before = searchLast(prepare, 'latestWallMs', (value) => value < wallMs);
+      const found = prepare('SELECT min(number) AS number FROM commits WHERE number > ?').get(before ?? -1);
+      return (found as { number: number | null }).number ?? undefined;
+    },
+    inflate(body, dictionary) {
+      try {
+        const preset = dictionary === 0 ? undefined : dictionaryOf(file, prepare, dictionaries, dictionary);
+        return ownBuffer(
+          inflateRawSync(body, { maxOutputLength: MAX_BODY_BYTES, ...(preset && { dictionary: preset }) }),
+        );
+      } catch (error) {
+        throw error instanceof Damage ? error : new Damage(`${file}: a body cannot be inflated`, { cause: error });
+      }
+    },
+    lastDictionary: () => (prepare('SELECT coalesce(max(id), 0) AS id FROM dictionaries').get() as { id: number }).id,
+    dictionary: (id) => dictionaryOf(file, prepare, dictionaries, id),
+    isSound: () => database.pragma('quick_check(1)', { simple: true }) === 'ok',
+    recoveredFrames() {
+      const [result] = database.pragma('wal_checkpoint(PASSIVE)') as { log: number }[];
+      return result?.log ?? 0;
+    },
+    together: (work) => database.transaction(work)(),
+    finish() {
+      database.pragma('journal_mode = DELETE');
+      database.close();
+    },
+    close: () => database.close(),
+  };
+}
+
+/** Deflates a body; what it holds is compared with the dictionary first. */
+export function deflate(body: Uint8Array, dictionary?: Uint8Array): Uint8Array {
+  return deflateRawSync(body, { level: DEFLATE_LEVEL, ...(dictionary && { dictionary }) });
+}
+
+/** Whether an error says that stored bytes are damaged, as against a disk that refuses. */
+export function isDamage(error: unknown): boolean {
+  const code = String((error as { code?: unknown } | null)?.code ?? '');
+  return error instanceof Damage || error instanceof CodecError || /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code);
+}
+
+/**
+ * The last row number for which `holds` is true of a column that rises with the number. Searched, not indexed: an index
+ * would add a page to every commit.
+ */
+function searchLast(
+  prepare: (sql: string) => Database.Statement,
+  column: 'readingsFirst' | 'latestWallMs',
+  holds: (value: number) => boolean,
+): number | undefined {
+  const probe = prepare(
+    `SELECT number, ${column} AS value FROM commits WHERE number <= ? ORDER BY number DESC LIMIT 1`,
+  );
+  const ends = prepare('SELECT min(number) AS low, max(number) AS high FROM commits').get() as {
+    low: number | null;
+    high: number | null;
+  };
+  if (ends.low === null || ends.high === null) return undefined;
+  let low = ends.low - 1;
+  let high = ends.high;
+  let found: number | undefined;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const row = probe.get(middle) as { number: number; value: number } | undefined;
+    if (!row || row.number <= low) low = middle;
+    else if (holds(row.value)) {
+      found = row.number;
+      low = middle;
+    } else high = row.number - 1;
+  }
+  return found;
+}
+
+function dictionaryOf(
+  file: string,
+  prepare: (sql: string) => Database.Statement,
+  known: Map<number, Uint8Array>,
+  id: number,
+): Uint8Array {
+  const held = known.get(id);
+  if (held) return held;
+  const row = prepare('SELECT crc, body FROM dictionaries WHERE id = ?').get(id) as
+    | { crc: number; body: Uint8Array }
+    | undefined;
+  if (!row || crc32(row.body) !== row.crc) throw new Damage(`${file}: dictionary ${id} is damaged`);
+  known.set(id, row.body);
+  return row.body;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Over the numbers as well: a flipped bit in one of them would give a reading another's number. */
+function crcOf(row: Row): number {
+  const numbers = [
+    row.number,
+    row.readingsFirst,
+    row.readingsCount,
+    row.eventsFirst,
+    row.eventsCount,
+    row.minWallMs,
+    row.maxWallMs,
+    row.latestWallMs,
+    row.dictionary,
+    row.notes?.length ?? -1,
+    row.events?.length ?? -1,
+    row.readings?.length ?? -1,
+  ].join();
+  return [row.notes, row.events, row.readings].reduce((crc, body) => crc32(body ?? NO_BYTES, crc), crc32(numbers));
+}
+
+function checked(file: string, row: StoredRow): Row {
+  const { crc, ...rest } = row;
+  if (crcOf(rest) !== crc) throw new Damage(`${file}: commit ${row.number} does not match its checksum`);
+  return rest;
+}
+
+/** zlib's small results share a pool; what is transferred to another thread must own its buffer. */
+function ownBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const own = new Uint8Array(bytes.length);
+  own.set(bytes);
+  return own;
+}
