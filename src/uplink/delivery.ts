@@ -101,7 +101,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const one: CutLimits = { items: 1, fields: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
   const backlogMax = Math.max(1, Math.floor(session.window / 2));
   const splits: Parcel[] = [];
-  const abort = new AbortController();
+  /** Confirmations still count after `stop`; the session ends what is under way. */
+  const never = new AbortController().signal;
   let stopped = false;
   let underWay = 0;
   let backlogUnderWay = 0;
@@ -176,7 +177,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     const startedMs = clock.monoMs();
     underWay++;
     if (parcel.lane === 'backfill') backlogUnderWay++;
-    session.send(batchOf(parcel, store.epoch), abort.signal).then(
+    session.send(batchOf(parcel, store.epoch), never).then(
       (result) => finish(parcel, startedMs, result),
       (error: unknown) => {
         log.debug(`${parcel.stream} from ${parcel.from} not confirmed: ${messageOf(error)}`);

@@ -137,7 +137,9 @@ function explainTls(error: unknown, { address, ca, cert }: BrokerContext): strin
     return `the certificate of ${address} is for another name. Use in url the name that is in the certificate, or get one with this name.`;
   }
   if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_UNTRUSTED|CERT_SIGNATURE)/.test(code)) {
-    const remedy = ca ? `Is ${ca} the authority that signed it?` : 'Set tls.ca to the file of the authority that signed it.';
+    const remedy = ca
+      ? `Is ${ca} the authority that signed it?`
+      : 'Set tls.ca to the file of the authority that signed it.';
     return `the certificate of ${address} is from an unknown authority. ${remedy}`;
   }
   if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') {
