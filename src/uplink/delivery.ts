@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
@@ -103,6 +104,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const splits: Parcel[] = [];
   /** Confirmations still count after `stop`; the session ends what is under way. */
   const never = new AbortController().signal;
+  setMaxListeners(0, never);
   let stopped = false;
   let underWay = 0;
   let backlogUnderWay = 0;

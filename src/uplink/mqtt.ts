@@ -106,7 +106,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     };
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
-    const client = openClient(optionsOf(config, url, files, password, status));
+    const client = openOrExplain(optionsOf(config, url, files, password, status), context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
       ...{ client, config, encoder, lastValues, status, clock, closedByBroker },
@@ -140,6 +140,15 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
       }
     },
   };
+}
+
+/** Opens a client. Certificates and keys that do not fit are found at once, and thrown. */
+function openOrExplain(options: IClientOptions, context: BrokerContext): MqttClient {
+  try {
+    return openClient(options);
+  } catch (error) {
+    throw new Fault(explainTrouble(error, context), undefined, { cause: error });
+  }
 }
 
 /** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */

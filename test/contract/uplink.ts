@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OutgoingBatch, Uplink } from '../../src/uplink/uplink.ts';
 
@@ -15,6 +16,7 @@ export interface RunningUplink {
 }
 
 const NEVER = new AbortController().signal;
+setMaxListeners(0, NEVER);
 
 /** A batch of one record with the given number. */
 export function batchOf(seq: number): OutgoingBatch {
