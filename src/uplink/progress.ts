@@ -20,7 +20,7 @@ export interface Progress {
   head(stream: Stream): number;
   /** Notes that numbers up to `to` exist. */
   raiseHead(stream: Stream, to: number): void;
-  /** Everything pending that exists. */
+  /** Everything pending that exists, without what is refused and waits to be entered in the store. */
   outstanding(stream: Stream): Ranges;
   /** Notes a confirmation. Returns what has to be sent (again) because the set was getting too finely divided. */
   delivered(stream: Stream, range: SeqRange): Ranges;
@@ -43,9 +43,6 @@ export interface Counts {
   readonly deliveredRecords: number;
   readonly deliveredEvents: number;
   readonly quarantinedRecords: number;
-  /** Numbers that were pending when the store said that it has them no more. */
-  readonly goneRecords: number;
-  readonly goneEvents: number;
 }
 
 /** How many refusals may wait for the store. Those beyond stay pending and are tried again with the next session. */
@@ -59,12 +56,11 @@ interface StreamState {
   dirty: boolean;
   delivered: number;
   quarantined: number;
-  gone: number;
 }
 
 /** The progress of the uplink called `uplink`. */
 export function createProgress(uplink: string, store: ForwarderStore, log: Logger): Progress {
-  const fresh = (): StreamState => ({ pending: [], head: 1, dirty: false, delivered: 0, quarantined: 0, gone: 0 });
+  const fresh = (): StreamState => ({ pending: [], head: 1, dirty: false, delivered: 0, quarantined: 0 });
   const states: Record<Stream, StreamState> = { readings: fresh(), events: fresh() };
   const refusals: Refusal[] = [];
   let settling: Promise<void> | undefined;
@@ -88,8 +84,10 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
   };
 
   const write = async (): Promise<void> => {
+    await enterRefusals().catch((error: unknown) => {
+      log.warn(`what was refused could not be entered in the ledger: ${messageOf(error)}. Trying again.`);
+    });
     try {
-      await enterRefusals();
       for (const stream of STREAMS) {
         const state = states[stream];
         if (!state.dirty) continue;
@@ -116,7 +114,10 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
     raiseHead(stream, to) {
       states[stream].head = Math.max(states[stream].head, to);
     },
-    outstanding: (stream) => below(states[stream].pending, states[stream].head),
+    outstanding: (stream) =>
+      refusals
+        .filter((refusal) => refusal.stream === stream)
+        .reduce<Ranges>(removeRange, below(states[stream].pending, states[stream].head)),
     delivered(stream, range) {
       const { count, refilled } = remove(stream, range);
       states[stream].delivered += count;
@@ -124,8 +125,7 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
     },
     gone(stream, range) {
       if (range.from >= range.to) return;
-      const { count } = remove(stream, range);
-      states[stream].gone += count;
+      remove(stream, range);
       log.warn(`${stream} ${range.from} to ${range.to - 1} are not in the store any more; its ledger says why`);
     },
     quarantine(refusal) {
@@ -150,8 +150,6 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
         deliveredRecords: readings.delivered,
         deliveredEvents: events.delivered,
         quarantinedRecords: readings.quarantined,
-        goneRecords: readings.gone,
-        goneEvents: events.gone,
       };
     },
   };
