@@ -41,7 +41,8 @@ export function sizeOfRecord(record: DeviceRecord): ItemSize {
     const text = field.quality !== 'bad' && typeof field.value === 'string' ? field.value.length : 8;
     bytes += field.name.length + 6 + text;
   }
-  return { fields: record.fields.length, bytes };
+  // A record without fields takes memory too.
+  return { fields: Math.max(1, record.fields.length), bytes };
 }
 
 /** An empty queue. */

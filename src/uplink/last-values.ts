@@ -11,6 +11,10 @@ export interface LastValue {
 /**
  * The newest value of each tag, for `topics: per-tag`. A value that was not yet sent is replaced by a newer one, so it
  * holds at most one a tag; a value older than one already offered (from the backlog) is passed over.
+ *
+ * The payload says of one tag what a record says of several: `{"t":MS,"v":VALUE}`, with `"uncertain":WHY` beside `v` or
+ * `"bad":WHY` in its place, and `clock` and `simulated` as in a record. Whether these messages are confirmed does not
+ * matter to the delivery of the batch.
  */
 export interface LastValues {
   offer(batch: OutgoingBatch): void;

@@ -3,11 +3,11 @@ import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
-import { formatDuration } from '../core/quantity.ts';
 import { type JsonEncoder, type StatusPayload, statusText } from './json.ts';
 import type { LastValues } from './last-values.ts';
-import { explainRefusal, isRefusal, reasonCodeOf, reasonText } from './mqtt-trouble.ts';
-import type { OutgoingBatch, SendResult, SessionEnd, UplinkSession } from './uplink.ts';
+import { reasonText } from './mqtt-trouble.ts';
+import { createMqttWindow } from './mqtt-window.ts';
+import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
 
 /** What the broker said in its CONNACK. */
 export interface BrokerLimits {
@@ -45,41 +45,20 @@ const WINDOW = 32;
 /** Places of the window that are for last values when there are any. */
 const LAST_VALUE_PLACES = 8;
 
-/** Bytes under way at most; a single larger message goes alone. */
-const MAX_BYTES_UNDER_WAY = 4 * 1024 * 1024;
-
-/** Bytes that a publish takes beside topic and payload: header, lengths, packet id, properties. */
-const PACKET_OVERHEAD_BYTES = 64;
-
 /** How long `close` waits for confirmations, then for that of `offline`, then for the goodbye. */
 const CLOSE_STEP_MS = 600;
 
 /** MQTT 5 reason code of a session taken over. */
 const SESSION_TAKEN_OVER = 142;
 
-interface Message {
-  readonly topic: string;
-  readonly payload: string | Buffer;
-  readonly retain: boolean;
-  readonly bytes: number;
-  readonly settle: (outcome: SendResult | Error) => void;
-}
-
 /** Takes over a connected client. */
 export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   const { client, broker, config, clock } = deps;
   const places = Math.max(1, Math.min(WINDOW + LAST_VALUE_PLACES, broker.receiveMaximum));
-  const window = Math.max(1, Math.min(WINDOW, deps.lastValues ? places - LAST_VALUE_PLACES : places));
   const startedMs = clock.monoMs();
-  const open = new Set<Message>();
-  const waiting: Message[] = [];
-  let placesTaken = 0;
-  let bytesUnderWay = 0;
-  let lastConfirmedMs = startedMs;
   let lastValuesUnderWay = 0;
   let end: SessionEnd | undefined;
   let closing: Promise<void> | undefined;
-  let onDrained = (): void => {};
   let resolveEnded: (end: SessionEnd) => void = () => {};
   const ended = new Promise<SessionEnd>((resolve) => {
     resolveEnded = resolve;
@@ -88,77 +67,16 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   const finish = (reason: SessionEnd): void => {
     if (end) return;
     end = reason;
-    waiting.length = 0;
-    for (const message of [...open]) message.settle(new Error(reason.reason));
+    messages.shut(reason.reason);
     client.end(true);
     resolveEnded(reason);
   };
 
-  const startWaiting = (): void => {
-    while (waiting.length > 0 && !end) {
-      const message = waiting[0]!;
-      const tooMuch = bytesUnderWay > 0 && bytesUnderWay + message.bytes > MAX_BYTES_UNDER_WAY;
-      if (placesTaken >= places || tooMuch) return;
-      waiting.shift();
-      write(message);
-    }
-  };
-
-  const write = (message: Message): void => {
-    placesTaken++;
-    bytesUnderWay += message.bytes;
-    const encoding = typeof message.payload === 'string' ? undefined : { 'content-encoding': 'deflate' };
-    const properties = encoding && config.protocolVersion === 5 ? { userProperties: encoding } : undefined;
-    client.publish(message.topic, message.payload, { qos: 1, retain: message.retain, properties }, (error) => {
-      // The place is given back only now, even when the sender gave up long ago: to the broker it is taken.
-      placesTaken--;
-      bytesUnderWay -= message.bytes;
-      const code = reasonCodeOf(error);
-      if (!error || code !== undefined) lastConfirmedMs = clock.monoMs();
-      if (!error) message.settle({ ok: true });
-      else if (code === undefined) message.settle(error);
-      else if (isRefusal(code)) message.settle({ ok: false, why: explainRefusal(code, message.topic) });
-      else message.settle(new Error(`the broker puts it off: ${reasonText(code)}`));
-      startWaiting();
-    });
-  };
-
-  /** The deadline of a message passed. When nothing else was confirmed either, the connection is dead. */
-  const overdue = (settle: Message['settle']): void => {
-    const limit = formatDuration(config.ackTimeoutMs);
-    settle(new Error(`not confirmed within ${limit}`));
-    if (clock.monoMs() - lastConfirmedMs < config.ackTimeoutMs) return;
-    finish({ reason: `the broker confirmed nothing for ${limit}. Look at the broker and the line.`, takenOver: false });
-  };
-
-  const publish = (topic: string, payload: string | Buffer, retain: boolean, signal?: AbortSignal) =>
-    new Promise<SendResult>((resolve, reject) => {
-      if (end) return reject(new Error(end.reason));
-      if (signal?.aborted) return reject(signal.reason);
-      const size = Buffer.byteLength(payload) + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES;
-      if (size > broker.packetBytes) {
-        return resolve({ ok: false, why: `${size} bytes; the broker takes no packet above ${broker.packetBytes}` });
-      }
-      const onAbort = () => message.settle(signal?.reason ?? new Error('aborted'));
-      const message: Message = {
-        ...{ topic, payload, retain, bytes: size },
-        settle(outcome) {
-          if (!open.delete(message)) return;
-          if (open.size === 0) onDrained();
-          cancelDeadline();
-          signal?.removeEventListener('abort', onAbort);
-          const place = waiting.indexOf(message);
-          if (place !== -1) waiting.splice(place, 1);
-          if (outcome instanceof Error) reject(outcome);
-          else resolve(outcome);
-        },
-      };
-      const cancelDeadline = clock.after(config.ackTimeoutMs, () => overdue(message.settle));
-      signal?.addEventListener('abort', onAbort, { once: true });
-      open.add(message);
-      waiting.push(message);
-      startWaiting();
-    });
+  const messages = createMqttWindow({
+    ...{ client, clock, places, packetBytes: broker.packetBytes },
+    ...{ protocolVersion: config.protocolVersion, ackTimeoutMs: config.ackTimeoutMs },
+    dead: (reason) => finish({ reason, takenOver: false }),
+  });
 
   const publishLastValues = (): void => {
     while (deps.lastValues && !end && !closing && lastValuesUnderWay < Math.min(LAST_VALUE_PLACES, places)) {
@@ -169,35 +87,34 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
         lastValuesUnderWay--;
         publishLastValues();
       };
-      publish(value.topic, value.payload, true).then(done, done);
+      messages.publish({ ...value, retain: true }).then(done, done);
     }
   };
 
-  const statusTopic = `${config.topic}/status`;
-  const statusMessage = (state: StatusPayload['state']) => statusText({ state, ...deps.status });
+  const publishStatus = (state: StatusPayload['state'], signal?: AbortSignal) => {
+    const payload = statusText({ state, ...deps.status });
+    return messages.publish({ topic: `${config.topic}/status`, payload, retain: true }, signal);
+  };
 
   const goodbye = async (): Promise<void> => {
     const bye: SessionEnd = { reason: 'closed by the gateway', takenOver: false };
     if (end) return;
     const step = (work: Promise<unknown>) => within(clock, CLOSE_STEP_MS, Promise.race([work, ended]));
-    const drained = new Promise<void>((resolve) => {
-      onDrained = resolve;
-    });
-    if (open.size > 0) await step(drained);
-    for (const message of [...open]) message.settle(new Error(bye.reason));
-    await step(publish(statusTopic, statusMessage('offline'), true));
+    await step(messages.drained());
+    messages.rejectAll(bye.reason);
+    await step(publishStatus('offline'));
     // The library says goodbye only when nothing is unconfirmed. Otherwise the broker sends the will, which says the same.
-    if (!end && placesTaken === 0) await step(new Promise((resolve) => client.end(false, () => resolve(undefined))));
+    if (!end && messages.taken === 0) await step(new Promise((resolve) => client.end(false, () => resolve(undefined))));
     finish(bye);
   };
 
   listen(deps, finish, () => end !== undefined || closing !== undefined, startedMs);
 
   return {
-    window,
+    window: Math.max(1, Math.min(WINDOW, deps.lastValues ? places - LAST_VALUE_PLACES : places)),
     ended,
     async announce(signal) {
-      const result = await publish(statusTopic, statusMessage('online'), true, signal);
+      const result = await publishStatus('online', signal);
       if (!result.ok) throw new Error(`the status message: ${result.why}`);
     },
     send(batch, signal) {
@@ -209,7 +126,7 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
         return Promise.resolve({ ok: false, why: `it cannot be written as JSON: ${messageOf(error)}` });
       }
       const topic = `${config.topic}/${batch.kind === 'event' ? 'events' : 'readings'}`;
-      const sent = publish(topic, payload, false, signal);
+      const sent = messages.publish({ topic, payload, retain: false }, signal);
       if (deps.lastValues) {
         deps.lastValues.offer(batch);
         publishLastValues();

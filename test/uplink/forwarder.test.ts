@@ -130,6 +130,21 @@ describe('the forwarder', () => {
     expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, quarantinedRecords: 1, deliveredRecords: 299 });
   });
 
+  it('enters a refusal once, even when the ledger fails first and the session is lost', async () => {
+    const plant = plantWith({ refuses: (batch) => (numbersOf(batch).includes(2) ? 'malformed' : undefined) });
+    await plant.clock.advance(10);
+    plant.commit(3);
+    plant.store.break(true);
+    await plant.clock.advance(3000);
+    plant.uplink.drop();
+    await plant.clock.advance(20_000);
+    plant.store.break(false);
+    await plant.clock.advance(20_000);
+    expect(plant.store.refusals.map(({ from }) => from)).toEqual([2]);
+    expect(plant.uplink.sends.filter(({ batch }) => batch.seq === 2)).toHaveLength(1);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, quarantinedRecords: 1 });
+  });
+
   it('sets nothing aside when everything is refused: keeps it, says so, and tries again slowly', async () => {
     const plant = plantWith({ refuses: () => 'not authorised to publish' }, 300);
     await plant.clock.advance(20_000);
