@@ -1,0 +1,246 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Logger, silentLogger } from '../../src/core/log.ts';
+import { seededRandom } from '../../src/core/random.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { createForwarder, type Forwarder } from '../../src/uplink/forwarder.ts';
+import {
+  createStoreDouble,
+  createUplinkDouble,
+  numbersOf,
+  type StoreDouble,
+  type UplinkBehaviour,
+  type UplinkDouble,
+} from '../double/forwarding.ts';
+
+interface Plant {
+  clock: SimulatedClock;
+  store: StoreDouble;
+  uplink: UplinkDouble;
+  forwarder: Forwarder;
+  lines: string[];
+  commit(records: number, events?: number): void;
+  stop(): Promise<void>;
+}
+
+const plants: Plant[] = [];
+afterEach(async () => {
+  for (const plant of plants.splice(0)) await plant.stop();
+});
+
+/** A running forwarder; `before` records are committed before it starts. */
+function plantWith(behaviour: Partial<UplinkBehaviour> = {}, before = 0, backfillRate = 5000): Plant {
+  const clock = new SimulatedClock();
+  const store = createStoreDouble(clock);
+  const uplink = createUplinkDouble(clock, seededRandom(1), behaviour);
+  const lines: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scoped: () => log };
+  const forwarder = createForwarder({ uplink, store, clock, log, random: () => 0.5, backfillRate });
+  if (before > 0) store.commit(before, 0);
+  const stop = new AbortController();
+  const done = forwarder.run(stop.signal);
+  const plant: Plant = {
+    ...{ clock, store, uplink, forwarder, lines },
+    commit(records, events = 0) {
+      const { receipt, batch } = store.commit(records, events);
+      forwarder.committed(receipt, batch);
+    },
+    async stop() {
+      stop.abort();
+      await clock.advance(10_000);
+      await done;
+    },
+  };
+  plants.push(plant);
+  return plant;
+}
+
+function deliveredReadings(uplink: UplinkDouble): Set<number> {
+  const readings = uplink.arrivals.filter(({ batch }) => batch.kind === 'readings');
+  return new Set(readings.flatMap(({ batch }) => numbersOf(batch)));
+}
+
+describe('the forwarder', () => {
+  it('sends what is committed at once, from memory, one message a commit', async () => {
+    const plant = plantWith();
+    await plant.clock.advance(100);
+    plant.store.break(true);
+    plant.commit(30);
+    await plant.clock.advance(20);
+    expect(plant.uplink.sends.map(({ batch }) => [batch.seq, numbersOf(batch).length])).toEqual([[1, 30]]);
+    expect(plant.uplink.sends[0]!.batch).toMatchObject({ lane: 'live' });
+    plant.store.break(false);
+  });
+
+  it('sends what was there before as backfill, oldest first and in whole messages', async () => {
+    const plant = plantWith({}, 1000);
+    await plant.clock.advance(2000);
+    const sent = plant.uplink.sends.map(({ batch }) => batch);
+    expect(sent.every((batch) => batch.kind === 'readings' && batch.lane === 'backfill')).toBe(true);
+    expect(sent.flatMap(numbersOf)).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1));
+    expect(sent).toHaveLength(10);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, deliveredRecords: 1000, state: 'connected' });
+  });
+
+  it('holds the backlog to its rate and says when it will be gone', async () => {
+    const plant = plantWith({}, 10_000, 500);
+    await plant.clock.advance(10_000);
+    const delivered = deliveredReadings(plant.uplink).size;
+    expect(delivered).toBeGreaterThan(4800);
+    expect(delivered).toBeLessThanOrEqual(5200);
+    expect(plant.forwarder.status().catchUpSeconds).toBeGreaterThan(8);
+    expect(plant.forwarder.status().catchUpSeconds).toBeLessThan(13);
+  });
+
+  it('sends events before everything, and live readings without waiting for the backlog', async () => {
+    const plant = plantWith({ window: 4, latencyMs: 100 }, 50_000);
+    await plant.clock.advance(1000);
+    const atMs = plant.clock.monoMs();
+    plant.commit(10, 1);
+    await plant.clock.advance(1000);
+    const arrived = (kind: string, seq: number) =>
+      plant.uplink.arrivals.find(({ batch }) => batch.kind === kind && batch.seq === seq)!.atMs - atMs;
+    expect(arrived('event', 1)).toBeLessThanOrEqual(110);
+    expect(arrived('readings', 50_001)).toBeLessThanOrEqual(210);
+    expect(plant.uplink.mostUnderWay()).toBeLessThanOrEqual(4);
+  });
+
+  it('cuts messages to the limits of the uplink', async () => {
+    const plant = plantWith();
+    await plant.clock.advance(10);
+    plant.commit(250);
+    await plant.clock.advance(100);
+    expect(plant.uplink.sends.map(({ batch }) => numbersOf(batch).length)).toEqual([100, 100, 50]);
+  });
+
+  it('finds what is refused by halves, sets only that aside, and delivers the rest', async () => {
+    const poison = 137;
+    const plant = plantWith({ refuses: (batch) => (numbersOf(batch).includes(poison) ? 'malformed' : undefined) }, 300);
+    await plant.clock.advance(5000);
+    expect(plant.store.refusals).toEqual([
+      expect.objectContaining({
+        stream: 'readings',
+        from: 137,
+        to: 138,
+        count: 1,
+        uplink: 'plant',
+        detail: 'malformed',
+      }),
+    ]);
+    expect(deliveredReadings(plant.uplink).size).toBe(299);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, quarantinedRecords: 1, deliveredRecords: 299 });
+  });
+
+  it('enters a refusal once, even when the ledger fails first and the session is lost', async () => {
+    const plant = plantWith({ refuses: (batch) => (numbersOf(batch).includes(2) ? 'malformed' : undefined) });
+    await plant.clock.advance(10);
+    plant.commit(3);
+    plant.store.break(true);
+    await plant.clock.advance(3000);
+    plant.uplink.drop();
+    await plant.clock.advance(20_000);
+    plant.store.break(false);
+    await plant.clock.advance(20_000);
+    expect(plant.store.refusals.map(({ from }) => from)).toEqual([2]);
+    expect(plant.uplink.sends.filter(({ batch }) => batch.seq === 2)).toHaveLength(1);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, quarantinedRecords: 1 });
+  });
+
+  it('sets nothing aside when everything is refused: keeps it, says so, and tries again slowly', async () => {
+    const plant = plantWith({ refuses: () => 'not authorised to publish' }, 300);
+    await plant.clock.advance(20_000);
+    expect(plant.store.refusals).toEqual([]);
+    expect(plant.forwarder.status()).toMatchObject({ state: 'waiting', pendingRecords: 300 });
+    expect(plant.forwarder.status().reason).toMatch(/refuses all readings: not authorised to publish/);
+    plant.uplink.behaviour.refuses = () => undefined;
+    await plant.clock.advance(120_000);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, deliveredRecords: 300 });
+  });
+
+  it('counts what the store has no more as gone, and goes on behind it', async () => {
+    const plant = plantWith({ down: true }, 500);
+    plant.store.evict({ from: 1, to: 101 });
+    plant.store.evict({ from: 200, to: 301 });
+    plant.uplink.behaviour.down = false;
+    await plant.clock.advance(10_000);
+    expect(deliveredReadings(plant.uplink).size).toBe(500 - 100 - 101);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, deliveredRecords: 299 });
+    expect(plant.lines.some((line) => line.includes('readings 200 to 300 are not in the store any more'))).toBe(true);
+  });
+
+  it('notes what was delivered at most once a second, and at the end', async () => {
+    const plant = plantWith();
+    await plant.clock.advance(10);
+    for (let tenth = 0; tenth < 50; tenth++) {
+      plant.commit(1);
+      await plant.clock.advance(100);
+    }
+    expect(plant.store.settles()).toBeLessThanOrEqual(6);
+    plant.commit(1);
+    await plant.clock.advance(20);
+    await plant.stop();
+    expect(plant.store.settled.get('readings')).toEqual([{ from: 52, to: Number.POSITIVE_INFINITY }]);
+  });
+
+  it('does nothing while there is nothing to do', async () => {
+    const plant = plantWith();
+    await plant.clock.advance(60_000);
+    expect(plant.uplink.sends).toEqual([]);
+    expect(plant.store.settles()).toBe(0);
+    expect(plant.clock.waiting).toBe(1);
+  });
+
+  it('goes on with live data while the store cannot be read, and with the backlog afterwards', async () => {
+    const plant = plantWith({ down: true }, 200);
+    await plant.clock.advance(100);
+    plant.store.break(true);
+    plant.uplink.behaviour.down = false;
+    await plant.clock.advance(5000);
+    plant.commit(5);
+    await plant.clock.advance(1000);
+    expect([...deliveredReadings(plant.uplink)]).toEqual([201, 202, 203, 204, 205]);
+    plant.store.break(false);
+    await plant.clock.advance(5000);
+    expect(plant.forwarder.status().pendingRecords).toBe(0);
+  });
+});
+
+describe('reconnecting', () => {
+  it('waits longer each time, up to a minute, and never storms', async () => {
+    const { uplink, clock, forwarder } = plantWith({ down: true });
+    await clock.advance(600_000);
+    const waits = uplink.connects.slice(1).map((atMs, index) => atMs - uplink.connects[index]!);
+    expect(waits.slice(0, 6)).toEqual([1500, 2500, 4500, 8500, 16_500, 30_500]);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(60_000);
+    expect(forwarder.status()).toMatchObject({
+      state: 'waiting',
+      reason: expect.stringContaining('refuses connections'),
+    });
+  });
+
+  it('begins anew only after a session that held for half a minute', async () => {
+    const { uplink, clock } = plantWith();
+    for (let flap = 0; flap < 5; flap++) {
+      const before = uplink.connects.length;
+      await clock.advance(1000);
+      uplink.drop();
+      while (uplink.connects.length === before) await clock.advance(500);
+    }
+    const flapping = uplink.connects.at(-1)! - uplink.connects.at(-2)!;
+    await clock.advance(31_000);
+    const droppedMs = clock.monoMs();
+    uplink.drop();
+    await clock.advance(2000);
+    expect(flapping).toBeGreaterThan(9000);
+    expect(uplink.connects.at(-1)! - droppedMs).toBeLessThanOrEqual(1500);
+  });
+
+  it('comes back slowly after a takeover', async () => {
+    const { uplink, clock } = plantWith({ takenOver: true });
+    await clock.advance(1000);
+    uplink.drop();
+    await clock.advance(29_000);
+    expect(uplink.connects).toHaveLength(1);
+    await clock.advance(60_000);
+    expect(uplink.connects).toHaveLength(2);
+  });
+});
