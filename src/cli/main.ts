@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+import { hostname } from 'node:os';
+import { basename, relative } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { codeOf, EXIT } from '../core/errors.ts';
+import { type CliContext, colorsFor } from './context.ts';
+import { runCommandLine } from './program.ts';
+
+/** What a shell reports for a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/** Aborted by the first Ctrl-C or polite kill; a second one does not wait. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(INTERRUPTED);
+      controller.abort();
+    });
+  return controller.signal;
+}
+
+/** A reader that went away (`| head`) is no error: there is nobody left to tell. */
+function endQuietlyOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => {
+      if (codeOf(error) === 'EPIPE') process.exit(EXIT.ok);
+      process.exit(EXIT.failed);
+    });
+}
+
+/** Whatever ends the process, the terminal gets its cursor and its line wrapping back. */
+function restoreTerminalAtExit(): void {
+  if (process.stdout.isTTY) process.on('exit', () => process.stdout.write('\u001b[?25h\u001b[?7h'));
+}
+
+function invocation(): string {
+  const program = process.argv[1] ?? 'millgate';
+  return basename(program) === 'millgate' ? 'millgate' : `node ${relative(process.cwd(), program)}`;
+}
+
+function processContext(): CliContext {
+  const { stdout, stderr, env } = process;
+  const isTerminal = stdout.isTTY === true;
+  return {
+    stdout,
+    stderr,
+    env,
+    isTerminal,
+    columns: () => stdout.columns ?? 80,
+    rows: () => stdout.rows ?? 24,
+    onResize(listener) {
+      stdout.on('resize', listener);
+      return () => stdout.off('resize', listener);
+    },
+    colors: colorsFor(isTerminal, env),
+    clock: systemClock,
+    signal: interruption(),
+    cwd: process.cwd(),
+    hostname: hostname(),
+    invocation: invocation(),
+  };
+}
+
+endQuietlyOnClosedPipe();
+restoreTerminalAtExit();
+const exitCode = await runCommandLine(process.argv.slice(2), processContext());
+process.exit(exitCode);
