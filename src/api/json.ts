@@ -82,7 +82,5 @@ export function toJson(answer: unknown): string {
 function jsonOutcome(reading: Reading): Omit<JsonReading, 'tag' | 't'> {
   if (reading.quality === 'bad') return { quality: 'bad', why: reading.why };
   const value = jsonValue(reading.value);
-  return reading.quality === 'good'
-    ? { quality: 'good', value }
-    : { quality: 'uncertain', value, why: reading.why };
+  return reading.quality === 'good' ? { quality: 'good', value } : { quality: 'uncertain', value, why: reading.why };
 }

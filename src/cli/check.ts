@@ -7,11 +7,7 @@ import { type CliContext, type CommonOptions, configFile, print, printJson, warn
  * `check [FILE]`: every problem of the configuration on standard error and exit 78; else what will happen, on standard
  * output. With `--json` everything is one document on standard output.
  */
-export async function check(
-  named: string | undefined,
-  options: CommonOptions,
-  context: CliContext,
-): Promise<ExitCode> {
+export async function check(named: string | undefined, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const file = named === undefined ? configFile(options, context).file : resolve(context.cwd, named);
   const loaded = await load(file, context);
   const problems = loaded.ok ? loaded.warnings : loaded.problems;

@@ -33,10 +33,7 @@ type Undo = (() => Promise<void> | void)[];
  * `demo`: a simulated press line through the real Modbus TCP driver, the real store and an embedded broker, until Ctrl-C
  * or for the time given. Everything it makes is in one temporary folder that it removes.
  */
-export async function demo(
-  options: CommonOptions & { readonly for?: string },
-  context: CliContext,
-): Promise<ExitCode> {
+export async function demo(options: CommonOptions & { readonly for?: string }, context: CliContext): Promise<ExitCode> {
   const forMs = options.for === undefined ? undefined : parseDuration(options.for);
   if (options.for !== undefined && forMs === undefined)
     throw new Fault(`--for ${options.for}: not a duration. Write 10s or 5m.`, EXIT.usage);

@@ -53,8 +53,7 @@ async function readChannel(
       readings.push(...(await readGroup(driver, channel.name, group, byId, context)));
     return readings;
   } catch (error) {
-    if (isNotConnected(error))
-      throw new Fault(`${channel.name}: ${error.message}`, EXIT.unavailable, { cause: error });
+    if (isNotConnected(error)) throw new Fault(`${channel.name}: ${error.message}`, EXIT.unavailable, { cause: error });
     throw error;
   } finally {
     await driver.close();

@@ -28,12 +28,11 @@ export async function runCommandLine(args: readonly string[], context: CliContex
 function exitCodeOf(error: unknown, context: CliContext): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (context.signal.aborted && error === context.signal.reason) return EXIT.ok;
-  const red = context.colors.red('millgate:');
   if (error instanceof Fault) {
-    warn(context, [`${red} ${error.message}`]);
+    warn(context, [`millgate: ${error.message}`]);
     return error.exitCode;
   }
-  warn(context, [`${red} ${messageOf(error)}. This is a bug; please report it. MILLGATE_DEBUG=1 shows where.`]);
+  warn(context, [`millgate: ${messageOf(error)}. This is a bug; please report it. MILLGATE_DEBUG=1 shows where.`]);
   if (context.env.MILLGATE_DEBUG && error instanceof Error) warn(context, [error.stack ?? '']);
   return EXIT.failed;
 }

@@ -23,9 +23,7 @@ export async function read(
   context: CliContext,
 ): Promise<ExitCode> {
   const gateway = await runningGateway(options, context);
-  const readings = gateway
-    ? await throughGateway(gateway, patterns)
-    : await withoutGateway(patterns, options, context);
+  const readings = gateway ? await throughGateway(gateway, patterns) : await withoutGateway(patterns, options, context);
   if (options.json) printJson(context, readings);
   else print(context, table(readings, context));
   const bad = readings.filter(({ quality }) => quality === 'bad');

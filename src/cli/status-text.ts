@@ -1,7 +1,7 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
+import { formatSize } from '../core/quantity.ts';
 import type { LedgerEntry, StoreStatus } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
-import { formatSize } from '../core/quantity.ts';
 import type { CliContext } from './context.ts';
 import { byState, formatCount, formatRate, formatShare, formatSpan, formatTime, plain } from './format.ts';
 import { type Cell, displayWidth, renderTable, wrapText } from './table.ts';

@@ -1,6 +1,6 @@
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import type { ConfigProblem } from '../config/config.ts';
 import type { GatewayStatus } from '../api/view.ts';
+import type { ConfigProblem } from '../config/config.ts';
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson } from './context.ts';
