@@ -1,4 +1,4 @@
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Clock } from '../core/clock.ts';
@@ -165,8 +165,10 @@ async function listenOnSocket(server: Server, path: string, clock: Clock): Promi
 /** Removes a socket file that nobody answers on; anything else stays where it is. */
 async function removeStale(path: string, clock: Clock): Promise<void> {
   const code = await probe(path, clock);
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
-    if (code === 'ECONNREFUSED') unlinkSync(path);
+  if (code === 'ENOENT') return;
+  // Linux refuses a connection to any kind of file: that alone does not say that this is an old socket.
+  if (code === 'ECONNREFUSED' && lstatSync(path).isSocket()) {
+    unlinkSync(path);
     return;
   }
   if (code === 'answers')

@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from 'node:util';
 import type { JsonReading, JsonValue } from '../api/json.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Colors } from './context.ts';
@@ -9,7 +8,7 @@ const SIGNIFICANT_DIGITS = 6;
 /** Text of devices and files may hold anything; a terminal gets nothing that moves its cursor. */
 export function plain(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, '·');
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, '·');
 }
 
 /** A value for a person: whole numbers in full, others with six significant digits, no value as a dash. */

@@ -37,10 +37,10 @@ interface Row {
 
 const COLUMNS: readonly Column[] = [
   { title: 'tag', cut: 'start', minWidth: 10 },
-  { title: 'value', align: 'right' },
+  { title: 'value', align: 'right', cut: 'end', minWidth: 20 },
   { title: 'unit', drop: 1 },
   { title: 'age', align: 'right', drop: 2 },
-  { title: 'quality' },
+  { title: 'quality', cut: 'end', minWidth: 7 },
   { title: 'rate', align: 'right', drop: 3 },
 ];
 

@@ -9,24 +9,27 @@ import { runCommandLine } from './program.ts';
 /** What a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
+/** How long a command may take to end once it was told to, ms. */
+const ENDING_DEADLINE_MS = 5000;
+
 /** Aborted by the first Ctrl-C or polite kill; a second one does not wait. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
+function endOnSignals(end: AbortController): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(INTERRUPTED);
-      controller.abort();
+      if (end.signal.aborted) process.exit(INTERRUPTED);
+      end.abort();
     });
-  return controller.signal;
 }
 
-/** A reader that went away (`| head`) is no error: there is nobody left to tell. */
-function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => {
-      if (codeOf(error) === 'EPIPE') process.exit(EXIT.ok);
-      process.exit(EXIT.failed);
-    });
+/** A reader that went away (`| head`) is no error: the command ends as with Ctrl-C and tidies up behind itself. */
+function endQuietlyOnClosedPipe(end: AbortController): void {
+  process.stdout.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') process.exit(EXIT.failed);
+    if (end.signal.aborted) return;
+    end.abort();
+    systemClock.after(ENDING_DEADLINE_MS, () => process.exit(EXIT.ok));
+  });
+  process.stderr.on('error', () => {});
 }
 
 /** Whatever ends the process, the terminal gets its cursor and its line wrapping back. */
@@ -39,7 +42,7 @@ function invocation(): string {
   return basename(program) === 'millgate' ? 'millgate' : `node ${relative(process.cwd(), program)}`;
 }
 
-function processContext(): CliContext {
+function processContext(signal: AbortSignal): CliContext {
   const { stdout, stderr, env } = process;
   const isTerminal = stdout.isTTY === true;
   return {
@@ -55,14 +58,16 @@ function processContext(): CliContext {
     },
     colors: colorsFor(isTerminal, env),
     clock: systemClock,
-    signal: interruption(),
+    signal,
     cwd: process.cwd(),
     hostname: hostname(),
     invocation: invocation(),
   };
 }
 
-endQuietlyOnClosedPipe();
+const end = new AbortController();
+endOnSignals(end);
+endQuietlyOnClosedPipe(end);
 restoreTerminalAtExit();
-const exitCode = await runCommandLine(process.argv.slice(2), processContext());
+const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal));
 process.exit(exitCode);

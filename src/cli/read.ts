@@ -81,10 +81,10 @@ function table(readings: readonly Read[], context: CliContext): string[] {
     { text: qualityText(reading), paint: (text: string) => byQuality(context.colors, reading.quality, text) },
   ]);
   const columns = [
-    { title: 'tag', cut: 'start', minWidth: 8 },
+    { title: 'tag', cut: 'start', minWidth: 10 },
     { title: 'value', align: 'right' },
     { title: 'unit' },
-    { title: 'quality' },
+    { title: 'quality', cut: 'end', minWidth: 7 },
   ] as const;
   return renderTable(columns, rows, context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY);
 }

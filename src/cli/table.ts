@@ -6,7 +6,7 @@ export interface Column {
   readonly align?: 'left' | 'right';
   /** Columns with a number are left out when the table is too wide, the highest number first. */
   readonly drop?: number;
-  /** The column that is cut with an ellipsis when leaving out others is not enough, and at which end. */
+  /** A column that is cut with an ellipsis when the table is too wide, and at which end; the first one first. */
   readonly cut?: 'start' | 'end';
   /** Never cut below this width, characters. */
   readonly minWidth?: number;
@@ -57,7 +57,7 @@ export function wrapText(text: string, width: number): string[] {
 export type Cell = string | { readonly text: string; readonly paint: (text: string) => string };
 
 /**
- * A table without lines, no wider than `width`: columns are left out, then the one with `cut` is cut.
+ * A table without lines, no wider than `width`: columns with `cut` are cut, and those with `drop` left out.
  *
  * @param header how to paint the titles; undefined: no title row
  */
@@ -71,10 +71,12 @@ export function renderTable(
     Math.max(header ? displayWidth(column.title) : 0, ...rows.map((row) => displayWidth(textOf(row[index])))),
   );
   const kept = keptColumns(columns, widths, width);
-  const total = sum(kept.map((index) => widths[index]!)) + GAP.length * (kept.length - 1);
-  const flexible = kept.find((index) => columns[index]!.cut);
-  if (total > width && flexible !== undefined)
-    widths[flexible] = Math.max(columns[flexible]!.minWidth ?? 8, widths[flexible]! - (total - width));
+  let excess = sum(kept.map((index) => widths[index]!)) + GAP.length * (kept.length - 1) - width;
+  for (const index of kept) {
+    const saved = Math.min(Math.max(0, excess), widths[index]! - leastWidth(columns[index]!, widths[index]!));
+    widths[index]! -= saved;
+    excess -= saved;
+  }
   const line = (cells: readonly Cell[]): string =>
     kept
       .map((index) => paintCell(cells[index], columns[index]!, widths[index]!))
@@ -84,11 +86,10 @@ export function renderTable(
   return [...titles, ...rows.map(line)];
 }
 
-/** Indices of the columns that fit, the flexible one at its least width. */
+/** Indices of the columns that fit, those that can be cut at their least width. */
 function keptColumns(columns: readonly Column[], widths: readonly number[], width: number): number[] {
   let kept = columns.map((_, index) => index);
-  const least = (index: number): number =>
-    columns[index]!.cut ? Math.min(widths[index]!, columns[index]!.minWidth ?? 8) : widths[index]!;
+  const least = (index: number): number => leastWidth(columns[index]!, widths[index]!);
   while (sum(kept.map(least)) + GAP.length * (kept.length - 1) > width) {
     const next = kept.reduce((worst, index) => {
       return (columns[index]!.drop ?? 0) > (columns[worst]?.drop ?? 0) ? index : worst;
@@ -97,6 +98,11 @@ function keptColumns(columns: readonly Column[], widths: readonly number[], widt
     kept = kept.filter((index) => index !== next);
   }
   return kept;
+}
+
+/** How narrow a column may become. */
+function leastWidth({ cut, minWidth = 8 }: Column, width: number): number {
+  return cut ? Math.min(width, minWidth) : width;
 }
 
 function paintCell(cell: Cell | undefined, column: Column, width: number): string {
