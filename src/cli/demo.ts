@@ -26,6 +26,9 @@ interface RunningDemo {
   readonly socketPath: string;
 }
 
+/** Where a running demo can be reached. */
+type Places = Omit<RunningDemo, 'view'>;
+
 /** Undoes what was done, the last first. */
 type Undo = (() => Promise<void> | void)[];
 
@@ -104,17 +107,9 @@ async function showTable(
   const { colors } = context;
   const table = createLiveTable(view.tags().map(jsonTag), context.clock);
   const unsubscribe = view.onReadings((readings) => table.update(readings.map(jsonReading), true));
-  const tips = tipLines(places, context);
   const frame = {
     head: () => [colors.bold(fit(context, `Millgate demo: a simulated press line, ${table.summary()}`)), ''],
-    foot: () => [
-      '',
-      ...(warning() ? [colors.yellow(fit(context, warning()))] : []),
-      ...LOOK_AT.map((line) => fit(context, line)),
-      colors.dim(fit(context, 'In a second terminal:')),
-      ...tips.map((line) => colors.cyan(fit(context, `  ${line}`))),
-      colors.dim(fit(context, 'Ctrl-C ends')),
-    ],
+    foot: () => footLines(places, warning(), context),
   };
   try {
     await showLive(table, frame, context, until);
@@ -123,17 +118,34 @@ async function showTable(
   }
 }
 
+/** A window lower than this shows one command line to try and no more, so that the table keeps its room. */
+const LOW_WINDOW_ROWS = 20;
+
 /** What is worth a look while the demo runs. */
 const LOOK_AT = [
-  'Look at: a press goes bad now and then and says why; the other tags keep their rate.',
-  'Every reading is on disk before it is sent; nothing is lost when the broker is away.',
+  'Look at: a press goes bad now and then and says why; the other tags keep their',
+  'rate. Every reading is on disk before it is sent.',
 ];
 
-function tipLines({ brokerPort, socketPath }: Omit<RunningDemo, 'view'>, { invocation }: CliContext): string[] {
+function footLines(places: Places, warning: string, context: CliContext): string[] {
+  const { colors } = context;
+  const isLow = context.rows() < LOW_WINDOW_ROWS;
+  const tips = tipLines(places, context).map((line) => colors.cyan(fit(context, `  ${line}`)));
+  return [
+    '',
+    ...(warning ? [colors.yellow(fit(context, warning))] : []),
+    ...(isLow ? [] : [...LOOK_AT.map((line) => fit(context, line)), colors.dim('In a second terminal:')]),
+    ...(isLow ? tips.slice(0, 1) : tips),
+    colors.dim('Ctrl-C ends'),
+  ];
+}
+
+function tipLines({ brokerPort, socketPath }: Places, { invocation }: CliContext): string[] {
   return [
     `mosquitto_sub -p ${brokerPort} -t '#' -v`,
-    `MILLGATE_SOCKET=${socketPath} ${invocation} status`,
-    `MILLGATE_SOCKET=${socketPath} ${invocation} watch`,
+    `export MILLGATE_SOCKET=${socketPath}`,
+    `${invocation} status`,
+    `${invocation} watch`,
   ];
 }
 

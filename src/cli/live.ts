@@ -36,7 +36,7 @@ interface Row {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'tag', cut: 'start', minWidth: 10 },
+  { title: 'tag', cut: 'start', minWidth: 16 },
   { title: 'value', align: 'right', cut: 'end', minWidth: 20 },
   { title: 'unit', drop: 1 },
   { title: 'age', align: 'right', drop: 2 },

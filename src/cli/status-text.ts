@@ -1,7 +1,6 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
 import { formatSize } from '../core/quantity.ts';
 import type { LedgerEntry, StoreStatus } from '../store/store.ts';
-import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { CliContext } from './context.ts';
 import { byState, formatCount, formatRate, formatShare, formatSpan, formatTime, plain } from './format.ts';
 import { type Cell, displayWidth, renderTable, wrapText } from './table.ts';
@@ -141,7 +140,7 @@ function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliContext): st
   ];
 }
 
-function uplinkRow(uplink: UplinkStatus, nowMs: number, { colors }: CliContext): Cell[] {
+function uplinkRow(uplink: GatewayStatus['uplinks'][number], nowMs: number, { colors }: CliContext): Cell[] {
   return [
     { text: uplink.name, paint: colors.bold },
     { text: uplink.state, paint: (text) => byState(colors, text) },

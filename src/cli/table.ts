@@ -8,7 +8,7 @@ export interface Column {
   readonly drop?: number;
   /** A column that is cut with an ellipsis when the table is too wide, and at which end; the first one first. */
   readonly cut?: 'start' | 'end';
-  /** Never cut below this width, characters. */
+  /** Not cut below this width, characters, while another column can still be left out. */
   readonly minWidth?: number;
 }
 
@@ -72,11 +72,12 @@ export function renderTable(
   );
   const kept = keptColumns(columns, widths, width);
   let excess = sum(kept.map((index) => widths[index]!)) + GAP.length * (kept.length - 1) - width;
-  for (const index of kept) {
-    const saved = Math.min(Math.max(0, excess), widths[index]! - leastWidth(columns[index]!, widths[index]!));
-    widths[index]! -= saved;
-    excess -= saved;
-  }
+  for (const least of [leastWidth, lastResort])
+    for (const index of kept) {
+      const saved = Math.min(Math.max(0, excess), widths[index]! - least(columns[index]!, widths[index]!));
+      widths[index]! -= saved;
+      excess -= saved;
+    }
   const line = (cells: readonly Cell[]): string =>
     kept
       .map((index) => paintCell(cells[index], columns[index]!, widths[index]!))
@@ -103,6 +104,11 @@ function keptColumns(columns: readonly Column[], widths: readonly number[], widt
 /** How narrow a column may become. */
 function leastWidth({ cut, minWidth = 8 }: Column, width: number): number {
   return cut ? Math.min(width, minWidth) : width;
+}
+
+/** How narrow it is made when nothing else helps: a letter or two and the ellipsis. */
+function lastResort({ cut }: Column, width: number): number {
+  return cut ? Math.min(width, 3) : width;
 }
 
 function paintCell(cell: Cell | undefined, column: Column, width: number): string {

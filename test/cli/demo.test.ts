@@ -94,7 +94,7 @@ describe('demo', () => {
     const screen = terminal.lines.join('\n');
     expect(screen).toMatch(/^Millgate demo: a simulated press line, \d+ tags/);
     expect(screen).toMatch(/mosquitto_sub -p \d+ -t '#' -v/);
-    expect(screen).toMatch(/MILLGATE_SOCKET=\S+ millgate status/);
+    expect(screen).toMatch(/export MILLGATE_SOCKET=\S+\n {2}millgate status\n/);
     demo.interrupt();
     expect(await demo.exitCode).toBe(EXIT.ok);
     expect(terminal).toMatchObject({ isCursorShown: true, isOnAlternatePage: false });
