@@ -44,7 +44,7 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
     const response = await open(socketPath, context, method, path, body);
     const text = await readAll(response, socketPath, context);
     if ((response.statusCode ?? 500) >= 300) throw faultOf(response.statusCode ?? 500, text);
-    return JSON.parse(text) as T;
+    return parseAnswer<T>(socketPath, text);
   };
   return {
     socketPath,
@@ -134,6 +134,18 @@ async function readAll(response: IncomingMessage, socketPath: string, context: C
   return Buffer.concat(chunks).toString('utf8');
 }
 
+function parseAnswer<T>(socketPath: string, text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Fault(
+      `${socketPath}: what answers there is no gateway. Check MILLGATE_SOCKET and store.path.`,
+      EXIT.unavailable,
+      { cause: error },
+    );
+  }
+}
+
 /** Takes server-sent events apart; ends with the connection. */
 async function* events(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<StreamEvent> {
   response.setEncoding('utf8');
@@ -179,7 +191,7 @@ function transportFault(socketPath: string, error: unknown): Fault {
       EXIT.unavailable,
       { cause: error },
     );
-  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'ENOTSOCK')
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ENOTSOCK')
     return noGateway(socketPath, error);
   return new Fault(
     `${socketPath}: talking to the gateway failed: ${messageOf(error)}. See its log: journalctl -u millgate.`,
