@@ -61,6 +61,7 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
       /^src\/(cli|config|core|api|store)\//,
       /^src\/gateway\.ts$/,
       /^src\/main\.ts$/,
+      /^src\/poll\/outcome\.ts$/,
       /^hal\/registry\.ts$/,
       /^hal\/driver\.ts$/,
       /^hal\/mock\//,

@@ -1,0 +1,56 @@
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+
+/** What a route answers: a status and a body that becomes JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Every answer that is not a success has this body. */
+export interface JsonError {
+  readonly error: string;
+  readonly remedy: string;
+}
+
+/** Thrown by a route for a request that cannot be answered. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly remedy: string;
+
+  constructor(status: number, error: string, remedy: string) {
+    super(error);
+    this.name = 'Refused';
+    this.status = status;
+    this.remedy = remedy;
+  }
+}
+
+const STATUS_OF: Record<ExitCode, number> = {
+  [EXIT.ok]: 200,
+  [EXIT.failed]: 422,
+  [EXIT.usage]: 400,
+  [EXIT.unavailable]: 503,
+  [EXIT.permission]: 403,
+  [EXIT.configInvalid]: 422,
+};
+
+/** The answer to whatever a route threw. Faults carry their remedy; anything else is a bug and says nothing more. */
+export function answerTo(thrown: unknown): Answer {
+  if (thrown instanceof Refused) return failure(thrown.status, thrown.message, thrown.remedy);
+  if (thrown instanceof Fault) {
+    const { error, remedy } = splitMessage(thrown.message);
+    return failure(STATUS_OF[thrown.exitCode], error, remedy);
+  }
+  return failure(500, 'internal error', 'This is a bug of the gateway; its log has the details. Please report it.');
+}
+
+/** An answer with an error in it. */
+export function failure(status: number, error: string, remedy: string): Answer {
+  return { status, body: { error, remedy } satisfies JsonError };
+}
+
+/** Splits `what: cause. Remedy.` after its first sentence. */
+export function splitMessage(message: string): JsonError {
+  const match = /^(.+?)[.;] (\p{Lu}.*)$/su.exec(message);
+  return match ? { error: match[1]!, remedy: match[2]! } : { error: message, remedy: '' };
+}

@@ -1,0 +1,86 @@
+import type { Reading, Value } from '../core/reading.ts';
+import type { HistoryPage } from '../store/store.ts';
+import type { TagView } from './view.ts';
+
+/** A value in JSON: integers beyond ±(2⁵³−1) are decimal strings, as everywhere on the wire. */
+export type JsonValue = number | boolean | string;
+
+/** A reading in the API. `t` is UTC ms; a bad reading has no value, a good one no `why`. */
+export interface JsonReading {
+  readonly tag: string;
+  readonly t: number;
+  readonly quality: 'good' | 'uncertain' | 'bad';
+  readonly value?: JsonValue;
+  readonly why?: string;
+}
+
+/** A tag in the API. */
+export interface JsonTag {
+  readonly tag: string;
+  readonly unit?: string;
+  readonly everyMs?: number;
+  readonly description?: string;
+  readonly readings: number;
+  readonly last?: JsonReading;
+}
+
+/** A stored reading in the API. */
+export interface JsonPoint extends Omit<JsonReading, 'tag'> {
+  readonly seq: number;
+}
+
+/** A page of history in the API; `next` is the `after` of the next page, absent at the end. */
+export interface JsonHistory {
+  readonly tag: string;
+  readonly points: readonly JsonPoint[];
+  readonly next?: number;
+}
+
+/** A value as JSON holds it. */
+export function jsonValue(value: Value): JsonValue {
+  if (typeof value !== 'bigint') return value;
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : String(value);
+}
+
+/** A reading as the API gives it. */
+export function jsonReading(reading: Reading): JsonReading {
+  return { tag: reading.tag, t: reading.wallMs, ...jsonOutcome(reading) };
+}
+
+/** A tag as the API gives it. */
+export function jsonTag({ tag, unit, everyMs, description, readings, last }: TagView): JsonTag {
+  return {
+    tag,
+    ...(unit !== undefined && { unit }),
+    ...(everyMs !== undefined && { everyMs }),
+    ...(description !== undefined && { description }),
+    readings,
+    ...(last && { last: jsonReading(last) }),
+  };
+}
+
+/** A page of history as the API gives it. */
+export function jsonHistory(tag: string, page: HistoryPage): JsonHistory {
+  return {
+    tag,
+    points: page.points.map(({ seq, wallMs, quality, value, why }) => ({
+      seq,
+      t: wallMs,
+      quality,
+      ...(value !== undefined && { value: jsonValue(value) }),
+      ...(why !== undefined && { why }),
+    })),
+    ...(page.next !== undefined && { next: page.next }),
+  };
+}
+
+/** Any answer as JSON text. */
+export function toJson(answer: unknown): string {
+  return JSON.stringify(answer, (_key, value: unknown) => (typeof value === 'bigint' ? jsonValue(value) : value));
+}
+
+function jsonOutcome(reading: Reading): Omit<JsonReading, 'tag' | 't'> {
+  if (reading.quality === 'bad') return { quality: 'bad', why: reading.why };
+  const value = jsonValue(reading.value);
+  return reading.quality === 'good' ? { quality: 'good', value } : { quality: 'uncertain', value, why: reading.why };
+}

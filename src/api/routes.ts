@@ -1,0 +1,211 @@
+import type { TagId } from '../core/reading.ts';
+import { type Answer, failure, Refused } from './answer.ts';
+import { jsonHistory, jsonReading, jsonTag } from './json.ts';
+import { nearest } from './nearest.ts';
+import type { GatewayView } from './view.ts';
+
+/** What a route gets of a request. */
+export interface RouteRequest {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: (name: string) => string | undefined;
+  /** The parsed body; throws `Refused` when it is no JSON. */
+  readonly body: () => Promise<unknown>;
+  readonly signal: AbortSignal;
+  readonly nowMs: number;
+}
+
+/** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
+export interface Route {
+  readonly method: 'get' | 'post';
+  /** With `{name}` parameters, as OpenAPI writes them. */
+  readonly path: string;
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly requestBody?: object;
+  /** Absent for the stream and for the description itself, which the server answers. */
+  readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
+}
+
+/** Most readings of one page of history. */
+const MAX_HISTORY = 10_000;
+
+/** Most tags of one `POST /api/v1/read`. */
+const MAX_READ_TAGS = 1000;
+
+/** Without `from`, history goes back this far, ms. */
+const DEFAULT_HISTORY_MS = 3_600_000;
+
+/** Every route there is. */
+export const ROUTES: readonly Route[] = [
+  { method: 'get', path: '/healthz', summary: 'The process answers.', answer: () => ok({ ok: true }) },
+  { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', answer: ready },
+  {
+    method: 'get',
+    path: '/api/v1/status',
+    summary: 'Everything at a glance: gateway, channels, devices, store, uplinks.',
+    answer: async (view) => ok(await view.status()),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/tags',
+    summary: 'Every tag with its last reading.',
+    answer: (view) => ok(view.tags().map(jsonTag)),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/tags/{device}/{tag}/history',
+    summary: 'Stored readings of a tag, oldest first, page by page.',
+    query: {
+      from: 'UTC ms, included; an hour ago unless given',
+      to: 'UTC ms, not included; now unless given',
+      limit: `readings a page, 1 to ${MAX_HISTORY}; 1000 unless given`,
+      after: 'the `next` of the page before',
+    },
+    answer: history,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/channels',
+    summary: 'Channels with their devices.',
+    answer: async (view) => ok((await view.status()).channels),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uplinks',
+    summary: 'Uplinks and what they still have to deliver.',
+    answer: async (view) => ok((await view.status()).uplinks),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/store',
+    summary: 'Size, numbers and losses of the store.',
+    answer: async (view) => ok((await view.status()).store),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/stream',
+    summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`.',
+    query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },
+  },
+  {
+    method: 'post',
+    path: '/api/v1/read',
+    summary: 'Reads tags now, through the channel that polls them.',
+    requestBody: {
+      type: 'object',
+      required: ['tags'],
+      properties: { tags: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_READ_TAGS } },
+    },
+    answer: read,
+  },
+  { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
+];
+
+/** The OpenAPI 3.1 description of the routes. */
+export function openApi(version: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of ROUTES) {
+    paths[route.path] ??= {};
+    paths[route.path]![route.method] = describe(route);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Millgate', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    paths,
+    components: {
+      schemas: {
+        Error: {
+          type: 'object',
+          required: ['error', 'remedy'],
+          properties: { error: { type: 'string' }, remedy: { type: 'string' } },
+        },
+      },
+    },
+  };
+}
+
+/** The tags that a request names; refuses it, with the nearest name, when one of them is not there. */
+export function knownTags(view: GatewayView, names: readonly string[]): readonly TagId[] {
+  const known = new Set(view.tags().map(({ tag }) => tag));
+  for (const name of names) {
+    if (known.has(name)) continue;
+    const near = nearest(name, known);
+    throw new Refused(
+      404,
+      `no tag ${JSON.stringify(name.slice(0, 130))}`,
+      near ? `Did you mean ${near}?` : 'GET /api/v1/tags lists the tags.',
+    );
+  }
+  return names;
+}
+
+function describe(route: Route): object {
+  const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(route.query ?? {}).map(([name, description]) => ({
+    name,
+    in: 'query',
+    description,
+    schema: { type: name === 'tag' ? 'string' : 'integer' },
+  }));
+  const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
+  const type = route.path === '/api/v1/stream' ? { 'text/event-stream': {} } : json({});
+  return {
+    summary: route.summary,
+    ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),
+    ...(route.requestBody && { requestBody: { required: true, content: json(route.requestBody) } }),
+    responses: { 200: { description: 'OK', content: type }, default: problem },
+  };
+}
+
+function json(schema: object): object {
+  return { 'application/json': { schema } };
+}
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+async function ready(view: GatewayView): Promise<Answer> {
+  const { store, channels } = await view.status();
+  if (store.trouble !== undefined) return failure(503, 'the store does not commit', store.trouble);
+  if (channels.length > 0 && channels.every(({ state }) => state === 'stopped'))
+    return failure(503, 'every channel is stopped', 'The log says why; millgate status shows each channel.');
+  return ok({ ok: true });
+}
+
+async function history(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const [tag] = knownTags(view, [`${request.params.device}/${request.params.tag}`]);
+  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
+  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
+  const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? 1000;
+  const page = await view.history({ tag: tag!, fromMs, toMs, limit, ...(afterSeq !== undefined && { afterSeq }) });
+  return ok(jsonHistory(tag!, page));
+}
+
+async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = await request.body();
+  const tags = (body as { tags?: unknown } | null)?.tags;
+  const fits = Array.isArray(tags) && tags.length > 0 && tags.length <= MAX_READ_TAGS;
+  if (!fits || !tags.every((tag): tag is string => typeof tag === 'string'))
+    throw new Refused(
+      400,
+      'the body names no tags',
+      `Send {"tags":["DEVICE/TAG", …]} with 1 to ${MAX_READ_TAGS} tags.`,
+    );
+  const readings = await view.readNow(knownTags(view, tags), request.signal);
+  return ok(readings.map(jsonReading));
+}
+
+function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
+  const text = request.query(name);
+  if (text === undefined) return undefined;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
+}

@@ -1,0 +1,229 @@
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { isLoopback, refuse, SECURITY_HEADERS, type Transport } from './guard.ts';
+import { createStreams, type Streams } from './stream.ts';
+import type { GatewayView } from './view.ts';
+
+/** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Connections at once on each listener; one more is closed. */
+const MAX_CONNECTIONS = 64;
+
+/** Deadline to receive a whole request, ms. */
+const RECEIVE_DEADLINE_MS = 15_000;
+
+/** How long a socket file that is in the way may take to show that somebody answers on it, ms. */
+const PROBE_DEADLINE_MS = 2000;
+
+/** What the API serves, and where. */
+export interface ApiOptions {
+  readonly view: GatewayView;
+  /** Unix socket of the command line. */
+  readonly socketPath: string;
+  /** Loopback TCP beside it; port 0 takes any free port. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** The local API. */
+export interface Api {
+  /** Resolves when it answers; rejects with a `Fault` that names what is in the way. */
+  start(): Promise<void>;
+  /** The TCP port in use, once started. */
+  port(): number | undefined;
+  /** Ends every connection and removes the socket. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The local JSON API on a Unix socket (mode 0660) and, when asked, on loopback TCP. */
+export function createApi(options: ApiOptions): Api {
+  const { listen, socketPath, log } = options;
+  const servers: Server[] = [];
+  let streams: Streams | undefined;
+  let tcpPort: number | undefined;
+
+  const close = async (): Promise<void> => {
+    streams?.close();
+    await Promise.all(servers.splice(0).map(stop));
+    tcpPort = undefined;
+  };
+
+  return {
+    async start() {
+      if (listen && !isLoopback(listen.host))
+        throw new Fault(
+          `api.listen: ${listen.host} can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.`,
+          EXIT.configInvalid,
+        );
+      streams = createStreams(options);
+      const handlerFor = await loadHandler(options, streams);
+      try {
+        const onSocket = newServer(handlerFor('socket'));
+        await listenOnSocket(onSocket, socketPath, options.clock);
+        servers.push(onSocket);
+        if (!listen) return;
+        const onTcp = newServer(handlerFor('tcp'));
+        await listenOnTcp(onTcp, listen);
+        servers.push(onTcp);
+        tcpPort = (onTcp.address() as AddressInfo).port;
+        log.info(`answers on ${socketPath} and http://${listen.host}:${tcpPort}`);
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+    port: () => tcpPort,
+    close,
+  };
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Loads the web framework only now, so that nothing else pays for it. */
+async function loadHandler(options: ApiOptions, streams: Streams): Promise<(transport: Transport) => Handler> {
+  const [{ getRequestListener }, { createApp }] = await Promise.all([import('@hono/node-server'), import('./app.ts')]);
+  const app = createApp({ ...options, streams });
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return (transport) => (request, response) => {
+    response.setHeader('X-Millgate-Version', options.version);
+    const refusal = refuse(request.headers, transport, options.listen?.host);
+    if (!refusal) {
+      answer(request, response).catch((error) => options.log.error(`the API failed: ${messageOf(error)}`));
+      return;
+    }
+    const { status, error, remedy } = refusal;
+    response.writeHead(status, { ...SECURITY_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
+    response.end(`${JSON.stringify({ error, remedy })}\n`);
+  };
+}
+
+function newServer(handler: Handler): Server {
+  const server = createServer({ requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS }, handler);
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+async function listenOnTcp(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  try {
+    await listening(server, () => server.listen({ host, port }));
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EADDRINUSE')
+      throw new Fault(
+        `api.listen: port ${port} is in use. Choose another port, or stop the program that has it (ss -ltnp).`,
+        EXIT.unavailable,
+        { cause: error },
+      );
+    if (code === 'EACCES')
+      throw new Fault(`api.listen: port ${port} needs more rights. Choose one above 1023.`, EXIT.permission, {
+        cause: error,
+      });
+    throw new Fault(
+      `api.listen: cannot listen on ${host}:${port}: ${messageOf(error)}. Check the address.`,
+      EXIT.unavailable,
+      { cause: error },
+    );
+  }
+}
+
+async function listenOnSocket(server: Server, path: string, clock: Clock): Promise<void> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
+    throw new Fault(
+      `${path}: too long for a Unix socket (${MAX_SOCKET_PATH_BYTES} bytes). Choose a shorter store.path.`,
+      EXIT.configInvalid,
+    );
+  const bind = async (): Promise<void> => {
+    const before = process.umask(0o117);
+    try {
+      await listening(server, () => {
+        server.listen({ path });
+        process.umask(before);
+      });
+      chmodSync(path, 0o660);
+    } finally {
+      process.umask(before);
+    }
+  };
+  try {
+    await bind();
+  } catch (error) {
+    if (codeOf(error) !== 'EADDRINUSE') throw socketFault(path, error);
+    await removeStale(path, clock);
+    await bind().catch((again) => {
+      throw socketFault(path, again);
+    });
+  }
+}
+
+/** Removes a socket file that nobody answers on; anything else stays where it is. */
+async function removeStale(path: string, clock: Clock): Promise<void> {
+  const code = await probe(path, clock);
+  if (code === 'ENOENT') return;
+  // Linux refuses a connection to any kind of file: that alone does not say that this is an old socket.
+  if (code === 'ECONNREFUSED' && lstatSync(path).isSocket()) {
+    unlinkSync(path);
+    return;
+  }
+  if (code === 'answers')
+    throw new Fault(
+      `${path}: another gateway answers there. Stop it (systemctl stop millgate), or give this one another store.path.`,
+      EXIT.unavailable,
+    );
+  if (code === 'EACCES') throw socketFault(path, Object.assign(new Error('permission denied'), { code }));
+  throw new Fault(`${path}: in the way, and no socket. Move that file away.`, EXIT.unavailable);
+}
+
+/** `answers`, or the error code of an attempt to connect. Silence counts as an answer: somebody holds the socket. */
+function probe(path: string, clock: Clock): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    const finish = (result: string): void => {
+      cancel();
+      socket.destroy();
+      resolve(result);
+    };
+    const cancel = clock.after(PROBE_DEADLINE_MS, () => finish('answers'));
+    socket.on('connect', () => finish('answers'));
+    socket.on('error', (error) => finish(codeOf(error) ?? 'unknown'));
+  });
+}
+
+function socketFault(path: string, error: unknown): Fault {
+  const code = codeOf(error);
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new Fault(`${path}: may not be made by this user. Run as the user of the service.`, EXIT.permission, {
+      cause: error,
+    });
+  if (code === 'ENOENT')
+    return new Fault(`${path}: its folder is missing. Make it: mkdir -p, then start again.`, EXIT.unavailable, {
+      cause: error,
+    });
+  return new Fault(`${path}: no socket can be made: ${messageOf(error)}. Check the disk.`, EXIT.unavailable, {
+    cause: error,
+  });
+}
+
+function listening(server: Server, begin: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    begin();
+  });
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,223 @@
+import { existsSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import type { JsonReading } from '../api/json.ts';
+import type { GatewayStatus } from '../api/view.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { load } from './configuration.ts';
+import { type CliContext, type CommonOptions, configFile } from './context.ts';
+
+/** The socket of the service. */
+export const SERVICE_SOCKET = '/run/millgate/api.sock';
+
+/** How long the gateway may take to begin its answer, ms; a little more than the API's own deadline. */
+const DEADLINE_MS = 32_000;
+
+/** How long the gateway may take to accept a connection, ms. */
+const CONNECT_DEADLINE_MS = 3000;
+
+/** The largest answer that is taken, bytes. */
+const MAX_ANSWER_BYTES = 64_000_000;
+
+/** The longest line of an event stream, characters. */
+const MAX_LINE_LENGTH = 16_000_000;
+
+/** One event of the stream of readings. */
+export interface StreamEvent {
+  readonly event: string;
+  readonly readings: readonly JsonReading[];
+}
+
+/** A running gateway, spoken to over its Unix socket. */
+export interface GatewayClient {
+  readonly socketPath: string;
+  /** Throws `Fault`: exit 69 when no gateway answers, 77 when this user may not, else what the API said. */
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body: unknown): Promise<T>;
+  /** Readings as they are made, until the signal ends it or the gateway goes away. */
+  stream(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
+}
+
+/** A client of the gateway on one socket. */
+export function createClient(socketPath: string, context: CliContext): GatewayClient {
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await open(socketPath, context, method, path, body);
+    const text = await readAll(response, socketPath, context);
+    if ((response.statusCode ?? 500) >= 300) throw faultOf(response.statusCode ?? 500, text);
+    return parseAnswer<T>(socketPath, text);
+  };
+  return {
+    socketPath,
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    async *stream(path, signal) {
+      const response = await open(socketPath, context, 'GET', path, undefined, signal);
+      if (response.statusCode !== 200)
+        throw faultOf(response.statusCode ?? 500, await readAll(response, socketPath, context));
+      yield* events(response, signal);
+    },
+  };
+}
+
+/**
+ * The running gateway: the one on `MILLGATE_SOCKET`, else the service's, else the one beside the configured store. When
+ * a configuration is named, only a gateway that runs this very file will do. Throws `Fault` with exit 69 when none
+ * answers.
+ */
+export async function findGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient> {
+  if (context.env.MILLGATE_SOCKET) return answering(context.env.MILLGATE_SOCKET, context);
+  const { file, named } = configFile(options, context);
+  if (!named && existsSync(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
+  const loaded = await load(file, context);
+  const besideStore = loaded.ok ? join(loaded.config.store.path, 'api.sock') : undefined;
+  if (besideStore !== undefined && existsSync(besideStore)) return answering(besideStore, context);
+  if (named && existsSync(SERVICE_SOCKET)) {
+    const client = createClient(SERVICE_SOCKET, context);
+    const status = await client.get<GatewayStatus>('/api/v1/status');
+    if (status.config.file === file) return client;
+  }
+  throw noGateway(besideStore ?? SERVICE_SOCKET);
+}
+
+async function answering(socketPath: string, context: CliContext): Promise<GatewayClient> {
+  const client = createClient(socketPath, context);
+  await client.get('/healthz');
+  return client;
+}
+
+function open(
+  socketPath: string,
+  context: CliContext,
+  method: string,
+  path: string,
+  body?: unknown,
+  signal: AbortSignal = context.signal,
+): Promise<IncomingMessage> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const headers = text === undefined ? {} : { 'Content-Type': 'application/json' };
+    const outgoing = request({ socketPath, method, path, headers, signal, agent: false });
+    const late = () => outgoing.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
+    const cancelConnect = context.clock.after(CONNECT_DEADLINE_MS, late);
+    const cancel = context.clock.after(DEADLINE_MS, late);
+    outgoing.on('socket', (socket) => socket.once('connect', cancelConnect));
+    outgoing.on('response', (response) => {
+      cancel();
+      cancelConnect();
+      resolve(response);
+    });
+    outgoing.on('error', (error) => {
+      cancel();
+      cancelConnect();
+      reject(signal.aborted ? signal.reason : transportFault(socketPath, error));
+    });
+    outgoing.end(text);
+  });
+}
+
+async function readAll(response: IncomingMessage, socketPath: string, context: CliContext): Promise<string> {
+  const cancel = context.clock.after(DEADLINE_MS, () => response.destroy(new Error('no answer in time')));
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (context.signal.aborted) throw context.signal.reason;
+    throw transportFault(socketPath, error);
+  } finally {
+    cancel();
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseAnswer<T>(socketPath: string, text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Fault(
+      `${socketPath}: what answers there is no gateway. Check MILLGATE_SOCKET and store.path.`,
+      EXIT.unavailable,
+      { cause: error },
+    );
+  }
+}
+
+/** Takes server-sent events apart; ends with the connection. */
+async function* events(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+  response.setEncoding('utf8');
+  let rest = '';
+  let event = '';
+  try {
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('an event is too long');
+      for (const line of lines) {
+        if (line.startsWith('event: ')) event = line.slice(7);
+        else if (line.startsWith('data: ')) yield { event, readings: JSON.parse(line.slice(6)) as JsonReading[] };
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw error;
+  } finally {
+    response.destroy();
+  }
+}
+
+/** That no gateway runs, in the words every command uses. */
+export function noGateway(socketPath: string, cause?: unknown): Fault {
+  return new Fault(
+    `no gateway answers on ${socketPath}. Start it: systemctl start millgate, or millgate run.`,
+    EXIT.unavailable,
+    { cause },
+  );
+}
+
+function transportFault(socketPath: string, error: unknown): Fault {
+  const code = codeOf(error);
+  if (code === 'EACCES' || code === 'EPERM')
+    return new Fault(
+      `${socketPath}: this user may not use it. Join its group and log in again: sudo usermod -aG millgate $USER.`,
+      EXIT.permission,
+      { cause: error },
+    );
+  if (code === 'ETIMEDOUT')
+    return new Fault(
+      `${socketPath}: the gateway does not answer in time. See its log: journalctl -u millgate.`,
+      EXIT.unavailable,
+      { cause: error },
+    );
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ENOTSOCK')
+    return noGateway(socketPath, error);
+  return new Fault(
+    `${socketPath}: talking to the gateway failed: ${messageOf(error)}. See its log: journalctl -u millgate.`,
+    EXIT.unavailable,
+    { cause: error },
+  );
+}
+
+const EXIT_OF: Record<number, ExitCode> = {
+  400: EXIT.usage,
+  401: EXIT.permission,
+  403: EXIT.permission,
+  404: EXIT.usage,
+  503: EXIT.unavailable,
+  504: EXIT.unavailable,
+};
+
+function faultOf(status: number, text: string): Fault {
+  let error = `the gateway answered ${status}`;
+  let remedy = 'See its log: journalctl -u millgate.';
+  try {
+    const body = JSON.parse(text) as { error?: unknown; remedy?: unknown };
+    if (typeof body.error === 'string') error = body.error;
+    if (typeof body.remedy === 'string') remedy = body.remedy;
+  } catch {
+    // An answer that is not ours has no better words than its status.
+  }
+  return new Fault(remedy === '' ? error : `${error}. ${remedy}`, EXIT_OF[status] ?? EXIT.failed);
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import pc from 'picocolors';
+import type { Clock } from '../core/clock.ts';
+
+/** Where text goes: a stream of the process, or a test's memory. */
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** Colours, or none: off a terminal and with `NO_COLOR` every function gives its text back. */
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** Everything a command takes from the world; whoever calls a command passes all of it in. */
+export interface CliContext {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** Size of the terminal now, in characters; 80 × 24 where there is none. */
+  readonly columns: () => number;
+  readonly rows: () => number;
+  /** Calls back when the terminal changes its size; the returned function ends it. */
+  readonly onResize: (listener: () => void) => () => void;
+  readonly colors: Colors;
+  readonly clock: Clock;
+  /** Aborted by Ctrl-C and by a polite kill. */
+  readonly signal: AbortSignal;
+  readonly cwd: string;
+  readonly hostname: string;
+  /** How this program was called, for command lines to copy: `millgate`, or `node` with a path. */
+  readonly invocation: string;
+}
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** Where the configuration is unless said otherwise. */
+export const DEFAULT_CONFIG_FILE = '/etc/millgate/millgate.yaml';
+
+/** Colours for an output, by the rules of no-color.org. */
+export function colorsFor(isTerminal: boolean, env: CliContext['env']): Colors {
+  return pc.createColors(isTerminal && !env.NO_COLOR && env.TERM !== 'dumb');
+}
+
+/** The configuration file, absolute, and whether it was named by `--config` or `MILLGATE_CONFIG`. */
+export function configFile(options: CommonOptions, context: CliContext): { file: string; named: boolean } {
+  const named = options.config ?? (context.env.MILLGATE_CONFIG || undefined);
+  return { file: resolve(context.cwd, named ?? DEFAULT_CONFIG_FILE), named: named !== undefined };
+}
+
+/** Prints lines on standard output. */
+export function print(context: CliContext, lines: readonly string[]): void {
+  if (lines.length > 0) context.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Prints one JSON document, indented for a person, on standard output. */
+export function printJson(context: CliContext, document: unknown): void {
+  context.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+/** Prints lines on standard error. */
+export function warn(context: CliContext, lines: readonly string[]): void {
+  if (lines.length > 0) context.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** A file or folder that is installed with the program, by its path from the package's root. */
+export function installed(path: string): string {
+  return join(packageRoot(), path);
+}
+
+/** The version of this program, out of its package. */
+export function programVersion(): string {
+  return (JSON.parse(readFileSync(installed('package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** The folder of package.json: two up from the sources, three up from the compiled program. */
+function packageRoot(): string {
+  const above = resolve(import.meta.dirname, '../..');
+  return above.endsWith('/dist') ? dirname(above) : above;
+}

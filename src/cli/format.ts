@@ -1,0 +1,78 @@
+import type { JsonReading, JsonValue } from '../api/json.ts';
+import { formatDuration } from '../core/quantity.ts';
+import type { Colors } from './context.ts';
+
+/** Digits that a value is shown with; JSON output has all of them. */
+const SIGNIFICANT_DIGITS = 6;
+
+/** Text of devices and files may hold anything; a terminal gets nothing that moves its cursor. */
+export function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, '·');
+}
+
+/** A value for a person: whole numbers in full, others with six significant digits, no value as a dash. */
+export function formatValue(value: JsonValue | undefined): string {
+  if (value === undefined) return '–';
+  if (typeof value === 'string') return plain(value);
+  if (typeof value === 'boolean') return String(value);
+  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? String(value) : value.toExponential();
+  return String(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
+}
+
+/** `45.2 °C`; the unit only where there is a value. */
+export function formatWithUnit(value: JsonValue | undefined, unit: string | undefined): string {
+  return value === undefined || unit === undefined ? formatValue(value) : `${formatValue(value)} ${plain(unit)}`;
+}
+
+/** Quality and reason in one phrase: `good`, `uncertain out-of-range`, `bad timeout`. */
+export function qualityText({ quality, why }: Pick<JsonReading, 'quality' | 'why'>): string {
+  return why === undefined ? quality : `${quality} ${plain(why)}`;
+}
+
+/** Colours a text by quality; no reading yet is dim. */
+export function byQuality(colors: Colors, quality: JsonReading['quality'] | undefined, text: string): string {
+  if (quality === undefined) return colors.dim(text);
+  return { good: colors.green, uncertain: colors.yellow, bad: colors.red }[quality](text);
+}
+
+/** Colours a word of state: what works green, what is on its way yellow, what does not red. */
+export function byState(colors: Colors, state: string): string {
+  if (/^(connected|online|running|known)$/.test(state)) return colors.green(state);
+  if (/^(connecting|waiting|degraded)$/.test(state)) return colors.yellow(state);
+  return colors.red(state);
+}
+
+/** How long ago, coarse enough to be calm: `now`, `7s`, `12m`, `3h`, `5d`. */
+export function formatAge(ms: number): string {
+  if (ms < 1000) return 'now';
+  if (ms < 60_000) return `${Math.floor(ms / 1000)}s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)}m`;
+  return ms < 86_400_000 ? `${Math.floor(ms / 3_600_000)}h` : `${Math.floor(ms / 86_400_000)}d`;
+}
+
+/** A length of time in whole seconds, for what lasts long: `2m 5s`. */
+export function formatSpan(ms: number): string {
+  return formatDuration(Math.max(0, Math.floor(ms / 1000)) * 1000).replace(/^0us$/, '0s');
+}
+
+/** Readings a second: `5.0/s`, `120/s`, `0.10/s`. */
+export function formatRate(perSecond: number): string {
+  if (perSecond === 0) return '0/s';
+  return `${perSecond >= 100 ? Math.round(perSecond) : perSecond.toPrecision(2)}/s`;
+}
+
+/** A count with thousands apart: `1,234,567`. */
+export function formatCount(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A share of 1 in per cent. */
+export function formatShare(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** UTC ms as ISO 8601 in UTC, with milliseconds. */
+export function formatTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { hostname } from 'node:os';
+import { basename, relative } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { codeOf, EXIT } from '../core/errors.ts';
+import { type CliContext, colorsFor } from './context.ts';
+import { runCommandLine } from './program.ts';
+
+/** What a shell reports for a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/** How long a command may take to end once it was told to, ms. */
+const ENDING_DEADLINE_MS = 5000;
+
+/** Aborted by the first Ctrl-C or polite kill; a second one does not wait. */
+function endOnSignals(end: AbortController): void {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => {
+      if (end.signal.aborted) process.exit(INTERRUPTED);
+      end.abort();
+    });
+}
+
+/** A reader that went away (`| head`) is no error: the command ends as with Ctrl-C and tidies up behind itself. */
+function endQuietlyOnClosedPipe(end: AbortController): void {
+  process.stdout.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') process.exit(EXIT.failed);
+    if (end.signal.aborted) return;
+    end.abort();
+    systemClock.after(ENDING_DEADLINE_MS, () => process.exit(EXIT.ok));
+  });
+  process.stderr.on('error', () => {});
+}
+
+/** Whatever ends the process, the terminal gets its cursor and its line wrapping back. */
+function restoreTerminalAtExit(): void {
+  if (process.stdout.isTTY) process.on('exit', () => process.stdout.write('\u001b[?25h\u001b[?7h'));
+}
+
+function invocation(): string {
+  const program = process.argv[1] ?? 'millgate';
+  return basename(program) === 'millgate' ? 'millgate' : `node ${relative(process.cwd(), program)}`;
+}
+
+function processContext(signal: AbortSignal): CliContext {
+  const { stdout, stderr, env } = process;
+  const isTerminal = stdout.isTTY === true;
+  return {
+    stdout,
+    stderr,
+    env,
+    isTerminal,
+    columns: () => stdout.columns ?? 80,
+    rows: () => stdout.rows ?? 24,
+    onResize(listener) {
+      stdout.on('resize', listener);
+      return () => stdout.off('resize', listener);
+    },
+    colors: colorsFor(isTerminal, env),
+    clock: systemClock,
+    signal,
+    cwd: process.cwd(),
+    hostname: hostname(),
+    invocation: invocation(),
+  };
+}
+
+const end = new AbortController();
+endOnSignals(end);
+endQuietlyOnClosedPipe(end);
+restoreTerminalAtExit();
+const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal));
+process.exit(exitCode);

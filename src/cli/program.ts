@@ -1,0 +1,166 @@
+import { Command, CommanderError, Option } from 'commander';
+import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { type CliContext, type CommonOptions, DEFAULT_CONFIG_FILE, programVersion, warn } from './context.ts';
+
+/** Carries a command's exit code out of the command tree. */
+type Report = (exitCode: ExitCode) => void;
+
+/**
+ * Runs one command line in the world that `context` is.
+ *
+ * @param args the words after the program's name
+ * @returns the exit code; nothing is thrown
+ */
+export async function runCommandLine(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const program = commandTree(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return exitCodeOf(error, context);
+  }
+}
+
+/** Says what went wrong on standard error: a fault in its one line, anything else as the bug it is. */
+function exitCodeOf(error: unknown, context: CliContext): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (context.signal.aborted && error === context.signal.reason) return EXIT.ok;
+  if (error instanceof Fault) {
+    warn(context, [`millgate: ${error.message}`]);
+    return error.exitCode;
+  }
+  warn(context, [`millgate: ${messageOf(error)}. This is a bug; please report it. MILLGATE_DEBUG=1 shows where.`]);
+  if (context.env.MILLGATE_DEBUG && error instanceof Error) warn(context, [error.stack ?? '']);
+  return EXIT.failed;
+}
+
+/** The commands, their options and their examples. What they do is imported when one of them is called. */
+export function commandTree(context: CliContext, report: Report): Command {
+  const program = new Command('millgate')
+    .description('Edge gateway agent: polls machines, keeps every reading, syncs upstream.')
+    .version(`millgate ${programVersion()}`, '-V, --version', 'print the version')
+    .helpCommand('help [COMMAND]', 'show help for a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      getOutHelpWidth: context.columns,
+      getErrHelpWidth: context.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(millgate help shows how)')
+    .addHelpText('after', EXIT_CODES);
+  common(program);
+  addDaemonCommands(program, context, report);
+  addReadingCommands(program, context, report);
+  addInformationCommands(program, context, report);
+  return program;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 ok, 1 failed, 2 usage, 69 unavailable (daemon, port or device), 77 permission, 78 configuration invalid.
+Environment: MILLGATE_CONFIG, MILLGATE_SOCKET, NO_COLOR, MILLGATE_DEBUG.`;
+
+function common(command: Command): Command {
+  return command
+    .addOption(new Option('--config <FILE>', `configuration file (default: ${DEFAULT_CONFIG_FILE})`))
+    .addOption(new Option('--json', 'JSON on standard output'));
+}
+
+function add(program: Command, name: string, description: string, examples: readonly string[]): Command {
+  const command = program.command(name).description(description);
+  return common(command).addHelpText('after', ['', 'Examples:', ...examples.map((line) => `  ${line}`)].join('\n'));
+}
+
+/** A command's options together with those given before its name. */
+function optionsOf<T extends CommonOptions>(command: Command): T {
+  return command.optsWithGlobals<T>();
+}
+
+function addDaemonCommands(program: Command, context: CliContext, report: Report): void {
+  add(program, 'run', 'run the gateway until Ctrl-C', [
+    'millgate run --config ./millgate.yaml',
+    'millgate run --simulate --config ./millgate.yaml',
+  ])
+    .option('--simulate', 'swap every channel for a simulated one with the same devices')
+    .action(async (_options, command: Command) => {
+      const { run } = await import('./run.ts');
+      report(await run(optionsOf(command), context));
+    });
+  add(program, 'demo', 'a simulated press line with an embedded broker; Ctrl-C ends it and leaves nothing behind', [
+    'millgate demo',
+    'millgate demo --for 10s --json',
+  ])
+    .option('--for <DURATION>', 'end by itself after this time')
+    .action(async (_options, command: Command) => {
+      const { demo } = await import('./demo.ts');
+      report(await demo(optionsOf(command), context));
+    });
+}
+
+function addReadingCommands(program: Command, context: CliContext, report: Report): void {
+  add(program, 'read', 'read tags now, through the gateway if it runs, else directly', [
+    'millgate read press-1/oil-temp',
+    "millgate read 'press-1/*' --json",
+  ])
+    .argument('<TAG...>', 'DEVICE/TAG; * stands for any letters')
+    .action(async (tags: string[], _options, command: Command) => {
+      const { read } = await import('./read.ts');
+      report(await read(tags, optionsOf(command), context));
+    });
+  add(program, 'watch', 'live table of readings; piped or with --json, one line a reading', [
+    'millgate watch',
+    "millgate watch 'press-1/*' door/open",
+    'millgate watch --json | head -100',
+  ])
+    .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .action(async (tags: string[], _options, command: Command) => {
+      const { watch } = await import('./watch.ts');
+      report(await watch(tags, optionsOf(command), context));
+    });
+  add(program, 'history', 'stored readings of a tag, oldest first; with --json, one object a line', [
+    'millgate history press-1/oil-temp --since 2h',
+    'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
+  ])
+    .argument('<TAG>', 'DEVICE/TAG')
+    .option('--since <DURATION>', 'how far back', '1h')
+    .action(async (tag: string, _options, command: Command) => {
+      const { history } = await import('./history.ts');
+      report(await history(tag, optionsOf(command), context));
+    });
+}
+
+function addInformationCommands(program: Command, context: CliContext, report: Report): void {
+  add(program, 'check', 'every problem of the configuration; then what will happen', [
+    'millgate check',
+    'millgate check ./millgate.yaml --json',
+  ])
+    .argument('[FILE]', 'configuration file')
+    .action(async (file: string | undefined, _options, command: Command) => {
+      const { check } = await import('./check.ts');
+      report(await check(file, optionsOf(command), context));
+    });
+  add(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
+    'millgate status',
+    'millgate status --json',
+  ]).action(async (_options, command: Command) => {
+    const { status } = await import('./status.ts');
+    report(await status(optionsOf(command), context));
+  });
+  add(program, 'schema', 'JSON Schema of the configuration file, for editors', [
+    'millgate schema > millgate.schema.json',
+  ]).action(async () => {
+    const { schema } = await import('./schema.ts');
+    report(await schema(context));
+  });
+  add(program, 'version', 'print the version', ['millgate version --json']).action(
+    async (_options, command: Command) => {
+      const { version } = await import('./version.ts');
+      report(version(optionsOf(command), context));
+    },
+  );
+}

@@ -1,0 +1,90 @@
+import type { JsonReading, JsonTag } from '../api/json.ts';
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { findGateway, type GatewayClient } from './client.ts';
+import { loadOrFail } from './configuration.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
+import { readDirectly } from './direct.ts';
+import { byQuality, formatValue, plain, qualityText } from './format.ts';
+import { selectTags } from './select.ts';
+import { renderTable } from './table.ts';
+
+/** Reasons that say the device was not reached, as against an answer that is no good. */
+const NOT_REACHED = new Set(['timeout', 'not-connected', 'offline', 'gateway-path', 'gateway-target']);
+
+type Read = JsonReading & { readonly unit?: string };
+
+/**
+ * `read TAG…`: asks the devices now, through the gateway if it runs, else directly. Exit 0 when every tag has a value, 69
+ * when a device was not reached, 1 when an answer was no good.
+ */
+export async function read(
+  patterns: readonly string[],
+  options: CommonOptions,
+  context: CliContext,
+): Promise<ExitCode> {
+  const gateway = await runningGateway(options, context);
+  const readings = gateway ? await throughGateway(gateway, patterns) : await withoutGateway(patterns, options, context);
+  if (options.json) printJson(context, readings);
+  else print(context, table(readings, context));
+  const bad = readings.filter(({ quality }) => quality === 'bad');
+  if (bad.length === 0) return EXIT.ok;
+  return bad.some(({ why }) => NOT_REACHED.has(why ?? '')) ? EXIT.unavailable : EXIT.failed;
+}
+
+/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
+async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
+  try {
+    return await findGateway(options, context);
+  } catch (error) {
+    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return undefined;
+    throw error;
+  }
+}
+
+async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Read[]> {
+  const known = await gateway.get<JsonTag[]>('/api/v1/tags');
+  const tags = selectTags(
+    patterns,
+    known.map(({ tag }) => tag),
+  );
+  const readings = await gateway.post<JsonReading[]>('/api/v1/read', { tags });
+  return withUnits(readings, new Map(known.map(({ tag, unit }) => [tag, unit])));
+}
+
+async function withoutGateway(
+  patterns: readonly string[],
+  options: CommonOptions,
+  context: CliContext,
+): Promise<Read[]> {
+  const config = await loadOrFail(options, context);
+  const known = config.channels.flatMap(({ devices }) => devices).flatMap(({ tags }) => tags);
+  const tags = selectTags(
+    patterns,
+    known.map(({ tag }) => tag.id),
+  );
+  const readings = await readDirectly(config, tags, context);
+  return withUnits(readings, new Map(known.map(({ tag, unit }) => [tag.id, unit])));
+}
+
+function withUnits(readings: readonly JsonReading[], units: ReadonlyMap<string, string | undefined>): Read[] {
+  return readings.map((reading) => {
+    const unit = units.get(reading.tag);
+    return unit === undefined ? reading : { ...reading, unit };
+  });
+}
+
+function table(readings: readonly Read[], context: CliContext): string[] {
+  const rows = readings.map((reading) => [
+    reading.tag,
+    formatValue(reading.value),
+    reading.unit === undefined ? '' : plain(reading.unit),
+    { text: qualityText(reading), paint: (text: string) => byQuality(context.colors, reading.quality, text) },
+  ]);
+  const columns = [
+    { title: 'tag', cut: 'start', minWidth: 10 },
+    { title: 'value', align: 'right' },
+    { title: 'unit' },
+    { title: 'quality', cut: 'end', minWidth: 7 },
+  ] as const;
+  return renderTable(columns, rows, context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY);
+}

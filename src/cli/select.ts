@@ -1,0 +1,32 @@
+import { nearest } from '../api/nearest.ts';
+import { EXIT, Fault } from '../core/errors.ts';
+
+/**
+ * The tags that patterns name, in the order of `known` and each once: `press-1/oil-temp`, or with `*` for any number of
+ * letters, `press-1/*`. No pattern names all. Throws `Fault` (exit 2), with the nearest name, for one that names none.
+ */
+export function selectTags(patterns: readonly string[], known: readonly string[]): string[] {
+  if (patterns.length === 0) return [...known];
+  const selected = new Set<string>();
+  for (const pattern of patterns) {
+    const expression = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
+    const found = known.filter((tag) => (pattern.includes('*') ? expression.test(tag) : tag === pattern));
+    if (found.length === 0) throw unknownTag(pattern, known);
+    for (const tag of found) selected.add(tag);
+  }
+  return known.filter((tag) => selected.has(tag));
+}
+
+function unknownTag(pattern: string, known: readonly string[]): Fault {
+  const devices = [...new Set(known.map((tag) => tag.slice(0, tag.indexOf('/'))))];
+  const near = devices.includes(pattern) ? `${pattern}/*` : nearest(pattern, known);
+  const shown = JSON.stringify(pattern.slice(0, 130));
+  return new Fault(
+    near ? `no tag ${shown}. Did you mean ${near}?` : `no tag ${shown}. millgate watch shows the tags there are.`,
+    EXIT.usage,
+  );
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_BODY_BYTES, REQUEST_DEADLINE_MS } from '../../src/api/app.ts';
+import { EXIT, Fault } from '../../src/core/errors.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { ask, post } from '../double/ask.ts';
+import { serve, until } from '../double/command-line.ts';
+import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
+
+describe('the routes', () => {
+  it('give the status as the gateway tells it, and its parts on routes of their own', async () => {
+    const where = await serve(fakeGateway());
+    const { status, body } = await ask(where, '/api/v1/status');
+    expect(status).toBe(200);
+    expect(body).toEqual(JSON.parse(JSON.stringify(STATUS)));
+    expect((await ask(where, '/api/v1/store')).body).toMatchObject({ bytes: 1_200_000_000 });
+    expect((await ask(where, '/api/v1/channels')).body).toMatchObject([{ name: 'line-a' }]);
+    expect((await ask(where, '/api/v1/uplinks')).body).toMatchObject([{ name: 'plant', state: 'waiting' }]);
+  });
+
+  it('give tags with their last reading; an integer beyond 2⁵³ is a decimal string', async () => {
+    const where = await serve(fakeGateway());
+    const { body } = await ask(where, '/api/v1/tags');
+    const tags = body as { tag: string; last: object }[];
+    expect(tags[0]).toEqual({
+      tag: 'press-1/oil-temp',
+      unit: '°C',
+      everyMs: 1000,
+      readings: 1,
+      last: { tag: 'press-1/oil-temp', t: SIX, quality: 'good', value: 45.2 },
+    });
+    expect(tags.map(({ last }) => last).slice(1)).toEqual([
+      { tag: 'press-1/pressure', t: SIX, quality: 'bad', why: 'timeout' },
+      { tag: 'press-1/parts', t: SIX, quality: 'good', value: '9223372036854775808' },
+      { tag: 'oven/temp', t: SIX, quality: 'uncertain', value: 260, why: 'out-of-range' },
+    ]);
+  });
+
+  it('page through history', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    const path = '/api/v1/tags/press-1/oil-temp/history?from=1000&to=2000&limit=10';
+    expect((await ask(where, path)).body).toEqual({
+      tag: 'press-1/oil-temp',
+      points: [{ seq: 7, t: SIX - 1000, quality: 'good', value: 45.25 }],
+      next: 7,
+    });
+    expect((await ask(where, `${path}&after=7`)).body).toEqual({
+      tag: 'press-1/oil-temp',
+      points: [{ seq: 8, t: SIX, quality: 'bad', why: 'timeout' }],
+    });
+    const asked = { tag: 'press-1/oil-temp', fromMs: 1000, toMs: 2000, limit: 10, afterSeq: 7 };
+    expect(view.asked.history[1]).toEqual(asked);
+  });
+
+  it.each(['0', '-1', '10001', '1e3', 'many', ''])(
+    'refuse a page of "%s" readings, and say the range',
+    async (limit) => {
+      const where = await serve(fakeGateway());
+      const { status, body } = await ask(where, `/api/v1/tags/press-1/oil-temp/history?limit=${limit}`);
+      expect(status).toBe(400);
+      expect(body).toEqual({
+        error: `limit=${limit} is not allowed`,
+        remedy: 'Give a whole number from 1 to 10000.',
+      });
+    },
+  );
+
+  it('read tags now', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    const { body } = await post(where, '/api/v1/read', '{"tags":["press-1/oil-temp"]}');
+    expect(body).toEqual([{ tag: 'press-1/oil-temp', t: SIX, quality: 'good', value: 45.2 }]);
+    expect(view.asked.read).toEqual([['press-1/oil-temp']]);
+  });
+
+  it('name the nearest tag for one that is not there', async () => {
+    const where = await serve(fakeGateway());
+    const { status, body } = await post(where, '/api/v1/read', '{"tags":["press-1/oil-tmep"]}');
+    expect(status).toBe(404);
+    expect(body).toEqual({ error: 'no tag "press-1/oil-tmep"', remedy: 'Did you mean press-1/oil-temp?' });
+  });
+
+  it('describe themselves, and say so where there is nothing', async () => {
+    const where = await serve(fakeGateway());
+    const { body } = await ask(where, '/api/v1/openapi.json');
+    const { paths } = body as { paths: Record<string, object> };
+    expect(Object.entries(paths).map(([path, methods]) => `${Object.keys(methods)} ${path}`)).toEqual([
+      'get /healthz',
+      'get /readyz',
+      'get /api/v1/status',
+      'get /api/v1/tags',
+      'get /api/v1/tags/{device}/{tag}/history',
+      'get /api/v1/channels',
+      'get /api/v1/uplinks',
+      'get /api/v1/store',
+      'get /api/v1/stream',
+      'post /api/v1/read',
+      'get /api/v1/openapi.json',
+    ]);
+    expect((await ask(where, '/api/v1/nothing')).status).toBe(404);
+    expect((await ask(where, '/api/v1/read')).body).toEqual({
+      error: 'GET is not for /api/v1/read',
+      remedy: 'Use POST.',
+    });
+  });
+
+  it('are ready only while the store commits', async () => {
+    const well = await serve(fakeGateway());
+    expect((await ask(well, '/readyz')).status).toBe(200);
+    const store = { ...STATUS.store, trouble: 'The disk is full. Free some space.' };
+    const ill = await serve(fakeGateway({ status: async () => ({ ...STATUS, store }) }));
+    const { status, body } = await ask(ill, '/readyz');
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ remedy: 'The disk is full. Free some space.' });
+    expect((await ask(ill, '/healthz')).status).toBe(200);
+  });
+});
+
+describe('bad requests', () => {
+  it.each([
+    ['{"tags":[]}', 'the body names no tags'],
+    ['{"tags":[5]}', 'the body names no tags'],
+    ['null', 'the body names no tags'],
+    ['{', 'the body is not JSON'],
+  ])('the body %s is refused', async (text, error) => {
+    const where = await serve(fakeGateway());
+    const { status, body } = await post(where, '/api/v1/read', text);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error });
+  });
+
+  it('a body that a form of a web page could send is refused', async () => {
+    const where = await serve(fakeGateway());
+    const headers = { 'Content-Type': 'text/plain' };
+    const { status } = await ask(where, '/api/v1/read', { method: 'POST', headers, body: '{"tags":["oven/temp"]}' });
+    expect(status).toBe(415);
+  });
+
+  it.each([{}, { 'Transfer-Encoding': 'chunked' }])(
+    'a body beyond 1 MB is refused, announced or not: %o',
+    async (how) => {
+      const where = await serve(fakeGateway());
+      const headers = { 'Content-Type': 'application/json', ...how } as Record<string, string>;
+      const body = ' '.repeat(MAX_BODY_BYTES + 1);
+      const answer = await ask(where, '/api/v1/read', { method: 'POST', headers, body });
+      expect(answer.status).toBe(413);
+      expect(answer.body).toEqual({ error: 'the body is too large', remedy: 'Send at most 1000000 bytes.' });
+    },
+  );
+});
+
+describe('what goes wrong inside', () => {
+  it('is passed on with cause and remedy when it was foreseen', async () => {
+    const readNow = async () => {
+      throw new Fault('line-a: port is gone. Plug the adapter in.', EXIT.unavailable);
+    };
+    const where = await serve(fakeGateway({ readNow }));
+    const { status, body } = await post(where, '/api/v1/read', '{"tags":["oven/temp"]}');
+    expect(status).toBe(503);
+    expect(body).toEqual({ error: 'line-a: port is gone', remedy: 'Plug the adapter in.' });
+  });
+
+  it('is ended by the deadline when a device does not answer', async () => {
+    const clock = new SimulatedClock();
+    const signals: AbortSignal[] = [];
+    const readNow = (_tags: readonly string[], signal: AbortSignal) => {
+      signals.push(signal);
+      return new Promise<never>(() => {});
+    };
+    const where = await serve(fakeGateway({ readNow }), { clock });
+    const answer = post(where, '/api/v1/read', '{"tags":["oven/temp"]}');
+    await until(() => signals.length > 0);
+    await clock.advance(REQUEST_DEADLINE_MS);
+    expect((await answer).status).toBe(504);
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  it('stays inside when it is a bug', async () => {
+    const status = async () => {
+      throw new TypeError('secret detail');
+    };
+    const where = await serve(fakeGateway({ status }));
+    const answer = await ask(where, '/api/v1/status');
+    expect(answer.status).toBe(500);
+    expect(JSON.stringify(answer.body)).not.toContain('secret');
+  });
+});

@@ -1,0 +1,101 @@
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { MAX_STREAM_CLIENTS, MAX_WAITING_BYTES } from '../../src/api/stream.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { serve, until } from '../double/command-line.ts';
+import { fakeGateway, SIX } from '../double/fake-gateway.ts';
+
+const sockets: Socket[] = [];
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+/** A client of the stream that keeps what it got; a slow one reads nothing. */
+function follow(socketPath: string, query = '', slow = false): { text: () => string; socket: Socket } {
+  let text = '';
+  const socket = connect(socketPath);
+  sockets.push(socket);
+  socket.setEncoding('utf8').on('error', () => {});
+  if (slow) socket.pause();
+  else
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+    });
+  socket.write(`GET /api/v1/stream${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  return { text: () => text, socket };
+}
+
+const oven = (value: number | string) =>
+  ({ tag: 'oven/temp', wallMs: SIX + 1000, monoMs: 1000, quality: 'good', value }) as const;
+
+describe('the stream of readings', () => {
+  it('begins with the last readings and goes on with each as it is made', async () => {
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const client = follow(socketPath, '?tag=oven/temp');
+    await until(() => client.text().includes('event: snapshot'));
+    expect(client.text()).toContain(
+      `data: [{"tag":"oven/temp","t":${SIX},"quality":"uncertain","value":260,"why":"out-of-range"}]\n\n`,
+    );
+    view.make([oven(200), { ...oven(1), tag: 'press-1/parts' }]);
+    await until(() => client.text().includes('event: readings'));
+    expect(client.text()).toContain(`data: [{"tag":"oven/temp","t":${SIX + 1000},"quality":"good","value":200}]\n\n`);
+    expect(client.text()).toContain('Content-Type: text/event-stream');
+  });
+
+  it('refuses a tag that is not there', async () => {
+    const { socketPath } = await serve(fakeGateway());
+    const client = follow(socketPath, '?tag=oven/tmep');
+    await until(() => client.text().includes('Did you mean oven/temp?'));
+    expect(client.text()).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  it('drops a client that does not read, and serves the others on', async () => {
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const slow = follow(socketPath, '', true);
+    const quick = follow(socketPath, '?tag=oven/temp');
+    await until(() => quick.text().includes('snapshot'));
+    let closed = false;
+    slow.socket.on('close', () => {
+      closed = true;
+    });
+    const large = { ...oven('x'.repeat(MAX_WAITING_BYTES / 4)), tag: 'press-1/parts' };
+    for (let made = 0; made < 12; made++) view.make([large]);
+    slow.socket.resume();
+    await until(() => closed);
+    view.make([oven(201)]);
+    await until(() => quick.text().includes('"value":201'));
+    expect(view.followers()).toBe(1);
+  });
+
+  it('has room for so many clients and says so to the next', async () => {
+    const { socketPath } = await serve(fakeGateway());
+    const clients = Array.from({ length: MAX_STREAM_CLIENTS }, () => follow(socketPath));
+    await until(() => clients.every((client) => client.text().includes('snapshot')));
+    const next = follow(socketPath);
+    await until(() => next.text().includes('clients follow already'));
+    expect(next.text()).toMatch(/^HTTP\/1\.1 503 /);
+  });
+
+  it('lets the gateway be when the last client has gone', async () => {
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const client = follow(socketPath);
+    await until(() => view.followers() === 1);
+    client.socket.destroy();
+    await until(() => view.followers() === 0);
+    expect(view.followers()).toBe(0);
+  });
+
+  it('shows every 15 seconds that it is alive', async () => {
+    const clock = new SimulatedClock();
+    const { socketPath } = await serve(fakeGateway(), { clock });
+    const client = follow(socketPath);
+    await until(() => client.text().includes('snapshot'));
+    await clock.advance(15_000);
+    await until(() => client.text().includes(': alive'));
+    expect(client.text().match(/: alive/g)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import {
+  formatAge,
+  formatCount,
+  formatRate,
+  formatSpan,
+  formatValue,
+  plain,
+  qualityText,
+} from '../../src/cli/format.ts';
+
+describe('values for a person', () => {
+  it.each([
+    [45.2, '45.2'],
+    [0.1 + 0.2, '0.3'],
+    [1234.56789, '1234.57'],
+    [10422, '10422'],
+    [-0.000012345678, '-0.0000123457'],
+    [1e21, '1e+21'],
+    ['9223372036854775808', '9223372036854775808'],
+    [true, 'true'],
+    [undefined, '–'],
+  ])('%s is shown as %s', (value, text) => {
+    expect(formatValue(value)).toBe(text);
+  });
+
+  it('a text of a device cannot move the cursor or colour the terminal', () => {
+    expect(plain('\u001b[2J\u001b[31mgone\u0007\r\nnext')).toBe('·[2J·[31mgone···next');
+  });
+
+  it('quality and reason make one phrase', () => {
+    expect(qualityText({ quality: 'good' })).toBe('good');
+    expect(qualityText({ quality: 'bad', why: 'timeout' })).toBe('bad timeout');
+  });
+});
+
+describe('times, rates and counts for a person', () => {
+  it('ages are coarse, so that they are calm', () => {
+    expect([0, 999, 7400, 61_000, 7_300_000, 200_000_000].map(formatAge)).toEqual([
+      'now',
+      'now',
+      '7s',
+      '1m',
+      '2h',
+      '2d',
+    ]);
+  });
+
+  it('spans are in whole seconds', () => {
+    expect([400, 59_900, 125_000, 4_500_000].map(formatSpan)).toEqual(['0s', '59s', '2m 5s', '1h 15m']);
+  });
+
+  it('rates have two digits', () => {
+    expect([0, 0.1, 5, 812.4].map(formatRate)).toEqual(['0/s', '0.10/s', '5.0/s', '812/s']);
+  });
+
+  it('thousands are apart', () => {
+    expect([0, 999, 1000, 188_201, 1_234_567].map(formatCount)).toEqual(['0', '999', '1,000', '188,201', '1,234,567']);
+  });
+});

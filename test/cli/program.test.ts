@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { colorsFor } from '../../src/cli/context.ts';
+import { commandTree } from '../../src/cli/program.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { EXIT } from '../../src/core/errors.ts';
+import { millgate, serve, until } from '../double/command-line.ts';
+import { fakeGateway } from '../double/fake-gateway.ts';
+import { Terminal } from '../double/terminal.ts';
+
+describe('the command line', () => {
+  it('suggests the command that was meant, exit 2', async () => {
+    const run = millgate(['stauts']);
+    expect(await run.exitCode).toBe(EXIT.usage);
+    expect(run.err()).toContain("unknown command 'stauts'\n(Did you mean status?)");
+    expect(run.out()).toBe('');
+  });
+
+  it.each([[['read']], [['status', '--jsn']], [['history', 'oven/temp', '--since', 'yesterday']], [[]]])(
+    'answers wrong usage %j with exit 2 and nothing on standard output',
+    async (args) => {
+      const { socketPath } = await serve(fakeGateway());
+      const run = millgate(args, { env: { MILLGATE_SOCKET: socketPath } });
+      expect(await run.exitCode).toBe(EXIT.usage);
+      expect(run.err()).not.toBe('');
+      expect(run.out()).toBe('');
+    },
+  );
+
+  it('shows help with examples for every command', async () => {
+    const terminal = new Terminal();
+    const context = {
+      stdout: terminal,
+      stderr: terminal,
+      env: {},
+      isTerminal: false,
+      columns: () => 80,
+      rows: () => 24,
+      onResize: terminal.onResize,
+      colors: colorsFor(false, {}),
+      clock: systemClock,
+      signal: new AbortController().signal,
+      cwd: '/',
+      hostname: 'bench',
+      invocation: 'millgate',
+    };
+    const names = commandTree(context, () => {}).commands.map((command) => command.name());
+    expect(names).toEqual(['run', 'demo', 'read', 'watch', 'history', 'check', 'status', 'schema', 'version']);
+    for (const name of names) {
+      const run = millgate([name, '--help']);
+      expect(await run.exitCode).toBe(EXIT.ok);
+      expect(run.out()).toMatch(new RegExp(`Examples:\n  millgate ${name}`));
+    }
+  });
+
+  it('prints its version, for a person and for a program', async () => {
+    const person = millgate(['version']);
+    expect(await person.exitCode).toBe(EXIT.ok);
+    expect(person.out()).toMatch(/^millgate \d+\.\d+\.\d+\n$/);
+    const program = millgate(['--json', 'version']);
+    await program.exitCode;
+    expect(JSON.parse(program.out())).toMatchObject({ node: process.versions.node });
+  });
+
+  it('prints the schema as one JSON document', async () => {
+    const run = millgate(['schema']);
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(JSON.parse(run.out())).toHaveProperty('$schema');
+  });
+
+  it('says of an unknown exception that it is a bug; where, only when asked', async () => {
+    const status = async () => {
+      throw new Error('out of cheese');
+    };
+    const { socketPath } = await serve(fakeGateway({ status }));
+    const run = millgate(['status'], { env: { MILLGATE_SOCKET: socketPath } });
+    expect(await run.exitCode).toBe(EXIT.failed);
+    expect(run.err()).toContain('This is a bug');
+    expect(run.err()).not.toContain('    at ');
+  });
+
+  it('runs the daemon until Ctrl-C', async () => {
+    const run = millgate(['run', '--config', '/nonexistent/millgate.yaml']);
+    await until(() => true);
+    run.interrupt();
+    expect([EXIT.ok, EXIT.configInvalid]).toContain(await run.exitCode);
+  });
+});

@@ -1,0 +1,136 @@
+import type { GatewayStatus, GatewayView, TagView } from '../../src/api/view.ts';
+import type { Reading, TagId } from '../../src/core/reading.ts';
+import type { HistoryPage, HistoryQuery } from '../../src/store/store.ts';
+
+/** 2025-11-24 06:00:00 UTC, when the readings below were made. */
+export const SIX = Date.UTC(2025, 10, 24, 6);
+
+const at = { wallMs: SIX, monoMs: 0 };
+
+/** A press with one tag of each quality, and a counter that no double can hold. */
+export const TAGS: readonly TagView[] = [
+  tag('press-1/oil-temp', '°C', { tag: 'press-1/oil-temp', ...at, quality: 'good', value: 45.2 }),
+  tag('press-1/pressure', 'bar', { tag: 'press-1/pressure', ...at, quality: 'bad', why: 'timeout' }),
+  tag('press-1/parts', undefined, { tag: 'press-1/parts', ...at, quality: 'good', value: 2n ** 63n }),
+  tag('oven/temp', '°C', { tag: 'oven/temp', ...at, quality: 'uncertain', value: 260, why: 'out-of-range' }),
+];
+
+function tag(id: TagId, unit: string | undefined, last: Reading): TagView {
+  return { tag: id, unit, everyMs: 1000, description: undefined, last, readings: 1 };
+}
+
+/** A gateway that has run for 75 minutes, with one good and one dead device and an uplink that waits. */
+export const STATUS: GatewayStatus = {
+  gateway: 'press-shop-1',
+  version: '0.1.0',
+  pid: 4242,
+  config: { file: '/etc/millgate/millgate.yaml', hash: '9b1e00c0ffee' },
+  startedMs: SIX - 75 * 60_000,
+  nowMs: SIX,
+  clockKnown: true,
+  simulated: false,
+  rssBytes: 84_000_000,
+  readingsPerSecond: 812.4,
+  channels: [
+    {
+      name: 'line-a',
+      driver: 'modbus-rtu',
+      simulated: false,
+      state: 'connected',
+      reason: undefined,
+      sinceMs: SIX - 75 * 60_000,
+      scans: 4500,
+      skipped: 3,
+      utilisation: 0.34,
+      devices: [
+        device('press-1', 'online', undefined, 1200, 12),
+        device('press-2', 'offline', 'no answer since 05:58. Check power and unit id 4.', 30, 30),
+      ],
+    },
+  ],
+  store: {
+    epoch: '0f6c',
+    next: { readings: 188_201, events: 12 },
+    oldest: { readings: 1, events: 1 },
+    bytes: 1_200_000_000,
+    maxBytes: 2_000_000_000,
+    segments: 14,
+    commits: 4500,
+    bytesWritten: 1_300_000_000,
+    lastCommitMs: SIX - 400,
+    ledger: [
+      {
+        stream: 'readings',
+        from: 10,
+        to: 15,
+        count: 5,
+        cause: 'quarantined',
+        uplink: 'plant',
+        enteredWallMs: SIX - 60_000,
+      },
+    ],
+    trouble: undefined,
+  },
+  uplinks: [
+    {
+      name: 'plant',
+      state: 'waiting',
+      reason: 'broker.plant.lan: connection refused. Check that the broker runs.',
+      sinceMs: SIX - 90_000,
+      pendingRecords: 5400,
+      pendingEvents: 1,
+      deliveredRecords: 182_796,
+      deliveredEvents: 10,
+      quarantinedRecords: 5,
+      sessions: 2,
+      catchUpSeconds: undefined,
+    },
+  ],
+};
+
+function device(name: string, state: 'online' | 'offline', reason: string | undefined, requests: number, p95: number) {
+  const isOnline = state === 'online';
+  const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
+  const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, exceptions: 0 };
+  return { name, state, reason, ...counts, requests, ...errors, responseMsP50: p95, responseMsP95: p95 };
+}
+
+/** A gateway view whose readings the test makes. */
+export interface FakeGateway extends GatewayView {
+  /** Hands readings to everybody who follows. */
+  make(readings: readonly Reading[]): void;
+  /** How many follow. */
+  followers(): number;
+  /** What was asked of `history` and `readNow`. */
+  readonly asked: { history: HistoryQuery[]; read: (readonly TagId[])[] };
+}
+
+/** A view that serves the tags and the status above; `over` replaces parts of it. */
+export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
+  const listeners = new Set<(readings: readonly Reading[]) => void>();
+  const asked: FakeGateway['asked'] = { history: [], read: [] };
+  return {
+    asked,
+    status: async () => STATUS,
+    tags: () => TAGS,
+    async readNow(tags) {
+      asked.read.push(tags);
+      return TAGS.filter(({ tag: id }) => tags.includes(id)).map(({ last }) => last!);
+    },
+    async history(query): Promise<HistoryPage> {
+      asked.history.push(query);
+      if (query.afterSeq !== undefined)
+        return { points: [{ seq: 8, wallMs: SIX, quality: 'bad', why: 'timeout' }], next: undefined };
+      return { points: [{ seq: 7, wallMs: SIX - 1000, quality: 'good', value: 45.25 }], next: 7 };
+    },
+    onReadings(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    make(readings) {
+      for (const listener of listeners) listener(readings);
+    },
+    followers: () => listeners.size,
+    ...over,
+  };
+}

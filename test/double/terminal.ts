@@ -1,0 +1,76 @@
+/** What a terminal shows of the bytes it is sent: enough of one to see what a person would see. */
+export class Terminal {
+  columns: number;
+  rows: number;
+  /** Everything that was written, as it came. */
+  written = '';
+  isCursorShown = true;
+  isOnAlternatePage = false;
+  doesWrap = true;
+  private main: string[] = [];
+  private alternate: string[] = [];
+  private row = 0;
+  private resizeListeners = new Set<() => void>();
+
+  constructor(columns = 80, rows = 24) {
+    this.columns = columns;
+    this.rows = rows;
+  }
+
+  /** Lines on the page that is shown now, without colours, trailing blank lines left out. */
+  get lines(): string[] {
+    const page = this.isOnAlternatePage ? this.alternate : this.main;
+    const lines = Array.from(page, (line) => line ?? '');
+    while (lines.at(-1) === '') lines.pop();
+    return lines;
+  }
+
+  onResize = (listener: () => void): (() => void) => {
+    this.resizeListeners.add(listener);
+    return () => this.resizeListeners.delete(listener);
+  };
+
+  resize(columns: number, rows: number): void {
+    this.columns = columns;
+    this.rows = rows;
+    for (const listener of this.resizeListeners) listener();
+  }
+
+  write(text: string): boolean {
+    this.written += text;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal is made of control characters
+    for (const part of text.match(/\u001b\[[?\d;]*[A-Za-z]|\n|[^\u001b\n]+/g) ?? []) {
+      if (part.startsWith('\u001b[')) this.control(part.slice(2, -1), part.at(-1)!);
+      else if (part === '\n') this.row++;
+      else this.put(part);
+    }
+    return true;
+  }
+
+  private put(text: string): void {
+    const page = this.isOnAlternatePage ? this.alternate : this.main;
+    page[this.row] = (page[this.row] ?? '') + text;
+  }
+
+  private control(argument: string, command: string): void {
+    if (command === 'h' || command === 'l') this.mode(argument, command === 'h');
+    else if (command === 'H') {
+      this.row = Number(argument.split(';')[0]) - 1;
+      this.alternate[this.row] = '';
+    } else if (command === 'J') {
+      if (argument === '2') this.alternate = [];
+      else this.alternate.length = Math.min(this.alternate.length, this.row);
+    } else if (command !== 'K' && command !== 'm')
+      throw new Error(`the terminal does not know ESC[${argument}${command}`);
+  }
+
+  private mode(argument: string, on: boolean): void {
+    if (argument === '?25') this.isCursorShown = on;
+    else if (argument === '?7') this.doesWrap = on;
+    else if (argument === '?1049') {
+      this.isOnAlternatePage = on;
+      this.row = on ? 0 : this.main.length;
+      if (on) this.alternate = [];
+    } else throw new Error(`the terminal does not know mode ${argument}`);
+  }
+}
