@@ -142,6 +142,8 @@ export interface TagSource<T> {
   readonly options: T;
   /** Options that the tag inherits from its device: the validated keys of `deviceShape`. */
   readonly deviceOptions: Record<string, unknown>;
+  /** The validated options of every tag of the device by name, for options that name another tag (`scaleFrom`). */
+  readonly siblings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /**

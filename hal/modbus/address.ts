@@ -36,6 +36,11 @@ export interface ModbusAddress {
   readonly bit: number | undefined;
   /** Raw bit patterns that mean "no value", as unsigned numbers of the value's width. */
   readonly invalid: readonly bigint[];
+  /**
+   * Register of the same table whose int16 is the power of ten that the raw value is multiplied by (SunSpec `sunssf`).
+   * It is read by the same request as the value, so that both belong together; undefined: no such register.
+   */
+  readonly scaleAt?: number | undefined;
   /** Deadline of one request to this device, ms; undefined: the channel's. */
   readonly timeoutMs: number | undefined;
   /** Largest block this device answers, registers and bits; undefined: 125 and 2000. */

@@ -1,0 +1,149 @@
+import type { Checked } from '../../src/core/checked.ts';
+import { failed, passed } from '../../src/core/checked.ts';
+import type { Value } from '../../src/core/reading.ts';
+import type { ModbusAddress, ModbusType, Order } from './address.ts';
+import { isByteSwapped, isPrintable, SCALE_FACTOR_LIMIT, swapBytes } from './decode.ts';
+
+/** What a division by the tag's scale may leave behind; a value this near to an integer is that integer. */
+const INTEGER_TOLERANCE = 1e-6;
+
+/** The largest finite float32, IEEE 754: (2 − 2⁻²³) · 2¹²⁷. */
+const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
+
+/** Least and greatest value of the integer types. */
+const RANGES: Partial<Record<ModbusType, readonly [bigint, bigint]>> = {
+  int16: [-(2n ** 15n), 2n ** 15n - 1n],
+  uint16: [0n, 2n ** 16n - 1n],
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint64: [0n, 2n ** 64n - 1n],
+  bcd16: [0n, 9999n],
+  bcd32: [0n, 99_999_999n],
+};
+
+/**
+ * The registers of a value in wire order, each as a host number; `decodeRegisters` gives the value back.
+ *
+ * A coil gives one number, 0 or 1. A bit of a register gives that register with every other bit 0: write it under the
+ * mask of the bit. A float32 takes the nearest value it can hold. Refused, with the remedy: a value of another kind, out
+ * of the type's range, not whole for an integer, equal to a pattern of `invalid`, text that would not read back as it
+ * is, and any value with `scaleAt`, because its raw value depends on another register: see `encodeScaled`.
+ */
+export function encodeValue(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  if (address.scaleAt !== undefined) {
+    return failed([], `the value is scaled by register ${address.scaleAt}: read that register first`);
+  }
+  return encodeRaw(value, address);
+}
+
+/**
+ * `encodeValue` for a value with `scaleAt`: the registers of the raw value, which is value / 10^exponent.
+ *
+ * @param exponent what the scale factor register holds, −10…10
+ */
+export function encodeScaled(value: number, exponent: number, address: ModbusAddress): Checked<Uint16Array> {
+  if (!Number.isInteger(exponent) || Math.abs(exponent) > SCALE_FACTOR_LIMIT) {
+    return failed([], `the scale factor register holds ${exponent}; it must be an exponent from -10 to 10`);
+  }
+  return encodeRaw(exponent < 0 ? value * 10 ** -exponent : value / 10 ** exponent, address);
+}
+
+function encodeRaw(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  switch (address.type) {
+    case 'bool':
+      return encodeBool(value, address);
+    case 'string':
+      return encodeText(value, address);
+    case 'float32':
+    case 'float64':
+      return encodeFloat(value, address);
+    default:
+      return encodeInteger(value, address);
+  }
+}
+
+function encodeBool(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  if (value !== true && value !== false && value !== 0 && value !== 1) {
+    return failed([], `${show(value)} is neither true nor false`);
+  }
+  const register = value ? 1 << (address.bit ?? 0) : 0;
+  const isCoil = address.table === 'coil' || address.table === 'discrete';
+  return isCoil ? passed(Uint16Array.of(register)) : withPattern(BigInt(register), address);
+}
+
+function encodeInteger(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  const whole = wholeNumber(value);
+  const [least, greatest] = RANGES[address.type]!;
+  if (whole === undefined) return failed([], `${address.type} takes whole numbers; got ${show(value)}`);
+  if (whole < least || whole > greatest) {
+    return failed([], `${address.type} takes ${least} to ${greatest}; got ${show(value)}`);
+  }
+  if (address.type === 'bcd16' || address.type === 'bcd32') return withPattern(BigInt(`0x${whole}`), address);
+  return withPattern(BigInt.asUintN(address.count * 16, whole), address);
+}
+
+function wholeNumber(value: Value): bigint | undefined {
+  if (typeof value === 'bigint') return value;
+  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+  const nearest = Math.round(value);
+  return Math.abs(value - nearest) <= INTEGER_TOLERANCE ? BigInt(nearest) : undefined;
+}
+
+function encodeFloat(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    return failed([], `${address.type} takes a finite number; got ${show(value)}`);
+  }
+  const view = new DataView(new ArrayBuffer(8));
+  if (address.type === 'float64') {
+    view.setFloat64(0, value);
+    return withPattern(view.getBigUint64(0), address);
+  }
+  if (!Number.isFinite(Math.fround(value))) {
+    return failed([], `float32 takes ${-FLOAT32_MAX} to ${FLOAT32_MAX}; got ${show(value)}`);
+  }
+  view.setFloat32(0, value);
+  return withPattern(BigInt(view.getUint32(0)), address);
+}
+
+function encodeText(value: Value, address: ModbusAddress): Checked<Uint16Array> {
+  if (typeof value !== 'string') return failed([], `a text is needed; got ${show(value)}`);
+  if (value.startsWith(' ') || value.endsWith(' ')) {
+    return failed([], 'spaces at the ends of a text do not read back: leave them out');
+  }
+  if (!isPrintable(value)) return failed([], 'the text has control characters: leave them out');
+  const text = Buffer.from(value, 'utf8');
+  // A lone surrogate has no UTF-8 form and would be replaced.
+  if (text.toString('utf8') !== value) return failed([], 'the text is not valid Unicode');
+  const size = address.count * 2;
+  if (text.length > size) return failed([], `the text has ${text.length} bytes; its registers hold ${size}`);
+  // An empty text is written as spaces, because a leading NUL means "not set".
+  const bytes = new Uint8Array(size).fill(text.length === 0 ? 0x20 : 0);
+  bytes.set(text);
+  if (isByteSwapped(address.order)) swapBytes(bytes);
+  return passed(
+    Uint16Array.from({ length: address.count }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!),
+  );
+}
+
+/** Lays an unsigned pattern of the value's width out in its order, unless it is one that means "no value". */
+function withPattern(pattern: bigint, address: ModbusAddress): Checked<Uint16Array> {
+  if (address.type !== 'bool' && address.invalid.includes(pattern)) {
+    return failed([], `0x${pattern.toString(16)} is the device's pattern for "no value": write another value`);
+  }
+  const registers = new Uint16Array(address.count);
+  for (let index = 0; index < address.count; index++) {
+    const shift = BigInt((address.count - 1 - index) * 16);
+    registers[index] = ordered(Number((pattern >> shift) & 0xffffn), address.order);
+  }
+  if (address.order === 'CDAB' || address.order === 'DCBA') registers.reverse();
+  return passed(registers);
+}
+
+function ordered(register: number, order: Order): number {
+  return isByteSwapped(order) ? ((register & 0xff) << 8) | (register >> 8) : register;
+}
+
+function show(value: Value): string {
+  return typeof value === 'string' ? `"${value.slice(0, 40)}"` : String(value);
+}

@@ -1,0 +1,142 @@
+import { type Checked, failed, passed } from '../../src/core/checked.ts';
+import type { ModbusType, Table } from './address.ts';
+
+/** Where a tag is: table, zero-based protocol address, and the bit of a register if one is named. */
+export interface Location {
+  readonly table: Table;
+  readonly start: number;
+  readonly bit: number | undefined;
+}
+
+const LAST_ADDRESS = 65_535;
+
+/** What technicians and manuals call the tables. */
+const ALIASES: Record<string, Table> = {
+  coils: 'coil',
+  co: 'coil',
+  di: 'discrete',
+  discretes: 'discrete',
+  contact: 'discrete',
+  ir: 'input',
+  inputs: 'input',
+  hr: 'holding',
+  holdings: 'holding',
+  register: 'holding',
+  reg: 'holding',
+};
+
+const MODICON_TABLES: Record<string, Table> = { '0': 'coil', '1': 'discrete', '3': 'input', '4': 'holding' };
+
+const EXAMPLES = 'write "holding:100" (protocol address, from 0) or the Modicon number in quotes, "40101"';
+
+/**
+ * Reads an address as a technician writes it: `coil:N`, `discrete:N`, `input:N`, `holding:N` with the protocol address N
+ * from 0 to 65535 (decimal, or hexadecimal with 0x), `holding:N.B` and `input:N.B` for bit B, 0 the least significant;
+ * or the one-based Modicon number in 5 or 6 digits.
+ */
+export function parseLocation(text: unknown): Checked<Location> {
+  if (typeof text === 'number') return failed(['address'], `write the address in quotes; ${EXAMPLES}`);
+  if (typeof text !== 'string') return failed(['address'], `the tag has no address: ${EXAMPLES}`);
+  const named = /^([A-Za-z]+)\s*:\s*(-?(?:0[xX][0-9a-fA-F]+|\d+))(?:\.(\d+))?$/.exec(text.trim());
+  if (named) return parseNamed(named[1]!, named[2]!, named[3]);
+  const digits = /^(\d+)(\.\d+)?$/.exec(text.trim());
+  if (digits) return parseModicon(digits[1]!, digits[2]);
+  return failed(['address'], `"${text.slice(0, 60)}" is no Modbus address: ${EXAMPLES}`);
+}
+
+/** Registers that a value of the type takes; a string says so itself. */
+export function registersOf(type: ModbusType): number {
+  switch (type) {
+    case 'int64':
+    case 'uint64':
+    case 'float64':
+      return 4;
+    case 'int32':
+    case 'uint32':
+    case 'float32':
+    case 'bcd32':
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+function parseNamed(word: string, digits: string, bitDigits: string | undefined): Checked<Location> {
+  const table = (['coil', 'discrete', 'input', 'holding'] as const).find((known) => known === word);
+  if (!table) {
+    const meant = ALIASES[word.toLowerCase()] ?? ALIASES[`${word.toLowerCase()}s`];
+    return failed(
+      ['address'],
+      meant
+        ? `"${word}" is no table: did you mean "${meant}:${digits}"?`
+        : `"${word}" is no table: write coil, discrete, input or holding`,
+    );
+  }
+  const start = Number(digits);
+  if (digits.startsWith('-')) {
+    return failed(
+      ['address'],
+      `${table}:${digits} is below 0: protocol addresses count from 0, so register 1 is ${table}:0`,
+    );
+  }
+  if (start > LAST_ADDRESS) return failed(['address'], tooHigh(table, digits));
+  if (bitDigits === undefined) return passed({ table, start, bit: undefined });
+  if (table === 'coil' || table === 'discrete') {
+    return failed(['address'], `a ${table} is one bit already: write "${table}:${start}"`);
+  }
+  const bit = Number(bitDigits);
+  if (bit > 15) {
+    return failed(
+      ['address'],
+      `a register has bits 0 to 15, 0 the lowest: bit ${bit} of a 32-bit value at ${table}:${start} is in the other register, ${table}:${start + 1}.${bit % 16} or with the words swapped ${table}:${start}.${bit % 16}`,
+    );
+  }
+  return passed({ table, start, bit });
+}
+
+/** Says what a number above 65535 most likely is. */
+function tooHigh(table: Table, digits: string): string {
+  const modicon = modiconLocation(digits);
+  if (modicon) {
+    return `protocol addresses end at ${LAST_ADDRESS}; ${digits} looks like a Modicon number: write "${digits}" alone, or "${modicon.table}:${modicon.start}", which is the same`;
+  }
+  return `protocol addresses end at ${LAST_ADDRESS}; ${table}:${digits} does not exist`;
+}
+
+function parseModicon(digits: string, bitPart: string | undefined): Checked<Location> {
+  const location = modiconLocation(digits);
+  if (location) {
+    if (bitPart === undefined) return passed(location);
+    return failed(
+      ['address'],
+      `a Modicon number has no bit: write "${location.table}:${location.start}${bitPart}", with bit 0 the lowest`,
+    );
+  }
+  if (digits.length !== 5 && digits.length !== 6) {
+    return failed(
+      ['address'],
+      `${digits} names no table: write "holding:${Number(digits)}" if it is a protocol address (from 0), or all 5 or 6 digits of the Modicon number, such as "40001"`,
+    );
+  }
+  const table = MODICON_TABLES[digits[0]!];
+  if (!table) {
+    return failed(
+      ['address'],
+      `no table begins with ${digits[0]}: Modicon numbers begin with 0 (coil), 1 (discrete), 3 (input) or 4 (holding)`,
+    );
+  }
+  if (Number(digits.slice(1)) === 0) {
+    return failed(
+      ['address'],
+      `Modicon numbers count from 1: the first ${table} is "${digits.slice(0, -1)}1", which is ${table}:0`,
+    );
+  }
+  return failed(['address'], `Modicon numbers end at ${digits[0]}65536; "${digits}" does not exist`);
+}
+
+function modiconLocation(digits: string): Location | undefined {
+  if (!/^[0134](?:\d{4}|\d{5})$/.test(digits)) return undefined;
+  const number = Number(digits.slice(1));
+  if (number < 1 || number > LAST_ADDRESS + 1) return undefined;
+  return { table: MODICON_TABLES[digits[0]!]!, start: number - 1, bit: undefined };
+}

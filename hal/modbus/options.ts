@@ -1,0 +1,230 @@
+import { z } from 'zod';
+import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { durationField } from '../../src/core/fields.ts';
+import type { TagSource } from '../driver.ts';
+import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS, type Order, type Table } from './address.ts';
+import { parseLocation, registersOf } from './location.ts';
+import { parseInvalid } from './sentinel.ts';
+
+const LAST_ADDRESS = 65_535;
+
+const typeField = z.enum(MODBUS_TYPES, { error: `expected one of ${MODBUS_TYPES.join(', ')}` });
+const orderField = z.enum(ORDERS, { error: `expected one of ${ORDERS.join(', ')}` });
+
+const patternField = z.union([z.int(), z.string()], {
+  error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
+});
+
+/** Keys of a device on a Modbus channel. */
+export const modbusDeviceShape = {
+  unit: z
+    .int({
+      error:
+        'expected the unit id (station address) of the device, 1 to 247; a Modbus TCP device without one usually answers to 1, 255 or 0',
+    })
+    .min(0, 'unit ids go from 0 to 255')
+    .max(255, 'unit ids go from 0 to 255')
+    .describe('Unit id: 1 to 247 on a serial line. A Modbus TCP device that has none usually answers to 1, 255 or 0.'),
+  timeout: durationField('Longest wait for one answer of this device; default: the timeout of its channel.', {
+    min: '1ms',
+    max: '60s',
+  }).optional(),
+  maxRegisters: z
+    .int({ error: 'expected a whole number from 1 to 125' })
+    .min(1, 'at least 1')
+    .max(125, 'Modbus allows at most 125 registers a request')
+    .optional()
+    .describe('Most registers this device answers in one request; default 125.'),
+  maxBits: z
+    .int({ error: 'expected a whole number from 1 to 2000' })
+    .min(1, 'at least 1')
+    .max(2000, 'Modbus allows at most 2000 bits a request')
+    .optional()
+    .describe('Most coils or discrete inputs this device answers in one request; default 2000.'),
+  order: orderField.optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
+};
+
+/** Keys of a tag on a Modbus channel. */
+export const modbusTagShape = {
+  address: z
+    .string({
+      error: (issue) =>
+        typeof issue.input === 'number'
+          ? `write the address in quotes: "holding:${issue.input}" for the protocol address, or "${issue.input}" if this is the Modicon number (unquoted, a leading 0 is lost)`
+          : 'expected an address such as "holding:100" or "40101"',
+    })
+    .describe(
+      'coil:N, discrete:N, input:N or holding:N with the protocol address N from 0; holding:N.B for a bit; or a quoted Modicon number such as "40001".',
+    ),
+  type: typeField.optional().describe('Default: bool for coils, discrete inputs and bits, uint16 for registers.'),
+  order: orderField.optional().describe('Order of the bytes on the wire; default: that of the device, else ABCD.'),
+  length: z
+    .int({ error: 'expected the registers of the text, 1 to 125' })
+    .min(1, 'at least 1')
+    .max(125, 'at most 125')
+    .optional()
+    .describe('Registers of a string (two characters each).'),
+  invalid: z
+    .union([patternField, z.array(patternField).max(16, 'at most 16 patterns')], {
+      error: 'expected a raw bit pattern such as 0x8000, or a list of them',
+    })
+    .optional()
+    .describe('Raw values that mean "no value", compared before scaling: numbers, or text for more than 53 bits.'),
+  scaleFrom: z
+    .string({ error: 'expected the name of the tag that holds the scale factor' })
+    .optional()
+    .describe('SunSpec: the tag (int16, same device and table) whose value is the power of ten of this one.'),
+};
+
+/**
+ * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.
+ *
+ * @returns the address, or every problem, each at the key it belongs to and with what to write instead
+ */
+export function checkModbusTag(source: TagSource<Record<string, unknown>>): Checked<ModbusAddress> {
+  const { options, deviceOptions } = source;
+  const problems: Problem[] = [];
+  const unit = deviceOptions.unit;
+  if (typeof unit !== 'number') problems.push({ path: ['unit'], message: 'the device has no unit id: write unit: 1' });
+  const location = parseLocation(options.address);
+  if (!location.ok) return { ok: false, problems: [...problems, ...location.problems] };
+  const { table, start, bit } = location.value;
+
+  const form = checkForm(table, bit, start, options);
+  if (!form.ok) return { ok: false, problems: [...problems, ...form.problems] };
+  const { type, count } = form.value;
+  const invalid = parseInvalid(options.invalid, type);
+  if (!invalid.ok) problems.push(...invalid.problems);
+  if (start + count - 1 > LAST_ADDRESS) {
+    problems.push({
+      path: ['address'],
+      message: `${type} at ${table}:${start} needs ${count} registers and would run past the last one, ${LAST_ADDRESS}`,
+    });
+  }
+
+  const address: ModbusAddress = {
+    unit: typeof unit === 'number' ? unit : 0,
+    table,
+    start,
+    count,
+    type,
+    order: orderOf(options.order) ?? orderOf(deviceOptions.order) ?? 'ABCD',
+    bit,
+    invalid: invalid.ok ? invalid.value : [],
+    timeoutMs: numberOf(deviceOptions.timeout),
+    maxRegisters: numberOf(deviceOptions.maxRegisters),
+    maxBits: numberOf(deviceOptions.maxBits),
+  };
+  const scaled = checkScale(source, address);
+  if (!scaled.ok) problems.push(...scaled.problems);
+  else problems.push(...checkSize(scaled.value));
+  return scaled.ok && problems.length === 0 ? scaled : { ok: false, problems };
+}
+
+/** A line for a technician: `holding:100 = 40101, FC 3, int16`; more digits where five are too few. */
+export function describeModbusAddress(address: ModbusAddress): string {
+  const { table, start, bit, type, order, count } = address;
+  const { digit, functionCode } = TABLES[table];
+  const number = start + 1;
+  const modicon = `${digit}${String(number).padStart(number > 9999 ? 5 : 4, '0')}`;
+  const place = bit === undefined ? '' : `.${bit}`;
+  const shownOrder = order === 'ABCD' || table === 'coil' || table === 'discrete' ? '' : ` ${order}`;
+  const length = type === 'string' ? ` of ${count} registers` : '';
+  const scale = address.scaleAt === undefined ? '' : `, scaled by ${table}:${address.scaleAt}`;
+  const bitText = bit === undefined ? '' : ` bit ${bit}`;
+  return `${table}:${start}${place} = ${modicon}${bitText}, FC ${functionCode}, ${type}${length}${shownOrder}${scale}`;
+}
+
+const TABLES: Record<Table, { digit: string; functionCode: number }> = {
+  coil: { digit: '0', functionCode: 1 },
+  discrete: { digit: '1', functionCode: 2 },
+  input: { digit: '3', functionCode: 4 },
+  holding: { digit: '4', functionCode: 3 },
+};
+
+/** The type and the registers of the value, from the address's form, `type` and `length`. */
+function checkForm(
+  table: Table,
+  bit: number | undefined,
+  start: number,
+  options: Record<string, unknown>,
+): Checked<{ type: ModbusType; count: number }> {
+  const isBitTable = table === 'coil' || table === 'discrete';
+  const type = typeOf(options.type) ?? (isBitTable || bit !== undefined ? 'bool' : 'uint16');
+  const length = numberOf(options.length);
+  if (isBitTable && type !== 'bool') {
+    return failed(
+      ['type'],
+      `a ${table} is one bit and so a bool, not ${type}: did you mean holding:${start} or input:${start}?`,
+    );
+  }
+  if (bit !== undefined && type !== 'bool') {
+    return failed(['type'], `one bit is a bool, not ${type}: leave out ".${bit}" to read the whole register`);
+  }
+  if (!isBitTable && bit === undefined && type === 'bool') {
+    return failed(
+      ['type'],
+      `a register has 16 bits, and which one is meant is not said: write "${table}:${start}.0" for the lowest bit, or type: uint16 for the whole register`,
+    );
+  }
+  if (type === 'string' && length === undefined) {
+    return failed(['length'], 'a string needs its length in registers (two characters each), such as length: 8');
+  }
+  if (type !== 'string' && length !== undefined) {
+    return failed(['length'], `length belongs to type: string; ${type} always has the same length: leave it out`);
+  }
+  return passed({ type, count: length ?? registersOf(type) });
+}
+
+/** Resolves `scaleFrom` into the register it names. */
+function checkScale(source: TagSource<Record<string, unknown>>, address: ModbusAddress): Checked<ModbusAddress> {
+  const name = source.options.scaleFrom;
+  if (typeof name !== 'string') return passed(address);
+  const wrong = (message: string) => failed(['scaleFrom'], message);
+  if (address.type === 'bool' || address.type === 'string')
+    return wrong(`a ${address.type} is not scaled: leave scaleFrom out`);
+  if (name === source.name) return wrong('a tag cannot scale itself: name the tag that holds the scale factor');
+  const sibling = source.siblings?.[name];
+  if (!sibling) return wrong(`no tag "${name}" in this device: add it, with type: int16`);
+  const location = parseLocation(sibling.address);
+  if (!location.ok) return wrong(`the address of "${name}" is not right`);
+  if (sibling.type !== 'int16') return wrong(`"${name}" must have type: int16, as every SunSpec scale factor has`);
+  if (sibling.scaleFrom !== undefined) return wrong(`"${name}" is itself scaled: a scale factor is a plain number`);
+  if (location.value.table !== address.table) {
+    return wrong(
+      `"${name}" is in the ${location.value.table} table; it must be in ${address.table}, to be read together`,
+    );
+  }
+  return passed({ ...address, scaleAt: location.value.start });
+}
+
+/** Whether one request can hold the value, and its scale factor with it. */
+function checkSize(address: ModbusAddress): Problem[] {
+  const limit = address.maxRegisters ?? 125;
+  if (address.count > limit) {
+    return [
+      { path: ['length'], message: `the value has ${address.count} registers; the device answers ${limit} a request` },
+    ];
+  }
+  if (address.scaleAt === undefined) return [];
+  const size = Math.max(address.start + address.count, address.scaleAt + 1) - Math.min(address.start, address.scaleAt);
+  if (size <= limit) return [];
+  return [
+    {
+      path: ['scaleFrom'],
+      message: `the scale factor is ${size} registers away; one request must read both, and reads at most ${limit}`,
+    },
+  ];
+}
+
+function typeOf(option: unknown): ModbusType | undefined {
+  return MODBUS_TYPES.find((type) => type === option);
+}
+
+function orderOf(option: unknown): Order | undefined {
+  return ORDERS.find((order) => order === option);
+}
+
+function numberOf(option: unknown): number | undefined {
+  return typeof option === 'number' ? option : undefined;
+}
