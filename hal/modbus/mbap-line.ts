@@ -152,7 +152,10 @@ export class MbapLine implements Line {
     job.ask.counters.timeouts++;
     this.timeouts++;
     this.end(transaction, job, { kind: 'timeout' });
-    if (this.abandoned.size > MAX_ABANDONED) return this.giveUp('too many questions were left unanswered');
+    if (this.abandoned.size > MAX_ABANDONED) {
+      this.giveUp('too many questions were left unanswered');
+      return;
+    }
     if (this.timeouts >= SILENT_TIMEOUTS && nowMs - this.lastByteMs >= SILENT_MS)
       this.giveUp(`the connection is silent since ${Math.round((nowMs - this.lastByteMs) / 1000)} s`);
   }
@@ -172,7 +175,10 @@ export class MbapLine implements Line {
     this.lastByteMs = this.clock.monoMs();
     const stream = this.unread.length === 0 ? bytes : concatenated(this.unread, bytes);
     const scan = scanMbap(stream);
-    if (scan.kind === 'broken') return this.giveUp(`what came is no Modbus TCP: ${scan.why}`);
+    if (scan.kind === 'broken') {
+      this.giveUp(`what came is no Modbus TCP: ${scan.why}`);
+      return;
+    }
     // Copied: the transport may use its array again.
     const rest = stream.slice(scan.taken);
     for (const frame of scan.frames) {
@@ -185,10 +191,16 @@ export class MbapLine implements Line {
 
   private onFrame(frame: MbapFrame): void {
     const job = this.underWay.get(frame.transaction);
-    if (!job) return this.onUnknown(frame);
+    if (!job) {
+      this.onUnknown(frame);
+      return;
+    }
     const { ask } = job;
     const judged = judgePdu(ask.question, frame.pdu);
-    if (frame.unit !== ask.question.unit || judged.kind === 'other') return this.onMismatch(ask.counters);
+    if (frame.unit !== ask.question.unit || judged.kind === 'other') {
+      this.onMismatch(ask.counters);
+      return;
+    }
     this.mismatches = this.timeouts = 0;
     const { sentMs } = job;
     const receivedMs = this.lastByteMs;

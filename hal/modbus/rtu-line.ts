@@ -56,6 +56,9 @@ export class RtuLine implements Line {
   private knownEcho = false;
   private sentMs = 0;
   private startedMs = 0;
+  private deadlineMs = 0;
+  /** Silence to keep before the next question: longer after anything but a clean answer. */
+  private silenceMs: number;
   private lastByteMs = Number.NEGATIVE_INFINITY;
   private endedMs = Number.NEGATIVE_INFINITY;
   private cancelDeadline = NOTHING;
@@ -68,6 +71,7 @@ export class RtuLine implements Line {
     this.timing = timing;
     this.clock = clock;
     this.owed = new OwedReplies(timing.lateReplyWindowMs);
+    this.silenceMs = timing.silenceMs;
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -121,7 +125,8 @@ export class RtuLine implements Line {
       const untilMs = this.owed.waitUntil(job.ask, nowMs);
       if (untilMs === undefined) {
         this.queue.splice(index, 1);
-        return this.begin(job, nowMs);
+        this.begin(job, nowMs);
+        return;
       }
       if (waiting) {
         this.queue.splice(index, 1);
@@ -142,13 +147,17 @@ export class RtuLine implements Line {
 
   /** The silence runs from the last byte on the line, whoever sent it. */
   private sendWhenSilent(): void {
-    const { silenceMs, pauseMs } = this.timing;
-    const dueMs = Math.max(this.lastByteMs + silenceMs, this.endedMs + silenceMs + pauseMs);
+    const { silenceMs } = this;
+    const dueMs = Math.max(this.lastByteMs + silenceMs, this.endedMs + this.timing.silenceMs + this.timing.pauseMs);
     this.cancelGap = atInstant(this.clock, dueMs, () => {
       const nowMs = this.clock.monoMs();
       if (nowMs < this.lastByteMs + silenceMs - 1e-6) {
-        if (nowMs - this.startedMs > BABBLE_MS) return this.giveUpOnBabble();
-        return this.sendWhenSilent();
+        if (nowMs - this.startedMs > BABBLE_MS) {
+          this.giveUpOnBabble();
+          return;
+        }
+        this.sendWhenSilent();
+        return;
       }
       this.send(nowMs);
     });
@@ -164,8 +173,8 @@ export class RtuLine implements Line {
     this.isAwaiting = true;
     this.sentMs = nowMs;
     ask.counters.requests++;
-    const deadlineMs = ask.timeoutMs + this.wireMs(question);
-    this.cancelDeadline = this.clock.after(deadlineMs, () => this.onDeadline());
+    this.deadlineMs = ask.timeoutMs + this.wireMs(question);
+    this.cancelDeadline = this.clock.after(this.deadlineMs, () => this.onDeadline());
     this.transport.write(question.frame);
   }
 
@@ -179,15 +188,22 @@ export class RtuLine implements Line {
   private onBytes(bytes: Uint8Array): void {
     const nowMs = this.clock.monoMs();
     this.lastByteMs = nowMs;
-    if (!this.isAwaiting) return this.onUnsolicited(bytes, nowMs);
+    if (!this.isAwaiting) {
+      this.onUnsolicited(bytes, nowMs);
+      return;
+    }
     if (this.received + bytes.length > BUFFER_BYTES) {
       this.owed.add(this.current!.ask, nowMs);
-      return this.end({ kind: 'garbled', detail: 'far more bytes came than the answer has: another master, or noise' });
+      this.end({ kind: 'garbled', detail: 'far more bytes came than the answer has: another master, or noise' });
+      return;
     }
     this.buffer.set(bytes, this.received);
     this.received += bytes.length;
     const scan = this.scan(false);
-    if (scan.kind !== 'more') return this.onAnswer(scan, nowMs);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, nowMs);
+      return;
+    }
     this.cancelQuiet();
     this.cancelQuiet = scan.clean ? NOTHING : this.clock.after(QUIET_MS, () => this.onQuiet());
   }
@@ -211,7 +227,10 @@ export class RtuLine implements Line {
   /** The bytes stopped: what looked like the beginning of something longer is not. */
   private onQuiet(): void {
     const scan = this.scan(true);
-    if (scan.kind !== 'more') return this.onAnswer(scan, this.lastByteMs);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, this.lastByteMs);
+      return;
+    }
     if (!scan.damaged) return;
     // The answer did come, in full length, but damaged: nothing more is owed than before.
     this.owed.settle(this.current!.ask, this.clock.monoMs());
@@ -221,8 +240,18 @@ export class RtuLine implements Line {
   }
 
   private onDeadline(): void {
+    const nowMs = this.clock.monoMs();
+    const flowsUntilMs = this.lastByteMs + QUIET_MS;
+    // An answer that is on its way is heard out: to speak into it would garble two.
+    if (this.received > 0 && nowMs < flowsUntilMs && nowMs - this.sentMs < this.deadlineMs + BABBLE_MS) {
+      this.cancelDeadline = this.clock.after(flowsUntilMs - nowMs, () => this.onDeadline());
+      return;
+    }
     const scan = this.scan(true);
-    if (scan.kind !== 'more') return this.onAnswer(scan, this.lastByteMs);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, this.lastByteMs);
+      return;
+    }
     const { ask } = this.current!;
     this.owed.add(ask, this.clock.monoMs());
     this.countOddities(scan.oddities);
@@ -246,7 +275,8 @@ export class RtuLine implements Line {
     countResponse(ask.counters, elapsedMs);
     if (scan.kind === 'exception') {
       countException(ask.counters, scan.code);
-      return this.end({ kind: 'exception', code: scan.code, sentMs, receivedMs, thoughtMs });
+      this.end({ kind: 'exception', code: scan.code, sentMs, receivedMs, thoughtMs });
+      return;
     }
     // The buffer is used again for the next question.
     this.end({ kind: 'answer', data: scan.data.slice(), sentMs, receivedMs, thoughtMs });
@@ -282,6 +312,8 @@ export class RtuLine implements Line {
     if (this.isAwaiting) this.counters.busyMs += nowMs - this.sentMs;
     this.isAwaiting = false;
     this.endedMs = this.lastByteMs > this.sentMs ? this.lastByteMs : nowMs;
+    const isClean = outcome.kind === 'answer' || outcome.kind === 'exception';
+    this.silenceMs = isClean ? this.timing.silenceMs : Math.max(this.timing.silenceMs, QUIET_MS);
     this.current = undefined;
     job.settle(outcome);
     this.pump();
