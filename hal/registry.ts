@@ -1,29 +1,9 @@
-import { passed } from '../src/core/checked.ts';
-import type { Driver, DriverType } from './driver.ts';
+import type { DriverType } from './driver.ts';
+import { mock } from './mock/mock.ts';
+import { modbusRtu, modbusTcp } from './modbus/types.ts';
 
-const standIn = (type: string): DriverType => ({
-  type,
-  simulated: type === 'mock',
-  channelShape: {},
-  deviceShape: {},
-  tagShape: {},
-  checkChannel: passed,
-  checkTag: ({ options }) => passed(options.address),
-  describeAddress: String,
-  isEventful: () => false,
-  estimate: () => ({ requests: [] }),
-  create: (_channel, { clock }): Driver => ({
-    concurrency: 1,
-    connect: async () => {},
-    plan: (tags) => [tags],
-    read: async (tags) =>
-      tags.map((tag) => ({
-        at: { wallMs: clock.wallMs(), monoMs: clock.monoMs() },
-        ok: true,
-        value: tag.address as number,
-      })),
-    close: async () => {},
-  }),
-});
-
-export const DRIVERS: readonly DriverType[] = [standIn('mock'), standIn('modbus-tcp')];
+/**
+ * Every kind of channel there is. Each type keeps its own channel and address to itself, which only it can make and
+ * read.
+ */
+export const DRIVERS: readonly DriverType[] = [modbusTcp, modbusRtu, mock] as unknown as readonly DriverType[];

@@ -25,10 +25,10 @@ export const modbusDeviceShape = {
     .min(0, 'unit ids go from 0 to 255')
     .max(255, 'unit ids go from 0 to 255')
     .describe('Unit id: 1 to 247 on a serial line. A Modbus TCP device that has none usually answers to 1, 255 or 0.'),
-  timeout: durationField
-    .refine((timeoutMs) => timeoutMs >= 1 && timeoutMs <= 60_000, 'a timeout goes from 1ms to 60s')
-    .optional()
-    .describe('Longest wait for one answer of this device; default: the timeout of its channel.'),
+  timeout: durationField('Longest wait for one answer of this device; default: the timeout of its channel.', {
+    min: '1ms',
+    max: '60s',
+  }).optional(),
   maxRegisters: z
     .int({ error: 'expected a whole number from 1 to 125' })
     .min(1, 'at least 1')

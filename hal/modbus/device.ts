@@ -1,0 +1,81 @@
+import type { Clock } from '../../src/core/clock.ts';
+import type { ModbusAddress } from './address.ts';
+import { type ModbusRequest, questionOf } from './frame.ts';
+import type { Line, Outcome } from './line.ts';
+import { isBusy } from './result.ts';
+import { type DeviceCounters, newCounters } from './statistics.ts';
+import { answered, deadlineMs, noResponseTimes, type ResponseTimes, timedOut } from './timeout.ts';
+
+/** Rests before a busy device is asked again, ms; after the last it is `device-busy`. The line serves others meanwhile. */
+const BUSY_RESTS_MS = [50, 100, 200];
+
+/** What is known and counted of one device of a channel. */
+export interface DeviceState {
+  readonly counters: DeviceCounters;
+  times: ResponseTimes;
+  configuredMs: number;
+}
+
+/** A device nobody has spoken to. */
+export function newDevice(configuredMs: number): DeviceState {
+  return { counters: newCounters(), times: noResponseTimes, configuredMs };
+}
+
+/** The deadline that a device has now, ms beyond the wire time. */
+export function timeoutMsOf(device: DeviceState): number {
+  return deadlineMs(device.times, device.configuredMs);
+}
+
+/** How a question is put: over which line, how often again. */
+export interface Asking {
+  readonly line: Line;
+  readonly clock: Clock;
+  /** Tries after the first, for timeouts and damaged answers. */
+  readonly retries: number;
+}
+
+/**
+ * Asks one question until it is answered, refused, or tried often enough. `sentMs` of the outcome is that of the first
+ * try: its answer may be the one that came.
+ *
+ * @throws the signal's reason while it waits for a busy device
+ */
+export async function askDevice(
+  asking: Asking,
+  device: DeviceState,
+  request: ModbusRequest,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const question = questionOf(request);
+  const attemptOf = {};
+  let firstSentMs: number | undefined;
+  let rests = 0;
+  for (let retries = 0; ; ) {
+    const startedMs = asking.clock.monoMs();
+    const ask = { question, timeoutMs: timeoutMsOf(device), counters: device.counters, attemptOf };
+    const outcome = await asking.line.ask(ask);
+    switch (outcome.kind) {
+      case 'answer':
+        device.times = answered(device.times, outcome.thoughtMs);
+        return firstSentMs === undefined ? outcome : { ...outcome, sentMs: firstSentMs };
+      case 'exception':
+        if (!isBusy(outcome.code) || rests >= BUSY_RESTS_MS.length) return outcome;
+        await asking.clock.sleep(BUSY_RESTS_MS[rests++]!, signal);
+        break;
+      case 'timeout':
+      case 'garbled':
+        if (outcome.kind === 'timeout') device.times = timedOut(device.times);
+        if (retries++ >= asking.retries || signal.aborted) return outcome;
+        firstSentMs ??= startedMs;
+        break;
+      default:
+        return outcome;
+    }
+  }
+}
+
+/** The request that reads an address by itself, for reading back. */
+export function readRequestOf(address: ModbusAddress): ModbusRequest {
+  const { unit, table, start, count } = address;
+  return { kind: 'read', unit, table, start, count };
+}

@@ -1,0 +1,321 @@
+import type { Clock } from '../../src/core/clock.ts';
+import { NotConnected } from '../driver.ts';
+import { readDataBytes } from './frame.ts';
+import type { Ask, Line, LineCounters, Outcome } from './line.ts';
+import { OwedReplies } from './owed.ts';
+import { type Oddity, type RtuQuestion, type RtuScan, rtuQuestion, scanRtu } from './scan-rtu.ts';
+import { countException, countResponse } from './statistics.ts';
+import { atInstant } from './timing.ts';
+import type { Transport } from './transport.ts';
+
+/** Times of an RTU line, ms. */
+export interface RtuTiming {
+  /** One character on the wire; 0 where the wire is behind a network. */
+  readonly characterMs: number;
+  /** Least silence between frames, t3.5. */
+  readonly silenceMs: number;
+  /** Least time from the end of an answer to the next question, over the silence. */
+  readonly pauseMs: number;
+  readonly lateReplyWindowMs: number;
+}
+
+/** The questions handed to the line at once: one under way, one made ready or waiting out a late reply. */
+const CONCURRENCY = 2;
+
+/** What a line receives for one question, echo and noise included; more than four frames is no answer but babble. */
+const BUFFER_BYTES = 1024;
+
+/** After this long without a byte no more of a frame will come: USB adapters hand over what they have every 16 ms. */
+const QUIET_MS = 25;
+
+/** A line that is never silent for this long is used by somebody else, or noise. */
+const BABBLE_MS = 2000;
+
+interface Job {
+  readonly ask: Ask;
+  readonly question: RtuQuestion;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+const NOTHING = (): void => {};
+
+/** A line of RTU frames: a serial port, or a TCP connection that carries the same bytes. */
+export class RtuLine implements Line {
+  readonly counters: LineCounters = { unsolicitedBytes: 0, echoes: 0, busyMs: 0 };
+  readonly concurrency = CONCURRENCY;
+  private readonly clock: Clock;
+  private readonly transport: Transport;
+  private readonly timing: RtuTiming;
+  private readonly owed: OwedReplies;
+  private readonly queue: Job[] = [];
+  private readonly buffer = new Uint8Array(BUFFER_BYTES);
+  private received = 0;
+  private current: Job | undefined;
+  private isOpen = false;
+  private isAwaiting = false;
+  private knownEcho = false;
+  private sentMs = 0;
+  private startedMs = 0;
+  private deadlineMs = 0;
+  /** Silence to keep before the next question: longer after anything but a clean answer. */
+  private silenceMs: number;
+  private lastByteMs = Number.NEGATIVE_INFINITY;
+  private endedMs = Number.NEGATIVE_INFINITY;
+  private cancelDeadline = NOTHING;
+  private cancelGap = NOTHING;
+  private cancelQuiet = NOTHING;
+  private cancelWait = NOTHING;
+
+  constructor(transport: Transport, timing: RtuTiming, clock: Clock) {
+    this.transport = transport;
+    this.timing = timing;
+    this.clock = clock;
+    this.owed = new OwedReplies(timing.lateReplyWindowMs);
+    this.silenceMs = timing.silenceMs;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.transport.connect(
+      { onBytes: (bytes) => this.onBytes(bytes), onLost: (lost) => this.onLost(lost) },
+      signal,
+    );
+    this.isOpen = true;
+    // Whoever spoke before we listened may still be speaking.
+    this.lastByteMs = this.clock.monoMs();
+  }
+
+  ask(ask: Ask): Promise<Outcome> {
+    return new Promise((resolve) => {
+      if (!this.isOpen)
+        return resolve({ kind: 'lost', cause: new NotConnected('the line is not open. Connect first.') });
+      this.queue.push({ ask, question: rtuQuestion(ask.question), settle: resolve });
+      this.pump();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.endAll(new NotConnected('the line was closed.'));
+    await this.transport.close();
+  }
+
+  private onLost(lost: NotConnected): void {
+    this.endAll(lost);
+  }
+
+  private endAll(cause: NotConnected): void {
+    this.isOpen = false;
+    this.isAwaiting = false;
+    this.cancelTimers();
+    this.cancelWait();
+    const jobs = this.current ? [this.current, ...this.queue] : [...this.queue];
+    if (this.current) this.owed.add(this.current.ask, this.clock.monoMs());
+    this.current = undefined;
+    this.queue.length = 0;
+    for (const job of jobs) job.settle({ kind: 'lost', cause });
+  }
+
+  /** Takes the first question that may be asked now; lets one wait for its unit's late reply, and no more. */
+  private pump(): void {
+    if (this.current || !this.isOpen) return;
+    this.cancelWait();
+    const nowMs = this.clock.monoMs();
+    let waiting: { untilMs: number } | undefined;
+    for (let index = 0; index < this.queue.length; ) {
+      const job = this.queue[index]!;
+      const untilMs = this.owed.waitUntil(job.ask, nowMs);
+      if (untilMs === undefined) {
+        this.queue.splice(index, 1);
+        this.begin(job, nowMs);
+        return;
+      }
+      if (waiting) {
+        this.queue.splice(index, 1);
+        job.settle({ kind: 'not-asked', detail: 'its unit still owes the answer to an earlier question' });
+      } else {
+        waiting = { untilMs };
+        index++;
+      }
+    }
+    if (waiting) this.cancelWait = this.clock.after(waiting.untilMs - nowMs, () => this.pump());
+  }
+
+  private begin(job: Job, nowMs: number): void {
+    this.current = job;
+    this.startedMs = nowMs;
+    this.sendWhenSilent();
+  }
+
+  /** The silence runs from the last byte on the line, whoever sent it. */
+  private sendWhenSilent(): void {
+    const { silenceMs } = this;
+    const dueMs = Math.max(this.lastByteMs + silenceMs, this.endedMs + this.timing.silenceMs + this.timing.pauseMs);
+    this.cancelGap = atInstant(this.clock, dueMs, () => {
+      const nowMs = this.clock.monoMs();
+      if (nowMs < this.lastByteMs + silenceMs - 1e-6) {
+        if (nowMs - this.startedMs > BABBLE_MS) {
+          this.giveUpOnBabble();
+          return;
+        }
+        this.sendWhenSilent();
+        return;
+      }
+      this.send(nowMs);
+    });
+  }
+
+  private giveUpOnBabble(): void {
+    this.end({ kind: 'garbled', detail: 'the line is never silent: another master, or noise. Check the wiring' });
+  }
+
+  private send(nowMs: number): void {
+    const { ask, question } = this.current!;
+    this.received = 0;
+    this.isAwaiting = true;
+    this.sentMs = nowMs;
+    ask.counters.requests++;
+    this.deadlineMs = ask.timeoutMs + this.wireMs(question);
+    this.cancelDeadline = this.clock.after(this.deadlineMs, () => this.onDeadline());
+    this.transport.write(question.frame);
+  }
+
+  /** Time on the wire of a question, the silence after it, and its answer, ms. */
+  private wireMs(question: RtuQuestion): number {
+    const { request } = question;
+    const answerBytes = request.kind === 'read' ? 5 + readDataBytes(request.table, request.count) : 8;
+    return (question.frame.length + answerBytes) * this.timing.characterMs + this.timing.silenceMs;
+  }
+
+  private onBytes(bytes: Uint8Array): void {
+    const nowMs = this.clock.monoMs();
+    this.lastByteMs = nowMs;
+    if (!this.isAwaiting) {
+      this.onUnsolicited(bytes, nowMs);
+      return;
+    }
+    if (this.received + bytes.length > BUFFER_BYTES) {
+      this.owed.add(this.current!.ask, nowMs);
+      this.end({ kind: 'garbled', detail: 'far more bytes came than the answer has: another master, or noise' });
+      return;
+    }
+    this.buffer.set(bytes, this.received);
+    this.received += bytes.length;
+    const scan = this.scan(false);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, nowMs);
+      return;
+    }
+    this.cancelQuiet();
+    this.cancelQuiet = scan.clean ? NOTHING : this.clock.after(QUIET_MS, () => this.onQuiet());
+  }
+
+  private onUnsolicited(bytes: Uint8Array, nowMs: number): void {
+    this.counters.unsolicitedBytes += bytes.length;
+    if (bytes.length < 2) return;
+    const debtor = this.owed.debtorOf(bytes[0]!, bytes[1]!, nowMs);
+    if (debtor) debtor.lateReplies++;
+  }
+
+  private scan(quiet: boolean): RtuScan {
+    const { ask, question } = this.current!;
+    return scanRtu(this.buffer.subarray(0, this.received), question, {
+      quiet,
+      expectEcho: this.knownEcho,
+      believeExceptions: !this.owed.doubtsExceptions(ask, this.clock.monoMs()),
+    });
+  }
+
+  /** The bytes stopped: what looked like the beginning of something longer is not. */
+  private onQuiet(): void {
+    const scan = this.scan(true);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, this.lastByteMs);
+      return;
+    }
+    if (!scan.damaged) return;
+    // The answer did come, in full length, but damaged: nothing more is owed than before.
+    this.owed.settle(this.current!.ask, this.clock.monoMs());
+    this.countOddities(scan.oddities);
+    this.current!.ask.counters.garbled++;
+    this.end({ kind: 'garbled', detail: 'wrong checksum' });
+  }
+
+  private onDeadline(): void {
+    const nowMs = this.clock.monoMs();
+    const flowsUntilMs = this.lastByteMs + QUIET_MS;
+    // An answer that is on its way is heard out: to speak into it would garble two.
+    if (this.received > 0 && nowMs < flowsUntilMs && nowMs - this.sentMs < this.deadlineMs + BABBLE_MS) {
+      this.cancelDeadline = this.clock.after(flowsUntilMs - nowMs, () => this.onDeadline());
+      return;
+    }
+    const scan = this.scan(true);
+    if (scan.kind !== 'more') {
+      this.onAnswer(scan, this.lastByteMs);
+      return;
+    }
+    const { ask } = this.current!;
+    this.owed.add(ask, this.clock.monoMs());
+    this.countOddities(scan.oddities);
+    const heard = scan.oddities.some((oddity) => oddity.kind !== 'echo');
+    if (heard) {
+      this.end({ kind: 'garbled', detail: 'what came was not the answer' });
+    } else {
+      ask.counters.timeouts++;
+      this.end({ kind: 'timeout' });
+      this.transport.verify();
+    }
+  }
+
+  private onAnswer(scan: Exclude<RtuScan, { kind: 'more' }>, receivedMs: number): void {
+    const { ask, question } = this.current!;
+    const sentMs = this.sentMs;
+    const elapsedMs = receivedMs - sentMs;
+    const thoughtMs = Math.max(0, elapsedMs - this.wireMs(question));
+    this.owed.settle(ask, receivedMs);
+    this.countOddities(scan.oddities);
+    countResponse(ask.counters, elapsedMs);
+    if (scan.kind === 'exception') {
+      countException(ask.counters, scan.code);
+      this.end({ kind: 'exception', code: scan.code, sentMs, receivedMs, thoughtMs });
+      return;
+    }
+    // The buffer is used again for the next question.
+    this.end({ kind: 'answer', data: scan.data.slice(), sentMs, receivedMs, thoughtMs });
+  }
+
+  private countOddities(oddities: readonly Oddity[]): void {
+    const { counters } = this.current!.ask;
+    for (const oddity of oddities) {
+      if (oddity.kind === 'echo') {
+        this.knownEcho = true;
+        this.counters.echoes++;
+      } else if (oddity.kind === 'noise') {
+        counters.garbled++;
+      } else {
+        const debtor = this.owed.debtorOf(oddity.unit, oddity.code, this.clock.monoMs());
+        if (debtor) debtor.lateReplies++;
+        else counters.garbled++;
+      }
+    }
+  }
+
+  private cancelTimers(): void {
+    this.cancelDeadline();
+    this.cancelGap();
+    this.cancelQuiet();
+    this.cancelDeadline = this.cancelGap = this.cancelQuiet = NOTHING;
+  }
+
+  private end(outcome: Outcome): void {
+    this.cancelTimers();
+    const job = this.current!;
+    const nowMs = this.clock.monoMs();
+    if (this.isAwaiting) this.counters.busyMs += nowMs - this.sentMs;
+    this.isAwaiting = false;
+    this.endedMs = this.lastByteMs > this.sentMs ? this.lastByteMs : nowMs;
+    const isClean = outcome.kind === 'answer' || outcome.kind === 'exception';
+    this.silenceMs = isClean ? this.timing.silenceMs : Math.max(this.timing.silenceMs, QUIET_MS);
+    this.current = undefined;
+    job.settle(outcome);
+    this.pump();
+  }
+}

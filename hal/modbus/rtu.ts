@@ -1,0 +1,150 @@
+import { readdirSync, statSync } from 'node:fs';
+import { codeOf, messageOf } from '../../src/core/errors.ts';
+import { NotConnected } from '../driver.ts';
+import type { Transport, TransportEvents } from './transport.ts';
+
+/** A serial port and its settings. */
+export interface SerialSettings {
+  /** `/dev/serial/by-id/…` keeps its name when the adapter is plugged in again; any other path will do. */
+  readonly port: string;
+  readonly baud: number;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly dataBits: 7 | 8;
+  readonly stopBits: 1 | 2;
+}
+
+/** What of `serialport` is used: its binding, without the stream around it, which would only add delay. */
+interface PortBinding {
+  read(buffer: Buffer, offset: number, length: number): Promise<{ bytesRead: number }>;
+  write(buffer: Buffer): Promise<void>;
+  close(): Promise<void>;
+  readonly isOpen: boolean;
+}
+
+const READ_BYTES = 512;
+
+/** A serial port, opened for us alone. Any error ends it, so that an adapter can come back under its old name. */
+export function serialTransport(settings: SerialSettings): Transport {
+  let port: PortBinding | undefined;
+  let tell: TransportEvents | undefined;
+
+  const lose = (lost: NotConnected): void => {
+    const told = tell;
+    const closing = port;
+    tell = undefined;
+    port = undefined;
+    if (closing) void shut(closing);
+    told?.onLost(lost);
+  };
+
+  const readOn = async (reading: PortBinding): Promise<void> => {
+    const buffer = Buffer.alloc(READ_BYTES);
+    try {
+      while (port === reading) {
+        const { bytesRead } = await reading.read(buffer, 0, READ_BYTES);
+        if (port === reading) tell?.onBytes(buffer.subarray(0, bytesRead));
+      }
+    } catch (error) {
+      if (port === reading) lose(unplugged(settings.port, error));
+    }
+  };
+
+  return {
+    async connect(events, signal) {
+      signal.throwIfAborted();
+      if (port) await shut(port);
+      port = undefined;
+      const made = await opened(settings);
+      if (signal.aborted) {
+        await shut(made);
+        throw signal.reason;
+      }
+      port = made;
+      tell = events;
+      void readOn(made);
+    },
+    write(bytes) {
+      const writing = port;
+      if (!writing) return;
+      writing
+        .write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+        .catch((error: unknown) => port === writing && lose(unplugged(settings.port, error)));
+    },
+    verify() {
+      // The read of an adapter that was pulled out may never end: a port without its name is gone.
+      if (port && !exists(settings.port)) lose(unplugged(settings.port, undefined));
+    },
+    async close() {
+      const closing = port;
+      tell = undefined;
+      port = undefined;
+      if (closing) await shut(closing);
+    },
+  };
+}
+
+async function opened(settings: SerialSettings): Promise<PortBinding> {
+  const { SerialPort } = await import('serialport').catch((error: unknown) => {
+    throw new NotConnected(
+      `${settings.port}: serial ports need the package "serialport", which does not load here (${messageOf(error)}). Install it with: npm install serialport`,
+      { cause: error },
+    );
+  });
+  try {
+    return await SerialPort.binding.open({
+      path: settings.port,
+      baudRate: settings.baud,
+      parity: settings.parity,
+      dataBits: settings.dataBits,
+      stopBits: settings.stopBits,
+      lock: true,
+    });
+  } catch (error) {
+    throw new NotConnected(explained(settings.port, error), { cause: error });
+  }
+}
+
+async function shut(port: PortBinding): Promise<void> {
+  try {
+    if (port.isOpen) await port.close();
+  } catch {
+    // It is gone already, which is what was wanted.
+  }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function unplugged(path: string, error: unknown): NotConnected {
+  const cause = error === undefined ? '' : ` (${messageOf(error)})`;
+  return new NotConnected(`${path}: the port is gone${cause}. Is the adapter plugged in?`, { cause: error });
+}
+
+/** Cause and remedy of a failed open. The binding gives most causes as text only. */
+function explained(path: string, error: unknown): string {
+  const text = `${codeOf(error) ?? ''} ${messageOf(error)}`;
+  if (/EACCES|Permission denied/i.test(text))
+    return `${path}: permission denied. Add the user to the group "dialout": sudo usermod -aG dialout millgate`;
+  if (/ENOENT|No such file/i.test(text)) return `${path}: no such port. ${portsThere()}`;
+  if (/lock|EBUSY|busy|temporarily unavailable/i.test(text))
+    return `${path}: another program uses the port. Stop it; sudo fuser -v ${path} names it.`;
+  return `${path}: ${messageOf(error)}. Is this a serial port, and does it know these settings?`;
+}
+
+/** The ports there are, by the names that stay. */
+function portsThere(): string {
+  const named = listed('/dev/serial/by-id', /./);
+  const ports = named.length > 0 ? named : listed('/dev', /^tty(USB|ACM|AMA|S)\d+$/);
+  return ports.length > 0 ? `There are: ${ports.slice(0, 8).join(', ')}` : 'There is none; plug the adapter in.';
+}
+
+function listed(folder: string, pattern: RegExp): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => pattern.test(name))
+      .map((name) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}

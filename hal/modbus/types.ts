@@ -1,0 +1,108 @@
+import type { z } from 'zod';
+import { failed, passed } from '../../src/core/checked.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { ModbusAddress } from './address.ts';
+import {
+  bitsPerCharacter,
+  lineCostOf,
+  type ModbusChannel,
+  rtuChannel,
+  rtuChannelShape,
+  tcpChannel,
+  tcpChannelShape,
+} from './channel.ts';
+import { ModbusDriver } from './driver.ts';
+import { type Line, lateReplyWindowMsOf } from './line.ts';
+import { MbapLine } from './mbap-line.ts';
+import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './options.ts';
+import { planReads } from './plan.ts';
+import { serialTransport } from './rtu.ts';
+import { RtuLine } from './rtu-line.ts';
+import { tcpTransport } from './tcp.ts';
+import { characterMsOf, silenceMsOf } from './timing.ts';
+
+/** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
+const CONVERTER_SILENCE_MS = 2;
+
+/** A connection is given this long at least, whatever the timeout of an answer is. */
+const SHORTEST_CONNECT_MS = 3000;
+
+/** What both kinds of channel have in common. */
+const common = {
+  simulated: false,
+  deviceShape: modbusDeviceShape,
+  tagShape: modbusTagShape,
+  describeAddress: describeModbusAddress,
+  isEventful: () => false,
+  estimate: estimateModbus,
+  create: (channel: ModbusChannel, deps: Parameters<DriverType['create']>[1]) =>
+    new ModbusDriver(channel, lineOf(channel, deps.clock), deps),
+};
+
+/** Modbus RTU on a serial port. */
+export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
+  ...common,
+  type: 'modbus-rtu',
+  channelShape: rtuChannelShape,
+  checkChannel(options) {
+    const channel = rtuChannel(options as z.output<z.ZodObject<typeof rtuChannelShape>>);
+    if (channel.kind === 'serial' && channel.serial.dataBits === 7)
+      return failed(['dataBits'], 'Modbus RTU needs 8 data bits; 7 is for Modbus ASCII. Write dataBits: 8');
+    return passed(channel);
+  },
+  checkTag: (source) => checkModbusTag(source, 'rtu'),
+};
+
+/** Modbus TCP, and RTU frames over TCP. */
+export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
+  ...common,
+  type: 'modbus-tcp',
+  channelShape: tcpChannelShape,
+  checkChannel(options) {
+    const channel = tcpChannel(options as z.output<z.ZodObject<typeof tcpChannelShape>>);
+    if (channel.kind === 'tcp' && channel.framing === 'rtu' && channel.pipeline > 1)
+      return failed(['pipeline'], 'RTU frames have no transaction id: one question at a time. Leave pipeline out');
+    return passed(channel);
+  },
+  checkTag: (source) => checkModbusTag(source, 'tcp'),
+};
+
+/** The line of a channel; nothing is opened. */
+function lineOf(channel: ModbusChannel, clock: Clock): Line {
+  const { pauseMs } = channel;
+  const lateReplyWindowMs = lateReplyWindowMsOf(channel.timeoutMs);
+  if (channel.kind === 'serial') {
+    const { serial } = channel;
+    const timing = {
+      characterMs: characterMsOf(serial.baud, bitsPerCharacter(serial)),
+      silenceMs: silenceMsOf(serial.baud),
+      pauseMs,
+      lateReplyWindowMs,
+    };
+    return new RtuLine(serialTransport(serial), timing, clock);
+  }
+  const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
+  const transport = tcpTransport({ host: channel.host, port: channel.port, connectTimeoutMs }, clock);
+  if (channel.framing === 'tcp')
+    return new MbapLine(transport, { pipeline: channel.pipeline, pauseMs, lateReplyWindowMs }, clock);
+  return new RtuLine(transport, { characterMs: 0, silenceMs: CONVERTER_SILENCE_MS, pauseMs, lateReplyWindowMs }, clock);
+}
+
+/** The requests of one scan of all `tags`, nothing learned, and their line time. */
+function estimateModbus(channel: ModbusChannel, tags: readonly Tag<ModbusAddress>[]): PlanEstimate {
+  const cost = lineCostOf(channel);
+  const blocks = planReads(
+    tags.map(({ address }) => address),
+    [],
+    cost,
+  );
+  return {
+    requests: blocks.map(({ unit, table, start, count, members }) => ({
+      device: tags[members[0]!]!.device,
+      text: `unit ${unit} ${table}:${start}${count > 1 ? `…${start + count - 1}` : ''}`,
+      tags: members.map((member) => tags[member]!.id),
+      lineMs: cost.requestMs + count * (table === 'coil' || table === 'discrete' ? cost.bitMs : cost.registerMs),
+    })),
+  };
+}

@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Driver, isWritable, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import type { Value } from '../../src/core/reading.ts';
+
+/** A driver with the world it talks to. */
+export interface DriverHarness<A> {
+  readonly driver: Driver<A>;
+  /** Tags that can be read, of more than one request. */
+  readonly tags: readonly Tag<A>[];
+  /** Says what is wrong with a result of one of `tags`; undefined when nothing is. */
+  judge(tag: Tag<A>, result: ReadResult): string | undefined;
+  /** Tags of a device that is silent, if the line can have one. */
+  readonly silent?: readonly Tag<A>[];
+  /** A tag that takes a write, and what to write. */
+  readonly writable?: { readonly tag: Tag<A>; readonly value: Value };
+  /** Takes the other side of the line away, as pulling a plug does. */
+  cut?(): Promise<void> | void;
+  stop(): Promise<void>;
+}
+
+/** The rules of `hal/driver.ts`, as every driver keeps them. */
+export function describeDriverContract<A>(name: string, makeHarness: () => Promise<DriverHarness<A>>): void {
+  describe(`${name} keeps the driver contract`, () => {
+    let harness: DriverHarness<A>;
+    const { signal } = new AbortController();
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+    });
+    afterEach(async () => {
+      await harness.driver.close();
+      await harness.stop();
+    });
+
+    it('throws NotConnected when it is read before connect', async () => {
+      await expect(harness.driver.read(harness.tags, signal)).rejects.toThrow(NotConnected);
+    });
+
+    it('plans every tag into exactly one group', () => {
+      const groups = harness.driver.plan(harness.tags);
+      expect(
+        groups
+          .flat()
+          .map(({ id }) => id)
+          .sort(),
+      ).toEqual(harness.tags.map(({ id }) => id).sort());
+    });
+
+    it('answers one result a tag, in the order asked, and one instant a group', async () => {
+      await harness.driver.connect(signal);
+      for (const group of harness.driver.plan(harness.tags)) {
+        const results = await harness.driver.read(group, signal);
+        expect(results.map((result, index) => harness.judge(group[index]!, result))).toEqual(
+          group.map(() => undefined),
+        );
+        expect(new Set(results.map(({ at }) => at)).size).toBe(1);
+      }
+      const backwards = harness.tags.toReversed();
+      const results = await harness.driver.read(backwards, signal);
+      expect(results.map((result, index) => harness.judge(backwards[index]!, result)).filter(Boolean)).toEqual([]);
+    });
+
+    it('makes what a silent device does not say a result, by its own deadline', async () => {
+      if (!harness.silent) return expect(harness.driver.concurrency).toBeGreaterThan(0);
+      await harness.driver.connect(signal);
+      const results = await harness.driver.read(harness.silent, signal);
+      expect(results.map((result) => result.ok)).toEqual(harness.silent.map(() => false));
+    });
+
+    it('throws the reason of an abort', async () => {
+      await harness.driver.connect(signal);
+      const reason = new Error('the gateway stops');
+      await expect(harness.driver.read(harness.tags, AbortSignal.abort(reason))).rejects.toBe(reason);
+      await expect(harness.driver.connect(AbortSignal.abort(reason))).rejects.toBe(reason);
+    });
+
+    it('can be closed twice, and connected again', async () => {
+      await harness.driver.connect(signal);
+      await harness.driver.close();
+      await harness.driver.close();
+      await expect(harness.driver.read(harness.tags, signal)).rejects.toThrow(NotConnected);
+      await harness.driver.connect(signal);
+      const results = await harness.driver.read(harness.tags, signal);
+      expect(results.every(({ ok }) => ok)).toBe(true);
+    });
+
+    it('ends a read under way as NotConnected when it is closed', async () => {
+      await harness.driver.connect(signal);
+      const reading = harness.driver.read(harness.silent ?? harness.tags, signal);
+      const ended = expect(reading).rejects.toThrow(NotConnected);
+      await harness.driver.close();
+      await ended;
+    });
+
+    it('tells a lost line as NotConnected, with its cause', async () => {
+      if (!harness.cut) return expect(harness.driver.concurrency).toBeGreaterThan(0);
+      await harness.driver.connect(signal);
+      await harness.driver.read(harness.tags, signal);
+      const reading = harness.driver.read(harness.silent ?? harness.tags, signal);
+      const ended = expect(reading).rejects.toThrow(NotConnected);
+      await harness.cut();
+      await ended;
+    });
+
+    it('writes, and says what it read back', async () => {
+      const { driver, writable } = harness;
+      if (!writable) return expect(isWritable(driver) && harness.silent === undefined).toBe(false);
+      await driver.connect(signal);
+      const written = isWritable(driver) ? await driver.write(writable.tag, writable.value, signal) : undefined;
+      expect(written).toEqual({ ok: true, readBack: writable.value });
+    });
+  });
+}

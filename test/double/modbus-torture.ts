@@ -1,0 +1,155 @@
+import type { Tag } from '../../hal/driver.ts';
+import type { ModbusAddress } from '../../hal/modbus/address.ts';
+import { ModbusDriver } from '../../hal/modbus/driver.ts';
+import { lateReplyWindowMsOf } from '../../hal/modbus/line.ts';
+import { MbapLine } from '../../hal/modbus/mbap-line.ts';
+import { RtuLine } from '../../hal/modbus/rtu-line.ts';
+import { characterMsOf, silenceMsOf } from '../../hal/modbus/timing.ts';
+import { silentLogger } from '../../src/core/log.ts';
+import { seededRandom } from '../../src/core/random.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import type { Fault, FaultShares } from './modbus-faults.ts';
+import { memoryBus } from './modbus-memory.ts';
+import { expectedRegister, modbusSlaves } from './modbus-slave.ts';
+
+export interface TortureOptions {
+  readonly seed: number;
+  readonly transactions: number;
+  readonly framing: 'rtu' | 'mbap';
+}
+
+export interface TortureResult {
+  transactions: number;
+  good: number;
+  bad: number;
+  /** Values that were not those of the asked register, read after the question was first sent. */
+  misattributed: number;
+  why: Record<string, number>;
+  happened: Record<string, number>;
+}
+
+const UNITS = [1, 2, 3, 4, 5, 6, 7, 8];
+const BAUD = 19_200;
+const TIMEOUT_MS = 300;
+
+/** What 5 % flips, 10 % late answers and the rest of a bad day look like. */
+const BAD_DAY: FaultShares = {
+  flip: 0.05,
+  late: 0.1,
+  split: 0.05,
+  duplicated: 0.01,
+  echo: 0.02,
+  'wrong-unit': 0.02,
+  'wrong-function': 0.005,
+  'wrong-length': 0.005,
+  truncated: 0.005,
+  noise: 0.02,
+  silence: 0.01,
+  exception: 0.01,
+};
+
+/** Two groups of the same form on each unit: a late answer of the one would pass for the other if it could. */
+function groups(): Tag<ModbusAddress>[][] {
+  return UNITS.flatMap((unit) =>
+    [0, 200].map((base) => Array.from({ length: 10 }, (_, index) => tag(unit, base + index))),
+  );
+}
+
+function tag(unit: number, start: number): Tag<ModbusAddress> {
+  const id = `unit-${unit}/r${start}`;
+  return {
+    id,
+    device: `unit-${unit}`,
+    name: `r${start}`,
+    address: {
+      unit,
+      table: 'holding',
+      start,
+      count: 1,
+      type: 'uint16',
+      order: 'ABCD',
+      bit: undefined,
+      invalid: [],
+      timeoutMs: undefined,
+      maxRegisters: undefined,
+      maxBits: undefined,
+    },
+  };
+}
+
+/** Reads through a bad bus until it has seen so many transactions, and checks every value. */
+export async function torture({ seed, transactions, framing }: TortureOptions): Promise<TortureResult> {
+  const clock = new SimulatedClock();
+  const slaves = modbusSlaves({ units: UNITS });
+  const windowMs = lateReplyWindowMsOf(TIMEOUT_MS);
+  const times = { turnaroundMs: 18, lateMs: [40, windowMs] as const, splitMs: 12 };
+  const bus = memoryBus({ clock, slaves, framing, units: UNITS, times, shares: BAD_DAY, seed, forgetful: true });
+  const timing = {
+    characterMs: characterMsOf(BAUD),
+    silenceMs: silenceMsOf(BAUD),
+    pauseMs: 0,
+    lateReplyWindowMs: windowMs,
+  };
+  const line =
+    framing === 'rtu'
+      ? new RtuLine(bus.transport, timing, clock)
+      : new MbapLine(bus.transport, { pipeline: 4, pauseMs: 0, lateReplyWindowMs: windowMs }, clock);
+  const channel = {
+    kind: 'tcp',
+    host: 'memory',
+    port: 502,
+    framing: framing === 'rtu' ? 'rtu' : 'tcp',
+    pipeline: 4,
+    timeoutMs: TIMEOUT_MS,
+    retries: 1,
+    pauseMs: 0,
+  } as const;
+  const driver = new ModbusDriver(channel, line, { clock, log: silentLogger, random: seededRandom(seed) });
+  const { signal } = new AbortController();
+  const result: TortureResult = { transactions: 0, good: 0, bad: 0, misattributed: 0, why: {}, happened: {} };
+  const all = groups();
+  const seen = () => UNITS.reduce((sum, unit) => sum + slaves.scans(unit), 0);
+  let next = 0;
+
+  const judge = (
+    group: readonly Tag<ModbusAddress>[],
+    values: Awaited<ReturnType<typeof driver.read>>,
+    from: number,
+  ) => {
+    const { unit } = group[0]!.address;
+    const scans = Array.from({ length: slaves.scans(unit) - from }, (_, index) => from + 1 + index);
+    const fits = (scan: number) =>
+      values.every(
+        (each, index) => each.ok && each.value === expectedRegister(unit, group[index]!.address.start, scan),
+      );
+    if (!values.every((each) => each.ok)) {
+      result.bad++;
+      for (const each of values.slice(0, 1)) if (!each.ok) result.why[each.why] = (result.why[each.why] ?? 0) + 1;
+    } else if (scans.some(fits)) result.good++;
+    else result.misattributed++;
+  };
+  const poll = async (): Promise<void> => {
+    while (seen() < transactions) {
+      const group = all[next++ % all.length]!;
+      const from = slaves.scans(group[0]!.address.unit);
+      try {
+        judge(group, await driver.read(group, signal), from);
+      } catch {
+        await clock.sleep(10);
+        await driver.connect(signal);
+      }
+    }
+  };
+
+  await driver.connect(signal);
+  let running = true;
+  const polls = Promise.all(Array.from({ length: driver.concurrency }, poll)).finally(() => {
+    running = false;
+  });
+  while (running) await clock.advance(60_000);
+  await polls;
+  await driver.close();
+  result.transactions = seen();
+  result.happened = Object.fromEntries<number>(bus.happened as Map<Fault, number>);
+  return result;
+}
