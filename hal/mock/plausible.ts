@@ -56,6 +56,7 @@ const HABITS: Record<string, Habit> = {
   Nm: { low: 12, high: 80 },
   s: { low: 2.1, high: 3.2 },
   ms: { low: 12, high: 60 },
+  g: { low: 0.05, high: 0.9 },
   ppm: { low: 420, high: 980 },
   kWh: { perHour: 12, from: 1200 },
   MWh: { perHour: 0.012, from: 12 },
@@ -64,9 +65,18 @@ const HABITS: Record<string, Habit> = {
   h: { perHour: 1, from: 800 },
 };
 
-/** Words in a tag's name that say more than its unit, or stand in for it. The first that fits decides. */
-const WORDS: readonly (readonly [RegExp, Habit])[] = [
+/** Words in a tag's name that say more than its unit. The first that fits decides. */
+const SPECIAL_WORDS: readonly (readonly [RegExp, Habit])[] = [
   [/power-?factor|cos-?phi/, { low: 0.82, high: 0.97 }],
+  [/dc-?(bus|link)/, { low: 545, high: 585 }],
+  [/volt.*l1-l2|volt.*l2-l3|volt.*l3-l1/, { low: 396, high: 404 }],
+  [/thd/, { low: 1.5, high: 4.5 }],
+  [/kurtosis/, { low: 2.7, high: 3.6 }],
+  [/crest/, { low: 3, high: 5 }],
+];
+
+/** Words that stand in for a unit. */
+const WORDS: readonly (readonly [RegExp, Habit])[] = [
   [/energy|kwh/, { perHour: 12, from: 1200 }],
   [/hours|runtime/, { perHour: 1, from: 800 }],
   [/freq/, { low: 49.95, high: 50.05 }],
@@ -94,8 +104,8 @@ const DUTIES: readonly (readonly [RegExp, number])[] = [
 ];
 
 /** Numbers that stand for something; they change seldom, and a fault code is nearly always 0. */
-const CODE = /code|state|status|mode|stage|step$|fault|alarm|error/;
-const FAULT = /fault|alarm|error/;
+const CODE = /code|state|status|mode|stage|step$|word|fault|alarm|error/;
+const FAULT = /fault|alarm|error|warning/;
 
 /** Part of a configured min…max that is left free on either side, so that noise and rounding stay inside. */
 const MARGIN = 0.12;
@@ -109,14 +119,19 @@ export function plausibleSignal(tag: SimulatedTag, { type, textBytes }: RawForm)
   if (type === 'string') return { kind: 'constant', value: textFor(tag, textBytes) };
   if (type === 'bool') return toggleFor(tag.name, seed);
   const limits = rawLimits(tag, type);
+  if (!tag.counter && tag.unit === undefined && CODE.test(tag.name)) return codeFor(tag.name, limits, seed);
+  const habit = habitOf(tag);
+  if (habit && 'perHour' in habit) return risingFor(tag, habit, limits, seed);
   if (tag.counter) {
     const perSecond = 0.2 + 0.5 * uniform(seed, 1);
     return { kind: 'counter', start: Math.max(0, limits.low), perSecond, wrap: Math.max(1, limits.high + 1) };
   }
-  if (tag.unit === undefined && CODE.test(tag.name)) return codeFor(tag.name, limits, seed);
-  const habit = HABITS[tag.unit ?? ''] ?? WORDS.find(([word]) => word.test(tag.name))?.[1];
-  if (habit && 'perHour' in habit) return risingFor(tag, habit, limits, seed);
   return wanderingFor(tag, workingRange(tag, habit), limits, seed, type);
+}
+
+function habitOf({ name, unit }: SimulatedTag): Habit | undefined {
+  const isNamed = ([word]: readonly [RegExp, Habit]): boolean => word.test(name);
+  return SPECIAL_WORDS.find(isNamed)?.[1] ?? HABITS[unit ?? ''] ?? WORDS.find(isNamed)?.[1];
 }
 
 /** What is usual where it lies inside the tag's own range, else that range. */

@@ -65,12 +65,24 @@ export function simulatedDriver(
   return onSignals(tags, deps);
 }
 
+/** What registers that scale others hold in a twin: one digit after the point. */
+const SCALE_EXPONENT = -1;
+
 /** The twin's tags of a Modbus channel, moving plausibly. Time 0 of the signals is now. */
 export function twinTags(tags: readonly SimulatedTag[], clock: Clock): TwinTag[] {
   const originMs = clock.monoMs();
-  return tags.map((tag) => {
-    const address = tag.address as ModbusAddress;
-    const signal = plausibleSignal(tag, { type: address.type, textBytes: address.count * 2 });
+  const placeOf = ({ unit, table }: ModbusAddress, start: number): string => `${unit} ${table}:${start}`;
+  const addresses = tags.map((tag) => tag.address as ModbusAddress);
+  const places = new Set(addresses.map((address) => placeOf(address, address.start)));
+  const scaling = new Set(
+    addresses.flatMap((address) => (address.scaleAt === undefined ? [] : [placeOf(address, address.scaleAt)])),
+  );
+  return tags.map((tag, index) => {
+    const address = addresses[index]!;
+    if (scaling.has(placeOf(address, address.start))) return { address, valueAt: () => SCALE_EXPONENT };
+    const isScaled = address.scaleAt !== undefined && places.has(placeOf(address, address.scaleAt));
+    const scale = tag.scale * (isScaled ? 10 ** SCALE_EXPONENT : 1);
+    const signal = plausibleSignal({ ...tag, scale }, { type: address.type, textBytes: address.count * 2 });
     const seed = mix(SEED, hashOf(tag.id));
     return { address, valueAt: (monoMs) => rawValue(signal, seed, monoMs - originMs, address) };
   });

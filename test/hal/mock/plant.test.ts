@@ -66,7 +66,7 @@ describe('the plant on its port', () => {
     const plant = await startPlant({ port: 0, seed: 7, clock });
     const client = new ModbusClient.default();
     await client.connectTCP('127.0.0.1', { port: plant.port });
-    client.setTimeout(50);
+    client.setTimeout(2000);
     const close = async () => {
       await new Promise<void>((resolve) => client.close(() => resolve()));
       await plant.close();
@@ -97,7 +97,9 @@ describe('the plant on its port', () => {
     const { clock, client, close } = await bench();
     await clock.advance(76_000);
     client.setID(2);
+    client.setTimeout(20);
     await expect(client.readInputRegisters(0, 1)).rejects.toThrow('Timed out');
+    client.setTimeout(2000);
     client.setID(1);
     expect((await client.readInputRegisters(0, 1)).data).toHaveLength(1);
     await clock.advance(64_500);

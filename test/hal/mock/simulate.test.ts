@@ -203,6 +203,27 @@ describe('simulated values', () => {
     expect(seen.size).toBeGreaterThan(0);
   });
 
+  it('follow a scale factor register, which stays as it is', () => {
+    const tags = [
+      simulatedTag('inverter/power', register({ start: 12, type: 'int16', scaleAt: 13 }), { unit: 'W' }),
+      simulatedTag('inverter/power-scale', register({ start: 13, type: 'int16' })),
+    ];
+    const [power, scale] = twinTags(tags, new SimulatedClock());
+    expect(scale!.valueAt(60_000)).toBe(-1);
+    expect(Number(power!.valueAt(0)) / 10).toBeGreaterThan(600);
+    expect(Number(power!.valueAt(0)) / 10).toBeLessThan(3277);
+  });
+
+  it('energy rises slowly from what a meter in use shows', () => {
+    const address = register({ type: 'uint32', count: 2 });
+    const tag = simulatedTag('meter/energy', address, { unit: 'kWh', scale: 0.01, counter: true });
+    const { valueAt } = twinTags([tag], new SimulatedClock())[0]!;
+    expect(Number(valueAt(0)) * 0.01).toBeGreaterThan(100);
+    const risenKwh = (Number(valueAt(3_600_000)) - Number(valueAt(0))) * 0.01;
+    expect(risenKwh).toBeGreaterThan(2);
+    expect(risenKwh).toBeLessThan(25);
+  });
+
   it('differ from tag to tag, and come back as they went out', () => {
     const tags = ['a/volt-1', 'a/volt-2', 'b/volt-1'].map((id) =>
       simulatedTag(id, register({ type: 'float32', count: 2 }), { unit: 'V' }),
