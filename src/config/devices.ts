@@ -99,6 +99,7 @@ function checkDevice(
     drivers,
     channel: channel?.checked as CheckedChannel | undefined,
     deviceOptions: pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {})),
+    deviceGood: options !== undefined,
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
     foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
     report,

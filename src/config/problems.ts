@@ -21,7 +21,14 @@ export function createReport(): Report {
   const add = (severity: 'error' | 'warning', { place, path }: Spot, message: string): void => {
     if (severity === 'error') errors++;
     const { file, line, column } = place;
-    const problem: ConfigProblem = { file, line, column, path: formatPath(path), message, severity };
+    const problem: ConfigProblem = {
+      file,
+      line,
+      column,
+      path: printable(formatPath(path)),
+      message: printable(message),
+      severity,
+    };
     const key = formatProblem(problem);
     if (found.has(key)) return;
     if (found.size >= MAX_PROBLEMS) leftOut++;
@@ -39,6 +46,11 @@ export function createReport(): Report {
       return [...sorted, { ...last, path: '', message, severity: 'error' }];
     },
   };
+}
+
+/** One line a terminal can show: pieces of a broken file must neither move its cursor nor hide. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, '0')}`);
 }
 
 /** Problems by file, line and column; those of one spot keep their order. */

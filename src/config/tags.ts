@@ -6,7 +6,7 @@ import type { TagConfig, WriteLimits } from './config.ts';
 import type { Report } from './problems.ts';
 import { tagShape } from './shapes.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
-import { anything, isMapOr, pick, reportAll, validateKeys } from './validate.ts';
+import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './validate.ts';
 import { clip } from './words.ts';
 import { formatPlace } from './yaml.ts';
 
@@ -19,6 +19,8 @@ export interface TagContext {
   readonly channel: CheckedChannel | undefined;
   /** Keys of the device that belong to the driver: those that are good, when some are not. */
   readonly deviceOptions: Record<string, unknown>;
+  /** False when the device has problems of its own, which are then in the report. */
+  readonly deviceGood: boolean;
   /** Scan period of tags that give none. */
   readonly everyMs: number;
   /** What to say of a key that is another driver's. */
@@ -78,20 +80,24 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const all = validateKeys(schema, entry, report, (key, path) =>
     path.length === 0 ? context.foreignKey(key) : undefined,
   );
-  if (!all) return undefined;
-  const options = pick(all, COMMON_KEYS) as TagOptions;
+  const values = all ?? salvageKeys(schema, entry);
+  const options = pick(values, COMMON_KEYS) as TagOptions;
   checkLimits(options, entry, report);
-  if (!driver || !channel) return undefined;
+  const own = pick(values, ownKeys);
+  if (!driver || !channel || !hasWhatItNeeds(own, driver)) return undefined;
   const id = `${context.device}/${name}`;
-  const source = { id, device: context.device, name, options: pick(all, ownKeys), deviceOptions };
-  const address = driver.checkTag(source, channel.options);
+  const address = driver.checkTag({ id, device: context.device, name, options: own, deviceOptions }, channel.options);
   if (!address.ok) {
-    // What the device lacks was said of the device.
-    const ofDevice = (key: unknown) => Object.hasOwn(driver.deviceShape, String(key)) && !ownKeys.includes(String(key));
-    const problems = address.problems.filter(({ path }) => !ofDevice(path[0]));
-    reportAll(entry, problems, report);
+    // What the device lacks was said of the device; of a broken tag only what is not a consequence is said.
+    const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape, key) && !ownKeys.includes(key);
+    const news = address.problems.filter(({ path }) => {
+      const key = String(path[0]);
+      return all ? context.deviceGood || !ofDevice(key) : Object.hasOwn(values, key);
+    });
+    reportAll(entry, news, report);
     return undefined;
   }
+  if (!all) return undefined;
   const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
   return {
     tag: { id, device: context.device, name, address: address.value },
@@ -107,6 +113,12 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     writable: limitsOf(options.writable),
     description: options.description,
   };
+}
+
+/** Whether a driver may be asked about a tag: what its shape requires is there. */
+function hasWhatItNeeds(own: Record<string, unknown>, driver: DriverType): boolean {
+  const fields = Object.entries(driver.tagShape) as [string, z.ZodType][];
+  return fields.every(([key, field]) => Object.hasOwn(own, key) || field.safeParse(undefined).success);
 }
 
 /**
