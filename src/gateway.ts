@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
-import { createLoopbackModbus } from '../hal/modbus/driver.ts';
+import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
-import type { ChannelConfig, Config, SecretRef } from './config/config.ts';
+import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
+import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
-import { EXIT, Fault, messageOf } from './core/errors.ts';
+import { EXIT, Fault } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
@@ -14,9 +16,12 @@ import { Poller } from './poll/poller.ts';
 import { Pipeline } from './rules/pipeline.ts';
 import { ReportFilter } from './rules/report.ts';
 import { createCommitter } from './store/committer.ts';
+import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
+import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { createForwarder, type Forwarder } from './uplink/forwarder.ts';
 import { createMqttUplink } from './uplink/mqtt.ts';
+import type { Uplink } from './uplink/uplink.ts';
 
 /** Everything a gateway is made of that it does not make itself. */
 export interface GatewayOptions {
@@ -45,11 +50,28 @@ export interface RunningGateway {
 /** A tag that reports by itself is polled at this period when its channel is simulated. */
 const SIMULATED_EVERY_MS = 1000;
 
+/** How often the ledger is looked at for gaps that were not told of yet. */
+const GAPS_EVERY_MS = 5000;
+
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
 
 /** How often what drivers learned is handed to the store. */
 const LEARNED_EVERY_MS = 60_000;
+
+function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<Store> {
+  const { path, maxBytes, replayMs } = config.store;
+  return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
+}
+
+function mqttUplink(uplink: MqttConfig, store: Store, options: GatewayOptions): Uplink {
+  const { config, clock, log, version, environment } = options;
+  return createMqttUplink(uplink, {
+    ...{ clock, log, version, epoch: store.epoch, gateway: config.gateway.id, configHash: config.hash },
+    secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
+    readFile: (path) => readFile(path),
+  });
+}
 
 /** Makes a running gateway of a checked configuration. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
@@ -57,6 +79,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  let fail: (cause: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
   const live = new LiveTable(config, clock.monoMs());
   const forwarders = config.uplinks.map((uplink) =>
     createForwarder({
@@ -67,6 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const committer = createCommitter({
     ...{ store, clock, log: log.scoped('store'), random },
     commitEveryMs: config.store.commitEveryMs,
+    onFailed: fail,
     onCommitted: (receipt, batch) => {
       for (const forwarder of forwarders) forwarder.committed(receipt, batch);
     },
@@ -84,39 +112,53 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const polled = options.simulate ? polledChannel(channel) : channel;
     return {
       driver,
-      poller: new Poller(polled, driver, { clock, log: scoped, random, simulated }, {
-        onRecord(record) {
-          live.accept(record);
-          const judged = pipeline.accept(record);
-          if (judged.record) committer.accept(judged.record);
+      poller: new Poller(
+        polled,
+        driver,
+        { clock, log: scoped, random, simulated },
+        {
+          onRecord(record) {
+            live.accept(record);
+            const judged = pipeline.accept(record);
+            if (judged.record) committer.accept(judged.record);
+          },
+          onHealth(device, { state }) {
+            if (state === 'degraded') return;
+            const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
+            scoped.scoped(device).warn(message);
+            event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
+          },
+          onChannel() {},
         },
-        onHealth(device, { state }) {
-          if (state === 'degraded') return;
-          const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
-          scoped.scoped(device).warn(message);
-          event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
-        },
-        onChannel() {},
-      }),
+      ),
     };
   });
 
-  event({ kind: 'lifecycle', what: 'started', message: `millgate ${options.version} started`, version: options.version, config: config.hash });
+  event({
+    kind: 'lifecycle',
+    what: 'started',
+    message: `millgate ${options.version} started`,
+    version: options.version,
+    config: config.hash,
+  });
   const saveLearned = () => {
     for (const { driver, poller } of pollers) {
-      if (!options.simulate && hasLearned(driver)) committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
+      if (!options.simulate && hasLearned(driver))
+        committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
     }
   };
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
   const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
   const learning = every(clock, LEARNED_EVERY_MS, saveLearned);
-  const failed = Promise.race([new Promise<never>(() => {}), ...[...polling, ...forwarding].map((part) => part.then(() => new Promise<never>(() => {})))]);
-  failed.catch(() => {});
+  const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
+  const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
+  for (const part of [...polling, ...forwarding]) part.catch(fail);
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();
+    telling();
     stop.abort();
     await Promise.allSettled(polling);
     saveLearned();
@@ -139,8 +181,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 /** The driver of a channel: its own, or a simulated one that serves the same devices. */
 function driverOf(channel: ChannelConfig, simulate: boolean, deps: DriverDeps): Driver {
   if (!simulate) return channel.driver.create(channel.options, deps);
-  const tags = channel.devices.flatMap(({ tags: all }) => all.map((config) => ({ ...config.tag, ...config, address: config.tag.address })));
-  return simulatedDriver(channel, tags, deps, (host, port, framing) => createLoopbackModbus(channel, host, port, framing, deps));
+  const tags = channel.devices.flatMap(({ tags: all }) =>
+    all.map((config) => ({ ...config.tag, ...config, address: config.tag.address })),
+  );
+  return simulatedDriver(channel, tags, deps, (_host, port, framing) => loopbackModbus(port, framing, deps));
 }
 
 /** The channel with every tag polled. */
@@ -184,7 +228,14 @@ interface Line {
   readonly poller: Poller;
 }
 
-function createView(options: GatewayOptions, store: Store, live: LiveTable, lines: readonly Line[], forwarders: readonly Forwarder[], stopping: AbortSignal): GatewayView {
+function createView(
+  options: GatewayOptions,
+  store: Store,
+  live: LiveTable,
+  lines: readonly Line[],
+  forwarders: readonly Forwarder[],
+  stopping: AbortSignal,
+): GatewayView {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
@@ -219,7 +270,9 @@ function createView(options: GatewayOptions, store: Store, live: LiveTable, line
       const both = AbortSignal.any([signal, stopping]);
       const readings = await Promise.all(
         lines.map(({ poller }) => {
-          const tags = found.filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device)).map(({ tag }) => tag);
+          const tags = found
+            .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
+            .map(({ tag }) => tag);
           return tags.length > 0 ? poller.readNow(tags, both) : [];
         }),
       );

@@ -38,7 +38,9 @@ export async function runDaemon({ file, simulate }: DaemonOptions, context: CliC
   const { config } = loaded;
   const { clock, env: environment, signal } = context;
   const version = programVersion();
-  log.info(`millgate ${version} starts with ${file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`);
+  log.info(
+    `millgate ${version} starts with ${file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
+  );
   const gateway = await startGateway({ config, simulate, version, clock, log, random: Math.random, environment });
   const api = createApi({
     ...{ view: gateway.view, socketPath: socketPath(config.store.path, environment), listen: config.api.listen },
@@ -75,7 +77,11 @@ function socketPath(storePath: string, environment: CliContext['env']): string {
 function daemonLog(context: CliContext): Logger {
   const journal = context.env.JOURNAL_STREAM !== undefined;
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
-  return createLogger(context.clock, (line, level) => warn(context, [journal ? PRIORITIES[level] + line : line]), threshold);
+  return createLogger(
+    context.clock,
+    (line, level) => warn(context, [journal ? PRIORITIES[level] + line : line]),
+    threshold,
+  );
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
 import type { ModbusAddress } from './address.ts';
 import {
   bitsPerCharacter,
@@ -105,4 +105,14 @@ function estimateModbus(channel: ModbusChannel, tags: readonly Tag<ModbusAddress
       lineMs: cost.requestMs + count * (table === 'coil' || table === 'discrete' ? cost.bitMs : cost.registerMs),
     })),
   };
+}
+
+/**
+ * A Modbus TCP driver for a device that is served on this machine: how `run --simulate` reads its twins with the real
+ * driver. Nothing is opened before `connect`.
+ */
+export function loopbackModbus(port: number, framing: 'tcp' | 'rtu', deps: DriverDeps): Driver {
+  const options = z.strictObject(tcpChannelShape).parse({ host: '127.0.0.1', port, framing });
+  const driver = common.create(tcpChannel(options), { ...deps, learned: undefined });
+  return driver as unknown as Driver;
 }

@@ -17,6 +17,6 @@ export async function loadOrFail(options: CommonOptions, context: CliContext): P
   const loaded = await load(file, context);
   if (loaded.ok) return loaded.config;
   const { formatProblems } = await import('../config/problems.ts');
-  warn(context, formatProblems(loaded.problems));
+  warn(context, [formatProblems(loaded.problems)]);
   throw new Fault(`${file}: not valid. Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
 }

@@ -4,7 +4,7 @@ import type { LedgerEntry, SeqRange, Store, Stream } from '../store/store.ts';
 import { below, compact, countBelow, type Ranges, rangesOf, removeRange } from './intervals.ts';
 
 /** A range that the other side refused for good. */
-export type Refusal = Omit<LedgerEntry, 'enteredWallMs' | 'cause'>;
+export type Refusal = Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>;
 
 /** What the store must offer a forwarder. */
 export type ForwarderStore = Pick<

@@ -60,6 +60,7 @@ export const STATUS: GatewayStatus = {
     lastCommitMs: SIX - 400,
     ledger: [
       {
+        id: 1,
         stream: 'readings',
         from: 10,
         to: 15,

@@ -50,7 +50,7 @@ const profileSchema = z.strictObject({
     .optional(),
   identify: z.array(fingerprintSchema).optional(),
   device: z.strictObject(modbusDeviceShape).partial().optional(),
-  tags: z.record(nameField, tagSchema),
+  tags: z.record(nameField('Name of a tag.'), tagSchema),
 });
 
 type Profile = z.infer<typeof profileSchema>;
