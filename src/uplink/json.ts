@@ -36,12 +36,12 @@ export function createJsonEncoder(sender: Sender): JsonEncoder {
   const config = JSON.stringify(sender.config);
   const keys = new Map<string, string>();
 
-  /** `"name":` */
+  /** `,"name":`; the comma is cut off in front of a first member. */
   const keyOf = (name: string): string => {
     let key = keys.get(name);
     if (key === undefined) {
       if (keys.size >= MAX_CACHED_KEYS) keys.clear();
-      key = `${JSON.stringify(name)}:`;
+      key = `,${JSON.stringify(name)}:`;
       keys.set(name, key);
     }
     return key;
@@ -54,16 +54,17 @@ export function createJsonEncoder(sender: Sender): JsonEncoder {
     for (const field of record.fields) {
       const key = keyOf(field.name);
       if (field.quality === 'bad') {
-        bad += `${bad && ','}${key}"${field.why}"`;
+        bad += `${key}"${field.why}"`;
         continue;
       }
-      values += values === '' ? key : `,${key}`;
-      values += valueText(field.value);
-      if (field.quality === 'uncertain') uncertain += `${uncertain && ','}${key}"${field.why}"`;
+      const { value } = field;
+      values += key + (typeof value === 'number' ? numberText(value) : valueText(value));
+      if (field.quality === 'uncertain') uncertain += `${key}"${field.why}"`;
     }
-    let text = `{${keyOf('device')}${JSON.stringify(record.device)},"t":${numberText(record.at.wallMs)},"v":{${values}}`;
-    if (uncertain) text += `,"uncertain":{${uncertain}}`;
-    if (bad) text += `,"bad":{${bad}}`;
+    const device = JSON.stringify(record.device);
+    let text = `{"device":${device},"t":${numberText(record.at.wallMs)},"v":{${values.slice(1)}}`;
+    if (uncertain) text += `,"uncertain":{${uncertain.slice(1)}}`;
+    if (bad) text += `,"bad":{${bad.slice(1)}}`;
     return `${text}${marks(record)}}`;
   };
 

@@ -96,7 +96,11 @@ export async function startMosquitto(lines: (port: number) => readonly string[])
   const port = await freePort();
   const file = join(folder, 'mosquitto.conf');
   writeFileSync(file, `${lines(port).join('\n')}\n`);
-  let child = await start(file, port);
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  let child = await start(file, port).catch((error: unknown) => {
+    removeFolder();
+    throw error;
+  });
   return {
     port,
     freeze: () => void child.kill('SIGSTOP'),
@@ -107,7 +111,7 @@ export async function startMosquitto(lines: (port: number) => readonly string[])
     },
     async close() {
       await ended(child);
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder();
     },
   };
 }

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer, type Server } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../src/config/config.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
@@ -9,7 +11,7 @@ import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { judgeCertificate, loadTls } from '../../src/uplink/mqtt-tls.ts';
 import { explainTrouble } from '../../src/uplink/mqtt-trouble.ts';
 import { batchOf } from '../contract/uplink.ts';
-import { type Peer, runTool, startMosquitto } from '../double/mqtt-peers.ts';
+import { freePort, type Peer, runTool, startMosquitto } from '../double/mqtt-peers.ts';
 import { uplinkTo } from './mqtt-fixture.ts';
 
 const NEVER = new AbortController().signal;
@@ -130,6 +132,48 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
     await expect(uplinkTo(peer.port).connect(NEVER)).rejects.toThrow(
       /one that wants TLS \(mqtts:\/\/\)|broke the connection/,
     );
+  });
+});
+
+describe('TLS through a web socket', () => {
+  let peer: Peer;
+  let front: Server;
+  let port: number;
+  beforeAll(async () => {
+    // Mosquitto 2.0 does not start with a listener for web sockets alone.
+    const spare = await freePort();
+    peer = await startMosquitto((inner) => [
+      `listener ${spare} 127.0.0.1`,
+      ...[`listener ${inner} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true'],
+    ]);
+    // As a reverse proxy does it: TLS ends in front of the broker.
+    front = createServer({ cert: readFileSync(at('server.crt')), key: readFileSync(at('server.key')) }, (socket) => {
+      const inner = connectSocket(peer.port, '127.0.0.1');
+      socket.on('error', () => inner.destroy());
+      inner.on('error', () => socket.destroy());
+      socket.pipe(inner).pipe(socket);
+    });
+    port = await freePort();
+    await new Promise<void>((resolve) => front.listen(port, '127.0.0.1', resolve));
+  });
+  afterAll(async () => {
+    front?.close();
+    await peer?.close();
+  });
+
+  const connect = (ca: string) => {
+    const tls = { ca: at(ca), cert: undefined, key: undefined };
+    return uplinkTo(port, { url: `wss://127.0.0.1:${port}/mqtt`, tls, ackTimeoutMs: 2000 }).connect(NEVER);
+  };
+
+  it('delivers', async () => {
+    const session = await connect('ca.crt');
+    expect(await session.send(batchOf(1), NEVER)).toEqual({ ok: true });
+    await session.close();
+  });
+
+  it('checks who signed the certificate', async () => {
+    await expect(connect('stranger.crt')).rejects.toThrow(/unknown authority\. Is .*stranger/);
   });
 });
 
