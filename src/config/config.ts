@@ -69,8 +69,8 @@ export interface MqttConfig {
   readonly name: string;
   readonly url: string;
   readonly format: 'json';
-  /** 4 is MQTT 3.1.1, 5 is MQTT 5. */
-  readonly protocolVersion: 4 | 5;
+  /** 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. */
+  readonly protocolVersion: 4 | 5 | undefined;
   readonly clientId: string;
   /** Topic root with `{id}` and `{location}` already filled in. */
   readonly topic: string;

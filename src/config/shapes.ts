@@ -141,7 +141,10 @@ export const mqttShape = {
     examples: ['mqtts://broker.plant.lan:8883'],
   }),
   format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
-  version: z.literal([5, '5', '3.1.1']).meta({ description: 'MQTT version. Default: 5.', default: 5 }).optional(),
+  version: z
+    .literal([5, '5', '3.1.1'])
+    .meta({ description: 'MQTT version. Default: 5, or 3.1.1 with a broker that does not speak 5.' })
+    .optional(),
   clientId: z.string().min(1).max(128).meta({ description: 'MQTT client id. Default: millgate-ID.' }).optional(),
   topic: z
     .string()

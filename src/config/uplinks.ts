@@ -158,6 +158,12 @@ function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkCont
   });
 }
 
+/** The protocol level of a `version:`. */
+function versionOf(version: MqttOptions['version']): 4 | 5 | undefined {
+  if (version === undefined) return undefined;
+  return version === '3.1.1' ? 4 : 5;
+}
+
 function complete(name: string, options: MqttOptions, topic: string, entry: Entry, context: UplinkContext): MqttConfig {
   const path = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(context.folder, file);
@@ -173,7 +179,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     name,
     url: options.url,
     format: 'json',
-    protocolVersion: options.version === '3.1.1' ? 4 : 5,
+    protocolVersion: versionOf(options.version),
     clientId: options.clientId ?? `millgate-${context.gateway.id}`,
     topic,
     topics: options.topics,

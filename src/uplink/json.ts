@@ -119,11 +119,10 @@ function valueText(value: Value): string {
   }
 }
 
-/** A finite number; an integer that a double does not hold exactly is a decimal string. */
+/** A finite number. Exact integers beyond what a double holds are never numbers here: they are bigints. */
 function numberText(value: number): string {
-  if (value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER) return `${value}`;
   if (!Number.isFinite(value)) throw new TypeError(`${value} is not a value: it should have been a bad reading`);
-  return `"${BigInt(value)}"`;
+  return `${value}`;
 }
 
 function bigintText(value: bigint): string {

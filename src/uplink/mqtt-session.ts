@@ -21,7 +21,9 @@ export interface BrokerLimits {
 export interface MqttSessionDeps {
   readonly client: MqttClient;
   readonly broker: BrokerLimits;
-  readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'protocolVersion' | 'ackTimeoutMs' | 'clientId'>;
+  readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId'>;
+  /** 4 is MQTT 3.1.1. */
+  readonly protocolVersion: 4 | 5;
   readonly encoder: JsonEncoder;
   /** For `topics: per-tag`. */
   readonly lastValues: LastValues | undefined;
@@ -74,7 +76,7 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
 
   const messages = createMqttWindow({
     ...{ client, clock, places, packetBytes: broker.packetBytes },
-    ...{ protocolVersion: config.protocolVersion, ackTimeoutMs: config.ackTimeoutMs },
+    ...{ protocolVersion: deps.protocolVersion, ackTimeoutMs: config.ackTimeoutMs },
     dead: (reason) => finish({ reason, takenOver: false }),
   });
 

@@ -71,6 +71,12 @@ export function explainTrouble(error: unknown, broker: BrokerContext): string {
   return text ?? `connection to ${broker.address} failed: ${messageOf(error)}.`;
 }
 
+/** Whether a CONNACK refused the version of the protocol: code 1 of MQTT 3.1.1, 132 of MQTT 5. */
+export function isVersionRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === 1 || code === 132;
+}
+
 /** The broker closed before it said anything. */
 export function explainSilentClose(broker: BrokerContext): string {
   const hint = broker.secure
@@ -83,7 +89,7 @@ function explainConnack(code: number, { address, username, clientId }: BrokerCon
   switch (code) {
     case 1:
     case 132:
-      return `${address} does not speak this version of MQTT. Set protocolVersion to the other of 4 and 5.`;
+      return `${address} does not speak this version of MQTT. Write version: "3.1.1" or leave version out.`;
     case 2:
     case 133:
       return `${address} does not accept the client id "${clientId}". Set clientId to one it knows.`;

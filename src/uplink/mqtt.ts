@@ -9,7 +9,7 @@ import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { createLastValues } from './last-values.ts';
 import { type BrokerLimits, createMqttSession, takeoverText } from './mqtt-session.ts';
 import { judgeCertificate, loadTls, type ReadFile, type TlsFiles } from './mqtt-tls.ts';
-import { type BrokerContext, explainSilentClose, explainTrouble } from './mqtt-trouble.ts';
+import { type BrokerContext, explainSilentClose, explainTrouble, isVersionRefusal } from './mqtt-trouble.ts';
 import type { SessionEnd, Uplink, UplinkSession } from './uplink.ts';
 
 /** What an MQTT uplink needs beside its configuration. */
@@ -63,6 +63,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
   const encoder = createJsonEncoder({ gateway: deps.gateway, config: deps.configHash });
   const lastValues = config.topics === 'per-tag' ? createLastValues(config.topic, encoder) : undefined;
   const warned = new Map<string, number | string>();
+  let version = config.protocolVersion ?? 5;
   let earlyCloses = 0;
 
   const closedByBroker = (lastedMs: number): SessionEnd => {
@@ -106,10 +107,10 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     };
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
-    const client = openOrExplain(optionsOf(config, url, files, password, status), context);
+    const client = openOrExplain(optionsOf(config, version, url, files, password, status), context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
-      ...{ client, config, encoder, lastValues, status, clock, closedByBroker },
+      ...{ client, config, encoder, lastValues, status, clock, closedByBroker, protocolVersion: version },
       broker: limitsOf(connack),
       explain: (error) => explainTrouble(error, context),
     });
@@ -120,6 +121,17 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     });
     watchCertificates(session.ended);
     return session;
+  };
+
+  /** Opens a session; when the file leaves the version open, with the version that the broker speaks. */
+  const openInAnyVersion = async (signal: AbortSignal): Promise<UplinkSession> => {
+    try {
+      return await open(signal);
+    } catch (error) {
+      if (config.protocolVersion !== undefined || !(error instanceof VersionRefused)) throw error;
+      version = version === 5 ? 4 : 5;
+      return await open(signal);
+    }
   };
 
   return {
@@ -133,7 +145,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
       signal.addEventListener('abort', onAbort, { once: true });
       if (signal.aborted) onAbort();
       try {
-        return await open(limit.signal);
+        return await openInAnyVersion(limit.signal);
       } finally {
         cancel();
         signal.removeEventListener('abort', onAbort);
@@ -141,6 +153,9 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     },
   };
 }
+
+/** The broker refused, or may have refused, the version of the protocol. */
+class VersionRefused extends Fault {}
 
 /** Opens a client. Certificates and keys that do not fit are found at once, and thrown. */
 function openOrExplain(options: IClientOptions, context: BrokerContext): MqttClient {
@@ -154,6 +169,7 @@ function openOrExplain(options: IClientOptions, context: BrokerContext): MqttCli
 /** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */
 function optionsOf(
   config: MqttConfig,
+  protocolVersion: 4 | 5,
   url: URL,
   files: TlsFiles,
   password: string | undefined,
@@ -171,7 +187,7 @@ function optionsOf(
     ...(files.cert !== undefined && { cert: files.cert }),
     ...(files.key !== undefined && { key: files.key }),
     rejectUnauthorized: true,
-    protocolVersion: config.protocolVersion,
+    protocolVersion,
     clientId: config.clientId,
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
@@ -238,8 +254,12 @@ function connected(client: MqttClient, context: BrokerContext, signal: AbortSign
       settled();
       resolve(packet);
     };
-    const onError = (error: unknown): void => fail(new Fault(explainTrouble(error, context)));
-    const onClose = (): void => fail(new Fault(explainSilentClose(context)));
+    const onError = (error: unknown): void => {
+      const text = explainTrouble(error, context);
+      fail(isVersionRefusal(error) ? new VersionRefused(text) : new Fault(text));
+    };
+    // Brokers that know MQTT 3.1.1 only may also just hang up on MQTT 5.
+    const onClose = (): void => fail(new VersionRefused(explainSilentClose(context)));
     const onAbort = (): void => fail(signal.reason);
     client.on('connect', onConnect);
     client.on('error', onError);
