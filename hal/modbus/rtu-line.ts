@@ -235,7 +235,6 @@ export class RtuLine implements Line {
     // The answer did come, in full length, but damaged: nothing more is owed than before.
     this.owed.settle(this.current!.ask, this.clock.monoMs());
     this.countOddities(scan.oddities);
-    this.current!.ask.counters.garbled++;
     this.end({ kind: 'garbled', detail: 'wrong checksum' });
   }
 
@@ -253,8 +252,8 @@ export class RtuLine implements Line {
       return;
     }
     const { ask } = this.current!;
-    this.owed.add(ask, this.clock.monoMs());
     this.countOddities(scan.oddities);
+    this.owed.add(ask, nowMs);
     const heard = scan.oddities.some((oddity) => oddity.kind !== 'echo');
     if (heard) {
       this.end({ kind: 'garbled', detail: 'what came was not the answer' });
