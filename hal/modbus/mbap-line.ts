@@ -22,6 +22,9 @@ const MISMATCHES_TO_RECONNECT = 5;
 const SILENT_TIMEOUTS = 5;
 const SILENT_MS = 10_000;
 
+/** Beyond the deadline, for bytes that are here but not read yet. */
+const HOST_GRACE_MS = 5;
+
 /** Transactions given up whose ids are still kept out of use; more of them, and the connection is made anew. */
 const MAX_ABANDONED = 4096;
 
@@ -128,7 +131,10 @@ export class MbapLine implements Line {
     this.underWay.set(transaction, job);
     job.sentMs = nowMs;
     job.ask.counters.requests++;
-    job.cancelDeadline = this.clock.after(job.ask.timeoutMs, () => this.onDeadline(transaction, job));
+    job.cancelDeadline = this.clock.after(job.ask.timeoutMs, () => {
+      // A busy host may run late timers before it looks at bytes that came in time: it gets the chance to.
+      job.cancelDeadline = this.clock.after(HOST_GRACE_MS, () => this.onDeadline(transaction, job));
+    });
     this.transport.write(encodeMbap(transaction, job.ask.question.unit, job.ask.question.pdu));
   }
 

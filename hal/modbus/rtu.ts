@@ -27,6 +27,7 @@ const READ_BYTES = 512;
 export function serialTransport(settings: SerialSettings): Transport {
   let port: PortBinding | undefined;
   let tell: TransportEvents | undefined;
+  let closings = 0;
 
   const lose = (lost: NotConnected): void => {
     const told = tell;
@@ -54,10 +55,12 @@ export function serialTransport(settings: SerialSettings): Transport {
       signal.throwIfAborted();
       if (port) await shut(port);
       port = undefined;
+      const closingsBefore = closings;
       const made = await opened(settings);
-      if (signal.aborted) {
+      if (signal.aborted || closings !== closingsBefore) {
         await shut(made);
-        throw signal.reason;
+        signal.throwIfAborted();
+        throw new NotConnected(`${settings.port}: closed while it was being opened.`);
       }
       port = made;
       tell = events;
@@ -76,6 +79,7 @@ export function serialTransport(settings: SerialSettings): Transport {
     },
     async close() {
       const closing = port;
+      closings++;
       tell = undefined;
       port = undefined;
       if (closing) await shut(closing);

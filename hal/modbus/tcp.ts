@@ -21,6 +21,7 @@ const MAX_UNSENT_BYTES = 64 * 1024;
 export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
   let socket: Socket | undefined;
   let tell: TransportEvents | undefined;
+  let connecting: AbortController | undefined;
   const name = `${endpoint.host}:${endpoint.port}`;
 
   const lose = (lost: NotConnected): void => {
@@ -34,7 +35,8 @@ export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
   return {
     async connect(events, signal) {
       socket?.destroy();
-      const made = await opened(endpoint, name, clock, signal);
+      connecting = new AbortController();
+      const made = await opened(endpoint, name, clock, AbortSignal.any([signal, connecting.signal]));
       socket = made;
       tell = events;
       made.on('data', (bytes) => socket === made && tell?.onBytes(bytes));
@@ -53,6 +55,7 @@ export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
     // The line watches the silence of a connection; the kernel's keepalive finds a vanished peer.
     verify() {},
     async close() {
+      connecting?.abort(new NotConnected(`${name}: closed while it was being connected.`));
       tell = undefined;
       socket?.destroy();
       socket = undefined;

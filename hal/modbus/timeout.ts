@@ -16,7 +16,7 @@ export const noResponseTimes: ResponseTimes = { smoothedMs: 0, deviationMs: 0, s
 const TRUST_AFTER = 16;
 
 /** A deadline is never shorter than this beside the wire time: the jitter of a busy host and of USB adapters. */
-export const SHORTEST_TIMEOUT_MS = 20;
+export const SHORTEST_TIMEOUT_MS = 50;
 
 /** The slowest answer of late is forgotten by this factor with each answer. */
 const FORGET = 0.995;

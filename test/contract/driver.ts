@@ -84,6 +84,15 @@ export function describeDriverContract<A>(name: string, makeHarness: () => Promi
       expect(results.every(({ ok }) => ok)).toBe(true);
     });
 
+    it('can be closed while it connects, and leaves nothing open', async () => {
+      const connecting = harness.driver.connect(signal).catch((error: unknown) => error);
+      await harness.driver.close();
+      const ended = await connecting;
+      expect(ended === undefined || ended instanceof NotConnected).toBe(true);
+      await harness.driver.close();
+      await expect(harness.driver.read(harness.tags, signal)).rejects.toThrow(NotConnected);
+    });
+
     it('ends a read under way as NotConnected when it is closed', async () => {
       await harness.driver.connect(signal);
       const reading = harness.driver.read(harness.silent ?? harness.tags, signal);

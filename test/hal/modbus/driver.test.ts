@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { hasLearned, isObservable, isWritable } from '../../../hal/driver.ts';
+import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
+import { ModbusDriver } from '../../../hal/modbus/driver.ts';
+import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
+import { modbusRtu, modbusTcp } from '../../../hal/modbus/types.ts';
+import { driverTypes } from '../../../hal/registry.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { silentLogger } from '../../../src/core/log.ts';
+import { seededRandom } from '../../../src/core/random.ts';
+import type { Value } from '../../../src/core/reading.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { memoryBus } from '../../double/modbus-memory.ts';
+import { expectedRegister, modbusSlaves, type SlaveOptions } from '../../double/modbus-slave.ts';
+import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
+
+const { signal } = new AbortController();
+
+async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown) {
+  const clock = new SimulatedClock();
+  const slaves = modbusSlaves({ units: [1, 2], ...slaveOptions });
+  const times = { turnaroundMs: 30, lateMs: [400, 400] as const, splitMs: 5 };
+  const bus = memoryBus({ clock, slaves, framing: 'rtu', units: [1, 2], times });
+  const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout: 100 });
+  const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
+  const deps = { clock, log: silentLogger, random: seededRandom(1), learned };
+  const driver = new ModbusDriver(channel, new RtuLine(bus.transport, timing, clock), deps);
+  await driver.connect(signal);
+  const tag = (unit: number, address: string, more = {}) => modbusTag(unit, { address, ...more }, channel);
+  /** Lets the simulated time run until the work is done. */
+  const run = async <T>(work: Promise<T>): Promise<T> => {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    done.catch(() => {});
+    while (!isDone) await clock.advance(10);
+    return done;
+  };
+  return { clock, slaves, bus, driver, tag, run };
+}
+
+describe('reading', () => {
+  it('stamps an answer with the middle between question and answer, on both clocks', async () => {
+    const { clock, bus, driver, tag, run } = await bench();
+    const [result] = await run(driver.read([tag(1, 'holding:5')], signal));
+    const middleMs = bus.questions[0]!.atMs + 15;
+    expect(result).toMatchObject({ ok: true, value: expectedRegister(1, 5, 1) });
+    expect(result!.at.monoMs).toBeCloseTo(middleMs, 6);
+    expect(result!.at.wallMs).toBe(Math.round(clock.wallMs() - (clock.monoMs() - middleMs)));
+  });
+
+  it('asks again after a damaged answer', async () => {
+    const { bus, driver, tag, run } = await bench();
+    bus.script.push('flip');
+    expect(await run(driver.read([tag(1, 'holding:5')], signal))).toMatchObject([{ ok: true }]);
+    expect(bus.questions).toHaveLength(2);
+  });
+
+  it('names each failure by its cause', async () => {
+    const { bus, driver, tag, run } = await bench();
+    expect(await run(driver.read([tag(4, 'holding:5')], signal))).toMatchObject([{ ok: false, why: 'timeout' }]);
+    bus.script.push('wrong-unit', 'wrong-unit');
+    expect(await run(driver.read([tag(1, 'holding:5')], signal))).toMatchObject([{ ok: false, why: 'garbled' }]);
+  });
+
+  it('finds the registers that exist, by asking the others for themselves', async () => {
+    const { driver, tag, run } = await bench({ endOfMap: 12 });
+    const tags = [tag(1, 'holding:10'), tag(1, 'holding:11'), tag(1, 'holding:13')];
+    for (let scan = 0; scan < 6; scan++) await run(driver.read(tags, signal));
+    const results = await run(driver.read(tags, signal));
+    expect(results.map((result) => (result.ok ? 'good' : result.why))).toEqual(['good', 'good', 'illegal-address']);
+    expect(JSON.parse(JSON.stringify(hasLearned(driver) && driver.learned()))).toHaveProperty('holes');
+  });
+
+  it('takes whatever was learned before, and forgets what has another form', async () => {
+    const { driver, tag, run } = await bench({}, { holes: 'nonsense' });
+    expect(await run(driver.read([tag(1, 'holding:10')], signal))).toMatchObject([{ ok: true }]);
+  });
+
+  it('keeps the period of a living slave among dead ones', async () => {
+    const { clock, driver, tag, run } = await bench();
+    const living = [tag(1, 'holding:0')];
+    const dead = Array.from({ length: 31 }, (_, index) => [tag(10 + index, 'holding:0')]);
+    let good = 0;
+    for (let second = 0; second < 10; second++) {
+      const startedMs = clock.monoMs();
+      const results = await Promise.all([run(driver.read(living, signal)), run(driver.read(dead[second]!, signal))]);
+      if (results[0]![0]!.ok) good++;
+      expect(clock.monoMs() - startedMs).toBeLessThan(1000);
+    }
+    expect(good).toBe(10);
+  });
+
+  it('counts what happened, by device', async () => {
+    const { bus, driver, tag, run } = await bench();
+    bus.script.push('flip', undefined, 'exception');
+    await run(driver.read([tag(1, 'holding:5')], signal));
+    await run(driver.read([tag(1, 'holding:5')], signal));
+    const statistics = isObservable(driver) ? driver.statistics() : undefined;
+    expect(statistics!.devices['unit-1']).toMatchObject({ garbled: 1, timeouts: 0, timeoutMs: 100 });
+    expect(statistics!.devices['unit-1']!.responseMs!.p50).toBeCloseTo(30, 6);
+    expect(statistics!.utilisation).toBeGreaterThan(0);
+    expect(Object.values(statistics!.devices['unit-1']!.exceptions)).not.toEqual([]);
+  });
+});
+
+describe('writing', () => {
+  const cases: [string, string, Record<string, unknown>, Value][] = [
+    ['a coil (FC 5)', 'coil:3', {}, true],
+    ['a register (FC 6)', 'holding:3', { type: 'int16' }, -5],
+    ['a float (FC 16)', 'holding:3', { type: 'float32', order: 'CDAB' }, 1.5],
+    ['a bit of a register (FC 22)', 'holding:3.4', { type: 'bool' }, true],
+  ];
+
+  it.each(cases)('%s is read back', async (_what, address, more, value) => {
+    const { driver, tag, run } = await bench();
+    const written = isWritable(driver) ? run(driver.write(tag(1, address, more), value, signal)) : undefined;
+    expect(await written).toEqual({ ok: true, readBack: value });
+  });
+
+  it.each(cases)('%s finds another function where its own is not known', async (_what, address, more, value) => {
+    const { driver, tag, run } = await bench({ functions: [1, 3, 15, 16] });
+    expect(await run(driver.write(tag(1, address, more), value, signal))).toEqual({ ok: true, readBack: value });
+  });
+
+  it('is a mismatch when the device acknowledges and forgets', async () => {
+    const { driver, tag, run } = await bench({ ignoresWrites: true });
+    const written = await run(driver.write(tag(1, 'holding:3'), 5, signal));
+    expect(written).toMatchObject({ ok: false, kind: 'mismatch' });
+  });
+
+  it('is sent once: what a lost answer leaves open, reading back decides', async () => {
+    const { bus, driver, tag, run } = await bench();
+    bus.script.push('silence');
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toEqual({ ok: true, readBack: 5 });
+    expect(bus.questions.map(({ bytes }) => bytes[1])).toEqual([6, 3]);
+  });
+
+  it('says that it failed when nothing answers, and that it was refused when the device says so', async () => {
+    const { driver, tag, run } = await bench({ endOfMap: 2 });
+    expect(await run(driver.write(tag(9, 'holding:1'), 5, signal))).toMatchObject({ ok: false, kind: 'failed' });
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toMatchObject({ ok: false, kind: 'refused' });
+    expect(await run(driver.write(tag(1, 'input:1'), 5, signal))).toMatchObject({ ok: false, kind: 'refused' });
+  });
+});
+
+describe('a channel', () => {
+  it('has the defaults of the contract', () => {
+    expect(modbusRtu.checkChannel({ port: '/dev/ttyUSB0' })).toMatchObject({
+      ok: true,
+      value: { timeoutMs: 1000, retries: 1, serial: { baud: 19_200, parity: 'even', stopBits: 1, dataBits: 8 } },
+    });
+    expect(modbusTcp.checkChannel({ host: 'plc' })).toMatchObject({ ok: true, value: { port: 502, pipeline: 1 } });
+    expect([...driverTypes.keys()]).toEqual(expect.arrayContaining(['modbus-tcp', 'modbus-rtu']));
+  });
+
+  it('says how to write what is wrong', () => {
+    const shape = z.object(modbusTcp.channelShape);
+    const messages = (options: unknown) =>
+      shape
+        .safeParse(options)
+        .error?.issues.map(({ message }) => message)
+        .join();
+    expect(messages({ host: 'plc', timeout: 300 })).toContain('300ms');
+    const ascii = modbusRtu.checkChannel({ port: '/dev/ttyUSB0', dataBits: 7 });
+    expect(!ascii.ok && ascii.problems[0]!.message).toContain('Write dataBits: 8');
+  });
+
+  it('estimates requests and line time', () => {
+    const channel = modbusChannel(modbusRtu, { port: '/dev/ttyUSB0' });
+    const tags = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((start) => modbusTag(3, { address: `holding:${start}` }, channel));
+    const { requests } = modbusRtu.estimate(channel, tags);
+    // 8 + 25 characters of 11 bits, two silences of 3.5 characters, 5 ms of thought.
+    expect(requests).toHaveLength(1);
+    expect(requests[0]!.lineMs).toBeCloseTo((40 * 11_000) / 19_200 + 5, 6);
+  });
+
+  it('names the cause and the remedy when it cannot be opened', async () => {
+    const deps = { clock: systemClock, log: silentLogger, random: seededRandom(1) };
+    const refused = modbusTcp.create(modbusChannel(modbusTcp, { host: '127.0.0.1', port: 9 }), deps);
+    await expect(refused.connect(signal)).rejects.toThrow('127.0.0.1:9: connection refused. Is the port right');
+    const absent = modbusRtu.create(modbusChannel(modbusRtu, { port: '/dev/no-such-port' }), deps);
+    await expect(absent.connect(signal)).rejects.toThrow('/dev/no-such-port: no such port. There');
+  });
+});

@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { questionOf } from '../../../hal/modbus/frame.ts';
+import type { Line, Outcome } from '../../../hal/modbus/line.ts';
+import { MbapLine } from '../../../hal/modbus/mbap-line.ts';
+import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
+import { newCounters } from '../../../hal/modbus/statistics.ts';
+import { characterMsOf, silenceMsOf } from '../../../hal/modbus/timing.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { memoryBus } from '../../double/modbus-memory.ts';
+import { expectedRegister, modbusSlaves, rtuFrame } from '../../double/modbus-slave.ts';
+
+const TIMEOUT_MS = 100;
+const WINDOW_MS = 1000;
+const UNITS = [1, 2];
+const BAUD = 19_200;
+
+async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400) {
+  const clock = new SimulatedClock();
+  const slaves = modbusSlaves({ units: UNITS });
+  const times = { turnaroundMs: 30, lateMs: [lateMs, lateMs] as const, splitMs: 5 };
+  const bus = memoryBus({ clock, slaves, framing, units: UNITS, times });
+  const timing = {
+    characterMs: characterMsOf(BAUD),
+    silenceMs: silenceMsOf(BAUD),
+    pauseMs: 0,
+    lateReplyWindowMs: WINDOW_MS,
+  };
+  const line: Line =
+    framing === 'rtu'
+      ? new RtuLine(bus.transport, timing, clock)
+      : new MbapLine(bus.transport, { pipeline, pauseMs: 0, lateReplyWindowMs: WINDOW_MS }, clock);
+  await line.open(new AbortController().signal);
+  const counters = newCounters();
+  const ask = (unit: number, start: number, count = 4, attemptOf: object = {}): Promise<Outcome> => {
+    const question = questionOf({ kind: 'read', unit, table: 'holding', start, count });
+    return line.ask({ question, timeoutMs: TIMEOUT_MS, counters, attemptOf });
+  };
+  return { clock, slaves, bus, line, counters, ask };
+}
+
+function firstRegister(outcome: Outcome): number | undefined {
+  return outcome.kind === 'answer' ? (outcome.data[0]! << 8) | outcome.data[1]! : undefined;
+}
+
+describe('an RTU line', () => {
+  it('keeps the silence of 3.5 characters from the last byte of an answer, and wastes no more', async () => {
+    const { clock, bus, ask } = await bench('rtu');
+    const both = Promise.all([ask(1, 0), ask(2, 0)]);
+    await clock.advance(200);
+    await both;
+
+    const [first, second] = bus.questions;
+    const answeredMs = first!.atMs + 30;
+    expect(second!.atMs - answeredMs).toBeGreaterThanOrEqual(silenceMsOf(BAUD) - 1e-6);
+    expect(second!.atMs - answeredMs).toBeLessThan(silenceMsOf(BAUD) + 0.01);
+  });
+
+  it('never gives the late answer of one question to the next, and asks others meanwhile', async () => {
+    const { clock, slaves, bus, counters, ask } = await bench('rtu');
+    bus.script.push('late');
+    const late = ask(1, 0);
+    await clock.advance(200);
+    const next = ask(1, 500);
+    const neighbour = ask(2, 500);
+    await clock.advance(100);
+
+    expect((await late).kind).toBe('timeout');
+    expect(firstRegister(await neighbour)).toBe(expectedRegister(2, 500, 1));
+    await clock.advance(1200);
+    expect(firstRegister(await next)).toBe(expectedRegister(1, 500, slaves.scans(1)));
+    expect(counters.lateReplies).toBe(1);
+  });
+
+  it('takes the late answer of the same question for its second try, and then waits for the other', async () => {
+    const { clock, bus, ask } = await bench('rtu', 1, 180);
+    const attemptOf = {};
+    bus.script.push('late');
+    const first = ask(1, 0, 4, attemptOf);
+    await clock.advance(160);
+    expect((await first).kind).toBe('timeout');
+    const second = ask(1, 0, 4, attemptOf);
+    await clock.advance(40);
+    expect(firstRegister(await second)).toBe(expectedRegister(1, 0, 1));
+
+    const other = ask(1, 500);
+    await clock.advance(500);
+    expect(bus.questions).toHaveLength(2);
+    await clock.advance(1000);
+    expect(firstRegister(await other)).toBe(expectedRegister(1, 500, 3));
+  });
+
+  it('asks at once what no owed answer could be taken for, but believes no exception then', async () => {
+    const { clock, bus, ask } = await bench('rtu');
+    bus.script.push('silence', undefined, 'exception');
+    const outcomes = Promise.all([ask(1, 0, 4), ask(1, 0, 7)]);
+    await clock.advance(400);
+    expect((await outcomes).map(({ kind }) => kind)).toEqual(['timeout', 'answer']);
+    const refused = ask(1, 0, 9);
+    await clock.advance(300);
+    expect((await refused).kind).toBe('garbled');
+  });
+
+  it('lets one question wait for a late answer, and gives the next of that unit back unasked', async () => {
+    const { clock, bus, ask } = await bench('rtu');
+    bus.script.push('silence');
+    const lost = ask(1, 0);
+    await clock.advance(200);
+    await lost;
+    const waits = ask(1, 500);
+    const refused = await ask(1, 600);
+    expect(refused.kind).toBe('not-asked');
+    await clock.advance(1500);
+    expect((await waits).kind).toBe('answer');
+  });
+
+  it.each(['echo', 'split', 'noise', 'duplicated'] as const)('%s: the answer is found', async (fault) => {
+    const { clock, bus, ask } = await bench('rtu');
+    bus.script.push(fault);
+    const outcome = ask(1, 0);
+    await clock.advance(400);
+    expect(firstRegister(await outcome)).toBe(expectedRegister(1, 0, 1));
+  });
+
+  it.each(['wrong-unit', 'wrong-function', 'wrong-length', 'truncated', 'flip'] as const)(
+    '%s: it is no answer, and counted',
+    async (fault) => {
+      const { clock, bus, counters, ask } = await bench('rtu');
+      bus.script.push(fault);
+      const outcome = ask(1, 0);
+      await clock.advance(400);
+      expect((await outcome).kind).toBe('garbled');
+      expect(counters.garbled).toBeGreaterThan(0);
+    },
+  );
+
+  it('counts what comes uncalled, and keeps silent until it ends', async () => {
+    const { clock, bus, line, ask } = await bench('rtu');
+    await clock.advance(50);
+    bus.inject(rtuFrame(5, Uint8Array.of(3, 0, 0, 0, 1)));
+    const outcome = ask(1, 0);
+    await clock.advance(200);
+    expect((await outcome).kind).toBe('answer');
+    expect(line.counters.unsolicitedBytes).toBe(8);
+    expect(bus.questions[0]!.atMs).toBeGreaterThanOrEqual(50 + silenceMsOf(BAUD) - 1e-6);
+  });
+
+  it('ends everything as lost when the plug is pulled', async () => {
+    const { bus, ask } = await bench('rtu');
+    const outcomes = Promise.all([ask(1, 0), ask(2, 0)]);
+    bus.cut();
+    expect((await outcomes).map(({ kind }) => kind)).toEqual(['lost', 'lost']);
+  });
+});
+
+describe('a Modbus TCP line', () => {
+  it('has as many questions under way as its pipeline says, each with its own answer', async () => {
+    const { clock, bus, ask } = await bench('mbap', 3);
+    const outcomes = Promise.all([0, 100, 200, 300].map((start) => ask(1, start)));
+    await clock.advance(10);
+    expect(bus.questions).toHaveLength(3);
+    await clock.advance(200);
+    const found = (await outcomes).map(firstRegister);
+    expect(found).toEqual([0, 100, 200, 300].map((start, index) => expectedRegister(1, start, index + 1)));
+  });
+
+  it('drops a late answer by its transaction id and goes on at once', async () => {
+    const { clock, bus, counters, ask } = await bench('mbap');
+    bus.script.push('late');
+    const outcomes = Promise.all([ask(1, 0), ask(1, 500)]);
+    await clock.advance(600);
+    const [late, next] = await outcomes;
+    expect(late!.kind).toBe('timeout');
+    expect(firstRegister(next!)).toBe(expectedRegister(1, 500, 2));
+    expect(counters.lateReplies).toBe(1);
+  });
+
+  it('gives up a connection whose answers belong to nobody', async () => {
+    const { clock, bus, ask } = await bench('mbap');
+    bus.script.push(...Array.from({ length: 5 }, () => 'wrong-unit' as const));
+    for (let tries = 0; tries < 4; tries++) {
+      const outcome = ask(1, 0);
+      await clock.advance(200);
+      expect((await outcome).kind).toBe('timeout');
+    }
+    const last = ask(1, 0);
+    await clock.advance(200);
+    expect(await last).toMatchObject({
+      kind: 'lost',
+      cause: { message: expect.stringContaining('belonged to no question') },
+    });
+  });
+});
