@@ -22,7 +22,7 @@ const OPEN_MS = 60_000;
  * @throws Fault 69 when another process holds it or a newer program wrote it, 77 when the folder may not be written
  */
 export async function openStore(options: StoreOptions & { readonly workerUrl?: URL }): Promise<Store> {
-  const worker = new Worker(options.workerUrl ?? new URL('./worker.js', import.meta.url));
+  const worker = new Worker(options.workerUrl ?? compiledWorker());
   const port = portOf(worker, options);
   let opened: Opened;
   try {
@@ -59,6 +59,12 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
     },
     options,
   );
+}
+
+/** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
+function compiledWorker(): URL {
+  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/store/' : './';
+  return new URL(`${folder}worker.js`, import.meta.url);
 }
 
 /**

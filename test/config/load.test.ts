@@ -62,7 +62,7 @@ describe('a good file', () => {
   it('has the defaults of an MQTT uplink, with the gateway in its topic and client id', () => {
     const [uplink] = good({ 'millgate.yaml': GOOD }).uplinks;
     expect(uplink).toMatchObject({
-      protocolVersion: 5,
+      protocolVersion: undefined,
       clientId: 'millgate-press-shop-1',
       topic: 'millgate/press-shop-1',
       topics: 'batch',

@@ -5,7 +5,7 @@ import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../../hal/modbus/driver.ts';
 import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
 import { modbusRtu, modbusTcp } from '../../../hal/modbus/types.ts';
-import { driverTypes } from '../../../hal/registry.ts';
+import { DRIVERS } from '../../../hal/registry.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
@@ -153,7 +153,7 @@ describe('a channel', () => {
       value: { timeoutMs: 1000, retries: 1, serial: { baud: 19_200, parity: 'even', stopBits: 1, dataBits: 8 } },
     });
     expect(modbusTcp.checkChannel({ host: 'plc' })).toMatchObject({ ok: true, value: { port: 502, pipeline: 1 } });
-    expect([...driverTypes.keys()]).toEqual(expect.arrayContaining(['modbus-tcp', 'modbus-rtu']));
+    expect(DRIVERS.map(({ type }) => type)).toEqual(expect.arrayContaining(['modbus-tcp', 'modbus-rtu']));
   });
 
   it('says how to write what is wrong', () => {

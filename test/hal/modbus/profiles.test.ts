@@ -34,7 +34,7 @@ const fingerprintSchema = z.strictObject({
 });
 
 const profileSchema = z.strictObject({
-  name: nameField,
+  name: nameField('Name of the profile.'),
   manufacturer: z.string().min(1),
   model: z.string().min(1),
   source: z.string().min(20),
