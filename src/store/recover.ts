@@ -219,7 +219,7 @@ function scanOrRebuild(
 
 /** Whether a file has a header at all: SQLite writes it with the first tables. */
 function isNonEmpty(path: string): boolean {
-  return existsSync(`${path}-wal`) ? sizeOf(path) > sizeOf(`${path}-wal`) + 2048 : sizeOf(path) > 2048;
+  return existsSync(`${path}-wal`) ? sizeOf(path) > sizeOf(`${path}-wal`) + 1024 : sizeOf(path) > 2048;
 }
 
 function isTailLostIn(segment: Segment, claim: NonNullable<ReturnType<typeof claimOfWal>>): boolean {
