@@ -17,7 +17,7 @@ import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
 import { rebuild } from './salvage.ts';
-import { Damage, isDamage, openSegment, type Segment } from './segment.ts';
+import { Damage, isDamage, NeverWritten, openSegment, type Segment } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 import { claimOfWal } from './wal.ts';
 import { resumeSegment } from './writer.ts';
@@ -202,24 +202,21 @@ function scanOrRebuild(
       segment.close();
     }
   } catch (error) {
-    // A crash while it was being made leaves a file without tables or with nothing in it.
-    if (sizeOf(path) <= 4096 && !isNonEmpty(path)) {
+    if (error instanceof NeverWritten) {
       unlinkDatabase(path);
-      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail: false };
+      // The index knows a segment only after its first commit.
+      const hasLostTail = meta.segments().has(file);
+      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail };
     }
     if (!isDamage(error)) throw error;
     const firstCommit = known?.firstCommit ?? bounds?.first ?? lastCommit + 1;
-    const { info, movedTo } = rebuild(folder, open, meta.epoch, { file, firstCommit, lastCommit: known?.lastCommit });
+    const lastOf = known || bounds ? Math.max(known?.lastCommit ?? 0, bounds?.last ?? 0) : undefined;
+    const { info, movedTo } = rebuild(folder, open, meta.epoch, { file, firstCommit, lastCommit: lastOf });
     notice(
       `store: ${file} is damaged; it was moved to ${movedTo}, and what could be read of it is served. Check the disk.`,
     );
     return { info, notes: undefined, hasLostTail: true };
   }
-}
-
-/** Whether a file has a header at all: SQLite writes it with the first tables. */
-function isNonEmpty(path: string): boolean {
-  return existsSync(`${path}-wal`) ? sizeOf(path) > sizeOf(`${path}-wal`) + 1024 : sizeOf(path) > 2048;
 }
 
 function isTailLostIn(segment: Segment, claim: NonNullable<ReturnType<typeof claimOfWal>>): boolean {
