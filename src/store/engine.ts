@@ -7,7 +7,7 @@ import type { NewLedgerEntry } from './meta.ts';
 import { type Notes, packNotes, remember } from './notes.ts';
 import type { CallName, Calls, EncodedCommit, EngineOptions, Now, Opened } from './protocol.ts';
 import { DamagedSegment, history, peek } from './read.ts';
-import { openHouse, reopenMeta, segmentBytesOf } from './recover.ts';
+import { affordable, openHouse, reopenMeta, segmentBytesOf } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { closeWriter, evictToSize, type House, makeRoom, openSized, storedIn, totalBytes } from './rotate.ts';
 import { salvage } from './salvage.ts';
@@ -52,7 +52,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   const notices: string[] = [];
   let started: ReturnType<typeof openHouse>;
   try {
-    const open = world.open ?? openSized(segmentBytesOf(options.maxBytes));
+    const open = world.open ?? openSized(segmentBytesOf(affordable(options.path, options.maxBytes)));
     started = openHouse(options, open, now, (text) => notices.push(text));
   } catch (error) {
     lock.release();
