@@ -38,8 +38,10 @@ function numberModeOf(values: readonly number[]): number {
     while (decimals <= MAX_DECIMALS && !isDecimal(value, decimals)) decimals++;
     if (decimals > MAX_DECIMALS) break;
   }
+  // More decimals for one value may be too many digits for another.
+  const isExact = decimals <= MAX_DECIMALS && values.every((value) => isDecimal(value, decimals));
   const isFloat32 = values.every((value) => Math.fround(value) === value || Number.isNaN(value));
-  if (decimals <= MAX_DECIMALS && !(isFloat32 && decimals > 6)) return MODE.decimal + decimals;
+  if (isExact && !(isFloat32 && decimals > 6)) return MODE.decimal + decimals;
   return isFloat32 ? MODE.float32 : MODE.float64;
 }
 

@@ -63,7 +63,7 @@ export interface Committer {
   acceptEvents(events: readonly GatewayEvent[]): void;
   /** Sets a state, or removes it with null; committed together with what was accepted before. */
   setState(key: string, json: string | null): void;
-  /** Resolves when everything accepted so far is durable, however long the disk takes. */
+  /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
   flush(): Promise<void>;
   status(): CommitterStatus;
   /** Commits what is held and ends; gives up after five seconds and logs what was lost. Idempotent. */
@@ -99,7 +99,7 @@ class GroupCommitter implements Committer {
   private isOver = false;
   private droppedRecords = 0;
   private commits = 0;
-  private waiters: (() => void)[] = [];
+  private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
 
   constructor(options: CommitterOptions) {
@@ -132,7 +132,7 @@ class GroupCommitter implements Committer {
 
   flush(): Promise<void> {
     if (this.isIdle()) return Promise.resolve();
-    const done = new Promise<void>((resolve) => this.waiters.push(resolve));
+    const done = new Promise<void>((resolve, reject) => this.waiters.push({ resolve, reject }));
     this.schedule(0, true);
     return done;
   }
@@ -158,10 +158,13 @@ class GroupCommitter implements Committer {
   }
 
   private async end(): Promise<void> {
-    const late = new AbortController();
     const { clock, log } = this.options;
-    await Promise.race([this.flush(), clock.sleep(CLOSE_MS, late.signal).catch(() => {})]);
-    late.abort();
+    const ended = new AbortController();
+    if (!this.isOver) {
+      const flushed = this.flush().catch(() => {});
+      await Promise.race([flushed, clock.sleep(CLOSE_MS, ended.signal).catch(() => {})]);
+    }
+    ended.abort();
     this.isOver = true;
     this.cancelTimer?.();
     const { heldRecords, heldEvents } = this.status();
@@ -224,7 +227,7 @@ class GroupCommitter implements Committer {
     this.trouble = undefined;
     this.options.onCommitted(receipt, batch);
     if (this.isIdle()) {
-      for (const resolve of this.waiters.splice(0)) resolve();
+      for (const { resolve } of this.waiters.splice(0)) resolve();
       return;
     }
     const isUrgent = this.waiters.length > 0 || this.events.length > 0 || this.records.length >= BATCH_RECORDS;
@@ -245,6 +248,7 @@ class GroupCommitter implements Committer {
     if (!(error instanceof StoreTrouble)) {
       if (!this.isOver) this.options.onFailed(error);
       this.isOver = true;
+      for (const { reject } of this.waiters.splice(0)) reject(error);
       return;
     }
     this.options.log.warn(this.trouble);

@@ -7,7 +7,8 @@ import type { NewLedgerEntry } from './meta.ts';
 import { type Notes, packNotes, remember } from './notes.ts';
 import type { CallName, Calls, EncodedCommit, EngineOptions, Now, Opened } from './protocol.ts';
 import { DamagedSegment, history, peek } from './read.ts';
-import { openHouse, reopenMeta, segmentBytesOf } from './recover.ts';
+import { affordable, openHouse, reopenMeta, segmentBytesOf } from './recover.ts';
+import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { closeWriter, evictToSize, type House, makeRoom, openSized, storedIn, totalBytes } from './rotate.ts';
 import { salvage } from './salvage.ts';
 import { type Receipt, type StoreStatus, StoreTrouble, type Stream } from './store.ts';
@@ -51,7 +52,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   const notices: string[] = [];
   let started: ReturnType<typeof openHouse>;
   try {
-    const open = world.open ?? openSized(segmentBytesOf(options.maxBytes));
+    const open = world.open ?? openSized(segmentBytesOf(affordable(options.path, options.maxBytes)));
     started = openHouse(options, open, now, (text) => notices.push(text));
   } catch (error) {
     lock.release();
@@ -68,6 +69,8 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     lastCommitMs: undefined,
     trouble: undefined,
     cursorsMonoMs: now.monoMs,
+    isMetaDown: false,
+    owed: [],
     isClosed: false,
   };
   const handlers = handlersOf(state, lock);
@@ -76,7 +79,12 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     notices: () => notices.splice(0),
     call(name, ask, at) {
       if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
-      return handlers[name](ask, at);
+      try {
+        return handlers[name](ask, at);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        throw new StoreTrouble(troubleText(options.path, error), { cause: error });
+      }
     },
   };
 }
@@ -91,6 +99,10 @@ interface State {
   lastCommitMs: number | undefined;
   trouble: string | undefined;
   cursorsMonoMs: number;
+  /** Set after the disk failed, until `meta.db` was opened anew. */
+  isMetaDown: boolean;
+  /** Ledger entries of commits that are durable, while `meta.db` cannot take them. */
+  owed: NewLedgerEntry[];
   isClosed: boolean;
 }
 
@@ -122,6 +134,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
       return undefined;
     },
     quarantine(entry, now) {
+      restoreMeta(state);
       house.meta.enter({ ledger: [{ ...entry, cause: 'quarantined', enteredWallMs: now.wallMs }] });
       return undefined;
     },
@@ -156,13 +169,10 @@ function commit(state: State, ask: EncodedCommit, now: Now): Receipt {
       abandonWriter(house);
       if (!hasMoved && !isFull(error)) {
         hasMoved = true;
-        try {
-          reopenMeta(house);
-          continue;
-        } catch (again) {
-          if (!isRefusal(again)) throw again;
-        }
+        state.isMetaDown = true;
+        continue;
       }
+      state.isMetaDown = true;
       state.trouble = troubleText(state.options.path, error);
       throw new StoreTrouble(state.trouble, { cause: error });
     }
@@ -171,6 +181,7 @@ function commit(state: State, ask: EncodedCommit, now: Now): Receipt {
 
 function write(state: State, ask: EncodedCommit, now: Now): Receipt {
   const { house, next } = state;
+  restoreMeta(state);
   const isStale = (writer: Writer): boolean =>
     writer.info.bytes >= house.segmentBytes || now.monoMs - writer.startedMonoMs >= SEGMENT_MS;
   if (house.writer && isStale(house.writer)) closeWriter(house);
@@ -207,9 +218,28 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     readings: ask.readings?.body ?? null,
   });
   settleWrite(state, ask, receipt, now, isNew || areCursorsDue);
-  if (isNew) house.meta.enter({ segments: new Map([[writer.info.file, 'open']]) });
-  if (dropped) house.meta.enter({ ledger: [dropped] });
+  if (dropped) state.owed.push(dropped);
+  if (isNew || dropped) enterAfter(state, isNew ? new Map([[writer.info.file, 'open']]) : new Map());
   return receipt;
+}
+
+/** What is entered after a commit cannot undo it: if the disk refuses, it is owed, and found in the segment anyway. */
+function enterAfter(state: State, segments: ReadonlyMap<string, string>): void {
+  try {
+    state.house.meta.enter({ ledger: state.owed, segments });
+    state.owed = [];
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    state.isMetaDown = true;
+  }
+}
+
+/** After the disk failed nothing is known of what `meta.db` holds: it is opened anew. */
+function restoreMeta(state: State): void {
+  if (!state.isMetaDown) return;
+  reopenMeta(state.house);
+  state.isMetaDown = false;
+  if (state.owed.length > 0) enterAfter(state, new Map());
 }
 
 /** What follows from a commit that is on the disk. */
@@ -355,28 +385,4 @@ function close(state: State, lock: Lock, now: Now): void {
     }
   }
   lock.release();
-}
-
-function errorCode(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code ?? '');
-}
-
-function isFull(error: unknown): boolean {
-  return /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(errorCode(error));
-}
-
-/** Whether the disk refused, as against a fault of the program. */
-function isRefusal(error: unknown): boolean {
-  return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|BUSY|PERM)|E(NOSPC|DQUOT|IO|ROFS|ACCES|NOENT|PERM|MFILE))/.test(
-    errorCode(error),
-  );
-}
-
-function troubleText(path: string, error: unknown): string {
-  const code = errorCode(error);
-  const what = `store ${path}: ${messageOf(error)} (${code}).`;
-  if (isFull(error)) return `${what} The disk is full and nothing of the store is left to give up: free space on it.`;
-  if (/READONLY|EROFS|PERM|EACCES/.test(code))
-    return `${what} The disk became read-only or its rights changed: check dmesg, then mount -o remount,rw.`;
-  return `${what} Readings are held in memory and the commit is tried again: check the disk (dmesg, smartctl).`;
 }

@@ -46,15 +46,18 @@ function isUnreadable(error: unknown): boolean {
 
 /** Stored bodies from number `from` on; at least one when there is any, else nothing and `next` = `from`. */
 export function peek(house: House, stream: Stream, from: number, limit: number): Pieces {
+  // Events can lie in two segments, either of which may have lost some: the nearest one that has them is asked.
+  let nearest: { info: SegmentInfo; start: number; to: number } | undefined;
   for (const info of sources(house, stream)) {
     const range = info.stored[stream].find(({ to }) => to > from);
-    if (!range) continue;
-    const start = Math.max(from, range.from);
-    const pieces = within(house, info, (segment) => piecesOf(info, segment, stream, start, range.to, limit));
-    const last = pieces.at(-1)!;
-    return { from: start, pieces, next: Math.min(last.first + last.count, start + limit) };
+    const start = Math.max(from, range?.from ?? 0);
+    if (range && (!nearest || start < nearest.start)) nearest = { info, start, to: range.to };
   }
-  return { from, pieces: [], next: from };
+  if (!nearest) return { from, pieces: [], next: from };
+  const { info, start, to } = nearest;
+  const pieces = within(house, info, (segment) => piecesOf(info, segment, stream, start, to, limit));
+  const last = pieces.at(-1)!;
+  return { from: start, pieces, next: Math.min(last.first + last.count, start + limit) };
 }
 
 function piecesOf(

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   countRow,
@@ -15,9 +15,10 @@ import { countOf, intersect, intervals, subtract } from './intervals.ts';
 import { type Ceilings, type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import type { EngineOptions, Now } from './protocol.ts';
+import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
 import { rebuild } from './salvage.ts';
-import { Damage, isDamage, openSegment, type Segment } from './segment.ts';
+import { Damage, isDamage, NeverWritten, openSegment, type Segment } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 import { claimOfWal } from './wal.ts';
 import { resumeSegment } from './writer.ts';
@@ -32,6 +33,13 @@ const UNKNOWN_CEILINGS: Ceilings = { readings: 1, events: 1 };
 /** Fifty segments fill the store; none is smaller than 64 kB or larger than 64 MB. */
 export function segmentBytesOf(maxBytes: number): number {
   return Math.min(64_000_000, Math.max(64_000, Math.floor(maxBytes / 50)));
+}
+
+/** The size of the store, or nine tenths of what the disk can give it, so that a small disk has many segments too. */
+export function affordable(folder: string, maxBytes: number): number {
+  const { bavail, bsize } = statfsSync(folder);
+  const ownBytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+  return Math.min(maxBytes, Math.floor((bavail * bsize + ownBytes) * 0.9));
 }
 
 /** What opening gives the engine. */
@@ -58,6 +66,7 @@ export function openHouse(
   notice: (text: string) => void,
 ): Started {
   const folder = options.path;
+  const maxBytes = affordable(folder, options.maxBytes);
   const meta = metaIn(folder, open, notice);
   removeLeaving(folder, meta);
   const scans = scanAll(folder, open, meta, notice);
@@ -71,8 +80,8 @@ export function openHouse(
   const house: House = {
     folder,
     open,
-    maxBytes: options.maxBytes,
-    segmentBytes: segmentBytesOf(options.maxBytes),
+    maxBytes,
+    segmentBytes: segmentBytesOf(maxBytes),
     replayMs: options.replayMs,
     meta,
     catalog: createCatalog(folder, infos),
@@ -88,8 +97,14 @@ export function openHouse(
     segment: Math.max(0, ...lastIds),
     commit: Math.max(0, ...infos.map(({ lastCommit }) => lastCommit)) + 1,
   };
-  settleIndex(house, newest, now, ids);
-  keepReserve(folder, reserveBytes(options.maxBytes));
+  try {
+    settleIndex(house, newest, now, ids);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    // The index only saves time, and the events are still where they were: a full disk may not keep the store shut.
+    notice(troubleText(folder, error));
+  }
+  keepReserve(folder, reserveBytes(maxBytes));
   return { house, next, ids };
 }
 
@@ -202,14 +217,16 @@ function scanOrRebuild(
       segment.close();
     }
   } catch (error) {
-    // A crash while it was being made leaves a file without tables or with nothing in it.
-    if (sizeOf(path) <= 4096 && !isNonEmpty(path)) {
+    if (error instanceof NeverWritten) {
       unlinkDatabase(path);
-      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail: false };
+      // The index knows a segment only after its first commit.
+      const hasLostTail = meta.segments().has(file);
+      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail };
     }
     if (!isDamage(error)) throw error;
     const firstCommit = known?.firstCommit ?? bounds?.first ?? lastCommit + 1;
-    const { info, movedTo } = rebuild(folder, open, meta.epoch, { file, firstCommit, lastCommit: known?.lastCommit });
+    const lastOf = known || bounds ? Math.max(known?.lastCommit ?? 0, bounds?.last ?? 0) : undefined;
+    const { info, movedTo } = rebuild(folder, open, meta.epoch, { file, firstCommit, lastCommit: lastOf });
     notice(
       `store: ${file} is damaged; it was moved to ${movedTo}, and what could be read of it is served. Check the disk.`,
     );
@@ -217,13 +234,14 @@ function scanOrRebuild(
   }
 }
 
-/** Whether a file has a header at all: SQLite writes it with the first tables. */
-function isNonEmpty(path: string): boolean {
-  return existsSync(`${path}-wal`) ? sizeOf(path) > sizeOf(`${path}-wal`) + 2048 : sizeOf(path) > 2048;
-}
-
 function isTailLostIn(segment: Segment, claim: NonNullable<ReturnType<typeof claimOfWal>>): boolean {
-  return !claim.isHeaderSound || segment.recoveredFrames() < claim.lastCommitFrame;
+  try {
+    return !claim.isHeaderSound || segment.recoveredFrames() < claim.lastCommitFrame;
+  } catch (error) {
+    // The log cannot be folded in on a full disk; whether it is whole is seen at the next start.
+    if (isFull(error)) return false;
+    throw error;
+  }
 }
 
 function scan(segment: Segment, info: SegmentInfo): { info: SegmentInfo; notes: Notes[] } {
@@ -270,6 +288,7 @@ function memoryOf(folder: string, scans: readonly Scanned[]): Memory {
 }
 
 function notesIn(folder: string, info: SegmentInfo): readonly Notes[] {
+  if (info.lastCommit < info.firstCommit) return [];
   let segment: Segment | undefined;
   try {
     segment = openSegment(join(folder, info.file));
@@ -345,7 +364,6 @@ function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: {
     infos.splice(infos.indexOf(newest.info), 1);
     house.writer = resumeSegment(house.folder, house.open, newest.info, now.monoMs);
   }
-  archiveEvents(house);
   const index = house.meta.segments();
   const changes = new Map<string, string | null>();
   for (const info of infos) {
@@ -360,4 +378,5 @@ function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: {
   }
   if (house.writer) changes.set(house.writer.info.file, 'open');
   house.meta.enter({ segments: changes });
+  archiveEvents(house);
 }

@@ -22,6 +22,9 @@ import type { Writer } from './writer.ts';
 /** How many rows are held while events are copied. */
 const COPY_ROWS = 256;
 
+/** A segment smaller than this is not worth giving up. */
+const SMALLEST_BYTES = 64_000;
+
 /** Text in the index of a segment whose ledger entries are made and whose file may still be there. */
 export const LEAVING = 'leaving';
 
@@ -176,7 +179,11 @@ export function reserveBytes(maxBytes: number): number {
 /** Makes room on a full disk; false when nothing can go any more. */
 export function makeRoom(house: House, nowWallMs: number): boolean {
   const hadReserve = releaseReserve(house.folder);
-  return evictOne(house, nowWallMs) || hadReserve;
+  if (evictOne(house, nowWallMs) || hadReserve) return true;
+  // The last resort: what is being written is closed early, so that it can go.
+  if (!house.writer || house.writer.info.bytes < SMALLEST_BYTES) return false;
+  closeWriter(house);
+  return evictOne(house, nowWallMs);
 }
 
 function evictOne(house: House, nowWallMs: number): boolean {

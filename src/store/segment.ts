@@ -55,6 +55,14 @@ export class Damage extends Error {
   }
 }
 
+/** A file without tables: its first transaction was never committed. */
+export class NeverWritten extends Error {
+  constructor(file: string) {
+    super(`${file}: nothing was ever committed to it`);
+    this.name = 'NeverWritten';
+  }
+}
+
 /** A dictionary to be kept beside the rows that use it. */
 export interface Dictionary {
   readonly id: number;
@@ -107,13 +115,14 @@ export function createSegment(file: string, database: Connection, about: { epoch
 /**
  * Opens a segment that exists.
  *
- * @throws Damage when it cannot be read
+ * @throws Damage when it cannot be read, NeverWritten when a crash interrupted its making
  */
 export function openSegment(file: string, database?: Connection): Segment & { readonly epoch: string } {
   let connection = database;
   try {
     // A log left by a crash can only be folded in by a connection that may write.
     connection ??= new Database(file, { readonly: !existsSync(`${file}-wal`), fileMustExist: true });
+    if (connection.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0) throw new NeverWritten(file);
     const format = connection.pragma('user_version', { simple: true }) as number;
     if (format !== SEGMENT_FORMAT) throw new Damage(`${file}: format ${format} is not known`);
     const about = connection.prepare('SELECT epoch, id FROM about').get() as { epoch: string } | undefined;
@@ -219,7 +228,12 @@ export function deflate(body: Uint8Array, dictionary?: Uint8Array): Uint8Array {
 /** Whether an error says that stored bytes are damaged, as against a disk that refuses. */
 export function isDamage(error: unknown): boolean {
   const code = String((error as { code?: unknown } | null)?.code ?? '');
-  return error instanceof Damage || error instanceof CodecError || /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code);
+  return (
+    error instanceof Damage ||
+    error instanceof NeverWritten ||
+    error instanceof CodecError ||
+    /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code)
+  );
 }
 
 /**

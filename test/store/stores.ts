@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,9 +12,12 @@ import type { OpenForContract } from '../contract/store.ts';
 /** The compiled worker: threads do not run sources. */
 export const WORKER_URL = pathToFileURL(resolve(import.meta.dirname, '../../dist/src/store/worker.js'));
 
+/** In memory where the system has it: thousands of commits on a shared disk would make the suite slow. */
+const PLACE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** A folder that is removed when the test is over. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'millgate-store-'));
+  const folder = mkdtempSync(join(PLACE, 'millgate-store-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -1,0 +1,68 @@
+import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
+import type { LedgerEntry, Pending, SeqRange, Stream } from './store.ts';
+
+/** What is known of one stream at one moment. */
+export interface Account {
+  readonly stream: Stream;
+  /** The next number; those below were given. */
+  readonly next: number;
+  /** Numbers that can be read. */
+  readonly stored: readonly SeqRange[];
+  readonly ledger: readonly LedgerEntry[];
+  /** The uplink that is asked about, and what it has still to deliver. */
+  readonly uplink: string;
+  readonly pending: Pending;
+}
+
+/** Where every number went, for one uplink. */
+export interface Balance {
+  readonly produced: number;
+  readonly delivered: number;
+  /** Stored, and still to be delivered. */
+  readonly waiting: number;
+  readonly evicted: number;
+  readonly quarantined: number;
+  /** Corrupt on disk, or dropped because the memory was full. */
+  readonly lost: number;
+  /** Numbers that are still to be delivered, and can neither be read nor are in the ledger; none when all is well. */
+  readonly unexplained: IntervalSet;
+}
+
+/**
+ * Puts every number that was given into exactly one class, so that
+ * produced = delivered + waiting + evicted + quarantined + lost holds if and only if nothing is unexplained.
+ * What is in the ledger for this uplink counts as gone, even where the record itself is still stored for another one.
+ */
+export function reconcile(account: Account): Balance {
+  const { stream, next, uplink } = account;
+  const given: IntervalSet = [{ from: 1, to: next }].filter(({ to }) => to > 1);
+  const entered = (causes: readonly LedgerEntry['cause'][]): IntervalSet =>
+    intersect(
+      intervals(
+        account.ledger.filter(
+          (entry) =>
+            entry.stream === stream &&
+            causes.includes(entry.cause) &&
+            (entry.uplink === undefined || entry.uplink === uplink),
+        ),
+      ),
+      given,
+    );
+  const pending = intersect(intervals(account.pending), given);
+  const evicted = entered(['evicted']);
+  const quarantined = subtract(entered(['quarantined']), evicted);
+  const lost = subtract(entered(['corrupt', 'memory-full']), union(evicted, quarantined));
+  const gone = union(union(evicted, quarantined), lost);
+  const waiting = subtract(intersect(pending, intervals(account.stored)), gone);
+  const unexplained = subtract(subtract(pending, waiting), gone);
+  const delivered = subtract(subtract(given, gone), union(waiting, unexplained));
+  return {
+    produced: countOf(given),
+    delivered: countOf(delivered),
+    waiting: countOf(waiting),
+    evicted: countOf(evicted),
+    quarantined: countOf(quarantined),
+    lost: countOf(lost),
+    unexplained,
+  };
+}

@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/core/log.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { type Committer, type CommitterOptions, createCommitter } from '../../src/store/committer.ts';
+import { type CommitBatch, type Receipt, StoreTrouble } from '../../src/store/store.ts';
+import { eventOf, recordOf } from '../contract/store.ts';
+
+/** A disk that answers when it is told to, and numbers as a store does. */
+class Disk {
+  batches: CommitBatch[] = [];
+  stalled: (() => void)[] | undefined;
+  refusal: Error | undefined;
+  private next = { readings: 1, events: 1 };
+
+  async commit(batch: CommitBatch): Promise<Receipt> {
+    if (this.stalled) await new Promise<void>((resolve) => this.stalled?.push(resolve));
+    if (this.refusal) throw this.refusal;
+    this.batches.push(batch);
+    const readings = this.next.readings + (batch.dropped?.count ?? 0);
+    const { events } = this.next;
+    this.next = { readings: readings + batch.records.length, events: events + batch.events.length };
+    return { readings: { from: readings, to: this.next.readings }, events: { from: events, to: this.next.events } };
+  }
+}
+
+let clock: SimulatedClock;
+let disk: Disk;
+let committed: Receipt[];
+let failed: unknown[];
+
+function committer(more: Partial<CommitterOptions> = {}): Committer {
+  return createCommitter({
+    store: disk,
+    clock,
+    log: silentLogger,
+    random: () => 0.5,
+    commitEveryMs: 1000,
+    onCommitted: (receipt) => committed.push(receipt),
+    onFailed: (error) => failed.push(error),
+    ...more,
+  });
+}
+
+beforeEach(() => {
+  clock = new SimulatedClock();
+  disk = new Disk();
+  committed = [];
+  failed = [];
+});
+
+describe('the group commit', () => {
+  it('gathers records and states for commitEvery, and tells of them only once they are durable', async () => {
+    const group = committer();
+    group.accept(recordOf(0));
+    group.setState('rule', '1');
+    await clock.advance(500);
+    group.accept(recordOf(1));
+    group.setState('rule', '2');
+    await clock.advance(499);
+    expect(disk.batches).toEqual([]);
+    await clock.advance(1);
+    expect(disk.batches).toEqual([
+      { records: [recordOf(0), recordOf(1)], events: [], states: new Map([['rule', '2']]) },
+    ]);
+    expect(committed).toEqual([{ readings: { from: 1, to: 3 }, events: { from: 1, to: 1 } }]);
+    await clock.advance(10_000);
+    expect(disk.batches).toHaveLength(1);
+  });
+
+  it('commits events at once, together with the records that caused them', async () => {
+    const group = committer();
+    group.accept(recordOf(0));
+    group.acceptEvents([eventOf('hot')]);
+    await clock.advance(0);
+    expect(disk.batches).toMatchObject([{ records: [recordOf(0)], events: [eventOf('hot')] }]);
+  });
+
+  it('has one commit under way and gathers the next meanwhile', async () => {
+    disk.stalled = [];
+    const group = committer();
+    group.acceptEvents([eventOf('a')]);
+    group.acceptEvents([eventOf('b')]);
+    group.acceptEvents([eventOf('c')]);
+    await clock.advance(6000);
+    expect(disk.stalled).toHaveLength(1);
+    expect(group.status().trouble).toContain('has not answered for 6s');
+    const [release] = disk.stalled;
+    disk.stalled = undefined;
+    release?.();
+    await clock.advance(0);
+    expect(disk.batches.map(({ events }) => events.length)).toEqual([1, 2]);
+  });
+
+  it('asks again for as long as the disk refuses, loses nothing and keeps the order', async () => {
+    disk.refusal = new StoreTrouble('disk read-only. Mount it.');
+    const group = committer();
+    group.accept(recordOf(0));
+    group.setState('rule', 'old');
+    await clock.advance(1000);
+    group.accept(recordOf(1));
+    group.setState('rule', 'new');
+    group.acceptEvents([eventOf('hot')]);
+    expect(group.status()).toMatchObject({ heldRecords: 2, heldEvents: 1, trouble: 'disk read-only. Mount it.' });
+    await clock.advance(60_000);
+    disk.refusal = undefined;
+    await clock.advance(10_000);
+    expect(disk.batches).toEqual([
+      { records: [recordOf(0), recordOf(1)], events: [eventOf('hot')], states: new Map([['rule', 'new']]) },
+    ]);
+    expect(group.status()).toMatchObject({ heldRecords: 0, trouble: undefined });
+  });
+
+  it('drops the oldest records when its memory is full, counts them, and never an event', async () => {
+    disk.refusal = new StoreTrouble('no');
+    const group = committer({ heldRecords: 10 });
+    group.acceptEvents([eventOf('kept')]);
+    for (let second = 0; second < 25; second++) group.accept(recordOf(second));
+    await clock.advance(30_000);
+    expect(group.status()).toMatchObject({ heldRecords: 10, heldEvents: 1, droppedRecords: 15 });
+    disk.refusal = undefined;
+    await clock.advance(10_000);
+    expect(disk.batches).toHaveLength(1);
+    expect(disk.batches[0]!.records[0]).toEqual(recordOf(15));
+    expect(disk.batches[0]!.dropped).toEqual({
+      count: 15,
+      firstWallMs: recordOf(0).at.wallMs,
+      lastWallMs: recordOf(14).at.wallMs,
+    });
+    expect(disk.batches[0]!.events).toEqual([eventOf('kept')]);
+    expect(committed[0]!.readings).toEqual({ from: 16, to: 26 });
+  });
+
+  it('commits what is held before it closes, and takes nothing afterwards', async () => {
+    const group = committer();
+    group.accept(recordOf(0));
+    const closed = group.close();
+    await clock.advance(0);
+    await closed;
+    group.accept(recordOf(1));
+    await clock.advance(5000);
+    expect(disk.batches).toHaveLength(1);
+  });
+
+  it('gives up closing after five seconds on a disk that does not answer', async () => {
+    disk.stalled = [];
+    const group = committer();
+    group.accept(recordOf(0));
+    let isClosed = false;
+    void group.close().then(() => {
+      isClosed = true;
+    });
+    await clock.advance(4999);
+    expect(isClosed).toBe(false);
+    await clock.advance(1);
+    expect(isClosed).toBe(true);
+  });
+
+  it('says that the process has to end when the store itself failed', async () => {
+    disk.refusal = new Error('the thread failed');
+    const group = committer();
+    group.acceptEvents([eventOf('a')]);
+    await clock.advance(60_000);
+    expect(failed).toEqual([disk.refusal]);
+    await group.close();
+  });
+});

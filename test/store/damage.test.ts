@@ -1,0 +1,162 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/core/random.ts';
+import type { Store } from '../../src/store/store.ts';
+import { batchOf, eventOf, recordOf } from '../contract/store.ts';
+import { localStore, temporaryFolder } from './stores.ts';
+
+const RECORDS = 300;
+
+/** A record that carries its own number, and enough besides to fill several segments. */
+function numbered(seq: number) {
+  return recordOf(seq, [
+    { name: 'number', quality: 'good', value: seq },
+    { name: 'noise', quality: 'good', value: seededRandomText(seq) },
+  ]);
+}
+
+function seededRandomText(seed: number): string {
+  const random = seededRandom(seed);
+  return Array.from({ length: 150 }, () => random().toString(36)).join('');
+}
+
+/** A closed store with some segments. */
+async function filledFolder(): Promise<string> {
+  const { store, path } = await localStore(temporaryFolder(), { maxBytes: 3_200_000 });
+  await store.pending('plant', 'readings');
+  for (let seq = 1; seq <= RECORDS; seq++) {
+    const events = seq % 10 === 0 ? [eventOf(`event ${seq}`)] : [];
+    await store.commit(batchOf([numbered(seq)], { events, states: new Map([['last', String(seq)]]) }));
+  }
+  await store.close();
+  return path;
+}
+
+/** Reads all, checks that no value is wrong, and that every number is either there or in the ledger. */
+async function checkAccounts(store: Store): Promise<{ read: number; lost: number }> {
+  const missing = new Set(Array.from({ length: (await store.status()).next.readings - 1 }, (_, index) => index + 1));
+  let read = 0;
+  for (let at = 1; ; ) {
+    const { from, records, next } = await store.peek(at, 50);
+    if (records.length === 0) break;
+    for (const [index, record] of records.entries()) {
+      expect(record).toEqual(numbered(from + index));
+      expect(missing.delete(from + index)).toBe(true);
+      read++;
+    }
+    at = next;
+  }
+  for (const { stream, from, to, count } of await store.ledger()) {
+    expect(count).toBe(to - from);
+    if (stream === 'readings') for (let seq = from; seq < to; seq++) expect(missing.delete(seq)).toBe(true);
+  }
+  expect([...missing]).toEqual([]);
+  return { read, lost: (await store.status()).next.readings - 1 - read };
+}
+
+function storeFiles(folder: string): string[] {
+  return readdirSync(folder).filter((file) => /^(readings|events|meta).*\.db$/.test(file));
+}
+
+describe('a store whose files were damaged', () => {
+  it('serves everything but the damaged commit, and says which numbers are gone', async () => {
+    const folder = await filledFolder();
+    const file = join(folder, 'readings-00000002.db');
+    const bytes = readFileSync(file);
+    bytes[Math.floor(bytes.length / 2)]! ^= 0x10;
+    writeFileSync(file, bytes);
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    const { lost } = await checkAccounts(store);
+    expect(lost).toBeGreaterThanOrEqual(1);
+    expect(lost).toBeLessThanOrEqual(3);
+    const ledger = await store.ledger();
+    expect(ledger[0]).toMatchObject({ cause: 'corrupt', detail: expect.stringContaining('readings-00000002.db') });
+    expect(existsSync(join(folder, 'quarantine', 'readings-00000002.db'))).toBe(true);
+    await store.close();
+  });
+
+  it('never gives a wrong value, whichever bytes are flipped, and accounts for every number', {
+    timeout: 60_000,
+  }, async () => {
+    const random = seededRandom(7);
+    for (let round = 0; round < 12; round++) {
+      const folder = await filledFolder();
+      for (let flips = 0; flips < 4; flips++) {
+        const files = storeFiles(folder);
+        const file = join(folder, files[Math.floor(random() * files.length)]!);
+        const bytes = readFileSync(file);
+        bytes[Math.floor(random() * bytes.length)]! ^= 1 << Math.floor(random() * 8);
+        writeFileSync(file, bytes);
+      }
+      const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+      await checkAccounts(store);
+      const { readings } = await store.commit(batchOf([recordOf(0)]));
+      expect(readings.from).toBeGreaterThan(RECORDS);
+      await store.close();
+    }
+  });
+
+  it('never gives a number twice when its newest segment is gone', async () => {
+    const folder = await filledFolder();
+    const newest = storeFiles(folder)
+      .filter((file) => file.startsWith('readings'))
+      .sort()
+      .at(-1)!;
+    rmSync(join(folder, newest));
+    rmSync(join(folder, `${newest}-wal`), { force: true });
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    const { readings } = await store.commit(batchOf([]));
+    expect(readings.from).toBeGreaterThan(RECORDS);
+    await checkAccounts(store);
+    const lost = (await store.ledger()).filter(({ stream }) => stream === 'readings');
+    expect(lost.at(-1)).toMatchObject({ cause: 'corrupt', to: readings.from });
+    await store.close();
+  });
+
+  it('makes meta.db again from the segments, with its epoch', async () => {
+    const folder = await filledFolder();
+    const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });
+    const { epoch } = before;
+    await before.close();
+    writeFileSync(join(folder, 'meta.db'), Buffer.alloc(8192, 7));
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    expect(store.epoch).toBe(epoch);
+    expect(await checkAccounts(store)).toEqual({ read: RECORDS, lost: 0 });
+    expect((await store.states()).get('last')).toBe(String(RECORDS));
+    expect(existsSync(join(folder, 'quarantine', 'meta.db'))).toBe(true);
+    await store.close();
+  });
+
+  it('finds commits that were lost in the log of a crashed process, and skips their numbers', async () => {
+    const { store, path } = await localStore(temporaryFolder(), { maxBytes: 1e9 });
+    for (let seq = 1; seq <= 20; seq++) await store.commit(batchOf([numbered(seq)]));
+    const crashed = temporaryFolder();
+    for (const file of readdirSync(path))
+      if (statSync(join(path, file)).isFile()) writeFileSync(join(crashed, file), readFileSync(join(path, file)));
+    await store.close();
+    const wal = join(crashed, 'readings-00000001.db-wal');
+    const bytes = readFileSync(wal);
+    bytes[Math.floor(bytes.length / 2)]! ^= 1;
+    writeFileSync(wal, bytes);
+    const { store: again } = await localStore(crashed);
+    const { readings } = await again.commit(batchOf([]));
+    expect(readings.from).toBeGreaterThan(20);
+    const { read } = await checkAccounts(again);
+    expect(read).toBeGreaterThan(0);
+    expect(read).toBeLessThan(20);
+    await again.close();
+  });
+
+  it('refuses a store that a newer program wrote, and says what to do', async () => {
+    const folder = await filledFolder();
+    const meta = new Database(join(folder, 'meta.db'));
+    meta.pragma('user_version = 99');
+    meta.close();
+    await expect(localStore(folder)).rejects.toMatchObject({
+      exitCode: 69,
+      message: expect.stringContaining('written by a newer millgate (schema 99'),
+    });
+  });
+});

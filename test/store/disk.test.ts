@@ -1,0 +1,109 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Connection, openForWriting } from '../../src/store/disk.ts';
+import { openLocalStore } from '../../src/store/open.ts';
+import { batchOf, countRecords, eventOf, recordOf } from '../contract/store.ts';
+import { storeOptions, temporaryFolder } from './stores.ts';
+
+/** A disk that fails when it is told to: each writing statement then throws what SQLite throws on a real one. */
+class FailingDisk {
+  code: string | undefined;
+  times = Number.POSITIVE_INFINITY;
+
+  /** Fails the next `times` writes. */
+  fail(code: string | undefined, times = Number.POSITIVE_INFINITY): void {
+    this.code = code;
+    this.times = times;
+  }
+
+  readonly open = (file: string): Connection => {
+    if (this.code === 'SQLITE_READONLY') this.check();
+    const database = openForWriting(file);
+    const check = (): void => this.check();
+    const prepare = database.prepare.bind(database);
+    const guarded = (sql: string) => {
+      const statement = prepare(sql);
+      const run = statement.run.bind(statement);
+      if (!/^(INSERT|UPDATE|DELETE)/.test(sql)) return statement;
+      return Object.assign(statement, {
+        run: (...given: unknown[]) => {
+          check();
+          return run(...given);
+        },
+      });
+    };
+    return Object.assign(database, { prepare: guarded });
+  };
+
+  private check(): void {
+    if (this.code === undefined || this.times-- <= 0) return;
+    throw Object.assign(new Error('the disk refused'), { code: this.code });
+  }
+}
+
+async function storeOn(disk: FailingDisk, maxBytes = 3_200_000) {
+  const path = temporaryFolder();
+  return { path, store: await openLocalStore({ ...storeOptions(path, { maxBytes }), open: disk.open }) };
+}
+
+describe('a store on a disk that fails', () => {
+  it('goes on in a new segment after an I/O error, and numbers nothing twice', async () => {
+    const disk = new FailingDisk();
+    const { store, path } = await storeOn(disk);
+    await store.commit(batchOf([recordOf(0)], { states: new Map([['key', '1']]) }));
+    disk.fail('SQLITE_IOERR_FSYNC', 1);
+    expect(await store.commit(batchOf([recordOf(1)]))).toMatchObject({ readings: { from: 2, to: 3 } });
+    expect(readdirSync(path).filter((file) => /^readings-\d+\.db$/.test(file))).toHaveLength(2);
+    expect((await store.peek(1, 10)).records).toEqual([recordOf(0)]);
+    expect((await store.peek(2, 10)).records).toEqual([recordOf(1)]);
+    expect(await store.states()).toEqual(new Map([['key', '1']]));
+    await store.close();
+  });
+
+  it('says so while the disk refuses everything, numbers nothing, and recovers', async () => {
+    const disk = new FailingDisk();
+    const { store } = await storeOn(disk);
+    await store.commit(batchOf([recordOf(0)]));
+    disk.fail('SQLITE_READONLY');
+    await expect(store.commit(batchOf([recordOf(1)]))).rejects.toMatchObject({
+      name: 'StoreTrouble',
+      message: expect.stringContaining('read-only'),
+    });
+    expect((await store.status()).trouble).toContain('read-only');
+    expect((await store.peek(1, 10)).records).toEqual([recordOf(0)]);
+    disk.fail(undefined);
+    expect(await store.commit(batchOf([recordOf(1)]))).toMatchObject({ readings: { from: 2, to: 3 } });
+    expect((await store.status()).trouble).toBeUndefined();
+    await store.close();
+  });
+
+  it('gives up its oldest segment when the disk is full, alarms last, and enters it in the ledger', async () => {
+    const disk = new FailingDisk();
+    const { store } = await storeOn(disk);
+    for (let commit = 0; commit < 150; commit++) {
+      const noise = Array.from({ length: 150 }, () => Math.random().toString(36)).join('');
+      await store.commit(
+        batchOf([recordOf(commit, [{ name: 'noise', quality: 'good', value: noise }])], { events: [eventOf('e')] }),
+      );
+    }
+    expect(await store.ledger()).toEqual([]);
+    disk.fail('SQLITE_FULL', 1);
+    const { readings } = await store.commit(batchOf([recordOf(150)]));
+    expect(readings).toEqual({ from: 151, to: 152 });
+    const ledger = await store.ledger();
+    expect(ledger).toMatchObject([{ stream: 'readings', from: 1, cause: 'evicted' }]);
+    expect(await countRecords(store)).toBe(151 - ledger[0]!.count);
+    expect((await store.peekEvents(1, 1)).from).toBe(1);
+    await store.close();
+  });
+
+  it('says that the disk is full when there is nothing left to give up', async () => {
+    const disk = new FailingDisk();
+    const { store } = await storeOn(disk);
+    disk.fail('SQLITE_FULL');
+    await expect(store.commit(batchOf([recordOf(0)]))).rejects.toThrow('free space');
+    disk.fail(undefined);
+    expect(await store.commit(batchOf([recordOf(0)]))).toMatchObject({ readings: { from: 1, to: 2 } });
+    await store.close();
+  });
+});
