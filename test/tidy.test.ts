@@ -26,16 +26,19 @@ function importsOf(file: string): { target: string; typeOnly: boolean }[] {
   return found;
 }
 
+/** What every driver may use: the contract, and what carries bytes or counts whatever they mean. */
+const HAL_COMMON = /^hal\/(driver|transport|statistics)\.ts$/;
+
 /** Who may import whom: the first rule whose `from` fits decides. `types` may be imported for their types only. */
 const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
   { from: /^src\/core\//, may: [/^src\/core\//] },
   { from: /^hal\/registry\.ts$/, may: [/^hal\//, /^src\/core\//] },
-  { from: /^hal\/mock\//, may: [/^hal\/mock\//, /^hal\/driver\.ts$/, /^hal\/modbus\//, /^src\/core\//] },
-  { from: /^hal\/modbus\//, may: [/^hal\/modbus\//, /^hal\/driver\.ts$/, /^src\/core\//] },
-  { from: /^hal\/gpio\//, may: [/^hal\/gpio\//, /^hal\/driver\.ts$/, /^src\/core\//] },
-  { from: /^hal\/i2c\//, may: [/^hal\/i2c\//, /^hal\/driver\.ts$/, /^src\/core\//] },
-  { from: /^hal\/serial\//, may: [/^hal\/serial\//, /^hal\/driver\.ts$/, /^src\/core\//] },
-  { from: /^hal\/driver\.ts$/, may: [/^src\/core\//] },
+  { from: /^hal\/mock\//, may: [/^hal\/mock\//, HAL_COMMON, /^hal\/modbus\//, /^src\/core\//] },
+  { from: /^hal\/modbus\//, may: [/^hal\/modbus\//, /^hal\/serial\/(port|settings)\.ts$/, HAL_COMMON, /^src\/core\//] },
+  { from: /^hal\/gpio\//, may: [/^hal\/gpio\//, HAL_COMMON, /^src\/core\//] },
+  { from: /^hal\/i2c\//, may: [/^hal\/i2c\//, HAL_COMMON, /^src\/core\//] },
+  { from: /^hal\/serial\//, may: [/^hal\/serial\//, HAL_COMMON, /^src\/core\//] },
+  { from: HAL_COMMON, may: [HAL_COMMON, /^src\/core\//] },
   { from: /^src\/config\//, may: [/^src\/config\//, /^src\/core\//], types: [/^hal\/driver\.ts$/] },
   {
     from: /^src\/poll\//,

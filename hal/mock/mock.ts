@@ -12,6 +12,7 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import { countersOn } from '../statistics.ts';
 import { activeFault } from './faults.ts';
 import { hashOf, mix } from './noise.ts';
 import {
@@ -24,7 +25,6 @@ import {
   mockTagShape,
 } from './options.ts';
 import { valueAt } from './signal.ts';
-import { countersOn } from './statistics.ts';
 import { typed } from './types.ts';
 
 type MockTag = Tag<MockAddress>;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
+import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
 import type { LineCost } from './plan.ts';
-import type { SerialSettings } from './rtu.ts';
-import { characterMsOf, silenceMsOf } from './timing.ts';
+
+import { silenceMsOf } from './timing.ts';
 
 /** What every Modbus channel has. */
 interface Common {
@@ -39,33 +40,12 @@ const commonShape = {
   }).optional(),
 };
 
-const LOWEST_BAUD = 300;
-const HIGHEST_BAUD = 4_000_000;
+/** Serial settings most slaves leave the factory with. */
+const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 
 /** Keys of a `modbus-rtu` channel. */
 export const rtuChannelShape = {
-  port: z
-    .string({ error: 'expected the path of a serial port such as /dev/serial/by-id/usb-…' })
-    .min(1)
-    .describe('The serial port; a name under /dev/serial/by-id survives unplugging.'),
-  baud: z
-    .int({ error: 'expected a baud rate such as 19200' })
-    .min(LOWEST_BAUD, `the baud rate is at least ${LOWEST_BAUD}`)
-    .max(HIGHEST_BAUD, `the baud rate is at most ${HIGHEST_BAUD}`)
-    .optional()
-    .describe('Default: 19200.'),
-  parity: z
-    .enum(['none', 'even', 'odd'], { error: 'expected none, even or odd' })
-    .optional()
-    .describe('Default: even.'),
-  stopBits: z
-    .union([z.literal(1), z.literal(2)], { error: 'expected 1 or 2' })
-    .optional()
-    .describe('Default: 1.'),
-  dataBits: z
-    .union([z.literal(7), z.literal(8)], { error: 'expected 8 (or 7)' })
-    .optional()
-    .describe('Default: 8, which RTU needs.'),
+  ...serialShape(RTU_DEFAULTS),
   ...commonShape,
 };
 
@@ -100,7 +80,6 @@ const tcpOptions = z.object(tcpChannelShape);
 /** Defaults of the channel options (contract, section 1). */
 const DEFAULT_TIMEOUT_MS = 1000;
 const DEFAULT_RETRIES = 1;
-const DEFAULT_BAUD = 19_200;
 const DEFAULT_PORT = 502;
 
 /** The channel from options that passed {@link rtuChannelShape}. */
@@ -108,13 +87,7 @@ export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel 
   return {
     kind: 'serial',
     ...common(options),
-    serial: {
-      port: options.port,
-      baud: options.baud ?? DEFAULT_BAUD,
-      parity: options.parity ?? 'even',
-      dataBits: options.dataBits ?? 8,
-      stopBits: options.stopBits ?? 1,
-    },
+    serial: serialSettings(options, RTU_DEFAULTS),
   };
 }
 
@@ -148,11 +121,6 @@ const NETWORK_REGISTER_MS = 0.002;
 /** Bytes of question and answer without data: unit, function, address, count, checksum; unit, function, count, checksum. */
 const FRAME_BYTES = 8 + 5;
 
-/** Bits of a character with these settings: start, data, parity, stop. */
-export function bitsPerCharacter(serial: SerialSettings): number {
-  return 1 + serial.dataBits + (serial.parity === 'none' ? 0 : 1) + serial.stopBits;
-}
-
 /** What requests cost on a channel, for the planner and for `check`. */
 export function lineCostOf(channel: ModbusChannel): LineCost {
   if (channel.kind === 'tcp') {
@@ -162,7 +130,7 @@ export function lineCostOf(channel: ModbusChannel): LineCost {
       bitMs: NETWORK_REGISTER_MS / 16,
     };
   }
-  const characterMs = characterMsOf(channel.serial.baud, bitsPerCharacter(channel.serial));
+  const characterMs = characterMsOn(channel.serial);
   const silencesMs = 2 * silenceMsOf(channel.serial.baud);
   return {
     requestMs: FRAME_BYTES * characterMs + silencesMs + TYPICAL_TURNAROUND_MS + channel.pauseMs,

@@ -1,5 +1,6 @@
-import type { Clock } from '../../src/core/clock.ts';
-import type { Instant, Value } from '../../src/core/reading.ts';
+import { unlessAborted } from '../../src/core/abort.ts';
+import { type Clock, instantAt } from '../../src/core/clock.ts';
+import type { Value } from '../../src/core/reading.ts';
 import type {
   Driver,
   DriverDeps,
@@ -119,7 +120,7 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
   ): Promise<void> {
     const startedMs = this.clock.monoMs();
     if (isWrittenOff(this.holes, block, startedMs)) {
-      const at = this.instantAt(startedMs);
+      const at = instantAt(this.clock, startedMs);
       for (const member of block.members)
         results[member] = { at, ok: false, why: 'illegal-address', detail: 'the device has no such register' };
       return;
@@ -131,18 +132,13 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     const nowMs = this.clock.monoMs();
     if (outcome.kind === 'answer') {
       this.holes = onSuccess(this.holes, block, nowMs);
-      const at = this.instantAt((outcome.sentMs + outcome.receivedMs) / 2);
+      const at = instantAt(this.clock, (outcome.sentMs + outcome.receivedMs) / 2);
       for (const member of block.members) results[member] = resultIn(outcome.data, block, tags[member]!.address, at);
       return;
     }
     if (outcome.kind === 'exception' && isHole(outcome.code)) this.holes = onException(this.holes, block, nowMs);
-    const at = this.instantAt((startedMs + nowMs) / 2);
+    const at = instantAt(this.clock, (startedMs + nowMs) / 2);
     for (const member of block.members) results[member] = { at, ok: false, ...failureOf(outcome) };
-  }
-
-  /** An instant of the monotonic clock on both clocks. */
-  private instantAt(monoMs: number): Instant {
-    return { monoMs, wallMs: Math.round(this.clock.wallMs() - (this.clock.monoMs() - monoMs)) };
   }
 
   private deviceOf(tag: ModbusTag): DeviceState {
@@ -158,15 +154,6 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
 
 /** Holes are probed again after a time; a plan is not used longer than this without asking. */
 const PLAN_AGAIN_MS = 10_000;
-
-/** The result, or the signal's reason as soon as it is aborted; the line ends its transaction by itself. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
 
 function holesOf(learned: unknown): unknown {
   return typeof learned === 'object' && learned !== null && 'holes' in learned ? learned.holes : undefined;

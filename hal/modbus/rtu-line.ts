@@ -1,12 +1,12 @@
 import type { Clock } from '../../src/core/clock.ts';
 import { NotConnected } from '../driver.ts';
+import type { Transport } from '../transport.ts';
 import { readDataBytes } from './frame.ts';
 import type { Ask, Line, LineCounters, Outcome } from './line.ts';
 import { OwedReplies } from './owed.ts';
 import { type Oddity, type RtuQuestion, type RtuScan, rtuQuestion, scanRtu } from './scan-rtu.ts';
 import { countException, countResponse } from './statistics.ts';
 import { atInstant } from './timing.ts';
-import type { Transport } from './transport.ts';
 
 /** Times of an RTU line, ms. */
 export interface RtuTiming {

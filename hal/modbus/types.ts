@@ -2,25 +2,18 @@ import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import { serialTransport } from '../serial/port.ts';
+import { characterMsOn } from '../serial/settings.ts';
 import type { ModbusAddress } from './address.ts';
-import {
-  bitsPerCharacter,
-  lineCostOf,
-  type ModbusChannel,
-  rtuChannel,
-  rtuChannelShape,
-  tcpChannel,
-  tcpChannelShape,
-} from './channel.ts';
+import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
 import { ModbusDriver } from './driver.ts';
 import { type Line, lateReplyWindowMsOf } from './line.ts';
 import { MbapLine } from './mbap-line.ts';
 import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './options.ts';
 import { planReads } from './plan.ts';
-import { serialTransport } from './rtu.ts';
 import { RtuLine } from './rtu-line.ts';
 import { tcpTransport } from './tcp.ts';
-import { characterMsOf, silenceMsOf } from './timing.ts';
+import { silenceMsOf } from './timing.ts';
 
 /** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
 const CONVERTER_SILENCE_MS = 2;
@@ -75,7 +68,7 @@ function lineOf(channel: ModbusChannel, clock: Clock): Line {
   if (channel.kind === 'serial') {
     const { serial } = channel;
     const timing = {
-      characterMs: characterMsOf(serial.baud, bitsPerCharacter(serial)),
+      characterMs: characterMsOn(serial),
       silenceMs: silenceMsOf(serial.baud),
       pauseMs,
       lateReplyWindowMs,

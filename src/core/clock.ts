@@ -20,6 +20,11 @@ export function instantOf(clock: Clock): { wallMs: number; monoMs: number } {
   return { wallMs: clock.wallMs(), monoMs: clock.monoMs() };
 }
 
+/** An instant of the monotonic clock (ms) on both clocks. */
+export function instantAt(clock: Clock, monoMs: number): { wallMs: number; monoMs: number } {
+  return { monoMs, wallMs: Math.round(clock.wallMs() - (clock.monoMs() - monoMs)) };
+}
+
 /** `sleep` for a clock that has `after`; removes its abort listener when done. */
 export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { NotConnected } from '../../hal/driver.ts';
-import type { Transport, TransportEvents } from '../../hal/modbus/transport.ts';
+import type { Transport, TransportEvents } from '../../hal/transport.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { disturbed, type Fault, type FaultShares, type FaultTimes, type Piece, pickFault } from './modbus-faults.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../src/core/clock.ts';
-import type { DeviceStatistics, LineStatistics } from '../driver.ts';
+import type { Clock } from '../src/core/clock.ts';
+import type { DeviceStatistics, LineStatistics } from './driver.ts';
 
 /** The counters of a line; see {@link countersOn}. */
 export interface Counters {
@@ -9,18 +9,21 @@ export interface Counters {
   /** The counters of one device, made at the first call. */
   device(name: string, timeoutMs: number): DeviceStatistics;
   answered(device: DeviceStatistics, tookMs: number): void;
+  /** Bytes came that nobody asked for. */
+  unsolicited(bytes: number): void;
   statistics(): LineStatistics;
 }
 
 /** How many response times are kept for the percentiles of a device. */
 const KEPT_RESPONSES = 100;
 
-/** Counts what happens on a simulated line, in the form the real lines report. */
+/** Counts what happens on a line, in the form the gateway shows. */
 export function countersOn(clock: Clock): Counters {
   const devices = new Map<string, DeviceStatistics>();
   const responses = new Map<DeviceStatistics, number[]>();
   let connects = 0;
   let busyMs = 0;
+  let unsolicitedBytes = 0;
   let lastAskedMs = clock.monoMs();
 
   return {
@@ -43,6 +46,9 @@ export function countersOn(clock: Clock): Counters {
       kept.push(tookMs);
       if (kept.length > KEPT_RESPONSES) kept.shift();
     },
+    unsolicited: (bytes: number) => {
+      unsolicitedBytes += bytes;
+    },
     statistics(): LineStatistics {
       const nowMs = clock.monoMs();
       const utilisation = Math.min(1, busyMs / Math.max(nowMs - lastAskedMs, 1));
@@ -53,7 +59,7 @@ export function countersOn(clock: Clock): Counters {
       return {
         utilisation,
         reconnects: Math.max(0, connects - 1),
-        unsolicitedBytes: 0,
+        unsolicitedBytes,
         devices: Object.fromEntries(copies),
       };
     },

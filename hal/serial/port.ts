@@ -1,17 +1,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
-import type { Transport, TransportEvents } from './transport.ts';
-
-/** A serial port and its settings. */
-export interface SerialSettings {
-  /** `/dev/serial/by-id/…` keeps its name when the adapter is plugged in again; any other path will do. */
-  readonly port: string;
-  readonly baud: number;
-  readonly parity: 'none' | 'even' | 'odd';
-  readonly dataBits: 7 | 8;
-  readonly stopBits: 1 | 2;
-}
+import type { Transport, TransportEvents } from '../transport.ts';
+import type { SerialSettings } from './settings.ts';
 
 /** What of `serialport` is used: its binding, without the stream around it, which would only add delay. */
 interface PortBinding {

@@ -1,4 +1,4 @@
-import type { NotConnected } from '../driver.ts';
+import type { NotConnected } from './driver.ts';
 
 /** What a transport tells. Nothing is told after `close` or after `onLost`. */
 export interface TransportEvents {
@@ -8,7 +8,7 @@ export interface TransportEvents {
   onLost(lost: NotConnected): void;
 }
 
-/** Carries bytes; knows nothing of Modbus. */
+/** Carries bytes; knows nothing of what they mean. */
 export interface Transport {
   /** Opens the connection, rejecting with `NotConnected` that names cause and remedy. May be called again after a loss. */
   connect(events: TransportEvents, signal: AbortSignal): Promise<void>;
