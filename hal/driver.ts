@@ -146,6 +146,9 @@ export interface TagSource<T> {
   readonly siblings?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
+/** Tags by name with their keys, as a configuration file would have them. */
+export type DefaultTags = Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
+
 /**
  * What the configuration and the gateway know of a kind of channel. Everything here is pure but `create`, and `create`
  * touches no hardware either: native modules are imported in `connect`.
@@ -161,6 +164,12 @@ export interface DriverType<C = unknown, A = unknown> {
   readonly deviceShape: ZodRawShape;
   /** Keys of a tag beside the common ones (`unit`, `every`, `scale`, …); `address` is here. */
   readonly tagShape: ZodRawShape;
+  /**
+   * Checks what the shape cannot say of a device, and gives the tags that it has without listing them, by name, each with
+   * the keys that its file would give (`unit`, `min`, …). A device that lists tags has those it lists, with these keys
+   * beneath their own.
+   */
+  checkDevice?(deviceOptions: Record<string, unknown>): Checked<DefaultTags>;
   /** Checks what the shape cannot say, and gives the channel in the driver's own form. */
   checkChannel(options: Record<string, unknown>): Checked<C>;
   /** Checks one tag against its device and channel, and gives its address. */

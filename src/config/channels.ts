@@ -97,15 +97,26 @@ function checkSharedLines(channels: ReadonlyMap<string, KnownChannel>, report: R
     };
     const host = text('host');
     const port = text('port');
+    const bus = host === undefined && port === undefined ? text('bus') : undefined;
     const serial = host === undefined && port !== undefined;
-    if (!driver || (host === undefined && !serial)) continue;
-    const line = serial ? `serial ${port}` : `tcp ${host?.toLowerCase()}:${port ?? `${driver.type}'s port`}`;
+    if (!driver || (host === undefined && !serial && bus === undefined)) continue;
+    const line =
+      bus !== undefined
+        ? `bus ${Number(bus)}`
+        : serial
+          ? `serial ${port}`
+          : `tcp ${host?.toLowerCase()}:${port ?? `${driver.type}'s port`}`;
     const first = users.get(line);
     if (!first) users.set(line, { name, entry });
     else {
-      const key = serial ? 'port' : 'host';
+      const key = bus !== undefined ? 'bus' : serial ? 'port' : 'host';
       const already = `channel "${first.name}" (${formatPlace(first.entry.keyPlace)}) already uses`;
-      if (serial)
+      if (bus !== undefined)
+        report.error(
+          spotOf(entry, [key]),
+          `${already} bus ${clip(bus)}: one bus is one channel; put all its devices on "${first.name}"`,
+        );
+      else if (serial)
         report.error(
           spotOf(entry, [key]),
           `${already} ${clip(port)}: one serial line is one channel; put all its devices on "${first.name}"`,

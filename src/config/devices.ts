@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DriverType } from '../../hal/driver.ts';
+import type { DefaultTags, DriverType } from '../../hal/driver.ts';
 import { type CheckedChannel, checkName, type KnownChannel } from './channels.ts';
 import type { DeviceConfig } from './config.ts';
 import type { Report } from './problems.ts';
@@ -7,8 +7,8 @@ import { type Profiles, withProfile } from './profiles.ts';
 import { deviceShape } from './shapes.ts';
 import { hint, nearest } from './suggest.ts';
 import { checkTags, type TagContext } from './tags.ts';
-import { type Entry, entryOf, type MapNode, spotOf, without } from './tree.ts';
-import { anything, isMapOr, pick, salvageKeys, validateKeys } from './validate.ts';
+import { type Entry, entryOf, type MapNode, madeMap, overlay, spotOf, without } from './tree.ts';
+import { anything, isEmpty, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './validate.ts';
 import { clip, shown } from './words.ts';
 
 /** Scan period of a device that does not say. */
@@ -84,9 +84,16 @@ function checkDevice(
   const options = validateKeys(schema, bare, report, (key, path) =>
     path.length === 0 ? foreignKey(key, 'device', name, channel, drivers) : undefined,
   );
-  const tags = entryOf(whole.node, 'tags');
+  const deviceOptions = pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {}));
+  const defaults = options ? driver?.checkDevice?.(deviceOptions) : undefined;
+  if (defaults && !defaults.ok) {
+    reportAll(entry, defaults.problems, report);
+    return undefined;
+  }
+  const tags = withDefaults(entryOf(whole.node, 'tags'), entry, defaults?.value ?? {});
   if (!tags) {
-    const broken = profileEntry !== undefined && profile === undefined;
+    const unsaid = options === undefined && driver?.checkDevice !== undefined;
+    const broken = unsaid || (profileEntry !== undefined && profile === undefined);
     if (!broken) report.error(spotOf(entry, ['tags']), 'is missing: write tags: with one key a measured value');
     return undefined;
   }
@@ -98,7 +105,7 @@ function checkDevice(
     driver,
     drivers,
     channel: channel?.checked as CheckedChannel | undefined,
-    deviceOptions: pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {})),
+    deviceOptions,
     deviceGood: options !== undefined,
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
     foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
@@ -106,6 +113,25 @@ function checkDevice(
   };
   const checked = checkTags(tags.node as MapNode, tagContext);
   return options && { name, profile: options.profile as string | undefined, tags: checked };
+}
+
+/** The tags of a device: those it lists, over what its driver knows of them, or all that its driver knows. */
+function withDefaults(listed: Entry | undefined, device: Entry, defaults: DefaultTags): Entry | undefined {
+  if (Object.keys(defaults).length === 0) return listed;
+  const known = new Map(Object.entries(defaults));
+  if (!listed || isEmpty(listed.node)) {
+    const own: Entry = { keyPlace: device.keyPlace, path: [...device.path, 'tags'], node: device.node };
+    const nodes = [...known].map(([name, keys]) => [name, madeMap(keys, { ...own, path: [...own.path, name] })]);
+    return { ...own, node: madeMap(Object.fromEntries(nodes), own) };
+  }
+  if (listed.node.kind !== 'map') return listed;
+  const entries = [...listed.node.entries].map(([name, entry]): [string, Entry] => {
+    const keys = known.get(name);
+    if (!keys) return [name, entry];
+    const under = madeMap(keys, entry);
+    return [name, { ...entry, node: isEmpty(entry.node) ? under : overlay(under, entry.node) }];
+  });
+  return { ...listed, node: { ...listed.node, entries: new Map(entries) } };
 }
 
 /** Says whose key it is when it is another driver's: a key of the right word in the wrong place is no typing slip. */

@@ -110,6 +110,17 @@ export function overlay(under: Node, over: Node): Node {
   return { ...over, entries };
 }
 
+/** A map made by the program in place of one in the file: everything in it points to `entry`. */
+export function madeMap(keys: Readonly<Record<string, Node | string | number | boolean>>, entry: Entry): MapNode {
+  const { keyPlace: place, path } = entry;
+  const entries = Object.entries(keys).map(([key, value]): [string, Entry] => {
+    const node: Node =
+      typeof value === 'object' ? value : { kind: 'scalar', value, source: String(value), place, path: [...path, key] };
+    return [key, { keyPlace: place, path: [...path, key], node }];
+  });
+  return { kind: 'map', place, path, entries: new Map(entries) };
+}
+
 /** A map with some keys taken out. */
 export function without(node: MapNode, keys: readonly string[]): MapNode {
   return { ...node, entries: new Map([...node.entries].filter(([key]) => !keys.includes(key))) };
