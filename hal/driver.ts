@@ -202,3 +202,14 @@ export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observ
 export function hasLearned<A>(driver: Driver<A>): driver is Driver<A> & Learned {
   return 'learned' in driver;
 }
+
+/** Tags by device, each device in the order of its first tag: the plan of a line that asks for whole devices. */
+export function byDevice<T extends Tag>(tags: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const tag of tags) {
+    const group = groups.get(tag.device);
+    if (group) group.push(tag);
+    else groups.set(tag.device, [tag]);
+  }
+  return [...groups.values()];
+}

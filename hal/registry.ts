@@ -1,9 +1,17 @@
 import type { DriverType } from './driver.ts';
+import { i2c } from './i2c/types.ts';
 import { mock } from './mock/mock.ts';
 import { modbusRtu, modbusTcp } from './modbus/types.ts';
+import { serialLine } from './serial/types.ts';
 
 /**
  * Every kind of channel there is. Each type keeps its own channel and address to itself, which only it can make and
  * read.
  */
-export const DRIVERS: readonly DriverType[] = [modbusTcp, modbusRtu, mock] as unknown as readonly DriverType[];
+export const DRIVERS: readonly DriverType[] = [
+  modbusTcp,
+  modbusRtu,
+  i2c,
+  serialLine,
+  mock,
+] as unknown as readonly DriverType[];

@@ -169,7 +169,20 @@ export class Poller {
     if (!isEventful(this.driver)) return undefined;
     const reported = [...this.tags.values()].filter(({ everyMs }) => everyMs === undefined).map(({ tag }) => tag);
     if (reported.length === 0) return undefined;
-    return this.driver.subscribe(reported, (tag, result) => this.emit([tag], [result]), onLost);
+    // Results of one line or edge come one by one, with the same instant: they are one record.
+    let tags: Tag[] = [];
+    let results: ReadResult[] = [];
+    const flush = (): void => {
+      const [flushedTags, flushedResults] = [tags, results];
+      tags = [];
+      results = [];
+      this.emit(flushedTags, flushedResults);
+    };
+    const onResult = (tag: Tag, result: ReadResult): void => {
+      if (tags.push(tag) === 1) queueMicrotask(flush);
+      results.push(result);
+    };
+    return this.driver.subscribe(reported, onResult, onLost);
   }
 
   private async reader(signal: AbortSignal): Promise<void> {
@@ -260,10 +273,11 @@ export class Poller {
     return { device, at, clockKnown: this.deps.clock.known(), simulated: this.deps.simulated, fields };
   }
 
+  /** A lost channel concerns every tag; a device that does not answer says nothing of those that report by themselves. */
   private emitBad(device: string, why: 'offline' | 'not-connected'): void {
     const tags = this.channel.devices.find(({ name }) => name === device)?.tags ?? [];
-    const polled = tags.filter(({ everyMs }) => everyMs !== undefined);
-    const fields = polled.map(({ tag }): Field => ({ name: tag.name, quality: 'bad', why }));
+    const concerned = tags.filter(({ everyMs }) => why === 'not-connected' || everyMs !== undefined);
+    const fields = concerned.map(({ tag }): Field => ({ name: tag.name, quality: 'bad', why }));
     if (fields.length > 0) this.events.onRecord(this.record(device, instantOf(this.deps.clock), fields));
   }
 

@@ -1,0 +1,135 @@
+import { type Checksum, withoutChecksum } from './checksum.ts';
+
+/** How bytes become lines. */
+export interface LineSettings {
+  /** What ends a line: 1 to 8 bytes. */
+  readonly delimiter: Uint8Array;
+  /** Longest line without its delimiter, bytes; longer ones are dropped whole. */
+  readonly maxLine: number;
+  readonly encoding: 'ascii' | 'latin1' | 'utf8';
+  readonly checksum: Checksum;
+  /** A line that pauses longer than this is not continued but dropped, ms. */
+  readonly idleMs: number;
+}
+
+/** What was heard: a whole line, or something that is none. */
+export type Heard =
+  | { readonly kind: 'line'; readonly text: string; readonly bytes: number }
+  | { readonly kind: 'garbled'; readonly detail: string; readonly bytes: number };
+
+/** Control characters that devices put into lines on purpose: STX, ETX, EOT, tab, and the separators of GS1 codes. */
+const USUAL_CONTROLS = [0x02, 0x03, 0x04, 0x09, 0x1c, 0x1d, 0x1e, 0x1f];
+
+/**
+ * Cuts a stream of bytes into lines. Keeps at most one line; never joins what did not come together:
+ * a half line is dropped after a pause, because its continuation may be another line and the sum of both a wrong value.
+ * What comes within a pause of the start may be the tail of a line, and is dropped up to its delimiter.
+ */
+export class LineReader {
+  private readonly settings: LineSettings;
+  private readonly held: Uint8Array;
+  private count = 0;
+  private skipping: string | undefined;
+  private isFresh = true;
+  private skipped = 0;
+  private lastByteMs: number;
+
+  /** @param nowMs when the line was opened, on the monotonic clock */
+  constructor(settings: LineSettings, nowMs: number) {
+    this.settings = settings;
+    this.held = new Uint8Array(settings.maxLine + settings.delimiter.length);
+    this.lastByteMs = nowMs;
+  }
+
+  /** Whether a part of a line is held, or skipped. */
+  get isInLine(): boolean {
+    return this.count > 0 || this.skipping !== undefined;
+  }
+
+  /** Takes bytes that came at `nowMs`, and gives what they complete. */
+  push(bytes: Uint8Array, nowMs: number): Heard[] {
+    const heard: Heard[] = this.expire(nowMs);
+    if (bytes.length === 0) return heard;
+    if (this.isFresh && nowMs - this.lastByteMs < this.settings.idleMs)
+      this.skipping = 'the line had begun before the port was opened';
+    this.isFresh = false;
+    this.lastByteMs = nowMs;
+    for (const byte of bytes) {
+      const ended = this.take(byte);
+      if (ended) heard.push(ended);
+    }
+    return heard;
+  }
+
+  /** Gives up a half line that paused too long. */
+  expire(nowMs: number): Heard[] {
+    if (!this.isInLine || nowMs - this.lastByteMs < this.settings.idleMs) return [];
+    const detail = this.skipping ?? 'half a line, and then nothing';
+    return [this.dropped(detail)];
+  }
+
+  /** Gives up a line that is under way: what is still to come of it is dropped too, up to its delimiter. */
+  cut(): void {
+    this.isFresh = false;
+    if (this.isInLine) this.skipping ??= 'a line was cut off by a request';
+  }
+
+  private take(byte: number): Heard | undefined {
+    const { delimiter, maxLine } = this.settings;
+    if (this.count === this.held.length) {
+      this.skipping ??= `no delimiter in ${maxLine} bytes`;
+      // Only the end matters from here on: it may be the beginning of the delimiter.
+      this.held.copyWithin(0, this.count - delimiter.length + 1);
+      this.skipped += this.count - delimiter.length + 1;
+      this.count = delimiter.length - 1;
+    }
+    this.held[this.count++] = byte;
+    if (!this.endsWithDelimiter()) return undefined;
+    if (this.skipping !== undefined) return this.dropped(this.skipping);
+    const line = this.held.subarray(0, this.count - delimiter.length);
+    this.count = 0;
+    return line.length === 0 ? undefined : this.judged(line);
+  }
+
+  private endsWithDelimiter(): boolean {
+    const { delimiter } = this.settings;
+    const from = this.count - delimiter.length;
+    return from >= 0 && delimiter.every((byte, index) => this.held[from + index] === byte);
+  }
+
+  private dropped(detail: string): Heard {
+    const bytes = this.count + this.skipped;
+    this.count = 0;
+    this.skipped = 0;
+    this.skipping = undefined;
+    return { kind: 'garbled', detail, bytes };
+  }
+
+  private judged(line: Uint8Array): Heard | undefined {
+    const { encoding, checksum, delimiter } = this.settings;
+    const bytes = line.length;
+    const withReturn = delimiter.length === 1 && delimiter[0] === 0x0a && line.at(-1) === 0x0d;
+    const content = withReturn ? line.subarray(0, -1) : line;
+    if (content.length === 0) return undefined;
+    const strange = content.find((byte) => isStrange(byte, encoding));
+    if (strange !== undefined)
+      return { kind: 'garbled', detail: `byte 0x${strange.toString(16).padStart(2, '0')} in a line of text`, bytes };
+    const checked = withoutChecksum(Buffer.from(content).toString('latin1'), checksum);
+    if (checked === undefined) return { kind: 'garbled', detail: 'wrong checksum', bytes };
+    const text = encoding === 'utf8' ? utf8Of(checked) : checked;
+    return text === undefined ? { kind: 'garbled', detail: 'not UTF-8', bytes } : { kind: 'line', text, bytes };
+  }
+}
+
+function isStrange(byte: number, encoding: LineSettings['encoding']): boolean {
+  if (byte >= 0x80) return encoding === 'ascii';
+  return byte === 0x7f || (byte < 0x20 && !USUAL_CONTROLS.includes(byte));
+}
+
+function utf8Of(latin1: string): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(latin1, 'latin1'));
+  } catch {
+    return undefined;
+  }
+}

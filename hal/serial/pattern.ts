@@ -1,0 +1,87 @@
+import { createContext, Script } from 'node:vm';
+import { type Checked, failed, passed } from '../../src/core/checked.ts';
+import { codeOf, messageOf } from '../../src/core/errors.ts';
+
+/** Longest pattern, characters. */
+export const LONGEST_PATTERN = 500;
+
+/** A pattern that takes longer than this on one line is not used again, ms. */
+export const LONGEST_MATCH_MS = 20;
+
+/** Checks a pattern: a regular expression with a group named `value` that cannot run wild for a reason one can see. */
+export function checkPattern(text: string): Checked<RegExp> {
+  const wrong = (message: string) => failed(['pattern'], message);
+  if (text.length > LONGEST_PATTERN) return wrong(`has more than ${LONGEST_PATTERN} characters: shorten it`);
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(text);
+  } catch (error) {
+    return wrong(`is no regular expression: ${messageOf(error).replace(/^.*: /, '')}`);
+  }
+  if (!text.includes('(?<value>'))
+    return wrong('does not say which part is the value: put it in a group, (?<value>[-+0-9.]+)');
+  const nested = nestedRepeat(text);
+  if (nested !== undefined)
+    return wrong(`repeats what repeats itself ("${nested}"), which can take for ever: take one of the repeats away`);
+  if (/\\[1-9]|\\k</.test(text))
+    return wrong('refers back to a group (\\1, \\k<…>), which can take for ever: leave it out');
+  return passed(pattern);
+}
+
+/** The first group that repeats without bound and holds something that does: the common form of exponential patterns. */
+function nestedRepeat(text: string): string | undefined {
+  const starts: { at: number; repeats: boolean }[] = [];
+  let inClass = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index]!;
+    if (character === '\\') index++;
+    else if (inClass) inClass = character !== ']';
+    else if (character === '[') inClass = true;
+    else if (character === '(') starts.push({ at: index, repeats: false });
+    else if (character === ')') {
+      const group = starts.pop();
+      const isRepeated = isUnbounded(text, index + 1);
+      if (group?.repeats && isRepeated) return text.slice(group.at, index + 2);
+      const outer = starts.at(-1);
+      if (outer && (group?.repeats || isRepeated)) outer.repeats = true;
+    } else if (isUnbounded(text, index)) {
+      const group = starts.at(-1);
+      if (group) group.repeats = true;
+    }
+  }
+  return undefined;
+}
+
+function isUnbounded(text: string, at: number): boolean {
+  return /^(?:[*+]|\{\d+,\})/.test(text.slice(at, at + 12));
+}
+
+/** The groups of a match; `none`: the line is another; `slow`: the pattern ran out of time. */
+export type Match = { readonly [group: string]: string | undefined } | 'none' | 'slow';
+
+/** Matches a pattern against a line. */
+export type Matcher = (pattern: RegExp, line: string) => Match;
+
+/**
+ * A matcher whose patterns are stopped after {@link LONGEST_MATCH_MS}: what a pattern costs cannot be read from it. One
+ * that was stopped is `slow` from then on without being tried.
+ */
+export function boundedMatcher(): Matcher {
+  const script = new Script('pattern.exec(line)');
+  const sandbox: { pattern: RegExp | undefined; line: string } = { pattern: undefined, line: '' };
+  const context = createContext(sandbox);
+  const slow = new Set<RegExp>();
+  return (pattern, line) => {
+    if (slow.has(pattern)) return 'slow';
+    sandbox.pattern = pattern;
+    sandbox.line = line;
+    try {
+      const match = script.runInContext(context, { timeout: LONGEST_MATCH_MS }) as RegExpExecArray | null;
+      return match ? { ...match.groups } : 'none';
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+      slow.add(pattern);
+      return 'slow';
+    }
+  };
+}

@@ -1,0 +1,50 @@
+import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import { SerialLineDriver } from './driver.ts';
+import {
+  checkSerialLineChannel,
+  checkSerialLineTag,
+  describeSerialLineAddress,
+  type SerialLineAddress,
+  type SerialLineChannel,
+  serialLineChannelShape,
+  serialLineDeviceShape,
+  serialLineTagShape,
+} from './options.ts';
+import { serialTransport } from './port.ts';
+import { characterMsOn } from './settings.ts';
+
+/** A typical answer, characters, and the time a device takes to begin it, ms. */
+const TYPICAL_ANSWER = 24;
+const TYPICAL_TURNAROUND_MS = 20;
+
+/** Devices that speak lines of text: barcode readers, weigh scales, NMEA receivers. */
+export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
+  type: 'serial-line',
+  simulated: false,
+  channelShape: serialLineChannelShape,
+  deviceShape: serialLineDeviceShape,
+  tagShape: serialLineTagShape,
+  checkChannel: checkSerialLineChannel,
+  checkTag: checkSerialLineTag,
+  describeAddress: describeSerialLineAddress,
+  isEventful: ({ request }) => request === undefined,
+  estimate: estimateSerialLine,
+  create: (channel, deps) => new SerialLineDriver(channel, serialTransport(channel.serial), deps),
+};
+
+/** One request for each text that is sent to a device; lines that come by themselves cost nothing that could be planned. */
+function estimateSerialLine(channel: SerialLineChannel, tags: readonly Tag<SerialLineAddress>[]): PlanEstimate {
+  const characterMs = characterMsOn(channel.serial);
+  const groups = new Map<string, Tag<SerialLineAddress>[]>();
+  for (const tag of tags) {
+    const { request } = tag.address;
+    if (request !== undefined) groups.set(tag.device, [...(groups.get(tag.device) ?? []), tag]);
+  }
+  return {
+    requests: [...groups].map(([device, group]) => {
+      const request = group[0]!.address.request!;
+      const lineMs = (request.length + TYPICAL_ANSWER) * characterMs + TYPICAL_TURNAROUND_MS;
+      return { device, text: `send ${JSON.stringify(request)}`, tags: group.map(({ id }) => id), lineMs };
+    }),
+  };
+}
