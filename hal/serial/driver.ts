@@ -198,7 +198,11 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
   }
 
   private hear(heard: Heard): void {
-    if (heard.kind === 'garbled') return this.hearNoise(heard);
+    if (heard.kind === 'garbled') this.hearNoise(heard);
+    else this.hearLine(heard);
+  }
+
+  private hearLine(heard: Heard & { kind: 'line' }): void {
     const { waiter } = this;
     if (waiter) {
       const results = this.tell(waiter.tags, heard.text);
@@ -278,7 +282,7 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
   }
 }
 
-const SLOW = `the pattern takes longer than ${LONGEST_MATCH_MS} ms on a line and is not used any more: make it simpler`;
+const SLOW = `the pattern takes longer than ${LONGEST_MATCH_MS} ms on a line: make it simpler`;
 
 const NOWHERE: Instant = { wallMs: 0, monoMs: 0 };
 

@@ -37,7 +37,7 @@ export const serialLineChannelShape = {
     .string({ error: 'expected the characters that end a line, such as "\\r\\n"' })
     .min(1, 'a line needs an end, such as "\\r\\n"')
     .max(8, 'at most 8 characters')
-    .regex(/^[\u0000-\u007f]*$/, 'expected ASCII characters')
+    .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
     .describe('What ends a line, in double quotes. Default: "\\r\\n".'),
   maxLine: z

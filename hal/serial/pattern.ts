@@ -5,8 +5,12 @@ import { codeOf, messageOf } from '../../src/core/errors.ts';
 /** Longest pattern, characters. */
 export const LONGEST_PATTERN = 500;
 
-/** A pattern that takes longer than this on one line is not used again, ms. */
-export const LONGEST_MATCH_MS = 20;
+/** A pattern that takes longer than this on one line is stopped, ms. A busy host may take as long without its fault: */
+export const LONGEST_MATCH_MS = 50;
+
+/** … so it is tried this often on one line, and not used again only after this many lines in a row. */
+const TRIES = 2;
+const LINES = 2;
 
 /** Checks a pattern: a regular expression with a group named `value` that cannot run wild for a reason one can see. */
 export function checkPattern(text: string): Checked<RegExp> {
@@ -64,24 +68,35 @@ export type Matcher = (pattern: RegExp, line: string) => Match;
 
 /**
  * A matcher whose patterns are stopped after {@link LONGEST_MATCH_MS}: what a pattern costs cannot be read from it. One
- * that was stopped is `slow` from then on without being tried.
+ * that was stopped on several lines in a row is `slow` from then on without being tried.
  */
 export function boundedMatcher(): Matcher {
   const script = new Script('pattern.exec(line)');
   const sandbox: { pattern: RegExp | undefined; line: string } = { pattern: undefined, line: '' };
   const context = createContext(sandbox);
-  const slow = new Set<RegExp>();
-  return (pattern, line) => {
-    if (slow.has(pattern)) return 'slow';
-    sandbox.pattern = pattern;
-    sandbox.line = line;
+  const stopped = new Map<RegExp, number>();
+
+  const once = (): RegExpExecArray | null | 'stopped' => {
     try {
-      const match = script.runInContext(context, { timeout: LONGEST_MATCH_MS }) as RegExpExecArray | null;
-      return match ? { ...match.groups } : 'none';
+      return script.runInContext(context, { timeout: LONGEST_MATCH_MS }) as RegExpExecArray | null;
     } catch (error) {
       if (codeOf(error) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
-      slow.add(pattern);
-      return 'slow';
+      return 'stopped';
     }
+  };
+
+  return (pattern, line) => {
+    const before = stopped.get(pattern) ?? 0;
+    if (before >= LINES) return 'slow';
+    sandbox.pattern = pattern;
+    sandbox.line = line;
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const match = once();
+      if (match === 'stopped') continue;
+      if (before > 0) stopped.delete(pattern);
+      return match ? { ...match.groups } : 'none';
+    }
+    stopped.set(pattern, before + 1);
+    return 'slow';
   };
 }

@@ -126,9 +126,7 @@ function withDefaults(listed: Entry | undefined, device: Entry, defaults: Defaul
   }
   if (listed.node.kind !== 'map') return listed;
   const entries = [...listed.node.entries].map(([name, entry]): [string, Entry] => {
-    const keys = known.get(name);
-    if (!keys) return [name, entry];
-    const under = madeMap(keys, entry);
+    const under = madeMap(known.get(name) ?? {}, entry);
     return [name, { ...entry, node: isEmpty(entry.node) ? under : overlay(under, entry.node) }];
   });
   return { ...listed, node: { ...listed.node, entries: new Map(entries) } };

@@ -1,7 +1,3 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ReadResult, Tag } from '../../../hal/driver.ts';
 import type { ModbusAddress } from '../../../hal/modbus/address.ts';
 import { modbusRtu, modbusTcp } from '../../../hal/modbus/types.ts';
@@ -12,6 +8,7 @@ import { type DriverHarness, describeDriverContract } from '../../contract/drive
 import { type FaultServer, faultServer } from '../../double/modbus-fault-server.ts';
 import { expectedBit, expectedRegister, modbusSlaves } from '../../double/modbus-slave.ts';
 import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
+import { ptyTo } from '../../double/pty.ts';
 
 const deps = { clock: systemClock, log: silentLogger, random: seededRandom(1) };
 const UNITS = [3, 7];
@@ -55,28 +52,15 @@ async function tcpHarness(framing: 'tcp' | 'rtu'): Promise<DriverHarness<ModbusA
   return harnessOf(modbusTcp, { host: '127.0.0.1', port: server.port, framing }, world);
 }
 
-/** A pty whose other end is the fault server, through socat. */
+/** A pty whose other end is the fault server. */
 async function ptyHarness(): Promise<DriverHarness<ModbusAddress>> {
-  if (spawnSync('socat', ['-V']).error) throw new Error('this test needs socat: apt-get install socat');
   const server = await faultServer({ slaves: modbusSlaves({ units: UNITS }), framing: 'rtu', units: UNITS });
-  const folder = mkdtempSync(join(tmpdir(), 'millgate-pty-'));
-  const port = join(folder, 'line');
-  const socat = spawn('socat', [`PTY,link=${port},rawer`, `TCP:127.0.0.1:${server.port},nodelay`]);
-  for (let waited = 0; !existsSync(port) && waited < 200; waited++) await systemClock.sleep(5);
+  const pty = await ptyTo(server.port);
   const stop = async () => {
-    await ended(socat);
+    await pty.stop();
     await server.close();
-    rmSync(folder, { recursive: true, force: true });
   };
-  return harnessOf(modbusRtu, { port }, { server, cut: () => void socat.kill(), stop });
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.once('exit', () => resolve());
-    child.kill();
-  });
+  return harnessOf(modbusRtu, { port: pty.path }, { server, cut: pty.unplug, stop });
 }
 
 describeDriverContract('Modbus TCP', () => tcpHarness('tcp'));

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import type { ChannelConfig } from '../../../src/config/config.ts';
+import { configured, problemsWith } from '../../double/configured.ts';
+
+function tagsOf(channel: ChannelConfig, device: string): string[] {
+  return channel.devices.find(({ name }) => name === device)!.tags.map(({ tag, unit }) => `${tag.name} ${unit ?? ''}`);
+}
+
+const CHANNEL = 'channels:\n  sensors: {driver: i2c, bus: 1}\ndevices:\n';
+
+describe('an I²C channel in a file', () => {
+  it('gives a device the tags of its chip', () => {
+    const [channel] = configured(`${CHANNEL}  hall: {channel: sensors, unit: 0x76, chip: bme280, every: 10s}\n`);
+    expect(tagsOf(channel!, 'hall')).toEqual(['temperature °C', 'pressure hPa', 'humidity %RH']);
+    const [tag] = channel!.devices[0]!.tags;
+    expect(tag).toMatchObject({ everyMs: 10_000, min: -40, max: 85 });
+    expect(channel!.driver.describeAddress(tag!.tag.address)).toBe('bme280 at 0x76: temperature');
+  });
+
+  it('gives only the tags that are listed, with what the chip knows of them beneath', () => {
+    const [channel] = configured(
+      `${CHANNEL}  hall: {channel: sensors, unit: 0x76, chip: bme280, tags: {humidity: , temperature: {scale: 1.8, offset: 32, unit: "°F", min: -40, max: 185}}}\n`,
+    );
+    expect(tagsOf(channel!, 'hall')).toEqual(['humidity %RH', 'temperature °F']);
+  });
+
+  it('labels what an ADXL345 says as indicative', () => {
+    const [channel] = configured(`${CHANNEL}  motor: {channel: sensors, unit: 0x53, chip: adxl345}\n`);
+    const { tags } = channel!.devices[0]!;
+    expect(tags).toHaveLength(12);
+    expect(tags.every(({ description }) => description?.startsWith('indicative'))).toBe(true);
+  });
+
+  it.each([
+    ['unit: 0x49, chip: bme280', 'a bme280 is never at 0x49: it can be at 0x76, 0x77'],
+    ['unit: 0x48, chip: tmp102, oversampling: 4', 'belongs to bme280, bmp280; this device is a tmp102: leave it out'],
+    ['unit: 0xEC, chip: bme280', 'one that ends in a read/write bit has to be halved'],
+    ['unit: 0x76, chip: bme820', 'did you mean "bme280"'],
+    ['unit: 0x76', 'chip'],
+    ['unit: 0x76, chip: bme280, tags: {hum: }', 'write one of temperature, pressure, humidity'],
+    ['unit: 0x60, chip: registers', 'is missing: write tags:'],
+    ['unit: 0x60, chip: registers, tags: {level: {address: "0x100"}}', 'need pointer: 16'],
+    ['unit: 0x60, chip: registers, tags: {level: {address: "0x10", type: bool}}', 'write "0x10.0"'],
+    ['unit: 0x20, chip: mcp23017, tags: {door: {address: C1}}', 'write A0 to A7 or B0 to B7'],
+    ['unit: 0x53, chip: adxl345, tags: {band-300-500-x: }', 'at most 400 Hz'],
+  ])('refuses {%s} once, and says what to write', (device, message) => {
+    const problems = problemsWith(`${CHANNEL}  hall: {channel: sensors, ${device}}\n`);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(message);
+  });
+
+  it('refuses two channels on one bus', () => {
+    const problems = problemsWith(
+      'channels:\n  a: {driver: i2c, bus: 1}\n  b: {driver: i2c, bus: 0x1}\ndevices:\n  hall: {channel: a, unit: 0x76, chip: bme280}\n',
+    );
+    expect(problems).toEqual([expect.stringContaining('one bus is one channel')]);
+  });
+});

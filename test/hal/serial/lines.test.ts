@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checksumOf, withoutChecksum } from '../../../hal/serial/checksum.ts';
+import { type Heard, LineReader, type LineSettings } from '../../../hal/serial/lines.ts';
+
+const SETTINGS: LineSettings = {
+  delimiter: Buffer.from('\r\n'),
+  maxLine: 32,
+  encoding: 'ascii',
+  checksum: 'none',
+  idleMs: 500,
+};
+
+function reader(more: Partial<LineSettings> = {}) {
+  const lines = new LineReader({ ...SETTINGS, ...more }, -10_000);
+  return { lines, hear: (text: string, nowMs = 0) => lines.push(Buffer.from(text, 'latin1'), nowMs).map(short) };
+}
+
+function short(heard: Heard): string {
+  return heard.kind === 'line' ? heard.text : `(${heard.detail})`;
+}
+
+describe('lines out of bytes', () => {
+  it('are the same however the bytes are split', () => {
+    const word = fc.string({ unit: fc.constantFrom('a', '1', '.', ' ', '\r'), minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(
+        fc.array(word, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(120), { maxLength: 6 }),
+        (words, cuts) => {
+          const text = words.map((each) => `${each.replaceAll('\r', '-')}\r\n`).join('');
+          const { hear } = reader();
+          const places = [0, ...cuts.map((cut) => Math.min(cut, text.length)).sort((a, b) => a - b), text.length];
+          const heard = places.slice(1).flatMap((to, index) => hear(text.slice(places[index], to)));
+          expect(heard).toEqual(words.map((each) => each.replaceAll('\r', '-')));
+        },
+      ),
+    );
+  });
+
+  it('never hold more than the longest line, and go on after one that is too long', () => {
+    const { hear } = reader();
+    for (let index = 0; index < 1000; index++) expect(hear('ST,GS,  12')).toEqual([]);
+    expect(hear('\r\nnext\r\n')).toEqual(['(no delimiter in 32 bytes)', 'next']);
+  });
+
+  it('take a line of exactly the longest length', () => {
+    expect(reader().hear(`${'x'.repeat(32)}\r\n`)).toEqual(['x'.repeat(32)]);
+    expect(reader().hear(`${'x'.repeat(33)}\r\n`)).toEqual(['(no delimiter in 32 bytes)']);
+  });
+
+  it('never join half a line and a later one to a value that nobody sent', () => {
+    const { lines, hear } = reader();
+    expect(hear('ST,GS, 12', 0)).toEqual([]);
+    expect(hear('3.4kg\r\n', 400)).toEqual(['ST,GS, 123.4kg']);
+    expect(hear('ST,GS, 12', 1000)).toEqual([]);
+    expect(lines.expire(1400)).toEqual([]);
+    expect(hear('ST,GS, 99.0kg\r\n', 1500)).toEqual(['(half a line, and then nothing)', 'ST,GS, 99.0kg']);
+  });
+
+  it('do not begin in the middle of one that was under way when the port was opened', () => {
+    const lines = new LineReader(SETTINGS, 0);
+    expect(lines.push(Buffer.from('3.4kg\r\n5.6kg\r\n'), 100).map(short)).toEqual([
+      '(the line had begun before the port was opened)',
+      '5.6kg',
+    ]);
+  });
+
+  it('drop the rest of a line that was cut off', () => {
+    const { lines, hear } = reader();
+    hear('ST,GS, 12');
+    lines.cut();
+    expect(hear('3.4kg\r\n5.6kg\r\n')).toEqual(['(a line was cut off by a request)', '5.6kg']);
+  });
+
+  it('are none with bytes that no text has: noise', () => {
+    const { hear } = reader();
+    expect(hear('12\xff34\r\n')).toEqual(['(byte 0xff in a line of text)']);
+    expect(hear('12\x0034\r\n')).toEqual(['(byte 0x00 in a line of text)']);
+    expect(reader({ encoding: 'latin1' }).hear('20 \xb0C\r\n')).toEqual(['20 °C']);
+    expect(reader({ encoding: 'utf8' }).hear('20 \xc2\xb0C\r\n21 \xb0C\r\n')).toEqual(['20 °C', '(not UTF-8)']);
+  });
+
+  it('survive any bytes, within their bounds', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 20 }), (chunks) => {
+        const { lines } = reader();
+        for (const [index, chunk] of chunks.entries())
+          for (const heard of lines.push(chunk, index * 100))
+            if (heard.kind === 'line') expect(heard.bytes).toBeLessThan(33);
+      }),
+    );
+  });
+
+  it('may end with a bare newline, with or without a return', () => {
+    expect(reader({ delimiter: Buffer.from('\n') }).hear('a\r\nb\n\n')).toEqual(['a', 'b']);
+  });
+});
+
+describe('checksums', () => {
+  const GGA = '$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47';
+
+  it('nmea: the sentence of many manuals is right, and wrong with any other digit', () => {
+    expect(withoutChecksum(GGA, 'nmea')).toBe(GGA.slice(0, -3));
+    expect(withoutChecksum(GGA.replace('4807', '4808'), 'nmea')).toBeUndefined();
+    expect(withoutChecksum(GGA.slice(0, -3), 'nmea')).toBeUndefined();
+  });
+
+  it('xor and sum: two hex digits at the end', () => {
+    expect(checksumOf('AB', 'xor')).toBe(0x03);
+    expect(withoutChecksum('AB03', 'xor')).toBe('AB');
+    expect(checksumOf('AB', 'sum')).toBe(0x83);
+    expect(withoutChecksum('AB83', 'sum')).toBe('AB');
+    expect(withoutChecksum('AB84', 'sum')).toBeUndefined();
+  });
+});
