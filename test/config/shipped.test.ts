@@ -32,17 +32,20 @@ describe('what is shipped', () => {
     expect(committed).toBe(formatSchema(generateSchema(DRIVERS)));
   });
 
-  it('the configurations in the README are good files', () => {
-    const configurations = configurationsOf(readFileSync(join(ROOT, 'README.md'), 'utf8'));
-    expect(configurations.length).toBeGreaterThan(0);
-    for (const text of configurations) {
-      const files = {
-        read: () => Buffer.from(text),
-        list: () => [],
-        exists: () => false,
-      };
-      const loaded = loadConfig({ file: 'millgate.yaml', drivers: DRIVERS, hostname: 'shop-1', files });
-      expect(loaded.ok ? '' : formatProblems(loaded.problems)).toBe('');
-    }
-  });
+  it.each(['README.md', 'hal/i2c/README.md', 'hal/serial/README.md'])(
+    'the configurations in %s are good files',
+    (file) => {
+      const configurations = configurationsOf(readFileSync(join(ROOT, file), 'utf8'));
+      expect(configurations.length).toBeGreaterThan(0);
+      for (const text of configurations) {
+        const files = {
+          read: () => Buffer.from(text),
+          list: () => [],
+          exists: () => false,
+        };
+        const loaded = loadConfig({ file: 'millgate.yaml', drivers: DRIVERS, hostname: 'shop-1', files });
+        expect(loaded.ok ? '' : formatProblems(loaded.problems)).toBe('');
+      }
+    },
+  );
 });

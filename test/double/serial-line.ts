@@ -35,7 +35,8 @@ export interface OtherEnd {
   unplug(): void;
 }
 
-function otherEnd(): OtherEnd {
+/** A serial line in memory, and its other end. */
+export function otherEnd(): OtherEnd {
   let events: TransportEvents | undefined;
   const end: OtherEnd = {
     sent: [],
