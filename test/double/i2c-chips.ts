@@ -10,11 +10,11 @@ export function fakeBosch(id: number) {
   low.setUint8(25, 75);
   return byteRegisters(
     {
-      [0x88]: [...new Uint8Array(low.buffer)],
-      [0xd0]: id,
-      [0xe1]: [0x6a, 0x01, 0x00, 0x13, 0x29, 0x03, 0x1e],
+      136: [...new Uint8Array(low.buffer)],
+      208: id,
+      225: [0x6a, 0x01, 0x00, 0x13, 0x29, 0x03, 0x1e],
       // Nothing measured yet.
-      [0xf7]: [0x80, 0, 0, 0x80, 0, 0, 0x80, 0],
+      247: [0x80, 0, 0, 0x80, 0, 0, 0x80, 0],
     },
     (register, value, registers) => {
       // Forced mode: 415148 and 519888 of the example, and about half the humidity there is.
@@ -52,7 +52,7 @@ export function fakeAds1115(codes: readonly number[]) {
 
 /** An ADXL345 that swings on z with 100 Hz and 0.5 g around 1 g, in its own time; its FIFO loses what is not fetched. */
 export function fakeAdxl345(clock: Clock): FakeDevice {
-  const registers = byteRegisters({ 0: 0xe5, [0x2c]: 0x0a });
+  const registers = byteRegisters({ 0: 0xe5, 44: 0x0a });
   let startedMs = 0;
   let taken = 0;
   let pointer = 0;
@@ -98,6 +98,6 @@ export function fakeVl6180x(mm: number, status = 0): FakeDevice {
 
 /** An MCP23017 after power-on, whose inputs show these levels. */
 export function fakeMcp23017(levels: number) {
-  const device = byteRegisters({ 0: [0xff, 0xff], [0x12]: [levels & 0xff, levels >> 8] });
+  const device = byteRegisters({ 0: [0xff, 0xff], 18: [levels & 0xff, levels >> 8] });
   return device;
 }
