@@ -40,6 +40,8 @@ export class Bus {
   private readonly clock: Clock;
   private wire: Wire | undefined;
   private line: AbortController | undefined;
+  /** Why the last connection ended, when it was not closed. */
+  private lost: NotConnected | undefined;
   private tail: Promise<unknown> = Promise.resolve();
   private hanging = 0;
   /** The transfer under way, whether or not anybody still waits for it. */
@@ -88,6 +90,7 @@ export class Bus {
   /** Idempotent; transfers under way end as `NotConnected`. */
   async close(): Promise<void> {
     const closing = this.wire;
+    this.lost = undefined;
     this.wire = undefined;
     this.line?.abort(new NotConnected(`${this.settings.name}: the bus was closed`));
     this.line = undefined;
@@ -96,7 +99,7 @@ export class Bus {
 
   private either(signal: AbortSignal): AbortSignal {
     if (this.line) return AbortSignal.any([signal, this.line.signal]);
-    throw new NotConnected(`${this.settings.name}: the bus is closed. Connect it first`);
+    throw this.lost ?? new NotConnected(`${this.settings.name}: the bus is closed. Connect it first`);
   }
 
   /** The mutex of the bus. The turn lasts until the work is over, also when nobody waits for it any more. */
@@ -208,6 +211,7 @@ export class Bus {
   private lose(why: string | NotConnected): NotConnected {
     const lost = typeof why === 'string' ? new NotConnected(`${this.settings.name}: ${why}`) : why;
     const closing = this.wire;
+    this.lost = lost;
     this.wire = undefined;
     this.line?.abort(lost);
     this.line = undefined;

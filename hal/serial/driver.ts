@@ -54,6 +54,8 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
   private match = boundedMatcher();
   private reader: LineReader;
   private line: AbortController | undefined;
+  /** Why the last connection ended, when it was not closed. */
+  private lost: NotConnected | undefined;
   private waiter: Waiter | undefined;
   /** The request whose answer may still come. */
   private owed: { readonly request: string; readonly untilMs: number } | undefined;
@@ -104,7 +106,8 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
 
   async read(tags: readonly LineTag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
     signal.throwIfAborted();
-    if (!this.line) throw new NotConnected(`${this.channel.serial.port}: the port is closed. Connect it first`);
+    if (!this.line)
+      throw this.lost ?? new NotConnected(`${this.channel.serial.port}: the port is closed. Connect it first`);
     const either = AbortSignal.any([signal, this.line.signal]);
     const results = new Map<LineTag, ReadResult>();
     for (const group of this.plan(tags)) {
@@ -273,6 +276,7 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
   private end(lost: NotConnected, how?: 'quietly'): void {
     const { line } = this;
     this.line = undefined;
+    this.lost = how === 'quietly' ? undefined : lost;
     this.cancelLook();
     this.cancelExpiry();
     line?.abort(lost);

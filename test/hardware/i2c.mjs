@@ -57,7 +57,7 @@ await row('tmp102 at 0x48 follows the temperature', async () => {
   const got = [];
   for (const milli of [43_750, -12_500, 21_500]) {
     set('temp_mc', milli);
-    await pause(600);
+    await line.until(() => line.last('oil/temperature')?.value === milli / 1000, 3000);
     got.push(line.last('oil/temperature')?.value);
   }
   return { isRight: String(got) === '43.75,-12.5,21.5', got: String(got) };

@@ -2,11 +2,12 @@
 // node_modules/, with a device on the adapter that speaks, as
 //   node test/hardware/serial.mjs modbus-rtu PORT     a Modbus slave, unit 1, 9600 8N1, holding register 5
 //   node test/hardware/serial.mjs serial-line PORT    a scale that sends "ST,GS,  12.34 kg" by itself, 9600 8N1
-// Says when to pull and when to plug ("PULL", "PLUG"), and prints a table; exits 1 when a row fails.
+// PORT is the name under /dev/serial/by-id, and the adapter goes back into the same USB socket: one without a serial
+// number is named after it. Says when to pull and when to plug ("PULL", "PLUG"), and prints a table; exits 1 when a row fails.
 import { channelsOf, pollChannel, row, rowsFailed } from './bench.mjs';
 
 const [, , driver, port] = process.argv;
-const serial = `port: ${port}, baud: 9600, parity: none`;
+const serial = `port: "${port}", baud: 9600, parity: none`;
 const FILES = {
   'modbus-rtu': `
 channels:
