@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import { createApi } from './api/server.ts';
 import { type CliContext, programVersion, warn } from './cli/context.ts';
@@ -28,6 +29,7 @@ const STOP_DEADLINE_MS = 20_000;
  * @returns 0 after a clean stop, 78 for a broken file, 1 when a part failed
  */
 export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
+  preferSmallHeap();
   const log = daemonLog(context);
   const loaded = loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
   if (!loaded.ok) {
@@ -54,6 +56,15 @@ export async function runDaemon({ file, simulate }: DaemonOptions, context: CliC
   } finally {
     await withinDeadline(Promise.all([api.close(), gateway.close()]), context, log);
   }
+}
+
+/**
+ * Keeps the heap near what is alive: reading a large file would otherwise grow the young generation to 32 MB for good.
+ * Costs about a fifth more CPU in the collector, on a process that uses 1 % of a core at 1,000 readings a second.
+ */
+function preferSmallHeap(): void {
+  setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */

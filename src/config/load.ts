@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
@@ -46,6 +47,20 @@ export function loadConfig(options: LoadOptions): LoadResult {
   return config && !report.failed() ? { ok: true, config, warnings: problems } : { ok: false, problems };
 }
 
+/**
+ * The time zone of this machine by its link in /etc. Only where there is none is the runtime asked, whose tables of the
+ * world's languages take 8 MB.
+ */
+function hostTimezone(): string {
+  try {
+    const zone = /zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(readlinkSync('/etc/localtime'))?.[1];
+    if (zone) return zone;
+  } catch {
+    // No link: a container, or a system that keeps it elsewhere.
+  }
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
   const { file, drivers } = options;
   const folder = dirname(resolve(file));
@@ -63,7 +78,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
   const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, report });
 
-  const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), { gateway, folder, files, report });
   const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
