@@ -11,7 +11,7 @@ const log = { debug() {}, info() {}, warn: (text) => notices.push(text), error: 
 const open = () => openStore({ path, maxBytes: 50_000_000, cursorEveryMs: 200, clock: systemClock, log });
 
 /** What every reading of record `number` holds. */
-const valueOf = (number) => number * 7 + 3;
+const numberIn = (number) => number * 7 + 3;
 
 async function write() {
   const store = await open();
@@ -25,7 +25,7 @@ async function write() {
       at: { wallMs: systemClock.wallMs(), monoMs: systemClock.monoMs() },
       clockKnown: true,
       simulated: false,
-      fields: [{ name: 'number', quality: 'good', value: valueOf(number + index) }],
+      fields: [{ name: 'number', quality: 'good', value: numberIn(number + index) }],
     }));
     const body = { kind: 'audit', what: String(event), message: '' };
     const events = number % 4 === 0 ? [{ wallMs: 1, monoMs: 1, clockKnown: true, body }] : [];
@@ -51,7 +51,7 @@ async function check() {
     if (records.length === 0) break;
     for (const [index, record] of records.entries()) {
       stored++;
-      if (record.fields[0].value !== valueOf(from + index)) faults.push(`record ${from + index} is wrong`);
+      if (record.fields[0].value !== numberIn(from + index)) faults.push(`record ${from + index} is wrong`);
       else if (from + index <= acknowledged) right++;
     }
     at = then;

@@ -119,7 +119,7 @@ export class Field {
     return tags.map((tag) =>
       tag === broken && tags.length > 1
         ? { at, ok: false, why: 'sensor-failure' }
-        : { at, ok: true, value: valueOf(device, tag.name, scan) },
+        : { at, ok: true, value: answerOf(device, tag.name, scan) },
     );
   }
 }
@@ -131,7 +131,7 @@ export interface FieldWorld {
   readonly onAnswer: (device: number, scan: number) => void;
 }
 
-function valueOf(device: number, tag: string, scan: number): number | string | bigint {
+function answerOf(device: number, tag: string, scan: number): number | string | bigint {
   const raw = rawOf(device, TAG_NAMES.indexOf(tag as (typeof TAG_NAMES)[number]), scan);
   if (tag === 'label') return `#${raw}`;
   if (tag === 'total') return BIG + BigInt(raw);

@@ -56,7 +56,7 @@ export async function simulate({ seed, place, hours, log }: SimulationOptions): 
   const hasFlips = seed % 4 === 0;
   const world = new World({
     ...{ seed, place, uplinks: random() < 0.3 ? 2 : 1, commitEveryMs: 60_000, everyMs: 60_000 },
-    ...{ maxBytes: 300_000 + Math.floor(random() * 600_000), heldRecords: 50 + Math.floor(random() * 400) },
+    ...{ maxBytes: 140_000 + Math.floor(random() * 200_000), heldRecords: 50 + Math.floor(random() * 400) },
     backfillRate: 500,
     ...(log && { log }),
   });

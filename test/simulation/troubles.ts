@@ -38,11 +38,19 @@ export function troublesOf(random: Random, lengthMs: number, hasFlips: boolean):
   const count = Math.round((lengthMs / HOUR_MS) * (0.5 + random()));
   const list: Happening[] = [];
   for (let index = 0; index < count; index++) {
-    let dice = random() * total;
-    const [, make] = kinds.find(([weight]) => (dice -= weight) < 0) ?? kinds[0]!;
-    list.push(...make(random, random() * lengthMs));
+    list.push(...pick(kinds, random() * total)(random, random() * lengthMs));
   }
   return list.filter(({ atMs }) => atMs < lengthMs).sort((a, b) => a.atMs - b.atMs);
+}
+
+/** The kind on which a dice of the sum of all weights fell. */
+function pick(kinds: readonly (readonly [number, Maker])[], dice: number): Maker {
+  let left = dice;
+  for (const [weight, make] of kinds) {
+    if (left < weight) return make;
+    left -= weight;
+  }
+  return kinds[0]![1];
 }
 
 /** Mostly short, now and then long. */
@@ -88,7 +96,7 @@ function slowField(random: Random, atMs: number): Happening[] {
 function brokerTrouble(random: Random, atMs: number): Happening[] {
   const which = random();
   const troubles: readonly [string, Partial<BrokerTrouble>, number][] = [
-    ['is down', { isDown: true }, 10 * HOUR_MS],
+    ['is down', { isDown: true }, 16 * HOUR_MS],
     ['flaps', { dropShare: 0.2 }, HOUR_MS],
     ['never confirms', { muteShare: 1 }, HOUR_MS],
     ['loses messages', { loseShare: 0.3, muteShare: 0.2 }, HOUR_MS],
@@ -147,7 +155,7 @@ function diskTrouble(random: Random, atMs: number): Happening[] {
       act: set({ code, isDone, times }),
     },
     {
-      atMs: atMs + (isLong ? durationOf(random, HOUR_MS) : 5 * MINUTE_MS),
+      atMs: atMs + (isLong ? durationOf(random, HOUR_MS / 3) : 5 * MINUTE_MS),
       what: 'the disk is well',
       act: set(undefined),
     },

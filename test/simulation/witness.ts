@@ -111,7 +111,10 @@ export class Witness implements BrokerWitness {
   /** A record as it was read back or delivered, against what its number stands for and what the field said. */
   checkRecord(where: string, seq: number, record: WireRecord): void {
     const known = this.truth.readings[seq];
-    if (!known) return this.violation(`${where}: record ${seq} was never committed`);
+    if (!known) {
+      this.violation(`${where}: record ${seq} was never committed`);
+      return;
+    }
     const device = deviceIndex(record.device);
     let scan: number | undefined;
     for (const [tag, value] of Object.entries(record.v)) {
@@ -130,7 +133,10 @@ export class Witness implements BrokerWitness {
 
   private checkEvent(uplink: string, message: WireMessage): void {
     const known = this.truth.events[message.seq];
-    if (!known) return this.violation(`${uplink}: event ${message.seq} was never committed`);
+    if (!known) {
+      this.violation(`${uplink}: event ${message.seq} was never committed`);
+      return;
+    }
     const { kind, message: text } = known.body as { kind: string; message?: unknown };
     if (kind !== message.kind || text !== message.message || known.wallMs !== message.t)
       this.violation(`${uplink}: event ${message.seq} is not what was committed`);
