@@ -98,9 +98,9 @@ export async function recovered(store: Store, status: StoreStatus, witness: Witn
       for (const [index, item] of items.entries()) found.set(page.from + index, item);
       at = page.next;
     }
+    const first = Math.min(...found.keys());
     const attempt = witness.attempts.find((batch) => {
       const items = stream === 'readings' ? batch.records : batch.events;
-      const first = stream === 'readings' ? head + (batch.dropped?.count ?? 0) : head;
       return found.size === items.length && items.every((item, i) => isSame(found.get(first + i), item));
     });
     if (found.size > 0 && !attempt && !hasFlips)

@@ -155,7 +155,7 @@ export function keyOf(record: DeviceRecord): string {
       const value = typeof field.value === 'bigint' ? String(field.value) : (field.value as number | string);
       return `${record.device}#${scanOf(field.name, value)}`;
     }
-  return `${record.device}@${record.at.monoMs}`;
+  return `${record.device}@${record.at.wallMs}`;
 }
 
 /** A stored record in the words of the wire. */
