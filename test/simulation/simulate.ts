@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Logger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { type IntervalSet, intervals } from '../../src/store/intervals.ts';
@@ -44,6 +47,9 @@ export interface SimulationOptions {
   readonly hours: number;
   readonly log?: Logger;
 }
+
+/** Where the stores of a run lie: in memory, where the system has it. */
+export const PLACE = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `millgate-simulation-${process.pid}`);
 
 const HOUR_MS = 3_600_000;
 

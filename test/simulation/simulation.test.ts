@@ -1,10 +1,6 @@
-import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { simulate } from './simulate.ts';
+import { PLACE, simulate } from './simulate.ts';
 
-const PLACE = join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `millgate-simulation-${process.pid}`);
 const HOURS = Number(process.env.HOURS ?? 12);
 const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : Array.from({ length: 20 }, (_, index) => index + 1);
 

@@ -33,7 +33,10 @@ export class Witness implements BrokerWitness {
   readonly uncommitted = new Map<string, number>();
   /** Batches handed to the store since the last one that it took: after a power cut one of them may be there. */
   attempts: CommitBatch[] = [];
+  /** Longest time from a commit to the arrival of one of its records as live data, ms. */
+  worstLiveMs = 0;
   nowMs: () => number = () => 0;
+  private readonly committedMs: number[] = [];
   private readonly field: Field;
 
   constructor(field: Field) {
@@ -59,6 +62,7 @@ export class Witness implements BrokerWitness {
     this.enter('readings', receipt.readings.from, batch.records);
     this.enter('events', receipt.events.from, batch.events);
     for (const record of batch.records) this.uncommitted.delete(keyOf(record));
+    for (let seq = receipt.readings.from; seq < receipt.readings.to; seq++) this.committedMs[seq] = this.nowMs();
   }
 
   /** Notes what holds a number; two contents for one number are a violation. */
@@ -103,6 +107,8 @@ export class Witness implements BrokerWitness {
     }
     for (const [index, record] of message.records.entries()) {
       const seq = message.seq + index;
+      if (message.lane === 'live')
+        this.worstLiveMs = Math.max(this.worstLiveMs, this.nowMs() - (this.committedMs[seq] ?? 0));
       this.count(uplink, readings, seq);
       this.checkRecord(uplink, seq, record);
     }
