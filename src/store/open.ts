@@ -74,8 +74,11 @@ function compiledWorker(): URL {
  * Opens the store in this thread: for tools that read a stopped gateway's store, for tests and the simulation.
  *
  * @param options.open opens its files; a failing disk can be put in its place
+ * @param options.bootId names the run whose monotonic clock the records are stamped with; by default at random
  */
-export async function openLocalStore(options: StoreOptions & { readonly open?: OpenDatabase }): Promise<Store> {
+export async function openLocalStore(
+  options: StoreOptions & { readonly open?: OpenDatabase; readonly bootId?: string },
+): Promise<Store> {
   const engine = openEngine(engineOptions(options), nowOn(options.clock), {
     pid: process.pid,
     ...(options.open && { open: options.open }),
@@ -88,7 +91,8 @@ export async function openLocalStore(options: StoreOptions & { readonly open?: O
       tell(options, engine.notices());
     }
   };
-  return storeOn({ epoch: engine.opened.epoch, call, close: () => call('close', undefined) }, options);
+  const backend: Backend = { epoch: engine.opened.epoch, call, close: () => call('close', undefined) };
+  return storeOn(backend, options, options.bootId);
 }
 
 function engineOptions(options: StoreOptions): EngineOptions {
