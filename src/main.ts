@@ -29,7 +29,7 @@ const STOP_DEADLINE_MS = 20_000;
  */
 export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
   const log = daemonLog(context);
-  const loaded = loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
+  const loaded = loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
   if (!loaded.ok) {
     warn(context, [formatProblems(loaded.problems)]);
     return EXIT.configInvalid;

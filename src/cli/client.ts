@@ -66,7 +66,7 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
  */
 export async function findGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient> {
   if (context.env.MILLGATE_SOCKET) return answering(context.env.MILLGATE_SOCKET, context);
-  const { file, named } = configFile(options, context);
+  const { file, absolute, named } = configFile(options, context);
   if (!named && existsSync(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
   const loaded = await load(file, context);
   const besideStore = loaded.ok ? join(loaded.config.store.path, 'api.sock') : undefined;
@@ -74,7 +74,7 @@ export async function findGateway(options: CommonOptions, context: CliContext): 
   if (named && existsSync(SERVICE_SOCKET)) {
     const client = createClient(SERVICE_SOCKET, context);
     const status = await client.get<GatewayStatus>('/api/v1/status');
-    if (status.config.file === file) return client;
+    if (status.config.file === absolute) return client;
   }
   throw noGateway(besideStore ?? SERVICE_SOCKET);
 }
