@@ -45,7 +45,8 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const sources = readSources(options.file, files, report);
   const config = sources && assemble(options, files, sources, report);
   const problems = report.problems();
-  return config && !report.failed() ? { ok: true, config, warnings: problems } : { ok: false, problems };
+  if (config && !report.failed()) return { ok: true, config, warnings: problems };
+  return { ok: false, problems, storePath: config?.store.path };
 }
 
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
