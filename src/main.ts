@@ -4,8 +4,9 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import { createApi } from './api/server.ts';
 import { type CliContext, programVersion, warn } from './cli/context.ts';
+import { formatTime } from './cli/format.ts';
 import { loadConfig } from './config/load.ts';
-import { formatProblems } from './config/problems.ts';
+import { formatProblem, formatProblems } from './config/problems.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { startGateway } from './gateway.ts';
@@ -19,6 +20,9 @@ export interface DaemonOptions {
 /** Priorities of syslog(3), which journald reads from the beginning of a line. */
 const PRIORITIES: Record<Level, string> = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' };
 
+/** What a line begins with where no journal adds a time and a priority. */
+const WORDS: Record<Level, string> = { debug: 'debug: ', info: '', warn: 'warning: ', error: 'error: ' };
+
 /** How long stopping may take before the process ends anyway: systemd would kill it after 90 s. */
 const STOP_DEADLINE_MS = 20_000;
 
@@ -31,12 +35,13 @@ const STOP_DEADLINE_MS = 20_000;
 export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
   preferSmallHeap();
   const log = daemonLog(context);
-  const loaded = loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
+  const loaded = loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
   if (!loaded.ok) {
     warn(context, [formatProblems(loaded.problems)]);
     return EXIT.configInvalid;
   }
-  for (const { file: where, line, path, message } of loaded.warnings) log.warn(`${where}:${line} ${path}: ${message}`);
+  // The log's own word says that these are warnings.
+  for (const problem of loaded.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
   const { config } = loaded;
   const { clock, env: environment, signal } = context;
   const version = programVersion();
@@ -90,7 +95,10 @@ function daemonLog(context: CliContext): Logger {
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
   return createLogger(
     context.clock,
-    (line, level) => warn(context, [journal ? PRIORITIES[level] + line : line]),
+    (line, level) => {
+      const stamped = `${formatTime(context.clock.wallMs())} ${WORDS[level]}${line}`;
+      warn(context, [journal ? PRIORITIES[level] + line : stamped]);
+    },
     threshold,
   );
 }

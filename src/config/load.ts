@@ -6,7 +6,7 @@ import type { DriverType } from '../../hal/driver.ts';
 import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { checkDevices } from './devices.ts';
-import { diskFiles, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
+import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
 import { checkApi, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
@@ -20,6 +20,8 @@ import { isEmpty, validate } from './validate.ts';
 export interface LoadOptions {
   /** As the technician gave it; problems show it like this. */
   readonly file: string;
+  /** Folder that a relative `file` starts from; default: the one of the process. */
+  readonly cwd?: string;
   readonly drivers: readonly DriverType[];
   /** Name of this machine, for the default of `gateway.id`. */
   readonly hostname: string;
@@ -40,11 +42,12 @@ const SMALLEST = {
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
 export function loadConfig(options: LoadOptions): LoadResult {
   const report = createReport();
-  const files = options.files ?? diskFiles;
+  const files = options.files ?? diskFilesFrom(options.cwd ?? '');
   const sources = readSources(options.file, files, report);
   const config = sources && assemble(options, files, sources, report);
   const problems = report.problems();
-  return config && !report.failed() ? { ok: true, config, warnings: problems } : { ok: false, problems };
+  if (config && !report.failed()) return { ok: true, config, warnings: problems };
+  return { ok: false, problems, storePath: config?.store.path };
 }
 
 /**
@@ -63,7 +66,8 @@ function hostTimezone(): string {
 
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
   const { file, drivers } = options;
-  const folder = dirname(resolve(file));
+  const absolute = resolve(options.cwd ?? '', file);
+  const folder = dirname(absolute);
   const sections = checkSections(tree, report);
   const root: Entry = { keyPlace: tree.place, path: [], node: tree };
 
@@ -88,7 +92,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     return [{ ...checked, devices: own }];
   });
   return {
-    file: resolve(file),
+    file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
     gateway,
     channels,
