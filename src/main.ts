@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
@@ -10,6 +9,7 @@ import { formatProblem, formatProblems } from './config/problems.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { startGateway } from './gateway.ts';
+import { makeFolder } from './store/folder.ts';
 
 /** What the daemon is started with. */
 export interface DaemonOptions {
@@ -86,7 +86,7 @@ async function startApi(api: ReturnType<typeof createApi>, log: Logger): Promise
 function socketPath(storePath: string, environment: CliContext['env']): string {
   if (environment.MILLGATE_SOCKET) return environment.MILLGATE_SOCKET;
   const folder = environment.RUNTIME_DIRECTORY || storePath;
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   return join(folder, 'api.sock');
 }
 
