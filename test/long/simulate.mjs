@@ -34,10 +34,13 @@ async function main() {
   const startedMs = performance.now();
   let next = first;
   let worstRssMb = 0;
+  let done = 0;
 
   const take = ({ seed, violations, story, rssMb, ...numbers }) => {
     for (const key of SUMMED) sums[key] += numbers[key] ?? 0;
     worstRssMb = Math.max(worstRssMb, rssMb);
+    if (++done % 100 === 0)
+      console.error(`${done} seeds after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
     if (violations.length === 0) return;
     failed.push(seed);
     console.log(`seed ${seed} failed:\n  ${violations.join('\n  ')}`);
@@ -48,7 +51,7 @@ async function main() {
     new Promise((resolve) => {
       const child = fork(fileURLToPath(import.meta.url), ['work'], {
         env: { ...process.env, PLACE: place },
-        execArgv: ['--max-semi-space-size=32'],
+        execArgv: ['--max-semi-space-size=64'],
       });
       let current;
       const ask = () => {

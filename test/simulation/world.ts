@@ -169,7 +169,7 @@ export class World {
     this.boots++;
     // A board without a battery starts in 1970 and learns the time later.
     const isKnown = this.random() < 0.7;
-    const clock = new SimulatedClock((isKnown ? START_MS : UNSET_CLOCK_MS) + (isKnown ? startedMs : 0));
+    const clock = new SimulatedClock(isKnown ? START_MS + startedMs : UNSET_CLOCK_MS, 'promises');
     clock.setKnown(isKnown);
     const open = openSized(segmentBytesOf(this.options.maxBytes));
     const disk = new SimulatedDisk(folder, open, seededRandom(Math.floor(this.random() * 2 ** 31)));
