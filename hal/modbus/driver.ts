@@ -53,7 +53,7 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     this.line = line;
     this.clock = deps.clock;
     this.concurrency = line.concurrency;
-    this.asking = { line, clock: deps.clock, retries: channel.retries };
+    this.asking = { line, clock: deps.clock, retries: channel.retries, lastAsked: { silent: undefined } };
     this.cost = lineCostOf(channel);
     this.holes = fromStored(holesOf(deps.learned), deps.clock.monoMs());
     this.utilisation = new Utilisation(deps.clock.monoMs());

@@ -104,6 +104,13 @@ describe('reading', () => {
     expect(bus.questions).toHaveLength(3);
   });
 
+  it('leaves second tries out while one device after the other falls silent', async () => {
+    const { bus, driver, tag, run } = await bench();
+    await run(driver.read([tag(1, 'holding:5')], signal));
+    for (const unit of [4, 5, 6]) await run(driver.read([tag(unit, 'holding:5')], signal));
+    expect(bus.questions.map(({ bytes }) => bytes[0])).toEqual([1, 4, 4, 5, 6]);
+  });
+
   it('takes whatever was learned before, and forgets what has another form', async () => {
     const { driver, tag, run } = await bench({}, { holes: 'nonsense' });
     expect(await run(driver.read([tag(1, 'holding:10')], signal))).toMatchObject([{ ok: true }]);
