@@ -93,8 +93,8 @@ export const STATUS: GatewayStatus = {
 function device(name: string, state: 'online' | 'offline', reason: string | undefined, requests: number, p95: number) {
   const isOnline = state === 'online';
   const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
-  const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, lateReplies: 0, exceptions: 2, exceptionCodes: { 2: 2 } };
-  const times = { responseMsP50: p95, responseMsP95: p95, responseMsMax: p95, timeoutMs: 300, busyMs: 45_000 };
+  const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, lateReplies: 0, exceptions: 0, exceptionCodes: { 2: 0 } };
+  const times = { responseMsP50: p95, responseMsP95: p95, responseMsMax: p95, timeoutMs: 300, busyMs: requests * 25 };
   return { name, state, reason, ...counts, requests, ...errors, ...times };
 }
 
