@@ -20,7 +20,13 @@ export interface Tag<A = unknown> {
  */
 export type ReadResult = { readonly at: Instant } & (
   | { readonly ok: true; readonly value: Value; readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' }
-  | { readonly ok: false; readonly why: Failure; readonly detail?: string }
+  | {
+      readonly ok: false;
+      readonly why: Failure;
+      readonly detail?: string;
+      /** False: nothing was asked, so that it says nothing about whether the device is there. */
+      readonly asked?: false;
+    }
 );
 
 /** The answer to a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
@@ -88,6 +94,31 @@ export interface Learned {
   learned(): unknown;
 }
 
+/** What a device says of itself. */
+export interface Identification {
+  /** Whether anything answered, be it a refusal. */
+  readonly isThere: boolean;
+  /** Objects of Modbus device identification (function 43/14). */
+  readonly names: {
+    vendor?: string;
+    productCode?: string;
+    revision?: string;
+    vendorUrl?: string;
+    productName?: string;
+    modelName?: string;
+    applicationName?: string;
+  };
+  /** Data of Modbus "report server id" (function 17), whose form is the maker's own, and the words in it. */
+  readonly serverId: Uint8Array | undefined;
+  readonly serverText: string | undefined;
+}
+
+/** A driver that can ask a device who it is, without knowing anything of it and without changing anything in it. */
+export interface Identifying {
+  /** Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
+  identify(unit: number, signal: AbortSignal): Promise<Identification>;
+}
+
 /** Counters since `connect` was first called, for one device. */
 export interface DeviceStatistics {
   requests: number;
@@ -103,15 +134,21 @@ export interface DeviceStatistics {
   responseMs: { p50: number; p95: number; max: number } | undefined;
   /** The deadline in use, ms. */
   timeoutMs: number;
+  /** Time the line spent on this device, answered or not, ms. */
+  busyMs: number;
 }
 
 /** Counters of the line and of each device on it. */
 export interface LineStatistics {
-  /** Share of the time since the last call in which the line was in use, 0…1. */
+  /** Share of the last 10 s or more in which the line was in use, 0…1. */
   utilisation: number;
+  /** Time in use, ms. */
+  busyMs: number;
   reconnects: number;
   /** Bytes that arrived when none were asked for: a second master, noise or late replies. */
   unsolicitedBytes: number;
+  /** Questions that the adapter gave back as if they were answers. */
+  echoes: number;
   devices: Record<string, DeviceStatistics>;
 }
 
@@ -187,6 +224,11 @@ export function isEventful<A>(driver: Driver<A>): driver is Driver<A> & Eventful
 /** Whether a driver counts. */
 export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observable {
   return 'statistics' in driver;
+}
+
+/** Whether a driver can ask who is there. */
+export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
+  return 'identify' in driver;
 }
 
 /** Whether a driver learns. */

@@ -1,16 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
+import { type Driver, type DriverDeps, hasLearned } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
-import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
+import type { GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
-import { EXIT, Fault } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
 import type { Reading, TagId } from './core/reading.ts';
+import { channelStatus, type Line } from './gateway/channel-status.ts';
+import { createWriter } from './gateway/writer.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
 import { Pipeline } from './rules/pipeline.ts';
@@ -175,7 +176,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: createView(options, store, live, pollers, forwarders, stop.signal),
+    view: createView(options, store, live, pollers, forwarders, stop.signal, event),
     failed,
     close: () => {
       closing ??= close();
@@ -229,11 +230,6 @@ function every(clock: Clock, ms: number, callback: () => void): () => void {
   return () => cancel();
 }
 
-interface Line {
-  readonly driver: Driver;
-  readonly poller: Poller;
-}
-
 function createView(
   options: GatewayOptions,
   store: Store,
@@ -241,6 +237,7 @@ function createView(
   lines: readonly Line[],
   forwarders: readonly Forwarder[],
   stopping: AbortSignal,
+  event: (body: EventBody) => void,
 ): GatewayView {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
@@ -272,7 +269,7 @@ function createView(
         readings,
       })),
     async readNow(ids, signal) {
-      const found = ids.map((id) => live.find(id) ?? unknownTag(id));
+      const found = ids.map((id) => live.known(id));
       const both = AbortSignal.any([signal, stopping]);
       const readings = await Promise.all(
         lines.map(({ poller }) => {
@@ -285,44 +282,8 @@ function createView(
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
+    write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
     onReadings: (listener) => live.onReadings(listener),
-  };
-}
-
-function unknownTag(id: TagId): never {
-  throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
-}
-
-function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
-  const { channel, state, counts } = poller;
-  const line = isObservable(driver) ? driver.statistics() : undefined;
-  return {
-    name: channel.name,
-    driver: channel.driver.type,
-    simulated: simulate || channel.driver.simulated,
-    state: state.state,
-    reason: state.state === 'waiting' ? state.reason : undefined,
-    sinceMs: state.sinceMs,
-    scans: counts.scans,
-    skipped: counts.skipped,
-    utilisation: line?.utilisation,
-    devices: channel.devices.map(({ name, tags }): DeviceStatus => {
-      const health = poller.health(name);
-      const counters = line?.devices[name];
-      return {
-        name,
-        state: state.state === 'connected' ? health.state : 'waiting',
-        reason: health.state === 'offline' ? 'no answer' : undefined,
-        tags: tags.length,
-        ...live.counts(name),
-        requests: counters?.requests,
-        timeouts: counters?.timeouts,
-        garbled: counters?.garbled,
-        exceptions: counters && Object.values(counters.exceptions).reduce((sum, count) => sum + count, 0),
-        responseMsP50: counters?.responseMs?.p50,
-        responseMsP95: counters?.responseMs?.p95,
-      };
-    }),
   };
 }

@@ -1,6 +1,7 @@
-import type { TagId } from '../core/reading.ts';
+import type { TagId, Value } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonTag } from './json.ts';
+import { jsonHistory, jsonReading, jsonTag, jsonValue } from './json.ts';
+import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
 import type { GatewayView } from './view.ts';
 
@@ -22,6 +23,8 @@ export interface Route {
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly requestBody?: object;
+  /** True when it changes something: only for callers who may. */
+  readonly changes?: true;
   /** Absent for the stream and for the description itself, which the server answers. */
   readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }
@@ -39,6 +42,16 @@ const DEFAULT_HISTORY_MS = 3_600_000;
 export const ROUTES: readonly Route[] = [
   { method: 'get', path: '/healthz', summary: 'The process answers.', answer: () => ok({ ok: true }) },
   { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', answer: ready },
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics for Prometheus.',
+    answer: async (view) => ({
+      status: 200,
+      body: metricsText(await view.status()),
+      textType: 'text/plain; version=0.0.4; charset=utf-8',
+    }),
+  },
   {
     method: 'get',
     path: '/api/v1/status',
@@ -97,6 +110,24 @@ export const ROUTES: readonly Route[] = [
       properties: { tags: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_READ_TAGS } },
     },
     answer: read,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/write',
+    summary: 'Writes a tag within the limits of the configuration, and reads it back.',
+    requestBody: {
+      type: 'object',
+      required: ['tag', 'value'],
+      properties: {
+        tag: { type: 'string' },
+        value: {
+          type: ['number', 'boolean', 'string'],
+          description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
+        },
+      },
+    },
+    changes: true,
+    answer: write,
   },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
@@ -200,6 +231,25 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
     );
   const readings = await view.readNow(knownTags(view, tags), request.signal);
   return ok(readings.map(jsonReading));
+}
+
+async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = (await request.body()) as { tag?: unknown; value?: unknown } | null;
+  const { tag, value } = body ?? {};
+  const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
+  if (typeof tag !== 'string' || !isValue)
+    throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
+  knownTags(view, [tag]);
+  const result = await view.write(tag, valueOf(value), request.signal);
+  return ok(
+    result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
+  );
+}
+
+/** A whole number that no double can hold comes as text. */
+function valueOf(value: number | boolean | string): Value {
+  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
+  return isLarge ? BigInt(value) : value;
 }
 
 function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {

@@ -121,6 +121,16 @@ function notStarted(socketPath: string, file: string | undefined): Fault {
   return new Fault(`no gateway answers on ${socketPath}. ${start}`, EXIT.unavailable);
 }
 
+/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
+export async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
+  try {
+    return await findGateway(options, context);
+  } catch (error) {
+    if (error instanceof Fault && isWithoutGateway(error)) return undefined;
+    throw error;
+  }
+}
+
 async function answering(socketPath: string, context: CliContext): Promise<GatewayClient> {
   const client = createClient(socketPath, context);
   await client.get('/healthz');

@@ -1,7 +1,7 @@
 import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { findGateway, type GatewayClient, isWithoutGateway } from './client.ts';
+import { EXIT, type ExitCode } from '../core/errors.ts';
+import { type GatewayClient, runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
 import { readDirectly } from './direct.ts';
@@ -52,16 +52,6 @@ async function reasonsOf(readings: readonly Read[], gateway: GatewayClient | und
     `millgate: no answer from ${[...devices].join(', ')}. Check its power, its wiring or network, ` +
       'its unit id, and on a serial line baud and parity.',
   ];
-}
-
-/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
-async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
-  try {
-    return await findGateway(options, context);
-  } catch (error) {
-    if (error instanceof Fault && isWithoutGateway(error)) return undefined;
-    throw error;
-  }
 }
 
 async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Read[]> {

@@ -94,6 +94,11 @@ export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
 }
 
+/** Whether anything may be written to a device. */
+export interface CommandsConfig {
+  readonly enabled: boolean;
+}
+
 /** A whole file, checked. */
 export interface Config {
   /** The file it came from, absolute. */
@@ -105,6 +110,7 @@ export interface Config {
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;
+  readonly commands: CommandsConfig;
 }
 
 /** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. Lines and columns count from 1. */

@@ -7,7 +7,7 @@ import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { checkDevices } from './devices.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
-import { checkApi, checkGateway, checkStore } from './gateway.ts';
+import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
 import { SECTIONS } from './sections.ts';
@@ -99,6 +99,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), report),
+    commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }
 

@@ -320,7 +320,12 @@ export class World {
       );
     });
     return {
-      ...{ file: 'simulated.yaml', hash: String(this.devices), api: { listen: undefined } },
+      ...{
+        file: 'simulated.yaml',
+        hash: String(this.devices),
+        api: { listen: undefined },
+        commands: { enabled: false },
+      },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,
       store: { path: '', maxBytes, commitEveryMs, replayMs: 3_600_000 },
