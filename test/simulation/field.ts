@@ -71,7 +71,12 @@ export class Field {
    * @param world the clock of this boot; whether the gateway has power; and who hears of every answer
    */
   channel(name: string, devices: readonly { index: number; everyMs: number }[], world: FieldWorld): ChannelConfig {
-    const driver = { type: 'simulated-field', simulated: false, create: () => this.driver(name, world) };
+    const driver = {
+      type: 'simulated-field',
+      simulated: false,
+      estimate: () => ({ requests: [] }),
+      create: () => this.driver(name, world),
+    };
     return {
       name,
       driver: driver as unknown as DriverType,
