@@ -104,7 +104,7 @@ function storeLines(store: StoreStatus, nowMs: number, context: CliContext): str
   const held = next.readings - oldest.readings;
   const records = held > 0 ? `, records ${formatCount(oldest.readings)}–${formatCount(next.readings - 1)}` : '';
   const last = store.lastCommitMs === undefined ? 'none yet' : `${formatSpan(nowMs - store.lastCommitMs)} ago`;
-  const lost = store.ledger.reduce((total, { count: number }) => total + number, 0);
+  const lost = store.losses.reduce((total, { count: number }) => total + number, 0);
   return [
     labelled('store', `${size}${records}`, context),
     labelled('', `last commit ${last}`, context),

@@ -70,7 +70,12 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
       flushLater();
     },
     quarantine: (entry) => backend.call('quarantine', entry),
-    ledger: () => backend.call('ledger', undefined),
+    ledger: (sinceId = 0) => backend.call('ledger', sinceId),
+    async keepUplinks(names) {
+      const forgotten = await backend.call('keepUplinks', names);
+      flushLater();
+      return forgotten;
+    },
     states: () => backend.call('states', undefined),
     history: (query) => pageOf(backend, query),
     status: () => backend.call('status', undefined),

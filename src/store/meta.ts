@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type Connection, type OpenDatabase, unlinkDatabase } from './disk.ts';
 import { type IntervalSet, union } from './intervals.ts';
+import { mergeEntries } from './ledger.ts';
 import { Damage, isDamage } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 
@@ -13,18 +14,35 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE segments (file TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
+/** Entries are merged after this many more. */
+const COMPACT_EVERY = 64;
+
+/** More entries are merged even though nobody told of them yet; the newest of them are left for whoever tells. */
+const MOST_ENTRIES = 4000;
+const NEWEST_ENTRIES = 1000;
+
 /** An entry as it is made; the ledger numbers it. */
 export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
 
-/** Numbers that are reserved: those below may have been given. */
-export type Ceilings = Record<Stream, number>;
+/** What is known beforehand of the numbers that will be given, so that none is given twice when commits are lost. */
+export interface Reserved {
+  /** Numbers below may have been given. */
+  readonly ceilings: Record<Stream, number>;
+  /** Numbers below were given before this was reserved. */
+  readonly since: Record<Stream, number> | undefined;
+  /** No commit from then on takes more than this many; unknown in a store of schema 1. */
+  readonly perCommit: Record<Stream, number> | undefined;
+}
 
 /** What is worth a transaction of its own: identity, reserved numbers, the ledger, the index of closed segments. */
 export interface Meta {
   readonly epoch: string;
-  ceilings(): Ceilings;
-  reserve(ceilings: Ceilings): void;
-  ledger(): LedgerEntry[];
+  /** Undefined after the file was made again: then nobody knows. */
+  reserved(): Reserved | undefined;
+  reserve(wanted: Reserved): void;
+  ledger(): readonly LedgerEntry[];
+  /** Merges entries that touch, up to `toldId`; beyond {@link MOST_ENTRIES} all but the newest. Does nothing too often. */
+  compact(toldId: number): void;
   /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
   forgotten(stream: Stream): IntervalSet;
   /** What was written down of closed segments, by file; JSON texts. */
@@ -47,7 +65,7 @@ export interface Meta {
 export function openMeta(
   file: string,
   open: OpenDatabase,
-  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[]; ceilings: Ceilings },
+  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[] },
   quarantine: () => void,
 ): { meta: Meta; wasRebuilt: boolean } {
   let database: Connection | undefined;
@@ -73,7 +91,7 @@ export function openMeta(
   const found = rebuilt();
   const epoch = found.epoch ?? randomUUID();
   fresh.transaction(() => {
-    setAbout(fresh, 'ceilings', found.ceilings);
+    if (found.epoch === undefined) setAbout(fresh, 'ceilings', { readings: 1, events: 1 });
     for (const entry of found.ledger) insertEntry(fresh, entry);
     setAbout(fresh, 'epoch', epoch);
   })();
@@ -118,12 +136,12 @@ function setAbout(database: Connection, key: string, value: unknown): void {
 }
 
 function insertEntry(database: Connection, entry: LedgerEntry): void {
-  database.prepare('INSERT INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
+  database.prepare('INSERT OR REPLACE INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
 }
 
 /** Reads everything, so that damage shows now and not later. */
 function metaOn(database: Connection, epoch: string): Meta {
-  const ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
+  let ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
     ({ value }) => unsealed<LedgerEntry>(value),
   );
   const segments = new Map(
@@ -131,16 +149,42 @@ function metaOn(database: Connection, epoch: string): Meta {
       ({ file, value }) => [file, unsealed<string>(value)],
     ),
   );
-  let ceilings = aboutIn<Ceilings>(database, 'ceilings') ?? { readings: 1, events: 1 };
+  const ceilings = aboutIn<Reserved['ceilings']>(database, 'ceilings');
+  let reserved: Reserved | undefined = ceilings && {
+    ceilings,
+    since: aboutIn<Reserved['since']>(database, 'reservedSince'),
+    perCommit: aboutIn<Reserved['perCommit']>(database, 'perCommit'),
+  };
+  let compacted = 0;
   let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
   return {
     epoch,
-    ceilings: () => ceilings,
+    reserved: () => reserved,
     reserve(wanted) {
-      setAbout(database, 'ceilings', wanted);
-      ceilings = wanted;
+      database.transaction(() => {
+        setAbout(database, 'ceilings', wanted.ceilings);
+        if (wanted.perCommit) setAbout(database, 'perCommit', wanted.perCommit);
+        if (wanted.since) setAbout(database, 'reservedSince', wanted.since);
+      })();
+      reserved = wanted;
     },
-    ledger: () => [...ledger],
+    ledger: () => ledger,
+    compact(toldId) {
+      if (ledger.length - compacted < COMPACT_EVERY) return;
+      const forcedId = ledger.length > MOST_ENTRIES ? ledger.at(-NEWEST_ENTRIES)!.id : 0;
+      const isOld = ({ id }: LedgerEntry): boolean => id <= Math.max(toldId, forcedId);
+      const old = ledger.filter(isOld);
+      const merged = mergeEntries(old);
+      if (merged.length < old.length) {
+        const kept = new Set(merged.map(({ id }) => id));
+        database.transaction(() => {
+          for (const { id } of old) if (!kept.has(id)) database.prepare('DELETE FROM ledger WHERE id = ?').run(id);
+          for (const entry of merged) insertEntry(database, entry);
+        })();
+        ledger = [...merged, ...ledger.filter((entry) => !isOld(entry))];
+      }
+      compacted = ledger.length;
+    },
     forgotten: (stream) => forgotten[stream],
     segments: () => new Map(segments),
     enter(change) {

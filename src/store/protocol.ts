@@ -1,4 +1,13 @@
-import type { HistoryPage, HistoryQuery, LedgerEntry, Pending, Receipt, StoreStatus, Stream } from './store.ts';
+import type {
+  ForgottenUplink,
+  HistoryPage,
+  HistoryQuery,
+  LedgerEntry,
+  Pending,
+  Receipt,
+  StoreStatus,
+  Stream,
+} from './store.ts';
 
 /** Both clocks of the caller; the engine has none of its own. */
 export interface Now {
@@ -45,7 +54,8 @@ export interface Calls {
   /** Makes cursors durable. */
   flush: { ask: undefined; answer: undefined };
   quarantine: { ask: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>; answer: undefined };
-  ledger: { ask: undefined; answer: readonly LedgerEntry[] };
+  keepUplinks: { ask: readonly string[]; answer: readonly ForgottenUplink[] };
+  ledger: { ask: number; answer: readonly LedgerEntry[] };
   states: { ask: undefined; answer: ReadonlyMap<string, string> };
   history: { ask: HistoryQuery; answer: HistorySlice };
   status: { ask: undefined; answer: StoreStatus };

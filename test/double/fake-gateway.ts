@@ -1,6 +1,6 @@
 import type { GatewayStatus, GatewayView, TagView } from '../../src/api/view.ts';
 import type { Reading, TagId } from '../../src/core/reading.ts';
-import type { HistoryPage, HistoryQuery } from '../../src/store/store.ts';
+import type { HistoryPage, HistoryQuery, Stream, StreamAccount } from '../../src/store/store.ts';
 
 /** 2025-11-24 06:00:00 UTC, when the readings below were made. */
 export const SIX = Date.UTC(2025, 10, 24, 6);
@@ -58,6 +58,14 @@ export const STATUS: GatewayStatus = {
     commits: 4500,
     bytesWritten: 1_300_000_000,
     lastCommitMs: SIX - 400,
+    newestWallMs: SIX - 500,
+    stored: { readings: [{ from: 1, to: 188_201 }], events: [{ from: 1, to: 12 }] },
+    pending: { plant: { readings: [{ from: 182_801, to: 188_201 }], events: [{ from: 11, to: 12 }] } },
+    accounts: [
+      account('readings', { produced: 188_200, delivered: 182_795, waiting: 5400, quarantined: 5 }),
+      account('events', { produced: 11, delivered: 10, waiting: 1 }),
+    ],
+    losses: [{ stream: 'readings', cause: 'quarantined', uplink: 'plant', count: 5 }],
     ledger: [
       {
         id: 1,
@@ -88,6 +96,11 @@ export const STATUS: GatewayStatus = {
     },
   ],
 };
+
+function account(stream: Stream, over: Partial<StreamAccount>): StreamAccount {
+  const none = { delivered: 0, waiting: 0, evicted: 0, quarantined: 0, lost: 0, skipped: 0, unexplained: [] };
+  return { stream, uplink: 'plant', produced: 0, ...none, ...over };
+}
 
 function device(name: string, state: 'online' | 'offline', reason: string | undefined, requests: number, p95: number) {
   const isOnline = state === 'online';
