@@ -79,6 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   let fail: (cause: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -141,6 +142,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     version: options.version,
     config: config.hash,
   });
+  for (const { uplink, records, events } of forgotten) {
+    const message = `uplink ${uplink} is not configured any more; ${records} records and ${events} events were not delivered to it`;
+    log.warn(message);
+    event({ kind: 'audit', what: 'uplink-forgotten', message, uplink, records, events });
+  }
   const saveLearned = () => {
     for (const { driver, poller } of pollers) {
       if (!options.simulate && hasLearned(driver))
@@ -280,6 +286,7 @@ function createView(
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
     history: (query) => store.history(query),
+    ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };
 }

@@ -83,6 +83,13 @@ export const ROUTES: readonly Route[] = [
   },
   {
     method: 'get',
+    path: '/api/v1/store/ledger',
+    summary: 'Every range that was given up, in the order of the ids, page by page.',
+    query: { after: 'the `id` of the last entry before; from the first unless given' },
+    answer: async (view, request) => ok(await view.ledger(integer(request, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0)),
+  },
+  {
+    method: 'get',
     path: '/api/v1/stream',
     summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`.',
     query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },

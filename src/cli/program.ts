@@ -147,10 +147,15 @@ function addInformationCommands(program: Command, context: CliContext, report: R
   add(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
     'millgate status',
     'millgate status --json',
-  ]).action(async (_options, command: Command) => {
-    const { status } = await import('./status.ts');
-    report(await status(optionsOf(command), context));
-  });
+    'millgate status --ledger',
+  ])
+    .option('--ledger', 'where every record and event went, and whether it adds up')
+    .action(async (_options, command: Command) => {
+      const options = optionsOf<CommonOptions & { readonly ledger?: boolean }>(command);
+      const { status } = await import('./status.ts');
+      const { ledger } = await import('./ledger.ts');
+      report(await (options.ledger ? ledger(options, context) : status(options, context)));
+    });
   add(program, 'schema', 'JSON Schema of the configuration file, for editors', [
     'millgate schema > millgate.schema.json',
   ]).action(async () => {

@@ -98,14 +98,30 @@ export function openMeta(
   return { meta: metaOn(fresh, epoch), wasRebuilt: found.epoch !== undefined };
 }
 
-function migrate(database: Connection, file: string): void {
+/**
+ * Reads `meta.db` as it is, of this schema or an earlier one.
+ *
+ * @throws Fault when a newer program wrote it, Damage when it cannot be read
+ */
+export function readMeta(file: string, database: Connection): Meta {
+  refuseNewer(database, file);
+  const epoch = aboutIn<string>(database, 'epoch');
+  if (epoch === undefined) throw new Damage(`${file}: does not say whose it is`);
+  return metaOn(database, epoch);
+}
+
+function refuseNewer(database: Connection, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
-  if (version > MIGRATIONS.length)
-    throw new Fault(
-      `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
-        'Install that version again, or give this one another store.path.',
-      EXIT.unavailable,
-    );
+  if (version <= MIGRATIONS.length) return version;
+  throw new Fault(
+    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
+      'Install that version again, or give this one another store.path.',
+    EXIT.unavailable,
+  );
+}
+
+function migrate(database: Connection, file: string): void {
+  const version = refuseNewer(database, file);
   if (version === MIGRATIONS.length) return;
   database.transaction(() => {
     for (const statements of MIGRATIONS.slice(version)) database.exec(statements);

@@ -9,7 +9,7 @@ import {
   parseSegmentFile,
   type SegmentInfo,
 } from './catalog.ts';
-import { type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
+import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
 import { countOf, intervals, subtract } from './intervals.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { unpackNotes } from './notes.ts';
@@ -132,7 +132,8 @@ function identityInSegments(folder: string): {
     .filter((name) => name.startsWith('readings'))
     .reverse()) {
     try {
-      const segment = openSegment(join(folder, file));
+      // For reading only: folding its log in here would hide that the log is torn.
+      const segment = openSegment(join(folder, file), openForReading(join(folder, file)));
       try {
         const first = segment.rowsFrom(0, 1)[0];
         const notes = first?.notes ? unpackNotes(segment.inflate(first.notes, 0)) : undefined;

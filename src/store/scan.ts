@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
+import type { OpenDatabase } from './disk.ts';
 import { intersect } from './intervals.ts';
 import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import { isFull } from './refusal.ts';
@@ -72,12 +73,12 @@ export function voidLeftovers(scans: readonly Scanned[]): void {
 }
 
 /** States and cursors: from the last snapshot on. Segments from the index are opened only when they are needed. */
-export function memoryOf(folder: string, scans: readonly Scanned[]): Memory {
+export function memoryOf(folder: string, scans: readonly Scanned[], open?: OpenDatabase): Memory {
   const memory: Memory = { states: new Map(), cursors: new Map() };
   const own = scans.filter(({ info }) => info.kind === 'readings');
   const needed: Notes[][] = [];
   for (const { info, notes } of own.toReversed()) {
-    const found = notes ?? notesIn(folder, info);
+    const found = notes ?? notesIn(folder, info, open);
     needed.unshift([...found]);
     if (found[0]?.snapshot) break;
   }
@@ -85,11 +86,12 @@ export function memoryOf(folder: string, scans: readonly Scanned[]): Memory {
   return memory;
 }
 
-function notesIn(folder: string, info: SegmentInfo): readonly Notes[] {
+function notesIn(folder: string, info: SegmentInfo, open: OpenDatabase | undefined): readonly Notes[] {
   if (info.lastCommit < info.firstCommit) return [];
   let segment: Segment | undefined;
   try {
-    segment = openSegment(join(folder, info.file));
+    const file = join(folder, info.file);
+    segment = openSegment(file, open?.(file));
     return scan(segment, emptyInfo(info.kind, info.id, info.firstCommit)).notes;
   } catch (error) {
     if (!isDamage(error)) throw error;

@@ -38,10 +38,11 @@ function uplinksOf(house: House): string[] {
   return [...new Set([...(house.uplinks ?? []), ...house.memory.cursors.keys()])];
 }
 
-/** What `uplink` has still to be given, finite; everything for one that did not ask yet. */
+/** What `uplink` has still to be given, finite; everything for one that did not ask yet, or whose cursors are lost. */
 function pendingFor(house: House, uplink: string, stream: Stream, next: number): readonly SeqRange[] {
-  const pending = house.memory.cursors.get(uplink)?.[stream] ?? storedIn(house, stream);
-  return intersect(pending, [{ from: 1, to: next }]);
+  const given = [{ from: 1, to: next }];
+  const pending = house.memory.cursors.get(uplink)?.[stream];
+  return pending ? intersect(pending, given) : subtract(given, house.meta.forgotten(stream));
 }
 
 function pendingOf(house: House, next: Record<Stream, number>): StoreStatus['pending'] {

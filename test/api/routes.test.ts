@@ -93,6 +93,7 @@ describe('the routes', () => {
       'get /api/v1/channels',
       'get /api/v1/uplinks',
       'get /api/v1/store',
+      'get /api/v1/store/ledger',
       'get /api/v1/stream',
       'post /api/v1/read',
       'get /api/v1/openapi.json',

@@ -137,6 +137,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
         return { points: [{ seq: 8, wallMs: SIX, quality: 'bad', why: 'timeout' }], next: undefined };
       return { points: [{ seq: 7, wallMs: SIX - 1000, quality: 'good', value: 45.25 }], next: 7 };
     },
+    ledger: async (sinceId) => STATUS.store.ledger.filter(({ id }) => id > sinceId),
     onReadings(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
