@@ -5,7 +5,7 @@ import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
-import { type Clock, instantOf } from './core/clock.ts';
+import { type Clock, instantOf, untilKnown } from './core/clock.ts';
 import { EXIT, Fault } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
@@ -53,6 +53,9 @@ const SIMULATED_EVERY_MS = 1000;
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** Records are not published before the clock is known, so that they go with the right time; but after this they do. */
+const CLOCK_WAIT_MS = 60_000;
+
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
 
@@ -79,6 +82,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  const { newestWallMs } = await store.status();
+  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
   const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   let fail: (cause: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
@@ -155,7 +160,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
-  const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
+  const forwarding = forwarders.map(async (forwarder) => {
+    await untilKnown(clock, CLOCK_WAIT_MS, forwardingStop.signal);
+    await forwarder.run(forwardingStop.signal);
+  });
   const learning = every(clock, LEARNED_EVERY_MS, saveLearned);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));

@@ -4,6 +4,8 @@ import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './codec.ts';
 import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
+import type { WallOffset } from './restamp.ts';
+import { createStamps } from './stamps.ts';
 import type { CommitBatch, HistoryPage, HistoryQuery, Pending, Store, Stream } from './store.ts';
 
 /** What a store is opened with. */
@@ -29,6 +31,8 @@ export const REPLAY_MS = 86_400_000;
 /** Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls. */
 export interface Backend {
   readonly epoch: string;
+  /** What became known of clocks in earlier runs. */
+  readonly offsets: readonly WallOffset[];
   call<Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']>;
   /** Closes the engine and whatever it runs in. */
   close(): Promise<void>;
@@ -37,6 +41,7 @@ export interface Backend {
 /** The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes. */
 export function storeOn(backend: Backend, options: StoreOptions): Store {
   const bootId = randomUUID();
+  const stamps = createStamps(backend, options, bootId);
   const cursorEveryMs = options.cursorEveryMs ?? CURSOR_EVERY_MS;
   let cancelFlush: (() => void) | undefined;
   let closing: Promise<void> | undefined;
@@ -55,14 +60,24 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
 
   return {
     epoch: backend.epoch,
-    commit: async (batch) => backend.call('commit', encodeBatch(batch, bootId)),
+    async commit(batch) {
+      const receipt = await backend.call('commit', encodeBatch(batch, bootId));
+      stamps.committed(batch, receipt);
+      return receipt;
+    },
     async peek(from, limit) {
       const { pieces, ...range } = await backend.call('peek', { stream: 'readings', from, limit });
-      return { ...range, records: cut(range, pieces, (body) => decodeRecords(body).records) };
+      return {
+        ...range,
+        records: stamps.records(
+          range.from,
+          cut(range, pieces, (body) => decodeRecords(body).records),
+        ),
+      };
     },
     async peekEvents(from, limit) {
       const { pieces, ...range } = await backend.call('peek', { stream: 'events', from, limit });
-      return { ...range, events: cut(range, pieces, decodeEvents) };
+      return { ...range, events: stamps.events(range.from, cut(range, pieces, decodeEvents)) };
     },
     pending: (uplink: string, stream: Stream) => backend.call('pending', { uplink, stream }),
     async settle(uplink: string, stream: Stream, pending: Pending) {

@@ -1,10 +1,11 @@
 import { EXIT, Fault } from '../core/errors.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './disk.ts';
+import { history } from './history.ts';
 import { countOf, intersect, union } from './intervals.ts';
 import { type Lock, lockFolder } from './lock.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
-import { DamagedSegment, history, peek } from './read.ts';
+import { DamagedSegment, peek } from './read.ts';
 import { affordable, openHouse, segmentBytesOf } from './recover.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { openSized, storedIn } from './rotate.ts';
@@ -65,7 +66,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   };
   const handlers = handlersOf(state, lock);
   return {
-    opened: { epoch: house.meta.epoch, notices: notices.splice(0) },
+    opened: { epoch: house.meta.epoch, offsets: house.meta.offsets(), notices: notices.splice(0) },
     notices: () => notices.splice(0),
     call(name, ask, at) {
       if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
@@ -98,6 +99,12 @@ function handlersOf(state: State, lock: Lock): Handlers {
       // Numbers given up meanwhile must not come back.
       const there = union(storedIn(house, stream), [{ from: state.next[stream], to: Number.POSITIVE_INFINITY }]);
       setCursor(state, uplink, stream, intersect(pending, there));
+      return undefined;
+    },
+    restamp(offset) {
+      restoreMeta(state);
+      const { oldest } = statusOf(house, state.next);
+      house.meta.enterOffset(offset, oldest);
       return undefined;
     },
     flush(_, now) {

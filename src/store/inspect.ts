@@ -5,12 +5,13 @@ import { createCatalog, emptyInfo, listSegmentFiles, parseSegmentFile } from './
 import type { Backend, StoreOptions } from './client.ts';
 import { storeOn } from './client.ts';
 import { openForReading, sizeOf } from './disk.ts';
+import { history } from './history.ts';
 import { refuseIfHeld } from './lock.ts';
 import type { Meta } from './meta.ts';
 import { readMeta } from './meta.ts';
 import { goOnFrom } from './numbers.ts';
 import type { CallName, Calls } from './protocol.ts';
-import { DamagedSegment, history, peek } from './read.ts';
+import { DamagedSegment, peek } from './read.ts';
 import type { House } from './rotate.ts';
 import { infoIn, memoryOf, type Scanned, scan, voidLeftovers } from './scan.ts';
 import { isDamage, openSegment } from './segment.ts';
@@ -58,7 +59,7 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
     house.catalog.close();
     house.meta.close();
   };
-  return storeOn({ epoch: house.meta.epoch, call, close }, options);
+  return storeOn({ epoch: house.meta.epoch, offsets: house.meta.offsets(), call, close }, options);
 }
 
 function readHouse(options: StoreOptions & { readonly uplinks: readonly string[] }) {

@@ -4,6 +4,7 @@ import { EXIT, Fault } from '../core/errors.ts';
 import { type Connection, type OpenDatabase, unlinkDatabase } from './disk.ts';
 import { type IntervalSet, union } from './intervals.ts';
 import { mergeEntries } from './ledger.ts';
+import type { WallOffset } from './restamp.ts';
 import { Damage, isDamage } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 
@@ -12,6 +13,8 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE ledger (id INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE segments (file TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  // What became known of the clock of a run after it had stamped records.
+  `CREATE TABLE boots (id TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
 /** Entries are merged after this many more. */
@@ -45,6 +48,10 @@ export interface Meta {
   compact(toldId: number): void;
   /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
   forgotten(stream: Stream): IntervalSet;
+  /** What became known of clocks, for records that are still stored. */
+  offsets(): readonly WallOffset[];
+  /** Enters an offset, or how far it reaches; those of records below `oldest` go. */
+  enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void;
   /** What was written down of closed segments, by file; JSON texts. */
   segments(): Map<string, string>;
   /** Enters losses, delivered ranges and changes of the index in one transaction; gives the entries their numbers. */
@@ -155,6 +162,13 @@ function insertEntry(database: Connection, entry: LedgerEntry): void {
   database.prepare('INSERT OR REPLACE INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
 }
 
+/** Read as it is, a store of schema 1 has no offsets. */
+function offsetsIn(database: Connection): readonly WallOffset[] {
+  if (database.pragma('user_version', { simple: true }) === 1) return [];
+  const rows = database.prepare('SELECT value FROM boots').all() as { value: string }[];
+  return rows.map(({ value }) => unsealed<WallOffset>(value));
+}
+
 /** Reads everything, so that damage shows now and not later. */
 function metaOn(database: Connection, epoch: string): Meta {
   let ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
@@ -171,6 +185,7 @@ function metaOn(database: Connection, epoch: string): Meta {
     since: aboutIn<Reserved['since']>(database, 'reservedSince'),
     perCommit: aboutIn<Reserved['perCommit']>(database, 'perCommit'),
   };
+  let offsets = offsetsIn(database);
   let compacted = 0;
   let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
   return {
@@ -202,6 +217,17 @@ function metaOn(database: Connection, epoch: string): Meta {
       compacted = ledger.length;
     },
     forgotten: (stream) => forgotten[stream],
+    offsets: () => offsets,
+    enterOffset(offset, oldest) {
+      const isNeeded = (known: WallOffset): boolean =>
+        known.boot !== offset.boot && (known.readings.to > oldest.readings || known.events.to > oldest.events);
+      const kept = [...offsets.filter(isNeeded), offset];
+      database.transaction(() => {
+        database.prepare('DELETE FROM boots').run();
+        for (const known of kept) database.prepare('INSERT INTO boots VALUES (?, ?)').run(known.boot, sealed(known));
+      })();
+      offsets = kept;
+    },
     segments: () => new Map(segments),
     enter(change) {
       const {

@@ -47,6 +47,7 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
   return storeOn(
     {
       epoch: opened.epoch,
+      offsets: opened.offsets,
       call,
       async close() {
         try {
@@ -85,7 +86,8 @@ export async function openLocalStore(options: StoreOptions & { readonly open?: O
       tell(options, engine.notices());
     }
   };
-  return storeOn({ epoch: engine.opened.epoch, call, close: () => call('close', undefined) }, options);
+  const { epoch, offsets } = engine.opened;
+  return storeOn({ epoch, offsets, call, close: () => call('close', undefined) }, options);
 }
 
 function engineOptions(options: StoreOptions): EngineOptions {

@@ -1,3 +1,4 @@
+import type { WallOffset } from './restamp.ts';
 import type {
   ForgottenUplink,
   HistoryPage,
@@ -51,6 +52,8 @@ export interface Calls {
   peek: { ask: { stream: Stream; from: number; limit: number }; answer: Pieces };
   pending: { ask: { uplink: string; stream: Stream }; answer: Pending };
   settle: { ask: { uplink: string; stream: Stream; pending: Pending }; answer: undefined };
+  /** Says what became known of this run's clock; again when more records turn out to need it. */
+  restamp: { ask: WallOffset; answer: undefined };
   /** Makes cursors durable. */
   flush: { ask: undefined; answer: undefined };
   quarantine: { ask: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>; answer: undefined };
@@ -80,6 +83,7 @@ export interface EngineOptions {
 /** What opening found; the log lines are for the technician. */
 export interface Opened {
   readonly epoch: string;
+  readonly offsets: readonly WallOffset[];
   readonly notices: readonly string[];
 }
 

@@ -74,7 +74,7 @@ export function describeStoreContract(name: string, open: OpenForContract): void
         { name: 'running', quality: 'good', value: true },
         { name: 'torque', quality: 'bad', why: 'timeout' },
       ];
-      const record = { ...recordOf(0, fields), clockKnown: false, simulated: true };
+      const record = { ...recordOf(0, fields), simulated: true };
       await store.commit(batchOf([record]));
       const { records } = await store.peek(1, 1);
       expect(records).toEqual([record]);
