@@ -294,6 +294,7 @@ function createView(
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
     history: (query) => store.history(query),
+    rollups: (query) => store.rollups(query),
     ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };

@@ -1,6 +1,7 @@
+import { parseDuration } from '../core/quantity.ts';
 import type { TagId } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonTag } from './json.ts';
+import { jsonHistory, jsonReading, jsonRollups, jsonTag } from './json.ts';
 import { nearest } from './nearest.ts';
 import type { GatewayView } from './view.ts';
 
@@ -54,12 +55,13 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/tags/{device}/{tag}/history',
-    summary: 'Stored readings of a tag, oldest first, page by page.',
+    summary: 'Stored readings of a tag, oldest first, page by page; with `every`, minimum, maximum, mean and counts.',
     query: {
       from: 'UTC ms, included; an hour ago unless given',
       to: 'UTC ms, not included; now unless given',
       limit: `readings a page, 1 to ${MAX_HISTORY}; 1000 unless given`,
       after: 'the `next` of the page before',
+      every: 'whole minutes, such as 1m, 15m or 1h: one point each; then `next` is the `from` of the next page',
     },
     answer: history,
   },
@@ -157,7 +159,7 @@ function describe(route: Route): object {
     name,
     in: 'query',
     description,
-    schema: { type: name === 'tag' ? 'string' : 'integer' },
+    schema: { type: name === 'tag' || name === 'every' ? 'string' : 'integer' },
   }));
   const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
   const type = route.path === '/api/v1/stream' ? { 'text/event-stream': {} } : json({});
@@ -189,10 +191,25 @@ async function history(view: GatewayView, request: RouteRequest): Promise<Answer
   const [tag] = knownTags(view, [`${request.params.device}/${request.params.tag}`]);
   const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
   const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  const every = request.query('every');
+  if (every !== undefined) return rollups(view, request, { tag: tag!, fromMs, toMs }, every);
   const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
   const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? 1000;
   const page = await view.history({ tag: tag!, fromMs, toMs, limit, ...(afterSeq !== undefined && { afterSeq }) });
   return ok(jsonHistory(tag!, page));
+}
+
+async function rollups(
+  view: GatewayView,
+  request: RouteRequest,
+  range: { readonly tag: TagId; readonly fromMs: number; readonly toMs: number },
+  every: string,
+): Promise<Answer> {
+  const everyMs = parseDuration(every);
+  if (everyMs === undefined || everyMs < 60_000 || everyMs % 60_000 !== 0)
+    throw new Refused(400, `every=${every.slice(0, 40)} is not allowed`, 'Give whole minutes, such as 1m, 15m or 1h.');
+  const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? MAX_HISTORY;
+  return ok(jsonRollups(range.tag, everyMs, await view.rollups({ ...range, everyMs, limit })));
 }
 
 async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {

@@ -1,5 +1,5 @@
 import type { Reading, TagId } from '../core/reading.ts';
-import type { HistoryPage, HistoryQuery, LedgerEntry, StoreStatus } from '../store/store.ts';
+import type { HistoryPage, HistoryQuery, LedgerEntry, RollupPage, RollupQuery, StoreStatus } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 
 /** A channel at a glance. */
@@ -74,6 +74,8 @@ export interface GatewayView {
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */
   readNow(tags: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** Minimum, maximum, mean and counts; see the store. */
+  rollups(query: RollupQuery): Promise<RollupPage>;
   /** Ledger entries after `sinceId`, one page of them. */
   ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
   /** Calls back with every reading as it is made; the returned function ends it. */

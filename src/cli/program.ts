@@ -125,9 +125,11 @@ function addReadingCommands(program: Command, context: CliContext, report: Repor
   add(program, 'history', 'stored readings of a tag, oldest first; with --json, one object a line', [
     'millgate history press-1/oil-temp --since 2h',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
+    'millgate history press-1/oil-temp --since 1d --every 1m',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
     .option('--since <DURATION>', 'how far back', '1h')
+    .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('./history.ts');
       report(await history(tag, optionsOf(command), context));

@@ -5,8 +5,19 @@ import type { DeviceRecord } from '../core/reading.ts';
 import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './codec.ts';
 import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
 import type { WallOffset } from './restamp.ts';
+import { type Cell, MINUTE_MS, merge } from './rollup.ts';
+import type { RollupCursor } from './rollup-files.ts';
 import { createStamps } from './stamps.ts';
-import type { CommitBatch, HistoryPage, HistoryQuery, Pending, Store, Stream } from './store.ts';
+import type {
+  CommitBatch,
+  HistoryPage,
+  HistoryQuery,
+  Pending,
+  RollupPage,
+  RollupQuery,
+  Store,
+  Stream,
+} from './store.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {
@@ -93,6 +104,7 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
     },
     states: () => backend.call('states', undefined),
     history: (query) => pageOf(backend, query),
+    rollups: (query) => rollupPageOf(backend, query),
     status: () => backend.call('status', undefined),
     close() {
       cancelFlush?.();
@@ -150,4 +162,32 @@ async function pageOf(backend: Backend, query: HistoryQuery): Promise<HistoryPag
     afterSeq = slice.scannedTo;
     if (points.length >= query.limit) return { points, next: afterSeq };
   }
+}
+
+/** Slices until all minutes are in; then they are brought to the length that is asked for. */
+async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limit }: RollupQuery): Promise<RollupPage> {
+  if (!Number.isInteger(everyMs / MINUTE_MS) || everyMs <= 0)
+    throw new RangeError(`roll-ups are made by the minute: ${everyMs} ms is not a whole number of minutes`);
+  const startMs = Math.floor(fromMs / everyMs) * everyMs;
+  const endMs = Math.min(startMs + limit * everyMs, Math.ceil(toMs / everyMs) * everyMs);
+  const span = { first: startMs / MINUTE_MS, last: endMs / MINUTE_MS - 1 };
+  const cells = new Map<number, Cell>();
+  let after: RollupCursor | undefined;
+  do {
+    const slice = await backend.call('rollups', { tag, span, after });
+    for (const minute of slice.minutes) {
+      const wallMs = Math.floor((minute.minute * MINUTE_MS) / everyMs) * everyMs;
+      const cell = cells.get(wallMs) ?? { minute: wallMs / MINUTE_MS, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+      merge(cell, minute);
+      cells.set(wallMs, cell);
+    }
+    after = slice.next;
+  } while (after);
+  const points = [...cells]
+    .sort(([a], [b]) => a - b)
+    .map(([wallMs, { count, bad, min, max, sum }]) => ({
+      ...{ wallMs, count, bad },
+      ...(count > 0 && { min, max, mean: sum / count }),
+    }));
+  return { points, next: endMs < toMs ? endMs : undefined };
 }

@@ -7,6 +7,7 @@ import { type Notes, packNotes, remember } from './notes.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
+import type { Roller } from './roller.ts';
 import { closeWriter, evictToSize, type House, makeRoom } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
 import { beginSegment, type Writer } from './writer.ts';
@@ -40,6 +41,8 @@ export interface State {
   isMetaDown: boolean;
   /** Ledger entries of commits that are durable, while `meta.db` cannot take them. */
   owed: NewLedgerEntry[];
+  /** Undefined when the disk refused to have its files opened. */
+  readonly roller: Roller | undefined;
   isClosed: boolean;
   /** The largest commit since numbers were last reserved. */
   readonly largest: Record<Stream, number>;

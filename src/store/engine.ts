@@ -1,4 +1,5 @@
-import { EXIT, Fault } from '../core/errors.ts';
+import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import { moveToQuarantine } from './catalog.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './disk.ts';
 import { history } from './history.ts';
@@ -8,7 +9,9 @@ import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts'
 import { DamagedSegment, peek } from './read.ts';
 import { affordable, openHouse, segmentBytesOf } from './recover.ts';
 import { isRefusal, troubleText } from './refusal.ts';
-import { openSized, storedIn } from './rotate.ts';
+import { createRoller, type Roller } from './roller.ts';
+import { openRollups } from './rollup-files.ts';
+import { type House, openSized, storedIn } from './rotate.ts';
 import { salvage } from './salvage.ts';
 import { statusOf } from './status.ts';
 import { LEDGER_PAGE, StoreTrouble, type Stream } from './store.ts';
@@ -21,6 +24,8 @@ export interface Engine {
   readonly opened: Opened;
   /** Answers one call. Throws `StoreTrouble` when the disk refuses, `Fault` when the store is closed. */
   call<Name extends CallName>(name: Name, ask: Calls[Name]['ask'], now: Now): Calls[Name]['answer'];
+  /** Work that nobody waits for, a few milliseconds of it; true when there is more. To be called after each commit. */
+  idle(now: Now): boolean;
   /** Lines for the technician since the last time. */
   notices(): string[];
 }
@@ -61,6 +66,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     cursorsMonoMs: now.monoMs,
     isMetaDown: false,
     owed: [],
+    roller: rollerOf(house, now),
     isClosed: false,
     largest: { readings: 0, events: 0 },
   };
@@ -68,6 +74,16 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   return {
     opened: { epoch: house.meta.epoch, offsets: house.meta.offsets(), notices: notices.splice(0) },
     notices: () => notices.splice(0),
+    idle(at) {
+      if (state.isClosed || !state.roller) return false;
+      try {
+        return repairing(state, at, () => state.roller!.step(at));
+      } catch (error) {
+        // Roll-ups wait while the disk refuses; whatever is committed says so.
+        if (isRefusal(error)) return false;
+        throw error;
+      }
+    },
     call(name, ask, at) {
       if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
       try {
@@ -105,6 +121,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
       restoreMeta(state);
       const { oldest } = statusOf(house, state.next);
       house.meta.enterOffset(offset, oldest);
+      state.roller?.restamped(offset.readings);
       return undefined;
     },
     flush(_, now) {
@@ -123,6 +140,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
         .filter(({ id }) => id > sinceId)
         .slice(0, LEDGER_PAGE),
     states: () => new Map(house.memory.states),
+    rollups: ({ tag, span, after }) => state.roller?.query(tag, span, after) ?? { minutes: [], next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {
       if (!state.isClosed) close(state, lock, now);
@@ -135,6 +153,24 @@ function setCursor(state: State, uplink: string, stream: Stream, pending: Calls[
   const { cursors } = state.house.memory;
   cursors.set(uplink, { ...cursors.get(uplink), [stream]: pending });
   state.house.cursorsChanged = true;
+}
+
+/** Roll-ups are made from what is stored: without a place for them the store works all the same. */
+function rollerOf(house: House, now: Now): Roller | undefined {
+  try {
+    const files = openRollups(house.folder, house.open, house.maxBytes, (name, cause) => {
+      const movedTo = moveToQuarantine(house.folder, name);
+      house.notice(
+        `store: ${name} is damaged (${messageOf(cause)}); it was moved to ${movedTo}. ` +
+          'Its minutes are rolled up again as far as raw data reaches.',
+      );
+    });
+    return createRoller(house, files, now);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    house.notice(`${troubleText(house.folder, error)} There are no roll-ups until the gateway is started again.`);
+    return undefined;
+  }
 }
 
 /** What the work since the start came to. */
@@ -176,6 +212,7 @@ function close(state: State, lock: Lock, now: Now): void {
     house.notice(`store: cursors could not be written: ${error.message} Some records will be sent again.`);
   }
   try {
+    state.roller?.close();
     if (!state.isMetaDown) reserveNothing(state);
   } catch (error) {
     if (!isRefusal(error)) throw error;

@@ -12,6 +12,7 @@ import { readMeta } from './meta.ts';
 import { goOnFrom } from './numbers.ts';
 import type { CallName, Calls } from './protocol.ts';
 import { DamagedSegment, peek } from './read.ts';
+import { openRollups } from './rollup-files.ts';
 import type { House } from './rotate.ts';
 import { infoIn, memoryOf, type Scanned, scan, voidLeftovers } from './scan.ts';
 import { isDamage, openSegment } from './segment.ts';
@@ -21,7 +22,7 @@ import { LEDGER_PAGE, type Store } from './store.ts';
 /** What can be asked of a store without holding it. */
 export type StoreReader = Pick<
   Store,
-  'epoch' | 'peek' | 'peekEvents' | 'ledger' | 'states' | 'history' | 'status' | 'close'
+  'epoch' | 'peek' | 'peekEvents' | 'ledger' | 'states' | 'history' | 'rollups' | 'status' | 'close'
 >;
 
 type Reading = { [Name in CallName]?: (ask: Calls[Name]['ask']) => Calls[Name]['answer'] };
@@ -36,6 +37,9 @@ type Reading = { [Name in CallName]?: (ask: Calls[Name]['ask']) => Calls[Name]['
 export function openStoreForReading(options: StoreOptions & { readonly uplinks: readonly string[] }): StoreReader {
   refuseIfHeld(options.path);
   const { house, next } = guarded(options.path, () => readHouse(options));
+  const rollups = openRollups(options.path, openForReading, options.maxBytes, (name) => {
+    options.log.warn(`store: ${name} is damaged. The gateway makes it again when it starts.`);
+  });
   const reading: Reading = {
     peek: ({ stream, from, limit }) => peek(house, stream, from, limit),
     history: (query) => history(house, query),
@@ -44,6 +48,7 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
         .ledger()
         .filter(({ id }) => id > sinceId)
         .slice(0, LEDGER_PAGE),
+    rollups: ({ tag, span, after }) => rollups.slice(tag, span, after),
     states: () => new Map(house.memory.states),
     status: () => ({
       ...statusOf(house, next),
@@ -57,6 +62,7 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
   };
   const close = async (): Promise<void> => {
     house.catalog.close();
+    rollups.close();
     house.meta.close();
   };
   return storeOn({ epoch: house.meta.epoch, offsets: house.meta.offsets(), call, close }, options);

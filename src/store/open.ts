@@ -81,7 +81,9 @@ export async function openLocalStore(options: StoreOptions & { readonly open?: O
   tell(options, engine.opened.notices);
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
     try {
-      return engine.call(name, ask, nowOn(options.clock));
+      const answer = engine.call(name, ask, nowOn(options.clock));
+      if (name === 'commit') engine.idle(nowOn(options.clock));
+      return answer;
     } finally {
       tell(options, engine.notices());
     }

@@ -1,4 +1,6 @@
 import type { WallOffset } from './restamp.ts';
+import type { MinuteRollup } from './rollup.ts';
+import type { RollupCursor } from './rollup-files.ts';
 import type {
   ForgottenUplink,
   HistoryPage,
@@ -46,6 +48,12 @@ export interface HistorySlice {
   readonly scannedTo: number | undefined;
 }
 
+/** A slice of roll-ups; minutes can come in parts and in any order. */
+export interface RollupSlice {
+  readonly minutes: readonly MinuteRollup[];
+  readonly next: RollupCursor | undefined;
+}
+
 /** What the engine answers to, by name. All of it is data, so that it can cross to another thread. */
 export interface Calls {
   commit: { ask: EncodedCommit; answer: Receipt };
@@ -61,6 +69,14 @@ export interface Calls {
   ledger: { ask: number; answer: readonly LedgerEntry[] };
   states: { ask: undefined; answer: ReadonlyMap<string, string> };
   history: { ask: HistoryQuery; answer: HistorySlice };
+  rollups: {
+    ask: {
+      readonly tag: string;
+      readonly span: { readonly first: number; readonly last: number };
+      readonly after: RollupCursor | undefined;
+    };
+    answer: RollupSlice;
+  };
   status: { ask: undefined; answer: StoreStatus };
   close: { ask: undefined; answer: undefined };
 }

@@ -15,6 +15,7 @@ import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './dis
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
 import type { Meta, NewLedgerEntry } from './meta.ts';
 import type { Memory } from './notes.ts';
+import { rollupBytes } from './rollup-files.ts';
 import { createSegment, isDamage, openSegment, type Segment } from './segment.ts';
 import type { SeqRange, Stream } from './store.ts';
 import type { Writer } from './writer.ts';
@@ -169,7 +170,7 @@ export function closeWriter(house: House): void {
 /** Bytes of everything in the folder. */
 export function totalBytes(house: House): number {
   const own = house.catalog.infos.reduce((sum, { bytes }) => sum + bytes, 0);
-  return own + (house.writer?.info.bytes ?? 0) + overheadBytes(house.folder);
+  return own + (house.writer?.info.bytes ?? 0) + overheadBytes(house.folder) + rollupBytes(house.folder);
 }
 
 /** Lets whole segments go until the store is within its size. */

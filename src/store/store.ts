@@ -165,6 +165,33 @@ export interface HistoryPage {
   readonly next: number | undefined;
 }
 
+/** A question to the roll-ups of one tag. Times are UTC ms. */
+export interface RollupQuery {
+  readonly tag: string;
+  readonly fromMs: number;
+  /** Excluded. */
+  readonly toMs: number;
+  /** Length of each point: a whole number of minutes, ms. Points begin at multiples of it since 1970. */
+  readonly everyMs: number;
+  /** Points at most, empty ones included. */
+  readonly limit: number;
+}
+
+/** One page of roll-ups; without the points that have no readings. `next` is where to go on, UTC ms. */
+export interface RollupPage {
+  readonly points: readonly {
+    readonly wallMs: number;
+    /** Values, good and uncertain. */
+    readonly count: number;
+    readonly bad: number;
+    /** Undefined where no reading has a value. */
+    readonly min?: number;
+    readonly max?: number;
+    readonly mean?: number;
+  }[];
+  readonly next: number | undefined;
+}
+
 /**
  * Everything that must not be lost.
  *
@@ -202,6 +229,8 @@ export interface Store {
   /** The states last committed, by key. */
   states(): Promise<ReadonlyMap<string, string>>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** Minimum, maximum, mean and counts; they reach further back than the readings. Throws `RangeError` for half minutes. */
+  rollups(query: RollupQuery): Promise<RollupPage>;
   status(): Promise<StoreStatus>;
   /** Commits what was handed in, writes the cursors, gives the lock back. Idempotent. */
   close(): Promise<void>;

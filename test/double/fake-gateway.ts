@@ -1,6 +1,13 @@
 import type { GatewayStatus, GatewayView, TagView } from '../../src/api/view.ts';
 import type { Reading, TagId } from '../../src/core/reading.ts';
-import type { HistoryPage, HistoryQuery, Stream, StreamAccount } from '../../src/store/store.ts';
+import type {
+  HistoryPage,
+  HistoryQuery,
+  RollupPage,
+  RollupQuery,
+  Stream,
+  StreamAccount,
+} from '../../src/store/store.ts';
 
 /** 2025-11-24 06:00:00 UTC, when the readings below were made. */
 export const SIX = Date.UTC(2025, 10, 24, 6);
@@ -116,13 +123,13 @@ export interface FakeGateway extends GatewayView {
   /** How many follow. */
   followers(): number;
   /** What was asked of `history` and `readNow`. */
-  readonly asked: { history: HistoryQuery[]; read: (readonly TagId[])[] };
+  readonly asked: { history: HistoryQuery[]; rollups: RollupQuery[]; read: (readonly TagId[])[] };
 }
 
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], read: [] };
+  const asked: FakeGateway['asked'] = { history: [], rollups: [], read: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -136,6 +143,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       if (query.afterSeq !== undefined)
         return { points: [{ seq: 8, wallMs: SIX, quality: 'bad', why: 'timeout' }], next: undefined };
       return { points: [{ seq: 7, wallMs: SIX - 1000, quality: 'good', value: 45.25 }], next: 7 };
+    },
+    async rollups(query): Promise<RollupPage> {
+      asked.rollups.push(query);
+      const point = { wallMs: SIX, count: 59, bad: 1, min: 45, max: 46.5, mean: 45.123_456_789 };
+      return { points: [point, { wallMs: SIX + 60_000, count: 0, bad: 60 }], next: undefined };
     },
     ledger: async (sinceId) => STATUS.store.ledger.filter(({ id }) => id > sinceId),
     onReadings(listener) {
