@@ -18,6 +18,7 @@ import { ReportFilter } from './rules/report.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
+import { recordPage } from './store/records.ts';
 import type { Store } from './store/store.ts';
 import { createForwarder, type Forwarder } from './uplink/forwarder.ts';
 import { createMqttUplink } from './uplink/mqtt.ts';
@@ -295,6 +296,7 @@ function createView(
     },
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),
+    records: (query) => recordPage(store, query),
     ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };

@@ -1,7 +1,7 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonRollups, jsonTag } from './json.ts';
+import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag } from './json.ts';
 import { nearest } from './nearest.ts';
 import type { GatewayView } from './view.ts';
 
@@ -29,6 +29,10 @@ export interface Route {
 
 /** Most readings of one page of history. */
 const MAX_HISTORY = 10_000;
+
+/** Records of one page of readings: few, so that no page holds up polling. */
+const MAX_RECORDS = 1000;
+const DEFAULT_RECORDS = 200;
 
 /** Most tags of one `POST /api/v1/read`. */
 const MAX_READ_TAGS = 1000;
@@ -64,6 +68,19 @@ export const ROUTES: readonly Route[] = [
       every: 'whole minutes, such as 1m, 15m or 1h: one point each; then `next` is the `from` of the next page',
     },
     answer: history,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/readings',
+    summary: 'Stored readings of all tags, in the order of their numbers, page by page.',
+    query: {
+      from: 'UTC ms, included; an hour ago unless given',
+      to: 'UTC ms, not included; now unless given',
+      limit: `records looked at for a page, 1 to ${MAX_RECORDS}; ${DEFAULT_RECORDS} unless given`,
+      after: 'the `after` of the page before',
+      until: 'the `until` of the page before',
+    },
+    answer: readings,
   },
   {
     method: 'get',
@@ -189,14 +206,31 @@ async function ready(view: GatewayView): Promise<Answer> {
 
 async function history(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const [tag] = knownTags(view, [`${request.params.device}/${request.params.tag}`]);
-  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
-  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  const { fromMs, toMs } = timesOf(request);
   const every = request.query('every');
   if (every !== undefined) return rollups(view, request, { tag: tag!, fromMs, toMs }, every);
   const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
   const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? 1000;
   const page = await view.history({ tag: tag!, fromMs, toMs, limit, ...(afterSeq !== undefined && { afterSeq }) });
   return ok(jsonHistory(tag!, page));
+}
+
+async function readings(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const { fromMs, toMs } = timesOf(request);
+  const limit = integer(request, 'limit', 1, MAX_RECORDS) ?? DEFAULT_RECORDS;
+  const seq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
+  const until = integer(request, 'until', 0, Number.MAX_SAFE_INTEGER);
+  if ((seq === undefined) !== (until === undefined))
+    throw new Refused(400, 'after and until belong together', 'Give both as the page before said, or neither.');
+  const after = seq !== undefined && until !== undefined ? { seq, until } : undefined;
+  return ok(jsonReadings(await view.records({ fromMs, toMs, limit, ...(after && { after }) })));
+}
+
+/** The times asked for; the last hour unless said otherwise. */
+function timesOf(request: RouteRequest): { readonly fromMs: number; readonly toMs: number } {
+  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
+  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  return { fromMs, toMs };
 }
 
 async function rollups(

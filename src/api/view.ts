@@ -1,5 +1,14 @@
 import type { Reading, TagId } from '../core/reading.ts';
-import type { HistoryPage, HistoryQuery, LedgerEntry, RollupPage, RollupQuery, StoreStatus } from '../store/store.ts';
+import type {
+  HistoryPage,
+  HistoryQuery,
+  LedgerEntry,
+  RecordPage,
+  RecordQuery,
+  RollupPage,
+  RollupQuery,
+  StoreStatus,
+} from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 
 /** A channel at a glance. */
@@ -76,6 +85,8 @@ export interface GatewayView {
   history(query: HistoryQuery): Promise<HistoryPage>;
   /** Minimum, maximum, mean and counts; see the store. */
   rollups(query: RollupQuery): Promise<RollupPage>;
+  /** Whole records, of all devices. */
+  records(query: RecordQuery): Promise<RecordPage>;
   /** Ledger entries after `sinceId`, one page of them. */
   ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
   /** Calls back with every reading as it is made; the returned function ends it. */

@@ -2,8 +2,9 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { LedgerEntry, SeqRange, StoreStatus, StreamAccount } from '../store/store.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
 import { formatCount, formatTime } from './format.ts';
+import { openStopped } from './stopped.ts';
 import { type Cell, renderTable } from './table.ts';
 
 /** Ledger entries that are listed below the account; `--json` has them all. */
@@ -41,15 +42,7 @@ async function take(options: CommonOptions, context: CliContext): Promise<Taken>
   } catch (error) {
     if (!(error instanceof Fault && error.exitCode === EXIT.unavailable)) throw error;
   }
-  const [{ openStoreForReading }, { createLogger }, config] = await Promise.all([
-    import('../store/inspect.ts'),
-    import('../core/log.ts'),
-    loadOrFail(options, context),
-  ]);
-  const { path, maxBytes } = config.store;
-  const log = createLogger(context.clock, (line) => warn(context, [line]));
-  const uplinks = config.uplinks.map(({ name }) => name);
-  const store = openStoreForReading({ path, maxBytes, uplinks, clock: context.clock, log });
+  const store = await openStopped(await loadOrFail(options, context), context);
   try {
     return { state: 'stopped', store: await store.status(), ledger: await allPages((after) => store.ledger(after)) };
   } finally {

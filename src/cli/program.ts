@@ -57,6 +57,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   common(program);
   addDaemonCommands(program, context, report);
   addReadingCommands(program, context, report);
+  addExportCommand(program, context, report);
   addInformationCommands(program, context, report);
   return program;
 }
@@ -133,6 +134,20 @@ function addReadingCommands(program: Command, context: CliContext, report: Repor
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('./history.ts');
       report(await history(tag, optionsOf(command), context));
+    });
+}
+
+function addExportCommand(program: Command, context: CliContext, report: Report): void {
+  add(program, 'export', 'stored readings of all tags as CSV or JSON lines; also with the gateway stopped', [
+    'millgate export --since 7d > week.csv',
+    "millgate export 'press-1/*' --since 1h --format jsonl",
+  ])
+    .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .option('--since <DURATION>', 'how far back', '1h')
+    .addOption(new Option('--format <FORMAT>', 'csv: t,tag,value,quality').choices(['csv', 'jsonl']).default('csv'))
+    .action(async (tags: string[], _options, command: Command) => {
+      const { exportReadings } = await import('./export.ts');
+      report(await exportReadings(tags, optionsOf(command), context));
     });
 }
 

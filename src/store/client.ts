@@ -104,6 +104,7 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
     },
     states: () => backend.call('states', undefined),
     history: (query) => pageOf(backend, query),
+    seek: (wallMs) => backend.call('seek', wallMs),
     rollups: (query) => rollupPageOf(backend, query),
     status: () => backend.call('status', undefined),
     close() {

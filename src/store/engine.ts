@@ -2,7 +2,7 @@ import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { moveToQuarantine } from './catalog.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './disk.ts';
-import { history } from './history.ts';
+import { history, seek } from './history.ts';
 import { countOf, intersect, union } from './intervals.ts';
 import { type Lock, lockFolder } from './lock.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
@@ -140,6 +140,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
         .filter(({ id }) => id > sinceId)
         .slice(0, LEDGER_PAGE),
     states: () => new Map(house.memory.states),
+    seek: (wallMs, now) => repairing(state, now, () => seek(house, wallMs)),
     rollups: ({ tag, span, after }) => state.roller?.query(tag, span, after) ?? { minutes: [], next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {

@@ -21,9 +21,7 @@ export function history(house: House, query: HistoryQuery): HistorySlice {
   for (const info of sources(house, 'readings')) {
     const last = info.stored.readings.at(-1)!;
     if (last.to - 1 <= after) continue;
-    const near = offsetsFor(house, query).filter(
-      ({ readings }) => intersect([readings], info.stored.readings).length > 0,
-    );
+    const near = nearIn(house, info, query);
     if (near.length === 0 && (info.maxWallMs < query.fromMs || info.minWallMs >= query.toMs)) continue;
     const slice = within(house, info, (segment) =>
       sliceOf(info, segment, { ...query, afterSeq: after }, tag, { near, all }),
@@ -33,15 +31,36 @@ export function history(house: House, query: HistoryQuery): HistorySlice {
   return { points: [], scannedTo: undefined };
 }
 
+/** The number of the first record that can be of `wallMs` or later; the next number when there is none. */
+export function seek(house: House, wallMs: number): number {
+  for (const info of sources(house, 'readings')) {
+    const near = nearIn(house, info, { fromMs: wallMs, toMs: Number.POSITIVE_INFINITY });
+    if (near.length === 0 && info.maxWallMs < wallMs) continue;
+    const found = within(house, info, (segment) => {
+      const start = startOf(info, segment, { fromMs: wallMs, afterSeq: 0 }, near);
+      return start === undefined ? undefined : segment.rowsFrom(start, 1)[0];
+    });
+    if (found && found.number <= info.lastCommit) return found.readingsFirst;
+  }
+  return sources(house, 'readings').at(-1)?.stored.readings.at(-1)?.to ?? 1;
+}
+
 /** What became known of clocks: of records that were taken in the time that is asked for, and of any. */
 interface Offsets {
   readonly near: readonly WallOffset[];
   readonly all: readonly WallOffset[];
 }
 
-/** Offsets of records that were taken in the time that is asked for, as far as is known by now. */
-function offsetsFor(house: House, { fromMs, toMs }: Pick<HistoryQuery, 'fromMs' | 'toMs'>): readonly WallOffset[] {
-  return house.meta.offsets().filter(({ firstWallMs, lastWallMs }) => lastWallMs >= fromMs && firstWallMs < toMs);
+/** Offsets of records in a segment that were taken in the time that is asked for, as far as is known by now. */
+function nearIn(
+  house: House,
+  info: SegmentInfo,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): readonly WallOffset[] {
+  return house.meta
+    .offsets()
+    .filter(({ firstWallMs, lastWallMs }) => lastWallMs >= fromMs && firstWallMs < toMs)
+    .filter(({ readings }) => intersect([readings], info.stored.readings).length > 0);
 }
 
 /** The first row that can hold what is asked for; rows whose stamps say nothing of their time are found by their numbers. */

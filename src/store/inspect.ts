@@ -5,7 +5,7 @@ import { createCatalog, emptyInfo, listSegmentFiles, parseSegmentFile } from './
 import type { Backend, StoreOptions } from './client.ts';
 import { storeOn } from './client.ts';
 import { openForReading, sizeOf } from './disk.ts';
-import { history } from './history.ts';
+import { history, seek } from './history.ts';
 import { refuseIfHeld } from './lock.ts';
 import type { Meta } from './meta.ts';
 import { readMeta } from './meta.ts';
@@ -22,7 +22,7 @@ import { LEDGER_PAGE, type Store } from './store.ts';
 /** What can be asked of a store without holding it. */
 export type StoreReader = Pick<
   Store,
-  'epoch' | 'peek' | 'peekEvents' | 'ledger' | 'states' | 'history' | 'rollups' | 'status' | 'close'
+  'epoch' | 'peek' | 'peekEvents' | 'ledger' | 'states' | 'history' | 'seek' | 'rollups' | 'status' | 'close'
 >;
 
 type Reading = { [Name in CallName]?: (ask: Calls[Name]['ask']) => Calls[Name]['answer'] };
@@ -48,6 +48,7 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
         .ledger()
         .filter(({ id }) => id > sinceId)
         .slice(0, LEDGER_PAGE),
+    seek: (wallMs) => seek(house, wallMs),
     rollups: ({ tag, span, after }) => rollups.slice(tag, span, after),
     states: () => new Map(house.memory.states),
     status: () => ({

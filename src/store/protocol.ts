@@ -77,6 +77,8 @@ export interface Calls {
     };
     answer: RollupSlice;
   };
+  /** The number of the first record that can be of this time, UTC ms, or later. */
+  seek: { ask: number; answer: number };
   status: { ask: undefined; answer: StoreStatus };
   close: { ask: undefined; answer: undefined };
 }

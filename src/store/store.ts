@@ -165,6 +165,28 @@ export interface HistoryPage {
   readonly next: number | undefined;
 }
 
+/** A question for whole records, of all devices, in the order of their numbers. Times are UTC ms, `toMs` excluded. */
+export interface RecordQuery {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Records looked at. */
+  readonly limit: number;
+  /** From the page before. */
+  readonly after?: RecordCursor;
+}
+
+/** Where to go on, and the number at which the first page found the end. */
+export interface RecordCursor {
+  readonly seq: number;
+  readonly until: number;
+}
+
+/** One page of records; `next` is undefined at the end. */
+export interface RecordPage {
+  readonly records: readonly { readonly seq: number; readonly record: DeviceRecord }[];
+  readonly next: RecordCursor | undefined;
+}
+
 /** A question to the roll-ups of one tag. Times are UTC ms. */
 export interface RollupQuery {
   readonly tag: string;
@@ -229,6 +251,8 @@ export interface Store {
   /** The states last committed, by key. */
   states(): Promise<ReadonlyMap<string, string>>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** The number from which to `peek` for records of `wallMs` (UTC ms) or later; some before it can come too. */
+  seek(wallMs: number): Promise<number>;
   /** Minimum, maximum, mean and counts; they reach further back than the readings. Throws `RangeError` for half minutes. */
   rollups(query: RollupQuery): Promise<RollupPage>;
   status(): Promise<StoreStatus>;

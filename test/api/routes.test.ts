@@ -90,6 +90,7 @@ describe('the routes', () => {
       'get /api/v1/status',
       'get /api/v1/tags',
       'get /api/v1/tags/{device}/{tag}/history',
+      'get /api/v1/readings',
       'get /api/v1/channels',
       'get /api/v1/uplinks',
       'get /api/v1/store',

@@ -1,8 +1,10 @@
 import type { GatewayStatus, GatewayView, TagView } from '../../src/api/view.ts';
-import type { Reading, TagId } from '../../src/core/reading.ts';
+import type { Field, Reading, TagId } from '../../src/core/reading.ts';
 import type {
   HistoryPage,
   HistoryQuery,
+  RecordCursor,
+  RecordPage,
   RollupPage,
   RollupQuery,
   Stream,
@@ -123,13 +125,18 @@ export interface FakeGateway extends GatewayView {
   /** How many follow. */
   followers(): number;
   /** What was asked of `history` and `readNow`. */
-  readonly asked: { history: HistoryQuery[]; rollups: RollupQuery[]; read: (readonly TagId[])[] };
+  readonly asked: {
+    history: HistoryQuery[];
+    rollups: RollupQuery[];
+    records: (RecordCursor | undefined)[];
+    read: (readonly TagId[])[];
+  };
 }
 
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], rollups: [], read: [] };
+  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -148,6 +155,18 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       asked.rollups.push(query);
       const point = { wallMs: SIX, count: 59, bad: 1, min: 45, max: 46.5, mean: 45.123_456_789 };
       return { points: [point, { wallMs: SIX + 60_000, count: 0, bad: 60 }], next: undefined };
+    },
+    async records({ after }): Promise<RecordPage> {
+      asked.records.push(after);
+      const device = after ? 'oven' : 'press-1';
+      const fields: Field[] = after
+        ? [{ name: 'temp', quality: 'bad', why: 'timeout' }]
+        : [
+            { name: 'oil-temp', quality: 'good', value: 45.2 },
+            { name: 'label', quality: 'uncertain', value: 'a "b", c', why: 'out-of-range' },
+          ];
+      const record = { device, at, clockKnown: true, simulated: false, fields };
+      return { records: [{ seq: after ? 8 : 7, record }], next: after ? undefined : { seq: 8, until: 9 } };
     },
     ledger: async (sinceId) => STATUS.store.ledger.filter(({ id }) => id > sinceId),
     onReadings(listener) {
