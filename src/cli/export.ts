@@ -1,10 +1,9 @@
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { parseDuration } from '../core/quantity.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
-import { selectTags } from './select.ts';
+import { parseSince, selectTags } from './select.ts';
 import { openStopped } from './stopped.ts';
 
 /** Records of one page: few, so that the gateway goes on polling between them. */
@@ -33,9 +32,7 @@ export async function exportReadings(
   options: ExportOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = parseDuration(options.since);
-  if (sinceMs === undefined)
-    throw new Fault(`--since ${options.since}: not a duration. Write 30s, 5m, 2h or 7d.`, EXIT.usage);
+  const sinceMs = parseSince(options.since);
   const source = await openSource(options, context);
   try {
     const wanted = patterns.length > 0 ? new Set(selectTags(patterns, source.tags)) : undefined;

@@ -4,6 +4,7 @@ import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State
 import type { OpenDatabase } from './disk.ts';
 import { history, seek } from './history.ts';
 import { countOf, intersect, union } from './intervals.ts';
+import { ledgerPage } from './ledger.ts';
 import { type Lock, lockFolder } from './lock.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { DamagedSegment, peek } from './read.ts';
@@ -14,7 +15,7 @@ import { openRollups } from './rollup-files.ts';
 import { type House, openSized, storedIn } from './rotate.ts';
 import { salvage } from './salvage.ts';
 import { statusOf } from './status.ts';
-import { LEDGER_PAGE, StoreTrouble, type Stream } from './store.ts';
+import { StoreTrouble, type Stream } from './store.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;
@@ -134,11 +135,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
       return undefined;
     },
     keepUplinks: (names) => keepUplinks(state, names),
-    ledger: (sinceId) =>
-      house.meta
-        .ledger()
-        .filter(({ id }) => id > sinceId)
-        .slice(0, LEDGER_PAGE),
+    ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     states: () => new Map(house.memory.states),
     seek: (wallMs, now) => repairing(state, now, () => seek(house, wallMs)),
     rollups: ({ tag, span, after }) => state.roller?.query(tag, span, after) ?? { minutes: [], next: undefined },

@@ -6,6 +6,7 @@ import type { Backend, StoreOptions } from './client.ts';
 import { storeOn } from './client.ts';
 import { openForReading, sizeOf } from './disk.ts';
 import { history, seek } from './history.ts';
+import { ledgerPage } from './ledger.ts';
 import { refuseIfHeld } from './lock.ts';
 import type { Meta } from './meta.ts';
 import { readMeta } from './meta.ts';
@@ -17,7 +18,7 @@ import type { House } from './rotate.ts';
 import { infoIn, memoryOf, type Scanned, scan, voidLeftovers } from './scan.ts';
 import { isDamage, openSegment } from './segment.ts';
 import { statusOf } from './status.ts';
-import { LEDGER_PAGE, type Store } from './store.ts';
+import type { Store } from './store.ts';
 
 /** What can be asked of a store without holding it. */
 export type StoreReader = Pick<
@@ -43,11 +44,7 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
   const reading: Reading = {
     peek: ({ stream, from, limit }) => peek(house, stream, from, limit),
     history: (query) => history(house, query),
-    ledger: (sinceId) =>
-      house.meta
-        .ledger()
-        .filter(({ id }) => id > sinceId)
-        .slice(0, LEDGER_PAGE),
+    ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     seek: (wallMs) => seek(house, wallMs),
     rollups: ({ tag, span, after }) => rollups.slice(tag, span, after),
     states: () => new Map(house.memory.states),

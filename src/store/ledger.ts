@@ -1,4 +1,4 @@
-import type { LedgerEntry, LossSum } from './store.ts';
+import { LEDGER_PAGE, type LedgerEntry, type LossSum } from './store.ts';
 
 /** Entries of one stream, cause and uplink belong together. */
 function keyOf({ stream, cause, uplink }: LedgerEntry): string {
@@ -47,6 +47,11 @@ function joined(a: LedgerEntry, b: LedgerEntry): LedgerEntry {
     ...(firstWallMs !== undefined && { firstWallMs }),
     ...(lastWallMs !== undefined && { lastWallMs }),
   };
+}
+
+/** The entries after one, as many as are given at once. */
+export function ledgerPage(entries: readonly LedgerEntry[], sinceId: number): LedgerEntry[] {
+  return entries.filter(({ id }) => id > sinceId).slice(0, LEDGER_PAGE);
 }
 
 /** How much was entered, by stream, cause and uplink. */

@@ -44,7 +44,18 @@ describe('the command line', () => {
       invocation: 'millgate',
     };
     const names = commandTree(context, () => {}).commands.map((command) => command.name());
-    expect(names).toEqual(['run', 'demo', 'read', 'watch', 'history', 'check', 'status', 'schema', 'version']);
+    expect(names).toEqual([
+      'run',
+      'demo',
+      'read',
+      'watch',
+      'history',
+      'export',
+      'check',
+      'status',
+      'schema',
+      'version',
+    ]);
     for (const name of names) {
       const run = millgate([name, '--help']);
       expect(await run.exitCode).toBe(EXIT.ok);

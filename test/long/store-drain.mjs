@@ -36,6 +36,12 @@ const forwarder = createForwarder({
   ...{ uplink, store, clock: systemClock, log: silentLogger, random: Math.random, backfillRate: 1_000_000 },
 });
 
+// A machine that is busy with other work delays any loop: what an idle one suffers is measured first, for comparison.
+const bare = monitorEventLoopDelay({ resolution: 1 });
+bare.enable();
+await new Promise((resolve) => setTimeout(resolve, 5000));
+bare.disable();
+
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 let mostRssBytes = 0;
@@ -80,14 +86,13 @@ console.log(
   `delivered ${deliveredRecords} (${(sentBytes / 1e6).toFixed(0)} MB), ${oldest.readings - 1} let go by size, ${exported} exported`,
 );
 console.log(`account: ${JSON.stringify(account)}`);
-console.log(
-  `event loop p50 ${ms(50)} p99 ${ms(99)} p99.9 ${ms(99.9)} max ${(delay.max / 1e6).toFixed(1)} ms (target p99 < 20)`,
-);
+console.log(`event loop of this machine, doing nothing: p50 ${ms(bare, 50)} p99 ${ms(bare, 99)}`);
+console.log(`event loop p50 ${ms(delay, 50)} p99 ${ms(delay, 99)} p99.9 ${ms(delay, 99.9)} (target p99 < 20)`);
 console.log(`RSS at most ${(mostRssBytes / 1e6).toFixed(0)} MB`);
 process.exit(delay.percentile(99) < 20e6 && account.unexplained.length === 0 ? 0 : 1);
 
-function ms(percentile) {
-  return `${(delay.percentile(percentile) / 1e6).toFixed(1)} ms`;
+function ms(histogram, percentile) {
+  return `${(histogram.percentile(percentile) / 1e6).toFixed(1)} ms`;
 }
 
 /** What `export` asks of the gateway, again and again. */
