@@ -5,7 +5,7 @@ import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
-import { type Clock, instantOf } from './core/clock.ts';
+import { type Clock, instantOf, untilKnown } from './core/clock.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
@@ -19,6 +19,7 @@ import { ReportFilter } from './rules/report.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
+import { recordPage } from './store/records.ts';
 import type { Store } from './store/store.ts';
 import { createForwarder, type Forwarder } from './uplink/forwarder.ts';
 import { createMqttUplink } from './uplink/mqtt.ts';
@@ -58,6 +59,9 @@ const SIMULATED_EVERY_MS = 1000;
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** Records are not published before the clock is known, so that they go with the right time; but after this they do. */
+const CLOCK_WAIT_MS = 60_000;
+
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
 
@@ -85,6 +89,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  const { newestWallMs } = await store.status();
+  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
+  const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   let fail: (cause: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -148,6 +155,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     version: options.version,
     config: config.hash,
   });
+  for (const { uplink, records, events } of forgotten) {
+    const message = `uplink ${uplink} is not configured any more; ${records} records and ${events} events were not delivered to it`;
+    log.warn(message);
+    event({ kind: 'audit', what: 'uplink-forgotten', message, uplink, records, events });
+  }
   const saveLearned = () => {
     for (const { driver, poller } of pollers) {
       if (!options.simulate && hasLearned(driver))
@@ -156,7 +168,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
-  const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
+  const forwarding = forwarders.map(async (forwarder) => {
+    await untilKnown(clock, CLOCK_WAIT_MS, forwardingStop.signal);
+    await forwarder.run(forwardingStop.signal);
+  });
   const learning = every(clock, LEARNED_EVERY_MS, saveLearned);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
@@ -284,6 +299,9 @@ function createView(
     },
     write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
+    rollups: (query) => store.rollups(query),
+    records: (query) => recordPage(store, query),
+    ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };
 }

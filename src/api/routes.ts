@@ -1,6 +1,7 @@
+import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonTag, jsonValue } from './json.ts';
+import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
 import type { GatewayView } from './view.ts';
@@ -31,6 +32,10 @@ export interface Route {
 
 /** Most readings of one page of history. */
 const MAX_HISTORY = 10_000;
+
+/** Records of one page of readings: few, so that no page holds up polling. */
+const MAX_RECORDS = 1000;
+const DEFAULT_RECORDS = 200;
 
 /** Most tags of one `POST /api/v1/read`. */
 const MAX_READ_TAGS = 1000;
@@ -67,14 +72,28 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/tags/{device}/{tag}/history',
-    summary: 'Stored readings of a tag, oldest first, page by page.',
+    summary: 'Stored readings of a tag, oldest first, page by page; with `every`, minimum, maximum, mean and counts.',
     query: {
       from: 'UTC ms, included; an hour ago unless given',
       to: 'UTC ms, not included; now unless given',
       limit: `readings a page, 1 to ${MAX_HISTORY}; 1000 unless given`,
       after: 'the `next` of the page before',
+      every: 'whole minutes, such as 1m, 15m or 1h: one point each; then `next` is the `from` of the next page',
     },
     answer: history,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/readings',
+    summary: 'Stored readings of all tags, in the order of their numbers, page by page.',
+    query: {
+      from: 'UTC ms, included; an hour ago unless given',
+      to: 'UTC ms, not included; now unless given',
+      limit: `records looked at for a page, 1 to ${MAX_RECORDS}; ${DEFAULT_RECORDS} unless given`,
+      after: 'the `after` of the page before',
+      until: 'the `until` of the page before',
+    },
+    answer: readings,
   },
   {
     method: 'get',
@@ -93,6 +112,13 @@ export const ROUTES: readonly Route[] = [
     path: '/api/v1/store',
     summary: 'Size, numbers and losses of the store.',
     answer: async (view) => ok((await view.status()).store),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/store/ledger',
+    summary: 'Every range that was given up, in the order of the ids, page by page.',
+    query: { after: 'the `id` of the last entry before; from the first unless given' },
+    answer: async (view, request) => ok(await view.ledger(integer(request, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0)),
   },
   {
     method: 'get',
@@ -181,7 +207,7 @@ function describe(route: Route): object {
     name,
     in: 'query',
     description,
-    schema: { type: name === 'tag' ? 'string' : 'integer' },
+    schema: { type: name === 'tag' || name === 'every' ? 'string' : 'integer' },
   }));
   const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
   const type = route.path === '/api/v1/stream' ? { 'text/event-stream': {} } : json({});
@@ -211,12 +237,44 @@ async function ready(view: GatewayView): Promise<Answer> {
 
 async function history(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const [tag] = knownTags(view, [`${request.params.device}/${request.params.tag}`]);
-  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
-  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  const { fromMs, toMs } = timesOf(request);
+  const every = request.query('every');
+  if (every !== undefined) return rollups(view, request, { tag: tag!, fromMs, toMs }, every);
   const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
   const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? 1000;
   const page = await view.history({ tag: tag!, fromMs, toMs, limit, ...(afterSeq !== undefined && { afterSeq }) });
   return ok(jsonHistory(tag!, page));
+}
+
+async function readings(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const { fromMs, toMs } = timesOf(request);
+  const limit = integer(request, 'limit', 1, MAX_RECORDS) ?? DEFAULT_RECORDS;
+  const seq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
+  const until = integer(request, 'until', 0, Number.MAX_SAFE_INTEGER);
+  if ((seq === undefined) !== (until === undefined))
+    throw new Refused(400, 'after and until belong together', 'Give both as the page before said, or neither.');
+  const after = seq !== undefined && until !== undefined ? { seq, until } : undefined;
+  return ok(jsonReadings(await view.records({ fromMs, toMs, limit, ...(after && { after }) })));
+}
+
+/** The times asked for; the last hour unless said otherwise. */
+function timesOf(request: RouteRequest): { readonly fromMs: number; readonly toMs: number } {
+  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
+  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  return { fromMs, toMs };
+}
+
+async function rollups(
+  view: GatewayView,
+  request: RouteRequest,
+  range: { readonly tag: TagId; readonly fromMs: number; readonly toMs: number },
+  every: string,
+): Promise<Answer> {
+  const everyMs = parseDuration(every);
+  if (everyMs === undefined || everyMs < 60_000 || everyMs % 60_000 !== 0)
+    throw new Refused(400, `every=${every.slice(0, 40)} is not allowed`, 'Give whole minutes, such as 1m, 15m or 1h.');
+  const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? MAX_HISTORY;
+  return ok(jsonRollups(range.tag, everyMs, await view.rollups({ ...range, everyMs, limit })));
 }
 
 async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {

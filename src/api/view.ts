@@ -1,5 +1,14 @@
 import type { Reading, TagId, Value } from '../core/reading.ts';
-import type { HistoryPage, HistoryQuery, StoreStatus } from '../store/store.ts';
+import type {
+  HistoryPage,
+  HistoryQuery,
+  LedgerEntry,
+  RecordPage,
+  RecordQuery,
+  RollupPage,
+  RollupQuery,
+  StoreStatus,
+} from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 
 /** A channel at a glance. */
@@ -106,6 +115,12 @@ export interface GatewayView {
    */
   write(tag: TagId, value: Value, signal: AbortSignal): Promise<WriteAnswer>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** Minimum, maximum, mean and counts; see the store. */
+  rollups(query: RollupQuery): Promise<RollupPage>;
+  /** Whole records, of all devices. */
+  records(query: RecordQuery): Promise<RecordPage>;
+  /** Ledger entries after `sinceId`, one page of them. */
+  ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
 }

@@ -57,6 +57,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   common(program);
   addDaemonCommands(program, context, report);
   addReadingCommands(program, context, report);
+  addExportCommand(program, context, report);
   addInformationCommands(program, context, report);
   return program;
 }
@@ -147,12 +148,28 @@ function addReadingCommands(program: Command, context: CliContext, report: Repor
   add(program, 'history', 'stored readings of a tag, oldest first; with --json, one object a line', [
     'millgate history press-1/oil-temp --since 2h',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
+    'millgate history press-1/oil-temp --since 1d --every 1m',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
     .option('--since <DURATION>', 'how far back', '1h')
+    .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('./history.ts');
       report(await history(tag, optionsOf(command), context));
+    });
+}
+
+function addExportCommand(program: Command, context: CliContext, report: Report): void {
+  add(program, 'export', 'stored readings of all tags as CSV or JSON lines; also with the gateway stopped', [
+    'millgate export --since 7d > week.csv',
+    "millgate export 'press-1/*' --since 1h --format jsonl",
+  ])
+    .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .option('--since <DURATION>', 'how far back', '1h')
+    .addOption(new Option('--format <FORMAT>', 'csv: t,tag,value,quality').choices(['csv', 'jsonl']).default('csv'))
+    .action(async (tags: string[], _options, command: Command) => {
+      const { exportReadings } = await import('./export.ts');
+      report(await exportReadings(tags, optionsOf(command), context));
     });
 }
 
@@ -169,10 +186,15 @@ function addInformationCommands(program: Command, context: CliContext, report: R
   add(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
     'millgate status',
     'millgate status --json',
-  ]).action(async (_options, command: Command) => {
-    const { status } = await import('./status.ts');
-    report(await status(optionsOf(command), context));
-  });
+    'millgate status --ledger',
+  ])
+    .option('--ledger', 'where every record and event went, and whether it adds up')
+    .action(async (_options, command: Command) => {
+      const options = optionsOf<CommonOptions & { readonly ledger?: boolean }>(command);
+      const { status } = await import('./status.ts');
+      const { ledger } = await import('./ledger.ts');
+      report(await (options.ledger ? ledger(options, context) : status(options, context)));
+    });
   const schemaExamples = ['millgate schema > millgate.schema.json'];
   add(program, 'schema', 'JSON Schema of the configuration file, for editors', schemaExamples, ['json']).action(
     async () => {

@@ -1,14 +1,15 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
 import { formatSize } from '../core/quantity.ts';
-import type { LedgerEntry, StoreStatus } from '../store/store.ts';
+import type { StoreStatus } from '../store/store.ts';
 import type { CliContext } from './context.ts';
 import { byState, formatCount, formatRate, formatShare, formatSpan, formatTime, plain } from './format.ts';
+import { entryText } from './ledger.ts';
 import { type Cell, displayWidth, renderTable, wrapText } from './table.ts';
 
 /** Width of the words at the left. */
 const LABEL_WIDTH = 9;
 
-/** Losses that are listed; `status --json` has them all. */
+/** Losses that are listed; `status --ledger` has them all. */
 const SHOWN_LOSSES = 5;
 
 /** Bytes that came uncalled: fewer than this are the stray ones of any line. */
@@ -130,19 +131,14 @@ function storeLines(store: StoreStatus, nowMs: number, context: CliContext): str
   const held = next.readings - oldest.readings;
   const records = held > 0 ? `, records ${formatCount(oldest.readings)}–${formatCount(next.readings - 1)}` : '';
   const last = store.lastCommitMs === undefined ? 'none yet' : `${formatSpan(nowMs - store.lastCommitMs)} ago`;
-  const lost = store.ledger.reduce((total, { count: number }) => total + number, 0);
+  const lost = store.losses.reduce((total, { count: number }) => total + number, 0);
   return [
     labelled('store', `${size}${records}`, context),
     labelled('', `last commit ${last}`, context),
     ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
     ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
-    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', lossText(entry), context)),
+    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry), context)),
   ];
-}
-
-function lossText({ stream, from, to, cause, uplink, enteredWallMs }: LedgerEntry): string {
-  const range = `${formatCount(from)}–${formatCount(to - 1)}`;
-  return `${stream} ${range} ${cause}${uplink ? ` by ${uplink}` : ''}, ${formatTime(enteredWallMs)}`;
 }
 
 function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliContext): string[] {

@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { stampedEvents, stampedRecords } from './restamp.ts';
 import { type CommitBatch, type Receipt, type Store, StoreTrouble } from './store.ts';
 
 /** A commit is cut at this size, so that none holds the disk or the worker for long. */
@@ -205,11 +206,14 @@ class GroupCommitter implements Committer {
     let bytes = 0;
     while (size < this.records.length && size < BATCH_RECORDS && bytes < BATCH_BYTES)
       bytes += this.records[size++]!.bytes;
-    const records = this.records.splice(0, size).map(({ record }) => record);
+    const records = stampedRecords(
+      this.records.splice(0, size).map(({ record }) => record),
+      this.options.clock,
+    );
     this.bytes -= bytes;
     const batch: CommitBatch = {
       records,
-      events: this.events,
+      events: stampedEvents(this.events, this.options.clock),
       states: this.states,
       ...(this.dropped && { dropped: this.dropped }),
     };

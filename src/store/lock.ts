@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -37,6 +37,27 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
       held.close();
     },
   };
+}
+
+/**
+ * For tools that read the store of a stopped gateway: passes when nobody holds it, takes nothing.
+ *
+ * @throws Fault 69 when a process holds it or there is no store, 77 when the folder may not be read
+ */
+export function refuseIfHeld(folder: string): void {
+  const file = join(folder, 'lock.db');
+  if (!existsSync(folder))
+    throw new Fault(`store ${folder}: it is not there. Check store.path, or start the gateway once.`, EXIT.unavailable);
+  if (!existsSync(file)) return;
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { readonly: true, timeout: 0 });
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+  } catch (error) {
+    throw refusal(folder, join(folder, 'holder.json'), error);
+  } finally {
+    database?.close();
+  }
 }
 
 function refusal(folder: string, holderFile: string, error: unknown): Fault {

@@ -50,6 +50,7 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
   return storeOn(
     {
       epoch: opened.epoch,
+      offsets: opened.offsets,
       call,
       async close() {
         try {
@@ -86,12 +87,15 @@ export async function openLocalStore(
   tell(options, engine.opened.notices);
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
     try {
-      return engine.call(name, ask, nowOn(options.clock));
+      const answer = engine.call(name, ask, nowOn(options.clock));
+      if (name === 'commit') engine.idle(nowOn(options.clock));
+      return answer;
     } finally {
       tell(options, engine.notices());
     }
   };
-  const backend: Backend = { epoch: engine.opened.epoch, call, close: () => call('close', undefined) };
+  const { epoch, offsets } = engine.opened;
+  const backend: Backend = { epoch, offsets, call, close: () => call('close', undefined) };
   return storeOn(backend, options, options.bootId);
 }
 

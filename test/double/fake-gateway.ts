@@ -1,6 +1,15 @@
 import type { GatewayStatus, GatewayView, TagView, WriteAnswer } from '../../src/api/view.ts';
-import type { Reading, TagId, Value } from '../../src/core/reading.ts';
-import type { HistoryPage, HistoryQuery } from '../../src/store/store.ts';
+import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
+import type {
+  HistoryPage,
+  HistoryQuery,
+  RecordCursor,
+  RecordPage,
+  RollupPage,
+  RollupQuery,
+  Stream,
+  StreamAccount,
+} from '../../src/store/store.ts';
 
 /** 2025-11-24 06:00:00 UTC, when the readings below were made. */
 export const SIX = Date.UTC(2025, 10, 24, 6);
@@ -59,6 +68,14 @@ export const STATUS: GatewayStatus = {
     commits: 4500,
     bytesWritten: 1_300_000_000,
     lastCommitMs: SIX - 400,
+    newestWallMs: SIX - 500,
+    stored: { readings: [{ from: 1, to: 188_201 }], events: [{ from: 1, to: 12 }] },
+    pending: { plant: { readings: [{ from: 182_801, to: 188_201 }], events: [{ from: 11, to: 12 }] } },
+    accounts: [
+      account('readings', { produced: 188_200, delivered: 182_795, waiting: 5400, quarantined: 5 }),
+      account('events', { produced: 11, delivered: 10, waiting: 1 }),
+    ],
+    losses: [{ stream: 'readings', cause: 'quarantined', uplink: 'plant', count: 5 }],
     ledger: [
       {
         id: 1,
@@ -90,6 +107,11 @@ export const STATUS: GatewayStatus = {
   ],
 };
 
+function account(stream: Stream, over: Partial<StreamAccount>): StreamAccount {
+  const none = { delivered: 0, waiting: 0, evicted: 0, quarantined: 0, lost: 0, skipped: 0, unexplained: [] };
+  return { stream, uplink: 'plant', produced: 0, ...none, ...over };
+}
+
 function device(name: string, state: 'online' | 'offline', reason: string | undefined, requests: number, p95: number) {
   const isOnline = state === 'online';
   const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
@@ -104,14 +126,20 @@ export interface FakeGateway extends GatewayView {
   make(readings: readonly Reading[]): void;
   /** How many follow. */
   followers(): number;
-  /** What was asked of `history`, `readNow` and `write`. */
-  readonly asked: { history: HistoryQuery[]; read: (readonly TagId[])[]; write: [TagId, Value][] };
+  /** What was asked. */
+  readonly asked: {
+    history: HistoryQuery[];
+    rollups: RollupQuery[];
+    records: (RecordCursor | undefined)[];
+    read: (readonly TagId[])[];
+    write: [TagId, Value][];
+  };
 }
 
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], read: [], write: [] };
+  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [], write: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -131,6 +159,24 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
         return { points: [{ seq: 8, wallMs: SIX, quality: 'bad', why: 'timeout' }], next: undefined };
       return { points: [{ seq: 7, wallMs: SIX - 1000, quality: 'good', value: 45.25 }], next: 7 };
     },
+    async rollups(query): Promise<RollupPage> {
+      asked.rollups.push(query);
+      const point = { wallMs: SIX, count: 59, bad: 1, min: 45, max: 46.5, mean: 45.123_456_789 };
+      return { points: [point, { wallMs: SIX + 60_000, count: 0, bad: 60 }], next: undefined };
+    },
+    async records({ after }): Promise<RecordPage> {
+      asked.records.push(after);
+      const device = after ? 'oven' : 'press-1';
+      const fields: Field[] = after
+        ? [{ name: 'temp', quality: 'bad', why: 'timeout' }]
+        : [
+            { name: 'oil-temp', quality: 'good', value: 45.2 },
+            { name: 'label', quality: 'uncertain', value: 'a "b", c', why: 'out-of-range' },
+          ];
+      const record = { device, at, clockKnown: true, simulated: false, fields };
+      return { records: [{ seq: after ? 8 : 7, record }], next: after ? undefined : { seq: 8, until: 9 } };
+    },
+    ledger: async (sinceId) => STATUS.store.ledger.filter(({ id }) => id > sinceId),
     onReadings(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,6 +1,6 @@
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { type IntervalSet, intervals } from '../../src/store/intervals.ts';
-import type { SeqRange, Store, StoreStatus, Stream } from '../../src/store/store.ts';
+import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../../src/store/store.ts';
 import { keyOf, onWire, type Witness } from './witness.ts';
 
 /** Where a store's calls meet the world. */
@@ -48,12 +48,25 @@ export function witnessed(store: Store, world: StoreWorld): Store {
     pending: (uplink, stream) => through(() => store.pending(uplink, stream)),
     settle: (uplink, stream, pending) => through(() => store.settle(uplink, stream, pending)),
     quarantine: (entry) => through(() => store.quarantine(entry)),
-    ledger: () => through(() => store.ledger()),
+    ledger: (sinceId) => through(() => store.ledger(sinceId)),
+    keepUplinks: (names) => through(() => store.keepUplinks(names)),
+    seek: (...asked) => through(() => store.seek(...asked)),
+    rollups: (query) => through(() => store.rollups(query)),
     states: () => through(() => store.states()),
     history: (query) => through(() => store.history(query)),
     status: () => through(() => store.status()),
     close: () => through(() => store.close()),
   };
+}
+
+/** The whole ledger, page by page. */
+export async function wholeLedger(store: Store): Promise<LedgerEntry[]> {
+  const entries: LedgerEntry[] = [];
+  for (;;) {
+    const page = await store.ledger(entries.at(-1)?.id);
+    if (page.length === 0) return entries;
+    entries.push(...page);
+  }
 }
 
 /** Reads everything that is stored, checks each record against its number, and gives the ranges. */
@@ -86,6 +99,7 @@ export async function readAll(store: Store, witness: Witness): Promise<Record<St
  * @param hasFlips whether stored bytes may have been damaged
  */
 export async function recovered(store: Store, status: StoreStatus, witness: Witness, hasFlips: boolean): Promise<void> {
+  const ledger = await wholeLedger(store);
   for (const stream of ['readings', 'events'] as const) {
     const head = witness.head(stream);
     const next = status.next[stream];
@@ -108,10 +122,7 @@ export async function recovered(store: Store, status: StoreStatus, witness: Witn
     for (const [seq, item] of found) witness.enter(stream, seq, [item as never]);
     if (stream === 'readings' && attempt && found.size > 0) witness.dropped += attempt.dropped?.count ?? 0;
     for (let seq = head; seq < next; seq++)
-      if (
-        !found.has(seq) &&
-        !status.ledger.some((entry) => entry.stream === stream && entry.from <= seq && seq < entry.to)
-      )
+      if (!found.has(seq) && !ledger.some((entry) => entry.stream === stream && entry.from <= seq && seq < entry.to))
         witness.violation(`${stream} ${seq} was jumped, and the ledger does not say why`);
   }
   witness.attempts = [];

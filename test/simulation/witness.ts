@@ -3,7 +3,7 @@ import type { DeviceRecord } from '../../src/core/reading.ts';
 import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import type { BrokerWitness, WireMessage, WireRecord } from './broker.ts';
-import { deviceIndex, expectedOnWire, type Field, scanOf } from './field.ts';
+import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
 
 /** What reached one uplink. */
 export interface Delivered {
@@ -17,6 +17,13 @@ export interface Delivered {
 
 /** How many violations are told; the first is what matters. */
 const MAX_TOLD = 10;
+
+/** No clock that was set shows an earlier time in the simulation, however it was stepped. */
+const FIRST_RIGHT_MS = Date.UTC(2000, 0, 1);
+
+function stampOf(record: DeviceRecord): { at: number; clockKnown: boolean } {
+  return { at: record.at.wallMs, clockKnown: record.clockKnown && record.at.wallMs >= FIRST_RIGHT_MS };
+}
 
 /**
  * Knows what is true: what the machines said, what was committed under which number, what reached whom. Everything that
@@ -132,9 +139,18 @@ export class Witness implements BrokerWitness {
       this.violation(`${where}: record ${seq} holds scan ${scan} of ${record.device}, not ${keyOf(known)}`);
     if (known.device !== record.device || sizeOf(known) !== wireSizeOf(record))
       this.violation(`${where}: record ${seq} is not what was committed`);
-    const stamp = scan === undefined ? known.at.wallMs : this.field.scans[device]![scan]!.wallMs;
-    if (known.clockKnown && (record.t !== stamp || record.clock === 'unsynced'))
-      this.violation(`${where}: record ${seq} is stamped ${record.t}, not ${stamp}`);
+    this.checkStamp(where, seq, record, scan === undefined ? undefined : this.field.scans[device]![scan]);
+  }
+
+  /** What was measured before the clock was known is stamped anew once it is, or else says that it is not. */
+  private checkStamp(where: string, seq: number, record: WireRecord, scan: Scan | undefined): void {
+    const { at, clockKnown } = scan
+      ? { at: scan.wallMs, clockKnown: scan.clockKnown }
+      : stampOf(this.truth.readings[seq]!);
+    const isWrong = clockKnown
+      ? record.t !== at || record.clock === 'unsynced'
+      : record.t !== at && record.clock !== 'unsynced' && record.t < FIRST_RIGHT_MS;
+    if (isWrong) this.violation(`${where}: record ${seq} is stamped ${record.t}, not ${at}`);
   }
 
   private checkEvent(uplink: string, message: WireMessage): void {
