@@ -141,7 +141,8 @@ export function createGpioDriver(
         signal.throwIfAborted();
         if (mine !== epoch) throw new NotConnected('the GPIO channel was closed while it was being connected');
         const chips = port.chips();
-        if (chips.length === 0) throw new LineFault('no-such', 'there is no GPIO chip on this machine. Is it plugged in?');
+        if (chips.length === 0)
+          throw new LineFault('no-such', 'there is no GPIO chip on this machine. Is it plugged in?');
         if (channel.chip !== 'auto') chipNamed(chips, channel.chip);
         const lines = createLines(port, chips, channel.chip);
         connection = { port, lines, timers: createTimers(clock), isFetching: false, onLost: () => {} };
