@@ -1,4 +1,4 @@
-import { CONSUMER, EDGE_BUFFER, type LineSetup } from './port.ts';
+import { EDGE_BUFFER, type LineSetup } from './port.ts';
 
 // Layouts and numbers of <linux/gpio.h>, GPIO character device v2 (Linux 5.10 and later). All fields are padded so that
 // 32-bit and 64-bit machines agree. Little endian, as every machine is that Node runs on with GPIO lines.
@@ -62,11 +62,12 @@ export function flagsOf(setup: LineSetup): number {
  * `struct gpio_v2_line_request` for one line.
  *
  * @param offset of the line on its chip, 0…
+ * @param consumer what others see as the line's user, at most 31 bytes
  */
-export function encodeLineRequest(offset: number, setup: LineSetup): Buffer {
+export function encodeLineRequest(offset: number, setup: LineSetup, consumer: string): Buffer {
   const bytes = Buffer.alloc(SIZE.lineRequest);
   bytes.writeUInt32LE(offset, 0);
-  bytes.write(CONSUMER, REQUEST.consumer, 'utf8');
+  bytes.write(consumer, REQUEST.consumer, NAME_BYTES - 1, 'utf8');
   bytes.writeBigUInt64LE(BigInt(flagsOf(setup)), REQUEST.flags);
   bytes.writeUInt32LE(1, REQUEST.lines);
   if (setup.direction === 'output') attribute(bytes, ATTRIBUTE.outputValues, setup.initial ? 1 : 0);

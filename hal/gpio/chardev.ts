@@ -12,8 +12,10 @@ import {
   missedBetween,
   SIZE,
 } from './abi.ts';
+import { createAuditor, interruptsOf } from './interrupts.ts';
 import { ERRNO, type GpioKernel } from './kernel.ts';
 import {
+  consumerOf,
   deniedMessage,
   EDGE_BUFFER,
   type Edge,
@@ -46,11 +48,10 @@ export function chardevPort(kernel: GpioKernel): GpioPort {
       return chips;
     },
     open(chip, offset, setup) {
-      const request = encodeLineRequest(offset, setup);
+      const request = encodeLineRequest(offset, setup, consumerOf(chip, offset));
       return withChip(kernel, `/dev/${chip.name}`, (fd) => {
         if (kernel.ioctl(fd, IOCTL.takeLine, request) < 0) throw refusal(kernel, fd, chip, offset, setup);
-        const edges = setup.direction === 'input' ? setup.edges : 'none';
-        return lineOn(kernel, lineRequestFd(request), edges, `line ${offset} of ${chip.label}`);
+        return lineOn(kernel, lineRequestFd(request), setup, chip, offset);
       });
     },
   };
@@ -141,7 +142,14 @@ function refusal(kernel: GpioKernel, fd: number, chip: GpioChip, offset: number,
   return new LineFault('unsupported', `${line}: ${cause}`);
 }
 
-function lineOn(kernel: GpioKernel, fd: number, edges: Edges, name: string): OpenLine {
+function lineOn(kernel: GpioKernel, fd: number, setup: LineSetup, chip: GpioChip, offset: number): OpenLine {
+  const name = `line ${offset} of ${chip.label}`;
+  const edges: Edges = setup.direction === 'input' ? setup.edges : 'none';
+  // Debounced, a line has more interrupts than edges.
+  const isAudited = setup.direction === 'input' && setup.edges !== 'none' && setup.debounceUs === 0;
+  const interrupts = (): number | undefined =>
+    isAudited ? interruptsOf(kernel.interrupts(), { name: consumerOf(chip, offset) }) : undefined;
+  const auditor = createAuditor(interrupts(), kernel.nowMs());
   kernel.setNonBlocking(fd);
   const buffer = Buffer.alloc(SIZE.lineEvent * EDGE_BUFFER);
   let isOpen = true;
@@ -165,13 +173,15 @@ function lineOn(kernel: GpioKernel, fd: number, edges: Edges, name: string): Ope
       if (length < 0) {
         const errno = kernel.errno();
         if (errno !== ERRNO.EAGAIN && errno !== ERRNO.EINTR) check(length, 'watched');
-        return [];
       }
-      return decodeLineEvents(buffer, length).map(({ active, stampMs, lineSequence }): Edge => {
+      const came = decodeLineEvents(buffer, Math.max(0, length)).map(({ active, stampMs, lineSequence }): Edge => {
         const missed = missedBetween(sequence, lineSequence);
         sequence = lineSequence;
+        auditor.account(missed + 1);
         return { active, stampMs, missed };
       });
+      const nowMs = kernel.nowMs();
+      return { edges: came, missed: auditor.isDue(nowMs) ? auditor.look(interrupts(), nowMs) : 0 };
     },
     close() {
       if (!isOpen) return;

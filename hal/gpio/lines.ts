@@ -4,7 +4,7 @@ import { findLine } from './find.ts';
 import type { Meter } from './meter.ts';
 import type { GpioAddress, GpioInput, GpioOutput } from './options.ts';
 import {
-  type Edge,
+  type Drained,
   type Edges,
   type GpioChip,
   type GpioPort,
@@ -77,7 +77,7 @@ export function createLines(port: GpioPort, chips: readonly GpioChip[], wantedCh
     return line;
   };
   const release = (key: string, line: HeldLine): void => {
-    deliver(line, line.open.drain());
+    deliver(line, line.open.drain(), port.nowMs());
     held.delete(key);
     line.open.close();
   };
@@ -122,12 +122,15 @@ export function createLines(port: GpioPort, chips: readonly GpioChip[], wantedCh
 /** The lines of one connection. */
 export type Lines = ReturnType<typeof createLines>;
 
-/** Hands edges to the meters of their line. */
-export function deliver(line: HeldLine, edges: readonly Edge[]): void {
+/** Hands what came of a line to its meters. */
+export function deliver(line: HeldLine, { edges, missed }: Drained, nowMs: number): void {
   for (const edge of edges) {
     line.untold.lost += edge.missed;
     for (const meter of line.meters.values()) meter.take(edge, line.open.edges);
   }
+  if (missed === 0) return;
+  line.untold.lost += missed;
+  for (const meter of line.meters.values()) meter.lose(missed, line.open.edges, nowMs);
 }
 
 /** Which edges a tag needs its line to report when it is read. */

@@ -19,6 +19,8 @@ export type Measured =
 export interface Meter {
   /** @param reported which edges the line reports; those not meant by the tag are left out */
   take(edge: Edge, reported: Edges): void;
+  /** `missed` edges of the line are now known to be lost; when they came is not known. */
+  lose(missed: number, reported: Edges, nowMs: number): void;
   /** The line was not watched until now: edges may have come that nobody saw. */
   unwatched(nowMs: number): void;
   read(nowMs: number): Measured;
@@ -48,6 +50,8 @@ export function createMeter(
   const window = createWindow(windowMs);
   let { edges, lost } = restored;
   let loss: { readonly sinceMs: number; isShown: boolean } | undefined;
+  let turn: boolean | undefined;
+  let level: boolean | undefined;
   let startedMs: number | undefined;
   let beforeLastMs: number | undefined;
   let lastMs: number | undefined;
@@ -69,33 +73,44 @@ export function createMeter(
     return periodMs > 0 && nowMs - lastMs <= Math.max(2 * periodMs, windowMs) ? 1000 / periodMs : 0;
   };
   const width = (edge: Edge): void => {
-    if (edge.missed > 0) beganMs = undefined;
-    if (edge.active === (kind === 'rising')) beganMs = edge.stampMs;
+    const isSure = edge.missed === 0 && edge.active !== level;
+    level = edge.active;
+    if (!isSure) beganMs = undefined;
+    if (isSure && edge.active === (kind === 'rising')) beganMs = edge.stampMs;
     else if (beganMs !== undefined) {
       widthMs = edge.stampMs - beganMs;
       beganMs = undefined;
     }
   };
 
+  const noteLoss = (missed: number, atMs: number): void => {
+    lost += missed;
+    loss = { sinceMs: atMs, isShown: false };
+    window.lose(atMs);
+  };
+
   return {
     take(edge, reported) {
       startedMs ??= edge.stampMs;
-      const missed = missedOfKind(edge, kind, reported);
-      lost += missed;
-      if (missed > 0) {
-        loss = { sinceMs: edge.stampMs, isShown: false };
-        window.lose(edge.stampMs);
-      }
+      // The kernel tells the kind of an edge by the level it finds when it wakes up, which may be a later one; but edges
+      // take turns.
+      turn = reported !== 'both' || turn === undefined ? edge.active : turn === (edge.missed % 2 === 1);
+      const missed = missedOfKind({ ...edge, active: turn }, kind, reported);
+      if (missed > 0) noteLoss(missed, edge.stampMs);
       if (measure === 'pulse-width') width(edge);
-      if (!isOfKind(edge.active, kind)) return;
+      if (!isOfKind(turn, kind)) return;
       edges++;
       beforeLastMs = missed > 0 ? undefined : lastMs;
       lastMs = edge.stampMs;
       window.add(edge.stampMs);
     },
+    lose(missed, reported, nowMs) {
+      noteLoss(kind === 'both' || reported === kind ? missed : Math.ceil(missed / 2), nowMs);
+    },
     unwatched(nowMs) {
       loss = { sinceMs: nowMs, isShown: false };
-      [startedMs, beforeLastMs, lastMs, beganMs] = [nowMs, undefined, undefined, undefined];
+      startedMs = nowMs;
+      beforeLastMs = lastMs = beganMs = turn = level = undefined;
     },
     read(nowMs) {
       startedMs ??= nowMs;

@@ -43,7 +43,15 @@ export interface Edge {
   readonly active: boolean;
   /** When it happened, on the clock of {@link GpioPort.nowMs}. */
   readonly stampMs: number;
-  /** How many edges of this line are known to be lost between the one before and this one. */
+  /** How many edges of this line are known to be lost right before this one. */
+  readonly missed: number;
+}
+
+/** What came of a line. */
+export interface Drained {
+  /** Oldest first; at most what one buffer holds. */
+  readonly edges: readonly Edge[];
+  /** Edges now known to be lost, beyond those that `edges` tell of; when they came is not known. */
   readonly missed: number;
 }
 
@@ -55,8 +63,8 @@ export interface OpenLine {
   value(): boolean;
   /** Drives an output. */
   set(active: boolean): void;
-  /** The edges since the last call, oldest first; never waits, and gives at most what one buffer holds. */
-  drain(): readonly Edge[];
+  /** What came since the last call; never waits. */
+  drain(): Drained;
   /** Gives the line back. Idempotent, never throws. */
   close(): void;
 }
@@ -105,5 +113,7 @@ export function deniedMessage(what: string): string {
 /** Edges one line keeps while nobody takes them: what the kernel holds at most for one line (64 lines × 16 events). */
 export const EDGE_BUFFER = 1024;
 
-/** The name that others see on a line that we hold. */
-export const CONSUMER = 'millgate';
+/** The name that others see on a line that we hold; of each line another, so that its interrupts can be told. */
+export function consumerOf(chip: GpioChip, offset: number): string {
+  return `millgate:${chip.name}:${offset}`;
+}

@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
+import { createAuditor, interruptsOf } from './interrupts.ts';
+import { readInterrupts } from './kernel.ts';
 import {
   deniedMessage,
   EDGE_BUFFER,
@@ -34,6 +36,8 @@ export interface SysfsWorld {
   readonly root: string;
   readonly openLine: OpenSysfsLine;
   readonly nowMs: () => number;
+  /** The text of `/proc/interrupts`; empty where it cannot be read. */
+  readonly interrupts: () => string;
   /** Who has a line, where that can be told. */
   readonly ownerOf?: (label: string, offset: number) => string | undefined;
 }
@@ -51,6 +55,7 @@ export async function onoffWorld(ownerOf: SysfsWorld['ownerOf']): Promise<SysfsW
     root: SYSFS_ROOT,
     openLine: (number, direction, edge, options) => new Gpio(number, direction, edge, options),
     nowMs: () => Number(process.hrtime.bigint()) / 1e6,
+    interrupts: readInterrupts,
     ownerOf,
   };
 }
@@ -71,7 +76,7 @@ export function sysfsPort(world: SysfsWorld): GpioPort {
       if (impossible) throw new LineFault('unsupported', `${name}: sysfs cannot set ${impossible}`);
       try {
         accessSync(join(world.root, 'export'), constants.W_OK);
-        return watched(world, base + offset, setup, name);
+        return watched(world, base + offset, setup, { name, offset });
       } catch (error) {
         throw refusal(world, error, chip, offset, name);
       }
@@ -140,7 +145,12 @@ function refusal(world: SysfsWorld, error: unknown, chip: GpioChip, offset: numb
   return new LineFault('unsupported', `${name}: ${messageOf(error)}. Try backend: chardev`, { cause: error });
 }
 
-function watched(world: SysfsWorld, number: number, setup: LineSetup, name: string): OpenLine {
+function watched(
+  world: SysfsWorld,
+  number: number,
+  setup: LineSetup,
+  { name, offset }: { name: string; offset: number },
+): OpenLine {
   const isInput = setup.direction === 'input';
   const hasEdges = isInput && setup.edges !== 'none';
   const debounceMs = isInput ? Math.ceil(setup.debounceUs / 1000) : 0;
@@ -150,6 +160,12 @@ function watched(world: SysfsWorld, number: number, setup: LineSetup, name: stri
     activeLow: setup.activeLow,
     debounceTimeout: debounceMs,
   });
+  // Debounced, a line has more interrupts than edges.
+  const interrupts = (): number | undefined =>
+    hasEdges && debounceMs === 0
+      ? interruptsOf(world.interrupts(), { name: 'gpiolib', hardwareNumber: offset })
+      : undefined;
+  const auditor = createAuditor(interrupts(), world.nowMs());
   let isOpen = true;
   let queue: Edge[] = [];
   let level = line.readSync();
@@ -160,6 +176,7 @@ function watched(world: SysfsWorld, number: number, setup: LineSetup, name: stri
       // Debounced, the level may well be what it was; otherwise it went there and back unseen.
       if (isSame && debounceMs > 0) return;
       level = value;
+      auditor.account(isSame ? 2 : 1);
       queue.push({ active: value === 1, stampMs: world.nowMs(), missed: isSame ? 1 : 0 });
       if (queue.length > EDGE_BUFFER) dropOldest(queue);
     });
@@ -170,7 +187,8 @@ function watched(world: SysfsWorld, number: number, setup: LineSetup, name: stri
     drain() {
       const edges = queue;
       queue = [];
-      return edges;
+      const nowMs = world.nowMs();
+      return { edges, missed: auditor.isDue(nowMs) ? auditor.look(interrupts(), nowMs) : 0 };
     },
     close() {
       if (!isOpen) return;

@@ -23,12 +23,13 @@ export function instantAt(stampMs: number, port: GpioPort, clock: Clock): Instan
 
 /** Fetches the edges of a line, counts them, and tells those who listen. Throws `LineFault` when the line is gone. */
 export function fetchEdges(line: HeldLine, port: GpioPort, clock: Clock, log: Logger): void {
-  const edges = line.open.drain();
-  deliver(line, edges);
+  const drained = line.open.drain();
+  const { edges, missed } = drained;
   const nowMs = port.nowMs();
+  deliver(line, drained, nowMs);
   for (const { tag, reporter, sinceMs, onResult } of line.listeners.values()) {
     const news = edges.filter(({ stampMs }) => stampMs > sinceMs);
-    for (const { active, stampMs, isDoubtful } of reporter.take(news, nowMs))
+    for (const { active, stampMs, isDoubtful } of reporter.take(news, nowMs, missed))
       onResult(tag, stateResult(active, instantAt(stampMs, port, clock), isDoubtful));
     line.untold.leftOut += reporter.leftOut();
   }
@@ -39,7 +40,9 @@ export function fetchEdges(line: HeldLine, port: GpioPort, clock: Clock, log: Lo
 function tellTroubles({ name, untold }: HeldLine, nowMs: number, log: Logger): void {
   if ((untold.lost === 0 && untold.leftOut === 0) || nowMs - untold.toldMs < TELL_EVERY_MS) return;
   if (untold.lost > 0)
-    log.warn(`${name}: ${untold.lost} edges were lost: they come faster than they can be fetched. Add debounce: 1ms`);
+    log.warn(
+      `${name}: ${untold.lost} edges were lost: they come faster than this machine takes them. Add debounce, or count less often`,
+    );
   if (untold.leftOut > 0)
     log.warn(
       `${name}: ${untold.leftOut} changes were not reported one by one: more than ${SUSTAINED_PER_SECOND} come a second. ` +

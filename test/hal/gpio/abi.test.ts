@@ -29,7 +29,7 @@ const INPUT: LineSetup = { direction: 'input', activeLow: true, bias: 'pull-up',
 
 describe('the structures of the GPIO character device', () => {
   it('asks for an input with pull-up, active low, rising edges and 200 µs of debouncing', () => {
-    expect(encodeLineRequest(27, INPUT)).toEqual(
+    expect(encodeLineRequest(27, INPUT, 'millgate')).toEqual(
       bytes(592, {
         0: '1b',
         256: '6d696c6c67617465',
@@ -46,7 +46,7 @@ describe('the structures of the GPIO character device', () => {
 
   it('asks for an open-drain output that begins active', () => {
     const setup: LineSetup = { direction: 'output', activeLow: false, drive: 'open-drain', initial: true };
-    expect(encodeLineRequest(22, setup)).toEqual(
+    expect(encodeLineRequest(22, setup, 'millgate')).toEqual(
       bytes(592, {
         0: '16',
         256: '6d696c6c67617465',

@@ -71,6 +71,17 @@ describe('a pulse width', () => {
     expect(meter('pulse-width').read(6000)).toMatchObject({ ok: false, why: 'waiting' });
   });
 
+  it('does not trust an edge whose level was found late', () => {
+    const width = give(meter('pulse-width'), pulses(2, 100, 5000, 30));
+    for (const [stampMs, active] of [
+      [5200, true],
+      [5230, true],
+      [5290, false],
+    ] as const)
+      width.take({ active, stampMs, missed: 0 }, 'both');
+    expect(width.read(6000)).toMatchObject({ value: 30 });
+  });
+
   it('does not join the halves of two pulses', () => {
     const width = give(meter('pulse-width'), pulses(1, 100, 5000, 30));
     width.take({ active: true, stampMs: 5100, missed: 0 }, 'both');
@@ -112,6 +123,12 @@ describe('a count', () => {
         expect(edges + lost).toBe(came);
       }),
     );
+  });
+
+  it('never counts more than came when levels are found late', () => {
+    const count = meter('count');
+    for (let edge = 1; edge <= 200; edge++) count.take({ active: true, stampMs: edge, missed: 0 }, 'both');
+    expect(count.counted()).toEqual({ edges: 100, lost: 0 });
   });
 
   it('takes every missed edge as its own where the line reports no others', () => {
