@@ -235,3 +235,14 @@ export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Ident
 export function hasLearned<A>(driver: Driver<A>): driver is Driver<A> & Learned {
   return 'learned' in driver;
 }
+
+/** The tags of each device, in the order they came: what one request answers on a line that has no requests of its own. */
+export function byDevice<T extends Tag>(tags: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const tag of tags) {
+    const group = groups.get(tag.device);
+    if (group) group.push(tag);
+    else groups.set(tag.device, [tag]);
+  }
+  return [...groups.values()];
+}

@@ -2,6 +2,7 @@ import { instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
+  byDevice,
   type Driver,
   type DriverDeps,
   type DriverType,
@@ -189,14 +190,4 @@ function spiked(value: Value, by: number | undefined): Value {
   if (typeof value === 'boolean') return !value;
   if (typeof value !== 'number') return value;
   return value + (by ?? 10 * Math.max(1, Math.abs(value)));
-}
-
-function byDevice<T extends Tag>(tags: readonly T[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const tag of tags) {
-    const group = groups.get(tag.device);
-    if (group) group.push(tag);
-    else groups.set(tag.device, [tag]);
-  }
-  return [...groups.values()];
 }
