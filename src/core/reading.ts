@@ -6,6 +6,9 @@ import type { Doubt, Failure } from './quality.ts';
  */
 export type Value = number | bigint | boolean | string;
 
+/** What kind of values a tag holds; integers of any width are numbers. */
+export type ValueForm = 'number' | 'bool' | 'text';
+
 /** Full name of a tag, `device/tag`. */
 export type TagId = string;
 
