@@ -1,19 +1,29 @@
 import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
 import { Outputs } from './outputs.ts';
 import type { ReportFilter } from './report.ts';
 import type { Command, Finding, Order, Rule, Step, Tick } from './rule.ts';
+
+/** A finding with when it was made: that of a timer when the timer fell due, not when it was noticed. */
+export interface DatedFinding {
+  readonly finding: Finding;
+  readonly at: Instant;
+  readonly clockKnown: boolean;
+}
 
 /**
  * What a record or the passing of time led to: everything of it is committed in one transaction. Events come in the
  * order they happened, then at most one value for each output.
  */
 export interface Judged {
-  /** What is stored of the record; undefined when nothing of it is news. */
-  readonly record: DeviceRecord | undefined;
-  readonly findings: readonly { readonly finding: Finding; readonly at: Instant; readonly clockKnown: boolean }[];
-  /** States that changed, as JSON texts by rule id. */
-  readonly states: ReadonlyMap<string, string>;
+  /** What was read and computed. */
+  readonly readings: readonly DeviceRecord[];
+  /** What is stored of it: that which is news. */
+  readonly records: readonly DeviceRecord[];
+  readonly findings: readonly DatedFinding[];
+  /** States that changed, by key of the store. They are immutable; written as JSON when they are committed. */
+  readonly states: ReadonlyMap<string, unknown>;
 }
 
 /** What an order led to. `refused`: why nothing was done, and what to do instead. */
@@ -28,26 +38,34 @@ interface Live {
 
 /** What the rules said so far of one input. */
 interface Verdict {
-  readonly findings: Finding[];
-  readonly states: Map<string, string>;
+  readonly findings: { readonly finding: Finding; readonly at: Instant }[];
+  readonly states: Map<string, unknown>;
 }
 
-const NO_STATES: ReadonlyMap<string, string> = new Map();
+const NO_STATES: ReadonlyMap<string, unknown> = new Map();
 
 /**
- * Runs every rule over every reading, in the order they were configured, and then leaves out what is not news. Holds
- * the states of the rules; does no I/O and reads no clock. The first `tick` is due at once: restored timers begin there.
+ * Computes derived tags, runs every rule over every reading, in the order they were configured, and then leaves out what
+ * is not news. Timers that fall due up to a reading come before it, in the order they fall due. Holds the states of the
+ * rules; does no I/O and reads no clock. The first `tick` is due at once: restored timers begin there.
  */
 export class Pipeline {
   private readonly filter: ReportFilter;
+  private readonly derivation: Derivation | undefined;
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
   private readonly due = new DueQueue<Live>();
   private readonly outputs = new Outputs();
 
   /** @param stored states as they were committed last, JSON texts by rule id */
-  constructor(rules: readonly Rule[], filter: ReportFilter, stored: ReadonlyMap<string, string>) {
+  constructor(
+    rules: readonly Rule[],
+    filter: ReportFilter,
+    stored: ReadonlyMap<string, string>,
+    derivation?: Derivation,
+  ) {
     this.filter = filter;
+    this.derivation = derivation;
     for (const rule of rules) {
       const state = restored(rule, stored.get(rule.id));
       const live: Live = { rule, state, kept: keptOf(rule, state) };
@@ -63,9 +81,66 @@ export class Pipeline {
 
   /** Judges one record. */
   accept(record: DeviceRecord): Judged {
-    const kept = this.filter.filter(record);
-    if (this.byTag.size === 0) return { record: kept, findings: [], states: NO_STATES };
+    const derived = this.derivation?.accept(record) ?? { records: [record], states: NO_STATES };
+    const readings = derived.records;
+    const records = readings.flatMap((each) => this.filter.filter(each) ?? []);
+    if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
+    const verdict: Verdict = { findings: [], states: new Map(derived.states) };
+    this.passTime(record.at, verdict);
+    for (const each of readings) this.judge(each, verdict);
+    return { readings, records, ...this.told(verdict, record.at, record.clockKnown) };
+  }
+
+  /** Tells the rules whose timers fell due up to `at`, each at the time it fell due. */
+  tick(at: Instant, clockKnown: boolean): Judged {
     const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown) };
+  }
+
+  /**
+   * Gives an operator's order to the rule of this id.
+   *
+   * @param by who gave it, as it goes into the journal
+   */
+  command(id: string, order: Order, by: string, at: Instant, clockKnown: boolean, comment?: string): Commanded {
+    const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    const live = this.byId.get(id);
+    let refused: string | undefined;
+    if (!live?.rule.command)
+      refused = live ? `${id} takes no orders: it is no alarm` : `there is no alarm ${id}: see "millgate alarms"`;
+    else {
+      const given = comment === undefined ? {} : { comment };
+      const command: Command = { kind: 'command', by, ...given, monoMs: at.monoMs, wallMs: at.wallMs, ...order };
+      const step = live.rule.command(live.state, command);
+      this.take(live, step, at, verdict);
+      refused = step.refused;
+    }
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown), refused };
+  }
+
+  /** The state of a rule as it is now; undefined when there is none of this id. */
+  stateOf(id: string): unknown {
+    return this.byId.get(id)?.state;
+  }
+
+  /** When `tick` is wanted next, on the monotonic clock; undefined when no rule waits. */
+  nextWakeMs(): number | undefined {
+    return this.due.nextMs;
+  }
+
+  /** Lets timers fall due, in their order, up to and with `at`. */
+  private passTime(at: Instant, verdict: Verdict): void {
+    for (let dueMs = this.due.nextMs; dueMs !== undefined && dueMs <= at.monoMs; dueMs = this.due.nextMs) {
+      const isStart = dueMs === Number.NEGATIVE_INFINITY;
+      const then: Instant = isStart ? at : { monoMs: dueMs, wallMs: Math.round(at.wallMs - (at.monoMs - dueMs)) };
+      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs };
+      for (const live of this.due.takeDue(dueMs)) this.take(live, live.rule.step(live.state, tick), then, verdict);
+    }
+  }
+
+  private judge(record: DeviceRecord, verdict: Verdict): void {
     const readings = readingsOf(record);
     const ofSeveralTags = new Set<Live>();
     for (const reading of readings) {
@@ -79,87 +154,42 @@ export class Pipeline {
         for (const reading of readings) if (reading.tag === tag) this.step(live, reading, verdict);
       }
     }
-    return this.judged(kept, verdict, record.at, record.clockKnown);
   }
 
-  /** Tells the rules whose timers fell due at `at`. */
-  tick(at: Instant, clockKnown: boolean): Judged {
-    const verdict: Verdict = { findings: [], states: new Map() };
-    const tick: Tick = { kind: 'tick', monoMs: at.monoMs, wallMs: at.wallMs };
-    for (const live of this.due.takeDue(at.monoMs)) this.step(live, tick, verdict);
-    return this.judged(undefined, verdict, at, clockKnown);
+  private step(live: Live, reading: Reading, verdict: Verdict): void {
+    this.take(live, live.rule.step(live.state, reading), reading, verdict);
   }
 
-  /**
-   * Gives an operator's order to the rule of this id.
-   *
-   * @param by who gave it, as it goes into the journal
-   */
-  command(
-    id: string,
-    order: Order,
-    by: string,
-    at: Instant,
-    clockKnown: boolean,
-    comment?: string | undefined,
-  ): Commanded {
-    const verdict: Verdict = { findings: [], states: new Map() };
-    const live = this.byId.get(id);
-    if (!live?.rule.command) {
-      const refused = live ? `${id} takes no orders: it is no alarm` : `there is no alarm ${id}: see "millgate alarms"`;
-      return { ...this.judged(undefined, verdict, at, clockKnown), refused };
-    }
-    const { monoMs, wallMs } = at;
-    const command: Command = {
-      kind: 'command',
-      by,
-      ...(comment === undefined ? {} : { comment }),
-      monoMs,
-      wallMs,
-      ...order,
-    };
-    const step = live.rule.command(live.state, command);
-    this.take(live, step, verdict);
-    return { ...this.judged(undefined, verdict, at, clockKnown), refused: step.refused };
-  }
-
-  /** The state of a rule as it is now; undefined when there is none of this id. */
-  stateOf(id: string): unknown {
-    return this.byId.get(id)?.state;
-  }
-
-  /** When `tick` is wanted next, on the monotonic clock; undefined when no rule waits. */
-  nextWakeMs(): number | undefined {
-    return this.due.nextMs;
-  }
-
-  private step(live: Live, input: Reading | Tick, verdict: Verdict): void {
-    this.take(live, live.rule.step(live.state, input), verdict);
-  }
-
-  private take(live: Live, step: Step<unknown>, { findings, states }: Verdict): void {
-    this.due.set(live, step.wakeAtMonoMs);
-    for (const finding of step.findings) findings.push(finding);
+  private take(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
+    // A rule that asks for a time that has passed is asked again a little later, not for ever now.
+    this.due.set(live, step.wakeAtMonoMs === undefined ? undefined : Math.max(step.wakeAtMonoMs, at.monoMs + 0.001));
+    for (const finding of step.findings) findings.push({ finding, at });
     if (step.state === live.state) return;
     live.state = step.state;
     const kept = keptOf(live.rule, step.state);
     if (kept === live.kept) return;
     live.kept = kept;
-    states.set(live.rule.id, JSON.stringify(kept));
+    states.set(live.rule.id, kept);
   }
 
-  private judged(record: DeviceRecord | undefined, verdict: Verdict, at: Instant, clockKnown: boolean): Judged {
-    const findings: Finding[] = [];
+  private told(
+    { findings: all, states }: Verdict,
+    at: Instant,
+    clockKnown: boolean,
+  ): Pick<Judged, 'findings' | 'states'> {
+    const findings: DatedFinding[] = [];
     const writes = new Map<TagId, Finding>();
-    for (const finding of verdict.findings) {
-      if (finding.kind !== 'set') findings.push(finding);
-      else {
-        const write = this.outputs.demand(finding);
-        if (write) writes.set(write.tag, write);
+    for (const { finding, at: then } of all) {
+      if (finding.kind !== 'set') {
+        const { wallMs, monoMs } = then;
+        findings.push({ finding, at: { wallMs, monoMs }, clockKnown });
+        continue;
       }
+      const write = this.outputs.demand(finding);
+      if (write) writes.set(write.tag, write);
     }
-    findings.push(...writes.values());
-    return { record, findings: findings.map((finding) => ({ finding, at, clockKnown })), states: verdict.states };
+    for (const finding of writes.values()) findings.push({ finding, at, clockKnown });
+    return { findings, states };
   }
 }
 
