@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import {
+  DURATION_PATTERN,
+  NAME_PATTERN,
+  parseDuration,
+  parseRate,
+  parseSize,
+  RATE_PATTERN,
+  SIZE_PATTERN,
+} from './quantity.ts';
+
+/** What was found, short enough for one line. */
+function shown(input: unknown): string {
+  if (typeof input === 'object' && input !== null) return Array.isArray(input) ? 'a list' : 'keys and values';
+  const text = typeof input === 'string' ? JSON.stringify(input) : String(input);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** Says what was expected, and for a bare number how to write it with a unit. */
+function expected(what: string, withUnit: (input: number) => string) {
+  return ({ input }: { input?: unknown }): string => {
+    if (input === undefined) return `is missing: write ${what}`;
+    if (input === null) return `has no value: write ${what}`;
+    const bare = typeof input === 'string' && /^\d+(\.\d+)?$/.test(input) ? Number(input) : input;
+    const remedy = typeof bare === 'number' && bare >= 0 ? `: write ${withUnit(bare)}` : '';
+    return `expected ${what}; got ${shown(input)}${remedy}`;
+  };
+}
+
+/**
+ * A duration as text (`250ms`), parsed to milliseconds.
+ *
+ * @param description what the key means, for the JSON Schema
+ * @param range inclusive bounds, as texts of the same form
+ */
+export function durationField(description: string, range: { min?: string; max?: string } = {}) {
+  const minMs = range.min === undefined ? 0 : parseDuration(range.min)!;
+  const maxMs = range.max === undefined ? Number.POSITIVE_INFINITY : parseDuration(range.max)!;
+  const error = expected('a duration such as 250ms or 5s', (value) =>
+    value === 0 ? '0s' : Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`,
+  );
+  return z
+    .string({ error })
+    .regex(DURATION_PATTERN, { error })
+    .refine((text) => (parseDuration(text) ?? minMs) >= minMs, {
+      error: ({ input }) => `must be at least ${range.min}; got ${shown(input)}`,
+    })
+    .refine((text) => (parseDuration(text) ?? minMs) <= maxMs, {
+      error: ({ input }) => `must be at most ${range.max}; got ${shown(input)}`,
+    })
+    .transform((text) => parseDuration(text)!)
+    .meta({ description: `${description} A duration: us, ms, s, m, h or d.` });
+}
+
+/** A size as text (`2GB`), parsed to bytes; bounds are inclusive texts of the same form. */
+export function sizeField(description: string, range: { min?: string; max?: string } = {}) {
+  const minBytes = range.min === undefined ? 0 : parseSize(range.min)!;
+  const maxBytes = range.max === undefined ? Number.MAX_SAFE_INTEGER : parseSize(range.max)!;
+  const error = expected('a size such as 500MB or 2GB', (value) => `${value}MB`);
+  return z
+    .string({ error })
+    .regex(SIZE_PATTERN, { error })
+    .refine((text) => (parseSize(text) ?? minBytes) >= minBytes, {
+      error: ({ input }) => `must be at least ${range.min}; got ${shown(input)}`,
+    })
+    .refine((text) => (parseSize(text) ?? minBytes) <= maxBytes, {
+      error: ({ input }) => `must be at most ${range.max ?? '9007TB'}; got ${shown(input)}`,
+    })
+    .transform((text) => parseSize(text)!)
+    .meta({ description: `${description} A size: kB, MB, GB or TB.` });
+}
+
+/** A rate as text (`500/s`), parsed to events per second; must be above zero. */
+export function rateField(description: string) {
+  const error = expected('a rate such as 500/s', (value) => `${value}/s`);
+  return z
+    .string({ error })
+    .regex(RATE_PATTERN, { error })
+    .refine((text) => (parseRate(text) ?? 1) > 0, { error: 'must be above 0/s' })
+    .transform((text) => parseRate(text)!)
+    .meta({ description: `${description} A rate: /s, /m or /h.` });
+}
+
+/** A name: lower-case letters, digits, `-` and `_`, at most 63 characters, beginning with a letter or a digit. */
+export function nameField(description: string) {
+  const error = ({ input }: { input?: unknown }): string =>
+    input === undefined ? 'is missing: write a name' : nameTrouble(String(input));
+  return z
+    .string({ error })
+    .regex(NAME_PATTERN, { error })
+    .transform((text) => text)
+    .meta({ description });
+}
+
+/** Why a text is no name, with one that would do. */
+function nameTrouble(text: string): string {
+  const suggestion = toName(text);
+  const remedy = suggestion === undefined ? '' : `: write ${suggestion}`;
+  return `${shown(text)} is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit)${remedy}`;
+}
+
+/** The nearest valid name; undefined when nothing of the text is left. */
+export function toName(text: string): string | undefined {
+  const name = text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/^[-_]+/, '')
+    .slice(0, 63)
+    .replace(/[-_]+$/, '');
+  return NAME_PATTERN.test(name) ? name : undefined;
+}
