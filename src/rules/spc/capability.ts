@@ -59,9 +59,10 @@ export type Capability =
   | { readonly status: 'withheld'; readonly reasons: readonly Withheld[] };
 
 /**
- * Cp, Cpk, Cpm by σ̂ within and Pp, Ppk by s, with confidence intervals: Cp and Pp by chi-square, Cpm by chi-square with
- * Boyles' degrees of freedom (1991), the one-sided ones by Bissell's approximation (1990), as R's qcc has them. A
- * one-sided specification gives CPL or CPU (PPL, PPU) only.
+ * Cp, Cpk, Cpm by σ̂ within and Pp, Ppk by s, with confidence intervals: Cp and Pp by chi-square with n − 1 degrees of
+ * freedom, Cpm with n(1+a²)/(1+2a²), a the distance from the target in σ̂, the one-sided ones by Bissell's approximation
+ * (1990). These are the intervals of R's qcc; that of Cpm is wider than Boyles' (1991), never narrower. A one-sided
+ * specification gives CPL or CPU (PPL, PPU) only.
  */
 export function indicesOf(sample: Sample, { lsl, target, usl }: Specification): Indices {
   const { readings: n, mean, sigmaWithin, sigmaOverall } = sample;
@@ -111,7 +112,7 @@ function targetIndex(sample: Sample, { lsl, target, usl }: Specification): Index
   const { readings, mean, sigmaWithin } = sample;
   const off = ((mean - target) / sigmaWithin) ** 2;
   const value = (usl - lsl) / (6 * sigmaWithin * Math.sqrt(1 + off));
-  return spreadIndex(value, (readings * (1 + off) ** 2) / (1 + 2 * off));
+  return spreadIndex(value, (readings * (1 + off)) / (1 + 2 * off));
 }
 
 /** What is known of a process when its capability is asked for. */

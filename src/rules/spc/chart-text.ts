@@ -77,7 +77,10 @@ function drawColumn(
   put(rowOf(lcl), '-');
   put(rowOf(ucl), '-');
   if (point === undefined) return;
-  if (point === null) return put(rowOf(center), '?');
+  if (point === null) {
+    put(rowOf(center), '?');
+    return;
+  }
   const row = rowOf(point.value);
   if (row < 0) put(0, '^');
   else if (row >= height) put(height - 1, 'v');

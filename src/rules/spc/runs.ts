@@ -28,8 +28,8 @@ export interface ShortWindows {
   readonly fourOfFive: boolean;
 }
 
-/** Two points beyond 2σ are 2 of 3 whatever the third would have been; four of five need five. */
-export const SHORT_WINDOWS: ShortWindows = { twoOfThree: true, fourOfFive: false };
+/** Full windows, as R's qcc judges: 2 of 3 needs three points since the start or the last break. */
+export const FULL_WINDOWS: ShortWindows = { twoOfThree: false, fourOfFive: false };
 
 /** The zone of a value. The lines themselves are compared, so that a value equal to a limit is never beyond it by rounding. */
 export function zoneOf(value: number, center: number, sigma: number): Zone {
@@ -57,7 +57,7 @@ export function extend(state: RunState, zone: Zone, step: -1 | 0 | 1): RunState 
  * Quality Control Handbook, 1956, pages 25–27; Nelson: Journal of Quality Technology 16 (1984). In 2-of-3 and 4-of-5 the
  * newest point is itself beyond the line.
  */
-export function runOf(rule: RunRule, state: RunState, short: ShortWindows = SHORT_WINDOWS): Side | undefined {
+export function runOf(rule: RunRule, state: RunState, short: ShortWindows = FULL_WINDOWS): Side | undefined {
   switch (rule) {
     case 'N1':
     case 'WE1':
