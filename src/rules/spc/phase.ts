@@ -47,7 +47,15 @@ export function freeze(config: SpcConfig, state: SpcState): Progress {
     const { point } = subgroup;
     const gap = last !== undefined && point !== last + 1;
     const before = gap ? { ...progress.state, chart: breakRuns(progress.state.chart) } : progress.state;
-    const { state: next, events } = judgePoint(config, before, limits, subgroup, 1);
+    // A moving range needs the point before it, which may have been excluded since.
+    const lone = gap && spreadKindOf(config) === 'moving-range';
+    const { state: next, events } = judgePoint(
+      config,
+      before,
+      limits,
+      lone ? { ...subgroup, spread: null } : subgroup,
+      1,
+    );
     progress = { state: next, events: [...progress.events, ...events] };
     last = point;
   }

@@ -6,7 +6,7 @@ import { type Capability, capabilityOf } from './capability.ts';
 import { type Closed, collect, dueMonoMs } from './collect.ts';
 import type { Limits } from './limits.ts';
 import { acceptPoint, freeze, type Progress, skipPoints, studyOf } from './phase.ts';
-import { initialState, NO_TALLY, restoreState, type SpcState } from './state.ts';
+import { initialState, restoreState, type SpcState } from './state.ts';
 import { tooManyEvent } from './wording.ts';
 
 /** Who asks for a change, and why; both go into the audit. */
@@ -99,8 +99,9 @@ function rebase(config: SpcConfig, state: SpcState, asked: Asked): Changed {
     return {
       refused: `the limits of ${id} are given in the file: change limits: there, or write limits: {baseline: 25}`,
     };
-  const { collecting, point, version, limits } = state;
-  const fresh: SpcState = { ...initialState(config, version), collecting, point, tally: NO_TALLY };
+  const { point, version, limits } = state;
+  const collecting = { ...state.collecting, open: null, previous: null };
+  const fresh: SpcState = { ...initialState(config, version), collecting, point };
   const event: EventBody = {
     kind: 'audit',
     what: 'spc-rebase',
