@@ -2,6 +2,7 @@ import type { DriverType, Tag } from '../../hal/driver.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ValueForm } from '../core/reading.ts';
+import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
 export type SecretRef = { readonly file: string } | { readonly env: string };
@@ -119,6 +120,8 @@ export interface Config {
   /** Computed tags, each after those it is computed from. */
   readonly derived: readonly DerivedConfig[];
   readonly alarms: readonly AlarmConfig[];
+  /** Control charts. */
+  readonly spc: readonly SpcConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

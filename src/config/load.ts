@@ -10,7 +10,7 @@ import { diskFiles, type FileAccess, readSources, SECTION_NAMES, type Sources } 
 import { checkApi, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
-import { checkAlarms, factsOf, writtenTags } from './rules.ts';
+import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { SECTIONS } from './sections.ts';
 import { hint, nearest } from './suggest.ts';
 import { type Entry, type MapNode, spotOf } from './tree.ts';
@@ -86,6 +86,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     channels,
     derived,
     alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
+    spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), report),

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';
+import type { SpcConfig } from '../core/spc.ts';
 import { checkAlarm, conflictingOutputs, type TagFacts } from './alarms.ts';
 import { checkName } from './channels.ts';
 import type { TagConfig } from './config.ts';
 import type { Report } from './problems.ts';
 import { type AlarmOptions, alarmShape } from './section-alarms.ts';
+import { checkSpc, type SpcOptions, spcShape } from './section-spc.ts';
 import { hint } from './suggest.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
 import { isMapOr, reportAll, validateKeys } from './validate.ts';
@@ -44,6 +46,24 @@ export function writtenTags(devices: MapNode): ReadonlySet<TagId> {
     if (tags?.kind === 'map') for (const name of tags.entries.keys()) found.add(`${device}/${name}`);
   }
   return found;
+}
+
+/** Checks every control chart of the section. */
+export function checkCharts(section: MapNode, { tags, report }: RuleContext): SpcConfig[] {
+  const schema = z.strictObject(spcShape);
+  const charts: SpcConfig[] = [];
+  const kinds = new Map([...tags].map(([tag, { form }]) => [tag, form ?? ('number' as const)]));
+  const context = { tags: kinds, everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs };
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {tag: gauge/weight, chart: i-mr}`)) continue;
+    const options = validateKeys(schema, entry, report) as SpcOptions | undefined;
+    if (!options) continue;
+    const checked = checkSpc(name, options, context);
+    if (checked.ok) charts.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return charts;
 }
 
 /** Checks every alarm of the section. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { NAME_PATTERN } from '../core/quantity.ts';
 import { alarmShape } from './section-alarms.ts';
+import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
 
@@ -34,6 +35,7 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'channels') return anyOf(drivers.map(channelSchema));
   if (section === 'devices') return anyOf(drivers.map(deviceSchema));
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
+  if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
 }
 
