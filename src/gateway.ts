@@ -2,19 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
-import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
+import type { RulesView } from './api/rules-view.ts';
+import type { AlarmCounts, ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
 import { EXIT, Fault } from './core/errors.ts';
-import type { EventBody } from './core/event.ts';
+import type { AlarmState, EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
 import type { Reading, TagId } from './core/reading.ts';
+import { createRulesView, ruleConfigOf } from './gateway/rules.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
-import { Pipeline } from './rules/pipeline.ts';
-import { ReportFilter } from './rules/report.ts';
+import { RuleEngine } from './rules/engine.ts';
+import { createRuleSet } from './rules/rule-set.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
@@ -55,6 +57,9 @@ const GAPS_EVERY_MS = 5000;
 
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
+
+/** States in which an alarm tells nobody, by order or by design. */
+const SILENCED: readonly AlarmState[] = ['shelved', 'suppressed', 'out-of-service'];
 
 /** How often what drivers learned is handed to the store. */
 const LEARNED_EVERY_MS = 60_000;
@@ -99,11 +104,17 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       for (const forwarder of forwarders) forwarder.committed(receipt, batch);
     },
   });
-  const pipeline = new Pipeline([], new ReportFilter(reportPolicies(config)), states);
 
   const event = (body: EventBody): void => {
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   };
+  const engine: RuleEngine = new RuleEngine({
+    rules: createRuleSet(ruleConfigOf(config), states),
+    clock,
+    onReadings: (record) => live.accept(record),
+    commit: (verdict) => committer.acceptJudged(verdict),
+    drive: (tag, value, by) => outputs.drive(tag, value, by),
+  });
   const pollers = config.channels.map((channel) => {
     const scoped = log.scoped(channel.name);
     const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
@@ -117,11 +128,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         driver,
         { clock, log: scoped, random, simulated },
         {
-          onRecord(record) {
-            live.accept(record);
-            const judged = pipeline.accept(record);
-            if (judged.record) committer.accept(judged.record);
-          },
+          onRecord: (record) => engine.accept(record),
           onHealth(device, { state }) {
             if (state === 'degraded') return;
             const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
@@ -147,6 +154,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
     }
   };
+  engine.start();
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
   const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
@@ -155,12 +163,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
   for (const part of [...polling, ...forwarding]) part.catch(fail);
 
+  const rulesView = createRulesView(engine, store, config, clock, (tag) => live.find(tag)?.unit);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();
     telling();
     stop.abort();
     await Promise.allSettled(polling);
+    engine.stop();
     saveLearned();
     event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
     await committer.close();
@@ -169,7 +179,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: createView(options, store, live, pollers, forwarders, stop.signal),
+    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal), ...rulesView },
     failed,
     close: () => {
       closing ??= close();
@@ -194,12 +204,6 @@ function polledChannel(channel: ChannelConfig): ChannelConfig {
     tags: device.tags.map((tag) => ({ ...tag, everyMs: tag.everyMs ?? SIMULATED_EVERY_MS })),
   }));
   return { ...channel, devices };
-}
-
-function reportPolicies(config: Config): Map<TagId, { deadband: number | undefined; heartbeatMs: number | undefined }> {
-  const tags = config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-  const exceptional = tags.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
-  return new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }]));
 }
 
 /** What was stored, or nothing where it cannot be read. */
@@ -234,8 +238,9 @@ function createView(
   live: LiveTable,
   lines: readonly Line[],
   forwarders: readonly Forwarder[],
+  engine: RuleEngine,
   stopping: AbortSignal,
-): GatewayView {
+): Omit<GatewayView, keyof RulesView> {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
@@ -252,6 +257,7 @@ function createView(
         rssBytes: process.memoryUsage.rss(),
         readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
         channels: lines.map((line) => channelStatus(line, live, options.simulate)),
+        alarms: alarmCounts(engine),
         store: await store.status(),
         uplinks: forwarders.map((forwarder) => forwarder.status()),
       };
@@ -281,6 +287,19 @@ function createView(
     },
     history: (query) => store.history(query),
     onReadings: (listener) => live.onReadings(listener),
+  };
+}
+
+function alarmCounts(engine: RuleEngine): AlarmCounts {
+  const { alarms, floodSinceMs } = engine.alarms();
+  const silent = alarms.filter(({ state }) => SILENCED.includes(state)).length;
+  const normal = alarms.filter(({ state }) => state === 'normal').length;
+  return {
+    configured: alarms.length,
+    standing: alarms.length - normal - silent,
+    unacked: alarms.filter(({ state }) => state.endsWith('unacked')).length,
+    silenced: silent,
+    flood: floodSinceMs !== undefined,
   };
 }
 

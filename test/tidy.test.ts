@@ -54,14 +54,14 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     may: [/^src\/api\//, /^src\/core\//],
     types: [/^src\/store\/store\.ts$/, /^src\/uplink\/uplink\.ts$/],
   },
-  { from: /^src\/gateway\.ts$/, may: [/.*/] },
+  { from: /^src\/gateway(\.ts$|\/)/, may: [/.*/] },
   {
     from: /^src\/(main\.ts|cli\/)/,
     may: [
       /^src\/(cli|config|core|api|store)\//,
       /^src\/gateway\.ts$/,
       /^src\/main\.ts$/,
-      /^src\/poll\/outcome\.ts$/,
+      /^src\/poll\/(outcome|write-guard)\.ts$/,
       /^hal\/registry\.ts$/,
       /^hal\/driver\.ts$/,
       /^hal\/mock\//,

@@ -89,10 +89,13 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 /** Loads the web framework only now, so that nothing else pays for it. */
 async function loadHandler(options: ApiOptions, streams: Streams): Promise<(transport: Transport) => Handler> {
   const [{ getRequestListener }, { createApp }] = await Promise.all([import('@hono/node-server'), import('./app.ts')]);
-  const app = createApp({ ...options, streams });
+  const onSocket = new WeakSet<IncomingMessage>();
+  const transportOf = (request: IncomingMessage): Transport => (onSocket.has(request) ? 'socket' : 'tcp');
+  const app = createApp({ ...options, streams, transportOf });
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   return (transport) => (request, response) => {
     response.setHeader('X-Millgate-Version', options.version);
+    if (transport === 'socket') onSocket.add(request);
     const refusal = refuse(request.headers, transport, options.listen?.host);
     if (!refusal) {
       answer(request, response).catch((error) => options.log.error(`the API failed: ${messageOf(error)}`));

@@ -38,7 +38,10 @@ export class LiveTable {
     this.startMs = startMs;
     this.second = Math.floor(startMs / 1000);
     for (const device of config.channels.flatMap(({ devices }) => devices)) {
-      const entries = device.tags.map((tag): Entry => ({ config: tag, last: undefined, readings: 0 }));
+      const computed = config.derived.filter(({ tag }) => tag.tag.device === device.name).map(({ tag }) => tag);
+      const entries = [...device.tags, ...computed].map(
+        (tag): Entry => ({ config: tag, last: undefined, readings: 0 }),
+      );
       this.byDevice.set(device.name, entries);
       for (const entry of entries) this.entries.set(entry.config.tag.id, entry);
     }

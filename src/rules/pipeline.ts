@@ -120,6 +120,21 @@ export class Pipeline {
     return { readings: [], records: [], ...this.told(verdict, at, clockKnown), refused };
   }
 
+  /** Changes the state of a rule by something that is not of every rule, such as a new baseline. */
+  change(
+    id: string,
+    work: (state: unknown) => (Step<unknown> & { readonly refused?: undefined }) | { readonly refused: string },
+    at: Instant,
+    clockKnown: boolean,
+  ): Commanded {
+    const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    const live = this.byId.get(id);
+    const step = live ? work(live.state) : { refused: `there is no rule ${id}` };
+    if (live && step.refused === undefined) this.take(live, step as Step<unknown>, at, verdict);
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown), refused: step.refused };
+  }
+
   /** The state of a rule as it is now; undefined when there is none of this id. */
   stateOf(id: string): unknown {
     return this.byId.get(id)?.state;

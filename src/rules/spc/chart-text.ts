@@ -17,7 +17,10 @@ export interface ChartLines {
   readonly ucl: number;
 }
 
-type Column = JudgedPoint | null;
+/** What is drawn of a point. */
+type DrawnPoint = Pick<JudgedPoint, 'value' | 'center' | 'lcl' | 'ucl'> & { readonly flags: readonly unknown[] };
+
+type Column = DrawnPoint | null;
 
 /**
  * A control chart for a terminal: a column a point, the newest at the right, as many as fit. `o` is a point, `X` one at
