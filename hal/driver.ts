@@ -20,7 +20,13 @@ export interface Tag<A = unknown> {
  */
 export type ReadResult = { readonly at: Instant } & (
   | { readonly ok: true; readonly value: Value; readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' }
-  | { readonly ok: false; readonly why: Failure; readonly detail?: string }
+  | {
+      readonly ok: false;
+      readonly why: Failure;
+      readonly detail?: string;
+      /** False: nothing was asked, so that it says nothing about whether the device is there. */
+      readonly asked?: false;
+    }
 );
 
 /** The answer to a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
@@ -103,15 +109,21 @@ export interface DeviceStatistics {
   responseMs: { p50: number; p95: number; max: number } | undefined;
   /** The deadline in use, ms. */
   timeoutMs: number;
+  /** Time the line spent on this device, answered or not, ms. */
+  busyMs: number;
 }
 
 /** Counters of the line and of each device on it. */
 export interface LineStatistics {
-  /** Share of the time since the last call in which the line was in use, 0…1. */
+  /** Share of the last 10 s or more in which the line was in use, 0…1. */
   utilisation: number;
+  /** Time in use, ms. */
+  busyMs: number;
   reconnects: number;
   /** Bytes that arrived when none were asked for: a second master, noise or late replies. */
   unsolicitedBytes: number;
+  /** Questions that the adapter gave back as if they were answers. */
+  echoes: number;
   devices: Record<string, DeviceStatistics>;
 }
 

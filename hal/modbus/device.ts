@@ -14,11 +14,13 @@ export interface DeviceState {
   readonly counters: DeviceCounters;
   times: ResponseTimes;
   configuredMs: number;
+  /** Its last question went unanswered: no further tries are spent on it until it speaks. */
+  isSilent: boolean;
 }
 
 /** A device nobody has spoken to. */
 export function newDevice(configuredMs: number): DeviceState {
-  return { counters: newCounters(), times: noResponseTimes, configuredMs };
+  return { counters: newCounters(), times: noResponseTimes, configuredMs, isSilent: false };
 }
 
 /** The deadline that a device has now, ms beyond the wire time. */
@@ -50,22 +52,28 @@ export async function askDevice(
   const attemptOf = {};
   let firstSentMs: number | undefined;
   let rests = 0;
+  const mostRetries = device.isSilent ? 0 : asking.retries;
   for (let retries = 0; ; ) {
     const startedMs = asking.clock.monoMs();
     const ask = { question, timeoutMs: timeoutMsOf(device), counters: device.counters, attemptOf };
     const outcome = await asking.line.ask(ask);
     switch (outcome.kind) {
       case 'answer':
+        device.isSilent = false;
         device.times = answered(device.times, outcome.thoughtMs);
         return firstSentMs === undefined ? outcome : { ...outcome, sentMs: firstSentMs };
       case 'exception':
+        device.isSilent = false;
         if (!isBusy(outcome.code) || rests >= BUSY_RESTS_MS.length) return outcome;
         await asking.clock.sleep(BUSY_RESTS_MS[rests++]!, signal);
         break;
       case 'timeout':
       case 'garbled':
         if (outcome.kind === 'timeout') device.times = timedOut(device.times);
-        if (retries++ >= asking.retries || signal.aborted) return outcome;
+        if (retries++ >= mostRetries || signal.aborted) {
+          device.isSilent = outcome.kind === 'timeout';
+          return outcome;
+        }
         firstSentMs ??= startedMs;
         break;
       default:

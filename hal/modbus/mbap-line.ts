@@ -171,6 +171,7 @@ export class MbapLine implements Line {
     this.underWay.delete(transaction);
     const nowMs = this.clock.monoMs();
     if (this.underWay.size === 0) this.counters.busyMs += nowMs - this.busySinceMs;
+    job.ask.counters.busyMs += nowMs - job.sentMs;
     this.readyMs = nowMs + this.options.pauseMs;
     job.settle(outcome);
     this.pump();

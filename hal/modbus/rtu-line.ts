@@ -316,7 +316,10 @@ export class RtuLine implements Line {
     this.cancelTimers();
     const job = this.current!;
     const nowMs = this.clock.monoMs();
-    if (this.isAwaiting) this.counters.busyMs += nowMs - this.sentMs;
+    if (this.isAwaiting) {
+      this.counters.busyMs += nowMs - this.sentMs;
+      job.ask.counters.busyMs += nowMs - this.sentMs;
+    }
     this.isAwaiting = false;
     this.endedMs = this.lastByteMs > this.sentMs ? this.lastByteMs : nowMs;
     const isClean = outcome.kind === 'answer' || outcome.kind === 'exception';

@@ -40,3 +40,16 @@ export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
 function judged(value: Value, doubt: 'last-usable' | 'missed-edges' | 'counter-reset' | undefined): Outcome {
   return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
 }
+
+/**
+ * What a driver is asked to write for a value in engineering units, the reverse of {@link outcomeOf}. Text and bits
+ * are not scaled; a 64-bit integer passes unchanged where the tag is not scaled.
+ *
+ * @returns undefined when the value is no finite number after the conversion
+ */
+export function rawOf(conversion: Conversion, value: Value): Value | undefined {
+  const { scale, offset } = conversion;
+  if (typeof value === 'boolean' || typeof value === 'string' || (scale === 1 && offset === 0)) return value;
+  const raw = (Number(value) - offset) / scale;
+  return Number.isFinite(raw) ? raw : undefined;
+}

@@ -65,13 +65,43 @@ describe('reading', () => {
     expect(await run(driver.read([tag(1, 'holding:5')], signal))).toMatchObject([{ ok: false, why: 'garbled' }]);
   });
 
-  it('finds the registers that exist, by asking the others for themselves', async () => {
-    const { driver, tag, run } = await bench({ endOfMap: 12 });
-    const tags = [tag(1, 'holding:10'), tag(1, 'holding:11'), tag(1, 'holding:13')];
-    for (let scan = 0; scan < 6; scan++) await run(driver.read(tags, signal));
-    const results = await run(driver.read(tags, signal));
-    expect(results.map((result) => (result.ok ? 'good' : result.why))).toEqual(['good', 'good', 'illegal-address']);
+  it('one missing register costs no neighbour a value, from the first scan on', async () => {
+    const { bus, driver, tag, run } = await bench({ missing: [37] });
+    const tags = Array.from({ length: 100 }, (_, index) => tag(1, `holding:${index}`));
+    const quality = async () =>
+      (await run(driver.read(tags, signal))).map((result) => (result.ok ? 'good' : `${result.why}`));
+    const first = await quality();
+    expect(first.flatMap((word, index) => (word === 'good' ? [] : [`${index} ${word}`]))).toEqual([
+      '37 illegal-address',
+    ]);
+    const spent = bus.questions.length;
+    expect(spent).toBeLessThanOrEqual(17);
+    expect(await quality()).toEqual(first);
+    expect(bus.questions.length - spent, 'the hole is left out from now on').toBe(2);
     expect(JSON.parse(JSON.stringify(hasLearned(driver) && driver.learned()))).toHaveProperty('holes');
+  });
+
+  it('spends a bounded number of requests a read on a map with many holes, and goes on at the next', async () => {
+    const missing = Array.from({ length: 40 }, (_, index) => 2 * index);
+    const { bus, driver, tag, run } = await bench({ missing });
+    const tags = Array.from({ length: 80 }, (_, index) => tag(1, `holding:${index}`));
+    let good = 0;
+    for (let scan = 0; scan < 12 && good < 40; scan++) {
+      const before = bus.questions.length;
+      const results = await run(driver.read(tags, signal));
+      good = results.filter(({ ok }) => ok).length;
+      expect(bus.questions.length - before).toBeLessThanOrEqual(80 + 16);
+    }
+    expect(good).toBe(40);
+  });
+
+  it('spends no second try on a device whose last question went unanswered', async () => {
+    const { bus, driver, tag, run } = await bench();
+    const silent = [tag(4, 'holding:5')];
+    await run(driver.read(silent, signal));
+    expect(bus.questions).toHaveLength(2);
+    await run(driver.read(silent, signal));
+    expect(bus.questions).toHaveLength(3);
   });
 
   it('takes whatever was learned before, and forgets what has another form', async () => {
