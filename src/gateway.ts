@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
+import { type Driver, type DriverDeps, hasLearned, isObservable, type WriteResult } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { RulesView } from './api/rules-view.ts';
@@ -11,7 +11,8 @@ import { EXIT, Fault } from './core/errors.ts';
 import type { AlarmState, EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
-import type { Reading, TagId } from './core/reading.ts';
+import type { Reading, TagId, Value } from './core/reading.ts';
+import { createOutputDriver } from './gateway/outputs.ts';
 import { createRulesView, ruleConfigOf } from './gateway/rules.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
@@ -108,6 +109,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const event = (body: EventBody): void => {
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   };
+  const outputs = createOutputDriver({
+    ...{ clock, event, signal: stop.signal },
+    write: (tag, value, signal) => writeTag(live, pollers, tag, value, signal),
+  });
   const engine: RuleEngine = new RuleEngine({
     rules: createRuleSet(ruleConfigOf(config), states),
     clock,
@@ -115,7 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
-  const pollers = config.channels.map((channel) => {
+  const pollers: readonly Line[] = config.channels.map((channel) => {
     const scoped = log.scoped(channel.name);
     const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
     const driver = driverOf(channel, options.simulate, { clock, log: scoped, random, learned });
@@ -288,6 +293,20 @@ function createView(
     history: (query) => store.history(query),
     onReadings: (listener) => live.onReadings(listener),
   };
+}
+
+/** Writes through the channel that polls the tag. */
+function writeTag(
+  live: LiveTable,
+  lines: readonly Line[],
+  id: TagId,
+  value: Value,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const tag = live.find(id)?.tag;
+  const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag?.device));
+  if (!tag || !line) return Promise.resolve({ ok: false, kind: 'refused', why: `there is no tag ${id}` });
+  return line.poller.write(tag, value, signal);
 }
 
 function alarmCounts(engine: RuleEngine): AlarmCounts {

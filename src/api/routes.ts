@@ -2,17 +2,9 @@ import type { TagId } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
 import { jsonHistory, jsonReading, jsonTag } from './json.ts';
 import { nearest } from './nearest.ts';
+import { integer, ok, type RouteRequest } from './request.ts';
+import { RULE_ROUTES } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
-
-/** What a route gets of a request. */
-export interface RouteRequest {
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: (name: string) => string | undefined;
-  /** The parsed body; throws `Refused` when it is no JSON. */
-  readonly body: () => Promise<unknown>;
-  readonly signal: AbortSignal;
-  readonly nowMs: number;
-}
 
 /** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
 export interface Route {
@@ -22,6 +14,8 @@ export interface Route {
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly requestBody?: object;
+  /** True when it changes something: only for callers who may. */
+  readonly changes?: true;
   /** Absent for the stream and for the description itself, which the server answers. */
   readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }
@@ -98,6 +92,7 @@ export const ROUTES: readonly Route[] = [
     },
     answer: read,
   },
+  ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
 
@@ -166,10 +161,6 @@ function json(schema: object): object {
   return { 'application/json': { schema } };
 }
 
-function ok(body: unknown): Answer {
-  return { status: 200, body };
-}
-
 async function ready(view: GatewayView): Promise<Answer> {
   const { store, channels } = await view.status();
   if (store.trouble !== undefined) return failure(503, 'the store does not commit', store.trouble);
@@ -200,12 +191,4 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
     );
   const readings = await view.readNow(knownTags(view, tags), request.signal);
   return ok(readings.map(jsonReading));
-}
-
-function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
-  const text = request.query(name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
 }
