@@ -1,9 +1,9 @@
 import type { JsonHistory, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { parseDuration } from '../core/quantity.ts';
 import { splitTagId } from '../core/reading.ts';
 import { findGateway } from './client.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
+import { durationOption } from './duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
 
@@ -16,9 +16,7 @@ export async function history(
   options: CommonOptions & { readonly since: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = parseDuration(options.since);
-  if (sinceMs === undefined)
-    throw new Fault(`--since ${options.since}: not a duration. Write 30s, 5m, 2h or 7d.`, EXIT.usage);
+  const sinceMs = durationOption('since', options.since);
   const gateway = await findGateway(options, context);
   const known = await gateway.get<JsonTag[]>('/api/v1/tags');
   const names = known.map((entry) => entry.tag);

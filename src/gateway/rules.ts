@@ -1,31 +1,13 @@
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
-import type { Config, TagConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
-import type { RuleConfig } from '../rules/rule-set.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder } from '../uplink/json.ts';
-
-/** What of a configuration decides what is made of readings. */
-export function ruleConfigOf({ channels, derived, alarms, spc }: Config): RuleConfig {
-  const read = channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-  const all: readonly TagConfig[] = [...read, ...derived.map(({ tag }) => tag)];
-  const exceptional = all.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
-  return {
-    alarms,
-    spc,
-    derived: derived.map(({ tag: { tag, min, max }, expression }) => {
-      const { id, device, name } = tag;
-      return { id, device, name, expression, min, max };
-    }),
-    counters: new Set(read.filter(({ counter }) => counter).map(({ tag }) => tag.id)),
-    policies: new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }])),
-  };
-}
 
 /** What the API serves of the rules. */
 export function createRulesView(
