@@ -102,6 +102,10 @@ function readCsv(text: string, start: number, reader: Reader): void {
     const stop = text.charCodeAt(end - 1) === 13 ? end - 1 : end;
     line++;
     if (stop > from && text.charCodeAt(from) !== 35) {
+      if (line > 1 && !isQuoted && order === COLUMNS && takePlain(line, text, from, stop, reader)) {
+        from = end + 1;
+        continue;
+      }
       const cells = isQuoted ? quotedCells(line, text.slice(from, stop)) : text.slice(from, stop).split(',');
       const header = line === 1 ? headerOf(cells) : undefined;
       if (header) order = header;
@@ -113,6 +117,20 @@ function readCsv(text: string, start: number, reader: Reader): void {
     }
     from = end + 1;
   }
+}
+
+/** A line of the usual form, without making a list of its cells; false when it has another form. */
+function takePlain(line: number, text: string, from: number, stop: number, reader: Reader): boolean {
+  const first = text.indexOf(',', from);
+  const second = text.indexOf(',', first + 1);
+  if (first < 0 || second < 0 || second >= stop) return false;
+  const third = text.indexOf(',', second + 1);
+  const isLast = third < 0 || third >= stop;
+  if (!isLast && text.lastIndexOf(',', stop - 1) !== third) return false;
+  const value = text.slice(second + 1, isLast ? stop : third).trim();
+  const quality = isLast ? '' : text.slice(third + 1, stop).trim();
+  reader.take(line, text.slice(from, first).trim(), text.slice(first + 1, second).trim(), value, quality);
+  return true;
 }
 
 function takeInOrder(line: number, cells: readonly string[], reader: Reader): void {
@@ -175,10 +193,11 @@ function timeOf(line: number, text: string): number {
 }
 
 function outcomeOf(line: number, text: string, quality: string, tag: KnownTag): Outcome {
-  if (quality === 'bad' || isFailure(quality))
+  const isPlain = quality === 'good' || quality === '';
+  if (!isPlain && (quality === 'bad' || isFailure(quality)))
     return { quality: 'bad', why: isFailure(quality) ? quality : 'sensor-failure' };
   if (text === '') return { quality: 'bad', why: 'sensor-failure' };
-  const value = valueOf(line, text, tag);
+  const value = parsedValue(line, text, tag);
   if (value === undefined) return { quality: 'bad', why: 'sensor-failure' };
   if (quality === 'good') return { quality: 'good', value };
   if (quality === 'uncertain' || isDoubt(quality))
@@ -194,7 +213,7 @@ function outcomeOf(line: number, text: string, quality: string, tag: KnownTag): 
 }
 
 /** NaN and infinities are no values. */
-function valueOf(line: number, text: string, { form, device, name }: KnownTag): Value | undefined {
+function parsedValue(line: number, text: string, { form, device, name }: KnownTag): Value | undefined {
   if (form === 'text') return text;
   const truth = form === 'number' ? undefined : truthOf(text, form === 'bool');
   if (truth !== undefined) return truth;

@@ -31,9 +31,12 @@ export type Commanded = Judged & { readonly refused: string | undefined };
 
 interface Live {
   readonly rule: Rule;
+  readonly hasSeveralTags: boolean;
   state: unknown;
   /** The part of `state` that was last handed out to be committed. */
   kept: unknown;
+  /** When it waits to be called; undefined when it does not. */
+  wakeMs: number | undefined;
 }
 
 /** What the rules said so far of one input. */
@@ -68,9 +71,11 @@ export class Pipeline {
     this.derivation = derivation;
     for (const rule of rules) {
       const state = restored(rule, stored.get(rule.id));
-      const live: Live = { rule, state, kept: keptOf(rule, state) };
+      const wakeMs = Number.NEGATIVE_INFINITY;
+      const hasSeveralTags = rule.tags.length > 1;
+      const live: Live = { rule, hasSeveralTags, state, kept: keptOf(rule, state), wakeMs };
       this.byId.set(rule.id, live);
-      this.due.set(live, Number.NEGATIVE_INFINITY);
+      this.due.set(live, wakeMs);
       for (const tag of rule.tags) {
         const others = this.byTag.get(tag) ?? [];
         others.push(live);
@@ -151,20 +156,29 @@ export class Pipeline {
       const isStart = dueMs === Number.NEGATIVE_INFINITY;
       const then: Instant = isStart ? at : { monoMs: dueMs, wallMs: Math.round(at.wallMs - (at.monoMs - dueMs)) };
       const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs };
-      for (const live of this.due.takeDue(dueMs)) this.take(live, live.rule.step(live.state, tick), then, verdict);
+      for (const live of this.due.takeDue(dueMs)) {
+        live.wakeMs = undefined;
+        this.take(live, live.rule.step(live.state, tick), then, verdict);
+      }
     }
   }
 
   private judge(record: DeviceRecord, verdict: Verdict): void {
     const readings = readingsOf(record);
-    const ofSeveralTags = new Set<Live>();
+    let ofSeveralTags: Set<Live> | undefined;
     for (const reading of readings) {
-      for (const live of this.byTag.get(reading.tag) ?? []) {
-        if (live.rule.tags.length > 1) ofSeveralTags.add(live);
-        else this.step(live, reading, verdict);
+      const users = this.byTag.get(reading.tag);
+      if (!users) continue;
+      for (const live of users) {
+        if (!live.hasSeveralTags) {
+          this.step(live, reading, verdict);
+          continue;
+        }
+        ofSeveralTags ??= new Set();
+        ofSeveralTags.add(live);
       }
     }
-    for (const live of ofSeveralTags) {
+    for (const live of ofSeveralTags ?? []) {
       for (const tag of live.rule.tags) {
         for (const reading of readings) if (reading.tag === tag) this.step(live, reading, verdict);
       }
@@ -177,7 +191,12 @@ export class Pipeline {
 
   private take(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
     // A rule that asks for a time that has passed is asked again a little later, not for ever now.
-    this.due.set(live, step.wakeAtMonoMs === undefined ? undefined : Math.max(step.wakeAtMonoMs, at.monoMs + 0.001));
+    const { wakeAtMonoMs } = step;
+    const wakeMs = wakeAtMonoMs === undefined ? undefined : Math.max(wakeAtMonoMs, at.monoMs + 0.001);
+    if (wakeMs !== live.wakeMs) {
+      live.wakeMs = wakeMs;
+      this.due.set(live, wakeMs);
+    }
     for (const finding of step.findings) findings.push({ finding, at });
     if (step.state === live.state) return;
     live.state = step.state;

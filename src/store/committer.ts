@@ -134,9 +134,9 @@ class GroupCommitter implements Committer {
     if (this.isOver) return;
     for (const record of records) this.hold(record);
     for (const [key, value] of states) this.states.set(key, { value });
-    if (events.length === 0) return this.scheduleHeld();
     this.events.push(...events);
-    this.schedule(0, true);
+    if (events.length > 0) this.schedule(0, true);
+    else this.scheduleHeld();
   }
 
   acceptEvents(events: readonly GatewayEvent[]): void {

@@ -137,11 +137,16 @@ function readTag(draft: Draft, reading: Reading): void {
   const { condition } = config;
   if (now.reading && reading.monoMs <= now.reading.monoMs) return;
   const holds = judge(reading, { active: draft.kept.active, samples: now.samples, last: draft.kept.last });
+  // Written out: this runs for every reading, and a spread takes ten times as long.
   draft.now = {
-    ...now,
+    started: now.started,
     reading,
-    samples: condition.kind === 'rateAbove' ? remember(now.samples, reading, condition.perMs) : now.samples,
+    gateMonoMs: now.gateMonoMs,
+    pendingSince: now.pendingSince,
     freshMonoMs: condition.kind === 'stale' && isFresh(reading) ? reading.monoMs : now.freshMonoMs,
+    shelvedUntilMonoMs: now.shelvedUntilMonoMs,
+    samples: condition.kind === 'rateAbove' ? remember(now.samples, reading, condition.perMs) : now.samples,
+    holding: now.holding,
   };
   if (condition.kind === 'changed') {
     if (reading.quality === 'bad') return;
