@@ -101,7 +101,7 @@ export class Bench {
     const endMs = t * 1000;
     while (this.wakeMs !== undefined && this.wakeMs <= endMs) {
       this.nowMs = Math.max(this.nowMs, this.wakeMs);
-      this.took(this.nowMs / 1000, this.rule.step(this.state, { kind: 'tick', ...this.instant(this.nowMs / 1000) }));
+      this.took(this.nowMs / 1000, this.rule.step(this.state, { kind: 'tick', ...this.instantAt(this.nowMs) }));
     }
     this.nowMs = Math.max(this.nowMs, endMs);
     return this;
@@ -143,6 +143,10 @@ export class Bench {
   }
 
   private instant(t: number): { monoMs: number; wallMs: number } {
-    return { monoMs: t * 1000, wallMs: Math.round(this.wallOffsetMs + t * 1000) };
+    return this.instantAt(t * 1000);
+  }
+
+  private instantAt(monoMs: number): { monoMs: number; wallMs: number } {
+    return { monoMs, wallMs: Math.round(this.wallOffsetMs + monoMs) };
   }
 }
