@@ -110,10 +110,10 @@ function label(name: string, value: number): string {
 
 /** Numbers of the first and the last point shown, below them. */
 function footer(all: number, shown: number, width: number): string {
-  if (shown === 0) return `${' '.repeat(LABEL_COLUMNS)}+ no points yet`;
+  if (shown === 0) return `${' '.repeat(LABEL_COLUMNS)}+no points`;
   const first = String(all - shown + 1);
   const last = String(all);
   const room = Math.min(width, Math.max(shown, first.length + last.length + 1));
   const text = shown === 1 ? first : `${first}${last.padStart(room - first.length)}`;
-  return `${' '.repeat(LABEL_COLUMNS)}+${text}`;
+  return `${' '.repeat(LABEL_COLUMNS)}+${text.slice(0, width)}`;
 }

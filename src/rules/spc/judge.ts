@@ -44,6 +44,9 @@ export interface ChartState {
   readonly active: { readonly [rule in Signal]?: Side };
 }
 
+const NO_SIGNALS: ChartState['active'] = {};
+const NO_FLAGS: readonly Flag[] = [];
+
 /** A chart before its first point. */
 export const FRESH_CHART: ChartState = {
   runs: NO_RUN,
@@ -51,7 +54,7 @@ export const FRESH_CHART: ChartState = {
   last: null,
   ewma: null,
   cusum: null,
-  active: {},
+  active: NO_SIGNALS,
 };
 
 /** What judging needs of a configuration. */
@@ -65,7 +68,7 @@ type Found = Omit<Flag, 'first'>;
 
 /** A bad or missing point: every run is broken; averages and sums go on with the next point. */
 export function breakRuns(state: ChartState): ChartState {
-  return { ...state, runs: NO_RUN, spreadRuns: NO_RUN, last: null, active: {} };
+  return { ...state, runs: NO_RUN, spreadRuns: NO_RUN, last: null, active: NO_SIGNALS };
 }
 
 /** Judges one point by frozen limits. */
@@ -81,13 +84,19 @@ export function judge(
   if (design.chart === 'cusum') return judgeSums(design, lines, state, point);
   const step = stepOf(state.last, point, lines.center);
   const runs = extend(state.runs, zoneOf(point.value, lines.center, lines.sigma), step);
-  const found: Found[] = design.rules.flatMap((rule) => {
+  const found: Found[] = [];
+  for (const rule of design.rules) {
     const side = runOf(rule, runs, short);
-    return side === undefined ? [] : [{ rule, side, value: point.value, ...shownLines(lines) }];
-  });
+    if (side !== undefined) found.push({ rule, side, value: point.value, ...shownLines(lines) });
+  }
   const spread = judgeSpread(design, limits.sigma, state.spreadRuns, point);
   const next = { ...state, runs, spreadRuns: spread.runs };
-  return settle(next, point, { value: point.value, ...shownLines(lines) }, [...found, ...spread.found]);
+  return settle(
+    next,
+    point,
+    { value: point.value, ...shownLines(lines) },
+    spread.found.length === 0 ? found : [...found, ...spread.found],
+  );
 }
 
 function shownLines({ center, lcl, ucl }: Lines): { center: number; lcl: number; ucl: number } {
@@ -122,13 +131,14 @@ function judgeSpread(
   const moving = kind === 'moving-range';
   const lines = spreadLinesOf(kind, sigma, moving ? 2 : size);
   const runs = extend(before, zoneOf(spread, lines.center, lines.sigma), 0);
-  const found = SPREAD_RULES.filter(({ of, name }) => design.rules.includes(of) && (!moving || name === 'R1')).flatMap(
-    ({ of, name }) => {
-      const side = runOf(of, runs);
-      return side === undefined ? [] : [{ rule: name, side, value: spread, ...shownLines(lines) }];
-    },
-  );
-  return { runs, found: found.filter(({ rule }, index) => found.findIndex((each) => each.rule === rule) === index) };
+  const found: Found[] = [];
+  for (const { of, name } of SPREAD_RULES) {
+    if (!design.rules.includes(of) || (moving && name !== 'R1')) continue;
+    const side = runOf(of, runs);
+    if (side === undefined || found.some(({ rule }) => rule === name)) continue;
+    found.push({ rule: name, side, value: spread, ...shownLines(lines) });
+  }
+  return { runs, found };
 }
 
 /** EWMA: z = λx + (1−λ)z, its limits by its exact variance, which grows from point to point (Montgomery, section 9.2). */
@@ -169,9 +179,12 @@ function settle(
   shown: Pick<JudgedPoint, 'value' | 'center' | 'lcl' | 'ucl'>,
   found: readonly Found[],
 ): Verdict {
+  const last = { value, size };
+  if (found.length === 0)
+    return { state: { ...state, last, active: NO_SIGNALS }, judged: { ...shown, size, spread, flags: NO_FLAGS } };
   const flags = found.map((flag) => ({ ...flag, first: state.active[flag.rule] !== flag.side }));
   const active = Object.fromEntries(found.map(({ rule, side }) => [rule, side]));
-  return { state: { ...state, last: { value, size }, active }, judged: { ...shown, size, spread, flags } };
+  return { state: { ...state, last, active }, judged: { ...shown, size, spread, flags } };
 }
 
 /** Judges a whole series by frozen limits; null is a bad or missing point. */

@@ -39,10 +39,11 @@ export interface Lines {
   readonly ucl: number;
 }
 
-/** Units or readings in a full point: what limits are shown for where they vary. */
-export function fullSizeOf({ subgroup, inspected }: Pick<SpcConfig, 'subgroup' | 'inspected'>): number {
+/** Units or readings in a full point; undefined where every point may have another number, and so other limits. */
+export function fullSizeOf({ subgroup, inspected }: Pick<SpcConfig, 'subgroup' | 'inspected'>): number | undefined {
   if (inspected?.by === 'size') return inspected.size;
-  return subgroup.by === 'count' ? subgroup.size : 1;
+  if (inspected?.by === 'tag') return undefined;
+  return subgroup.by === 'count' ? subgroup.size : undefined;
 }
 
 /** How a chart measures the spread within its points. */

@@ -3,7 +3,7 @@ import { isAttributeChart, type SpcConfig } from '../../core/spc.ts';
 import { MIN_CAPABILITY_READINGS, type Sample, type Study } from './capability.ts';
 import { breakRuns, FRESH_CHART, type JudgedPoint, judge } from './judge.ts';
 import { estimate, type Limits, type NumberedSubgroup, sigmaOf, spreadKindOf } from './limits.ts';
-import { NO_TALLY, type SpcState, type Tally } from './state.ts';
+import { NO_TALLY, packed, type SpcState, type Tally, unpacked } from './state.ts';
 import { limitsEvent, noSpreadEvent, signalEvents } from './wording.ts';
 
 /** A state with the events that led to it. */
@@ -21,7 +21,8 @@ export function skipPoints(state: SpcState, count: number): SpcState {
 export function acceptPoint(config: SpcConfig, state: SpcState, subgroup: NumberedSubgroup): Progress {
   const counted = { ...state, point: subgroup.point };
   if (state.limits) return judgePoint(config, counted, state.limits, subgroup, 2);
-  const baseline = [...state.baseline, subgroup];
+  const moving = spreadKindOf(config) === 'moving-range';
+  const baseline = [...state.baseline, packed(subgroup, moving)];
   const needed = config.limits.from === 'baseline' ? config.limits.points : Number.POSITIVE_INFINITY;
   if (baseline.length < needed) return { state: { ...counted, baseline }, events: [] };
   return freeze(config, { ...counted, baseline });
@@ -32,7 +33,8 @@ export function acceptPoint(config: SpcConfig, state: SpcState, subgroup: Number
  * baseline itself by them. A baseline without spread gives no limits: it is collected again, and that is said.
  */
 export function freeze(config: SpcConfig, state: SpcState): Progress {
-  const used = state.baseline.filter(({ point }) => !state.excluded.includes(point));
+  const kept = state.baseline.filter(([point]) => !state.excluded.includes(point));
+  const used = unpacked(kept, spreadKindOf(config) === 'moving-range');
   const estimated = estimate(config, used);
   if (!estimated)
     return { state: { ...state, baseline: [], excluded: [] }, events: [noSpreadEvent(config, used.length)] };
@@ -47,15 +49,7 @@ export function freeze(config: SpcConfig, state: SpcState): Progress {
     const { point } = subgroup;
     const gap = last !== undefined && point !== last + 1;
     const before = gap ? { ...progress.state, chart: breakRuns(progress.state.chart) } : progress.state;
-    // A moving range needs the point before it, which may have been excluded since.
-    const lone = gap && spreadKindOf(config) === 'moving-range';
-    const { state: next, events } = judgePoint(
-      config,
-      before,
-      limits,
-      lone ? { ...subgroup, spread: null } : subgroup,
-      1,
-    );
+    const { state: next, events } = judgePoint(config, before, limits, subgroup, 1);
     progress = { state: next, events: [...progress.events, ...events] };
     last = point;
   }

@@ -124,7 +124,7 @@ function exclude(config: SpcConfig, state: SpcState, points: readonly number[], 
     return {
       refused: `the baseline of ${id} is still collected (${state.baseline.length} of ${config.limits.points})`,
     };
-  const known = state.baseline.map(({ point }) => point);
+  const known = state.baseline.map(([point]) => point);
   const unknown = points.filter((point) => !known.includes(point));
   if (unknown.length > 0 || points.length === 0)
     return {

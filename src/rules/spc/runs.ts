@@ -49,7 +49,11 @@ export function zoneOf(value: number, center: number, sigma: number): Zone {
 /** The state with one more point. */
 export function extend(state: RunState, zone: Zone, step: -1 | 0 | 1): RunState {
   const from = state.zones.length >= LOOK_BACK ? 1 : 0;
-  return { zones: [...state.zones.slice(from), zone], steps: [...state.steps.slice(from), step] };
+  const zones = state.zones.slice(from);
+  const steps = state.steps.slice(from);
+  zones.push(zone);
+  steps.push(step);
+  return { zones, steps };
 }
 
 /**

@@ -19,6 +19,29 @@ export interface Tally {
 /** Nothing tallied. */
 export const NO_TALLY: Tally = { readings: 0, mean: 0, squares: 0, sigmaSum: 0, sigmaCount: 0, signal: null };
 
+/** A point of the baseline, without names as it is written with every state; a moving range is made again when needed. */
+export type BaselinePoint = readonly [
+  point: number,
+  value: number,
+  size: number,
+  spread: number | null,
+  squares: number,
+];
+
+/** A point as the baseline keeps it. */
+export function packed({ point, value, size, spread, squares }: NumberedSubgroup, moving: boolean): BaselinePoint {
+  return [point, value, size, moving ? null : spread, squares];
+}
+
+/** The points of a baseline; `moving`: with the moving ranges of those that follow one another. */
+export function unpacked(baseline: readonly BaselinePoint[], moving: boolean): NumberedSubgroup[] {
+  return baseline.map(([point, value, size, spread, squares], index) => {
+    const before = baseline[index - 1];
+    const follows = moving && before !== undefined && before[0] === point - 1;
+    return { point, value, size, spread: follows ? Math.abs(value - before[1]) : spread, squares };
+  });
+}
+
 /** The state of one chart; JSON. */
 export interface SpcState {
   /** What the points are made of; another configuration starts anew. */
@@ -32,7 +55,7 @@ export interface SpcState {
   /** Null while the baseline is collected (phase I). */
   readonly limits: Limits | null;
   /** Points of the baseline, kept after it is complete so that some can be excluded. */
-  readonly baseline: readonly NumberedSubgroup[];
+  readonly baseline: readonly BaselinePoint[];
   /** Numbers of baseline points with an assigned cause. */
   readonly excluded: readonly number[];
   readonly collecting: Collecting;
@@ -61,7 +84,7 @@ export function initialState(config: SpcConfig, version = 0): SpcState {
 function givenLimits(config: SpcConfig, version: number): Limits | undefined {
   const { chart, limits } = config;
   if (limits.from === 'baseline') return undefined;
-  const sigma = limits.sigma ?? sigmaOfCount(chart, limits.center, fullSizeOf(config));
+  const sigma = limits.sigma ?? sigmaOfCount(chart, limits.center, fullSizeOf(config) ?? 1);
   return { version, source: 'given', center: limits.center, sigma, points: 0 };
 }
 
@@ -99,15 +122,7 @@ const stateSchema = z.strictObject({
     })
     .nullable(),
   baseline: z
-    .array(
-      z.strictObject({
-        point: count,
-        value: z.number(),
-        size: z.number().positive(),
-        spread: z.number().nullable(),
-        squares: z.number(),
-      }),
-    )
+    .array(z.tuple([count, z.number(), z.number().positive(), z.number().nullable(), z.number()]))
     .max(MAX_BASELINE_POINTS),
   excluded: z.array(count).max(MAX_BASELINE_POINTS),
   collecting: z.strictObject({

@@ -58,10 +58,14 @@ export function signalEvents(
     }));
 }
 
-/** New limits: part of the record, as every later judgement names their version. */
+/** New limits: part of the record, as every later judgement names their version. Null lines: they vary by point. */
 export function limitsEvent(config: SpcConfig, limits: Limits, excluded: readonly number[]): EventBody {
   const { version, center, sigma, points } = limits;
-  const { lcl, ucl } = linesOf(config.chart, limits, fullSizeOf(config));
+  const size = fullSizeOf(config);
+  const lines = size === undefined ? undefined : linesOf(config.chart, limits, size);
+  const between = lines
+    ? `${rounded(lines.lcl)} … ${rounded(center)} … ${rounded(lines.ucl)}`
+    : `centre ${rounded(center)}`;
   const without = excluded.length === 0 ? '' : ` without ${excluded.join(', ')}`;
   return {
     kind: 'audit',
@@ -71,11 +75,11 @@ export function limitsEvent(config: SpcConfig, limits: Limits, excluded: readonl
     source: limits.source,
     center,
     sigma,
-    lcl,
-    ucl,
+    lcl: lines?.lcl ?? null,
+    ucl: lines?.ucl ?? null,
     points,
     excluded,
-    message: `${config.id}: limits ${version} frozen from ${points} points${without}: ${rounded(lcl)} … ${rounded(center)} … ${rounded(ucl)}`,
+    message: `${config.id}: limits ${version} frozen from ${points} points${without}: ${between}`,
   };
 }
 
