@@ -94,6 +94,31 @@ export interface Learned {
   learned(): unknown;
 }
 
+/** What a device says of itself. */
+export interface Identification {
+  /** Whether anything answered, be it a refusal. */
+  readonly isThere: boolean;
+  /** Objects of Modbus device identification (function 43/14). */
+  readonly names: {
+    vendor?: string;
+    productCode?: string;
+    revision?: string;
+    vendorUrl?: string;
+    productName?: string;
+    modelName?: string;
+    applicationName?: string;
+  };
+  /** Data of Modbus "report server id" (function 17), whose form is the maker's own, and the words in it. */
+  readonly serverId: Uint8Array | undefined;
+  readonly serverText: string | undefined;
+}
+
+/** A driver that can ask a device who it is, without knowing anything of it and without changing anything in it. */
+export interface Identifying {
+  /** Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
+  identify(unit: number, signal: AbortSignal): Promise<Identification>;
+}
+
 /** Counters since `connect` was first called, for one device. */
 export interface DeviceStatistics {
   requests: number;
@@ -201,6 +226,11 @@ export function isEventful<A>(driver: Driver<A>): driver is Driver<A> & Eventful
 /** Whether a driver counts. */
 export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observable {
   return 'statistics' in driver;
+}
+
+/** Whether a driver can ask who is there. */
+export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
+  return 'identify' in driver;
 }
 
 /** Whether a driver learns. */

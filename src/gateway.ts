@@ -1,20 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { type Driver, type DriverDeps, hasLearned, isObservable, type WriteResult } from '../hal/driver.ts';
+import { type Driver, type DriverDeps, hasLearned, type WriteResult } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { RulesView } from './api/rules-view.ts';
-import type { AlarmCounts, ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
+import type { GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
-import { EXIT, Fault } from './core/errors.ts';
-import type { AlarmState, EventBody } from './core/event.ts';
+import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
 import type { Reading, TagId, Value } from './core/reading.ts';
+import { channelStatus, type Line } from './gateway/channel-status.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
 import { ruleConfigOf } from './gateway/rule-config.ts';
-import { createRulesView } from './gateway/rules.ts';
+import { alarmCounts, createRulesView } from './gateway/rules.ts';
+import { createWriter } from './gateway/writer.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
 import { RuleEngine } from './rules/engine.ts';
@@ -59,9 +60,6 @@ const GAPS_EVERY_MS = 5000;
 
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
-
-/** States in which an alarm tells nobody, by order or by design. */
-const SILENCED: readonly AlarmState[] = ['shelved', 'suppressed', 'out-of-service'];
 
 /** How often what drivers learned is handed to the store. */
 const LEARNED_EVERY_MS = 60_000;
@@ -185,7 +183,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal), ...rulesView },
+    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event), ...rulesView },
     failed,
     close: () => {
       closing ??= close();
@@ -233,11 +231,6 @@ function every(clock: Clock, ms: number, callback: () => void): () => void {
   return () => cancel();
 }
 
-interface Line {
-  readonly driver: Driver;
-  readonly poller: Poller;
-}
-
 function createView(
   options: GatewayOptions,
   store: Store,
@@ -246,6 +239,7 @@ function createView(
   forwarders: readonly Forwarder[],
   engine: RuleEngine,
   stopping: AbortSignal,
+  event: (body: EventBody) => void,
 ): Omit<GatewayView, keyof RulesView> {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
@@ -278,7 +272,7 @@ function createView(
         readings,
       })),
     async readNow(ids, signal) {
-      const found = ids.map((id) => live.find(id) ?? unknownTag(id));
+      const found = ids.map((id) => live.known(id));
       const both = AbortSignal.any([signal, stopping]);
       const readings = await Promise.all(
         lines.map(({ poller }) => {
@@ -291,6 +285,7 @@ function createView(
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
+    write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
     onReadings: (listener) => live.onReadings(listener),
   };
@@ -308,54 +303,4 @@ function writeTag(
   const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag?.device));
   if (!tag || !line) return Promise.resolve({ ok: false, kind: 'refused', why: `there is no tag ${id}` });
   return line.poller.write(tag, value, signal);
-}
-
-function alarmCounts(engine: RuleEngine): AlarmCounts {
-  const { alarms, floodSinceMs } = engine.alarms();
-  const silent = alarms.filter(({ state }) => SILENCED.includes(state)).length;
-  const normal = alarms.filter(({ state }) => state === 'normal').length;
-  return {
-    configured: alarms.length,
-    standing: alarms.length - normal - silent,
-    unacked: alarms.filter(({ state }) => state.endsWith('unacked')).length,
-    silenced: silent,
-    flood: floodSinceMs !== undefined,
-  };
-}
-
-function unknownTag(id: TagId): never {
-  throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
-}
-
-function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
-  const { channel, state, counts } = poller;
-  const line = isObservable(driver) ? driver.statistics() : undefined;
-  return {
-    name: channel.name,
-    driver: channel.driver.type,
-    simulated: simulate || channel.driver.simulated,
-    state: state.state,
-    reason: state.state === 'waiting' ? state.reason : undefined,
-    sinceMs: state.sinceMs,
-    scans: counts.scans,
-    skipped: counts.skipped,
-    utilisation: line?.utilisation,
-    devices: channel.devices.map(({ name, tags }): DeviceStatus => {
-      const health = poller.health(name);
-      const counters = line?.devices[name];
-      return {
-        name,
-        state: state.state === 'connected' ? health.state : 'waiting',
-        reason: health.state === 'offline' ? 'no answer' : undefined,
-        tags: tags.length,
-        ...live.counts(name),
-        requests: counters?.requests,
-        timeouts: counters?.timeouts,
-        garbled: counters?.garbled,
-        exceptions: counters && Object.values(counters.exceptions).reduce((sum, count) => sum + count, 0),
-        responseMsP50: counters?.responseMs?.p50,
-        responseMsP95: counters?.responseMs?.p95,
-      };
-    }),
-  };
 }

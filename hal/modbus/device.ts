@@ -34,6 +34,11 @@ export interface Asking {
   readonly clock: Clock;
   /** Tries after the first, for timeouts and damaged answers. */
   readonly retries: number;
+  /**
+   * Who was asked last and did not answer. When one after the other falls silent, second tries would only keep the
+   * living ones waiting: they are left to the next scan.
+   */
+  readonly lastAsked: { silent: DeviceState | undefined };
 }
 
 /**
@@ -52,7 +57,9 @@ export async function askDevice(
   const attemptOf = {};
   let firstSentMs: number | undefined;
   let rests = 0;
-  const mostRetries = device.isSilent ? 0 : asking.retries;
+  const { lastAsked } = asking;
+  const isSpreading = lastAsked.silent !== undefined && lastAsked.silent !== device;
+  const mostRetries = device.isSilent || isSpreading ? 0 : asking.retries;
   for (let retries = 0; ; ) {
     const startedMs = asking.clock.monoMs();
     const ask = { question, timeoutMs: timeoutMsOf(device), counters: device.counters, attemptOf };
@@ -60,10 +67,12 @@ export async function askDevice(
     switch (outcome.kind) {
       case 'answer':
         device.isSilent = false;
+        lastAsked.silent = undefined;
         device.times = answered(device.times, outcome.thoughtMs);
         return firstSentMs === undefined ? outcome : { ...outcome, sentMs: firstSentMs };
       case 'exception':
         device.isSilent = false;
+        lastAsked.silent = undefined;
         if (!isBusy(outcome.code) || rests >= BUSY_RESTS_MS.length) return outcome;
         await asking.clock.sleep(BUSY_RESTS_MS[rests++]!, signal);
         break;
@@ -72,6 +81,7 @@ export async function askDevice(
         if (outcome.kind === 'timeout') device.times = timedOut(device.times);
         if (retries++ >= mostRetries || signal.aborted) {
           device.isSilent = outcome.kind === 'timeout';
+          lastAsked.silent = device.isSilent ? device : undefined;
           return outcome;
         }
         firstSentMs ??= startedMs;

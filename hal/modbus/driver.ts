@@ -3,6 +3,8 @@ import type { Instant, Value } from '../../src/core/reading.ts';
 import type {
   Driver,
   DriverDeps,
+  Identification,
+  Identifying,
   Learned,
   LineStatistics,
   Observable,
@@ -24,6 +26,7 @@ import {
   onSuccess,
   toStored,
 } from './holes.ts';
+import { identifyUnit } from './identify.ts';
 import type { Line } from './line.ts';
 import { type LineCost, planReads, type ReadBlock } from './plan.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
@@ -34,7 +37,7 @@ import { writeValue } from './write.ts';
 type ModbusTag = Tag<ModbusAddress>;
 
 /** A Modbus channel at work. */
-export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned {
+export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned, Identifying {
   readonly concurrency: number;
   private readonly channel: ModbusChannel;
   private readonly line: Line;
@@ -53,7 +56,7 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     this.line = line;
     this.clock = deps.clock;
     this.concurrency = line.concurrency;
-    this.asking = { line, clock: deps.clock, retries: channel.retries };
+    this.asking = { line, clock: deps.clock, retries: channel.retries, lastAsked: { silent: undefined } };
     this.cost = lineCostOf(channel);
     this.holes = fromStored(holesOf(deps.learned), deps.clock.monoMs());
     this.utilisation = new Utilisation(deps.clock.monoMs());
@@ -87,6 +90,12 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     signal.throwIfAborted();
     const device = this.deviceOf(tag);
     return unlessAborted(writeValue({ ...this.asking, device, signal }, tag.address, value), signal);
+  }
+
+  async identify(unit: number, signal: AbortSignal): Promise<Identification> {
+    signal.throwIfAborted();
+    const device = newDevice(this.channel.timeoutMs);
+    return unlessAborted(identifyUnit(this.asking, device, unit, signal), signal);
   }
 
   async close(): Promise<void> {
@@ -207,8 +216,8 @@ interface BlockReading {
   partsLeft: number;
 }
 
-/** Requests that one read may spend on the parts of refused blocks: enough to corner one register among 125. */
-const MAX_PARTS = 16;
+/** Requests that one read may spend on the parts of refused blocks: enough to corner two registers among 125. */
+const MAX_PARTS = 32;
 
 /** The result, or the signal's reason as soon as it is aborted; the line ends its transaction by itself. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -70,7 +70,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
 };
 
 /** The line of a channel; nothing is opened. */
-function lineOf(channel: ModbusChannel, clock: Clock): Line {
+export function lineOf(channel: ModbusChannel, clock: Clock): Line {
   const { pauseMs } = channel;
   const lateReplyWindowMs = lateReplyWindowMsOf(channel.timeoutMs);
   if (channel.kind === 'serial') {

@@ -1,6 +1,7 @@
-import type { TagId } from '../core/reading.ts';
+import type { TagId, Value } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonTag } from './json.ts';
+import { jsonHistory, jsonReading, jsonTag, jsonValue } from './json.ts';
+import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
 import { integer, ok, type RouteRequest } from './request.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
@@ -33,6 +34,16 @@ const DEFAULT_HISTORY_MS = 3_600_000;
 export const ROUTES: readonly Route[] = [
   { method: 'get', path: '/healthz', summary: 'The process answers.', answer: () => ok({ ok: true }) },
   { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', answer: ready },
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics for Prometheus.',
+    answer: async (view) => ({
+      status: 200,
+      body: metricsText(await view.status()),
+      textType: 'text/plain; version=0.0.4; charset=utf-8',
+    }),
+  },
   {
     method: 'get',
     path: '/api/v1/status',
@@ -91,6 +102,24 @@ export const ROUTES: readonly Route[] = [
       properties: { tags: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_READ_TAGS } },
     },
     answer: read,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/write',
+    summary: 'Writes a tag within the limits of the configuration, and reads it back.',
+    requestBody: {
+      type: 'object',
+      required: ['tag', 'value'],
+      properties: {
+        tag: { type: 'string' },
+        value: {
+          type: ['number', 'boolean', 'string'],
+          description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
+        },
+      },
+    },
+    changes: true,
+    answer: write,
   },
   ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
@@ -191,4 +220,23 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
     );
   const readings = await view.readNow(knownTags(view, tags), request.signal);
   return ok(readings.map(jsonReading));
+}
+
+async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = (await request.body()) as { tag?: unknown; value?: unknown } | null;
+  const { tag, value } = body ?? {};
+  const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
+  if (typeof tag !== 'string' || !isValue)
+    throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
+  knownTags(view, [tag]);
+  const result = await view.write(tag, givenValue(value), request.signal);
+  return ok(
+    result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
+  );
+}
+
+/** A whole number that no double can hold comes as text. */
+function givenValue(value: number | boolean | string): Value {
+  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
+  return isLarge ? BigInt(value) : value;
 }

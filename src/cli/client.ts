@@ -79,6 +79,16 @@ export async function findGateway(options: CommonOptions, context: CliContext): 
   throw noGateway(besideStore ?? SERVICE_SOCKET);
 }
 
+/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
+export async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
+  try {
+    return await findGateway(options, context);
+  } catch (error) {
+    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return undefined;
+    throw error;
+  }
+}
+
 async function answering(socketPath: string, context: CliContext): Promise<GatewayClient> {
   const client = createClient(socketPath, context);
   await client.get('/healthz');

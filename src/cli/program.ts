@@ -113,6 +113,17 @@ function addReadingCommands(program: Command, context: CliContext, report: Repor
       const { read } = await import('./read.ts');
       report(await read(tags, optionsOf(command), context));
     });
+  add(program, 'write', 'write a writable tag and read it back, through the gateway if it runs, else directly', [
+    'millgate write press-1/setpoint 75',
+    'millgate write door/lamp on',
+  ])
+    .argument('<TAG>', 'DEVICE/TAG')
+    .argument('<VALUE>', 'a number in engineering units, on, off, true, false, or a text')
+    .option('--text', 'the value is a text, whatever it looks like')
+    .action(async (tag: string, value: string, _options, command: Command) => {
+      const { write } = await import('./write.ts');
+      report(await write(tag, value, optionsOf(command), context));
+    });
   add(program, 'watch', 'live table of readings; piped or with --json, one line a reading', [
     'millgate watch',
     "millgate watch 'press-1/*' door/open",

@@ -1,6 +1,6 @@
 import type { JsonReading, JsonTag } from '../api/json.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { findGateway, type GatewayClient } from './client.ts';
+import { EXIT, type ExitCode } from '../core/errors.ts';
+import { type GatewayClient, runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
 import { readDirectly } from './direct.ts';
@@ -29,16 +29,6 @@ export async function read(
   const bad = readings.filter(({ quality }) => quality === 'bad');
   if (bad.length === 0) return EXIT.ok;
   return bad.some(({ why }) => NOT_REACHED.has(why ?? '')) ? EXIT.unavailable : EXIT.failed;
-}
-
-/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
-async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
-  try {
-    return await findGateway(options, context);
-  } catch (error) {
-    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return undefined;
-    throw error;
-  }
 }
 
 async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Read[]> {

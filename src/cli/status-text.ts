@@ -11,6 +11,9 @@ const LABEL_WIDTH = 9;
 /** Losses that are listed; `status --json` has them all. */
 const SHOWN_LOSSES = 5;
 
+/** Bytes that came uncalled: fewer than this are the stray ones of any line. */
+const MANY_BYTES = 256;
+
 /** The status of a running gateway, dense and calm, at 80 columns and at other widths. */
 export function statusLines(status: GatewayStatus, context: CliContext): string[] {
   return [
@@ -42,9 +45,9 @@ function channelLines({ channels, nowMs }: GatewayStatus, context: CliContext): 
   const notes: string[][] = [];
   for (const channel of channels) {
     rows.push(channelRow(channel, nowMs, context));
-    notes.push(reasonLines(channel.reason, context));
+    notes.push([...reasonLines(channel.reason, context), ...warningLines(channel, context)]);
     for (const device of channel.devices) {
-      rows.push(deviceRow(device, context));
+      rows.push(deviceRow(device, channel, context));
       notes.push(reasonLines(device.reason, context));
     }
   }
@@ -77,7 +80,7 @@ function channelRow(channel: ChannelStatus, nowMs: number, { colors }: CliContex
   ];
 }
 
-function deviceRow(device: DeviceStatus, { colors }: CliContext): Cell[] {
+function deviceRow(device: DeviceStatus, channel: ChannelStatus, { colors }: CliContext): Cell[] {
   const errors = (device.timeouts ?? 0) + (device.garbled ?? 0) + (device.exceptions ?? 0);
   const parts = [
     [device.good, 'good'],
@@ -90,10 +93,33 @@ function deviceRow(device: DeviceStatus, { colors }: CliContext): Cell[] {
     { text: device.state, paint: (text) => byState(colors, text) },
     '',
     tags.length > 0 ? tags.join(', ') : `${device.tags} tags`,
-    '',
+    lineShare(device, channel),
     device.requests === undefined ? '' : count(errors, colors.yellow),
     device.responseMsP95 === undefined ? '' : `${Math.round(device.responseMsP95)}ms`,
   ];
+}
+
+/** The part of the line's use that is spent on a device. */
+function lineShare(device: DeviceStatus, { busyMs, utilisation }: ChannelStatus): string {
+  if (device.busyMs === undefined || utilisation === undefined || !busyMs) return '';
+  return formatShare((utilisation * device.busyMs) / busyMs);
+}
+
+/** What the counters of a line say that a technician should know. */
+function warningLines(channel: ChannelStatus, { colors, columns }: CliContext): string[] {
+  const { plannedUtilisation, echoes = 0, unsolicitedBytes = 0 } = channel;
+  const warnings = [
+    ...(plannedUtilisation > 1
+      ? [`the periods ask for ${formatShare(plannedUtilisation)} of the line's time, so scans are skipped; see check`]
+      : []),
+    ...(echoes > 0 ? ['the adapter echoes what is sent; switch its echo off if it can'] : []),
+    ...(unsolicitedBytes > MANY_BYTES
+      ? [`${formatCount(unsolicitedBytes)} bytes came uncalled: another master on the line, noise, or late replies`]
+      : []),
+  ];
+  return warnings
+    .flatMap((text) => wrapText(text, Math.max(20, columns() - 4)))
+    .map((line) => `    ${colors.yellow(line)}`);
 }
 
 function storeLines(store: StoreStatus, nowMs: number, context: CliContext): string[] {

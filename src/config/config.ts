@@ -109,6 +109,11 @@ export interface DerivedConfig {
   readonly expression: Expression;
 }
 
+/** Whether anything may be written to a device. */
+export interface CommandsConfig {
+  readonly enabled: boolean;
+}
+
 /** A whole file, checked. */
 export interface Config {
   /** The file it came from, absolute. */
@@ -125,6 +130,7 @@ export interface Config {
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;
+  readonly commands: CommandsConfig;
 }
 
 /** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. Lines and columns count from 1. */

@@ -109,6 +109,11 @@ export function forecast(config: Config): Forecast {
   };
 }
 
+/** Share of the line's time that the periods of a channel ask for; above 1 they cannot be kept. */
+export function plannedUtilisation(channel: ChannelConfig): number {
+  return forecastChannel(channel).utilisation;
+}
+
 function forecastChannel(channel: ChannelConfig): ChannelForecast {
   const tags = channel.devices.flatMap((device) => device.tags);
   const classes = new Map<number, TagConfig[]>();

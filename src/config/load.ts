@@ -7,7 +7,7 @@ import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { checkFormulas, type Formula } from './derived.ts';
 import { checkDevices } from './devices.ts';
 import { diskFiles, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
-import { checkApi, checkGateway, checkStore } from './gateway.ts';
+import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
 import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
@@ -90,6 +90,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), report),
+    commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }
 

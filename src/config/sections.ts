@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { apiShape, gatewayShape, storeShape } from './shapes.ts';
+import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
 /** One key of the top level. A section without a schema is part of the format but not of this version. */
 export interface Section {
@@ -35,5 +35,9 @@ export const SECTIONS: readonly Section[] = [
   },
   { name: 'uplinks', description: 'Where readings are sent, by name.', form: { kind: 'named' } },
   { name: 'api', description: 'The local API and page.', form: { kind: 'shape', schema: z.strictObject(apiShape) } },
-  { name: 'commands', description: 'Remote writes.', form: { kind: 'none' } },
+  {
+    name: 'commands',
+    description: 'Writing to devices.',
+    form: { kind: 'shape', schema: z.strictObject(commandsShape) },
+  },
 ];

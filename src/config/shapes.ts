@@ -77,6 +77,14 @@ export const apiShape = {
     .default(false),
 };
 
+/** `commands:` */
+export const commandsShape = {
+  enabled: z
+    .boolean()
+    .meta({ description: 'Whether tags that are writable may be written. Default: false.' })
+    .default(false),
+};
+
 /** Keys every channel has; the driver adds its own. */
 export const channelShape = {
   description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),

@@ -36,6 +36,8 @@ interface TagChecks extends TagContext {
   readonly schema: z.ZodObject;
   /** Keys that belong to the driver. */
   readonly ownKeys: readonly string[];
+  /** The driver's keys of every tag of the device that are good, for options that name another tag. */
+  readonly siblings: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** The common keys of a tag, parsed. */
@@ -59,11 +61,9 @@ const COMMON_KEYS = Object.keys(tagShape);
 export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   const { driver, drivers } = context;
   const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
-  const checks: TagChecks = {
-    ...context,
-    schema: z.strictObject({ ...tagShape, ...own }),
-    ownKeys: Object.keys(own),
-  };
+  const schema = z.strictObject({ ...tagShape, ...own });
+  const ownKeys = Object.keys(own);
+  const checks: TagChecks = { ...context, schema, ownKeys, siblings: siblingsOf(tags, schema, ownKeys) };
   const good: TagConfig[] = [];
   const byAddress = new Map<string, Entry>();
   for (const [name, entry] of tags.entries) {
@@ -81,8 +81,13 @@ export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   return good;
 }
 
+function siblingsOf(tags: MapNode, schema: z.ZodObject, ownKeys: readonly string[]): TagChecks['siblings'] {
+  const maps = [...tags.entries].filter(([, { node }]) => node.kind === 'map');
+  return Object.fromEntries(maps.map(([name, entry]) => [name, pick(salvageKeys(schema, entry), ownKeys)]));
+}
+
 function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {
-  const { driver, channel, deviceOptions, report, schema, ownKeys } = context;
+  const { driver, channel, deviceOptions, report, schema, ownKeys, siblings } = context;
   const entry = quoteAddress(written, report);
   const all = validateKeys(schema, entry, report, (key, path) =>
     path.length === 0 ? context.foreignKey(key) : undefined,
@@ -93,7 +98,8 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const own = pick(values, ownKeys);
   if (!driver || !channel || !hasWhatItNeeds(own, driver)) return undefined;
   const id = `${context.device}/${name}`;
-  const address = driver.checkTag({ id, device: context.device, name, options: own, deviceOptions }, channel.options);
+  const source = { id, device: context.device, name, options: own, deviceOptions, siblings };
+  const address = driver.checkTag(source, channel.options);
   if (!address.ok) {
     // What the device lacks was said of the device; of a broken tag only what is not a consequence is said.
     const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape, key) && !ownKeys.includes(key);

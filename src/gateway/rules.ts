@@ -1,7 +1,9 @@
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
+import type { AlarmCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import type { AlarmState } from '../core/event.ts';
 import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
@@ -112,4 +114,21 @@ function capabilityView(capability: Capability): CapabilityView {
     typeof index === 'object' ? [[name, index] as const] : [],
   );
   return { status: capability.status, reasons, indices: Object.fromEntries(indices) };
+}
+
+/** States in which an alarm tells nobody, by order or by design. */
+const SILENCED: readonly AlarmState[] = ['shelved', 'suppressed', 'out-of-service'];
+
+/** How many alarms stand how. */
+export function alarmCounts(engine: RuleEngine): AlarmCounts {
+  const { alarms, floodSinceMs } = engine.alarms();
+  const silent = alarms.filter(({ state }) => SILENCED.includes(state)).length;
+  const normal = alarms.filter(({ state }) => state === 'normal').length;
+  return {
+    configured: alarms.length,
+    standing: alarms.length - normal - silent,
+    unacked: alarms.filter(({ state }) => state.endsWith('unacked')).length,
+    silenced: silent,
+    flood: floodSinceMs !== undefined,
+  };
 }

@@ -1,4 +1,5 @@
 import type { Config, TagConfig } from '../config/config.ts';
+import { EXIT, Fault } from '../core/errors.ts';
 import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 
 /** The last reading of a tag and how many there were. */
@@ -69,6 +70,13 @@ export class LiveTable {
       const { name: _, ...outcome } = last.field;
       return { config, last: { tag: config.tag.id, ...last.at, ...outcome }, readings };
     });
+  }
+
+  /** The configuration of a tag; throws `Fault` when there is none of that name. */
+  known(id: TagId): TagConfig {
+    const config = this.find(id);
+    if (config) return config;
+    throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
   }
 
   /** The configuration of a tag; undefined when there is none of that name. */

@@ -18,7 +18,7 @@ import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/readi
 import { readingsOf } from '../core/reading.ts';
 import type { Health } from './health.ts';
 import { endOf, firstFailure } from './job-end.ts';
-import { outcomeOf, rawOf } from './outcome.ts';
+import { rawOf, writtenIn } from './outcome.ts';
 import { recordsOf } from './records.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
@@ -138,10 +138,7 @@ export class Poller {
     const raw = rawOf(config, value);
     if (raw === undefined) return refused(`${value} cannot be written with scale ${config.scale}`);
     const result = await this.urgently((stop) => driver.write(tag, raw, stop), signal);
-    if (!result.ok || result.readBack === undefined) return result;
-    const at = instantOf(this.deps.clock);
-    const outcome = outcomeOf(config, { at, ok: true, value: result.readBack });
-    return { ok: true, readBack: outcome.quality === 'bad' ? undefined : outcome.value };
+    return writtenIn(config, result, instantOf(this.deps.clock));
   }
 
   private async urgently<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {

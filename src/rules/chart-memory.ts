@@ -1,7 +1,7 @@
 import type { SpcConfig } from '../core/spc.ts';
 import { type JudgedPoint, judgeSeries } from './spc/judge.ts';
-import { fullSizeOf, type Limits, linesOf } from './spc/limits.ts';
-import type { SpcState } from './spc/state.ts';
+import { fullSizeOf, type Limits, linesOf, spreadKindOf } from './spc/limits.ts';
+import { type SpcState, unpacked } from './spc/state.ts';
 
 /** How many points of a chart are kept to be drawn: more than a terminal is wide. */
 const KEPT_POINTS = 250;
@@ -50,7 +50,8 @@ export class ChartMemory {
 
   /** The baseline judged by the limits in force, with the points after it that are still known. */
   private redraw(state: SpcState): void {
-    const { limits, baseline } = state;
+    const { limits } = state;
+    const baseline = unpacked(state.baseline, spreadKindOf(this.config) === 'moving-range');
     const last = baseline.at(-1)?.point ?? 0;
     const later = this.points.filter(({ point }) => point > last);
     const drawn: ChartPoint[] = [];
@@ -70,8 +71,8 @@ function shown(point: number, { value, center, lcl, ucl, flags }: JudgedPoint): 
 
 function newest(config: SpcConfig, { point, limits, chart, baseline }: SpcState): ChartPoint {
   if (!limits) {
-    const own = baseline.at(-1);
-    return { point, value: own?.point === point ? own.value : null, rules: [] };
+    const [own, value] = baseline.at(-1) ?? [];
+    return { point, value: own === point ? (value ?? null) : null, rules: [] };
   }
   if (!chart.last) return { point, value: null, rules: [] };
   const rules = Object.keys(chart.active);
@@ -97,14 +98,23 @@ function drawnValue(
   return { value: last.value, center, lcl, ucl };
 }
 
-/** The lines of a chart for a full point, for its edge; undefined while the baseline is collected. */
+/**
+ * The lines of a chart for its edge: those of a full point, or where points differ in size those of the last one.
+ * Undefined while the baseline is collected, and before a point of such a chart.
+ */
 export function edgeLines(
   config: SpcConfig,
   limits: Limits | undefined,
+  points: readonly ChartPoint[],
 ): { readonly center: number; readonly lcl: number; readonly ucl: number } | undefined {
   if (!limits) return undefined;
   if (config.chart === 'cusum') return { center: 0, lcl: -config.decision, ucl: config.decision };
-  const { center, sigma, lcl, ucl } = linesOf(config.chart, limits, fullSizeOf(config));
+  const size = fullSizeOf(config);
+  if (size === undefined) {
+    const last = points.findLast(({ lcl }) => lcl !== undefined);
+    return last && { center: last.center!, lcl: last.lcl!, ucl: last.ucl! };
+  }
+  const { center, sigma, lcl, ucl } = linesOf(config.chart, limits, size);
   if (config.chart !== 'ewma') return { center, lcl, ucl };
   const reach = config.width * sigma * Math.sqrt(config.lambda / (2 - config.lambda));
   return { center, lcl: center - reach, ucl: center + reach };

@@ -161,7 +161,7 @@ export class RuleEngine {
     const { config, key, rule } = chart;
     const status = rule.status(pipeline.stateOf(key) as SpcState, true);
     const points = this.memories.get(key)!.all();
-    return { tag: config.tag, chart: config.chart, status, lines: edgeLines(config, status.limits), points };
+    return { tag: config.tag, chart: config.chart, status, lines: edgeLines(config, status.limits, points), points };
   }
 
   /** Names of the charts. */

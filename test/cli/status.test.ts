@@ -26,8 +26,8 @@ readings 812/s
 
 channel    state      for  driver / tags  line  skipped / errors   p95
 line-a     connected   1h  modbus-rtu     34 %                 3
-  press-1  online          4 good                              0  12ms
-  press-2  offline         4 bad                              30  30ms
+  press-1  online          4 good         11 %                 0  12ms
+  press-2  offline         4 bad           0 %                30  30ms
     no answer since 05:58. Check power and unit id 4.
 
 store    1.2 GB of 2 GB (60 %), records 1–188,200

@@ -1,7 +1,7 @@
 import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
-import type { GatewayStatus, GatewayView, TagView } from '../../src/api/view.ts';
+import type { GatewayStatus, GatewayView, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
-import type { Reading, TagId } from '../../src/core/reading.ts';
+import type { Reading, TagId, Value } from '../../src/core/reading.ts';
 import type { HistoryPage, HistoryQuery } from '../../src/store/store.ts';
 
 /** 2025-11-24 06:00:00 UTC, when the readings below were made. */
@@ -44,6 +44,7 @@ export const STATUS: GatewayStatus = {
       scans: 4500,
       skipped: 3,
       utilisation: 0.34,
+      ...{ plannedUtilisation: 0.3, busyMs: 90_000, reconnects: 1, unsolicitedBytes: 12, echoes: 0 },
       devices: [
         device('press-1', 'online', undefined, 1200, 12),
         device('press-2', 'offline', 'no answer since 05:58. Check power and unit id 4.', 30, 30),
@@ -95,8 +96,9 @@ export const STATUS: GatewayStatus = {
 function device(name: string, state: 'online' | 'offline', reason: string | undefined, requests: number, p95: number) {
   const isOnline = state === 'online';
   const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
-  const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, exceptions: 0 };
-  return { name, state, reason, ...counts, requests, ...errors, responseMsP50: p95, responseMsP95: p95 };
+  const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, lateReplies: 0, exceptions: 0, exceptionCodes: { 2: 0 } };
+  const times = { responseMsP50: p95, responseMsP95: p95, responseMsMax: p95, timeoutMs: 300, busyMs: requests * 25 };
+  return { name, state, reason, ...counts, requests, ...errors, ...times };
 }
 
 /** A gateway view whose readings the test makes. */
@@ -105,8 +107,8 @@ export interface FakeGateway extends GatewayView, FakeOrders {
   make(readings: readonly Reading[]): void;
   /** How many follow. */
   followers(): number;
-  /** What was asked of `history` and `readNow`. */
-  readonly asked: { history: HistoryQuery[]; read: (readonly TagId[])[] };
+  /** What was asked of `history`, `readNow` and `write`. */
+  readonly asked: { history: HistoryQuery[]; read: (readonly TagId[])[]; write: [TagId, Value][] };
 }
 
 /** The one alarm that stands. */
@@ -181,7 +183,7 @@ function fakeRules(): RulesView & FakeOrders {
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], read: [] };
+  const asked: FakeGateway['asked'] = { history: [], read: [], write: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -189,6 +191,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     async readNow(tags) {
       asked.read.push(tags);
       return TAGS.filter(({ tag: id }) => tags.includes(id)).map(({ last }) => last!);
+    },
+    async write(tag, value): Promise<WriteAnswer> {
+      asked.write.push([tag, value]);
+      if (tag === 'press-1/oil-temp') return { ok: true, tag, readBack: value };
+      return { ok: false, tag, kind: 'refused', why: `${tag} is not writable` };
     },
     async history(query): Promise<HistoryPage> {
       asked.history.push(query);

@@ -14,6 +14,10 @@ const record = (second: number, ...fields: Field[]): DeviceRecord => {
 const pipelineOf = (alarms: readonly AlarmConfig[], stored: ReadonlyMap<string, string> = new Map()) =>
   new Pipeline(alarmRules(alarms), new ReportFilter(new Map()), stored);
 
+/** States as the store gives them back. */
+const texts = (states: ReadonlyMap<string, unknown>) =>
+  new Map([...states].map(([key, state]) => [key, JSON.stringify(state)]));
+
 /** `id change` of events and `tag=value` of outputs. */
 function told({ findings }: Judged): string[] {
   return findings.map(({ finding }) => {
@@ -32,6 +36,13 @@ describe('the pipeline', () => {
     expect(pipeline.nextWakeMs()).toBe(6000);
     expect(told(pipeline.tick(at(6), true))).toEqual(['oil-hot raised']);
     expect(pipeline.nextWakeMs()).toBe(10_000);
+  });
+
+  it('dates what a timer does by when it fell due, also when a reading is what notices', () => {
+    const pipeline = pipelineOf([alarm({ onDelayMs: 5000 })]);
+    pipeline.accept(record(1, good('oil-temp', 81)));
+    const { findings } = pipeline.accept(record(60, good('oil-temp', 70)));
+    expect(findings.map(({ at: { monoMs } }) => monoMs)).toEqual([6000, 60_000]);
   });
 
   it('lets a gate in the same record close before the value behind it is judged', () => {
@@ -68,7 +79,7 @@ describe('the pipeline', () => {
 
   it('commits the states that changed, and goes on from them without a second occurrence', () => {
     const before = pipelineOf([alarm()]).accept(record(1, good('oil-temp', 81)));
-    const after = pipelineOf([alarm()], before.states);
+    const after = pipelineOf([alarm()], texts(before.states));
     expect(told(after.tick(at(0), true))).toEqual([]);
     const judged = after.accept(record(1, good('oil-temp', 82)));
     expect([told(judged), judged.states.size]).toEqual([[], 0]);
