@@ -143,7 +143,7 @@ function takeInOrder(line: number, cells: readonly string[], reader: Reader): vo
 function headerOf(cells: readonly string[]): readonly ColumnName[] | undefined {
   const names = cells.map((cell) => cell.trim().toLowerCase());
   if (!names.includes('tag') || !names.includes('t')) return undefined;
-  if (names.every((name, index) => name === COLUMNS[index])) return COLUMNS;
+  if (names.length >= 3 && names.every((name, index) => name === COLUMNS[index])) return COLUMNS;
   const missing = (['t', 'tag', 'value'] as const).filter((name) => !names.includes(name));
   if (missing.length > 0) throw new BrokenFile(1, `names no column ${missing.join(', ')}`);
   return names as ColumnName[];

@@ -46,7 +46,22 @@ describe('the command line', () => {
       invocation: 'millgate',
     };
     const names = commandTree(context, () => {}).commands.map((command) => command.name());
-    expect(names).toEqual(['run', 'demo', 'read', 'write', 'watch', 'history', 'alarms', 'events', 'spc', 'backtest', 'check', 'status', 'schema', 'version']);
+    expect(names).toEqual([
+      'run',
+      'demo',
+      'read',
+      'write',
+      'watch',
+      'history',
+      'alarms',
+      'events',
+      'spc',
+      'backtest',
+      'check',
+      'status',
+      'schema',
+      'version',
+    ]);
     for (const name of names) {
       const run = millgate([name, '--help']);
       expect(await run.exitCode).toBe(EXIT.ok);
