@@ -167,7 +167,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
   for (const part of [...polling, ...forwarding]) part.catch(fail);
 
-  const rulesView = createRulesView(engine, store, config, clock, (tag) => live.find(tag)?.unit);
+  const rulesView = createRulesView(
+    engine,
+    store,
+    config,
+    clock,
+    (tag) => live.find(tag)?.unit,
+    () => committer.flush(),
+  );
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();

@@ -81,7 +81,7 @@ async function order(word: AlarmOrder['do'], view: GatewayView, request: RouteRe
   const body = asObject(await request.body());
   const id = request.params.id!;
   const before = knownAlarm(view, id);
-  view.orderAlarm(before, orderOf(word, body), ordererOf(body));
+  await view.orderAlarm(before, orderOf(word, body), ordererOf(body));
   return ok(view.alarms().alarms.find((alarm) => alarm.id === before));
 }
 
@@ -130,7 +130,7 @@ function chart(view: GatewayView, request: RouteRequest): ChartView {
 async function rebase(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const orderer = ordererOf(asObject(await request.body()));
   const { id } = chart(view, request);
-  view.rebaseChart(id, orderer);
+  await view.rebaseChart(id, orderer);
   return ok(chart(view, request));
 }
 

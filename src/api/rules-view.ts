@@ -112,13 +112,13 @@ export interface CapabilityView {
   readonly indices: Readonly<Record<string, IndexView>>;
 }
 
-/** What of the rules the API serves; orders throw a `Fault` that says why they are refused. */
+/** What of the rules the API serves. Orders are on the disk when they resolve; they reject with a `Fault` that says why they are refused. */
 export interface RulesView {
   alarms(): AlarmsView;
-  orderAlarm(id: string, order: AlarmOrder, orderer: Orderer): void;
+  orderAlarm(id: string, order: AlarmOrder, orderer: Orderer): Promise<void>;
   events(query: EventQuery): Promise<EventsPage>;
   /** Undefined when there is no chart of this name. `size`: draw it too, in characters. */
   chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;
   charts(): readonly string[];
-  rebaseChart(name: string, orderer: Orderer): void;
+  rebaseChart(name: string, orderer: Orderer): Promise<void>;
 }

@@ -11,17 +11,22 @@ import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder } from '../uplink/json.ts';
 
-/** What the API serves of the rules. */
+/**
+ * What the API serves of the rules.
+ *
+ * @param durable resolves when everything that was ordered so far is on the disk
+ */
 export function createRulesView(
   engine: RuleEngine,
   store: Store,
   config: Config,
   clock: Clock,
   unitOf: (tag: TagId) => string | undefined,
+  durable: () => Promise<void>,
 ): RulesView {
   const encoder = createJsonEncoder({ gateway: config.gateway.id, config: config.hash });
-  const refuse = (why: string | undefined): void => {
-    if (why === undefined) return;
+  const settled = async (why: string | undefined): Promise<void> => {
+    if (why === undefined) return durable();
     throw new Fault(`${why.replace(/[.]$/, '')}.`, EXIT.failed);
   };
   return {
@@ -29,7 +34,7 @@ export function createRulesView(
       const { alarms, floodSinceMs } = engine.alarms();
       return { alarms, floodForMs: floodSinceMs === undefined ? undefined : clock.monoMs() - floodSinceMs };
     },
-    orderAlarm: (id, order, orderer) => refuse(engine.order(id, order, orderer)),
+    orderAlarm: (id, order, orderer) => settled(engine.order(id, order, orderer)),
     events: async (query) => {
       const page = await journal(store, query);
       const events = page.events.map((event, index) => {
@@ -43,7 +48,7 @@ export function createRulesView(
       return chart && chartView(chart, unitOf(chart.tag), size);
     },
     charts: () => engine.chartNames(),
-    rebaseChart: (name, orderer) => refuse(engine.rebase(name, orderer)),
+    rebaseChart: (name, orderer) => settled(engine.rebase(name, orderer)),
   };
 }
 

@@ -164,7 +164,7 @@ function fakeRules(): RulesView & FakeOrders {
   return {
     orders,
     alarms: () => ({ alarms: [OIL_HOT, QUIET], floodForMs: undefined }),
-    orderAlarm(id, order, orderer) {
+    async orderAlarm(id, order, orderer) {
       if (order.do === 'reset') throw new Fault(`${id} is still active: mend the cause first, then reset it.`);
       orders.push({ id, order, orderer });
     },
@@ -176,7 +176,7 @@ function fakeRules(): RulesView & FakeOrders {
     }),
     chart: (name) => (name === 'shaft' ? SHAFT : undefined),
     charts: () => ['shaft'],
-    rebaseChart: (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
+    rebaseChart: async (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
   };
 }
 
