@@ -281,14 +281,18 @@ function createView(
     async readNow(ids, signal) {
       const found = ids.map((id) => live.known(id));
       const both = AbortSignal.any([signal, stopping]);
+      const computed = new Set(config.derived.map(({ tag }) => tag.tag.id).filter((id) => ids.includes(id)));
       const readings = await Promise.all(
         lines.map(({ poller }) => {
           const tags = found
+            .filter(({ tag }) => !computed.has(tag.id))
             .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
             .map(({ tag }) => tag);
           return tags.length > 0 ? poller.readNow(tags, both) : [];
         }),
       );
+      // A computed tag is read by reading its tags: it has what it had at the last of them.
+      for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },

@@ -72,6 +72,14 @@ export class LiveTable {
     });
   }
 
+  /** The last reading of a tag as a list of one; bad, `waiting`, at `now` before the first. */
+  lastOf(id: TagId, now: Instant): Reading[] {
+    const last = this.entries.get(id)?.last;
+    if (!last) return [{ tag: id, ...now, quality: 'bad', why: 'waiting' }];
+    const { name: _, ...outcome } = last.field;
+    return [{ tag: id, ...last.at, ...outcome }];
+  }
+
   /** The configuration of a tag; throws `Fault` when there is none of that name. */
   known(id: TagId): TagConfig {
     const config = this.find(id);
