@@ -10,16 +10,51 @@ export interface FileTag {
   readonly max: number | undefined;
 }
 
-/** One reading of a file. */
-export interface FileReading {
-  readonly t: number;
+/** A tag by its parts; one object a tag. */
+export interface TagParts {
   readonly device: string;
-  readonly field: Field;
+  readonly name: string;
+}
+
+/** Readings in the order of the file. In columns: as an object each, millions of them would keep the collector busy. */
+export class ReadingColumns {
+  private readonly times: number[] = [];
+  private readonly parts: TagParts[] = [];
+  /** Good numbers; not a number where `others` has the outcome. */
+  private readonly numbers: number[] = [];
+  private readonly others = new Map<number, Outcome>();
+
+  get length(): number {
+    return this.times.length;
+  }
+
+  push(t: number, tag: TagParts, outcome: Outcome): void {
+    const isNumber = outcome.quality === 'good' && typeof outcome.value === 'number';
+    if (!isNumber) this.others.set(this.times.length, outcome);
+    this.numbers.push(isNumber ? (outcome.value as number) : Number.NaN);
+    this.times.push(t);
+    this.parts.push(tag);
+  }
+
+  /** UTC ms of a reading. */
+  timeAt(index: number): number {
+    return this.times[index]!;
+  }
+
+  tagAt(index: number): TagParts {
+    return this.parts[index]!;
+  }
+
+  fieldAt(index: number): Field {
+    const { name } = this.parts[index]!;
+    const value = this.numbers[index]!;
+    return Number.isNaN(value) ? { name, ...this.others.get(index)! } : { name, quality: 'good', value };
+  }
 }
 
 /** What a file holds. */
 export interface FileReadings {
-  readonly readings: readonly FileReading[];
+  readonly readings: ReadingColumns;
   /** Tags that are not in the configuration, with how many readings each has; they are left out. */
   readonly unknown: ReadonlyMap<TagId, number>;
   /** Tags that are. */
@@ -34,10 +69,7 @@ export class BrokenFile extends Error {
   }
 }
 
-interface KnownTag extends FileTag {
-  readonly device: string;
-  readonly name: string;
-}
+interface KnownTag extends FileTag, TagParts {}
 
 /** Columns by their names, in the order there are without a header. */
 const COLUMNS = ['t', 'tag', 'value', 'quality'] as const;
@@ -64,7 +96,7 @@ export function parseReadings(text: string, tags: ReadonlyMap<TagId, FileTag>): 
 
 /** Makes readings out of cells. */
 class Reader implements FileReadings {
-  readonly readings: FileReading[] = [];
+  readonly readings = new ReadingColumns();
   readonly unknown = new Map<TagId, number>();
   readonly known = new Set<TagId>();
   private readonly tags: ReadonlyMap<TagId, KnownTag>;
@@ -88,7 +120,7 @@ class Reader implements FileReadings {
       this.lastText = t;
     }
     const outcome = outcomeOf(line, value, quality, known);
-    this.readings.push({ t: this.lastT, device: known.device, field: { name: known.name, ...outcome } });
+    this.readings.push(this.lastT, known, outcome);
   }
 }
 

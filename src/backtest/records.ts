@@ -1,6 +1,6 @@
 import type { DeviceRecord, Field, Instant } from '../core/reading.ts';
 import type { ArchivedBatch } from '../store/archive.ts';
-import type { FileReading } from './readings-file.ts';
+import type { ReadingColumns, TagParts } from './readings-file.ts';
 
 /** What a backtest goes through: records in the order they were judged live, and starts of the gateway between them. */
 export type Played = DeviceRecord | 'restart';
@@ -9,12 +9,14 @@ export type Played = DeviceRecord | 'restart';
  * Readings of a file as records. The readings of one tag keep the order of the file, so that late ones stay late; those
  * of different tags are put in the order of their times, so that a file may give one tag after the other.
  */
-export function* recordsOfFile(readings: readonly FileReading[]): Generator<DeviceRecord> {
+export function* recordsOfFile(readings: ReadingColumns): Generator<DeviceRecord> {
   const { order, keys } = inOrder(readings);
   const open = new Map<string, Field[]>();
   let openT = Number.NEGATIVE_INFINITY;
   for (const index of order) {
-    const { t, device, field } = readings[index]!;
+    const t = readings.timeAt(index);
+    const { device } = readings.tagAt(index);
+    const field = readings.fieldAt(index);
     const isLate = t < keys[index]!;
     const fields = isLate || t !== openT ? undefined : open.get(device);
     if (fields && !fields.some(({ name }) => name === field.name)) {
@@ -36,24 +38,20 @@ export function* recordsOfFile(readings: readonly FileReading[]): Generator<Devi
 }
 
 /** Each reading's place in time: the latest time of its tag so far. */
-function inOrder(readings: readonly FileReading[]): { order: Iterable<number>; keys: Float64Array } {
+function inOrder(readings: ReadingColumns): { order: Iterable<number>; keys: Float64Array } {
   const keys = new Float64Array(readings.length);
-  const latest = new Map<string, Map<string, number>>();
+  const latest = new Map<TagParts, number>();
   let isSorted = true;
   for (let index = 0; index < readings.length; index++) {
-    const { t, device, field } = readings[index]!;
-    let ofDevice = latest.get(device);
-    if (!ofDevice) {
-      ofDevice = new Map();
-      latest.set(device, ofDevice);
-    }
-    const key = Math.max(t, ofDevice.get(field.name) ?? t);
-    ofDevice.set(field.name, key);
+    const t = readings.timeAt(index);
+    const tag = readings.tagAt(index);
+    const key = Math.max(t, latest.get(tag) ?? t);
+    latest.set(tag, key);
     keys[index] = key;
     if (index > 0 && key < keys[index - 1]!) isSorted = false;
   }
-  const order = Array.from(keys.keys());
-  return { keys, order: isSorted ? order : order.sort((a, b) => keys[a]! - keys[b]!) };
+  if (isSorted) return { keys, order: keys.keys() };
+  return { keys, order: Array.from(keys.keys()).sort((a, b) => keys[a]! - keys[b]!) };
 }
 
 function* recordsAt(open: ReadonlyMap<string, readonly Field[]>, t: number): Generator<DeviceRecord> {
@@ -61,7 +59,7 @@ function* recordsAt(open: ReadonlyMap<string, readonly Field[]>, t: number): Gen
 }
 
 function recordOf(device: string, t: number, fields: readonly Field[]): DeviceRecord {
-  return { device, at: { wallMs: t, monoMs: t }, clockKnown: true, simulated: false, fields };
+  return { device, at: { wallMs: Math.round(t), monoMs: t }, clockKnown: true, simulated: false, fields };
 }
 
 /**
