@@ -4,7 +4,7 @@ import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { RulesView } from './api/rules-view.ts';
 import type { GatewayStatus, GatewayView } from './api/view.ts';
-import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
+import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
 import type { EventBody } from './core/event.ts';
@@ -41,6 +41,10 @@ export interface GatewayOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Default: the store of the configuration, in a thread of its own. The gateway closes it. */
   readonly openStore?: () => Promise<Store>;
+  /** Default: the uplink of its type. */
+  readonly createUplink?: (uplink: UplinkConfig, store: Store) => Uplink;
+  /** How many records are held while the disk stalls. Default: the committer's own. */
+  readonly heldRecords?: number;
 }
 
 /** A gateway at work. */
@@ -69,7 +73,8 @@ function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<St
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
 }
 
-function mqttUplink(uplink: MqttConfig, store: Store, options: GatewayOptions): Uplink {
+function uplinkOf(uplink: UplinkConfig, store: Store, options: GatewayOptions): Uplink {
+  if (options.createUplink) return options.createUplink(uplink, store);
   const { config, clock, log, version, environment } = options;
   return createMqttUplink(uplink, {
     ...{ clock, log, version, epoch: store.epoch, gateway: config.gateway.id, configHash: config.hash },
@@ -92,13 +97,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const live = new LiveTable(config, clock.monoMs());
   const forwarders = config.uplinks.map((uplink) =>
     createForwarder({
-      uplink: mqttUplink(uplink, store, options),
+      uplink: uplinkOf(uplink, store, options),
       ...{ store, clock, log, random, backfillRate: uplink.backfillRate },
     }),
   );
   const committer = createCommitter({
     ...{ store, clock, log: log.scoped('store'), random },
     commitEveryMs: config.store.commitEveryMs,
+    ...(options.heldRecords !== undefined && { heldRecords: options.heldRecords }),
     onFailed: fail,
     onCommitted: (receipt, batch) => {
       for (const forwarder of forwarders) forwarder.committed(receipt, batch);

@@ -59,7 +59,10 @@ export function serialTransport(settings: SerialSettings): Transport {
         if (failure) throw failure;
         const bytesRead = readSync(reading.fd, buffer, 0, READ_BYTES, null);
         // Nothing where something was announced: the line was hung up.
-        if (bytesRead === 0) return lose(unplugged(settings.port, undefined));
+        if (bytesRead === 0) {
+          lose(unplugged(settings.port, undefined));
+          return;
+        }
         reading.poller.once('readable', onReadable);
         tell?.onBytes(buffer.subarray(0, bytesRead));
       } catch (error) {

@@ -229,14 +229,14 @@ async function write(view: GatewayView, request: RouteRequest): Promise<Answer> 
   if (typeof tag !== 'string' || !isValue)
     throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
   knownTags(view, [tag]);
-  const result = await view.write(tag, givenValue(value), request.signal);
+  const result = await view.write(tag, wholeOrText(value), request.signal);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );
 }
 
 /** A whole number that no double can hold comes as text. */
-function givenValue(value: number | boolean | string): Value {
+function wholeOrText(value: number | boolean | string): Value {
   const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
   return isLarge ? BigInt(value) : value;
 }

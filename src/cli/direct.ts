@@ -9,7 +9,7 @@ import {
 import { type JsonReading, jsonReading } from '../api/json.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config/config.ts';
 import { instantOf } from '../core/clock.ts';
-import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { Reading, Value } from '../core/reading.ts';
@@ -95,7 +95,10 @@ async function onChannel<T>(
     await within(context, CONNECT_DEADLINE_MS, late, (signal) => driver.connect(signal));
     return await work(driver);
   } catch (error) {
-    if (isNotConnected(error)) throw new Fault(`${channel.name}: ${error.message}`, EXIT.unavailable, { cause: error });
+    if (isNotConnected(error)) {
+      const exitCode = isRefused(error) ? EXIT.permission : EXIT.unavailable;
+      throw new Fault(`${channel.name}: ${error.message}`, exitCode, { cause: error });
+    }
     throw error;
   } finally {
     await driver.close();
@@ -143,4 +146,9 @@ async function within<T>(
 
 function isNotConnected(error: unknown): error is NotConnected {
   return error instanceof Error && error.name === 'NotConnected' && messageOf(error) !== '';
+}
+
+/** Whether this user may not open the port. The serial binding says so in words only. */
+function isRefused({ cause }: NotConnected): boolean {
+  return /EACCES|EPERM|permission denied/i.test(`${codeOf(cause) ?? ''} ${messageOf(cause)}`);
 }

@@ -63,18 +63,33 @@ export function commandTree(context: CliContext, report: Report): Command {
 }
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage, 69 unavailable (daemon, port or device), 77 permission, 78 configuration invalid.
+Begin with: millgate demo, then millgate check FILE and millgate run --config FILE.
+Exit codes: 0 ok, 1 failed, 2 usage, 69 unavailable (daemon, port or device),
+            77 permission, 78 configuration invalid.
 Environment: MILLGATE_CONFIG, MILLGATE_SOCKET, NO_COLOR, MILLGATE_DEBUG.`;
 
-function common(command: Command): Command {
-  return command
-    .addOption(new Option('--config <FILE>', `configuration file (default: ${DEFAULT_CONFIG_FILE})`))
-    .addOption(new Option('--json', 'JSON on standard output'));
+function common(command: Command, takes: readonly ('config' | 'json')[] = ['config', 'json']): Command {
+  const config = new Option('--config <FILE>', `configuration file (default: ${DEFAULT_CONFIG_FILE})`);
+  if (takes.includes('config')) command.addOption(config);
+  if (takes.includes('json')) command.addOption(new Option('--json', 'JSON on standard output'));
+  return command;
 }
 
-function add(program: Command, name: string, description: string, examples: readonly string[]): Command {
-  const command = program.command(name).description(description);
-  return common(command).addHelpText('after', ['', 'Examples:', ...examples.map((line) => `  ${line}`)].join('\n'));
+function add(
+  program: Command,
+  name: string,
+  description: string,
+  examples: readonly string[],
+  takes?: readonly ('config' | 'json')[],
+): Command {
+  const command = program
+    .command(name)
+    .description(description)
+    .showHelpAfterError(`(millgate help ${name} shows how)`);
+  return common(command, takes).addHelpText(
+    'after',
+    ['', 'Examples:', ...examples.map((line) => `  ${line}`)].join('\n'),
+  );
 }
 
 /** A command's options together with those given before its name. */
@@ -83,19 +98,15 @@ function optionsOf<T extends CommonOptions>(command: Command): T {
 }
 
 function addDaemonCommands(program: Command, context: CliContext, report: Report): void {
-  add(program, 'run', 'run the gateway until Ctrl-C', [
-    'millgate run --config ./millgate.yaml',
-    'millgate run --simulate --config ./millgate.yaml',
-  ])
+  const runExamples = ['millgate run --config ./millgate.yaml', 'millgate run --simulate --config ./millgate.yaml'];
+  add(program, 'run', 'run the gateway until Ctrl-C', runExamples, ['config'])
     .option('--simulate', 'swap every channel for a simulated one with the same devices')
     .action(async (_options, command: Command) => {
       const { run } = await import('./run.ts');
       report(await run(optionsOf(command), context));
     });
-  add(program, 'demo', 'a simulated press line with an embedded broker; Ctrl-C ends it and leaves nothing behind', [
-    'millgate demo',
-    'millgate demo --for 10s --json',
-  ])
+  const demoWords = 'a simulated press line with an embedded broker; Ctrl-C ends it and leaves nothing behind';
+  add(program, 'demo', demoWords, ['millgate demo', 'millgate demo --for 10s --json'], ['json'])
     .option('--for <DURATION>', 'end by itself after this time')
     .action(async (_options, command: Command) => {
       const { demo } = await import('./demo.ts');
@@ -210,13 +221,14 @@ function addInformationCommands(program: Command, context: CliContext, report: R
     const { status } = await import('./status.ts');
     report(await status(optionsOf(command), context));
   });
-  add(program, 'schema', 'JSON Schema of the configuration file, for editors', [
-    'millgate schema > millgate.schema.json',
-  ]).action(async () => {
-    const { schema } = await import('./schema.ts');
-    report(await schema(context));
-  });
-  add(program, 'version', 'print the version', ['millgate version --json']).action(
+  const schemaExamples = ['millgate schema > millgate.schema.json'];
+  add(program, 'schema', 'JSON Schema of the configuration file, for editors', schemaExamples, ['json']).action(
+    async () => {
+      const { schema } = await import('./schema.ts');
+      report(await schema(context));
+    },
+  );
+  add(program, 'version', 'print the version', ['millgate version --json'], ['json']).action(
     async (_options, command: Command) => {
       const { version } = await import('./version.ts');
       report(version(optionsOf(command), context));

@@ -147,4 +147,9 @@ export interface ConfigProblem {
 /** The outcome of loading. Warnings come with a good configuration too. */
 export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
-  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly ConfigProblem[];
+      /** Where the store is, when at least that could be read: a gateway may still run with the file as it was. */
+      readonly storePath: string | undefined;
+    };

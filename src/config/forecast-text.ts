@@ -75,7 +75,7 @@ function formatStore({ readingsPerSecond, store }: Forecast): string[] {
   const outage =
     days === undefined
       ? []
-      : [['  outage', `at least ${formatDays(days)} in ${formatSize(store.maxBytes)}, then the oldest go`]];
+      : [['  outage', `about ${formatDays(days)} fit in ${formatSize(store.maxBytes)}, then the oldest go`]];
   return [
     'Store',
     ...align(

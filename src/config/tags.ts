@@ -104,6 +104,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     // What the device lacks was said of the device; of a broken tag only what is not a consequence is said.
     const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape, key) && !ownKeys.includes(key);
     const news = address.problems.filter(({ path }) => {
+      if (path.length === 0) return context.deviceGood;
       const key = String(path[0]);
       return all ? context.deviceGood || !ofDevice(key) : Object.hasOwn(values, key);
     });

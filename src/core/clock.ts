@@ -11,6 +11,12 @@ export interface Clock {
   known(): boolean;
   /** Calls back once after `ms` (≥ 0); the returned function cancels and may be called again without harm. */
   after(ms: number, callback: () => void): () => void;
+  /**
+   * Stands still for about `ms` (a fraction of a millisecond too long, at times) without using the processor; nothing
+   * else of this thread runs meanwhile. For the last millisecond before an instant that a timer cannot meet. Absent
+   * where nothing real is waited for.
+   */
+  readonly nap?: (ms: number) => void;
   /** Resolves after `ms`, or rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -42,6 +48,9 @@ const EARLIEST_PLAUSIBLE_MS = Date.UTC(2025, 0, 1);
 /** The longest delay Node's timers take; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** Nobody ever wakes who waits on this: the time runs out. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 /** The machine's own clocks. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
@@ -50,6 +59,9 @@ export const systemClock: Clock = {
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
+  },
+  nap(ms) {
+    Atomics.wait(NEVER, 0, 0, ms);
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };

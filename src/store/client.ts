@@ -34,9 +34,12 @@ export interface Backend {
   close(): Promise<void>;
 }
 
-/** The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes. */
-export function storeOn(backend: Backend, options: StoreOptions): Store {
-  const bootId = randomUUID();
+/**
+ * The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes.
+ *
+ * @param bootId names the run whose monotonic clock the records are stamped with
+ */
+export function storeOn(backend: Backend, options: StoreOptions, bootId: string = randomUUID()): Store {
   const cursorEveryMs = options.cursorEveryMs ?? CURSOR_EVERY_MS;
   let cancelFlush: (() => void) | undefined;
   let closing: Promise<void> | undefined;

@@ -11,11 +11,15 @@ import { affordable, openHouse, reopenMeta, segmentBytesOf } from './recover.ts'
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { closeWriter, evictToSize, type House, makeRoom, openSized, storedIn, totalBytes } from './rotate.ts';
 import { salvage } from './salvage.ts';
-import { type Receipt, type StoreStatus, StoreTrouble, type Stream } from './store.ts';
+import { type Receipt, type SeqRange, type StoreStatus, StoreTrouble, type Stream } from './store.ts';
 import { beginSegment, type Writer } from './writer.ts';
 
-/** Numbers are reserved in steps, so that few of them are skipped should the newest segment be lost. */
-const RESERVE_STEP = 10_000;
+/**
+ * Numbers are reserved for so many commits like the present one: often enough that few are skipped when a power cut tears
+ * the newest write, seldom enough that it costs next to nothing.
+ */
+const RESERVE_COMMITS = 64;
+const RESERVE_STEP = { min: 100, max: 10_000 };
 
 /** A segment is closed after a day even when it is small. */
 const SEGMENT_MS = 86_400_000;
@@ -292,9 +296,13 @@ function reserve(state: State, receipt: Receipt): void {
   const held = state.house.meta.ceilings();
   if (receipt.readings.to <= held.readings && receipt.events.to <= held.events) return;
   state.house.meta.reserve({
-    readings: Math.max(held.readings, receipt.readings.to + RESERVE_STEP),
-    events: Math.max(held.events, receipt.events.to + RESERVE_STEP),
+    readings: Math.max(held.readings, receipt.readings.to + reserveStep(receipt.readings)),
+    events: Math.max(held.events, receipt.events.to + reserveStep(receipt.events)),
   });
+}
+
+function reserveStep({ from, to }: SeqRange): number {
+  return Math.min(RESERVE_STEP.max, Math.max(RESERVE_STEP.min, RESERVE_COMMITS * (to - from)));
 }
 
 /** A commit that succeeded is not undone by trouble in making room after it. */

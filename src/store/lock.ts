@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { makeFolder } from './folder.ts';
 
 /** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */
 export interface Lock {
@@ -18,7 +19,7 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
   const holderFile = join(folder, 'holder.json');
   let database: Database.Database | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    makeFolder(folder);
     database = new Database(join(folder, 'lock.db'), { timeout: 0 });
     database.pragma('journal_mode = MEMORY');
     // The lock that SQLite takes for a writer is released by the kernel, unlike a file with a process number in it.

@@ -11,7 +11,7 @@ import {
   type SegmentInfo,
 } from './catalog.ts';
 import { type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
-import { countOf, intersect, intervals, subtract } from './intervals.ts';
+import { countOf, intervals, subtract } from './intervals.ts';
 import { type Ceilings, type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import type { EngineOptions, Now } from './protocol.ts';
@@ -69,8 +69,7 @@ export function openHouse(
   const maxBytes = affordable(folder, options.maxBytes);
   const meta = metaIn(folder, open, notice);
   removeLeaving(folder, meta);
-  const scans = scanAll(folder, open, meta, notice);
-  voidLeftovers(scans);
+  const scans = withoutLeftovers(folder, scanAll(folder, open, meta, notice));
   const memory = memoryOf(folder, scans);
   const newest = scans.filter(({ info }) => info.kind === 'readings').at(-1);
   const isNewestMissing = [...meta.segments()].some(
@@ -244,33 +243,50 @@ function isTailLostIn(segment: Segment, claim: NonNullable<ReturnType<typeof cla
   }
 }
 
-function scan(segment: Segment, info: SegmentInfo): { info: SegmentInfo; notes: Notes[] } {
+/** Looks through the rows up to number `last`. */
+function scan(
+  segment: Segment,
+  info: SegmentInfo,
+  last = Number.POSITIVE_INFINITY,
+): { info: SegmentInfo; notes: Notes[] } {
   if (!segment.isSound()) throw new Damage(`${info.file}: its pages do not fit together`);
   const notes: Notes[] = [];
   for (let number = info.firstCommit; ; ) {
-    const rows = segment.rowsFrom(number, SCAN_ROWS);
+    const rows = segment.rowsFrom(number, SCAN_ROWS).filter((row) => row.number <= last);
     for (const row of rows) {
       countRow(info, row);
       if (row.notes) notes.push(unpackNotes(segment.inflate(row.notes, 0)));
     }
-    const last = rows.at(-1);
-    if (!last) return { info, notes };
-    number = last.number + 1;
+    const lastRow = rows.at(-1);
+    if (!lastRow) return { info, notes };
+    number = lastRow.number + 1;
   }
 }
 
-/** A commit that failed may have left a row; the next segment began with its numbers, so that there it is void. */
-function voidLeftovers(scans: readonly Scanned[]): void {
-  const own = scans.map(({ info }) => info).filter(({ kind }) => kind === 'readings');
-  for (const [index, info] of own.entries()) {
-    const later = own.slice(index + 1);
-    for (const stream of STREAMS) {
-      const bound = Math.min(...later.map(({ stored }) => stored[stream][0]?.from ?? Number.POSITIVE_INFINITY));
-      info.stored[stream] = intersect(info.stored[stream], [{ from: 1, to: bound }]);
+/**
+ * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Its
+ * segment is counted again without it: the commit that took its number may have begun with dropped records, so that the
+ * numbers of its readings alone do not say where it began.
+ */
+function withoutLeftovers(folder: string, scans: readonly Scanned[]): Scanned[] {
+  return scans.map((scanned, index) => {
+    const { info } = scanned;
+    const later = scans.slice(index + 1).filter((other) => other.info.kind === 'readings');
+    const bound = Math.min(...later.map((other) => other.info.firstCommit));
+    if (info.kind !== 'readings' || info.lastCommit < bound) return scanned;
+    let segment: Segment | undefined;
+    try {
+      segment = openSegment(join(folder, info.file));
+      const counted = scan(segment, emptyInfo(info.kind, info.id, info.firstCommit), bound - 1);
+      return { info: { ...counted.info, bytes: info.bytes }, notes: counted.notes, hasLostTail: scanned.hasLostTail };
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // Whoever reads it next finds the damage, and saves what can be saved.
+      return { ...scanned, info: { ...info, lastCommit: bound - 1 } };
+    } finally {
+      segment?.close();
     }
-    const next = later[0];
-    if (next) info.lastCommit = Math.min(info.lastCommit, next.firstCommit - 1);
-  }
+  });
 }
 
 /** States and cursors: from the last snapshot on. Segments from the index are opened only when they are needed. */

@@ -137,6 +137,8 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
       log.warn(`${refusal.stream} ${refusal.from} is refused for good and set aside: ${refusal.detail}`);
     },
     settle() {
+      const isNews = refusals.length > 0 || states.readings.dirty || states.events.dirty;
+      if (!isNews && !settling) return Promise.resolve();
       settling ??= write().finally(() => {
         settling = undefined;
       });

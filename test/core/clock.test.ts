@@ -28,6 +28,23 @@ describe('the simulated clock', () => {
     expect(clock.wallMs()).toBe(1_000_000 + 1000 + 20 * 365 * 86_400_000);
   });
 
+  it.each(['everything', 'promises'] as const)('lets %s go on between timers', async (waitsFor) => {
+    const clock = new SimulatedClock(0, waitsFor);
+    const seenMs: number[] = [];
+    const chain = async () => {
+      await clock.sleep(10);
+      for (let link = 0; link < 50; link++) await Promise.resolve().then(() => {});
+      seenMs.push(clock.monoMs());
+      await clock.sleep(5);
+      seenMs.push(clock.monoMs());
+    };
+    const chained = chain();
+    clock.after(11, () => seenMs.push(-1));
+    await clock.advance(20);
+    await chained;
+    expect(seenMs).toEqual([10, -1, 15]);
+  });
+
   it('ends a sleep with the reason of its signal and leaves no timer behind', async () => {
     const clock = new SimulatedClock();
     const abort = new AbortController();

@@ -8,6 +8,8 @@ export interface BusFacts {
   readonly unanswered: number;
   /** Questions that began before the line had been silent for t3.5. */
   readonly violations: number;
+  /** Answers that came so late, for the host was busy, that the master had gone on. */
+  readonly overtaken: number;
   readonly damaged: number;
   /** Share of the time that the answered transactions need on the wire: 1 is the physical limit. */
   readonly utilisation: number;

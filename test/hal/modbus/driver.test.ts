@@ -17,12 +17,12 @@ import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
 
 const { signal } = new AbortController();
 
-async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown) {
+async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown, timeout = 100) {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: [1, 2], ...slaveOptions });
   const times = { turnaroundMs: 30, lateMs: [400, 400] as const, splitMs: 5 };
   const bus = memoryBus({ clock, slaves, framing: 'rtu', units: [1, 2], times });
-  const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout: 100 });
+  const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout });
   const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
   const deps = { clock, log: silentLogger, random: seededRandom(1), learned };
   const driver = new ModbusDriver(channel, new RtuLine(bus.transport, timing, clock), deps);
@@ -109,6 +109,25 @@ describe('reading', () => {
     await run(driver.read([tag(1, 'holding:5')], signal));
     for (const unit of [4, 5, 6]) await run(driver.read([tag(unit, 'holding:5')], signal));
     expect(bus.questions.map(({ bytes }) => bytes[0])).toEqual([1, 4, 4, 5, 6]);
+  });
+
+  it('gives a silent device the time it needed before, and every fourth time all that is configured', async () => {
+    const { bus, clock, driver, tag, run } = await bench({}, undefined, 2000);
+    const tags = [tag(1, 'holding:5')];
+    for (let answers = 0; answers < 20; answers++) await run(driver.read(tags, signal));
+    const spentMs: number[] = [];
+    for (let question = 0; question < 9; question++) {
+      await clock.advance(5000);
+      bus.script.push('silence', 'silence');
+      const busyMs = () => (isObservable(driver) ? driver.statistics().devices['unit-1']!.busyMs : Number.NaN);
+      const before = busyMs();
+      await run(driver.read(tags, signal));
+      spentMs.push(Math.round(busyMs() - before));
+    }
+    const [first, second, ...later] = spentMs;
+    expect([first! > 2000, second! > 1900]).toEqual([true, true]);
+    expect(later.map((ms) => ms > 1900)).toEqual([false, false, true, false, false, false, true]);
+    expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
   });
 
   it('takes whatever was learned before, and forgets what has another form', async () => {
