@@ -4,7 +4,7 @@ import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/core/log.ts';
 import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
-import type { Instant, TagId, Value } from '../src/core/reading.ts';
+import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -204,6 +204,8 @@ export interface DriverType<C = unknown, A = unknown> {
   checkTag(source: TagSource<Record<string, unknown>>, channel: C): Checked<A>;
   /** One line for `check`: the address in every form a manual may use. */
   describeAddress(address: A): string;
+  /** What the tag holds, for the rules that judge it; absent or undefined: not known before it is read. */
+  formOf?(address: A): ValueForm | undefined;
   /** The tag's default period applies only to tags that are polled; an eventful tag has none. */
   isEventful(address: A): boolean;
   /** Requests and line time of reading these tags once. */

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { type Driver, type DriverDeps, hasLearned } from '../hal/driver.ts';
+import { type Driver, type DriverDeps, hasLearned, type WriteResult } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
+import type { RulesView } from './api/rules-view.ts';
 import type { GatewayStatus, GatewayView } from './api/view.ts';
 import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
@@ -9,13 +10,16 @@ import { type Clock, instantOf, untilKnown } from './core/clock.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
-import type { Reading, TagId } from './core/reading.ts';
+import type { Reading, TagId, Value } from './core/reading.ts';
 import { channelStatus, type Line } from './gateway/channel-status.ts';
+import { createOutputDriver } from './gateway/outputs.ts';
+import { ruleConfigOf } from './gateway/rule-config.ts';
+import { alarmCounts, createRulesView } from './gateway/rules.ts';
 import { createWriter } from './gateway/writer.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
-import { Pipeline } from './rules/pipeline.ts';
-import { ReportFilter } from './rules/report.ts';
+import { RuleEngine } from './rules/engine.ts';
+import { createRuleSet } from './rules/rule-set.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
@@ -113,12 +117,22 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       for (const forwarder of forwarders) forwarder.committed(receipt, batch);
     },
   });
-  const pipeline = new Pipeline([], new ReportFilter(reportPolicies(config)), states);
 
   const event = (body: EventBody): void => {
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   };
-  const pollers = config.channels.map((channel) => {
+  const outputs = createOutputDriver({
+    ...{ clock, event, signal: stop.signal },
+    write: (tag, value, signal) => writeTag(live, pollers, tag, value, signal),
+  });
+  const engine: RuleEngine = new RuleEngine({
+    rules: createRuleSet(ruleConfigOf(config), states),
+    clock,
+    onReadings: (record) => live.accept(record),
+    commit: (verdict) => committer.acceptJudged(verdict),
+    drive: (tag, value, by) => outputs.drive(tag, value, by),
+  });
+  const pollers: readonly Line[] = config.channels.map((channel) => {
     const scoped = log.scoped(channel.name);
     const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
     const driver = driverOf(channel, options.simulate, { clock, log: scoped, random, learned });
@@ -131,11 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         driver,
         { clock, log: scoped, random, simulated },
         {
-          onRecord(record) {
-            live.accept(record);
-            const judged = pipeline.accept(record);
-            if (judged.record) committer.accept(judged.record);
-          },
+          onRecord: (record) => engine.accept(record),
           onHealth(device, { state }) {
             if (state === 'degraded') return;
             const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
@@ -166,6 +176,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
     }
   };
+  engine.start();
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
   const forwarding = forwarders.map(async (forwarder) => {
@@ -177,12 +188,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
   for (const part of [...polling, ...forwarding]) part.catch(fail);
 
+  const rulesView = createRulesView(
+    engine,
+    store,
+    config,
+    clock,
+    (tag) => live.find(tag)?.unit,
+    () => committer.flush(),
+  );
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();
     telling();
     stop.abort();
     await Promise.allSettled(polling);
+    engine.stop();
     saveLearned();
     event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
     await committer.close();
@@ -191,7 +211,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: createView(options, store, live, pollers, forwarders, stop.signal, event),
+    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event), ...rulesView },
     failed,
     close: () => {
       closing ??= close();
@@ -216,12 +236,6 @@ function polledChannel(channel: ChannelConfig): ChannelConfig {
     tags: device.tags.map((tag) => ({ ...tag, everyMs: tag.everyMs ?? SIMULATED_EVERY_MS })),
   }));
   return { ...channel, devices };
-}
-
-function reportPolicies(config: Config): Map<TagId, { deadband: number | undefined; heartbeatMs: number | undefined }> {
-  const tags = config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-  const exceptional = tags.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
-  return new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }]));
 }
 
 /** What was stored, or nothing where it cannot be read. */
@@ -251,9 +265,10 @@ function createView(
   live: LiveTable,
   lines: readonly Line[],
   forwarders: readonly Forwarder[],
+  engine: RuleEngine,
   stopping: AbortSignal,
   event: (body: EventBody) => void,
-): GatewayView {
+): Omit<GatewayView, keyof RulesView> {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
@@ -270,6 +285,7 @@ function createView(
         rssBytes: process.memoryUsage.rss(),
         readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
         channels: lines.map((line) => channelStatus(line, live, options.simulate)),
+        alarms: alarmCounts(engine),
         store: await store.status(),
         uplinks: forwarders.map((forwarder) => forwarder.status()),
       };
@@ -286,14 +302,18 @@ function createView(
     async readNow(ids, signal) {
       const found = ids.map((id) => live.known(id));
       const both = AbortSignal.any([signal, stopping]);
+      const computed = new Set(config.derived.map(({ tag }) => tag.tag.id).filter((id) => ids.includes(id)));
       const readings = await Promise.all(
         lines.map(({ poller }) => {
           const tags = found
+            .filter(({ tag }) => !computed.has(tag.id))
             .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
             .map(({ tag }) => tag);
           return tags.length > 0 ? poller.readNow(tags, both) : [];
         }),
       );
+      // A computed tag is read by reading its tags: it has what it had at the last of them.
+      for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
@@ -304,4 +324,18 @@ function createView(
     ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };
+}
+
+/** Writes through the channel that polls the tag. */
+function writeTag(
+  live: LiveTable,
+  lines: readonly Line[],
+  id: TagId,
+  value: Value,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const tag = live.find(id)?.tag;
+  const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag?.device));
+  if (!tag || !line) return Promise.resolve({ ok: false, kind: 'refused', why: `there is no tag ${id}` });
+  return line.poller.write(tag, value, signal);
 }

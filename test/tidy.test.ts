@@ -56,9 +56,14 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
   },
   { from: /^src\/gateway(\.ts$|\/)/, may: [/.*/] },
   {
+    from: /^src\/backtest\//,
+    may: [/^src\/(backtest|core|rules)\//, /^src\/gateway\/rule-config\.ts$/, /^src\/uplink\/json\.ts$/],
+    types: [/^src\/config\/config\.ts$/, /^src\/store\/archive\.ts$/],
+  },
+  {
     from: /^src\/(main\.ts|cli\/)/,
     may: [
-      /^src\/(cli|config|core|api|store)\//,
+      /^src\/(cli|config|core|api|store|backtest)\//,
       /^src\/gateway\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,

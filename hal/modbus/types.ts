@@ -34,6 +34,7 @@ const common = {
   deviceShape: modbusDeviceShape,
   tagShape: modbusTagShape,
   describeAddress: describeModbusAddress,
+  formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
   isEventful: () => false,
   estimate: estimateModbus,
   create: (channel: ModbusChannel, deps: Parameters<DriverType['create']>[1]) =>

@@ -4,17 +4,9 @@ import { type Answer, failure, Refused } from './answer.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
+import { integer, ok, type RouteRequest } from './request.ts';
+import { RULE_ROUTES } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
-
-/** What a route gets of a request. */
-export interface RouteRequest {
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: (name: string) => string | undefined;
-  /** The parsed body; throws `Refused` when it is no JSON. */
-  readonly body: () => Promise<unknown>;
-  readonly signal: AbortSignal;
-  readonly nowMs: number;
-}
 
 /** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
 export interface Route {
@@ -155,6 +147,7 @@ export const ROUTES: readonly Route[] = [
     changes: true,
     answer: write,
   },
+  ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
 
@@ -221,10 +214,6 @@ function describe(route: Route): object {
 
 function json(schema: object): object {
   return { 'application/json': { schema } };
-}
-
-function ok(body: unknown): Answer {
-  return { status: 200, body };
 }
 
 async function ready(view: GatewayView): Promise<Answer> {
@@ -308,12 +297,4 @@ async function write(view: GatewayView, request: RouteRequest): Promise<Answer> 
 function wholeOrText(value: number | boolean | string): Value {
   const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
   return isLarge ? BigInt(value) : value;
-}
-
-function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
-  const text = request.query(name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
 }

@@ -10,6 +10,17 @@ import type {
   StoreStatus,
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
+import type { RulesView } from './rules-view.ts';
+
+/** How many alarms stand how. */
+export interface AlarmCounts {
+  readonly configured: number;
+  /** Those that want somebody: neither normal nor silenced. */
+  readonly standing: number;
+  readonly unacked: number;
+  readonly silenced: number;
+  readonly flood: boolean;
+}
 
 /** A channel at a glance. */
 export interface ChannelStatus {
@@ -77,6 +88,7 @@ export interface GatewayStatus {
   /** Readings a second over the last minute. */
   readonly readingsPerSecond: number;
   readonly channels: readonly ChannelStatus[];
+  readonly alarms: AlarmCounts;
   readonly store: StoreStatus;
   readonly uplinks: readonly UplinkStatus[];
 }
@@ -104,7 +116,7 @@ export type WriteAnswer =
     };
 
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView {
+export interface GatewayView extends RulesView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */

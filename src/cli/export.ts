@@ -3,7 +3,8 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
-import { parseSince, selectTags } from './select.ts';
+import { durationOption } from './duration.ts';
+import { selectTags } from './select.ts';
 import { openStopped } from './stopped.ts';
 
 /** Records of one page: few, so that the gateway goes on polling between them. */
@@ -32,7 +33,7 @@ export async function exportReadings(
   options: ExportOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = parseSince(options.since);
+  const sinceMs = durationOption('since', options.since);
   const source = await openSource(options, context);
   try {
     const wanted = patterns.length > 0 ? new Set(selectTags(patterns, source.tags)) : undefined;

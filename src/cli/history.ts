@@ -3,8 +3,9 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { splitTagId } from '../core/reading.ts';
 import { findGateway, type GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
+import { durationOption } from './duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './format.ts';
-import { parseSince, selectTags } from './select.ts';
+import { selectTags } from './select.ts';
 
 /** Readings of one request to the gateway. */
 const PAGE = 5000;
@@ -18,7 +19,7 @@ export async function history(
   options: CommonOptions & { readonly since: string; readonly every?: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = parseSince(options.since);
+  const sinceMs = durationOption('since', options.since);
   const gateway = await findGateway(options, context);
   const known = await gateway.get<JsonTag[]>('/api/v1/tags');
   const names = known.map((entry) => entry.tag);

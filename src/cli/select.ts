@@ -2,13 +2,6 @@ import { nearest } from '../api/nearest.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { parseDuration } from '../core/quantity.ts';
 
-/** How far back `--since` reaches, ms. Throws `Fault` (exit 2) for what is no duration. */
-export function parseSince(text: string): number {
-  const sinceMs = parseDuration(text);
-  if (sinceMs !== undefined) return sinceMs;
-  throw new Fault(`--since ${text}: not a duration. Write 30s, 5m, 2h or 7d.`, EXIT.usage);
-}
-
 /**
  * The tags that patterns name, in the order of `known` and each once: `press-1/oil-temp`, or with `*` for any number of
  * letters, `press-1/*`. No pattern names all. Throws `Fault` (exit 2), with the nearest name, for one that names none.

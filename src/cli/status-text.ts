@@ -1,4 +1,4 @@
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
+import type { AlarmCounts, ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
 import { formatSize } from '../core/quantity.ts';
 import type { StoreStatus } from '../store/store.ts';
 import type { CliContext } from './context.ts';
@@ -38,7 +38,17 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
     labelled('config', `${status.config.file} (${status.config.hash})`, context),
     labelled('clock', clock, context),
     labelled('readings', formatRate(status.readingsPerSecond), context),
+    ...(status.alarms.configured > 0 ? [labelled('alarms', alarmsText(status.alarms, context), context)] : []),
   ];
+}
+
+/** How many stand, and what of them wants somebody. */
+function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { colors }: CliContext): string {
+  const quiet = silenced > 0 ? `, ${silenced} silenced` : '';
+  if (standing === 0) return `${colors.green('none stands')}${quiet}`;
+  const open = unacked > 0 ? `, ${unacked} not acknowledged` : '';
+  const rush = flood ? `  ${colors.red('flood')}` : '';
+  return `${colors.red(`${standing} standing`)}${open}${quiet}${rush}`;
 }
 
 function channelLines({ channels, nowMs }: GatewayStatus, context: CliContext): string[] {

@@ -1,3 +1,4 @@
+import { tagsIn } from '../core/expression.ts';
 import type { ChannelConfig, Config, TagConfig } from './config.ts';
 
 /**
@@ -68,10 +69,24 @@ export interface TagForecast {
   readonly everyMs: number | undefined;
 }
 
+/** What is made of readings: computed tags, and how many rules judge them. */
+export interface RulesForecast {
+  readonly derived: readonly {
+    readonly tag: string;
+    readonly unit: string | undefined;
+    readonly from: readonly string[];
+  }[];
+  readonly alarms: number;
+  /** Alarms for the instruments that alarms watch. */
+  readonly instruments: number;
+  readonly charts: number;
+}
+
 /** What a configuration will do, before anything is touched. JSON-able. */
 export interface Forecast {
   readonly channels: readonly ChannelForecast[];
   readonly tags: readonly TagForecast[];
+  readonly rules: RulesForecast;
   readonly readingsPerSecond: number;
   readonly store: {
     readonly commitEveryMs: number;
@@ -100,6 +115,7 @@ export function forecast(config: Config): Forecast {
   return {
     channels,
     tags: config.channels.flatMap(tagsOf),
+    rules: rulesOf(config),
     readingsPerSecond,
     store: {
       commitEveryMs,
@@ -199,6 +215,17 @@ function niceMs(atLeast: number): number {
 
 function ms(value: number): string {
   return value >= 1000 ? `${value / 1000}s` : `${value}ms`;
+}
+
+/** An alarm on stale readings tells of a dead instrument by itself. */
+function rulesOf({ derived, alarms, spc }: Config): RulesForecast {
+  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
+  return {
+    derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
+    alarms: alarms.length,
+    instruments: new Set(watched).size,
+    charts: spc.length,
+  };
 }
 
 function tagsOf(channel: ChannelConfig): TagForecast[] {

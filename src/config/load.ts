@@ -5,11 +5,13 @@ import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
+import { checkFormulas, type Formula } from './derived.ts';
 import { checkDevices } from './devices.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
+import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { SECTIONS } from './sections.ts';
 import { hint, nearest } from './suggest.ts';
 import { type Entry, type MapNode, spotOf } from './tree.ts';
@@ -80,7 +82,8 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     report,
   );
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
-  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, report });
+  const formulas: Formula[] = [];
+  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, formulas, report });
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
@@ -91,11 +94,18 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
     return [{ ...checked, devices: own }];
   });
+  const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
+  const broken = writtenTags(mapOf(deviceSection, tree));
+  const derived = checkFormulas(formulas, { tags: read, broken, report });
+  const tags = factsOf([...read, ...derived.map(({ tag }) => tag)], broken);
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
     gateway,
     channels,
+    derived,
+    alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
+    spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), report),

@@ -24,8 +24,8 @@ export const SECTIONS: readonly Section[] = [
   },
   { name: 'channels', description: 'Physical lines, by name.', form: { kind: 'named' } },
   { name: 'devices', description: 'Devices on the channels, by name.', form: { kind: 'named' } },
-  { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'none' } },
-  { name: 'spc', description: 'Control charts, by name.', form: { kind: 'none' } },
+  { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'named' } },
+  { name: 'spc', description: 'Control charts, by name.', form: { kind: 'named' } },
   { name: 'production', description: 'Machines whose production is counted.', form: { kind: 'none' } },
   { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'none' } },
   {

@@ -3,6 +3,7 @@ import type { DriverType } from '../../hal/driver.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
 import type { TagConfig, WriteLimits } from './config.ts';
+import type { Formula } from './derived.ts';
 import type { Report } from './problems.ts';
 import { tagShape } from './shapes.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
@@ -23,6 +24,8 @@ export interface TagContext {
   readonly deviceGood: boolean;
   /** Scan period of tags that give none. */
   readonly everyMs: number;
+  /** Gets the tags that are computed; they are checked when all others are known. */
+  readonly formulas: Formula[];
   /** What to say of a key that is another driver's. */
   readonly foreignKey: (key: string) => string | undefined;
   readonly report: Report;
@@ -66,6 +69,10 @@ export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   for (const [name, entry] of tags.entries) {
     checkName(name, entry, context.report);
     if (!isMapOr(entry, context.report, `${clip(name)}: {address: …}`)) continue;
+    if (entryOf(entry.node, 'expr')) {
+      context.formulas.push({ device: context.device, name, entry });
+      continue;
+    }
     const tag = checkTag(name, entry, checks);
     if (!tag) continue;
     warnOfTwin(tag, entry, byAddress, context);
@@ -117,6 +124,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     min: options.min,
     max: options.max,
     counter: options.counter ?? false,
+    form: driver.formOf?.(address.value),
     writable: limitsOf(options.writable),
     description: options.description,
   };

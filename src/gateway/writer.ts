@@ -26,6 +26,10 @@ export function createWriter(
   const attempt = (id: TagId, value: Value, signal: AbortSignal): Promise<WriteResult> => {
     const { tag } = live.known(id);
     if (!config.commands.enabled) return Promise.resolve({ ok: false, kind: 'refused', why: COMMANDS_ARE_OFF });
+    if (config.derived.some((derived) => derived.tag.tag.id === id)) {
+      const why = `${id} is computed from other tags (expr) and cannot be written`;
+      return Promise.resolve({ ok: false, kind: 'refused', why });
+    }
     const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag.device))!;
     return line.poller.write(tag, value, AbortSignal.any([signal, stopping]));
   };

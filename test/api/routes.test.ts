@@ -99,6 +99,16 @@ describe('the routes', () => {
       'get /api/v1/stream',
       'post /api/v1/read',
       'post /api/v1/write',
+      'get /api/v1/alarms',
+      'post /api/v1/alarms/{id}/ack',
+      'post /api/v1/alarms/{id}/shelve',
+      'post /api/v1/alarms/{id}/unshelve',
+      'post /api/v1/alarms/{id}/reset',
+      'post /api/v1/alarms/{id}/out-of-service',
+      'post /api/v1/alarms/{id}/in-service',
+      'get /api/v1/events',
+      'get /api/v1/spc/{name}',
+      'post /api/v1/spc/{name}/rebase',
       'get /api/v1/openapi.json',
     ]);
     expect((await ask(where, '/api/v1/nothing')).status).toBe(404);

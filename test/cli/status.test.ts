@@ -25,6 +25,7 @@ describe('status of a running gateway', () => {
 config   /etc/millgate/millgate.yaml (9b1e00c0ffee)
 clock    2025-11-24T06:00:00.000Z
 readings 812/s
+alarms   1 standing, 1 not acknowledged
 
 channel    state      for  driver / tags  line  skipped / errors   p95
 line-a     connected   1h  modbus-rtu     34 %                 3

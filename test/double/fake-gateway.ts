@@ -1,4 +1,6 @@
+import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
 import type { GatewayStatus, GatewayView, TagView, WriteAnswer } from '../../src/api/view.ts';
+import { Fault } from '../../src/core/errors.ts';
 import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
 import type {
   HistoryPage,
@@ -58,6 +60,7 @@ export const STATUS: GatewayStatus = {
       ],
     },
   ],
+  alarms: { configured: 3, standing: 1, unacked: 1, silenced: 0, flood: false },
   store: {
     epoch: '0f6c',
     next: { readings: 188_201, events: 12 },
@@ -121,7 +124,7 @@ function device(name: string, state: 'online' | 'offline', reason: string | unde
 }
 
 /** A gateway view whose readings the test makes. */
-export interface FakeGateway extends GatewayView {
+export interface FakeGateway extends GatewayView, FakeOrders {
   /** Hands readings to everybody who follows. */
   make(readings: readonly Reading[]): void;
   /** How many follow. */
@@ -133,6 +136,75 @@ export interface FakeGateway extends GatewayView {
     records: (RecordCursor | undefined)[];
     read: (readonly TagId[])[];
     write: [TagId, Value][];
+  };
+}
+
+/** The one alarm that stands. */
+export const OIL_HOT: AlarmView = {
+  id: 'oil-hot',
+  tag: 'press-1/oil-temp',
+  state: 'unacked',
+  occurrence: 3,
+  priority: 'high',
+  active: true,
+  sinceMs: SIX - 90_000,
+  shelvedUntilMs: undefined,
+  value: 81.5,
+  limit: 75,
+  message: 'Oil at 81.5 °C',
+  chattering: false,
+  stale: false,
+  firstOut: true,
+};
+
+const QUIET: AlarmView = { ...OIL_HOT, id: 'oil-low', state: 'normal', active: false, firstOut: false, limit: 5 };
+
+/** A chart with limits and two points, the second out of control. */
+export const SHAFT: ChartView = {
+  id: 'shaft',
+  tag: 'gauge/diameter',
+  chart: 'i-mr',
+  unit: 'mm',
+  phase: 2,
+  baseline: { collected: 25, needed: 25 },
+  limits: 1,
+  lines: { center: 10, lcl: 9.97, ucl: 10.03 },
+  signals: ['N1'],
+  capability: {
+    status: 'provisional',
+    reasons: ['only 2 readings'],
+    indices: { cpk: { value: 1.2, low: 1, high: 1.4 } },
+  },
+  points: [
+    { point: 26, value: 10.01, center: 10, lcl: 9.97, ucl: 10.03, rules: [] },
+    { point: 27, value: 10.05, center: 10, lcl: 9.97, ucl: 10.03, rules: ['N1'] },
+  ],
+  text: ' UCL 10.03|-X',
+};
+
+/** Orders that were given to the fake, in their order. */
+export interface FakeOrders {
+  readonly orders: { id: string; order: AlarmOrder; orderer: Orderer }[];
+}
+
+function fakeRules(): RulesView & FakeOrders {
+  const orders: FakeOrders['orders'] = [];
+  return {
+    orders,
+    alarms: () => ({ alarms: [OIL_HOT, QUIET], floodForMs: undefined }),
+    async orderAlarm(id, order, orderer) {
+      if (order.do === 'reset') throw new Fault(`${id} is still active: mend the cause first, then reset it.`);
+      orders.push({ id, order, orderer });
+    },
+    events: async ({ afterSeq }) => ({
+      events: [
+        { seq: (afterSeq ?? 0) + 1, t: SIX, kind: 'alarm', id: 'oil-hot', change: 'raised', message: 'Oil at 81.5 °C' },
+      ],
+      next: afterSeq === undefined ? 1 : undefined,
+    }),
+    chart: (name) => (name === 'shaft' ? SHAFT : undefined),
+    charts: () => ['shaft'],
+    rebaseChart: async (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
   };
 }
 
@@ -185,6 +257,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       for (const listener of listeners) listener(readings);
     },
     followers: () => listeners.size,
+    ...fakeRules(),
     ...over,
   };
 }

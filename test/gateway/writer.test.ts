@@ -11,7 +11,7 @@ const { signal } = new AbortController();
 function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
   const tag = { tag: { id: 'press-1/setpoint', device: 'press-1', name: 'setpoint' } } as TagConfig;
   const channel = { name: 'line-a', devices: [{ name: 'press-1', profile: undefined, tags: [tag] }] } as unknown;
-  const config = { commands: { enabled }, channels: [channel as ChannelConfig] } as unknown as Config;
+  const config = { commands: { enabled }, derived: [], channels: [channel as ChannelConfig] } as unknown as Config;
   const asked: unknown[] = [];
   const poller = {
     channel,
