@@ -1,3 +1,4 @@
+import { splitTagId } from '../core/reading.ts';
 import { decodeRecords } from './codec.ts';
 import { type IntervalSet, intersect, subtract, union } from './intervals.ts';
 import type { Now, RollupSlice } from './protocol.ts';
@@ -5,7 +6,7 @@ import { peek } from './read.ts';
 import { isRefusal } from './refusal.ts';
 import { offsetOf, recordAgain } from './restamp.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
-import type { RollupCursor, RollupFiles } from './rollup-files.ts';
+import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
 import { type House, storedIn } from './rotate.ts';
 import type { SeqRange } from './store.ts';
 
@@ -77,12 +78,10 @@ export function createRoller(house: House, files: RollupFiles, now: Now): Roller
 
   const flush = (at: Now): void => {
     flushedMonoMs = at.monoMs;
-    const span = spanOf(growing.rollups);
     const { rollups, ranges } = growing;
     if (ranges.length === 0) return;
-    const body = encodeRollups(rollups);
     try {
-      files.append({ firstMinute: span?.first ?? 0, lastMinute: span?.last ?? 0, ranges, body });
+      files.append(chunksOf(rollups), ranges);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // The raw data is still there: it is rolled up again when the disk takes more.
@@ -117,4 +116,18 @@ export function createRoller(house: House, files: RollupFiles, now: Now): Roller
       files.close();
     },
   };
+}
+
+/** One chunk a device. */
+function chunksOf(rollups: Rollups): Chunk[] {
+  const devices = new Map<string, Rollups>();
+  for (const [tag, minutes] of rollups) {
+    const device = splitTagId(tag)?.device ?? tag;
+    const own = devices.get(device) ?? new Map();
+    devices.set(device, own.set(tag, minutes));
+  }
+  return [...devices].map(([device, own]) => {
+    const { first, last } = spanOf(own) ?? { first: 0, last: 0 };
+    return { device, firstMinute: first, lastMinute: last, body: encodeRollups(own) };
+  });
 }

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { splitTagId } from '../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
 import { type IntervalSet, intervals, union } from './intervals.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
@@ -8,9 +9,10 @@ import { Damage, deflate, inflate, isDamage } from './segment.ts';
 import type { SeqRange } from './store.ts';
 
 const TABLES = `
-  CREATE TABLE chunks (id INTEGER PRIMARY KEY, firstMinute INTEGER NOT NULL, lastMinute INTEGER NOT NULL,
-    ranges TEXT NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-  CREATE INDEX spans ON chunks (lastMinute, firstMinute);
+  CREATE TABLE covered (id INTEGER PRIMARY KEY, ranges TEXT NOT NULL) STRICT;
+  CREATE TABLE chunks (id INTEGER PRIMARY KEY, device TEXT NOT NULL, firstMinute INTEGER NOT NULL,
+    lastMinute INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  CREATE INDEX spans ON chunks (device, id, lastMinute, firstMinute);
   PRAGMA user_version = 1;
 `;
 
@@ -23,13 +25,13 @@ const SHARE = 0.1;
 const FILES = 4;
 
 /** How many chunks are looked at in one slice, so that a reader never delays a commit by more than a few milliseconds. */
-const SLICE_CHUNKS = 32;
+const SLICE_CHUNKS = 64;
 
-/** Minutes that were rolled up together, encoded, and the numbers of the records that are in them. */
+/** Minutes of one device that were rolled up together, encoded: a reader of one tag leaves other devices alone. */
 export interface Chunk {
+  readonly device: string;
   readonly firstMinute: number;
   readonly lastMinute: number;
-  readonly ranges: IntervalSet;
   readonly body: Uint8Array;
 }
 
@@ -45,8 +47,12 @@ export interface RollupCursor {
 export interface RollupFiles {
   /** Numbers of records that are in them, and all below the first that still is. */
   covered(): IntervalSet;
-  /** Durable on return. Lets the oldest file go when there is no room within the share. */
-  append(chunk: Chunk): void;
+  /**
+   * All or nothing, durable on return. Lets the oldest file go when there is no room within the share.
+   *
+   * @param ranges numbers of the records that are in the chunks
+   */
+  append(chunks: readonly Chunk[], ranges: IntervalSet): void;
   /** Minutes of one tag out of a bounded number of chunks; `next` is undefined at the end. Minutes can be given in parts. */
   slice(
     tag: string,
@@ -102,15 +108,20 @@ export function openRollups(
       const wasLetGo = (files[0]?.number ?? 1) > 1 && all[0] !== undefined;
       return wasLetGo ? union(all, [{ from: 1, to: all[0]!.from }]) : all;
     },
-    append(chunk) {
+    append(chunks, ranges) {
       const last = files.at(-1);
       const isFull = last === undefined || sizeOf(join(folder, last.name)) > share / FILES;
       const file = isFull ? begin() : last;
-      const { firstMinute, lastMinute, ranges } = chunk;
-      const body = deflate(chunk.body);
-      file.database
-        .prepare('INSERT INTO chunks (firstMinute, lastMinute, ranges, crc, body) VALUES (?, ?, ?, ?, ?)')
-        .run(firstMinute, lastMinute, JSON.stringify(ranges), crc32(body), body);
+      const insert = file.database.prepare(
+        'INSERT INTO chunks (device, firstMinute, lastMinute, crc, body) VALUES (?, ?, ?, ?, ?)',
+      );
+      file.database.transaction(() => {
+        for (const { device, firstMinute, lastMinute, body } of chunks) {
+          const deflated = deflate(body);
+          insert.run(device, firstMinute, lastMinute, crc32(deflated), deflated);
+        }
+        file.database.prepare('INSERT INTO covered (ranges) VALUES (?)').run(JSON.stringify(ranges));
+      })();
       file.database.pragma('wal_checkpoint(TRUNCATE)');
       files[files.length - 1] = { ...file, ranges: union(file.ranges, ranges) };
       letGo();
@@ -122,9 +133,16 @@ export function openRollups(
       const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
       const rows = file.database
         .prepare(
-          `SELECT id, crc, body FROM chunks WHERE lastMinute >= ? AND firstMinute <= ? AND id > ? AND id <= ? ORDER BY id LIMIT ${SLICE_CHUNKS}`,
+          `SELECT id, crc, body FROM chunks WHERE device = ? AND lastMinute >= ? AND firstMinute <= ? AND id > ? AND id <= ?
+            ORDER BY id LIMIT ${SLICE_CHUNKS}`,
         )
-        .all(span.first, span.last, file.number === after?.file ? after.id : 0, untilId) as StoredChunk[];
+        .all(
+          splitTagId(tag)?.device,
+          span.first,
+          span.last,
+          file.number === after?.file ? after.id : 0,
+          untilId,
+        ) as StoredChunk[];
       const minutes = rows
         .flatMap((row) => minutesOf(file, row, tag))
         .filter(({ minute }) => minute >= span.first && minute <= span.last);
@@ -165,7 +183,7 @@ function openFile(
     const isSound = database.pragma('quick_check(1)', { simple: true }) === 'ok';
     if (!isSound || database.pragma('user_version', { simple: true }) !== 1)
       throw new Damage(`${name}: its pages do not fit together`);
-    const rows = database.prepare('SELECT ranges FROM chunks').all() as { ranges: string }[];
+    const rows = database.prepare('SELECT ranges FROM covered').all() as { ranges: string }[];
     const ranges = intervals(rows.flatMap((row) => JSON.parse(row.ranges) as SeqRange[]));
     return [{ number: Number(NAME.exec(name)![1]), name, database, ranges }];
   } catch (error) {

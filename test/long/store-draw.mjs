@@ -6,6 +6,8 @@ import { silentLogger } from '../../dist/src/core/log.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore, openStore } from '../../dist/src/store/open.js';
 
+/** Filling is not what is measured. */
+const COMMIT_SECONDS = 10;
 const HOURS = Number(process.argv[2] ?? 24);
 const folder = mkdtempSync(join(process.argv[3] ?? '.', 'store-draw-'));
 const clock = new SimulatedClock();
@@ -13,11 +15,10 @@ const startMs = clock.wallMs();
 const options = { path: folder, maxBytes: 4e9, clock, log: silentLogger };
 const filling = await openLocalStore(options);
 await filling.keepUplinks([]);
-for (let second = 0; second < HOURS * 3600; second++) {
-  await clock.advance(1000);
-  const records = Array.from({ length: 10 }, (_, device) => ({
-    device: `press-${device}`,
-    at: { wallMs: clock.wallMs(), monoMs: clock.monoMs() },
+for (let second = 0; second < HOURS * 3600; second += COMMIT_SECONDS) {
+  const records = Array.from({ length: 10 * COMMIT_SECONDS }, (_, index) => ({
+    device: `press-${index % 10}`,
+    at: { wallMs: clock.wallMs() + Math.floor(index / 10) * 1000, monoMs: clock.monoMs() },
     clockKnown: true,
     simulated: false,
     fields: Array.from({ length: 20 }, (_, tag) => ({
@@ -27,6 +28,7 @@ for (let second = 0; second < HOURS * 3600; second++) {
     })),
   }));
   await filling.commit({ records, events: [], states: new Map() });
+  await clock.advance(COMMIT_SECONDS * 1000);
 }
 await filling.close();
 

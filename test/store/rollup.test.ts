@@ -65,7 +65,7 @@ describe('a roll-up', () => {
           expect(bad).toBe(fields.filter(({ quality }) => quality === 'bad').length);
           if (values.length === 0) continue;
           expect([min, max]).toEqual([Math.min(...values), Math.max(...values)]);
-          expect(sum).toBe(values.reduce((total, value) => total + value));
+          expect(sum).toBe(values.reduce((total, value) => total + value, 0));
         }
         const told = decoded.reduce((total, { count, bad }) => total + count + bad, 0);
         expect(told).toBe(given.filter(([, one]) => one.quality === 'bad' || typeof one.value !== 'string').length);
