@@ -4,7 +4,7 @@ import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/core/log.ts';
 import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
-import type { Instant, TagId, Value } from '../src/core/reading.ts';
+import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -20,7 +20,13 @@ export interface Tag<A = unknown> {
  */
 export type ReadResult = { readonly at: Instant } & (
   | { readonly ok: true; readonly value: Value; readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' }
-  | { readonly ok: false; readonly why: Failure; readonly detail?: string }
+  | {
+      readonly ok: false;
+      readonly why: Failure;
+      readonly detail?: string;
+      /** False: nothing was asked, so that it says nothing about whether the device is there. */
+      readonly asked?: false;
+    }
 );
 
 /** The answer to a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
@@ -88,6 +94,31 @@ export interface Learned {
   learned(): unknown;
 }
 
+/** What a device says of itself. */
+export interface Identification {
+  /** Whether anything answered, be it a refusal. */
+  readonly isThere: boolean;
+  /** Objects of Modbus device identification (function 43/14). */
+  readonly names: {
+    vendor?: string;
+    productCode?: string;
+    revision?: string;
+    vendorUrl?: string;
+    productName?: string;
+    modelName?: string;
+    applicationName?: string;
+  };
+  /** Data of Modbus "report server id" (function 17), whose form is the maker's own, and the words in it. */
+  readonly serverId: Uint8Array | undefined;
+  readonly serverText: string | undefined;
+}
+
+/** A driver that can ask a device who it is, without knowing anything of it and without changing anything in it. */
+export interface Identifying {
+  /** Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
+  identify(unit: number, signal: AbortSignal): Promise<Identification>;
+}
+
 /** Counters since `connect` was first called, for one device. */
 export interface DeviceStatistics {
   requests: number;
@@ -103,15 +134,21 @@ export interface DeviceStatistics {
   responseMs: { p50: number; p95: number; max: number } | undefined;
   /** The deadline in use, ms. */
   timeoutMs: number;
+  /** Time the line spent on this device, answered or not, ms. */
+  busyMs: number;
 }
 
 /** Counters of the line and of each device on it. */
 export interface LineStatistics {
-  /** Share of the time since the last call in which the line was in use, 0…1. */
+  /** Share of the last 10 s or more in which the line was in use, 0…1. */
   utilisation: number;
+  /** Time in use, ms. */
+  busyMs: number;
   reconnects: number;
   /** Bytes that arrived when none were asked for: a second master, noise or late replies. */
   unsolicitedBytes: number;
+  /** Questions that the adapter gave back as if they were answers. */
+  echoes: number;
   devices: Record<string, DeviceStatistics>;
 }
 
@@ -176,6 +213,8 @@ export interface DriverType<C = unknown, A = unknown> {
   checkTag(source: TagSource<Record<string, unknown>>, channel: C): Checked<A>;
   /** One line for `check`: the address in every form a manual may use. */
   describeAddress(address: A): string;
+  /** What the tag holds, for the rules that judge it; absent or undefined: not known before it is read. */
+  formOf?(address: A): ValueForm | undefined;
   /** The tag's default period applies only to tags that are polled; an eventful tag has none. */
   isEventful(address: A): boolean;
   /** Requests and line time of reading these tags once. */
@@ -198,12 +237,17 @@ export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observ
   return 'statistics' in driver;
 }
 
+/** Whether a driver can ask who is there. */
+export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
+  return 'identify' in driver;
+}
+
 /** Whether a driver learns. */
 export function hasLearned<A>(driver: Driver<A>): driver is Driver<A> & Learned {
   return 'learned' in driver;
 }
 
-/** Tags by device, each device in the order of its first tag: the plan of a line that asks for whole devices. */
+/** The tags of each device, in the order they came: what one request answers on a line that has no requests of its own. */
 export function byDevice<T extends Tag>(tags: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
   for (const tag of tags) {

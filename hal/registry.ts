@@ -1,4 +1,5 @@
 import type { DriverType } from './driver.ts';
+import { gpio } from './gpio/gpio.ts';
 import { i2c } from './i2c/types.ts';
 import { mock } from './mock/mock.ts';
 import { modbusRtu, modbusTcp } from './modbus/types.ts';
@@ -11,6 +12,7 @@ import { serialLine } from './serial/types.ts';
 export const DRIVERS: readonly DriverType[] = [
   modbusTcp,
   modbusRtu,
+  gpio,
   i2c,
   serialLine,
   mock,

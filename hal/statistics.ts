@@ -1,5 +1,6 @@
 import type { Clock } from '../src/core/clock.ts';
 import type { DeviceStatistics, LineStatistics } from './driver.ts';
+import { Utilisation } from './utilisation.ts';
 
 /** The counters of a line; see {@link countersOn}. */
 export interface Counters {
@@ -24,7 +25,7 @@ export function countersOn(clock: Clock): Counters {
   let connects = 0;
   let busyMs = 0;
   let unsolicitedBytes = 0;
-  let lastAskedMs = clock.monoMs();
+  const utilisation = new Utilisation(clock.monoMs());
 
   return {
     connected: () => void connects++,
@@ -41,6 +42,7 @@ export function countersOn(clock: Clock): Counters {
     },
     answered(device: DeviceStatistics, tookMs: number): void {
       device.responses++;
+      device.busyMs += tookMs;
       const kept = responses.get(device) ?? [];
       responses.set(device, kept);
       kept.push(tookMs);
@@ -50,23 +52,29 @@ export function countersOn(clock: Clock): Counters {
       unsolicitedBytes += bytes;
     },
     statistics(): LineStatistics {
-      const nowMs = clock.monoMs();
-      const utilisation = Math.min(1, busyMs / Math.max(nowMs - lastAskedMs, 1));
-      lastAskedMs = nowMs;
-      busyMs = 0;
       for (const [device, kept] of responses) device.responseMs = percentilesOf(kept);
       const copies = [...devices].map(([name, device]) => [name, { ...device }] as const);
       return {
-        utilisation,
+        utilisation: utilisation.at(clock.monoMs(), busyMs),
+        busyMs,
         reconnects: Math.max(0, connects - 1),
         unsolicitedBytes,
+        echoes: 0,
         devices: Object.fromEntries(copies),
       };
     },
   };
 }
 
-const NOTHING_COUNTED = { requests: 0, responses: 0, timeouts: 0, lateReplies: 0, garbled: 0, responseMs: undefined };
+const NOTHING_COUNTED = {
+  requests: 0,
+  responses: 0,
+  timeouts: 0,
+  lateReplies: 0,
+  garbled: 0,
+  responseMs: undefined,
+  busyMs: 0,
+};
 
 function percentilesOf(kept: readonly number[]): { p50: number; p95: number; max: number } {
   const sorted = kept.toSorted((a, b) => a - b);

@@ -1,23 +1,29 @@
 import { readFile } from 'node:fs/promises';
-import { type Driver, type DriverDeps, hasLearned, isObservable } from '../hal/driver.ts';
+import { type Driver, type DriverDeps, hasLearned, type WriteResult } from '../hal/driver.ts';
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
-import type { ChannelStatus, DeviceStatus, GatewayStatus, GatewayView } from './api/view.ts';
-import type { ChannelConfig, Config, MqttConfig } from './config/config.ts';
+import type { RulesView } from './api/rules-view.ts';
+import type { GatewayStatus, GatewayView } from './api/view.ts';
+import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
-import { type Clock, instantOf } from './core/clock.ts';
-import { EXIT, Fault } from './core/errors.ts';
+import { type Clock, instantOf, untilKnown } from './core/clock.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
-import type { Reading, TagId } from './core/reading.ts';
+import type { Reading, TagId, Value } from './core/reading.ts';
+import { channelStatus, type Line } from './gateway/channel-status.ts';
+import { createOutputDriver } from './gateway/outputs.ts';
+import { ruleConfigOf } from './gateway/rule-config.ts';
+import { alarmCounts, createRulesView } from './gateway/rules.ts';
+import { createWriter } from './gateway/writer.ts';
 import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
-import { Pipeline } from './rules/pipeline.ts';
-import { ReportFilter } from './rules/report.ts';
+import { RuleEngine } from './rules/engine.ts';
+import { createRuleSet } from './rules/rule-set.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
+import { recordPage } from './store/records.ts';
 import type { Store } from './store/store.ts';
 import { createForwarder, type Forwarder } from './uplink/forwarder.ts';
 import { createMqttUplink } from './uplink/mqtt.ts';
@@ -36,6 +42,10 @@ export interface GatewayOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Default: the store of the configuration, in a thread of its own. The gateway closes it. */
   readonly openStore?: () => Promise<Store>;
+  /** Default: the uplink of its type. */
+  readonly createUplink?: (uplink: UplinkConfig, store: Store) => Uplink;
+  /** How many records are held while the disk stalls. Default: the committer's own. */
+  readonly heldRecords?: number;
 }
 
 /** A gateway at work. */
@@ -53,6 +63,9 @@ const SIMULATED_EVERY_MS = 1000;
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** Records are not published before the clock is known, so that they go with the right time; but after this they do. */
+const CLOCK_WAIT_MS = 60_000;
+
 /** Keys under which the store keeps what is not a rule's state. */
 const LEARNED_PREFIX = 'learned:';
 
@@ -64,7 +77,8 @@ function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<St
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
 }
 
-function mqttUplink(uplink: MqttConfig, store: Store, options: GatewayOptions): Uplink {
+function uplinkOf(uplink: UplinkConfig, store: Store, options: GatewayOptions): Uplink {
+  if (options.createUplink) return options.createUplink(uplink, store);
   const { config, clock, log, version, environment } = options;
   return createMqttUplink(uplink, {
     ...{ clock, log, version, epoch: store.epoch, gateway: config.gateway.id, configHash: config.hash },
@@ -79,6 +93,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  const { newestWallMs } = await store.status();
+  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
+  const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   let fail: (cause: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -87,24 +104,35 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const live = new LiveTable(config, clock.monoMs());
   const forwarders = config.uplinks.map((uplink) =>
     createForwarder({
-      uplink: mqttUplink(uplink, store, options),
+      uplink: uplinkOf(uplink, store, options),
       ...{ store, clock, log, random, backfillRate: uplink.backfillRate },
     }),
   );
   const committer = createCommitter({
     ...{ store, clock, log: log.scoped('store'), random },
     commitEveryMs: config.store.commitEveryMs,
+    ...(options.heldRecords !== undefined && { heldRecords: options.heldRecords }),
     onFailed: fail,
     onCommitted: (receipt, batch) => {
       for (const forwarder of forwarders) forwarder.committed(receipt, batch);
     },
   });
-  const pipeline = new Pipeline([], new ReportFilter(reportPolicies(config)), states);
 
   const event = (body: EventBody): void => {
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   };
-  const pollers = config.channels.map((channel) => {
+  const outputs = createOutputDriver({
+    ...{ clock, event, signal: stop.signal },
+    write: (tag, value, signal) => writeTag(live, pollers, tag, value, signal),
+  });
+  const engine: RuleEngine = new RuleEngine({
+    rules: createRuleSet(ruleConfigOf(config), states),
+    clock,
+    onReadings: (record) => live.accept(record),
+    commit: (verdict) => committer.acceptJudged(verdict),
+    drive: (tag, value, by) => outputs.drive(tag, value, by),
+  });
+  const pollers: readonly Line[] = config.channels.map((channel) => {
     const scoped = log.scoped(channel.name);
     const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
     const driver = driverOf(channel, options.simulate, { clock, log: scoped, random, learned });
@@ -117,11 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         driver,
         { clock, log: scoped, random, simulated },
         {
-          onRecord(record) {
-            live.accept(record);
-            const judged = pipeline.accept(record);
-            if (judged.record) committer.accept(judged.record);
-          },
+          onRecord: (record) => engine.accept(record),
           onHealth(device, { state }) {
             if (state === 'degraded') return;
             const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
@@ -141,26 +165,44 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     version: options.version,
     config: config.hash,
   });
+  for (const { uplink, records, events } of forgotten) {
+    const message = `uplink ${uplink} is not configured any more; ${records} records and ${events} events were not delivered to it`;
+    log.warn(message);
+    event({ kind: 'audit', what: 'uplink-forgotten', message, uplink, records, events });
+  }
   const saveLearned = () => {
     for (const { driver, poller } of pollers) {
       if (!options.simulate && hasLearned(driver))
         committer.setState(`${LEARNED_PREFIX}${poller.channel.name}`, JSON.stringify(driver.learned()));
     }
   };
+  engine.start();
   const polling = pollers.map(({ poller }) => poller.run(stop.signal));
   const forwardingStop = new AbortController();
-  const forwarding = forwarders.map((forwarder) => forwarder.run(forwardingStop.signal));
+  const forwarding = forwarders.map(async (forwarder) => {
+    await untilKnown(clock, CLOCK_WAIT_MS, forwardingStop.signal);
+    await forwarder.run(forwardingStop.signal);
+  });
   const learning = every(clock, LEARNED_EVERY_MS, saveLearned);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
   for (const part of [...polling, ...forwarding]) part.catch(fail);
 
+  const rulesView = createRulesView(
+    engine,
+    store,
+    config,
+    clock,
+    (tag) => live.find(tag)?.unit,
+    () => committer.flush(),
+  );
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();
     telling();
     stop.abort();
     await Promise.allSettled(polling);
+    engine.stop();
     saveLearned();
     event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
     await committer.close();
@@ -169,7 +211,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: createView(options, store, live, pollers, forwarders, stop.signal),
+    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event), ...rulesView },
     failed,
     close: () => {
       closing ??= close();
@@ -196,12 +238,6 @@ function polledChannel(channel: ChannelConfig): ChannelConfig {
   return { ...channel, devices };
 }
 
-function reportPolicies(config: Config): Map<TagId, { deadband: number | undefined; heartbeatMs: number | undefined }> {
-  const tags = config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-  const exceptional = tags.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
-  return new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }]));
-}
-
 /** What was stored, or nothing where it cannot be read. */
 function parsed(text: string | undefined): unknown {
   if (text === undefined) return undefined;
@@ -223,19 +259,16 @@ function every(clock: Clock, ms: number, callback: () => void): () => void {
   return () => cancel();
 }
 
-interface Line {
-  readonly driver: Driver;
-  readonly poller: Poller;
-}
-
 function createView(
   options: GatewayOptions,
   store: Store,
   live: LiveTable,
   lines: readonly Line[],
   forwarders: readonly Forwarder[],
+  engine: RuleEngine,
   stopping: AbortSignal,
-): GatewayView {
+  event: (body: EventBody) => void,
+): Omit<GatewayView, keyof RulesView> {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
@@ -252,6 +285,7 @@ function createView(
         rssBytes: process.memoryUsage.rss(),
         readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
         channels: lines.map((line) => channelStatus(line, live, options.simulate)),
+        alarms: alarmCounts(engine),
         store: await store.status(),
         uplinks: forwarders.map((forwarder) => forwarder.status()),
       };
@@ -266,57 +300,42 @@ function createView(
         readings,
       })),
     async readNow(ids, signal) {
-      const found = ids.map((id) => live.find(id) ?? unknownTag(id));
+      const found = ids.map((id) => live.known(id));
       const both = AbortSignal.any([signal, stopping]);
+      const computed = new Set(config.derived.map(({ tag }) => tag.tag.id).filter((id) => ids.includes(id)));
       const readings = await Promise.all(
         lines.map(({ poller }) => {
           const tags = found
+            .filter(({ tag }) => !computed.has(tag.id))
             .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
             .map(({ tag }) => tag);
           return tags.length > 0 ? poller.readNow(tags, both) : [];
         }),
       );
+      // A computed tag is read by reading its tags: it has what it had at the last of them.
+      for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
+    write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
+    rollups: (query) => store.rollups(query),
+    records: (query) => recordPage(store, query),
+    ledger: (sinceId) => store.ledger(sinceId),
     onReadings: (listener) => live.onReadings(listener),
   };
 }
 
-function unknownTag(id: TagId): never {
-  throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
-}
-
-function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
-  const { channel, state, counts } = poller;
-  const line = isObservable(driver) ? driver.statistics() : undefined;
-  return {
-    name: channel.name,
-    driver: channel.driver.type,
-    simulated: simulate || channel.driver.simulated,
-    state: state.state,
-    reason: state.state === 'waiting' ? state.reason : undefined,
-    sinceMs: state.sinceMs,
-    scans: counts.scans,
-    skipped: counts.skipped,
-    utilisation: line?.utilisation,
-    devices: channel.devices.map(({ name, tags }): DeviceStatus => {
-      const health = poller.health(name);
-      const counters = line?.devices[name];
-      return {
-        name,
-        state: state.state === 'connected' ? health.state : 'waiting',
-        reason: health.state === 'offline' ? 'no answer' : undefined,
-        tags: tags.length,
-        ...live.counts(name),
-        requests: counters?.requests,
-        timeouts: counters?.timeouts,
-        garbled: counters?.garbled,
-        exceptions: counters && Object.values(counters.exceptions).reduce((sum, count) => sum + count, 0),
-        responseMsP50: counters?.responseMs?.p50,
-        responseMsP95: counters?.responseMs?.p95,
-      };
-    }),
-  };
+/** Writes through the channel that polls the tag. */
+function writeTag(
+  live: LiveTable,
+  lines: readonly Line[],
+  id: TagId,
+  value: Value,
+  signal: AbortSignal,
+): Promise<WriteResult> {
+  const tag = live.find(id)?.tag;
+  const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag?.device));
+  if (!tag || !line) return Promise.resolve({ ok: false, kind: 'refused', why: `there is no tag ${id}` });
+  return line.poller.write(tag, value, signal);
 }

@@ -1,13 +1,15 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import { createApi } from './api/server.ts';
 import { type CliContext, programVersion, warn } from './cli/context.ts';
+import { formatTime } from './cli/format.ts';
 import { loadConfig } from './config/load.ts';
-import { formatProblems } from './config/problems.ts';
+import { formatProblem, formatProblems } from './config/problems.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { startGateway } from './gateway.ts';
+import { makeFolder } from './store/folder.ts';
 
 /** What the daemon is started with. */
 export interface DaemonOptions {
@@ -17,6 +19,9 @@ export interface DaemonOptions {
 
 /** Priorities of syslog(3), which journald reads from the beginning of a line. */
 const PRIORITIES: Record<Level, string> = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' };
+
+/** What a line begins with where no journal adds a time and a priority. */
+const WORDS: Record<Level, string> = { debug: 'debug: ', info: '', warn: 'warning: ', error: 'error: ' };
 
 /** How long stopping may take before the process ends anyway: systemd would kill it after 90 s. */
 const STOP_DEADLINE_MS = 20_000;
@@ -28,13 +33,15 @@ const STOP_DEADLINE_MS = 20_000;
  * @returns 0 after a clean stop, 78 for a broken file, 1 when a part failed
  */
 export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
+  preferSmallHeap();
   const log = daemonLog(context);
-  const loaded = loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
+  const loaded = loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
   if (!loaded.ok) {
     warn(context, [formatProblems(loaded.problems)]);
     return EXIT.configInvalid;
   }
-  for (const { file: where, line, path, message } of loaded.warnings) log.warn(`${where}:${line} ${path}: ${message}`);
+  // The log's own word says that these are warnings.
+  for (const problem of loaded.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
   const { config } = loaded;
   const { clock, env: environment, signal } = context;
   const version = programVersion();
@@ -56,6 +63,15 @@ export async function runDaemon({ file, simulate }: DaemonOptions, context: CliC
   }
 }
 
+/**
+ * Keeps the heap near what is alive: reading a large file would otherwise grow the young generation to 32 MB for good.
+ * Costs about a fifth more CPU in the collector, on a process that uses 1 % of a core at 1,000 readings a second.
+ */
+function preferSmallHeap(): void {
+  setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
+
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */
 async function startApi(api: ReturnType<typeof createApi>, log: Logger): Promise<void> {
   try {
@@ -70,7 +86,7 @@ async function startApi(api: ReturnType<typeof createApi>, log: Logger): Promise
 function socketPath(storePath: string, environment: CliContext['env']): string {
   if (environment.MILLGATE_SOCKET) return environment.MILLGATE_SOCKET;
   const folder = environment.RUNTIME_DIRECTORY || storePath;
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   return join(folder, 'api.sock');
 }
 
@@ -79,7 +95,10 @@ function daemonLog(context: CliContext): Logger {
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
   return createLogger(
     context.clock,
-    (line, level) => warn(context, [journal ? PRIORITIES[level] + line : line]),
+    (line, level) => {
+      const stamped = `${formatTime(context.clock.wallMs())} ${WORDS[level]}${line}`;
+      warn(context, [journal ? PRIORITIES[level] + line : stamped]);
+    },
     threshold,
   );
 }

@@ -1,3 +1,4 @@
+import modbusSerialCrc16 from 'modbus-serial/utils/crc16.js';
 /** How requests and responses are wrapped on the wire. */
 export type Framing = 'tcp' | 'rtu';
 
@@ -86,14 +87,7 @@ function requestBytes(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * CRC-16/MODBUS, bit by bit as in the serial line specification V1.02 chapter 6.2.2. On purpose not the driver's own:
- * a twin that shared its code would agree with its mistakes.
+ * CRC-16/MODBUS (MODBUS over Serial Line V1.02, 6.2.2) by modbus-serial. On purpose not the driver's own: a twin that
+ * shared its code would agree with its mistakes.
  */
-export function crc16(bytes: Uint8Array): number {
-  let crc = 0xffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0xa001 : crc >> 1;
-  }
-  return crc;
-}
+export const crc16: (bytes: Uint8Array) => number = modbusSerialCrc16;

@@ -19,6 +19,7 @@ import { hashOf, mix } from './noise.ts';
 import {
   checkMockChannel,
   checkMockTag,
+  formOfMock,
   type MockAddress,
   type MockChannel,
   mockChannelShape,
@@ -45,6 +46,7 @@ export const mock: DriverType<MockChannel, MockAddress> = {
   checkChannel: checkMockChannel,
   checkTag: (source) => checkMockTag(source),
   describeAddress: ({ text, type }) => (type === undefined ? text : `${text}, ${type}`),
+  formOf: formOfMock,
   isEventful: () => false,
   estimate: ({ latencyMs }, tags) => ({
     requests: byDevice(tags).map((group) => ({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
+import type { ValueForm } from '../../src/core/reading.ts';
 import type { TagSource } from '../driver.ts';
 import { checkFaults, type FaultKind, faultsField, type MockFault } from './faults.ts';
 import { parseSignal } from './parse.ts';
@@ -90,4 +91,11 @@ export function checkMockTag({ options, deviceOptions }: TagSource<Record<string
     problems.push({ path: ['type'], message: `${type} cannot hold the texts of this signal; write string` });
   if (problems.length > 0 || !signal || !faults || !deviceFaults) return { ok: false, problems };
   return passed({ text, signal, type, faults, deviceFaults });
+}
+
+/** What the values of a tag are: those of its type, else those of its signal. */
+export function formOfMock({ type, signal }: MockAddress): ValueForm | undefined {
+  if (type !== undefined) return type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number';
+  const form = formOf(signal);
+  return form === 'mixed' ? undefined : form === 'boolean' ? 'bool' : form;
 }

@@ -1,6 +1,7 @@
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, Table } from '../modbus/address.ts';
 import { encodeValue } from '../modbus/encode.ts';
+import { spanOf } from '../modbus/plan.ts';
 
 /** A value of a twin: where it lies, and what it is. */
 export interface TwinTag {
@@ -69,8 +70,9 @@ export function createTwin(tags: readonly TwinTag[], { fillGaps }: TwinOptions):
     const unit = found(units, tag.address.unit, (): Unit => new Map());
     const image = found(unit, tag.address.table, emptyImage);
     image.tags.push(tag);
-    for (let offset = 0; offset < tag.address.count; offset++) image.present.add(tag.address.start + offset);
-    if (tag.address.scaleAt !== undefined) image.present.add(tag.address.scaleAt);
+    // A value and its scale factor are read by one request: what lies between them is there as well.
+    const { start, end } = spanOf(tag.address);
+    for (let place = start; place < end; place++) image.present.add(place);
   }
   if (fillGaps) for (const unit of units.values()) for (const image of unit.values()) fill(image);
 

@@ -4,6 +4,8 @@ import type { Value } from '../../src/core/reading.ts';
 import type {
   Driver,
   DriverDeps,
+  Identification,
+  Identifying,
   Learned,
   LineStatistics,
   Observable,
@@ -12,10 +14,21 @@ import type {
   Writable,
   WriteResult,
 } from '../driver.ts';
+import { Utilisation } from '../utilisation.ts';
 import type { ModbusAddress } from './address.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
 import { type Asking, askDevice, type DeviceState, newDevice, timeoutMsOf } from './device.ts';
-import { fromStored, type HoleMemory, holesAt, isWrittenOff, onException, onSuccess, toStored } from './holes.ts';
+import {
+  fromStored,
+  type HoleMemory,
+  holesAt,
+  isWrittenOff,
+  nextProbeMs,
+  onException,
+  onSuccess,
+  toStored,
+} from './holes.ts';
+import { identifyUnit } from './identify.ts';
 import type { Line } from './line.ts';
 import { type LineCost, planReads, type ReadBlock } from './plan.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
@@ -25,7 +38,7 @@ import { writeValue } from './write.ts';
 type ModbusTag = Tag<ModbusAddress>;
 
 /** A Modbus channel at work. */
-export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned {
+export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned, Identifying {
   readonly concurrency: number;
   private readonly channel: ModbusChannel;
   private readonly line: Line;
@@ -34,24 +47,20 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
   private readonly cost: LineCost;
   private readonly devices = new Map<string, DeviceState>();
   private holes: HoleMemory;
-  /** How a group was cut the last time, and what was known then: planning again each time would be waste. */
-  private readonly planned = new WeakMap<
-    object,
-    { readonly holes: HoleMemory; readonly untilMs: number; readonly blocks: ReadBlock[] }
-  >();
+  /** How tags were cut the last time, and what was known then: planning again each time would be waste. */
+  private readonly planned = new WeakMap<readonly ModbusTag[], Planned>();
   private connects = 0;
-  private countedBusyMs = 0;
-  private countedAtMs: number;
+  private readonly utilisation: Utilisation;
 
   constructor(channel: ModbusChannel, line: Line, deps: DriverDeps) {
     this.channel = channel;
     this.line = line;
     this.clock = deps.clock;
     this.concurrency = line.concurrency;
-    this.asking = { line, clock: deps.clock, retries: channel.retries };
+    this.asking = { line, clock: deps.clock, retries: channel.retries, lastAsked: { silent: undefined } };
     this.cost = lineCostOf(channel);
     this.holes = fromStored(holesOf(deps.learned), deps.clock.monoMs());
-    this.countedAtMs = deps.clock.monoMs();
+    this.utilisation = new Utilisation(deps.clock.monoMs());
   }
 
   async connect(signal: AbortSignal): Promise<void> {
@@ -60,15 +69,21 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
   }
 
   plan(tags: readonly ModbusTag[]): readonly (readonly ModbusTag[])[] {
-    return this.blocksOf(tags).map(({ members }) => members.map((member) => tags[member]!));
+    const planned = this.plannedFor(tags);
+    planned.groups ??= planned.blocks.map((block) => {
+      const group = block.members.map((member) => tags[member]!);
+      const members = group.map((_, index) => index);
+      this.planned.set(group, { ...planned, blocks: [{ ...block, members }], groups: undefined });
+      return group;
+    });
+    return planned.groups;
   }
 
   async read(tags: readonly ModbusTag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
     signal.throwIfAborted();
     const results = new Array<ReadResult>(tags.length);
-    for (const block of this.plannedBlocksOf(tags)) {
-      await unlessAborted(this.readBlock(block, tags, results, signal), signal);
-    }
+    const reading: BlockReading = { tags, results, signal, partsLeft: MAX_PARTS };
+    for (const block of this.plannedFor(tags).blocks) await unlessAborted(this.readBlock(block, reading), signal);
     return results;
   }
 
@@ -78,20 +93,28 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     return unlessAborted(writeValue({ ...this.asking, device, signal }, tag.address, value), signal);
   }
 
+  async identify(unit: number, signal: AbortSignal): Promise<Identification> {
+    signal.throwIfAborted();
+    const device = newDevice(this.channel.timeoutMs);
+    return unlessAborted(identifyUnit(this.asking, device, unit, signal), signal);
+  }
+
   async close(): Promise<void> {
     await this.line.close();
   }
 
   statistics(): LineStatistics {
-    const nowMs = this.clock.monoMs();
-    const { busyMs, unsolicitedBytes } = this.line.counters;
-    const elapsedMs = nowMs - this.countedAtMs;
-    const utilisation = elapsedMs > 0 ? Math.min(1, (busyMs - this.countedBusyMs) / elapsedMs) : 0;
-    this.countedAtMs = nowMs;
-    this.countedBusyMs = busyMs;
+    const { busyMs, unsolicitedBytes, echoes } = this.line.counters;
     const devices: LineStatistics['devices'] = {};
     for (const [name, device] of this.devices) devices[name] = showCounters(device.counters, timeoutMsOf(device));
-    return { utilisation, reconnects: Math.max(0, this.connects - 1), unsolicitedBytes, devices };
+    return {
+      utilisation: this.utilisation.at(this.clock.monoMs(), busyMs),
+      busyMs,
+      reconnects: Math.max(0, this.connects - 1),
+      unsolicitedBytes,
+      echoes,
+      devices,
+    };
   }
 
   learned(): unknown {
@@ -103,26 +126,29 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     return planReads(addresses, holesAt(this.holes, this.clock.monoMs()), this.cost);
   }
 
-  private plannedBlocksOf(tags: readonly ModbusTag[]): ReadBlock[] {
+  private plannedFor(tags: readonly ModbusTag[]): Planned {
     const nowMs = this.clock.monoMs();
     const known = this.planned.get(tags);
-    if (known && known.holes === this.holes && nowMs < known.untilMs) return known.blocks;
-    const blocks = this.blocksOf(tags);
-    this.planned.set(tags, { holes: this.holes, untilMs: nowMs + PLAN_AGAIN_MS, blocks });
-    return blocks;
+    if (known && known.holes === this.holes && nowMs < known.untilMs) return known;
+    const untilMs = nextProbeMs(this.holes, nowMs) ?? Number.POSITIVE_INFINITY;
+    const planned = { holes: this.holes, untilMs, blocks: this.blocksOf(tags), groups: undefined };
+    this.planned.set(tags, planned);
+    return planned;
   }
 
-  private async readBlock(
-    block: ReadBlock,
-    tags: readonly ModbusTag[],
-    results: ReadResult[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async readBlock(block: ReadBlock, reading: BlockReading): Promise<void> {
+    const { tags, results, signal } = reading;
     const startedMs = this.clock.monoMs();
     if (isWrittenOff(this.holes, block, startedMs)) {
-      const at = instantAt(this.clock, startedMs);
-      for (const member of block.members)
-        results[member] = { at, ok: false, why: 'illegal-address', detail: 'the device has no such register' };
+      const detail = 'the device has no such register; it is asked again now and then';
+      const result = {
+        at: instantAt(this.clock, startedMs),
+        ok: false,
+        why: 'illegal-address',
+        detail,
+        asked: false,
+      } as const;
+      for (const member of block.members) results[member] = result;
       return;
     }
     const device = this.deviceOf(tags[block.members[0]!]!);
@@ -136,9 +162,27 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
       for (const member of block.members) results[member] = resultIn(outcome.data, block, tags[member]!.address, at);
       return;
     }
-    if (outcome.kind === 'exception' && isHole(outcome.code)) this.holes = onException(this.holes, block, nowMs);
+    if (outcome.kind === 'exception' && isHole(outcome.code)) {
+      this.holes = onException(this.holes, block, nowMs);
+      if (await this.readParts(block, reading)) return;
+    }
     const at = instantAt(this.clock, (startedMs + nowMs) / 2);
     for (const member of block.members) results[member] = { at, ok: false, ...failureOf(outcome) };
+  }
+
+  /**
+   * Reads a refused block again in the parts that the planner now makes of it, so that one missing register costs its
+   * neighbours nothing. False when there are no parts, or too many were asked for already: the next scan goes on.
+   */
+  private async readParts(block: ReadBlock, reading: BlockReading): Promise<boolean> {
+    const parts = this.blocksOf(block.members.map((member) => reading.tags[member]!));
+    if (parts.length < 2 || parts.length > reading.partsLeft) return false;
+    reading.partsLeft -= parts.length;
+    for (const part of parts) {
+      reading.signal.throwIfAborted();
+      await this.readBlock({ ...part, members: part.members.map((member) => block.members[member]!) }, reading);
+    }
+    return true;
   }
 
   private deviceOf(tag: ModbusTag): DeviceState {
@@ -152,8 +196,24 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
   }
 }
 
-/** Holes are probed again after a time; a plan is not used longer than this without asking. */
-const PLAN_AGAIN_MS = 10_000;
+/** Tags as they were cut into requests, good while `holes` is what is known and until `untilMs`. */
+interface Planned {
+  readonly holes: HoleMemory;
+  readonly untilMs: number;
+  readonly blocks: readonly ReadBlock[];
+  groups: readonly (readonly ModbusTag[])[] | undefined;
+}
+
+/** One call of `read` under way. */
+interface BlockReading {
+  readonly tags: readonly ModbusTag[];
+  readonly results: ReadResult[];
+  readonly signal: AbortSignal;
+  partsLeft: number;
+}
+
+/** Requests that one read may spend on the parts of refused blocks: enough to corner two registers among 125. */
+const MAX_PARTS = 32;
 
 function holesOf(learned: unknown): unknown {
   return typeof learned === 'object' && learned !== null && 'holes' in learned ? learned.holes : undefined;

@@ -52,6 +52,8 @@ export class MbapLine implements Line {
   private readonly abandoned = new Map<number, { readonly untilMs: number; readonly counters: DeviceCounters }>();
   private unread: Uint8Array = new Uint8Array(0);
   private isOpen = false;
+  /** Why the line is not open. */
+  private lost = new NotConnected('the line is not open. Connect first.');
   private transaction = 0;
   private mismatches = 0;
   private timeouts = 0;
@@ -80,8 +82,7 @@ export class MbapLine implements Line {
 
   ask(ask: Ask): Promise<Outcome> {
     return new Promise((settle) => {
-      if (!this.isOpen)
-        return settle({ kind: 'lost', cause: new NotConnected('the line is not open. Connect first.') });
+      if (!this.isOpen) return settle({ kind: 'lost', cause: this.lost });
       this.queue.push({ ask, settle, sentMs: 0, cancelDeadline: NOTHING });
       this.pump();
     });
@@ -93,6 +94,7 @@ export class MbapLine implements Line {
   }
 
   private onLost(cause: NotConnected): void {
+    if (this.isOpen) this.lost = cause;
     this.isOpen = false;
     this.cancelPause();
     const jobs = [...this.underWay.values(), ...this.queue];
@@ -171,6 +173,7 @@ export class MbapLine implements Line {
     this.underWay.delete(transaction);
     const nowMs = this.clock.monoMs();
     if (this.underWay.size === 0) this.counters.busyMs += nowMs - this.busySinceMs;
+    job.ask.counters.busyMs += nowMs - job.sentMs;
     this.readyMs = nowMs + this.options.pauseMs;
     job.settle(outcome);
     this.pump();

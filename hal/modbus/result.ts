@@ -30,12 +30,16 @@ export function isHole(code: number): boolean {
 }
 
 /** Why there is no value, in the words of readings. */
-export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>): { why: Failure; detail: string } {
+export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>): {
+  why: Failure;
+  detail: string;
+  asked?: false;
+} {
   switch (outcome.kind) {
     case 'timeout':
       return { why: 'timeout', detail: 'no answer before the deadline' };
     case 'not-asked':
-      return { why: 'timeout', detail: outcome.detail };
+      return { why: 'timeout', detail: outcome.detail, asked: false };
     case 'garbled':
       return { why: 'garbled', detail: outcome.detail };
     case 'exception':

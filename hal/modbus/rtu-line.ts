@@ -55,6 +55,8 @@ export class RtuLine implements Line {
   private received = 0;
   private current: Job | undefined;
   private isOpen = false;
+  /** Why the line is not open. */
+  private lost = new NotConnected('the line is not open. Connect first.');
   private isAwaiting = false;
   private knownEcho = false;
   private sentMs = 0;
@@ -89,8 +91,7 @@ export class RtuLine implements Line {
 
   ask(ask: Ask): Promise<Outcome> {
     return new Promise((resolve) => {
-      if (!this.isOpen)
-        return resolve({ kind: 'lost', cause: new NotConnected('the line is not open. Connect first.') });
+      if (!this.isOpen) return resolve({ kind: 'lost', cause: this.lost });
       this.queue.push({ ask, question: rtuQuestion(ask.question), settle: resolve });
       this.pump();
     });
@@ -106,6 +107,7 @@ export class RtuLine implements Line {
   }
 
   private endAll(cause: NotConnected): void {
+    if (this.isOpen) this.lost = cause;
     this.isOpen = false;
     this.isAwaiting = false;
     this.cancelTimers();
@@ -316,7 +318,10 @@ export class RtuLine implements Line {
     this.cancelTimers();
     const job = this.current!;
     const nowMs = this.clock.monoMs();
-    if (this.isAwaiting) this.counters.busyMs += nowMs - this.sentMs;
+    if (this.isAwaiting) {
+      this.counters.busyMs += nowMs - this.sentMs;
+      job.ask.counters.busyMs += nowMs - this.sentMs;
+    }
     this.isAwaiting = false;
     this.endedMs = this.lastByteMs > this.sentMs ? this.lastByteMs : nowMs;
     const isClean = outcome.kind === 'answer' || outcome.kind === 'exception';

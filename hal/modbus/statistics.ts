@@ -11,6 +11,7 @@ export interface DeviceCounters {
   lateReplies: number;
   garbled: number;
   exceptions: Record<number, number>;
+  busyMs: number;
   /** A ring of the last response times, ms. */
   readonly responseMs: Float64Array;
   responsesKept: number;
@@ -25,6 +26,7 @@ export function newCounters(): DeviceCounters {
     lateReplies: 0,
     garbled: 0,
     exceptions: {},
+    busyMs: 0,
     responseMs: new Float64Array(WINDOW),
     responsesKept: 0,
   };
@@ -45,7 +47,7 @@ export function countException(counters: DeviceCounters, code: number): void {
 export function showCounters(counters: DeviceCounters, timeoutMs: number): DeviceStatistics {
   const times = counters.responseMs.slice(0, Math.min(counters.responsesKept, WINDOW)).sort();
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))]!;
-  const { requests, responses, timeouts, lateReplies, garbled } = counters;
+  const { requests, responses, timeouts, lateReplies, garbled, busyMs } = counters;
   return {
     requests,
     responses,
@@ -55,5 +57,6 @@ export function showCounters(counters: DeviceCounters, timeoutMs: number): Devic
     exceptions: { ...counters.exceptions },
     responseMs: times.length > 0 ? { p50: at(0.5), p95: at(0.95), max: times[times.length - 1]! } : undefined,
     timeoutMs,
+    busyMs,
   };
 }

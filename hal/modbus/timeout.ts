@@ -34,6 +34,11 @@ export function answered(times: ResponseTimes, elapsedMs: number): ResponseTimes
   };
 }
 
+/** Whether there were answers enough for the deadline to fit the device. */
+export function isProven(times: ResponseTimes): boolean {
+  return times.answers >= TRUST_AFTER;
+}
+
 /** After a timeout: the configured deadline holds again until the device has proved itself anew. */
 export function timedOut(times: ResponseTimes): ResponseTimes {
   return { ...times, answers: Math.min(times.answers, 1) };
@@ -44,7 +49,7 @@ export function timedOut(times: ResponseTimes): ResponseTimes {
  * of late, never below {@link SHORTEST_TIMEOUT_MS}, never above `configuredMs`.
  */
 export function deadlineMs(times: ResponseTimes, configuredMs: number): number {
-  if (times.answers < TRUST_AFTER) return configuredMs;
+  if (!isProven(times)) return configuredMs;
   const wantedMs = Math.max(times.smoothedMs + 4 * times.deviationMs, 2 * times.slowestMs, SHORTEST_TIMEOUT_MS);
   return Math.min(wantedMs, configuredMs);
 }

@@ -20,6 +20,9 @@ export function characterMsOf(baud: number, bitsPerCharacter = BITS_PER_CHARACTE
 /** How early a timer is asked for: Node's timers count whole milliseconds and may fire a fraction early or late. */
 const TIMER_COARSENESS_MS = 1.2;
 
+/** How late a nap may end: the kernel wakes within this. Watching the clock for all of it would heat the processor. */
+const NAP_LATENESS_MS = 0.2;
+
 /** A clock that shows the same instant this often in a row only moves when it is told to. */
 const STANDING_STILL = 64;
 
@@ -28,7 +31,7 @@ const CLOSE_ENOUGH_MS = 1e-6;
 
 /**
  * Calls back at `dueMs` of the monotonic clock, never before it and within some microseconds after: a timer for the
- * most part, and the last fraction (at most 1.2 ms) by watching the clock. Calls back at once when it is due already.
+ * most part, a nap for the last millisecond, and the very end by watching the clock. Calls back at once when it is due already.
  * The returned function cancels.
  */
 export function atInstant(clock: Clock, dueMs: number, callback: () => void): () => void {
@@ -49,6 +52,7 @@ function watchUntil(clock: Clock, dueMs: number): boolean {
   let still = 0;
   while (nowMs < dueMs - CLOSE_ENOUGH_MS) {
     if (dueMs - nowMs > TIMER_COARSENESS_MS) return false;
+    if (clock.nap && dueMs - nowMs > NAP_LATENESS_MS) clock.nap(dueMs - nowMs - NAP_LATENESS_MS);
     const nextMs = clock.monoMs();
     still = nextMs === nowMs ? still + 1 : 0;
     if (still >= STANDING_STILL) return false;

@@ -27,6 +27,7 @@ const common = {
   deviceShape: modbusDeviceShape,
   tagShape: modbusTagShape,
   describeAddress: describeModbusAddress,
+  formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
   isEventful: () => false,
   estimate: estimateModbus,
   create: (channel: ModbusChannel, deps: Parameters<DriverType['create']>[1]) =>
@@ -62,7 +63,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
 };
 
 /** The line of a channel; nothing is opened. */
-function lineOf(channel: ModbusChannel, clock: Clock): Line {
+export function lineOf(channel: ModbusChannel, clock: Clock): Line {
   const { pauseMs } = channel;
   const lateReplyWindowMs = lateReplyWindowMsOf(channel.timeoutMs);
   if (channel.kind === 'serial') {

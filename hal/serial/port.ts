@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
@@ -12,7 +12,19 @@ interface PortBinding {
   readonly isOpen: boolean;
 }
 
+/** What the binding of Linux has besides: the file itself, opened without blocking, and when it can be read. */
+interface FileBinding extends PortBinding {
+  readonly fd: number;
+  readonly poller: { once(event: 'readable', callback: (error: Error | null) => void): unknown };
+}
+
 const READ_BYTES = 512;
+
+/** The least file a binding needs to be read without the detour by a thread. */
+function isFile(port: PortBinding): port is FileBinding {
+  const { fd, poller } = port as Partial<FileBinding>;
+  return typeof fd === 'number' && typeof poller?.once === 'function';
+}
 
 /** A serial port, opened for us alone. Any error ends it, so that an adapter can come back under its old name. */
 export function serialTransport(settings: SerialSettings): Transport {
@@ -27,6 +39,29 @@ export function serialTransport(settings: SerialSettings): Transport {
     port = undefined;
     if (closing) void shut(closing);
     told?.onLost(lost);
+  };
+
+  /** Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. */
+  const readFile = (reading: FileBinding): void => {
+    const buffer = Buffer.alloc(READ_BYTES);
+    const onReadable = (failure: Error | null): void => {
+      if (port !== reading) return;
+      try {
+        if (failure) throw failure;
+        const bytesRead = readSync(reading.fd, buffer, 0, READ_BYTES, null);
+        // Nothing where something was announced: the line was hung up.
+        if (bytesRead === 0) {
+          lose(unplugged(settings.port, undefined));
+          return;
+        }
+        reading.poller.once('readable', onReadable);
+        tell?.onBytes(buffer.subarray(0, bytesRead));
+      } catch (error) {
+        if (isForLater(error)) reading.poller.once('readable', onReadable);
+        else lose(unplugged(settings.port, error));
+      }
+    };
+    reading.poller.once('readable', onReadable);
   };
 
   const readOn = async (reading: PortBinding): Promise<void> => {
@@ -55,14 +90,23 @@ export function serialTransport(settings: SerialSettings): Transport {
       }
       port = made;
       tell = events;
-      void readOn(made);
+      if (isFile(made)) readFile(made);
+      else void readOn(made);
     },
     write(bytes) {
       const writing = port;
       if (!writing) return;
-      writing
-        .write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-        .catch((error: unknown) => port === writing && lose(unplugged(settings.port, error)));
+      const onFailure = (error: unknown): void => {
+        if (port === writing) lose(unplugged(settings.port, error));
+      };
+      try {
+        const written = isFile(writing) ? writtenNow(writing, bytes) : 0;
+        if (written === bytes.length) return;
+        const rest = Buffer.from(bytes.buffer, bytes.byteOffset + written, bytes.length - written);
+        writing.write(rest).catch(onFailure);
+      } catch (error) {
+        onFailure(error);
+      }
     },
     verify() {
       // The read of an adapter that was pulled out may never end: a port without its name is gone.
@@ -76,6 +120,21 @@ export function serialTransport(settings: SerialSettings): Transport {
       if (closing) await shut(closing);
     },
   };
+}
+
+/** How many bytes the port took at once. */
+function writtenNow(port: FileBinding, bytes: Uint8Array): number {
+  try {
+    return writeSync(port.fd, bytes);
+  } catch (error) {
+    if (isForLater(error)) return 0;
+    throw error;
+  }
+}
+
+/** Whether the system only asks for patience. */
+function isForLater(error: unknown): boolean {
+  return ['EAGAIN', 'EWOULDBLOCK', 'EINTR'].includes(codeOf(error) ?? '');
 }
 
 async function opened(settings: SerialSettings): Promise<PortBinding> {

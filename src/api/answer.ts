@@ -1,9 +1,11 @@
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 
-/** What a route answers: a status and a body that becomes JSON. */
+/** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
+  /** Content type of a body that is text already; JSON unless given. */
+  readonly textType?: string;
 }
 
 /** Every answer that is not a success has this body. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
@@ -6,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { type Answer, answerTo, failure, Refused } from './answer.ts';
-import { SECURITY_HEADERS } from './guard.ts';
+import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
 import { knownTags, openApi, ROUTES, type Route } from './routes.ts';
 import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
@@ -25,6 +26,8 @@ export interface AppParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** How a request came. */
+  readonly transportOf: (request: IncomingMessage) => Transport;
 }
 
 type Env = { Bindings: HttpBindings };
@@ -44,7 +47,11 @@ export function createApp(parts: AppParts): Hono<Env> {
   for (const route of ROUTES) {
     if (!route.answer) continue;
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app.on(route.method.toUpperCase(), path, (context) => serve(parts, route.answer!, context));
+    app.on(route.method.toUpperCase(), path, (context) => {
+      const refusal = route.changes ? refuseChange(parts.transportOf(context.env.incoming)) : undefined;
+      if (refusal) return respond(failure(refusal.status, refusal.error, refusal.remedy));
+      return serve(parts, route.answer!, context);
+    });
   }
   app.notFound((context) => respond(missing(context)));
   app.onError((thrown) => respond(answer(parts.log, thrown)));
@@ -114,7 +121,7 @@ function answer(log: Logger, thrown: unknown): Answer {
   return answerTo(thrown);
 }
 
-function respond({ status, body }: Answer): Response {
-  const headers = { ...SECURITY_HEADERS, 'Content-Type': 'application/json; charset=utf-8' };
-  return new Response(`${toJson(body)}\n`, { status, headers });
+function respond({ status, body, textType }: Answer): Response {
+  const headers = { ...SECURITY_HEADERS, 'Content-Type': textType ?? 'application/json; charset=utf-8' };
+  return new Response(textType === undefined ? `${toJson(body)}\n` : String(body), { status, headers });
 }

@@ -59,6 +59,19 @@ export function refuse(
   return undefined;
 }
 
+/**
+ * Who may change something. The Unix socket belongs to the user and the group of the service, and its file permissions
+ * have been passed; over TCP anybody on this machine could call, so changes are refused there.
+ */
+export function refuseChange(transport: Transport): Refusal | undefined {
+  if (transport === 'socket') return undefined;
+  return {
+    status: 401,
+    error: 'changes are not taken over TCP',
+    remedy: 'Use the command line, which speaks over the Unix socket: millgate write DEVICE/TAG VALUE.',
+  };
+}
+
 function sameAuthority(origin: string, headers: IncomingHttpHeaders): boolean {
   try {
     return new URL(origin).host === new URL(`http://${headers.host}`).host;

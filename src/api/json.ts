@@ -1,5 +1,5 @@
-import type { Reading, Value } from '../core/reading.ts';
-import type { HistoryPage } from '../store/store.ts';
+import { type Reading, readingsOf, type Value } from '../core/reading.ts';
+import type { HistoryPage, RecordPage, RollupPage } from '../store/store.ts';
 import type { TagView } from './view.ts';
 
 /** A value in JSON: integers beyond ±(2⁵³−1) are decimal strings, as everywhere on the wire. */
@@ -34,6 +34,51 @@ export interface JsonHistory {
   readonly tag: string;
   readonly points: readonly JsonPoint[];
   readonly next?: number;
+}
+
+/** A page of stored readings of all tags; `after` and `until` are to be given with the next question, absent at the end. */
+export interface JsonReadings {
+  readonly readings: readonly (JsonReading & { readonly seq: number; readonly clock?: 'unsynced' })[];
+  readonly after?: number;
+  readonly until?: number;
+}
+
+/** The readings of stored records, as the API gives them. */
+export function jsonReadings({ records, next }: RecordPage): JsonReadings {
+  const readings = records.flatMap(({ seq, record }) =>
+    readingsOf(record).map((reading) => ({
+      ...jsonReading(reading),
+      seq,
+      ...(!record.clockKnown && { clock: 'unsynced' as const }),
+    })),
+  );
+  return { readings, ...(next && { after: next.seq, until: next.until }) };
+}
+
+/** Roll-ups in the API: of each point its beginning, extremes, mean, and counts of values and of bad readings. */
+export interface JsonRollups {
+  readonly tag: string;
+  readonly everyMs: number;
+  readonly points: readonly {
+    readonly t: number;
+    readonly count: number;
+    readonly bad: number;
+    readonly min?: number;
+    readonly max?: number;
+    readonly mean?: number;
+  }[];
+  /** The `from` of the next page, absent at the end. */
+  readonly next?: number;
+}
+
+/** A page of roll-ups as the API gives it. */
+export function jsonRollups(tag: string, everyMs: number, page: RollupPage): JsonRollups {
+  return {
+    tag,
+    everyMs,
+    points: page.points.map(({ wallMs, ...rest }) => ({ t: wallMs, ...rest })),
+    ...(page.next !== undefined && { next: page.next }),
+  };
 }
 
 /** A value as JSON holds it. */

@@ -1,18 +1,12 @@
-import type { TagId } from '../core/reading.ts';
+import { parseDuration } from '../core/quantity.ts';
+import type { TagId, Value } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
-import { jsonHistory, jsonReading, jsonTag } from './json.ts';
+import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
+import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
+import { integer, ok, type RouteRequest } from './request.ts';
+import { RULE_ROUTES } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
-
-/** What a route gets of a request. */
-export interface RouteRequest {
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: (name: string) => string | undefined;
-  /** The parsed body; throws `Refused` when it is no JSON. */
-  readonly body: () => Promise<unknown>;
-  readonly signal: AbortSignal;
-  readonly nowMs: number;
-}
 
 /** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
 export interface Route {
@@ -22,12 +16,18 @@ export interface Route {
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly requestBody?: object;
+  /** True when it changes something: only for callers who may. */
+  readonly changes?: true;
   /** Absent for the stream and for the description itself, which the server answers. */
   readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }
 
 /** Most readings of one page of history. */
 const MAX_HISTORY = 10_000;
+
+/** Records of one page of readings: few, so that no page holds up polling. */
+const MAX_RECORDS = 1000;
+const DEFAULT_RECORDS = 200;
 
 /** Most tags of one `POST /api/v1/read`. */
 const MAX_READ_TAGS = 1000;
@@ -39,6 +39,16 @@ const DEFAULT_HISTORY_MS = 3_600_000;
 export const ROUTES: readonly Route[] = [
   { method: 'get', path: '/healthz', summary: 'The process answers.', answer: () => ok({ ok: true }) },
   { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', answer: ready },
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics for Prometheus.',
+    answer: async (view) => ({
+      status: 200,
+      body: metricsText(await view.status()),
+      textType: 'text/plain; version=0.0.4; charset=utf-8',
+    }),
+  },
   {
     method: 'get',
     path: '/api/v1/status',
@@ -54,14 +64,28 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/tags/{device}/{tag}/history',
-    summary: 'Stored readings of a tag, oldest first, page by page.',
+    summary: 'Stored readings of a tag, oldest first, page by page; with `every`, minimum, maximum, mean and counts.',
     query: {
       from: 'UTC ms, included; an hour ago unless given',
       to: 'UTC ms, not included; now unless given',
       limit: `readings a page, 1 to ${MAX_HISTORY}; 1000 unless given`,
       after: 'the `next` of the page before',
+      every: 'whole minutes, such as 1m, 15m or 1h: one point each; then `next` is the `from` of the next page',
     },
     answer: history,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/readings',
+    summary: 'Stored readings of all tags, in the order of their numbers, page by page.',
+    query: {
+      from: 'UTC ms, included; an hour ago unless given',
+      to: 'UTC ms, not included; now unless given',
+      limit: `records looked at for a page, 1 to ${MAX_RECORDS}; ${DEFAULT_RECORDS} unless given`,
+      after: 'the `after` of the page before',
+      until: 'the `until` of the page before',
+    },
+    answer: readings,
   },
   {
     method: 'get',
@@ -83,6 +107,13 @@ export const ROUTES: readonly Route[] = [
   },
   {
     method: 'get',
+    path: '/api/v1/store/ledger',
+    summary: 'Every range that was given up, in the order of the ids, page by page.',
+    query: { after: 'the `id` of the last entry before; from the first unless given' },
+    answer: async (view, request) => ok(await view.ledger(integer(request, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0)),
+  },
+  {
+    method: 'get',
     path: '/api/v1/stream',
     summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`.',
     query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },
@@ -98,6 +129,25 @@ export const ROUTES: readonly Route[] = [
     },
     answer: read,
   },
+  {
+    method: 'post',
+    path: '/api/v1/write',
+    summary: 'Writes a tag within the limits of the configuration, and reads it back.',
+    requestBody: {
+      type: 'object',
+      required: ['tag', 'value'],
+      properties: {
+        tag: { type: 'string' },
+        value: {
+          type: ['number', 'boolean', 'string'],
+          description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
+        },
+      },
+    },
+    changes: true,
+    answer: write,
+  },
+  ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
 
@@ -150,7 +200,7 @@ function describe(route: Route): object {
     name,
     in: 'query',
     description,
-    schema: { type: name === 'tag' ? 'string' : 'integer' },
+    schema: { type: name === 'tag' || name === 'every' ? 'string' : 'integer' },
   }));
   const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
   const type = route.path === '/api/v1/stream' ? { 'text/event-stream': {} } : json({});
@@ -166,10 +216,6 @@ function json(schema: object): object {
   return { 'application/json': { schema } };
 }
 
-function ok(body: unknown): Answer {
-  return { status: 200, body };
-}
-
 async function ready(view: GatewayView): Promise<Answer> {
   const { store, channels } = await view.status();
   if (store.trouble !== undefined) return failure(503, 'the store does not commit', store.trouble);
@@ -180,12 +226,44 @@ async function ready(view: GatewayView): Promise<Answer> {
 
 async function history(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const [tag] = knownTags(view, [`${request.params.device}/${request.params.tag}`]);
-  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
-  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  const { fromMs, toMs } = timesOf(request);
+  const every = request.query('every');
+  if (every !== undefined) return rollups(view, request, { tag: tag!, fromMs, toMs }, every);
   const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
   const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? 1000;
   const page = await view.history({ tag: tag!, fromMs, toMs, limit, ...(afterSeq !== undefined && { afterSeq }) });
   return ok(jsonHistory(tag!, page));
+}
+
+async function readings(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const { fromMs, toMs } = timesOf(request);
+  const limit = integer(request, 'limit', 1, MAX_RECORDS) ?? DEFAULT_RECORDS;
+  const seq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
+  const until = integer(request, 'until', 0, Number.MAX_SAFE_INTEGER);
+  if ((seq === undefined) !== (until === undefined))
+    throw new Refused(400, 'after and until belong together', 'Give both as the page before said, or neither.');
+  const after = seq !== undefined && until !== undefined ? { seq, until } : undefined;
+  return ok(jsonReadings(await view.records({ fromMs, toMs, limit, ...(after && { after }) })));
+}
+
+/** The times asked for; the last hour unless said otherwise. */
+function timesOf(request: RouteRequest): { readonly fromMs: number; readonly toMs: number } {
+  const toMs = integer(request, 'to', 0, Number.MAX_SAFE_INTEGER) ?? request.nowMs + 1;
+  const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? Math.max(0, toMs - DEFAULT_HISTORY_MS);
+  return { fromMs, toMs };
+}
+
+async function rollups(
+  view: GatewayView,
+  request: RouteRequest,
+  range: { readonly tag: TagId; readonly fromMs: number; readonly toMs: number },
+  every: string,
+): Promise<Answer> {
+  const everyMs = parseDuration(every);
+  if (everyMs === undefined || everyMs < 60_000 || everyMs % 60_000 !== 0)
+    throw new Refused(400, `every=${every.slice(0, 40)} is not allowed`, 'Give whole minutes, such as 1m, 15m or 1h.');
+  const limit = integer(request, 'limit', 1, MAX_HISTORY) ?? MAX_HISTORY;
+  return ok(jsonRollups(range.tag, everyMs, await view.rollups({ ...range, everyMs, limit })));
 }
 
 async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
@@ -202,10 +280,21 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
   return ok(readings.map(jsonReading));
 }
 
-function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
-  const text = request.query(name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
+async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = (await request.body()) as { tag?: unknown; value?: unknown } | null;
+  const { tag, value } = body ?? {};
+  const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
+  if (typeof tag !== 'string' || !isValue)
+    throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
+  knownTags(view, [tag]);
+  const result = await view.write(tag, wholeOrText(value), request.signal);
+  return ok(
+    result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
+  );
+}
+
+/** A whole number that no double can hold comes as text. */
+function wholeOrText(value: number | boolean | string): Value {
+  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
+  return isLarge ? BigInt(value) : value;
 }

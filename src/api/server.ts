@@ -63,7 +63,7 @@ export function createApi(options: ApiOptions): Api {
           EXIT.configInvalid,
         );
       streams = createStreams(options);
-      const handlerFor = await loadHandler(options, streams);
+      const handlerFor = createHandler(options, streams);
       try {
         const onSocket = newServer(handlerFor('socket'));
         await listenOnSocket(onSocket, socketPath, options.clock);
@@ -85,14 +85,31 @@ export function createApi(options: ApiOptions): Api {
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+type AsyncHandler = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
 
-/** Loads the web framework only now, so that nothing else pays for it. */
-async function loadHandler(options: ApiOptions, streams: Streams): Promise<(transport: Transport) => Handler> {
+async function loadApplication(
+  options: ApiOptions,
+  streams: Streams,
+  transportOf: (request: IncomingMessage) => Transport,
+): Promise<AsyncHandler> {
   const [{ getRequestListener }, { createApp }] = await Promise.all([import('@hono/node-server'), import('./app.ts')]);
-  const app = createApp({ ...options, streams });
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const app = createApp({ ...options, streams, transportOf });
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return async (request, response) => listener(request, response);
+}
+
+/** Answers requests; the web framework takes 10 MB and is loaded by the first of them. */
+function createHandler(options: ApiOptions, streams: Streams): (transport: Transport) => Handler {
+  const onSocket = new WeakSet<IncomingMessage>();
+  const transportOf = (request: IncomingMessage): Transport => (onSocket.has(request) ? 'socket' : 'tcp');
+  let application: Promise<AsyncHandler> | undefined;
+  const answer: AsyncHandler = async (request, response) => {
+    application ??= loadApplication(options, streams, transportOf);
+    await (await application)(request, response);
+  };
   return (transport) => (request, response) => {
     response.setHeader('X-Millgate-Version', options.version);
+    if (transport === 'socket') onSocket.add(request);
     const refusal = refuse(request.headers, transport, options.listen?.host);
     if (!refusal) {
       answer(request, response).catch((error) => options.log.error(`the API failed: ${messageOf(error)}`));

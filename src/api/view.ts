@@ -1,6 +1,26 @@
-import type { Reading, TagId } from '../core/reading.ts';
-import type { HistoryPage, HistoryQuery, StoreStatus } from '../store/store.ts';
+import type { Reading, TagId, Value } from '../core/reading.ts';
+import type {
+  HistoryPage,
+  HistoryQuery,
+  LedgerEntry,
+  RecordPage,
+  RecordQuery,
+  RollupPage,
+  RollupQuery,
+  StoreStatus,
+} from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
+import type { RulesView } from './rules-view.ts';
+
+/** How many alarms stand how. */
+export interface AlarmCounts {
+  readonly configured: number;
+  /** Those that want somebody: neither normal nor silenced. */
+  readonly standing: number;
+  readonly unacked: number;
+  readonly silenced: number;
+  readonly flood: boolean;
+}
 
 /** A channel at a glance. */
 export interface ChannelStatus {
@@ -16,6 +36,15 @@ export interface ChannelStatus {
   readonly skipped: number;
   /** Share of time the line was in use, 0…1; undefined where the driver does not measure it. */
   readonly utilisation: number | undefined;
+  /** Share of time that the periods of the configuration ask for; above 1 they cannot be kept. */
+  readonly plannedUtilisation: number;
+  /** Counters of the driver since the start, where it has them. */
+  readonly busyMs: number | undefined;
+  readonly reconnects: number | undefined;
+  /** Bytes that came when none were asked for: another master, noise, late replies. */
+  readonly unsolicitedBytes: number | undefined;
+  /** Questions that the adapter gave back as if they were answers. */
+  readonly echoes: number | undefined;
   readonly devices: readonly DeviceStatus[];
 }
 
@@ -32,9 +61,17 @@ export interface DeviceStatus {
   readonly requests: number | undefined;
   readonly timeouts: number | undefined;
   readonly garbled: number | undefined;
+  readonly lateReplies: number | undefined;
   readonly exceptions: number | undefined;
+  /** Exceptions by Modbus code. */
+  readonly exceptionCodes: Readonly<Record<number, number>> | undefined;
   readonly responseMsP50: number | undefined;
   readonly responseMsP95: number | undefined;
+  readonly responseMsMax: number | undefined;
+  /** The deadline that its answers have now. */
+  readonly timeoutMs: number | undefined;
+  /** Time the line spent on it, answered or not. */
+  readonly busyMs: number | undefined;
 }
 
 /** Everything `status` tells. Times are UTC ms. */
@@ -51,6 +88,7 @@ export interface GatewayStatus {
   /** Readings a second over the last minute. */
   readonly readingsPerSecond: number;
   readonly channels: readonly ChannelStatus[];
+  readonly alarms: AlarmCounts;
   readonly store: StoreStatus;
   readonly uplinks: readonly UplinkStatus[];
 }
@@ -67,13 +105,34 @@ export interface TagView {
   readonly readings: number;
 }
 
+/** What became of a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
+export type WriteAnswer =
+  | { readonly ok: true; readonly tag: TagId; readonly readBack: Value | undefined }
+  | {
+      readonly ok: false;
+      readonly tag: TagId;
+      readonly kind: 'refused' | 'failed' | 'mismatch';
+      readonly why: string;
+    };
+
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView {
+export interface GatewayView extends RulesView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */
   readNow(tags: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]>;
+  /**
+   * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
+   * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.
+   */
+  write(tag: TagId, value: Value, signal: AbortSignal): Promise<WriteAnswer>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** Minimum, maximum, mean and counts; see the store. */
+  rollups(query: RollupQuery): Promise<RollupPage>;
+  /** Whole records, of all devices. */
+  records(query: RecordQuery): Promise<RecordPage>;
+  /** Ledger entries after `sinceId`, one page of them. */
+  ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
 }

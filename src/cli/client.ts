@@ -5,7 +5,8 @@ import type { JsonReading } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile } from './context.ts';
+import { type CliContext, type CommonOptions, configFile, programVersion, warn } from './context.ts';
+import { plain } from './format.ts';
 
 /** The socket of the service. */
 export const SERVICE_SOCKET = '/run/millgate/api.sock';
@@ -40,8 +41,21 @@ export interface GatewayClient {
 
 /** A client of the gateway on one socket. */
 export function createClient(socketPath: string, context: CliContext): GatewayClient {
+  let isWarned = false;
+  /** A gateway of another version may answer what this program does not know, and the other way round. */
+  const compareVersions = (response: IncomingMessage): void => {
+    const theirs = response.headers['x-millgate-version'];
+    const ours = programVersion();
+    if (isWarned || typeof theirs !== 'string' || theirs === ours) return;
+    isWarned = true;
+    warn(context, [
+      `millgate: warning: the gateway is version ${plain(theirs)}, this command ${ours}. ` +
+        'Restart the gateway after an update: systemctl restart millgate.',
+    ]);
+  };
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const response = await open(socketPath, context, method, path, body);
+    compareVersions(response);
     const text = await readAll(response, socketPath, context);
     if ((response.statusCode ?? 500) >= 300) throw faultOf(response.statusCode ?? 500, text);
     return parseAnswer<T>(socketPath, text);
@@ -66,17 +80,55 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
  */
 export async function findGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient> {
   if (context.env.MILLGATE_SOCKET) return answering(context.env.MILLGATE_SOCKET, context);
-  const { file, named } = configFile(options, context);
+  const { file, absolute, named } = configFile(options, context);
   if (!named && existsSync(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
   const loaded = await load(file, context);
-  const besideStore = loaded.ok ? join(loaded.config.store.path, 'api.sock') : undefined;
-  if (besideStore !== undefined && existsSync(besideStore)) return answering(besideStore, context);
-  if (named && existsSync(SERVICE_SOCKET)) {
-    const client = createClient(SERVICE_SOCKET, context);
+  const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;
+  const besideStore = storePath === undefined ? undefined : join(storePath, 'api.sock');
+  if (loaded.ok && besideStore !== undefined && existsSync(besideStore)) return answering(besideStore, context);
+  if (named)
+    for (const socketPath of [besideStore, SERVICE_SOCKET]) {
+      if (socketPath === undefined || !existsSync(socketPath)) continue;
+      const client = createClient(socketPath, context);
+      if (await runsFile(client, absolute)) return client;
+    }
+  if (named && !loaded.ok)
+    throw new Fault(
+      `${file} is not valid (any more), so it does not say where its gateway answers. See: millgate check ${file}. ` +
+        'A gateway that runs is still found by MILLGATE_SOCKET, the file api.sock in its store folder.',
+      EXIT.configInvalid,
+    );
+  throw notStarted(besideStore ?? SERVICE_SOCKET, named ? file : undefined);
+}
+
+/** Whether a gateway answers there and runs this very file. */
+async function runsFile(client: GatewayClient, absolute: string): Promise<boolean> {
+  try {
     const status = await client.get<GatewayStatus>('/api/v1/status');
-    if (status.config.file === file) return client;
+    return status.config.file === absolute;
+  } catch (error) {
+    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return false;
+    throw error;
   }
-  throw noGateway(besideStore ?? SERVICE_SOCKET);
+}
+
+/** That no gateway runs with a file, and how to start it; without a file, that the same file has to be named. */
+function notStarted(socketPath: string, file: string | undefined): Fault {
+  const start =
+    file === undefined
+      ? 'Start it: systemctl start millgate. One that was started with --config FILE is found with the same --config.'
+      : `Start it: millgate run --config ${file}.`;
+  return new Fault(`no gateway answers on ${socketPath}. ${start}`, EXIT.unavailable);
+}
+
+/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
+export async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
+  try {
+    return await findGateway(options, context);
+  } catch (error) {
+    if (error instanceof Fault && isWithoutGateway(error)) return undefined;
+    throw error;
+  }
 }
 
 async function answering(socketPath: string, context: CliContext): Promise<GatewayClient> {
@@ -166,6 +218,11 @@ async function* events(response: IncomingMessage, signal: AbortSignal): AsyncGen
   } finally {
     response.destroy();
   }
+}
+
+/** Whether a fault of `findGateway` says that there is none, or none to be found: a command may do without it. */
+export function isWithoutGateway({ exitCode }: Fault): boolean {
+  return exitCode === EXIT.unavailable || exitCode === EXIT.configInvalid;
 }
 
 /** That no gateway runs, in the words every command uses. */

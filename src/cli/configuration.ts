@@ -2,13 +2,13 @@ import type { Config, LoadResult } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile, warn } from './context.ts';
 
-/** Loads a file with every driver there is. The loader is imported only now: many commands do without it. */
+/** Loads a file, relative to the context's folder, with every driver there is. The loader is imported only now: many commands do without it. */
 export async function load(file: string, context: CliContext): Promise<LoadResult> {
   const [{ loadConfig }, { DRIVERS }] = await Promise.all([
     import('../config/load.ts'),
     import('../../hal/registry.ts'),
   ]);
-  return loadConfig({ file, drivers: DRIVERS, hostname: context.hostname });
+  return loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
 }
 
 /** The configuration; when it is not valid, its problems on standard error and a `Fault` with exit 78. */

@@ -47,10 +47,17 @@ export function colorsFor(isTerminal: boolean, env: CliContext['env']): Colors {
   return pc.createColors(isTerminal && !env.NO_COLOR && env.TERM !== 'dumb');
 }
 
-/** The configuration file, absolute, and whether it was named by `--config` or `MILLGATE_CONFIG`. */
-export function configFile(options: CommonOptions, context: CliContext): { file: string; named: boolean } {
+/**
+ * The configuration file: `file` as the technician gave it, for messages; `absolute`; and whether it was named at all, by
+ * `--config` or `MILLGATE_CONFIG`.
+ */
+export function configFile(
+  options: CommonOptions,
+  context: CliContext,
+): { file: string; absolute: string; named: boolean } {
   const named = options.config ?? (context.env.MILLGATE_CONFIG || undefined);
-  return { file: resolve(context.cwd, named ?? DEFAULT_CONFIG_FILE), named: named !== undefined };
+  const file = named ?? DEFAULT_CONFIG_FILE;
+  return { file, absolute: resolve(context.cwd, file), named: named !== undefined };
 }
 
 /** Prints lines on standard output. */

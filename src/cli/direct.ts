@@ -1,18 +1,27 @@
-import type { Driver, NotConnected, ReadResult, Tag } from '../../hal/driver.ts';
+import {
+  type Driver,
+  isWritable,
+  type NotConnected,
+  type ReadResult,
+  type Tag,
+  type WriteResult,
+} from '../../hal/driver.ts';
 import { type JsonReading, jsonReading } from '../api/json.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config/config.ts';
-import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import { instantOf } from '../core/clock.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
-import type { Reading } from '../core/reading.ts';
-import { outcomeOf } from '../poll/outcome.ts';
+import type { Reading, Value } from '../core/reading.ts';
+import { outcomeOf, rawOf, writtenIn } from '../poll/outcome.ts';
+import { WriteGuard } from '../poll/write-guard.ts';
 import type { CliContext } from './context.ts';
 
 /** How long a channel may take to connect, ms. */
 const CONNECT_DEADLINE_MS = 10_000;
 
-/** How long one group of tags may take, ms; drivers have shorter deadlines of their own. */
-const READ_DEADLINE_MS = 30_000;
+/** How long one group of tags, or one write, may take, ms; drivers have shorter deadlines of their own. */
+const ANSWER_DEADLINE_MS = 30_000;
 
 /**
  * Reads tags without a gateway: opens each channel they are on, asks once, and closes it. Throws `Fault` (exit 69) when a
@@ -33,11 +42,48 @@ export async function readDirectly(
   return tags.flatMap((tag) => readings.get(tag) ?? []);
 }
 
-async function readChannel(
-  channel: ChannelConfig,
-  tags: readonly TagConfig[],
+/**
+ * Writes a tag without a gateway: the limits of the configuration hold as they do for the gateway, but for the rate,
+ * which one call cannot know. Throws `Fault` (exit 69) when the channel cannot be opened.
+ */
+export async function writeDirectly(
+  config: Config,
+  id: string,
+  value: Value,
   context: CliContext,
-): Promise<Reading[]> {
+): Promise<WriteResult> {
+  const channel = config.channels.find(({ devices }) =>
+    devices.some(({ tags }) => tags.some(({ tag }) => tag.id === id)),
+  )!;
+  const tag = channel.devices.flatMap(({ tags }) => tags).find((each) => each.tag.id === id)!;
+  const refusal = new WriteGuard().refusal(tag, value, context.clock.monoMs());
+  if (refusal !== undefined) return { ok: false, kind: 'refused', why: refusal };
+  const raw = rawOf(tag, value);
+  if (raw === undefined) return { ok: false, kind: 'refused', why: `${value} cannot be written` };
+  return onChannel(channel, context, async (driver) => {
+    if (!isWritable(driver)) return { ok: false, kind: 'refused', why: `channel ${channel.name} cannot write` };
+    const late = noAnswer(channel.name);
+    const result = await within(context, ANSWER_DEADLINE_MS, late, (signal) => driver.write(tag.tag, raw, signal));
+    return writtenIn(tag, result, instantOf(context.clock));
+  });
+}
+
+function readChannel(channel: ChannelConfig, tags: readonly TagConfig[], context: CliContext): Promise<Reading[]> {
+  return onChannel(channel, context, async (driver) => {
+    const byId = new Map(tags.map((config) => [config.tag.id, config]));
+    const readings: Reading[] = [];
+    for (const group of driver.plan(tags.map(({ tag }) => tag)))
+      readings.push(...(await readGroup(driver, channel.name, group, byId, context)));
+    return readings;
+  });
+}
+
+/** Opens a channel, works on it, and closes it whatever happens. */
+async function onChannel<T>(
+  channel: ChannelConfig,
+  context: CliContext,
+  work: (driver: Driver) => Promise<T>,
+): Promise<T> {
   const { clock } = context;
   const random = seededRandom(Math.floor(clock.wallMs()));
   const driver = channel.driver.create(channel.options, { clock, log: silentLogger, random });
@@ -47,17 +93,20 @@ async function readChannel(
   );
   try {
     await within(context, CONNECT_DEADLINE_MS, late, (signal) => driver.connect(signal));
-    const byId = new Map(tags.map((config) => [config.tag.id, config]));
-    const readings: Reading[] = [];
-    for (const group of driver.plan(tags.map(({ tag }) => tag)))
-      readings.push(...(await readGroup(driver, channel.name, group, byId, context)));
-    return readings;
+    return await work(driver);
   } catch (error) {
-    if (isNotConnected(error)) throw new Fault(`${channel.name}: ${error.message}`, EXIT.unavailable, { cause: error });
+    if (isNotConnected(error)) {
+      const exitCode = isRefused(error) ? EXIT.permission : EXIT.unavailable;
+      throw new Fault(`${channel.name}: ${error.message}`, exitCode, { cause: error });
+    }
     throw error;
   } finally {
     await driver.close();
   }
+}
+
+function noAnswer(channel: string): Fault {
+  return new Fault(`${channel}: no answer in ${ANSWER_DEADLINE_MS / 1000} s. Check the device.`, EXIT.unavailable);
 }
 
 async function readGroup(
@@ -67,8 +116,7 @@ async function readGroup(
   byId: ReadonlyMap<string, TagConfig>,
   context: CliContext,
 ): Promise<Reading[]> {
-  const late = new Fault(`${channel}: no answer in ${READ_DEADLINE_MS / 1000} s. Check the device.`, EXIT.unavailable);
-  const results = await within(context, READ_DEADLINE_MS, late, (signal) => driver.read(group, signal));
+  const results = await within(context, ANSWER_DEADLINE_MS, noAnswer(channel), (signal) => driver.read(group, signal));
   return group.map((tag, index) => readingOf(byId.get(tag.id)!, results[index]!));
 }
 
@@ -98,4 +146,9 @@ async function within<T>(
 
 function isNotConnected(error: unknown): error is NotConnected {
   return error instanceof Error && error.name === 'NotConnected' && messageOf(error) !== '';
+}
+
+/** Whether this user may not open the port. The serial binding says so in words only. */
+function isRefused({ cause }: NotConnected): boolean {
+  return /EACCES|EPERM|permission denied/i.test(`${codeOf(cause) ?? ''} ${messageOf(cause)}`);
 }

@@ -16,7 +16,7 @@ export function formatValue(value: JsonValue | undefined): string {
   if (value === undefined) return '–';
   if (typeof value === 'string') return plain(value);
   if (typeof value === 'boolean') return String(value);
-  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? String(value) : value.toExponential();
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   return String(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
 }
 

@@ -1,24 +1,25 @@
-import type { JsonHistory, JsonTag } from '../api/json.ts';
+import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { parseDuration } from '../core/quantity.ts';
 import { splitTagId } from '../core/reading.ts';
-import { findGateway } from './client.ts';
+import { findGateway, type GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
+import { durationOption } from './duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
 
 /** Readings of one request to the gateway. */
 const PAGE = 5000;
 
-/** `history TAG`: stored readings, oldest first; with `--json` one JSON object a line. */
+/**
+ * `history TAG`: stored readings, oldest first; with `--every` minimum, mean, maximum and counts of so many minutes each;
+ * with `--json` one JSON object a line.
+ */
 export async function history(
   tag: string,
-  options: CommonOptions & { readonly since: string },
+  options: CommonOptions & { readonly since: string; readonly every?: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = parseDuration(options.since);
-  if (sinceMs === undefined)
-    throw new Fault(`--since ${options.since}: not a duration. Write 30s, 5m, 2h or 7d.`, EXIT.usage);
+  const sinceMs = durationOption('since', options.since);
   const gateway = await findGateway(options, context);
   const known = await gateway.get<JsonTag[]>('/api/v1/tags');
   const names = known.map((entry) => entry.tag);
@@ -28,11 +29,17 @@ export async function history(
   const unit = known.find((entry) => entry.tag === name)?.unit;
   const { device, name: field } = splitTagId(name!)!;
   const toMs = context.clock.wallMs() + 1;
-  const range = `from=${Math.max(0, Math.floor(toMs - sinceMs))}&to=${toMs}&limit=${PAGE}`;
+  const base = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(field)}/history`;
+  const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
+  if (options.every !== undefined) {
+    const rolled = { path: base, every: options.every, fromMs, toMs };
+    for await (const page of rollupPages(gateway, rolled)) print(context, rollupLines(page, unit, options, context));
+    return EXIT.ok;
+  }
+  const range = `from=${fromMs}&to=${toMs}&limit=${PAGE}`;
   let after = '';
   for (;;) {
-    const path = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(field)}/history?${range}${after}`;
-    const page = await gateway.get<JsonHistory>(path);
+    const page = await gateway.get<JsonHistory>(`${base}?${range}${after}`);
     print(
       context,
       page.points.map((point) => {
@@ -44,4 +51,37 @@ export async function history(
     if (page.next === undefined || context.signal.aborted) return EXIT.ok;
     after = `&after=${page.next}`;
   }
+}
+
+async function* rollupPages(
+  gateway: GatewayClient,
+  { path, every, fromMs, toMs }: { path: string; every: string; fromMs: number; toMs: number },
+): AsyncGenerator<JsonRollups> {
+  for (let from: number | undefined = fromMs; from !== undefined; ) {
+    const page: JsonRollups = await gateway.get(`${path}?from=${from}&to=${toMs}&every=${encodeURIComponent(every)}`);
+    yield page;
+    from = page.next;
+  }
+}
+
+function rollupLines(
+  page: JsonRollups,
+  unit: string | undefined,
+  options: CommonOptions,
+  context: CliContext,
+): string[] {
+  const { colors } = context;
+  return page.points.map((point) => {
+    if (options.json) return JSON.stringify({ tag: page.tag, ...point });
+    const { t, min, mean, max, count, bad } = point;
+    const number = (value: number | undefined) =>
+      formatWithUnit(value === undefined ? undefined : rounded(value), unit);
+    const values = `min ${number(min)}  mean ${number(mean)}  max ${number(max)}`;
+    return `${formatTime(t)}  ${values}  ${count} values${bad > 0 ? `  ${colors.red(`${bad} bad`)}` : ''}`;
+  });
+}
+
+/** A mean has digits that no sensor has; six are shown. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(6));
 }

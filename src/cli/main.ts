@@ -65,9 +65,17 @@ function processContext(signal: AbortSignal): CliContext {
   };
 }
 
+/** What was written to a pipe may still be on its way: leaving now would cut it off. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}
+
 const end = new AbortController();
 endOnSignals(end);
 endQuietlyOnClosedPipe(end);
 restoreTerminalAtExit();
 const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal));
+await Promise.all([written(process.stdout), written(process.stderr)]);
 process.exit(exitCode);

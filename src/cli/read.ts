@@ -1,8 +1,9 @@
 import type { JsonReading, JsonTag } from '../api/json.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { findGateway, type GatewayClient } from './client.ts';
+import type { GatewayStatus } from '../api/view.ts';
+import { EXIT, type ExitCode } from '../core/errors.ts';
+import { type GatewayClient, runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
 import { readDirectly } from './direct.ts';
 import { byQuality, formatValue, plain, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
@@ -28,17 +29,29 @@ export async function read(
   else print(context, table(readings, context));
   const bad = readings.filter(({ quality }) => quality === 'bad');
   if (bad.length === 0) return EXIT.ok;
-  return bad.some(({ why }) => NOT_REACHED.has(why ?? '')) ? EXIT.unavailable : EXIT.failed;
+  const notReached = bad.filter(({ why }) => NOT_REACHED.has(why ?? ''));
+  if (notReached.length === 0) return EXIT.failed;
+  warn(context, await reasonsOf(notReached, gateway));
+  return EXIT.unavailable;
 }
 
-/** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */
-async function runningGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient | undefined> {
-  try {
-    return await findGateway(options, context);
-  } catch (error) {
-    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return undefined;
-    throw error;
-  }
+/** Why devices were not reached, and what to look at: the gateway's own words where it runs. */
+async function reasonsOf(readings: readonly Read[], gateway: GatewayClient | undefined): Promise<string[]> {
+  const devices = new Set(readings.map(({ tag }) => tag.slice(0, tag.indexOf('/'))));
+  const channels = gateway ? (await gateway.get<GatewayStatus>('/api/v1/status')).channels : [];
+  const reasons = channels
+    .filter((channel) => channel.devices.some(({ name }) => devices.has(name)))
+    .flatMap((channel) => [
+      ...(channel.reason === undefined ? [] : [`${channel.name}: ${plain(channel.reason)}`]),
+      ...channel.devices.flatMap(({ name, reason }) =>
+        devices.has(name) && reason !== undefined ? [`${name}: ${plain(reason)}`] : [],
+      ),
+    ]);
+  if (reasons.length > 0) return [...new Set(reasons)].map((reason) => `millgate: ${reason}`);
+  return [
+    `millgate: no answer from ${[...devices].join(', ')}. Check its power, its wiring or network, ` +
+      'its unit id, and on a serial line baud and parity.',
+  ];
 }
 
 async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Read[]> {

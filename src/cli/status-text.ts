@@ -1,15 +1,19 @@
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
+import type { AlarmCounts, ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
 import { formatSize } from '../core/quantity.ts';
-import type { LedgerEntry, StoreStatus } from '../store/store.ts';
+import type { StoreStatus } from '../store/store.ts';
 import type { CliContext } from './context.ts';
 import { byState, formatCount, formatRate, formatShare, formatSpan, formatTime, plain } from './format.ts';
+import { entryText } from './ledger.ts';
 import { type Cell, displayWidth, renderTable, wrapText } from './table.ts';
 
 /** Width of the words at the left. */
 const LABEL_WIDTH = 9;
 
-/** Losses that are listed; `status --json` has them all. */
+/** Losses that are listed; `status --ledger` has them all. */
 const SHOWN_LOSSES = 5;
+
+/** Bytes that came uncalled: fewer than this are the stray ones of any line. */
+const MANY_BYTES = 256;
 
 /** The status of a running gateway, dense and calm, at 80 columns and at other widths. */
 export function statusLines(status: GatewayStatus, context: CliContext): string[] {
@@ -34,7 +38,17 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
     labelled('config', `${status.config.file} (${status.config.hash})`, context),
     labelled('clock', clock, context),
     labelled('readings', formatRate(status.readingsPerSecond), context),
+    ...(status.alarms.configured > 0 ? [labelled('alarms', alarmsText(status.alarms, context), context)] : []),
   ];
+}
+
+/** How many stand, and what of them wants somebody. */
+function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { colors }: CliContext): string {
+  const quiet = silenced > 0 ? `, ${silenced} silenced` : '';
+  if (standing === 0) return `${colors.green('none stands')}${quiet}`;
+  const open = unacked > 0 ? `, ${unacked} not acknowledged` : '';
+  const rush = flood ? `  ${colors.red('flood')}` : '';
+  return `${colors.red(`${standing} standing`)}${open}${quiet}${rush}`;
 }
 
 function channelLines({ channels, nowMs }: GatewayStatus, context: CliContext): string[] {
@@ -42,9 +56,9 @@ function channelLines({ channels, nowMs }: GatewayStatus, context: CliContext): 
   const notes: string[][] = [];
   for (const channel of channels) {
     rows.push(channelRow(channel, nowMs, context));
-    notes.push(reasonLines(channel.reason, context));
+    notes.push([...reasonLines(channel.reason, context), ...warningLines(channel, context)]);
     for (const device of channel.devices) {
-      rows.push(deviceRow(device, context));
+      rows.push(deviceRow(device, channel, context));
       notes.push(reasonLines(device.reason, context));
     }
   }
@@ -77,7 +91,7 @@ function channelRow(channel: ChannelStatus, nowMs: number, { colors }: CliContex
   ];
 }
 
-function deviceRow(device: DeviceStatus, { colors }: CliContext): Cell[] {
+function deviceRow(device: DeviceStatus, channel: ChannelStatus, { colors }: CliContext): Cell[] {
   const errors = (device.timeouts ?? 0) + (device.garbled ?? 0) + (device.exceptions ?? 0);
   const parts = [
     [device.good, 'good'],
@@ -90,10 +104,33 @@ function deviceRow(device: DeviceStatus, { colors }: CliContext): Cell[] {
     { text: device.state, paint: (text) => byState(colors, text) },
     '',
     tags.length > 0 ? tags.join(', ') : `${device.tags} tags`,
-    '',
+    lineShare(device, channel),
     device.requests === undefined ? '' : count(errors, colors.yellow),
     device.responseMsP95 === undefined ? '' : `${Math.round(device.responseMsP95)}ms`,
   ];
+}
+
+/** The part of the line's use that is spent on a device. */
+function lineShare(device: DeviceStatus, { busyMs, utilisation }: ChannelStatus): string {
+  if (device.busyMs === undefined || utilisation === undefined || !busyMs) return '';
+  return formatShare((utilisation * device.busyMs) / busyMs);
+}
+
+/** What the counters of a line say that a technician should know. */
+function warningLines(channel: ChannelStatus, { colors, columns }: CliContext): string[] {
+  const { plannedUtilisation, echoes = 0, unsolicitedBytes = 0 } = channel;
+  const warnings = [
+    ...(plannedUtilisation > 1
+      ? [`the periods ask for ${formatShare(plannedUtilisation)} of the line's time, so scans are skipped; see check`]
+      : []),
+    ...(echoes > 0 ? ['the adapter echoes what is sent; switch its echo off if it can'] : []),
+    ...(unsolicitedBytes > MANY_BYTES
+      ? [`${formatCount(unsolicitedBytes)} bytes came uncalled: another master on the line, noise, or late replies`]
+      : []),
+  ];
+  return warnings
+    .flatMap((text) => wrapText(text, Math.max(20, columns() - 4)))
+    .map((line) => `    ${colors.yellow(line)}`);
 }
 
 function storeLines(store: StoreStatus, nowMs: number, context: CliContext): string[] {
@@ -104,19 +141,14 @@ function storeLines(store: StoreStatus, nowMs: number, context: CliContext): str
   const held = next.readings - oldest.readings;
   const records = held > 0 ? `, records ${formatCount(oldest.readings)}–${formatCount(next.readings - 1)}` : '';
   const last = store.lastCommitMs === undefined ? 'none yet' : `${formatSpan(nowMs - store.lastCommitMs)} ago`;
-  const lost = store.ledger.reduce((total, { count: number }) => total + number, 0);
+  const lost = store.losses.reduce((total, { count: number }) => total + number, 0);
   return [
     labelled('store', `${size}${records}`, context),
     labelled('', `last commit ${last}`, context),
     ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
     ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
-    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', lossText(entry), context)),
+    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry), context)),
   ];
-}
-
-function lossText({ stream, from, to, cause, uplink, enteredWallMs }: LedgerEntry): string {
-  const range = `${formatCount(from)}–${formatCount(to - 1)}`;
-  return `${stream} ${range} ${cause}${uplink ? ` by ${uplink}` : ''}, ${formatTime(enteredWallMs)}`;
 }
 
 function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliContext): string[] {

@@ -1,4 +1,8 @@
 import type { DriverType, Tag } from '../../hal/driver.ts';
+import type { AlarmConfig } from '../core/alarm.ts';
+import type { Expression } from '../core/expression.ts';
+import type { ValueForm } from '../core/reading.ts';
+import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
 export type SecretRef = { readonly file: string } | { readonly env: string };
@@ -21,6 +25,8 @@ export interface TagConfig {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly counter: boolean;
+  /** What it holds; undefined where the driver does not say before it is read. */
+  readonly form?: ValueForm | undefined;
   readonly writable: WriteLimits | undefined;
   readonly description: string | undefined;
 }
@@ -94,6 +100,20 @@ export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
 }
 
+/**
+ * A tag that is computed from others. Its readings are ordinary ones of its device, made whenever one of the tags in its
+ * expression was read. `tag.tag.address` is not used.
+ */
+export interface DerivedConfig {
+  readonly tag: TagConfig;
+  readonly expression: Expression;
+}
+
+/** Whether anything may be written to a device. */
+export interface CommandsConfig {
+  readonly enabled: boolean;
+}
+
 /** A whole file, checked. */
 export interface Config {
   /** The file it came from, absolute. */
@@ -102,9 +122,15 @@ export interface Config {
   readonly hash: string;
   readonly gateway: { readonly id: string; readonly location: string | undefined; readonly timezone: string };
   readonly channels: readonly ChannelConfig[];
+  /** Computed tags, each after those it is computed from. */
+  readonly derived: readonly DerivedConfig[];
+  readonly alarms: readonly AlarmConfig[];
+  /** Control charts. */
+  readonly spc: readonly SpcConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;
+  readonly commands: CommandsConfig;
 }
 
 /** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. Lines and columns count from 1. */
@@ -121,4 +147,9 @@ export interface ConfigProblem {
 /** The outcome of loading. Warnings come with a good configuration too. */
 export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
-  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly ConfigProblem[];
+      /** Where the store is, when at least that could be read: a gateway may still run with the file as it was. */
+      readonly storePath: string | undefined;
+    };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { DefaultTags, DriverType } from '../../hal/driver.ts';
 import { type CheckedChannel, checkName, type KnownChannel } from './channels.ts';
 import type { DeviceConfig } from './config.ts';
+import type { Formula } from './derived.ts';
 import type { Report } from './problems.ts';
 import { type Profiles, withProfile } from './profiles.ts';
 import { deviceShape } from './shapes.ts';
@@ -19,6 +20,8 @@ export interface DeviceContext {
   readonly channels: ReadonlyMap<string, KnownChannel>;
   readonly drivers: readonly DriverType[];
   readonly profiles: Profiles;
+  /** Gets the tags that are computed from others. */
+  readonly formulas: Formula[];
   readonly report: Report;
 }
 
@@ -108,6 +111,7 @@ function checkDevice(
     deviceOptions,
     deviceGood: options !== undefined,
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
+    formulas: context.formulas,
     foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
     report,
   };

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../core/errors.ts';
 import type { Report } from './problems.ts';
 import { SECTIONS } from './sections.ts';
@@ -15,12 +15,15 @@ export interface FileAccess {
   readonly exists: (path: string) => boolean;
 }
 
-/** The disk. */
-export const diskFiles: FileAccess = {
-  read: readBounded,
-  list: (path) => (existsSync(path) ? readdirSync(path) : []),
-  exists: existsSync,
-};
+/** The disk; relative paths start from `folder`. */
+export function diskFilesFrom(folder: string): FileAccess {
+  const at = (path: string): string => resolve(folder, path);
+  return {
+    read: (path) => readBounded(at(path)),
+    list: (path) => (existsSync(at(path)) ? readdirSync(at(path)) : []),
+    exists: (path) => existsSync(at(path)),
+  };
+}
 
 /** Reads to the limit and one byte beyond, so that an endless file ends in a message and not in memory. */
 function readBounded(path: string): Uint8Array {
@@ -100,7 +103,7 @@ function listSafely(folder: string, access: FileAccess, report: Report): readonl
 function whyUnreadable(error: unknown): string {
   switch (codeOf(error)) {
     case 'ENOENT':
-      return 'there is no such file: check the path, or make one with "millgate init"';
+      return 'there is no such file: check the path; --config FILE names another';
     case 'EACCES':
     case 'EPERM':
       return 'may not be read by this user: run as root or as the millgate user, or change its permissions';

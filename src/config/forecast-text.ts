@@ -1,14 +1,18 @@
 import { formatDuration, formatSize } from '../core/quantity.ts';
-import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from './forecast.ts';
+import type { ChannelForecast, Forecast, PeriodForecast, RulesForecast, TagForecast } from './forecast.ts';
 
 /** Columns of a terminal. */
 const WIDTH = 80;
 
 /** A forecast for people: at most 80 columns, aligned, the numbers first and the trouble named. */
 export function formatForecast(forecast: Forecast): string {
-  return [...forecast.channels.flatMap(formatChannel), ...formatTags(forecast.tags), '', ...formatStore(forecast)].join(
-    '\n',
-  );
+  return [
+    ...forecast.channels.flatMap(formatChannel),
+    ...formatTags(forecast.tags),
+    ...formatRules(forecast.rules),
+    '',
+    ...formatStore(forecast),
+  ].join('\n');
 }
 
 function formatChannel(channel: ChannelForecast): string[] {
@@ -56,13 +60,22 @@ function formatTags(tags: readonly TagForecast[]): string[] {
   return ['Tags', ...align(rows, 4).map(clip)];
 }
 
+function formatRules({ derived, alarms, instruments, charts }: RulesForecast): string[] {
+  const rows = derived.map(({ tag, unit, from }) => [`  ${tag}`, `from ${from.join(', ')}`, unit ?? '']);
+  const computed = rows.length === 0 ? [] : ['', 'Computed tags', ...align(rows, 3).map(clip)];
+  if (alarms + charts === 0) return computed;
+  const own = `${alarms} ${alarms === 1 ? 'alarm' : 'alarms'}`;
+  const dead = instruments === 0 ? '' : `, ${instruments} more for the instruments they watch`;
+  return [...computed, '', 'Rules', `  ${own}${dead}`, `  ${charts} control ${charts === 1 ? 'chart' : 'charts'}`];
+}
+
 function formatStore({ readingsPerSecond, store }: Forecast): string[] {
   const commits = `one commit each ${formatDuration(store.commitEveryMs)}`;
   const days = store.outageDays;
   const outage =
     days === undefined
       ? []
-      : [['  outage', `at least ${formatDays(days)} in ${formatSize(store.maxBytes)}, then the oldest go`]];
+      : [['  outage', `about ${formatDays(days)} fit in ${formatSize(store.maxBytes)}, then the oldest go`]];
   return [
     'Store',
     ...align(

@@ -1,28 +1,30 @@
+import { tagsIn } from '../core/expression.ts';
 import type { ChannelConfig, Config, TagConfig } from './config.ts';
 
 /**
- * Bytes written to disk, measured with better-sqlite3 12 in WAL mode with synchronous=FULL and columnar compressed
- * batches, 200 tags a second: 61 B a reading with a commit each second, 14 B with one each 10 s. Two unknowns explain
- * both: what a commit costs whatever it holds (10 444 B: log frames, checkpoint) and what a reading adds (8.78 B).
+ * What one commit costs the disk, by the readings in it: bytes handed to the disk, log and file together
+ * (`/proc/self/io`), without the uplinks' positions; and bytes of the files in the end. Measured with the store itself on
+ * ext4, 7200 commits (1000 readings: 3600), values that wander, half of them rounded to a decimal. A commit writes whole
+ * pages and its index whatever it holds, so few readings a commit are dear: 3.3 kB written a reading at 2 a second, 14 B
+ * at 1000. `test/long/store-bytes.mjs` measures it again.
  */
-export const MEASURED = { readingsPerSecond: 200, bytesPerReadingAt1s: 61, bytesPerReadingAt10s: 14 } as const;
+export const MEASURED_COMMITS: readonly CommitCost[] = [
+  { readings: 2, writtenBytes: 5591, storedBytes: 176 },
+  { readings: 20, writtenBytes: 5814, storedBytes: 245 },
+  { readings: 200, writtenBytes: 8492, storedBytes: 1072 },
+  { readings: 1000, writtenBytes: 12_568, storedBytes: 3162 },
+];
 
-const READINGS_1S = MEASURED.readingsPerSecond;
-const READINGS_10S = MEASURED.readingsPerSecond * 10;
+/** What a commit of so many readings costs, bytes. */
+export interface CommitCost {
+  readonly readings: number;
+  readonly writtenBytes: number;
+  readonly storedBytes: number;
+}
 
-/** What one reading adds to a commit, bytes. */
-export const BYTES_A_READING =
-  (READINGS_10S * MEASURED.bytesPerReadingAt10s - READINGS_1S * MEASURED.bytesPerReadingAt1s) /
-  (READINGS_10S - READINGS_1S);
-
-/** What a commit costs whatever it holds, bytes. */
-export const BYTES_A_COMMIT = READINGS_1S * (MEASURED.bytesPerReadingAt1s - BYTES_A_READING);
-
-/**
- * What stays of a commit once its log is checkpointed: a row, its index and the batch's header. An upper bound, so that
- * the days of outage are a lower one; the log's copy of the readings is counted too.
- */
-export const STORED_BYTES_A_COMMIT = 256;
+/** What it costs to note how far the uplinks are, bytes: with a commit, at most each 5 s. From commits of 1 s and of 10 s. */
+export const POSITION_BYTES = 5200;
+const POSITION_EVERY_S = 5;
 
 /** Above this share of its time a line has no room for retries and repeats. */
 const TIGHT = 0.8;
@@ -67,10 +69,24 @@ export interface TagForecast {
   readonly everyMs: number | undefined;
 }
 
+/** What is made of readings: computed tags, and how many rules judge them. */
+export interface RulesForecast {
+  readonly derived: readonly {
+    readonly tag: string;
+    readonly unit: string | undefined;
+    readonly from: readonly string[];
+  }[];
+  readonly alarms: number;
+  /** Alarms for the instruments that alarms watch. */
+  readonly instruments: number;
+  readonly charts: number;
+}
+
 /** What a configuration will do, before anything is touched. JSON-able. */
 export interface Forecast {
   readonly channels: readonly ChannelForecast[];
   readonly tags: readonly TagForecast[];
+  readonly rules: RulesForecast;
   readonly readingsPerSecond: number;
   readonly store: {
     readonly commitEveryMs: number;
@@ -79,7 +95,7 @@ export interface Forecast {
     /** Bytes that stay in a day. */
     readonly storedBytesPerDay: number;
     readonly maxBytes: number;
-    /** Days without an uplink before the oldest readings are given up; undefined when nothing is polled. */
+    /** Days without an uplink before the oldest readings are given up, about; undefined when nothing is polled. */
     readonly outageDays: number | undefined;
   };
 }
@@ -93,20 +109,40 @@ export function forecast(config: Config): Forecast {
     channels.flatMap(({ periods }) => periods.map((each) => each.readingsPerSecond / each.tags)),
   );
   const commitsPerSecond = Math.min(1000 / commitEveryMs, scansPerSecond);
-  const perDay = (commit: number): number => DAY_S * (commitsPerSecond * commit + readingsPerSecond * BYTES_A_READING);
-  const storedBytesPerDay = perDay(STORED_BYTES_A_COMMIT);
+  const commit = costOfCommit(commitsPerSecond > 0 ? readingsPerSecond / commitsPerSecond : 0);
+  const positionsPerSecond = config.uplinks.length > 0 ? Math.min(1 / POSITION_EVERY_S, commitsPerSecond) : 0;
+  const storedBytesPerDay = DAY_S * commitsPerSecond * commit.storedBytes;
   return {
     channels,
     tags: config.channels.flatMap(tagsOf),
+    rules: rulesOf(config),
     readingsPerSecond,
     store: {
       commitEveryMs,
-      writtenBytesPerDay: perDay(BYTES_A_COMMIT),
+      writtenBytesPerDay: DAY_S * (commitsPerSecond * commit.writtenBytes + positionsPerSecond * POSITION_BYTES),
       storedBytesPerDay,
       maxBytes,
       outageDays: storedBytesPerDay > 0 ? maxBytes / storedBytesPerDay : undefined,
     },
   };
+}
+
+/** The cost of a commit of so many readings: between two measurements, or beyond the last in its direction. */
+export function costOfCommit(readings: number): CommitCost {
+  const above = MEASURED_COMMITS.findIndex((each) => each.readings > readings);
+  const upper = above === -1 ? MEASURED_COMMITS.length - 1 : Math.max(1, above);
+  const [from, to] = [MEASURED_COMMITS[upper - 1]!, MEASURED_COMMITS[upper]!];
+  const share = (readings - from.readings) / (to.readings - from.readings);
+  return {
+    readings,
+    writtenBytes: from.writtenBytes + share * (to.writtenBytes - from.writtenBytes),
+    storedBytes: from.storedBytes + share * (to.storedBytes - from.storedBytes),
+  };
+}
+
+/** Share of the line's time that the periods of a channel ask for; above 1 they cannot be kept. */
+export function plannedUtilisation(channel: ChannelConfig): number {
+  return forecastChannel(channel).utilisation;
 }
 
 function forecastChannel(channel: ChannelConfig): ChannelForecast {
@@ -179,6 +215,17 @@ function niceMs(atLeast: number): number {
 
 function ms(value: number): string {
   return value >= 1000 ? `${value / 1000}s` : `${value}ms`;
+}
+
+/** An alarm on stale readings tells of a dead instrument by itself. */
+function rulesOf({ derived, alarms, spc }: Config): RulesForecast {
+  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
+  return {
+    derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
+    alarms: alarms.length,
+    instruments: new Set(watched).size,
+    charts: spc.length,
+  };
 }
 
 function tagsOf(channel: ChannelConfig): TagForecast[] {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { toName } from '../core/fields.ts';
 import { NAME_PATTERN } from '../core/quantity.ts';
-import type { ApiConfig, Config, StoreConfig } from './config.ts';
+import type { ApiConfig, CommandsConfig, Config, StoreConfig } from './config.ts';
 import type { Report } from './problems.ts';
 import { hint } from './suggest.ts';
 import { type Entry, spotOf } from './tree.ts';
@@ -64,6 +64,11 @@ export function checkStore({ values }: SectionValues, folder: string): StoreConf
     commitEveryMs: given.commitEvery ?? 1000,
     replayMs: given.replay ?? 86_400_000,
   };
+}
+
+/** Whether anything may be written: not unless the file says so. */
+export function checkCommands({ values }: SectionValues): CommandsConfig {
+  return { enabled: values.enabled === true };
 }
 
 const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };

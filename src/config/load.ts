@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
+import { checkFormulas, type Formula } from './derived.ts';
 import { checkDevices } from './devices.ts';
-import { diskFiles, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
-import { checkApi, checkGateway, checkStore } from './gateway.ts';
+import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
+import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
 import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
+import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { SECTIONS } from './sections.ts';
 import { hint, nearest } from './suggest.ts';
 import { type Entry, type MapNode, spotOf } from './tree.ts';
@@ -19,6 +22,8 @@ import { isEmpty, validate } from './validate.ts';
 export interface LoadOptions {
   /** As the technician gave it; problems show it like this. */
   readonly file: string;
+  /** Folder that a relative `file` starts from; default: the one of the process. */
+  readonly cwd?: string;
   readonly drivers: readonly DriverType[];
   /** Name of this machine, for the default of `gateway.id`. */
   readonly hostname: string;
@@ -39,16 +44,32 @@ const SMALLEST = {
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
 export function loadConfig(options: LoadOptions): LoadResult {
   const report = createReport();
-  const files = options.files ?? diskFiles;
+  const files = options.files ?? diskFilesFrom(options.cwd ?? '');
   const sources = readSources(options.file, files, report);
   const config = sources && assemble(options, files, sources, report);
   const problems = report.problems();
-  return config && !report.failed() ? { ok: true, config, warnings: problems } : { ok: false, problems };
+  if (config && !report.failed()) return { ok: true, config, warnings: problems };
+  return { ok: false, problems, storePath: config?.store.path };
+}
+
+/**
+ * The time zone of this machine by its link in /etc. Only where there is none is the runtime asked, whose tables of the
+ * world's languages take 8 MB.
+ */
+function hostTimezone(): string {
+  try {
+    const zone = /zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(readlinkSync('/etc/localtime'))?.[1];
+    if (zone) return zone;
+  } catch {
+    // No link: a container, or a system that keeps it elsewhere.
+  }
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
   const { file, drivers } = options;
-  const folder = dirname(resolve(file));
+  const absolute = resolve(options.cwd ?? '', file);
+  const folder = dirname(absolute);
   const sections = checkSections(tree, report);
   const root: Entry = { keyPlace: tree.place, path: [], node: tree };
 
@@ -61,9 +82,10 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     report,
   );
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
-  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, report });
+  const formulas: Formula[] = [];
+  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, formulas, report });
 
-  const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), { gateway, folder, files, report });
   const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
@@ -72,14 +94,22 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
     return [{ ...checked, devices: own }];
   });
+  const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
+  const broken = writtenTags(mapOf(deviceSection, tree));
+  const derived = checkFormulas(formulas, { tags: read, broken, report });
+  const tags = factsOf([...read, ...derived.map(({ tag }) => tag)], broken);
   return {
-    file: resolve(file),
+    file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
     gateway,
     channels,
+    derived,
+    alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
+    spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), report),
+    commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }
 

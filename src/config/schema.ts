@@ -2,8 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { NAME_PATTERN } from '../core/quantity.ts';
+import { alarmShape } from './section-alarms.ts';
+import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
-import { channelShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -32,6 +34,8 @@ export function generateSchema(drivers: readonly DriverType[]): JsonSchema {
 function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchema {
   if (section === 'channels') return anyOf(drivers.map(channelSchema));
   if (section === 'devices') return anyOf(drivers.map(deviceSchema));
+  if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
+  if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
 }
 
@@ -48,8 +52,9 @@ function deviceSchema(driver: DriverType): JsonSchema {
     title: `${driver.type} tag`,
     ...toJson(z.strictObject({ ...tagShape, ...driver.tagShape }).partial()),
   };
+  const derived = { title: 'computed tag', ...toJson(z.strictObject(derivedShape)) };
   const device = toJson(z.strictObject({ ...deviceShape, ...z.object(driver.deviceShape).partial().shape }));
-  const tags = { description: 'Measured values, by name.', ...namedMap({ anyOf: [tag, { type: 'null' }] }) };
+  const tags = { description: 'Measured values, by name.', ...namedMap({ anyOf: [tag, derived, { type: 'null' }] }) };
   return {
     title: `Device on a ${driver.type} channel`,
     ...device,

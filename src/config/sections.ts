@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { apiShape, gatewayShape, storeShape } from './shapes.ts';
+import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
 /** One key of the top level. A section without a schema is part of the format but not of this version. */
 export interface Section {
@@ -24,8 +24,8 @@ export const SECTIONS: readonly Section[] = [
   },
   { name: 'channels', description: 'Physical lines, by name.', form: { kind: 'named' } },
   { name: 'devices', description: 'Devices on the channels, by name.', form: { kind: 'named' } },
-  { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'none' } },
-  { name: 'spc', description: 'Control charts, by name.', form: { kind: 'none' } },
+  { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'named' } },
+  { name: 'spc', description: 'Control charts, by name.', form: { kind: 'named' } },
   { name: 'production', description: 'Machines whose production is counted.', form: { kind: 'none' } },
   { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'none' } },
   {
@@ -35,5 +35,9 @@ export const SECTIONS: readonly Section[] = [
   },
   { name: 'uplinks', description: 'Where readings are sent, by name.', form: { kind: 'named' } },
   { name: 'api', description: 'The local API and page.', form: { kind: 'shape', schema: z.strictObject(apiShape) } },
-  { name: 'commands', description: 'Remote writes.', form: { kind: 'none' } },
+  {
+    name: 'commands',
+    description: 'Writing to devices.',
+    form: { kind: 'shape', schema: z.strictObject(commandsShape) },
+  },
 ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_EXPRESSION_LENGTH } from '../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../core/fields.ts';
 
 /** A reference to a secret, as the file gives it. */
@@ -76,6 +77,14 @@ export const apiShape = {
     .default(false),
 };
 
+/** `commands:` */
+export const commandsShape = {
+  enabled: z
+    .boolean()
+    .meta({ description: 'Whether tags that are writable may be written. Default: false.' })
+    .default(false),
+};
+
 /** Keys every channel has; the driver adds its own. */
 export const channelShape = {
   description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
@@ -131,6 +140,25 @@ export const tagShape = {
   counter: z.boolean().meta({ description: 'The value only grows, and wraps or resets.', default: false }).optional(),
   writable: writableSchema.optional(),
   description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
+};
+
+/** A tag that is computed from others instead of read. */
+export const derivedShape = {
+  expr: z
+    .string()
+    .min(1)
+    .max(MAX_EXPRESSION_LENGTH)
+    .meta({
+      description:
+        'Formula of full tag names: + - * / %, comparisons, and or not, abs sqrt round floor ceil min max if; over a span min max mean rms stddev(X, 10m); rate(X, 1m), integral(X, 1h), runtime(X, 1h).',
+      examples: ['press-1/power / press-1/speed', 'mean(oven/temp, 10m)', 'integral(press-1/power, 1h)'],
+    }),
+  unit: tagShape.unit.meta({ description: 'Engineering unit. Default: as the units of its tags make it.' }),
+  deadband: tagShape.deadband,
+  heartbeat: tagShape.heartbeat,
+  min: tagShape.min,
+  max: tagShape.max,
+  description: tagShape.description,
 };
 
 /** `uplinks.NAME` of type mqtt. */

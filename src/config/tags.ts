@@ -3,6 +3,7 @@ import type { DriverType } from '../../hal/driver.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
 import type { TagConfig, WriteLimits } from './config.ts';
+import type { Formula } from './derived.ts';
 import type { Report } from './problems.ts';
 import { tagShape } from './shapes.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
@@ -23,6 +24,8 @@ export interface TagContext {
   readonly deviceGood: boolean;
   /** Scan period of tags that give none. */
   readonly everyMs: number;
+  /** Gets the tags that are computed; they are checked when all others are known. */
+  readonly formulas: Formula[];
   /** What to say of a key that is another driver's. */
   readonly foreignKey: (key: string) => string | undefined;
   readonly report: Report;
@@ -33,6 +36,8 @@ interface TagChecks extends TagContext {
   readonly schema: z.ZodObject;
   /** Keys that belong to the driver. */
   readonly ownKeys: readonly string[];
+  /** The driver's keys of every tag of the device that are good, for options that name another tag. */
+  readonly siblings: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** The common keys of a tag, parsed. */
@@ -56,16 +61,18 @@ const COMMON_KEYS = Object.keys(tagShape);
 export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   const { driver, drivers } = context;
   const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
-  const checks: TagChecks = {
-    ...context,
-    schema: z.strictObject({ ...tagShape, ...own }),
-    ownKeys: Object.keys(own),
-  };
+  const schema = z.strictObject({ ...tagShape, ...own });
+  const ownKeys = Object.keys(own);
+  const checks: TagChecks = { ...context, schema, ownKeys, siblings: siblingsOf(tags, schema, ownKeys) };
   const good: TagConfig[] = [];
   const byAddress = new Map<string, Entry>();
   for (const [name, entry] of tags.entries) {
     checkName(name, entry, context.report);
     if (!isMapOr(entry, context.report, `${clip(name)}: {address: …}`)) continue;
+    if (entryOf(entry.node, 'expr')) {
+      context.formulas.push({ device: context.device, name, entry });
+      continue;
+    }
     const tag = checkTag(name, entry, checks);
     if (!tag) continue;
     warnOfTwin(tag, entry, byAddress, context);
@@ -74,8 +81,13 @@ export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   return good;
 }
 
+function siblingsOf(tags: MapNode, schema: z.ZodObject, ownKeys: readonly string[]): TagChecks['siblings'] {
+  const maps = [...tags.entries].filter(([, { node }]) => node.kind === 'map');
+  return Object.fromEntries(maps.map(([name, entry]) => [name, pick(salvageKeys(schema, entry), ownKeys)]));
+}
+
 function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {
-  const { driver, channel, deviceOptions, report, schema, ownKeys } = context;
+  const { driver, channel, deviceOptions, report, schema, ownKeys, siblings } = context;
   const entry = quoteAddress(written, report);
   const all = validateKeys(schema, entry, report, (key, path) =>
     path.length === 0 ? context.foreignKey(key) : undefined,
@@ -86,11 +98,13 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const own = pick(values, ownKeys);
   if (!driver || !channel || !hasWhatItNeeds(own, driver)) return undefined;
   const id = `${context.device}/${name}`;
-  const address = driver.checkTag({ id, device: context.device, name, options: own, deviceOptions }, channel.options);
+  const source = { id, device: context.device, name, options: own, deviceOptions, siblings };
+  const address = driver.checkTag(source, channel.options);
   if (!address.ok) {
     // What the device lacks was said of the device; of a broken tag only what is not a consequence is said.
     const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape, key) && !ownKeys.includes(key);
     const news = address.problems.filter(({ path }) => {
+      if (path.length === 0) return context.deviceGood;
       const key = String(path[0]);
       return all ? context.deviceGood || !ofDevice(key) : Object.hasOwn(values, key);
     });
@@ -110,6 +124,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     min: options.min,
     max: options.max,
     counter: options.counter ?? false,
+    form: driver.formOf?.(address.value),
     writable: limitsOf(options.writable),
     description: options.description,
   };

@@ -80,7 +80,10 @@ function tell(schema: z.ZodType, entry: Entry, issue: Issue, report: Report, adv
   if (issue.code === 'unrecognized_keys') {
     const valid = keysAt(schema, path);
     for (const key of issue.keys) {
-      const message = advice(key, path) ?? `unknown key${hint(key, valid, 'keys here')}`;
+      const message =
+        advice(key, path) ??
+        decimalComma(key, nodeAt(entry.node, path)) ??
+        `unknown key${hint(key, valid, 'keys here')}`;
       report.error(spotOf(entry, [...path, key], 'key'), message);
     }
     return;
@@ -88,6 +91,17 @@ function tell(schema: z.ZodType, entry: Entry, issue: Issue, report: Report, adv
   const at = issue.code === 'invalid_key' ? 'key' : 'value';
   const inner = schemaAt(schema, path);
   report.error(spotOf(entry, path, at), describeIssue(issue, nodeAt(entry.node, path), inner));
+}
+
+/** `{scale: 0,1}` is read as two keys, `scale` and `1`. */
+function decimalComma(key: string, node: Node | undefined): string | undefined {
+  if (!/^\d+$/.test(key) || node?.kind !== 'map') return undefined;
+  const entries = [...node.entries];
+  const at = entries.findIndex(([name]) => name === key);
+  const [name, before] = entries[at - 1] ?? [];
+  if (!isEmpty(entries[at]![1].node) || before?.node.kind !== 'scalar' || !/^[-+]?\d+$/.test(before.node.source))
+    return undefined;
+  return `unknown key; a decimal number has a point, not a comma: write ${name}: ${before.node.source}.${key}`;
 }
 
 /** Follows unions into the branch that was meant, and records into their keys, down to the issues that matter. */

@@ -116,9 +116,13 @@ function describeUnion(issues: readonly Issue[], node: Node, schema: z.ZodType |
   return `expected ${words.join(' or ')}; got ${shown(node)}${exampleOf(schema)}`;
 }
 
-/** A driver's own words; for a choice, with what was found and the nearest word when they do not say it. */
+/** A driver's own words, with what was found, and the usual slip or the nearest word when they do not say it. */
 function withNearest(issue: Issue, node: Node): string {
   const { message } = issue;
+  if (issue.code === 'invalid_type' && node.kind === 'scalar' && !/; got /.test(message))
+    return node.value === null
+      ? message
+      : `${message}; got ${shown(node)}${remedyOf(issue.expected, node.value, node.source)}`;
   if (issue.code !== 'invalid_value' || node.kind !== 'scalar' || /; got |did you mean/.test(message)) return message;
   const near = nearest(node.source, issue.values.map(String));
   return `${message}; got ${shown(node)}${near === undefined ? '' : `; did you mean "${near}"?`}`;

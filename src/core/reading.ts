@@ -6,6 +6,9 @@ import type { Doubt, Failure } from './quality.ts';
  */
 export type Value = number | bigint | boolean | string;
 
+/** What kind of values a tag holds; integers of any width are numbers. */
+export type ValueForm = 'number' | 'bool' | 'text';
+
 /** Full name of a tag, `device/tag`. */
 export type TagId = string;
 
@@ -46,7 +49,13 @@ export interface DeviceRecord {
 /** The readings of a record, each under its full tag name, for rules and live displays. */
 export function readingsOf(record: DeviceRecord): Reading[] {
   const { wallMs, monoMs } = record.at;
-  return record.fields.map(({ name, ...outcome }) => ({ tag: `${record.device}/${name}`, wallMs, monoMs, ...outcome }));
+  // Written out by quality: this runs for every reading, and a spread takes ten times as long.
+  return record.fields.map((field): Reading => {
+    const tag = `${record.device}/${field.name}`;
+    if (field.quality === 'good') return { tag, wallMs, monoMs, quality: 'good', value: field.value };
+    if (field.quality === 'bad') return { tag, wallMs, monoMs, quality: 'bad', why: field.why };
+    return { tag, wallMs, monoMs, quality: 'uncertain', value: field.value, why: field.why };
+  });
 }
 
 /** Splits `device/tag`; undefined when the text has not that form. */

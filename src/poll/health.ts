@@ -57,3 +57,11 @@ export const PROBE_SHARE = 0.05;
 export function nextProbeSlot(nowMs: number, costMs: number): number {
   return nowMs + costMs * (1 / PROBE_SHARE - 1);
 }
+
+/**
+ * How long the whole line rests after a gateway said for the `failures`-th time in a row (from 1) that it has no path:
+ * it is overloaded or cut off, and every unit behind it is.
+ */
+export function pathRestMs(failures: number): number {
+  return Math.min(LAST_PROBE_MS, FIRST_PROBE_MS * 2 ** Math.min(failures - 1, 20));
+}

@@ -1,4 +1,5 @@
 import type { Config, TagConfig } from '../config/config.ts';
+import { EXIT, Fault } from '../core/errors.ts';
 import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 
 /** The last reading of a tag and how many there were. */
@@ -38,7 +39,10 @@ export class LiveTable {
     this.startMs = startMs;
     this.second = Math.floor(startMs / 1000);
     for (const device of config.channels.flatMap(({ devices }) => devices)) {
-      const entries = device.tags.map((tag): Entry => ({ config: tag, last: undefined, readings: 0 }));
+      const computed = config.derived.filter(({ tag }) => tag.tag.device === device.name).map(({ tag }) => tag);
+      const entries = [...device.tags, ...computed].map(
+        (tag): Entry => ({ config: tag, last: undefined, readings: 0 }),
+      );
       this.byDevice.set(device.name, entries);
       for (const entry of entries) this.entries.set(entry.config.tag.id, entry);
     }
@@ -66,6 +70,21 @@ export class LiveTable {
       const { name: _, ...outcome } = last.field;
       return { config, last: { tag: config.tag.id, ...last.at, ...outcome }, readings };
     });
+  }
+
+  /** The last reading of a tag as a list of one; bad, `waiting`, at `now` before the first. */
+  lastOf(id: TagId, now: Instant): Reading[] {
+    const last = this.entries.get(id)?.last;
+    if (!last) return [{ tag: id, ...now, quality: 'bad', why: 'waiting' }];
+    const { name: _, ...outcome } = last.field;
+    return [{ tag: id, ...last.at, ...outcome }];
+  }
+
+  /** The configuration of a tag; throws `Fault` when there is none of that name. */
+  known(id: TagId): TagConfig {
+    const config = this.find(id);
+    if (config) return config;
+    throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
   }
 
   /** The configuration of a tag; undefined when there is none of that name. */

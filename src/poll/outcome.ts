@@ -1,5 +1,5 @@
-import type { ReadResult } from '../../hal/driver.ts';
-import type { Outcome, Value } from '../core/reading.ts';
+import type { ReadResult, WriteResult } from '../../hal/driver.ts';
+import type { Instant, Outcome, Value } from '../core/reading.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
 export interface Conversion {
@@ -39,4 +39,24 @@ export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
 
 function judged(value: Value, doubt: 'last-usable' | 'missed-edges' | 'counter-reset' | undefined): Outcome {
   return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
+}
+
+/**
+ * What a driver is asked to write for a value in engineering units, the reverse of {@link outcomeOf}. Text and bits
+ * are not scaled; a 64-bit integer passes unchanged where the tag is not scaled.
+ *
+ * @returns undefined when the value is no finite number after the conversion
+ */
+export function rawOf(conversion: Conversion, value: Value): Value | undefined {
+  const { scale, offset } = conversion;
+  if (typeof value === 'boolean' || typeof value === 'string' || (scale === 1 && offset === 0)) return value;
+  const raw = (Number(value) - offset) / scale;
+  return Number.isFinite(raw) ? raw : undefined;
+}
+
+/** The result of a write in engineering units, as its driver gave it in raw ones. */
+export function writtenIn(conversion: Conversion, result: WriteResult, at: Instant): WriteResult {
+  if (!result.ok || result.readBack === undefined) return result;
+  const outcome = outcomeOf(conversion, { at, ok: true, value: result.readBack });
+  return { ok: true, readBack: outcome.quality === 'bad' ? undefined : outcome.value };
 }

@@ -1,24 +1,34 @@
-import { type Driver, isEventful, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import {
+  type Driver,
+  isEventful,
+  isWritable,
+  NotConnected,
+  type ReadResult,
+  type Tag,
+  type WriteResult,
+} from '../../hal/driver.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
-import { Fault, messageOf } from '../core/errors.ts';
+import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
-import type { DeviceRecord, Field, Instant, Reading } from '../core/reading.ts';
+import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
 import type { Health } from './health.ts';
-import { outcomeOf } from './outcome.ts';
+import { endOf, firstFailure } from './job-end.ts';
+import { rawOf, writtenIn } from './outcome.ts';
+import { recordsOf } from './records.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
+import { UrgentLane } from './urgent.ts';
+import { WriteGuard } from './write-guard.ts';
 
 /** Pauses between attempts to connect a channel, with full jitter. */
 const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 10_000 };
 
 /** A connection that lived this long was good: the next loss starts again with a short pause. */
 const STABLE_AFTER_MS = 10_000;
-
-/** How many one-shot reads may wait for the line. */
-const MAX_URGENT = 64;
 
 /** State of the channel, for `status`. */
 export type ChannelState =
@@ -42,11 +52,6 @@ export interface PollerDeps {
   readonly simulated: boolean;
 }
 
-interface Urgent {
-  readonly tags: readonly Tag[];
-  readonly settle: (readings: readonly Reading[] | Error) => void;
-}
-
 /**
  * The loop of one channel: connects, asks what is due, turns results into records, and reconnects with jittered
  * backoff. It runs until its signal is aborted; a throw that is not `NotConnected` is a bug and ends the process.
@@ -59,7 +64,10 @@ export class Poller {
   private readonly tags = new Map<string, TagConfig>();
   private readonly schedule: Schedule;
   private lastReason: string | undefined;
-  private urgent: Urgent[] = [];
+  private readonly urgent = new UrgentLane();
+  private readonly guard = new WriteGuard();
+  /** Why each device that does not answer does not. */
+  private readonly troubles = new Map<string, Failure>();
   private wake: (() => void) | undefined;
   private channelState: ChannelState;
 
@@ -69,7 +77,9 @@ export class Poller {
     this.deps = deps;
     this.events = events;
     for (const device of channel.devices) for (const tag of device.tags) this.tags.set(tag.tag.id, tag);
-    this.schedule = new Schedule(scanClasses(channel), (tags) => driver.plan(tags), deps.clock.monoMs());
+    const costMs = (tag: Tag) =>
+      channel.driver.estimate(channel.options, [tag]).requests.reduce((sumMs, { lineMs }) => sumMs + lineMs, 0);
+    this.schedule = new Schedule(scanClasses(channel), (tags) => driver.plan(tags), deps.clock.monoMs(), costMs);
     this.channelState = { state: 'stopped', sinceMs: deps.clock.wallMs() };
   }
 
@@ -88,36 +98,59 @@ export class Poller {
     return this.schedule.health(device);
   }
 
+  /** Why a device that is not online does not answer; undefined when it does. */
+  trouble(device: string): Failure | undefined {
+    return this.troubles.get(device);
+  }
+
   /** Reads tags of this channel as soon as the line is free, before anything scheduled. */
   readNow(tags: readonly Tag[], signal: AbortSignal): Promise<readonly Reading[]> {
-    if (this.urgent.length >= MAX_URGENT) {
-      return Promise.reject(
-        new Fault(`${this.channel.name}: ${MAX_URGENT} reads are waiting already. Try again in a moment.`),
-      );
-    }
     if (this.channelState.state !== 'connected') {
       const at = instantOf(this.deps.clock);
       return Promise.resolve(
         tags.map(({ id }) => ({ tag: id, ...at, quality: 'bad' as const, why: 'not-connected' as const })),
       );
     }
-    return new Promise((resolve, reject) => {
-      const entry: Urgent = {
-        tags,
-        settle: (outcome) => {
-          signal.removeEventListener('abort', onAbort);
-          if (outcome instanceof Error) reject(outcome);
-          else resolve(outcome);
-        },
-      };
-      const onAbort = () => {
-        this.urgent = this.urgent.filter((other) => other !== entry);
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.urgent.push(entry);
+    return this.urgently(async (stop) => {
+      const readings: Reading[] = [];
+      for (const group of this.driver.plan(tags)) {
+        for (const record of this.records(group, await this.driver.read(group, stop)))
+          readings.push(...readingsOf(record));
+      }
+      return readings;
+    }, signal);
+  }
+
+  /**
+   * Writes a value in engineering units as soon as the line is free, and reads it back. Range, rate and what the
+   * device says make a refusal. `readBack` is in engineering units too.
+   *
+   * @throws Fault when the line is lost meanwhile: it is then not known whether the device took the value
+   */
+  async write(tag: Tag, value: Value, signal: AbortSignal): Promise<WriteResult> {
+    const { driver } = this;
+    const config = this.tags.get(tag.id)!;
+    const refused = (why: string): WriteResult => ({ ok: false, kind: 'refused', why });
+    if (!isWritable(driver)) return refused(`channel ${this.channel.name} cannot write`);
+    if (this.channelState.state !== 'connected') return refused(`channel ${this.channel.name} is not connected`);
+    const refusal = this.guard.refusal(config, value, this.deps.clock.monoMs());
+    if (refusal !== undefined) return refused(refusal);
+    const raw = rawOf(config, value);
+    if (raw === undefined) return refused(`${value} cannot be written with scale ${config.scale}`);
+    const result = await this.urgently((stop) => driver.write(tag, raw, stop), signal);
+    return writtenIn(config, result, instantOf(this.deps.clock));
+  }
+
+  private async urgently<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      const done = this.urgent.add(this.channel.name, work, signal);
       this.wake?.();
-    });
+      return await done;
+    } catch (error) {
+      throw error instanceof NotConnected
+        ? new Fault(`${this.channel.name}: ${error.message}`, EXIT.unavailable)
+        : error;
+    }
   }
 
   /** Runs until `signal` is aborted, then closes the driver. */
@@ -190,7 +223,7 @@ export class Poller {
     while (!signal.aborted) {
       const urgent = this.urgent.shift();
       if (urgent) {
-        await this.answer(urgent, signal);
+        await urgent.perform(signal);
         continue;
       }
       const job = this.schedule.take(clock.monoMs());
@@ -202,27 +235,22 @@ export class Poller {
   private async perform(job: Job, signal: AbortSignal): Promise<void> {
     const startedMs = this.deps.clock.monoMs();
     const results = await this.driver.read(job.tags, signal);
-    const answered = results.some((result) => result.ok || !isSilence(result.why));
-    const changed = this.schedule.done(job, answered ? 'answered' : 'silent', startedMs, this.deps.clock.monoMs());
-    if (job.probe && !answered) this.emitBad(job.device, 'offline');
-    else this.emit(job.tags, results);
+    const end = endOf(results);
+    const changed = this.schedule.done(job, end, startedMs, this.deps.clock.monoMs());
+    if (end === 'answered') this.troubles.delete(job.device);
+    else if (end !== 'not-asked') this.troubles.set(job.device, firstFailure(results));
+    if (job.probe && end !== 'answered') {
+      if (end !== 'not-asked') this.emitBad(job.device, 'offline');
+    } else this.emit(job.tags, results);
+    if (end === 'path' && this.schedule.pathFailures === PATH_IS_DOWN_AFTER) this.emitPathDown(job.device);
     if (!changed) return;
     this.events.onHealth(job.device, changed);
     if (changed.state === 'offline') this.emitBad(job.device, 'offline');
   }
 
-  private async answer(urgent: Urgent, signal: AbortSignal): Promise<void> {
-    try {
-      const readings: Reading[] = [];
-      for (const tags of this.driver.plan(urgent.tags)) {
-        for (const record of this.records(tags, await this.driver.read(tags, signal)))
-          readings.push(...readingsOf(record));
-      }
-      urgent.settle(readings);
-    } catch (error) {
-      urgent.settle(new Fault(`${this.channel.name}: ${messageOf(error)}`, 69));
-      throw error;
-    }
+  /** The gateway has no path to anybody: the others are not asked for a while, and their values are old. */
+  private emitPathDown(asked: string): void {
+    for (const { name } of this.channel.devices) if (name !== asked) this.emitBad(name, 'gateway-path');
   }
 
   private idle(signal: AbortSignal): Promise<void> {
@@ -249,24 +277,8 @@ export class Poller {
     for (const record of this.records(tags, results)) this.events.onRecord(record);
   }
 
-  /** One record for each (device, instant) among the results. */
   private records(tags: readonly Tag[], results: readonly ReadResult[]): DeviceRecord[] {
-    const records: DeviceRecord[] = [];
-    let fields: Field[] = [];
-    let device: string | undefined;
-    let at: Instant | undefined;
-    for (let index = 0; index < tags.length; index++) {
-      const tag = tags[index]!;
-      const result = results[index]!;
-      if (tag.device !== device || result.at !== at) {
-        fields = [];
-        device = tag.device;
-        at = result.at;
-        records.push(this.record(device, at, fields));
-      }
-      fields.push({ name: tag.name, ...outcomeOf(this.tags.get(tag.id)!, result) });
-    }
-    return records;
+    return recordsOf(tags, results, this.tags, (device, at, fields) => this.record(device, at, fields));
   }
 
   private record(device: string, at: Instant, fields: Field[]): DeviceRecord {
@@ -274,7 +286,7 @@ export class Poller {
   }
 
   /** A lost channel concerns every tag; a device that does not answer says nothing of those that report by themselves. */
-  private emitBad(device: string, why: 'offline' | 'not-connected'): void {
+  private emitBad(device: string, why: 'offline' | 'not-connected' | 'gateway-path'): void {
     const tags = this.channel.devices.find(({ name }) => name === device)?.tags ?? [];
     const concerned = tags.filter(({ everyMs }) => why === 'not-connected' || everyMs !== undefined);
     const fields = concerned.map(({ tag }): Field => ({ name: tag.name, quality: 'bad', why }));
@@ -283,9 +295,7 @@ export class Poller {
 
   private lose(error: NotConnected): void {
     for (const { name } of this.channel.devices) this.emitBad(name, 'not-connected');
-    const waiting = this.urgent;
-    this.urgent = [];
-    for (const { settle } of waiting) settle(new Fault(error.message, 69));
+    this.urgent.refuseAll(new Fault(error.message, EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }
 
@@ -304,12 +314,8 @@ export class Poller {
   }
 }
 
-/** Failures that mean that nobody answered; every other word came from the device or about it. */
-function isSilence(why: string): boolean {
-  return (
-    why === 'timeout' || why === 'garbled' || why === 'gateway-target' || why === 'not-connected' || why === 'offline'
-  );
-}
+/** One word from a gateway may be a passing overload; the second in a row means that nobody can be reached. */
+const PATH_IS_DOWN_AFTER = 2;
 
 /** The polled tags of a channel by device and period. */
 export function scanClasses(channel: ChannelConfig): ScanClass[] {

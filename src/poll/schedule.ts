@@ -1,5 +1,5 @@
 import type { Tag } from '../../hal/driver.ts';
-import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, probeSoon } from './health.ts';
+import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, pathRestMs, probeSoon } from './health.ts';
 
 /** Tags of one device that are read at one period. `everyMs` 0: back to back. */
 export interface ScanClass {
@@ -16,8 +16,11 @@ export interface Job {
   readonly probe: boolean;
 }
 
-/** What became of a job: `answered` when the device said anything, `silent` when not. */
-export type JobEnd = 'answered' | 'silent';
+/**
+ * What became of a job: `answered` when the device said anything, `silent` when not; `path` when a gateway before it said
+ * that it has no way to any device (exception 0A); `not-asked` when nothing was sent, which says nothing of the device.
+ */
+export type JobEnd = 'answered' | 'silent' | 'path' | 'not-asked';
 
 interface ClassState {
   readonly device: string;
@@ -41,10 +44,15 @@ interface DeviceState {
   lastAnswerMs: number;
   /** Classes not being scanned now. */
   idle: ClassState[];
+  /** Its tags, the cheapest to read first, and which of them is probed: the next one when that cannot be asked for. */
+  probes: { readonly byCost: readonly Tag[]; turn: number } | undefined;
 }
 
 /** A back-to-back scan takes its turn among the others as if it had this period. */
 const BACK_TO_BACK_DEADLINE_MS = 1000;
+
+/** Before what was not asked is tried again, ms: it took no time on the line, and must not keep the loop spinning. */
+const NOT_ASKED_REST_MS = 100;
 
 /** Tag sets of which the union is kept; more periods a device than make this many are recomputed. */
 const MAX_UNIONS = 64;
@@ -73,16 +81,24 @@ export class Schedule {
   private running = new Map<Job, Ready>();
   private probeSlotMs = 0;
   private lastWasSilent = false;
+  private pathFailuresInRow = 0;
+  private pathRestsUntilMs = Number.NEGATIVE_INFINITY;
+  private readonly costMs: (tag: Tag) => number;
 
-  /** @param plan splits tags of one device into requests, `Driver.plan` */
+  /**
+   * @param plan splits tags of one device into requests, `Driver.plan`
+   * @param costMs line time of reading one tag by itself, to find the cheapest probe
+   */
   constructor(
     classes: readonly ScanClass[],
     plan: (tags: readonly Tag[]) => readonly (readonly Tag[])[],
     startMs: number,
+    costMs: (tag: Tag) => number = () => 0,
   ) {
     this.plan = plan;
+    this.costMs = costMs;
     for (const { device, everyMs, tags } of classes) {
-      const state = this.devices.get(device) ?? { health: healthy, lastAnswerMs: -1, idle: [] };
+      const state = this.devices.get(device) ?? { health: healthy, lastAnswerMs: -1, idle: [], probes: undefined };
       state.idle.push({ device, everyMs, tags, nextMs: startMs });
       this.devices.set(device, state);
     }
@@ -93,9 +109,16 @@ export class Schedule {
     return this.devices.get(device)?.health ?? healthy;
   }
 
+  /** How often in a row the gateway before the devices said that it has no path; 0 when it has one. */
+  get pathFailures(): number {
+    return this.pathFailuresInRow;
+  }
+
   /** The next job, or undefined when none is due. It is under way until `done`. */
   take(nowMs: number): Job | undefined {
-    for (const [name, state] of this.devices) this.release(name, state, nowMs);
+    if (nowMs < this.pathRestsUntilMs) return undefined;
+    for (const [name, state] of this.devices) if (state.health.state !== 'offline') this.release(name, state, nowMs);
+    this.releaseProbe(nowMs);
     const best = this.best(nowMs);
     if (!best) return undefined;
     this.ready.splice(this.ready.indexOf(best), 1);
@@ -111,7 +134,7 @@ export class Schedule {
       if (health.state === 'offline') earliest = Math.min(earliest, Math.max(health.nextProbeMs, this.probeSlotMs));
       else for (const { nextMs } of idle) earliest = Math.min(earliest, nextMs);
     }
-    return earliest;
+    return Math.max(earliest, this.pathRestsUntilMs);
   }
 
   /**
@@ -124,16 +147,10 @@ export class Schedule {
     const scan = this.running.get(job)?.scan;
     this.running.delete(job);
     const before = state.health;
-    this.lastWasSilent = end === 'silent';
-    if (end === 'answered') {
-      state.health = afterAnswer();
-      state.lastAnswerMs = nowMs;
-      if (before.state === 'offline') this.wakeOthers(nowMs);
-    } else {
-      state.health = afterSilence(before, nowMs);
-      if (before.state !== 'online') this.probeSlotMs = nextProbeSlot(nowMs, nowMs - startedMs);
-    }
-    if (scan) this.endOne(state, scan, nowMs);
+    if (end === 'not-asked') this.onNotAsked(job, state, nowMs);
+    else if (end === 'answered') this.onAnswer(state, nowMs);
+    else this.onSilence(state, end, startedMs, nowMs);
+    if (scan) this.endOne(state, scan, end === 'not-asked' ? nowMs + NOT_ASKED_REST_MS : nowMs);
     return state.health.state === before.state ? undefined : state.health;
   }
 
@@ -145,18 +162,52 @@ export class Schedule {
     this.ready = [];
     this.running = new Map();
     this.lastWasSilent = false;
+    this.pathFailuresInRow = 0;
+    this.pathRestsUntilMs = Number.NEGATIVE_INFINITY;
     this.wakeOthers(nowMs);
   }
 
-  private release(name: string, state: DeviceState, nowMs: number): void {
-    const { health } = state;
-    if (state.idle.length === 0) return;
-    if (health.state === 'offline') {
-      if (nowMs < health.nextProbeMs || nowMs < this.probeSlotMs || this.probing()) return;
-      this.ready.push({ device: name, tags: this.smallest(state), deadlineMs: nowMs, probe: true, scan: undefined });
-      state.health = { ...health, nextProbeMs: Number.POSITIVE_INFINITY };
-      return;
+  private onAnswer(state: DeviceState, nowMs: number): void {
+    const wasOffline = state.health.state === 'offline';
+    this.lastWasSilent = false;
+    this.pathFailuresInRow = 0;
+    state.health = afterAnswer();
+    state.lastAnswerMs = nowMs;
+    if (state.probes) state.probes.turn = 0;
+    if (wasOffline) this.wakeOthers(nowMs);
+  }
+
+  private onSilence(state: DeviceState, end: 'silent' | 'path', startedMs: number, nowMs: number): void {
+    const before = state.health;
+    this.lastWasSilent = true;
+    state.health = afterSilence(before, nowMs);
+    if (before.state !== 'online') this.probeSlotMs = nextProbeSlot(nowMs, nowMs - startedMs);
+    if (end === 'path') this.pathRestsUntilMs = nowMs + pathRestMs(++this.pathFailuresInRow);
+  }
+
+  private onNotAsked({ probe }: Job, state: DeviceState, nowMs: number): void {
+    if (!probe || state.health.state !== 'offline') return;
+    if (state.probes) state.probes.turn++;
+    state.health = { ...state.health, nextProbeMs: nowMs + NOT_ASKED_REST_MS };
+  }
+
+  /** The offline device that has waited longest, so that each gets its turn however many there are. */
+  private releaseProbe(nowMs: number): void {
+    if (nowMs < this.probeSlotMs || this.probing()) return;
+    let next: { readonly name: string; readonly state: DeviceState; readonly dueMs: number } | undefined;
+    for (const [name, state] of this.devices) {
+      if (state.health.state !== 'offline' || state.idle.length === 0) continue;
+      const dueMs = state.health.nextProbeMs;
+      if (dueMs <= nowMs && (!next || dueMs < next.dueMs)) next = { name, state, dueMs };
     }
+    if (next?.state.health.state !== 'offline') return;
+    const { name, state } = next;
+    this.ready.push({ device: name, tags: this.probeTags(state), deadlineMs: nowMs, probe: true, scan: undefined });
+    state.health = { ...next.state.health, nextProbeMs: Number.POSITIVE_INFINITY };
+  }
+
+  private release(name: string, state: DeviceState, nowMs: number): void {
+    if (state.idle.length === 0) return;
     const due = state.idle.filter((scanClass) => scanClass.nextMs <= nowMs);
     if (due.length === 0) return;
     state.idle = state.idle.filter((scanClass) => scanClass.nextMs > nowMs);
@@ -172,9 +223,18 @@ export class Schedule {
     return this.ready.some(({ probe }) => probe) || [...this.running.keys()].some(({ probe }) => probe);
   }
 
-  private smallest(state: DeviceState): readonly Tag[] {
-    const groups = this.plan(this.union(state.idle));
-    return groups.reduce((least, group) => (group.length < least.length ? group : least));
+  /** One tag, the cheapest there is: what a probe asks is most often asked in vain. */
+  private probeTags(state: DeviceState): readonly Tag[] {
+    state.probes ??= {
+      byCost: state.idle
+        .flatMap(({ tags }) => tags)
+        .map((tag) => ({ tag, costMs: this.costMs(tag) }))
+        .sort((left, right) => left.costMs - right.costMs)
+        .map(({ tag }) => tag),
+      turn: 0,
+    };
+    const { byCost, turn } = state.probes;
+    return byCost.slice(turn % byCost.length, (turn % byCost.length) + 1);
   }
 
   private union(classes: readonly ClassState[]): readonly Tag[] {

@@ -1,39 +1,82 @@
 import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+import type { Derivation } from './derivation.ts';
+import { DueQueue } from './due-queue.ts';
+import { Outputs } from './outputs.ts';
 import type { ReportFilter } from './report.ts';
-import type { Finding, Rule, Tick } from './rule.ts';
+import type { Command, Finding, Order, Rule, Step, Tick } from './rule.ts';
 
-/** What a record or the passing of time led to: everything of it is committed in one transaction. */
-export interface Judged {
-  /** What is stored of the record; undefined when nothing of it is news. */
-  readonly record: DeviceRecord | undefined;
-  readonly findings: readonly { readonly finding: Finding; readonly at: Instant; readonly clockKnown: boolean }[];
-  /** States that changed, as JSON texts by rule id. */
-  readonly states: ReadonlyMap<string, string>;
+/** A finding with when it was made: that of a timer when the timer fell due, not when it was noticed. */
+export interface DatedFinding {
+  readonly finding: Finding;
+  readonly at: Instant;
+  readonly clockKnown: boolean;
 }
+
+/**
+ * What a record or the passing of time led to: everything of it is committed in one transaction. Events come in the
+ * order they happened, then at most one value for each output.
+ */
+export interface Judged {
+  /** What was read and computed. */
+  readonly readings: readonly DeviceRecord[];
+  /** What is stored of it: that which is news. */
+  readonly records: readonly DeviceRecord[];
+  readonly findings: readonly DatedFinding[];
+  /** States that changed, by key of the store. They are immutable; written as JSON when they are committed. */
+  readonly states: ReadonlyMap<string, unknown>;
+}
+
+/** What an order led to. `refused`: why nothing was done, and what to do instead. */
+export type Commanded = Judged & { readonly refused: string | undefined };
 
 interface Live {
   readonly rule: Rule;
+  readonly hasSeveralTags: boolean;
   state: unknown;
-  wakeAtMonoMs: number | undefined;
+  /** The part of `state` that was last handed out to be committed. */
+  kept: unknown;
+  /** When it waits to be called; undefined when it does not. */
+  wakeMs: number | undefined;
 }
 
-const NO_STATES: ReadonlyMap<string, string> = new Map();
+/** What the rules said so far of one input. */
+interface Verdict {
+  readonly findings: { readonly finding: Finding; readonly at: Instant }[];
+  readonly states: Map<string, unknown>;
+}
+
+const NO_STATES: ReadonlyMap<string, unknown> = new Map();
 
 /**
- * Runs every rule over every reading, in the order they were configured, and then leaves out what is not news. Holds
- * the states of the rules; does no I/O and reads no clock.
+ * Computes derived tags, runs every rule over every reading, in the order they were configured, and then leaves out what
+ * is not news. Timers that fall due up to a reading come before it, in the order they fall due. Holds the states of the
+ * rules; does no I/O and reads no clock. The first `tick` is due at once: restored timers begin there.
  */
 export class Pipeline {
   private readonly filter: ReportFilter;
-  private readonly live: Live[];
+  private readonly derivation: Derivation | undefined;
+  private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
+  private readonly due = new DueQueue<Live>();
+  private readonly outputs = new Outputs();
 
   /** @param stored states as they were committed last, JSON texts by rule id */
-  constructor(rules: readonly Rule[], filter: ReportFilter, stored: ReadonlyMap<string, string>) {
+  constructor(
+    rules: readonly Rule[],
+    filter: ReportFilter,
+    stored: ReadonlyMap<string, string>,
+    derivation?: Derivation,
+  ) {
     this.filter = filter;
-    this.live = rules.map((rule) => ({ rule, state: restored(rule, stored.get(rule.id)), wakeAtMonoMs: undefined }));
-    for (const live of this.live) {
-      for (const tag of live.rule.tags) {
+    this.derivation = derivation;
+    for (const rule of rules) {
+      const state = restored(rule, stored.get(rule.id));
+      const wakeMs = Number.NEGATIVE_INFINITY;
+      const hasSeveralTags = rule.tags.length > 1;
+      const live: Live = { rule, hasSeveralTags, state, kept: keptOf(rule, state), wakeMs };
+      this.byId.set(rule.id, live);
+      this.due.set(live, wakeMs);
+      for (const tag of rule.tags) {
         const others = this.byTag.get(tag) ?? [];
         others.push(live);
         this.byTag.set(tag, others);
@@ -43,54 +86,149 @@ export class Pipeline {
 
   /** Judges one record. */
   accept(record: DeviceRecord): Judged {
-    const kept = this.filter.filter(record);
-    if (this.byTag.size === 0) return { record: kept, findings: [], states: NO_STATES };
-    const findings: Finding[] = [];
-    const states = new Map<string, string>();
-    for (const reading of readingsOf(record)) {
-      for (const live of this.byTag.get(reading.tag) ?? []) this.step(live, reading, findings, states);
-    }
-    return judged(kept, findings, record.at, record.clockKnown, states);
+    const derived = this.derivation?.accept(record) ?? { records: [record], states: NO_STATES };
+    const readings = derived.records;
+    const records = readings.flatMap((each) => this.filter.filter(each) ?? []);
+    if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
+    const verdict: Verdict = { findings: [], states: new Map(derived.states) };
+    this.passTime(record.at, verdict);
+    for (const each of readings) this.judge(each, verdict);
+    return { readings, records, ...this.told(verdict, record.at, record.clockKnown) };
   }
 
-  /** Tells the rules whose timers fell due at `at`. */
+  /** Tells the rules whose timers fell due up to `at`, each at the time it fell due. */
   tick(at: Instant, clockKnown: boolean): Judged {
-    const findings: Finding[] = [];
-    const states = new Map<string, string>();
-    const tick: Tick = { kind: 'tick', monoMs: at.monoMs, wallMs: at.wallMs };
-    for (const live of this.live) {
-      if (live.wakeAtMonoMs !== undefined && live.wakeAtMonoMs <= at.monoMs) this.step(live, tick, findings, states);
+    const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown) };
+  }
+
+  /**
+   * Gives an operator's order to the rule of this id.
+   *
+   * @param by who gave it, as it goes into the journal
+   */
+  command(id: string, order: Order, by: string, at: Instant, clockKnown: boolean, comment?: string): Commanded {
+    const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    const live = this.byId.get(id);
+    let refused: string | undefined;
+    if (!live?.rule.command)
+      refused = live ? `${id} takes no orders: it is no alarm` : `there is no alarm ${id}: see "millgate alarms"`;
+    else {
+      const given = comment === undefined ? {} : { comment };
+      const command: Command = { kind: 'command', by, ...given, monoMs: at.monoMs, wallMs: at.wallMs, ...order };
+      const step = live.rule.command(live.state, command);
+      this.take(live, step, at, verdict);
+      refused = step.refused;
     }
-    return judged(undefined, findings, at, clockKnown, states);
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown), refused };
+  }
+
+  /** Changes the state of a rule by something that is not of every rule, such as a new baseline. */
+  change(
+    id: string,
+    work: (state: unknown) => (Step<unknown> & { readonly refused?: undefined }) | { readonly refused: string },
+    at: Instant,
+    clockKnown: boolean,
+  ): Commanded {
+    const verdict: Verdict = { findings: [], states: new Map() };
+    this.passTime(at, verdict);
+    const live = this.byId.get(id);
+    const step = live ? work(live.state) : { refused: `there is no rule ${id}` };
+    if (live && step.refused === undefined) this.take(live, step as Step<unknown>, at, verdict);
+    return { readings: [], records: [], ...this.told(verdict, at, clockKnown), refused: step.refused };
+  }
+
+  /** The state of a rule as it is now; undefined when there is none of this id. */
+  stateOf(id: string): unknown {
+    return this.byId.get(id)?.state;
   }
 
   /** When `tick` is wanted next, on the monotonic clock; undefined when no rule waits. */
   nextWakeMs(): number | undefined {
-    let earliest: number | undefined;
-    for (const { wakeAtMonoMs } of this.live) {
-      if (wakeAtMonoMs !== undefined && (earliest === undefined || wakeAtMonoMs < earliest)) earliest = wakeAtMonoMs;
-    }
-    return earliest;
+    return this.due.nextMs;
   }
 
-  private step(live: Live, input: Reading | Tick, findings: Finding[], states: Map<string, string>): void {
-    const step = live.rule.step(live.state, input);
-    live.wakeAtMonoMs = step.wakeAtMonoMs;
-    findings.push(...step.findings);
+  /** Lets timers fall due, in their order, up to and with `at`. */
+  private passTime(at: Instant, verdict: Verdict): void {
+    for (let dueMs = this.due.nextMs; dueMs !== undefined && dueMs <= at.monoMs; dueMs = this.due.nextMs) {
+      const isStart = dueMs === Number.NEGATIVE_INFINITY;
+      const then: Instant = isStart ? at : { monoMs: dueMs, wallMs: Math.round(at.wallMs - (at.monoMs - dueMs)) };
+      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs };
+      for (const live of this.due.takeDue(dueMs)) {
+        live.wakeMs = undefined;
+        this.take(live, live.rule.step(live.state, tick), then, verdict);
+      }
+    }
+  }
+
+  private judge(record: DeviceRecord, verdict: Verdict): void {
+    const readings = readingsOf(record);
+    let ofSeveralTags: Set<Live> | undefined;
+    for (const reading of readings) {
+      const users = this.byTag.get(reading.tag);
+      if (!users) continue;
+      for (const live of users) {
+        if (!live.hasSeveralTags) {
+          this.step(live, reading, verdict);
+          continue;
+        }
+        ofSeveralTags ??= new Set();
+        ofSeveralTags.add(live);
+      }
+    }
+    for (const live of ofSeveralTags ?? []) {
+      for (const tag of live.rule.tags) {
+        for (const reading of readings) if (reading.tag === tag) this.step(live, reading, verdict);
+      }
+    }
+  }
+
+  private step(live: Live, reading: Reading, verdict: Verdict): void {
+    this.take(live, live.rule.step(live.state, reading), reading, verdict);
+  }
+
+  private take(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
+    // A rule that asks for a time that has passed is asked again a little later, not for ever now.
+    const { wakeAtMonoMs } = step;
+    const wakeMs = wakeAtMonoMs === undefined ? undefined : Math.max(wakeAtMonoMs, at.monoMs + 0.001);
+    if (wakeMs !== live.wakeMs) {
+      live.wakeMs = wakeMs;
+      this.due.set(live, wakeMs);
+    }
+    for (const finding of step.findings) findings.push({ finding, at });
     if (step.state === live.state) return;
     live.state = step.state;
-    states.set(live.rule.id, JSON.stringify(step.state));
+    const kept = keptOf(live.rule, step.state);
+    if (kept === live.kept) return;
+    live.kept = kept;
+    states.set(live.rule.id, kept);
+  }
+
+  private told(
+    { findings: all, states }: Verdict,
+    at: Instant,
+    clockKnown: boolean,
+  ): Pick<Judged, 'findings' | 'states'> {
+    const findings: DatedFinding[] = [];
+    const writes = new Map<TagId, Finding>();
+    for (const { finding, at: then } of all) {
+      if (finding.kind !== 'set') {
+        const { wallMs, monoMs } = then;
+        findings.push({ finding, at: { wallMs, monoMs }, clockKnown });
+        continue;
+      }
+      const write = this.outputs.demand(finding);
+      if (write) writes.set(write.tag, write);
+    }
+    for (const finding of writes.values()) findings.push({ finding, at, clockKnown });
+    return { findings, states };
   }
 }
 
-function judged(
-  record: DeviceRecord | undefined,
-  findings: readonly Finding[],
-  at: Instant,
-  clockKnown: boolean,
-  states: ReadonlyMap<string, string>,
-): Judged {
-  return { record, findings: findings.map((finding) => ({ finding, at, clockKnown })), states };
+function keptOf(rule: Rule, state: unknown): unknown {
+  return rule.kept ? rule.kept(state) : state;
 }
 
 /** A stored state that cannot be read is as good as none; the rule decides. */

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { filesOf, sizeOf } from './disk.ts';
+import { filesOf, type OpenDatabase, sizeOf } from './disk.ts';
 import { type IntervalSet, intervals, union } from './intervals.ts';
 import { Damage, openSegment, type Row, type Segment } from './segment.ts';
 import type { Stream } from './store.ts';
@@ -98,8 +98,12 @@ export interface Catalog {
   close(): void;
 }
 
-/** A catalog of closed segments in `folder`, ordered by id within each kind. */
-export function createCatalog(folder: string, infos: SegmentInfo[]): Catalog {
+/**
+ * A catalog of closed segments in `folder`, ordered by id within each kind.
+ *
+ * @param open how they are opened; by default folding in a log that a crash left
+ */
+export function createCatalog(folder: string, infos: SegmentInfo[], open?: OpenDatabase): Catalog {
   const handles = new Map<string, Segment>();
   const release = (file: string): void => {
     handles.get(file)?.close();
@@ -118,7 +122,8 @@ export function createCatalog(folder: string, infos: SegmentInfo[]): Catalog {
       const oldest = handles.size >= OPEN_HANDLES ? handles.keys().next().value : undefined;
       if (oldest !== undefined) release(oldest);
       if (!existsSync(join(folder, info.file))) throw new Damage(`${info.file} is missing`);
-      const segment = openSegment(join(folder, info.file));
+      const file = join(folder, info.file);
+      const segment = openSegment(file, open?.(file));
       handles.set(info.file, segment);
       return segment;
     },

@@ -4,7 +4,20 @@ import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './codec.ts';
 import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
-import type { CommitBatch, HistoryPage, HistoryQuery, Pending, Store, Stream } from './store.ts';
+import type { WallOffset } from './restamp.ts';
+import { type Cell, MINUTE_MS, merge } from './rollup.ts';
+import type { RollupCursor } from './rollup-files.ts';
+import { createStamps } from './stamps.ts';
+import type {
+  CommitBatch,
+  HistoryPage,
+  HistoryQuery,
+  Pending,
+  RollupPage,
+  RollupQuery,
+  Store,
+  Stream,
+} from './store.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {
@@ -29,14 +42,20 @@ export const REPLAY_MS = 86_400_000;
 /** Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls. */
 export interface Backend {
   readonly epoch: string;
+  /** What became known of clocks in earlier runs. */
+  readonly offsets: readonly WallOffset[];
   call<Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']>;
   /** Closes the engine and whatever it runs in. */
   close(): Promise<void>;
 }
 
-/** The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes. */
-export function storeOn(backend: Backend, options: StoreOptions): Store {
-  const bootId = randomUUID();
+/**
+ * The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes.
+ *
+ * @param bootId names the run whose monotonic clock the records are stamped with
+ */
+export function storeOn(backend: Backend, options: StoreOptions, bootId: string = randomUUID()): Store {
+  const stamps = createStamps(backend, options, bootId);
   const cursorEveryMs = options.cursorEveryMs ?? CURSOR_EVERY_MS;
   let cancelFlush: (() => void) | undefined;
   let closing: Promise<void> | undefined;
@@ -55,14 +74,24 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
 
   return {
     epoch: backend.epoch,
-    commit: async (batch) => backend.call('commit', encodeBatch(batch, bootId)),
+    async commit(batch) {
+      const receipt = await backend.call('commit', encodeBatch(batch, bootId));
+      stamps.committed(batch, receipt);
+      return receipt;
+    },
     async peek(from, limit) {
       const { pieces, ...range } = await backend.call('peek', { stream: 'readings', from, limit });
-      return { ...range, records: cut(range, pieces, (body) => decodeRecords(body).records) };
+      return {
+        ...range,
+        records: stamps.records(
+          range.from,
+          cut(range, pieces, (body) => decodeRecords(body).records),
+        ),
+      };
     },
     async peekEvents(from, limit) {
       const { pieces, ...range } = await backend.call('peek', { stream: 'events', from, limit });
-      return { ...range, events: cut(range, pieces, decodeEvents) };
+      return { ...range, events: stamps.events(range.from, cut(range, pieces, decodeEvents)) };
     },
     pending: (uplink: string, stream: Stream) => backend.call('pending', { uplink, stream }),
     async settle(uplink: string, stream: Stream, pending: Pending) {
@@ -70,9 +99,16 @@ export function storeOn(backend: Backend, options: StoreOptions): Store {
       flushLater();
     },
     quarantine: (entry) => backend.call('quarantine', entry),
-    ledger: () => backend.call('ledger', undefined),
+    ledger: (sinceId = 0) => backend.call('ledger', sinceId),
+    async keepUplinks(names) {
+      const forgotten = await backend.call('keepUplinks', names);
+      flushLater();
+      return forgotten;
+    },
     states: () => backend.call('states', undefined),
     history: (query) => pageOf(backend, query),
+    seek: (wallMs) => backend.call('seek', wallMs),
+    rollups: (query) => rollupPageOf(backend, query),
     status: () => backend.call('status', undefined),
     close() {
       cancelFlush?.();
@@ -130,4 +166,32 @@ async function pageOf(backend: Backend, query: HistoryQuery): Promise<HistoryPag
     afterSeq = slice.scannedTo;
     if (points.length >= query.limit) return { points, next: afterSeq };
   }
+}
+
+/** Slices until all minutes are in; then they are brought to the length that is asked for. */
+async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limit }: RollupQuery): Promise<RollupPage> {
+  if (!Number.isInteger(everyMs / MINUTE_MS) || everyMs <= 0)
+    throw new RangeError(`roll-ups are made by the minute: ${everyMs} ms is not a whole number of minutes`);
+  const startMs = Math.floor(fromMs / everyMs) * everyMs;
+  const endMs = Math.min(startMs + limit * everyMs, Math.ceil(toMs / everyMs) * everyMs);
+  const span = { first: startMs / MINUTE_MS, last: endMs / MINUTE_MS - 1 };
+  const cells = new Map<number, Cell>();
+  let after: RollupCursor | undefined;
+  do {
+    const slice = await backend.call('rollups', { tag, span, after });
+    for (const minute of slice.minutes) {
+      const wallMs = Math.floor((minute.minute * MINUTE_MS) / everyMs) * everyMs;
+      const cell = cells.get(wallMs) ?? { minute: wallMs / MINUTE_MS, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+      merge(cell, minute);
+      cells.set(wallMs, cell);
+    }
+    after = slice.next;
+  } while (after);
+  const points = [...cells]
+    .sort(([a], [b]) => a - b)
+    .map(([wallMs, { count, bad, min, max, sum }]) => ({
+      ...{ wallMs, count, bad },
+      ...(count > 0 && { min, max, mean: sum / count }),
+    }));
+  return { points, next: endMs < toMs ? endMs : undefined };
 }

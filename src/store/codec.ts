@@ -1,6 +1,6 @@
 import type { GatewayEvent } from '../core/event.ts';
 import type { Doubt, Failure } from '../core/quality.ts';
-import type { DeviceRecord, Field, Outcome, Value } from '../core/reading.ts';
+import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, writeColumn } from './column.ts';
 
@@ -39,7 +39,7 @@ interface Header {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-export type TagPoint = { readonly index: number; readonly wallMs: number } & Outcome;
+export type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
@@ -124,7 +124,8 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
     const rows = readBlock(input, shape, own.length, header.reasons);
     for (const [row, index] of own.entries()) {
       const { name: _, ...outcome } = rows[row]![column]!;
-      points.push({ index, wallMs: header.wallMs[index]!, ...outcome });
+      const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
+      points.push({ index, clockKnown, wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]!, ...outcome });
     }
   }
   return points.sort((a, b) => a.index - b.index);

@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { stampedEvents, stampedRecords } from './restamp.ts';
 import { type CommitBatch, type Receipt, type Store, StoreTrouble } from './store.ts';
 
 /** A commit is cut at this size, so that none holds the disk or the worker for long. */
@@ -61,6 +62,11 @@ export interface Committer {
   accept(record: DeviceRecord): void;
   /** Takes events, which are committed at once and never dropped. */
   acceptEvents(events: readonly GatewayEvent[]): void;
+  /**
+   * Takes what one input led to: all of it is in one commit, at once when there are events. Only while the disk stalls
+   * and more records wait than fit into a commit do events and states go ahead of the records that caused them.
+   */
+  acceptJudged(judged: JudgedInput): void;
   /** Sets a state, or removes it with null; committed together with what was accepted before. */
   setState(key: string, json: string | null): void;
   /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
@@ -69,6 +75,17 @@ export interface Committer {
   /** Commits what is held and ends; gives up after five seconds and logs what was lost. Idempotent. */
   close(): Promise<void>;
 }
+
+/** What one input led to; see {@link Committer.acceptJudged}. */
+export interface JudgedInput {
+  readonly records: readonly DeviceRecord[];
+  readonly events: readonly GatewayEvent[];
+  /** States that changed, by key: values that become JSON texts, and do not change any more. */
+  readonly states: ReadonlyMap<string, unknown>;
+}
+
+/** A state that waits: its text, or a value that becomes one when it is committed, as most are replaced before. */
+type WaitingState = { readonly text: string | null } | { readonly value: unknown };
 
 interface Dropped {
   count: number;
@@ -88,7 +105,7 @@ class GroupCommitter implements Committer {
   private records: { record: DeviceRecord; bytes: number }[] = [];
   private bytes = 0;
   private events: GatewayEvent[] = [];
-  private states = new Map<string, string | null>();
+  private states = new Map<string, WaitingState>();
   private dropped: Dropped | undefined;
   /** Records and events handed to the store, whose commit is under way. */
   private underWay: CommitBatch | undefined;
@@ -110,12 +127,17 @@ class GroupCommitter implements Committer {
 
   accept(record: DeviceRecord): void {
     if (this.isOver) return;
-    const bytes = sizeInMemory(record);
-    this.records.push({ record, bytes });
-    this.bytes += bytes;
-    this.dropOldest();
-    const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
-    this.schedule(isFull ? 0 : this.options.commitEveryMs, isFull);
+    this.hold(record);
+    this.scheduleHeld();
+  }
+
+  acceptJudged({ records, events, states }: JudgedInput): void {
+    if (this.isOver) return;
+    for (const record of records) this.hold(record);
+    for (const [key, value] of states) this.states.set(key, { value });
+    this.events.push(...events);
+    if (events.length > 0) this.schedule(0, true);
+    else this.scheduleHeld();
   }
 
   acceptEvents(events: readonly GatewayEvent[]): void {
@@ -126,7 +148,7 @@ class GroupCommitter implements Committer {
 
   setState(key: string, json: string | null): void {
     if (this.isOver) return;
-    this.states.set(key, json);
+    this.states.set(key, { text: json });
     this.schedule(this.options.commitEveryMs, false);
   }
 
@@ -174,6 +196,18 @@ class GroupCommitter implements Committer {
       );
   }
 
+  private hold(record: DeviceRecord): void {
+    const bytes = sizeInMemory(record);
+    this.records.push({ record, bytes });
+    this.bytes += bytes;
+    this.dropOldest();
+  }
+
+  private scheduleHeld(): void {
+    const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
+    this.schedule(isFull ? 0 : this.options.commitEveryMs, isFull);
+  }
+
   /** The next commit, in `ms` at the latest; `isUrgent` brings a waiting one forward, unless the disk just refused. */
   private schedule(ms: number, isUrgent: boolean): void {
     if (this.underWay || this.isOver || this.isIdle()) return;
@@ -205,12 +239,15 @@ class GroupCommitter implements Committer {
     let bytes = 0;
     while (size < this.records.length && size < BATCH_RECORDS && bytes < BATCH_BYTES)
       bytes += this.records[size++]!.bytes;
-    const records = this.records.splice(0, size).map(({ record }) => record);
+    const records = stampedRecords(
+      this.records.splice(0, size).map(({ record }) => record),
+      this.options.clock,
+    );
     this.bytes -= bytes;
     const batch: CommitBatch = {
       records,
-      events: this.events,
-      states: this.states,
+      events: stampedEvents(this.events, this.options.clock),
+      states: new Map([...this.states].map(([key, state]) => [key, textOf(state)])),
       ...(this.dropped && { dropped: this.dropped }),
     };
     this.events = [];
@@ -241,7 +278,8 @@ class GroupCommitter implements Committer {
     this.records = [...returned, ...this.records];
     this.bytes += returned.reduce((sum, { bytes }) => sum + bytes, 0);
     this.events = [...batch.events, ...this.events];
-    this.states = new Map([...batch.states, ...this.states]);
+    const states = [...batch.states].map(([key, text]): [string, WaitingState] => [key, { text }]);
+    this.states = new Map([...states, ...this.states]);
     if (batch.dropped) this.countDropped(batch.dropped.count, batch.dropped.firstWallMs, batch.dropped.lastWallMs);
     this.dropOldest();
     this.trouble = messageOf(error);
@@ -286,6 +324,10 @@ class GroupCommitter implements Committer {
       this.underWay === undefined
     );
   }
+}
+
+function textOf(state: WaitingState): string | null {
+  return 'text' in state ? state.text : JSON.stringify(state.value);
 }
 
 /** About how much memory a record takes. */

@@ -34,6 +34,11 @@ export function openForWriting(file: string, logBytes = CHECKPOINT_BYTES): Conne
   }
 }
 
+/** Opens `file` for reading; nothing of it is changed, and whoever writes it goes on. */
+export function openForReading(file: string): Connection {
+  return new Database(file, { readonly: true, fileMustExist: true, timeout: 1000 });
+}
+
 /** The files that belong to one database. */
 export function filesOf(file: string): string[] {
   return [file, `${file}-wal`, `${file}-shm`, `${file}-journal`];

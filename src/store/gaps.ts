@@ -34,7 +34,7 @@ export function createGapTeller(
       if (busy) return;
       busy = true;
       try {
-        const news = (await store.ledger()).filter(({ id }) => id > lastTold).slice(0, MAX_EVENTS);
+        const news = (await store.ledger(lastTold)).slice(0, MAX_EVENTS);
         if (news.length === 0) return;
         lastTold = news.at(-1)!.id;
         committer.setState(GAPS_TOLD, String(lastTold));

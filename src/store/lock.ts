@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { makeFolder } from './folder.ts';
 
 /** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */
 export interface Lock {
@@ -18,7 +19,7 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
   const holderFile = join(folder, 'holder.json');
   let database: Database.Database | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    makeFolder(folder);
     database = new Database(join(folder, 'lock.db'), { timeout: 0 });
     database.pragma('journal_mode = MEMORY');
     // The lock that SQLite takes for a writer is released by the kernel, unlike a file with a process number in it.
@@ -36,6 +37,27 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
       held.close();
     },
   };
+}
+
+/**
+ * For tools that read the store of a stopped gateway: passes when nobody holds it, takes nothing.
+ *
+ * @throws Fault 69 when a process holds it or there is no store, 77 when the folder may not be read
+ */
+export function refuseIfHeld(folder: string): void {
+  const file = join(folder, 'lock.db');
+  if (!existsSync(folder))
+    throw new Fault(`store ${folder}: it is not there. Check store.path, or start the gateway once.`, EXIT.unavailable);
+  if (!existsSync(file)) return;
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { readonly: true, timeout: 0 });
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+  } catch (error) {
+    throw refusal(folder, join(folder, 'holder.json'), error);
+  } finally {
+    database?.close();
+  }
 }
 
 function refusal(folder: string, holderFile: string, error: unknown): Fault {

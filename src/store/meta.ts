@@ -3,6 +3,8 @@ import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type Connection, type OpenDatabase, unlinkDatabase } from './disk.ts';
 import { type IntervalSet, union } from './intervals.ts';
+import { mergeEntries } from './ledger.ts';
+import type { WallOffset } from './restamp.ts';
 import { Damage, isDamage } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 
@@ -11,22 +13,45 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE ledger (id INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
    CREATE TABLE segments (file TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  // What became known of the clock of a run after it had stamped records.
+  `CREATE TABLE boots (id TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
+
+/** Entries are merged after this many more. */
+const COMPACT_EVERY = 64;
+
+/** More entries are merged even though nobody told of them yet; the newest of them are left for whoever tells. */
+const MOST_ENTRIES = 4000;
+const NEWEST_ENTRIES = 1000;
 
 /** An entry as it is made; the ledger numbers it. */
 export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
 
-/** Numbers that are reserved: those below may have been given. */
-export type Ceilings = Record<Stream, number>;
+/** What is known beforehand of the numbers that will be given, so that none is given twice when commits are lost. */
+export interface Reserved {
+  /** Numbers below may have been given. */
+  readonly ceilings: Record<Stream, number>;
+  /** Numbers below were given before this was reserved. */
+  readonly since: Record<Stream, number> | undefined;
+  /** No commit from then on takes more than this many; unknown in a store of schema 1. */
+  readonly perCommit: Record<Stream, number> | undefined;
+}
 
 /** What is worth a transaction of its own: identity, reserved numbers, the ledger, the index of closed segments. */
 export interface Meta {
   readonly epoch: string;
-  ceilings(): Ceilings;
-  reserve(ceilings: Ceilings): void;
-  ledger(): LedgerEntry[];
+  /** Undefined after the file was made again: then nobody knows. */
+  reserved(): Reserved | undefined;
+  reserve(wanted: Reserved): void;
+  ledger(): readonly LedgerEntry[];
+  /** Merges entries that touch, up to `toldId`; beyond {@link MOST_ENTRIES} all but the newest. Does nothing too often. */
+  compact(toldId: number): void;
   /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
   forgotten(stream: Stream): IntervalSet;
+  /** What became known of clocks, for records that are still stored. */
+  offsets(): readonly WallOffset[];
+  /** Enters an offset, or how far it reaches; those of records below `oldest` go. */
+  enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void;
   /** What was written down of closed segments, by file; JSON texts. */
   segments(): Map<string, string>;
   /** Enters losses, delivered ranges and changes of the index in one transaction; gives the entries their numbers. */
@@ -47,7 +72,7 @@ export interface Meta {
 export function openMeta(
   file: string,
   open: OpenDatabase,
-  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[]; ceilings: Ceilings },
+  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[] },
   quarantine: () => void,
 ): { meta: Meta; wasRebuilt: boolean } {
   let database: Connection | undefined;
@@ -73,21 +98,37 @@ export function openMeta(
   const found = rebuilt();
   const epoch = found.epoch ?? randomUUID();
   fresh.transaction(() => {
-    setAbout(fresh, 'ceilings', found.ceilings);
+    if (found.epoch === undefined) setAbout(fresh, 'ceilings', { readings: 1, events: 1 });
     for (const entry of found.ledger) insertEntry(fresh, entry);
     setAbout(fresh, 'epoch', epoch);
   })();
   return { meta: metaOn(fresh, epoch), wasRebuilt: found.epoch !== undefined };
 }
 
-function migrate(database: Connection, file: string): void {
+/**
+ * Reads `meta.db` as it is, of this schema or an earlier one.
+ *
+ * @throws Fault when a newer program wrote it, Damage when it cannot be read
+ */
+export function readMeta(file: string, database: Connection): Meta {
+  refuseNewer(database, file);
+  const epoch = aboutIn<string>(database, 'epoch');
+  if (epoch === undefined) throw new Damage(`${file}: does not say whose it is`);
+  return metaOn(database, epoch);
+}
+
+function refuseNewer(database: Connection, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
-  if (version > MIGRATIONS.length)
-    throw new Fault(
-      `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
-        'Install that version again, or give this one another store.path.',
-      EXIT.unavailable,
-    );
+  if (version <= MIGRATIONS.length) return version;
+  throw new Fault(
+    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
+      'Install that version again, or give this one another store.path.',
+    EXIT.unavailable,
+  );
+}
+
+function migrate(database: Connection, file: string): void {
+  const version = refuseNewer(database, file);
   if (version === MIGRATIONS.length) return;
   database.transaction(() => {
     for (const statements of MIGRATIONS.slice(version)) database.exec(statements);
@@ -118,12 +159,19 @@ function setAbout(database: Connection, key: string, value: unknown): void {
 }
 
 function insertEntry(database: Connection, entry: LedgerEntry): void {
-  database.prepare('INSERT INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
+  database.prepare('INSERT OR REPLACE INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
+}
+
+/** Read as it is, a store of schema 1 has no offsets. */
+function offsetsIn(database: Connection): readonly WallOffset[] {
+  if (database.pragma('user_version', { simple: true }) === 1) return [];
+  const rows = database.prepare('SELECT value FROM boots').all() as { value: string }[];
+  return rows.map(({ value }) => unsealed<WallOffset>(value));
 }
 
 /** Reads everything, so that damage shows now and not later. */
 function metaOn(database: Connection, epoch: string): Meta {
-  const ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
+  let ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
     ({ value }) => unsealed<LedgerEntry>(value),
   );
   const segments = new Map(
@@ -131,17 +179,55 @@ function metaOn(database: Connection, epoch: string): Meta {
       ({ file, value }) => [file, unsealed<string>(value)],
     ),
   );
-  let ceilings = aboutIn<Ceilings>(database, 'ceilings') ?? { readings: 1, events: 1 };
+  const ceilings = aboutIn<Reserved['ceilings']>(database, 'ceilings');
+  let reserved: Reserved | undefined = ceilings && {
+    ceilings,
+    since: aboutIn<Reserved['since']>(database, 'reservedSince'),
+    perCommit: aboutIn<Reserved['perCommit']>(database, 'perCommit'),
+  };
+  let offsets = offsetsIn(database);
+  let compacted = 0;
   let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
   return {
     epoch,
-    ceilings: () => ceilings,
+    reserved: () => reserved,
     reserve(wanted) {
-      setAbout(database, 'ceilings', wanted);
-      ceilings = wanted;
+      database.transaction(() => {
+        setAbout(database, 'ceilings', wanted.ceilings);
+        if (wanted.perCommit) setAbout(database, 'perCommit', wanted.perCommit);
+        if (wanted.since) setAbout(database, 'reservedSince', wanted.since);
+      })();
+      reserved = wanted;
     },
-    ledger: () => [...ledger],
+    ledger: () => ledger,
+    compact(toldId) {
+      if (ledger.length - compacted < COMPACT_EVERY) return;
+      const forcedId = ledger.length > MOST_ENTRIES ? ledger.at(-NEWEST_ENTRIES)!.id : 0;
+      const isOld = ({ id }: LedgerEntry): boolean => id <= Math.max(toldId, forcedId);
+      const old = ledger.filter(isOld);
+      const merged = mergeEntries(old);
+      if (merged.length < old.length) {
+        const kept = new Set(merged.map(({ id }) => id));
+        database.transaction(() => {
+          for (const { id } of old) if (!kept.has(id)) database.prepare('DELETE FROM ledger WHERE id = ?').run(id);
+          for (const entry of merged) insertEntry(database, entry);
+        })();
+        ledger = [...merged, ...ledger.filter((entry) => !isOld(entry))];
+      }
+      compacted = ledger.length;
+    },
     forgotten: (stream) => forgotten[stream],
+    offsets: () => offsets,
+    enterOffset(offset, oldest) {
+      const isNeeded = (known: WallOffset): boolean =>
+        known.boot !== offset.boot && (known.readings.to > oldest.readings || known.events.to > oldest.events);
+      const kept = [...offsets.filter(isNeeded), offset];
+      database.transaction(() => {
+        database.prepare('DELETE FROM boots').run();
+        for (const known of kept) database.prepare('INSERT INTO boots VALUES (?, ?)').run(known.boot, sealed(known));
+      })();
+      offsets = kept;
+    },
     segments: () => new Map(segments),
     enter(change) {
       const {

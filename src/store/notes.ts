@@ -15,7 +15,8 @@ export interface Notes {
   /** True when everything known is in here; otherwise only what changed. */
   readonly snapshot: boolean;
   readonly states: ReadonlyMap<string, string | null>;
-  readonly cursors: ReadonlyMap<string, Cursor>;
+  /** All cursors, where it says anything of them: an uplink that is not among them is forgotten. */
+  readonly cursors: ReadonlyMap<string, Cursor> | undefined;
   /** Records dropped before they could be numbered, as the ledger enters them. */
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   /** With a snapshot: the latest ledger entries, from which a lost `meta.db` is rebuilt. */
@@ -35,7 +36,7 @@ export function packNotes(notes: Notes): Uint8Array | null {
   const wire: Wire = {
     ...(notes.snapshot && { snapshot: true }),
     ...(notes.states.size > 0 && { states: [...notes.states] }),
-    ...(notes.cursors.size > 0 && {
+    ...(notes.cursors && {
       cursors: [...notes.cursors].map(([uplink, cursor]) => [uplink, packCursor(cursor)]),
     }),
     ...(notes.dropped && { dropped: notes.dropped }),
@@ -50,7 +51,7 @@ export function unpackNotes(body: Uint8Array): Notes {
   return {
     snapshot: wire.snapshot ?? false,
     states: new Map(wire.states),
-    cursors: new Map((wire.cursors ?? []).map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
+    cursors: wire.cursors && new Map(wire.cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
     ...(wire.dropped && { dropped: wire.dropped }),
     ...(wire.ledger && { ledger: wire.ledger }),
   };
@@ -58,15 +59,13 @@ export function unpackNotes(body: Uint8Array): Notes {
 
 /** Brings the memory to what it was after the commit with these notes. */
 export function remember(memory: Memory, notes: Pick<Notes, 'snapshot' | 'states' | 'cursors'>): void {
-  if (notes.snapshot) {
-    memory.states.clear();
-    memory.cursors.clear();
-  }
+  if (notes.snapshot) memory.states.clear();
+  if (notes.snapshot || notes.cursors) memory.cursors.clear();
   for (const [key, state] of notes.states) {
     if (state === null) memory.states.delete(key);
     else memory.states.set(key, state);
   }
-  for (const [uplink, cursor] of notes.cursors) memory.cursors.set(uplink, cursor);
+  for (const [uplink, cursor] of notes.cursors ?? []) memory.cursors.set(uplink, cursor);
 }
 
 function packCursor(cursor: Cursor): Partial<Record<Stream, [number, number | null][]>> {

@@ -9,6 +9,9 @@ import { type Store, StoreTrouble } from './store.ts';
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
 const MAX_WAITING = 1000;
 
+/** The worker handles bytes: its heap is small, and a bound keeps a fault from eating the machine. */
+const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 };
+
 /** How long closing may take: writing the cursors and folding in the log. */
 const CLOSE_MS = 10_000;
 
@@ -22,7 +25,7 @@ const OPEN_MS = 60_000;
  * @throws Fault 69 when another process holds it or a newer program wrote it, 77 when the folder may not be written
  */
 export async function openStore(options: StoreOptions & { readonly workerUrl?: URL }): Promise<Store> {
-  const worker = new Worker(options.workerUrl ?? compiledWorker());
+  const worker = new Worker(options.workerUrl ?? compiledWorker(), { resourceLimits: WORKER_HEAP });
   const port = portOf(worker, options);
   let opened: Opened;
   try {
@@ -47,6 +50,7 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
   return storeOn(
     {
       epoch: opened.epoch,
+      offsets: opened.offsets,
       call,
       async close() {
         try {
@@ -71,8 +75,11 @@ function compiledWorker(): URL {
  * Opens the store in this thread: for tools that read a stopped gateway's store, for tests and the simulation.
  *
  * @param options.open opens its files; a failing disk can be put in its place
+ * @param options.bootId names the run whose monotonic clock the records are stamped with; by default at random
  */
-export async function openLocalStore(options: StoreOptions & { readonly open?: OpenDatabase }): Promise<Store> {
+export async function openLocalStore(
+  options: StoreOptions & { readonly open?: OpenDatabase; readonly bootId?: string },
+): Promise<Store> {
   const engine = openEngine(engineOptions(options), nowOn(options.clock), {
     pid: process.pid,
     ...(options.open && { open: options.open }),
@@ -80,12 +87,16 @@ export async function openLocalStore(options: StoreOptions & { readonly open?: O
   tell(options, engine.opened.notices);
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
     try {
-      return engine.call(name, ask, nowOn(options.clock));
+      const answer = engine.call(name, ask, nowOn(options.clock));
+      if (name === 'commit') engine.idle(nowOn(options.clock));
+      return answer;
     } finally {
       tell(options, engine.notices());
     }
   };
-  return storeOn({ epoch: engine.opened.epoch, call, close: () => call('close', undefined) }, options);
+  const { epoch, offsets } = engine.opened;
+  const backend: Backend = { epoch, offsets, call, close: () => call('close', undefined) };
+  return storeOn(backend, options, options.bootId);
 }
 
 function engineOptions(options: StoreOptions): EngineOptions {

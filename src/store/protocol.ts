@@ -1,4 +1,16 @@
-import type { HistoryPage, HistoryQuery, LedgerEntry, Pending, Receipt, StoreStatus, Stream } from './store.ts';
+import type { WallOffset } from './restamp.ts';
+import type { MinuteRollup } from './rollup.ts';
+import type { RollupCursor } from './rollup-files.ts';
+import type {
+  ForgottenUplink,
+  HistoryPage,
+  HistoryQuery,
+  LedgerEntry,
+  Pending,
+  Receipt,
+  StoreStatus,
+  Stream,
+} from './store.ts';
 
 /** Both clocks of the caller; the engine has none of its own. */
 export interface Now {
@@ -36,18 +48,37 @@ export interface HistorySlice {
   readonly scannedTo: number | undefined;
 }
 
+/** A slice of roll-ups; minutes can come in parts and in any order. */
+export interface RollupSlice {
+  readonly minutes: readonly MinuteRollup[];
+  readonly next: RollupCursor | undefined;
+}
+
 /** What the engine answers to, by name. All of it is data, so that it can cross to another thread. */
 export interface Calls {
   commit: { ask: EncodedCommit; answer: Receipt };
   peek: { ask: { stream: Stream; from: number; limit: number }; answer: Pieces };
   pending: { ask: { uplink: string; stream: Stream }; answer: Pending };
   settle: { ask: { uplink: string; stream: Stream; pending: Pending }; answer: undefined };
+  /** Says what became known of this run's clock; again when more records turn out to need it. */
+  restamp: { ask: WallOffset; answer: undefined };
   /** Makes cursors durable. */
   flush: { ask: undefined; answer: undefined };
   quarantine: { ask: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>; answer: undefined };
-  ledger: { ask: undefined; answer: readonly LedgerEntry[] };
+  keepUplinks: { ask: readonly string[]; answer: readonly ForgottenUplink[] };
+  ledger: { ask: number; answer: readonly LedgerEntry[] };
   states: { ask: undefined; answer: ReadonlyMap<string, string> };
   history: { ask: HistoryQuery; answer: HistorySlice };
+  rollups: {
+    ask: {
+      readonly tag: string;
+      readonly span: { readonly first: number; readonly last: number };
+      readonly after: RollupCursor | undefined;
+    };
+    answer: RollupSlice;
+  };
+  /** The number of the first record that can be of this time, UTC ms, or later. */
+  seek: { ask: number; answer: number };
   status: { ask: undefined; answer: StoreStatus };
   close: { ask: undefined; answer: undefined };
 }
@@ -70,6 +101,7 @@ export interface EngineOptions {
 /** What opening found; the log lines are for the technician. */
 export interface Opened {
   readonly epoch: string;
+  readonly offsets: readonly WallOffset[];
   readonly notices: readonly string[];
 }
 

@@ -1,15 +1,12 @@
-import { splitTagId } from '../core/reading.ts';
-import { DISORDER_MS, type SegmentInfo } from './catalog.ts';
-import { decodeTag } from './codec.ts';
-import type { HistorySlice, Piece, Pieces } from './protocol.ts';
+import type { SegmentInfo } from './catalog.ts';
+import type { Piece, Pieces } from './protocol.ts';
 import type { House } from './rotate.ts';
 import { Damage, isDamage, type Row, type Segment } from './segment.ts';
-import type { HistoryQuery, Stream } from './store.ts';
+import type { Stream } from './store.ts';
 
 /** Bounds of one slice, so that a reader never delays a commit by more than a few milliseconds. */
 const PEEK_ROWS = 64;
 const PEEK_BYTES = 1024 * 1024;
-const HISTORY_ROWS = 64;
 
 /** A segment turned out to be damaged while it was read; the engine salvages it and asks again. */
 export class DamagedSegment extends Error {
@@ -23,7 +20,7 @@ export class DamagedSegment extends Error {
 }
 
 /** Everything a stream can be read from, oldest first. */
-function sources(house: House, stream: Stream): SegmentInfo[] {
+export function sources(house: House, stream: Stream): SegmentInfo[] {
   const own = house.writer ? [...house.catalog.infos, house.writer.info] : house.catalog.infos;
   return own
     .filter(({ stored }) => stored[stream].length > 0)
@@ -31,7 +28,7 @@ function sources(house: House, stream: Stream): SegmentInfo[] {
 }
 
 /** Runs `work` on the segment, and names the segment when it turns out to be damaged. */
-function within<T>(house: House, info: SegmentInfo, work: (segment: Segment) => T): T {
+export function within<T>(house: House, info: SegmentInfo, work: (segment: Segment) => T): T {
   try {
     return work(house.writer?.info === info ? house.writer.segment : house.catalog.open(info));
   } catch (error) {
@@ -97,52 +94,4 @@ function bodyOf(row: Row, stream: Stream): [number, number, Uint8Array | null, n
   return stream === 'readings'
     ? [row.readingsFirst, row.readingsCount, row.readings, row.dictionary]
     : [row.eventsFirst, row.eventsCount, row.events, 0];
-}
-
-/** One slice of history; see {@link HistorySlice}. */
-export function history(house: House, query: HistoryQuery): HistorySlice {
-  const tag = splitTagId(query.tag);
-  const after = query.afterSeq ?? 0;
-  if (!tag) return { points: [], scannedTo: undefined };
-  for (const info of sources(house, 'readings')) {
-    const last = info.stored.readings.at(-1)!;
-    if (last.to - 1 <= after || info.maxWallMs < query.fromMs || info.minWallMs >= query.toMs) continue;
-    const slice = within(house, info, (segment) => sliceOf(info, segment, query, after, tag));
-    return { points: slice.points, scannedTo: slice.scannedTo ?? last.to - 1 };
-  }
-  return { points: [], scannedTo: undefined };
-}
-
-/** Readings within one segment; `scannedTo` is undefined when nothing of it is left to look at. */
-function sliceOf(
-  info: SegmentInfo,
-  segment: Segment,
-  query: HistoryQuery,
-  after: number,
-  tag: { device: string; name: string },
-): HistorySlice {
-  const points: HistorySlice['points'][number][] = [];
-  const byTime = segment.findTime(query.fromMs);
-  if (byTime === undefined) return { points, scannedTo: undefined };
-  const start = Math.max(byTime, segment.findReading(after + 1) ?? info.firstCommit);
-  const rows = segment.rowsFrom(start, HISTORY_ROWS);
-  for (const row of rows) {
-    if (row.number > info.lastCommit) return { points, scannedTo: undefined };
-    if (row.readingsCount === 0 || row.readings === null) continue;
-    if (info.isOrdered && row.minWallMs >= query.toMs + DISORDER_MS) return { points, scannedTo: undefined };
-    if (row.maxWallMs < query.fromMs || row.minWallMs >= query.toMs) continue;
-    for (const { index, ...outcome } of decodeTag(
-      segment.inflate(row.readings, row.dictionary),
-      tag.device,
-      tag.name,
-    )) {
-      const seq = row.readingsFirst + index;
-      if (seq <= after || outcome.wallMs < query.fromMs || outcome.wallMs >= query.toMs) continue;
-      points.push({ seq, ...outcome });
-      if (points.length >= query.limit) return { points, scannedTo: seq };
-    }
-  }
-  const last = rows.at(-1);
-  if (!last || rows.length < HISTORY_ROWS) return { points, scannedTo: undefined };
-  return { points, scannedTo: last.readingsFirst + last.readingsCount - 1 };
 }

@@ -1,5 +1,5 @@
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
-import type { LedgerEntry, Pending, SeqRange, Stream } from './store.ts';
+import type { LedgerEntry, Pending, SeqRange, Stream, StreamAccount } from './store.ts';
 
 /** What is known of one stream at one moment. */
 export interface Account {
@@ -9,28 +9,17 @@ export interface Account {
   /** Numbers that can be read. */
   readonly stored: readonly SeqRange[];
   readonly ledger: readonly LedgerEntry[];
-  /** The uplink that is asked about, and what it has still to deliver. */
-  readonly uplink: string;
+  /** The uplink that is asked about, and what it has still to deliver; undefined where there is none. */
+  readonly uplink: string | undefined;
   readonly pending: Pending;
 }
 
-/** Where every number went, for one uplink. */
-export interface Balance {
-  readonly produced: number;
-  readonly delivered: number;
-  /** Stored, and still to be delivered. */
-  readonly waiting: number;
-  readonly evicted: number;
-  readonly quarantined: number;
-  /** Corrupt on disk, or dropped because the memory was full. */
-  readonly lost: number;
-  /** Numbers that are still to be delivered, and can neither be read nor are in the ledger; none when all is well. */
-  readonly unexplained: IntervalSet;
-}
+/** Where every number of a stream went, for one uplink. */
+export type Balance = Omit<StreamAccount, 'stream' | 'uplink'>;
 
 /**
  * Puts every number that was given into exactly one class, so that
- * produced = delivered + waiting + evicted + quarantined + lost holds if and only if nothing is unexplained.
+ * produced = delivered + waiting + evicted + quarantined + lost + skipped holds if and only if nothing is unexplained.
  * What is in the ledger for this uplink counts as gone, even where the record itself is still stored for another one.
  */
 export function reconcile(account: Account): Balance {
@@ -52,7 +41,9 @@ export function reconcile(account: Account): Balance {
   const evicted = entered(['evicted']);
   const quarantined = subtract(entered(['quarantined']), evicted);
   const lost = subtract(entered(['corrupt', 'memory-full']), union(evicted, quarantined));
-  const gone = union(union(evicted, quarantined), lost);
+  const named = union(union(evicted, quarantined), lost);
+  const skipped = subtract(entered(['skipped']), named);
+  const gone = union(named, skipped);
   const waiting = subtract(intersect(pending, intervals(account.stored)), gone);
   const unexplained = subtract(subtract(pending, waiting), gone);
   const delivered = subtract(subtract(given, gone), union(waiting, unexplained));
@@ -63,6 +54,7 @@ export function reconcile(account: Account): Balance {
     evicted: countOf(evicted),
     quarantined: countOf(quarantined),
     lost: countOf(lost),
+    skipped: countOf(skipped),
     unexplained,
   };
 }

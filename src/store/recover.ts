@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  countRow,
   createCatalog,
   emptyInfo,
   keepReserve,
@@ -10,25 +9,23 @@ import {
   parseSegmentFile,
   type SegmentInfo,
 } from './catalog.ts';
-import { type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
-import { countOf, intersect, intervals, subtract } from './intervals.ts';
-import { type Ceilings, type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
-import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
+import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
+import { countOf, intervals, subtract } from './intervals.ts';
+import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
+import { unpackNotes } from './notes.ts';
+import { goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
-import { isFull, isRefusal, troubleText } from './refusal.ts';
+import { isRefusal, troubleText } from './refusal.ts';
 import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
 import { rebuild } from './salvage.ts';
-import { Damage, isDamage, NeverWritten, openSegment, type Segment } from './segment.ts';
+import { infoIn, lostCommitsOf, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
+import { Damage, isDamage, NeverWritten, openSegment } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 import { claimOfWal } from './wal.ts';
 import { resumeSegment } from './writer.ts';
 
 const STREAMS = ['readings', 'events'] as const;
-const SCAN_ROWS = 128;
 const META = 'meta.db';
-
-/** Where a commit of a rebuilt `meta.db` may have reserved to at least. */
-const UNKNOWN_CEILINGS: Ceilings = { readings: 1, events: 1 };
 
 /** Fifty segments fill the store; none is smaller than 64 kB or larger than 64 MB. */
 export function segmentBytesOf(maxBytes: number): number {
@@ -49,15 +46,6 @@ export interface Started {
   readonly ids: { segment: number; commit: number };
 }
 
-/** A segment after it was looked through. */
-interface Scanned {
-  readonly info: SegmentInfo;
-  /** Notes of all rows, in order; only of segments that were read through. */
-  readonly notes: readonly Notes[] | undefined;
-  /** Whether commits at its end may be lost. */
-  readonly hasLostTail: boolean;
-}
-
 /** Opens everything in the folder, which is locked, and finishes what a crash interrupted. */
 export function openHouse(
   options: EngineOptions,
@@ -69,8 +57,7 @@ export function openHouse(
   const maxBytes = affordable(folder, options.maxBytes);
   const meta = metaIn(folder, open, notice);
   removeLeaving(folder, meta);
-  const scans = scanAll(folder, open, meta, notice);
-  voidLeftovers(scans);
+  const scans = withoutLeftovers(folder, scanAll(folder, open, meta, notice));
   const memory = memoryOf(folder, scans);
   const newest = scans.filter(({ info }) => info.kind === 'readings').at(-1);
   const isNewestMissing = [...meta.segments()].some(
@@ -86,12 +73,12 @@ export function openHouse(
     meta,
     catalog: createCatalog(folder, infos),
     memory,
+    uplinks: undefined,
     writer: undefined,
     cursorsChanged: false,
     notice,
   };
-  const next = nextNumbers(house, isNewestMissing || (newest?.hasLostTail ?? false));
-  enterHoles(house, next, scans, now);
+  const next = enterHoles(house, isNewestMissing ? undefined : newest ? newest.lostCommits : 0, scans, now);
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
     segment: Math.max(0, ...lastIds),
@@ -118,6 +105,7 @@ export function reopenMeta(house: House): void {
   house.meta = metaIn(house.folder, house.open, house.notice);
 }
 
+/** Opens `meta.db`, or makes it again from the segments. */
 function metaIn(folder: string, open: OpenDatabase, notice: (text: string) => void): Meta {
   const file = join(folder, META);
   const isThere = existsSync(file);
@@ -138,17 +126,17 @@ function metaIn(folder: string, open: OpenDatabase, notice: (text: string) => vo
 function identityInSegments(folder: string): {
   epoch: string | undefined;
   ledger: readonly LedgerEntry[];
-  ceilings: Ceilings;
 } {
   for (const file of listSegmentFiles(folder)
     .filter((name) => name.startsWith('readings'))
     .reverse()) {
     try {
-      const segment = openSegment(join(folder, file));
+      // For reading only: folding its log in here would hide that the log is torn.
+      const segment = openSegment(join(folder, file), openForReading(join(folder, file)));
       try {
         const first = segment.rowsFrom(0, 1)[0];
         const notes = first?.notes ? unpackNotes(segment.inflate(first.notes, 0)) : undefined;
-        return { epoch: segment.epoch, ledger: notes?.ledger ?? [], ceilings: UNKNOWN_CEILINGS };
+        return { epoch: segment.epoch, ledger: notes?.ledger ?? [] };
       } finally {
         segment.close();
       }
@@ -156,7 +144,7 @@ function identityInSegments(folder: string): {
       if (!isDamage(error)) throw error;
     }
   }
-  return { epoch: undefined, ledger: [], ceilings: UNKNOWN_CEILINGS };
+  return { epoch: undefined, ledger: [] };
 }
 
 /** Finishes evictions: their ledger entries are made, their files may still be there. */
@@ -175,15 +163,11 @@ function scanAll(folder: string, open: OpenDatabase, meta: Meta, notice: (text: 
     const path = join(folder, file);
     const isAsIndexed = known && known.bytes === sizeOf(path) && !existsSync(`${path}-wal`);
     const scanned = isAsIndexed
-      ? { info: known, notes: undefined, hasLostTail: false }
+      ? { info: known, notes: undefined, lostCommits: 0 }
       : scanOrRebuild(folder, file, open, meta, known, lastCommit, notice);
     if (scanned.info.kind === 'readings') lastCommit = Math.max(lastCommit, scanned.info.lastCommit);
-    return scanned.info.lastCommit < scanned.info.firstCommit && !scanned.hasLostTail ? [] : [scanned];
+    return scanned.info.lastCommit < scanned.info.firstCommit && scanned.lostCommits === 0 ? [] : [scanned];
   });
-}
-
-function infoIn(text: string | undefined): SegmentInfo | undefined {
-  return text?.startsWith('{') ? (JSON.parse(text) as SegmentInfo) : undefined;
 }
 
 function scanOrRebuild(
@@ -202,17 +186,17 @@ function scanOrRebuild(
     const claim = claimOfWal(path);
     const segment = openSegment(path, open(path));
     try {
-      const isTailLost = claim !== undefined && isTailLostIn(segment, claim);
+      const lostCommits = lostCommitsOf(segment, claim);
       if (segment.epoch !== meta.epoch) throw new Damage(`${file} belongs to another store`);
       bounds = segment.bounds();
       if (!bounds) {
         segment.close();
         unlinkDatabase(path);
-        return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail: isTailLost };
+        return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, lostCommits };
       }
       const scanned = scan(segment, emptyInfo(kind, id, bounds.first));
       scanned.info.bytes = sizeOf(path);
-      return { ...scanned, hasLostTail: isTailLost };
+      return { ...scanned, lostCommits };
     } finally {
       segment.close();
     }
@@ -220,8 +204,8 @@ function scanOrRebuild(
     if (error instanceof NeverWritten) {
       unlinkDatabase(path);
       // The index knows a segment only after its first commit.
-      const hasLostTail = meta.segments().has(file);
-      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, hasLostTail };
+      const lostCommits = meta.segments().has(file) ? undefined : 0;
+      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, lostCommits };
     }
     if (!isDamage(error)) throw error;
     const firstCommit = known?.firstCommit ?? bounds?.first ?? lastCommit + 1;
@@ -230,108 +214,33 @@ function scanOrRebuild(
     notice(
       `store: ${file} is damaged; it was moved to ${movedTo}, and what could be read of it is served. Check the disk.`,
     );
-    return { info, notes: undefined, hasLostTail: true };
+    return { info, notes: undefined, lostCommits: undefined };
   }
 }
 
-function isTailLostIn(segment: Segment, claim: NonNullable<ReturnType<typeof claimOfWal>>): boolean {
-  try {
-    return !claim.isHeaderSound || segment.recoveredFrames() < claim.lastCommitFrame;
-  } catch (error) {
-    // The log cannot be folded in on a full disk; whether it is whole is seen at the next start.
-    if (isFull(error)) return false;
-    throw error;
-  }
-}
-
-function scan(segment: Segment, info: SegmentInfo): { info: SegmentInfo; notes: Notes[] } {
-  if (!segment.isSound()) throw new Damage(`${info.file}: its pages do not fit together`);
-  const notes: Notes[] = [];
-  for (let number = info.firstCommit; ; ) {
-    const rows = segment.rowsFrom(number, SCAN_ROWS);
-    for (const row of rows) {
-      countRow(info, row);
-      if (row.notes) notes.push(unpackNotes(segment.inflate(row.notes, 0)));
-    }
-    const last = rows.at(-1);
-    if (!last) return { info, notes };
-    number = last.number + 1;
-  }
-}
-
-/** A commit that failed may have left a row; the next segment began with its numbers, so that there it is void. */
-function voidLeftovers(scans: readonly Scanned[]): void {
-  const own = scans.map(({ info }) => info).filter(({ kind }) => kind === 'readings');
-  for (const [index, info] of own.entries()) {
-    const later = own.slice(index + 1);
-    for (const stream of STREAMS) {
-      const bound = Math.min(...later.map(({ stored }) => stored[stream][0]?.from ?? Number.POSITIVE_INFINITY));
-      info.stored[stream] = intersect(info.stored[stream], [{ from: 1, to: bound }]);
-    }
-    const next = later[0];
-    if (next) info.lastCommit = Math.min(info.lastCommit, next.firstCommit - 1);
-  }
-}
-
-/** States and cursors: from the last snapshot on. Segments from the index are opened only when they are needed. */
-function memoryOf(folder: string, scans: readonly Scanned[]): Memory {
-  const memory: Memory = { states: new Map(), cursors: new Map() };
-  const own = scans.filter(({ info }) => info.kind === 'readings');
-  const needed: Notes[][] = [];
-  for (const { info, notes } of own.toReversed()) {
-    const found = notes ?? notesIn(folder, info);
-    needed.unshift([...found]);
-    if (found[0]?.snapshot) break;
-  }
-  for (const notes of needed.flat()) remember(memory, notes);
-  return memory;
-}
-
-function notesIn(folder: string, info: SegmentInfo): readonly Notes[] {
-  if (info.lastCommit < info.firstCommit) return [];
-  let segment: Segment | undefined;
-  try {
-    segment = openSegment(join(folder, info.file));
-    return scan(segment, emptyInfo(info.kind, info.id, info.firstCommit)).notes;
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return [];
-  } finally {
-    segment?.close();
-  }
-}
-
-/** The numbers to go on with: past everything that is stored or entered, and past all that was reserved if some is lost. */
-function nextNumbers(house: House, isTailLost: boolean): Record<Stream, number> {
-  const ceilings = house.meta.ceilings();
-  const after = (stream: Stream): number =>
-    Math.max(
-      1,
-      house.catalog.stored(stream).at(-1)?.to ?? 1,
-      house.meta.forgotten(stream).at(-1)?.to ?? 1,
-      ...house.meta
-        .ledger()
-        .filter((entry) => entry.stream === stream && entry.cause !== 'quarantined')
-        .map(({ to }) => to),
-      isTailLost ? ceilings[stream] : 1,
-    );
-  return { readings: after('readings'), events: after('events') };
-}
-
-/** Enters every number that was given, cannot be read and is not accounted for: the ledger is complete after each start. */
-function enterHoles(house: House, next: Record<Stream, number>, scans: readonly Scanned[], now: Now): void {
+/**
+ * Enters every number that was given, cannot be read and is not accounted for: the ledger is complete after each start.
+ *
+ * @returns the numbers to go on with
+ */
+function enterHoles(
+  house: House,
+  lostCommits: number | undefined,
+  scans: readonly Scanned[],
+  now: Now,
+): Record<Stream, number> {
   const dropped = scans.flatMap(({ notes }) => notes ?? []).flatMap((notes) => notes.dropped ?? []);
+  const next = { readings: 1, events: 1 };
   for (const stream of STREAMS) {
-    const accounted = intervals([
-      ...house.catalog.stored(stream),
-      ...house.meta.forgotten(stream),
-      ...house.meta.ledger().filter((entry) => entry.stream === stream && entry.cause !== 'quarantined'),
-    ]);
-    const holes = subtract([{ from: 1, to: next[stream] }], accounted);
-    const entries = holes.flatMap((hole) => [
-      ...dropped.filter((entry) => stream === 'readings' && entry.from >= hole.from && entry.to <= hole.to),
-      ...subtract([hole], stream === 'readings' ? intervals(dropped) : []).map((range) => lossOf(stream, range, now)),
-    ]);
+    const found = goOnFrom(house.meta, stream, house.catalog.stored(stream), lostCommits);
+    next[stream] = found.next;
+    const entries = [
+      ...found.lost.flatMap((hole) => [
+        ...dropped.filter((entry) => stream === 'readings' && entry.from >= hole.from && entry.to <= hole.to),
+        ...subtract([hole], stream === 'readings' ? intervals(dropped) : []).map((range) => lossOf(stream, range, now)),
+      ]),
+      ...found.skipped.map((range) => skipOf(stream, range, now)),
+    ];
     house.meta.enter({ ledger: entries });
     if (entries.length === 0) continue;
     cutPending(house, stream, intervals(entries));
@@ -341,6 +250,7 @@ function enterHoles(house: House, next: Record<Stream, number>, scans: readonly 
         `store: up to ${countOf(intervals(corrupt))} ${stream} cannot be read any more (see the ledger). Check the disk.`,
       );
   }
+  return next;
 }
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
@@ -351,7 +261,15 @@ function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
     count: range.to - range.from,
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
-    detail: 'found missing at the start; numbers that were only reserved are counted',
+    detail: 'found missing at the start; the last commits are counted at the size they can have had at most',
+  };
+}
+
+function skipOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
+  return {
+    ...lossOf(stream, range, now),
+    cause: 'skipped',
+    detail: 'meta.db and the newest commits were lost together: numbers go on past any that can have been given',
   };
 }
 
@@ -359,7 +277,7 @@ function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
 function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: { segment: number }): void {
   const { infos } = house.catalog;
   const canResume =
-    newest?.notes && !newest.hasLostTail && newest.info.bytes < house.segmentBytes && infos.includes(newest.info);
+    newest?.notes && newest.lostCommits === 0 && newest.info.bytes < house.segmentBytes && infos.includes(newest.info);
   if (canResume) {
     infos.splice(infos.indexOf(newest.info), 1);
     house.writer = resumeSegment(house.folder, house.open, newest.info, now.monoMs);

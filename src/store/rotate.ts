@@ -14,7 +14,8 @@ import {
 import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './disk.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
 import type { Meta, NewLedgerEntry } from './meta.ts';
-import type { Cursor, Memory } from './notes.ts';
+import type { Memory } from './notes.ts';
+import { rollupBytes } from './rollup-files.ts';
 import { createSegment, isDamage, openSegment, type Segment } from './segment.ts';
 import type { SeqRange, Stream } from './store.ts';
 import type { Writer } from './writer.ts';
@@ -38,16 +39,25 @@ export interface House {
   meta: Meta;
   readonly catalog: Catalog;
   readonly memory: Memory;
+  /** The uplinks there are; undefined until that was said. */
+  uplinks: readonly string[] | undefined;
   writer: Writer | undefined;
   /** Set when a cursor changed that is not yet durable. */
   cursorsChanged: boolean;
   readonly notice: (text: string) => void;
 }
 
-/** Everything that is pending somewhere; all numbers when no uplink ever asked, since nobody has them then. */
-export function pendingAnywhere(cursors: ReadonlyMap<string, Cursor>, stream: Stream): IntervalSet {
-  const known = [...cursors.values()].flatMap((cursor) => (cursor[stream] ? [cursor[stream]] : []));
-  return known.length === 0 ? [{ from: 1, to: Number.POSITIVE_INFINITY }] : intervals(known.flat());
+/**
+ * Everything that is pending somewhere. An uplink that has not asked yet waits for everything; without any uplink nothing
+ * is pending, and as long as nobody said which there are, everything is.
+ */
+export function pendingAnywhere(house: Pick<House, 'memory' | 'uplinks'>, stream: Stream): IntervalSet {
+  const { cursors } = house.memory;
+  const names = house.uplinks ?? [...cursors.keys()];
+  const isUnknown = house.uplinks === undefined && ![...cursors.values()].some((cursor) => cursor[stream]);
+  const pending = names.map((uplink) => cursors.get(uplink)?.[stream]);
+  if (isUnknown || (house.uplinks && pending.includes(undefined))) return [{ from: 1, to: Number.POSITIVE_INFINITY }];
+  return intervals(pending.flatMap((ranges) => ranges ?? []));
 }
 
 /**
@@ -56,11 +66,10 @@ export function pendingAnywhere(cursors: ReadonlyMap<string, Cursor>, stream: St
  */
 export function chooseVictim(
   infos: readonly SegmentInfo[],
-  cursors: ReadonlyMap<string, Cursor>,
+  pending: IntervalSet,
   oldestReplayWallMs: number,
 ): SegmentInfo | undefined {
   const readings = infos.filter(({ kind }) => kind === 'readings').sort((a, b) => a.id - b.id);
-  const pending = pendingAnywhere(cursors, 'readings');
   const delivered = readings.filter(({ stored }) => intersect(stored.readings, pending).length === 0);
   const events = infos.filter(({ kind }) => kind === 'events').sort((a, b) => a.id - b.id);
   return delivered.find(({ maxWallMs }) => maxWallMs < oldestReplayWallMs) ?? delivered[0] ?? readings[0] ?? events[0];
@@ -161,7 +170,7 @@ export function closeWriter(house: House): void {
 /** Bytes of everything in the folder. */
 export function totalBytes(house: House): number {
   const own = house.catalog.infos.reduce((sum, { bytes }) => sum + bytes, 0);
-  return own + (house.writer?.info.bytes ?? 0) + overheadBytes(house.folder);
+  return own + (house.writer?.info.bytes ?? 0) + overheadBytes(house.folder) + rollupBytes(house.folder);
 }
 
 /** Lets whole segments go until the store is within its size. */
@@ -188,7 +197,7 @@ export function makeRoom(house: House, nowWallMs: number): boolean {
 
 function evictOne(house: House, nowWallMs: number): boolean {
   if (emptyQuarantine(house.folder)) return true;
-  const victim = chooseVictim(house.catalog.infos, house.memory.cursors, nowWallMs - house.replayMs);
+  const victim = chooseVictim(house.catalog.infos, pendingAnywhere(house, 'readings'), nowWallMs - house.replayMs);
   if (!victim) return false;
   try {
     if (victim.kind === 'readings') archiveEvents(house);
@@ -203,7 +212,7 @@ function evictOne(house: House, nowWallMs: number): boolean {
 /** The ledger first, then the file: after a crash between the two, opening removes the file. */
 function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
   const stream = victim.kind;
-  const lost = intersect(victim.stored[stream], pendingAnywhere(house.memory.cursors, stream));
+  const lost = intersect(victim.stored[stream], pendingAnywhere(house, stream));
   const delivered = subtract(victim.stored[stream], lost);
   house.meta.enter({
     ledger: lost.map((range) => evictionOf(victim, stream, range, nowWallMs)),

@@ -195,14 +195,8 @@ function segmentOn(file: string, database: Connection, makeTables?: () => void):
       return (found as { number: number | null }).number ?? undefined;
     },
     inflate(body, dictionary) {
-      try {
-        const preset = dictionary === 0 ? undefined : dictionaryOf(file, prepare, dictionaries, dictionary);
-        return ownBuffer(
-          inflateRawSync(body, { maxOutputLength: MAX_BODY_BYTES, ...(preset && { dictionary: preset }) }),
-        );
-      } catch (error) {
-        throw error instanceof Damage ? error : new Damage(`${file}: a body cannot be inflated`, { cause: error });
-      }
+      const preset = dictionary === 0 ? undefined : dictionaryOf(file, prepare, dictionaries, dictionary);
+      return inflate(file, body, preset);
     },
     lastDictionary: () => (prepare('SELECT coalesce(max(id), 0) AS id FROM dictionaries').get() as { id: number }).id,
     dictionary: (id) => dictionaryOf(file, prepare, dictionaries, id),
@@ -223,6 +217,15 @@ function segmentOn(file: string, database: Connection, makeTables?: () => void):
 /** Deflates a body; what it holds is compared with the dictionary first. */
 export function deflate(body: Uint8Array, dictionary?: Uint8Array): Uint8Array {
   return deflateRawSync(body, { level: DEFLATE_LEVEL, ...(dictionary && { dictionary }) });
+}
+
+/** The reverse of {@link deflate}. Throws {@link Damage} when it cannot be. */
+export function inflate(file: string, body: Uint8Array, dictionary?: Uint8Array): Uint8Array<ArrayBuffer> {
+  try {
+    return ownBuffer(inflateRawSync(body, { maxOutputLength: MAX_BODY_BYTES, ...(dictionary && { dictionary }) }));
+  } catch (error) {
+    throw new Damage(`${file}: a body cannot be inflated`, { cause: error });
+  }
 }
 
 /** Whether an error says that stored bytes are damaged, as against a disk that refuses. */

@@ -10,12 +10,18 @@ export interface SeqRange {
   readonly to: number;
 }
 
-/** Why a range is not there any more, or never was. */
-export type LossCause = 'evicted' | 'quarantined' | 'corrupt' | 'memory-full';
+/**
+ * Why a range is not there any more, or never was. `corrupt` counts what was given and cannot be read, `memory-full` what
+ * was dropped before it was written. `skipped` numbers were passed over because nothing says how far the lost ones went.
+ */
+export type LossCause = 'evicted' | 'quarantined' | 'corrupt' | 'memory-full' | 'skipped';
 
-/** A range that the gateway gave up, kept for ever. For `quarantined`, `uplink` is the one that refused it. */
+/**
+ * A range that the gateway gave up, kept for ever. For `quarantined`, `uplink` is the one that refused it. Entries that
+ * were told of are merged where they touch and agree in stream, cause and uplink.
+ */
 export interface LedgerEntry extends SeqRange {
-  /** Numbered from 1 in the order of entry, so that a reader can remember how far it told of them. */
+  /** Rises in the order of entry, so that a reader can remember how far it told of them; a merged entry has its last. */
   readonly id: number;
   readonly stream: Stream;
   readonly count: number;
@@ -66,7 +72,43 @@ export interface StoredEvents {
 /** What an uplink has not yet been confirmed, as ranges in order; the last is open (`to` = Infinity). */
 export type Pending = readonly SeqRange[];
 
-/** Size and time of what is stored. */
+/** Ledger entries of one stream, cause and uplink together. */
+export interface LossSum {
+  readonly stream: Stream;
+  readonly cause: LossCause;
+  readonly uplink?: string;
+  readonly count: number;
+}
+
+/**
+ * Where the numbers of one stream went, for one uplink:
+ * produced = delivered + waiting + evicted + quarantined + lost + skipped, if and only if nothing is unexplained.
+ */
+export interface StreamAccount {
+  readonly stream: Stream;
+  /** Undefined for a store without uplinks: then `delivered` is what was let go by age, `waiting` what is stored. */
+  readonly uplink: string | undefined;
+  readonly produced: number;
+  readonly delivered: number;
+  /** Stored, and still to be delivered. */
+  readonly waiting: number;
+  readonly evicted: number;
+  readonly quarantined: number;
+  /** Corrupt on disk, or dropped because the memory was full. */
+  readonly lost: number;
+  readonly skipped: number;
+  /** Numbers that are still to be delivered, and can neither be read nor are in the ledger; none when all is well. */
+  readonly unexplained: readonly SeqRange[];
+}
+
+/** An uplink whose cursors went because the configuration has it no more, and what it had still to be given. */
+export interface ForgottenUplink {
+  readonly uplink: string;
+  readonly records: number;
+  readonly events: number;
+}
+
+/** Size and time of what is stored, and the account of every number. */
 export interface StoreStatus {
   readonly epoch: string;
   /** The next number of each stream. */
@@ -80,10 +122,26 @@ export interface StoreStatus {
   /** Bytes handed to SQLite since the start. */
   readonly bytesWritten: number;
   readonly lastCommitMs: number | undefined;
+  /** UTC ms of the latest stored record, as it was stamped. */
+  readonly newestWallMs: number | undefined;
+  /** Numbers that can be read. */
+  readonly stored: Record<Stream, readonly SeqRange[]>;
+  /** What each uplink has still to be given, up to `next`. */
+  readonly pending: Readonly<Record<string, Record<Stream, readonly SeqRange[]>>>;
+  readonly accounts: readonly StreamAccount[];
+  /** The whole ledger, summed. */
+  readonly losses: readonly LossSum[];
+  /** Its newest entries, at most {@link STATUS_ENTRIES}; `ledger` has all. */
   readonly ledger: readonly LedgerEntry[];
   /** Set while commits fail: what the disk said, and what to do. */
   readonly trouble: string | undefined;
 }
+
+/** How many ledger entries the status shows. */
+export const STATUS_ENTRIES = 20;
+
+/** How many ledger entries are given at once. */
+export const LEDGER_PAGE = 1000;
 
 /** A question to the history: readings of one tag, oldest first. Times are UTC ms, `to` excluded. */
 export interface HistoryQuery {
@@ -103,6 +161,55 @@ export interface HistoryPage {
     readonly quality: 'good' | 'uncertain' | 'bad';
     readonly value?: number | bigint | boolean | string;
     readonly why?: string;
+  }[];
+  readonly next: number | undefined;
+}
+
+/** A question for whole records, of all devices, in the order of their numbers. Times are UTC ms, `toMs` excluded. */
+export interface RecordQuery {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Records looked at. */
+  readonly limit: number;
+  /** From the page before. */
+  readonly after?: RecordCursor;
+}
+
+/** Where to go on, and the number at which the first page found the end. */
+export interface RecordCursor {
+  readonly seq: number;
+  readonly until: number;
+}
+
+/** One page of records; `next` is undefined at the end. */
+export interface RecordPage {
+  readonly records: readonly { readonly seq: number; readonly record: DeviceRecord }[];
+  readonly next: RecordCursor | undefined;
+}
+
+/** A question to the roll-ups of one tag. Times are UTC ms. */
+export interface RollupQuery {
+  readonly tag: string;
+  readonly fromMs: number;
+  /** Excluded. */
+  readonly toMs: number;
+  /** Length of each point: a whole number of minutes, ms. Points begin at multiples of it since 1970. */
+  readonly everyMs: number;
+  /** Points at most, empty ones included. */
+  readonly limit: number;
+}
+
+/** One page of roll-ups; without the points that have no readings. `next` is where to go on, UTC ms. */
+export interface RollupPage {
+  readonly points: readonly {
+    readonly wallMs: number;
+    /** Values, good and uncertain. */
+    readonly count: number;
+    readonly bad: number;
+    /** Undefined where no reading has a value. */
+    readonly min?: number;
+    readonly max?: number;
+    readonly mean?: number;
   }[];
   readonly next: number | undefined;
 }
@@ -131,11 +238,23 @@ export interface Store {
   settle(uplink: string, stream: Stream, pending: Pending): Promise<void>;
   /** Enters a range that an uplink refused for good. */
   quarantine(entry: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>): Promise<void>;
-  /** All ledger entries, in the order of their ids; for `gap` events remember the last id that was told of. */
-  ledger(): Promise<readonly LedgerEntry[]>;
+  /**
+   * Ledger entries after `sinceId` (default: from the first), in the order of their ids, at most {@link LEDGER_PAGE}; go
+   * on after the last id given.
+   */
+  ledger(sinceId?: number): Promise<readonly LedgerEntry[]>;
+  /**
+   * Says which uplinks there are. Cursors of others go. From now on, what no uplink waits for is let go by age without
+   * being a loss; until this is called, a store without cursors counts everything as undelivered.
+   */
+  keepUplinks(names: readonly string[]): Promise<readonly ForgottenUplink[]>;
   /** The states last committed, by key. */
   states(): Promise<ReadonlyMap<string, string>>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** The number from which to `peek` for records of `wallMs` (UTC ms) or later; some before it can come too. */
+  seek(wallMs: number): Promise<number>;
+  /** Minimum, maximum, mean and counts; they reach further back than the readings. Throws `RangeError` for half minutes. */
+  rollups(query: RollupQuery): Promise<RollupPage>;
   status(): Promise<StoreStatus>;
   /** Commits what was handed in, writes the cursors, gives the lock back. Idempotent. */
   close(): Promise<void>;

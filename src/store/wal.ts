@@ -8,8 +8,8 @@ const MAGIC = 0x377f0682;
 export interface WalClaim {
   /** False when its header does not match its own checksum, so that SQLite will ignore all of it. */
   readonly isHeaderSound: boolean;
-  /** Number of the last frame that ends a transaction of this generation, from 1; 0 when there is none. */
-  readonly lastCommitFrame: number;
+  /** Numbers of the frames that end a transaction of this generation, from 1. */
+  readonly commitFrames: readonly number[];
 }
 
 /**
@@ -26,22 +26,23 @@ export function claimOfWal(file: string): WalClaim | undefined {
     const header = Buffer.alloc(HEADER_BYTES);
     readSync(handle, header, 0, HEADER_BYTES, 0);
     const pageBytes = header.readUInt32BE(8);
-    if (!isSound(header) || pageBytes < 512 || pageBytes > 65_536) return { isHeaderSound: false, lastCommitFrame: 0 };
-    return { isHeaderSound: true, lastCommitFrame: lastCommitFrame(handle, header, pageBytes) };
+    if (!isSound(header) || pageBytes < 512 || pageBytes > 65_536) return { isHeaderSound: false, commitFrames: [] };
+    return { isHeaderSound: true, commitFrames: commitFrames(handle, header, pageBytes) };
   } finally {
     closeSync(handle);
   }
 }
 
-function lastCommitFrame(handle: number, header: Buffer, pageBytes: number): number {
+function commitFrames(handle: number, header: Buffer, pageBytes: number): number[] {
   const frame = Buffer.alloc(FRAME_HEADER_BYTES);
-  let last = 0;
+  const found: number[] = [];
   for (let number = 1; ; number++) {
     const offset = HEADER_BYTES + (number - 1) * (FRAME_HEADER_BYTES + pageBytes);
-    if (readSync(handle, frame, 0, FRAME_HEADER_BYTES, offset) < FRAME_HEADER_BYTES) return last;
-    // Frames of an earlier generation have other salts; the second field is not zero in the last frame of a commit.
-    const isCurrent = frame.compare(header, 16, 24, 8, 16) === 0;
-    if (isCurrent && frame.readUInt32BE(4) !== 0) last = number;
+    if (readSync(handle, frame, 0, FRAME_HEADER_BYTES, offset) < FRAME_HEADER_BYTES) return found;
+    // Frames of an earlier generation differ in both salts; one that differs is damage. The second field is not zero in
+    // the last frame of a commit.
+    const isCurrent = [16, 20].some((salt) => frame.compare(header, salt, salt + 4, salt - 8, salt - 4) === 0);
+    if (isCurrent && frame.readUInt32BE(4) !== 0) found.push(number);
   }
 }
 

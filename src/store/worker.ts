@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../core/errors.ts';
 import { type Engine, openEngine } from './engine.ts';
-import type { FromWorker, ToWorker, WireError } from './protocol.ts';
+import type { FromWorker, Now, ToWorker, WireError } from './protocol.ts';
 
 const port = parentPort;
 if (!port) throw new Error('this file runs only as a worker thread');
@@ -17,7 +17,20 @@ port.on('message', (message: ToWorker) => {
     reply = { id: message.id, ok: false, error: wireError(error), notices: engine?.notices() ?? [] };
   }
   port.postMessage(reply, transferable(reply));
+  idleSoon(message.now);
 });
+
+let isIdling = false;
+
+/** What nobody waits for is done between messages, in small steps. */
+function idleSoon(now: Now): void {
+  if (isIdling) return;
+  isIdling = true;
+  setImmediate(() => {
+    isIdling = false;
+    if (engine?.idle(now)) idleSoon(now);
+  });
+}
 
 function answerTo(message: ToWorker): unknown {
   if (message.kind === 'open') {

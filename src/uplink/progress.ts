@@ -1,16 +1,15 @@
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { LedgerEntry, SeqRange, Store, Stream } from '../store/store.ts';
+import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../store/store.ts';
 import { below, compact, countBelow, type Ranges, rangesOf, removeRange } from './intervals.ts';
 
 /** A range that the other side refused for good. */
 export type Refusal = Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>;
 
 /** What the store must offer a forwarder. */
-export type ForwarderStore = Pick<
-  Store,
-  'epoch' | 'peek' | 'peekEvents' | 'pending' | 'settle' | 'quarantine' | 'status'
->;
+export type ForwarderStore = Pick<Store, 'epoch' | 'peek' | 'peekEvents' | 'pending' | 'settle' | 'quarantine'> & {
+  status(): Promise<Pick<StoreStatus, 'next'>>;
+};
 
 /** What one uplink has delivered and what not; the store is told at most now and then. */
 export interface Progress {
@@ -137,6 +136,8 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
       log.warn(`${refusal.stream} ${refusal.from} is refused for good and set aside: ${refusal.detail}`);
     },
     settle() {
+      const isNews = refusals.length > 0 || states.readings.dirty || states.events.dirty;
+      if (!isNews && !settling) return Promise.resolve();
       settling ??= write().finally(() => {
         settling = undefined;
       });

@@ -1,37 +1,15 @@
 // CPU and memory of the gateway beside a bare loop of the same libraries, in one run, as ratios.
 // Usage: node run.mjs [DEVICES REGISTERS PERIOD_MS SECONDS]; needs mosquitto. Prints a table, judges nothing.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
+import { Bench, BINARY, freePort, sleep } from './parts.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const binary = join(here, '../../dist/src/cli/main.js');
 const [devices = 10, registers = 100, periodMs = 1000, seconds = 20] = process.argv.slice(2).map(Number);
 const WARM_UP_SECONDS = 8;
-const folder = mkdtempSync(join(tmpdir(), 'millgate-bench-'));
-const children = [];
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-function start(command, args, options = {}) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options });
-  children.push(child);
-  return child;
-}
+const bench = new Bench();
 
 /** User and system time of a process in seconds, and its resident size in MB. */
 function usage(pid) {
@@ -63,33 +41,11 @@ async function measure(name, child, count) {
   };
 }
 
-function gatewayConfig(base, mqttPort) {
-  const lines = ['gateway: {id: bench}', 'channels:'];
-  for (let d = 0; d < devices; d++)
-    lines.push(`  c${d}: {driver: modbus-tcp, host: 127.0.0.1, port: ${base + d}, timeout: 1s}`);
-  lines.push('devices:');
-  for (let d = 0; d < devices; d++) {
-    lines.push(`  d${d}:`, `    channel: c${d}`, '    unit: 1', `    every: ${periodMs}ms`, '    tags:');
-    for (let r = 0; r < registers; r++) lines.push(`      r${r}: {address: "holding:${r}", type: uint16}`);
-  }
-  lines.push(`store: {path: ${folder}/store, maxSize: 500MB}`, 'api: {listen: off}');
-  lines.push(`uplinks: {sink: {type: mqtt, url: "mqtt://127.0.0.1:${mqttPort}"}}`);
-  const file = join(folder, 'millgate.yaml');
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
-}
-
 async function main() {
   const mqttPort = await freePort();
   const base = 20_000 + (process.pid % 20_000);
-  writeFileSync(
-    join(folder, 'mosquitto.conf'),
-    `listener ${mqttPort} 127.0.0.1\nallow_anonymous true\npersistence false\n`,
-  );
-  start('mosquitto', ['-c', join(folder, 'mosquitto.conf')], { stdio: 'ignore' });
-  const farm = start(process.execPath, [join(here, 'farm.mjs'), String(base), String(devices)]);
-  await new Promise((resolve) => farm.stdout.once('data', resolve));
-  await sleep(500);
+  await bench.broker(mqttPort);
+  await bench.farm(base, devices);
   const sink = await mqtt.connectAsync({ host: '127.0.0.1', port: mqttPort });
   let received = 0;
   sink.on('message', (topic, payload) => {
@@ -102,12 +58,13 @@ async function main() {
   const numbers = [base, devices, registers, periodMs, mqttPort].map(String);
   const bare = await measure(
     'bare loop',
-    start(process.execPath, [join(here, 'bare-loop.mjs'), ...numbers]),
+    bench.start(process.execPath, [join(here, 'bare-loop.mjs'), ...numbers]),
     () => received,
   );
+  const config = bench.configuration({ base, devices, registers, periodMs, mqttPort });
   const gateway = await measure(
     'millgate',
-    start(process.execPath, [binary, 'run', '--config', gatewayConfig(base, mqttPort)]),
+    bench.start(process.execPath, [BINARY, 'run', '--config', config]),
     () => received,
   );
   const rounded = [bare, gateway].map((row) =>
@@ -130,7 +87,4 @@ main()
     console.error(`bench: ${error.message}`);
     process.exitCode = 1;
   })
-  .finally(() => {
-    for (const child of children) child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  });
+  .finally(() => bench.end());

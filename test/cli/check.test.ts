@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
 import { millgate, temporaryFolder } from '../double/command-line.ts';
@@ -25,6 +25,17 @@ describe('check', () => {
     expect(run.out()).toBe('');
     expect(run.err()).toMatch(/millgate\.yaml:\d+:\d+ /);
   });
+
+  it.each(['millgate.yaml', './millgate.yaml', 'nowhere/millgate.yaml'])(
+    'names a relative file as it was given: %s',
+    async (name) => {
+      const cwd = dirname(file(`${GOOD}chanels: {}\n`));
+      const run = millgate(['check', name], { cwd });
+      expect(await run.exitCode).toBe(EXIT.configInvalid);
+      expect(run.err().startsWith(`${name}:`)).toBe(true);
+      expect(run.err()).not.toContain(cwd);
+    },
+  );
 
   it('puts what will happen on standard output', async () => {
     const run = millgate(['check', file(GOOD)]);

@@ -36,6 +36,24 @@ describe('history', () => {
     ]);
   });
 
+  it('rolls up whole minutes', async () => {
+    const { out } = await history(['press-1/oil-temp', '--since', '1d', '--every', '1m']);
+    expect(out).toBe(
+      '2025-11-24T06:00:00.000Z  min 45 °C  mean 45.1235 °C  max 46.5 °C  59 values  1 bad\n' +
+        '2025-11-24T06:01:00.000Z  min –  mean –  max –  0 values  60 bad\n',
+    );
+    const json = await history(['press-1/oil-temp', '--every', '1h', '--json']);
+    expect(JSON.parse(json.out.split('\n')[0]!)).toEqual({
+      ...{ tag: 'press-1/oil-temp', t: SIX, count: 59, bad: 1, min: 45, max: 46.5, mean: 45.123_456_789 },
+    });
+  });
+
+  it('refuses to roll up less than a minute, and says what it can', async () => {
+    const { exitCode, err } = await history(['press-1/oil-temp', '--every', '90s']);
+    expect(exitCode).toBe(EXIT.usage);
+    expect(err).toBe('millgate: every=90s is not allowed. Give whole minutes, such as 1m, 15m or 1h.\n');
+  });
+
   it('is of one tag', async () => {
     const { exitCode, err } = await history(['press-1/*']);
     expect(exitCode).toBe(EXIT.usage);

@@ -15,16 +15,18 @@ describe('the command line', () => {
     expect(run.out()).toBe('');
   });
 
-  it.each([[['read']], [['status', '--jsn']], [['history', 'oven/temp', '--since', 'yesterday']], [[]]])(
-    'answers wrong usage %j with exit 2 and nothing on standard output',
-    async (args) => {
-      const { socketPath } = await serve(fakeGateway());
-      const run = millgate(args, { env: { MILLGATE_SOCKET: socketPath } });
-      expect(await run.exitCode).toBe(EXIT.usage);
-      expect(run.err()).not.toBe('');
-      expect(run.out()).toBe('');
-    },
-  );
+  it.each([
+    [['read']],
+    [['status', '--jsn']],
+    [['history', 'alarms', 'events', 'spc', 'backtest', 'oven/temp', '--since', 'yesterday']],
+    [[]],
+  ])('answers wrong usage %j with exit 2 and nothing on standard output', async (args) => {
+    const { socketPath } = await serve(fakeGateway());
+    const run = millgate(args, { env: { MILLGATE_SOCKET: socketPath } });
+    expect(await run.exitCode).toBe(EXIT.usage);
+    expect(run.err()).not.toBe('');
+    expect(run.out()).toBe('');
+  });
 
   it('shows help with examples for every command', async () => {
     const terminal = new Terminal();
@@ -44,7 +46,23 @@ describe('the command line', () => {
       invocation: 'millgate',
     };
     const names = commandTree(context, () => {}).commands.map((command) => command.name());
-    expect(names).toEqual(['run', 'demo', 'read', 'watch', 'history', 'check', 'status', 'schema', 'version']);
+    expect(names).toEqual([
+      'run',
+      'demo',
+      'read',
+      'write',
+      'watch',
+      'history',
+      'export',
+      'alarms',
+      'events',
+      'spc',
+      'backtest',
+      'check',
+      'status',
+      'schema',
+      'version',
+    ]);
     for (const name of names) {
       const run = millgate([name, '--help']);
       expect(await run.exitCode).toBe(EXIT.ok);

@@ -20,7 +20,10 @@ describe('read through a running gateway', () => {
   });
 
   it('takes * for any letters; a device that was not reached makes it exit 69', async () => {
-    const { exitCode, out } = await readThroughGateway(['press-1/*']);
+    const { exitCode, out, err } = await readThroughGateway(['press-1/*']);
+    expect(err).toBe(
+      'millgate: no answer from press-1. Check its power, its wiring or network, its unit id, and on a serial line baud and parity.\n',
+    );
     expect(out).toBe(
       [
         'press-1/oil-temp                 45.2  °C   good',

@@ -1,7 +1,9 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { displayWidth } from '../../src/cli/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
-import { millgate, serve } from '../double/command-line.ts';
+import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
 import { Terminal } from '../double/terminal.ts';
 
@@ -23,11 +25,12 @@ describe('status of a running gateway', () => {
 config   /etc/millgate/millgate.yaml (9b1e00c0ffee)
 clock    2025-11-24T06:00:00.000Z
 readings 812/s
+alarms   1 standing, 1 not acknowledged
 
 channel    state      for  driver / tags  line  skipped / errors   p95
 line-a     connected   1h  modbus-rtu     34 %                 3
-  press-1  online          4 good                              0  12ms
-  press-2  offline         4 bad                              30  30ms
+  press-1  online          4 good         11 %                 0  12ms
+  press-2  offline         4 bad           0 %                30  30ms
     no answer since 05:58. Check power and unit id 4.
 
 store    1.2 GB of 2 GB (60 %), records 1–188,200
@@ -55,6 +58,47 @@ plant   waiting   1m    5,401    182,806        5
   it('gives everything as JSON', async () => {
     const { out } = await status(['--json']);
     expect(JSON.parse(out)).toEqual({ state: 'running', ...JSON.parse(JSON.stringify(STATUS)) });
+  });
+});
+
+describe('status of a gateway whose file was changed under it', () => {
+  const text = (folder: string) => `channels: {sim: {driver: mock}}
+devices: {oven: {chanel: sim, tags: {temp: {address: 201.25}}}}
+store: {path: ${join(folder, 'store')}}
+`;
+
+  it('still finds it when the file is broken', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'millgate.yaml');
+    mkdirSync(join(folder, 'store'));
+    writeFileSync(file, text(folder));
+    const running = { ...STATUS, config: { file, hash: '9b1e00c0ffee' } };
+    await serve(fakeGateway({ status: async () => running }), { socketPath: join(folder, 'store/api.sock') });
+    const run = millgate(['status', '--json'], { env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: file } });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(JSON.parse(run.out())).toMatchObject({ state: 'running' });
+  });
+
+  it('does not say stopped when the file is gone, for nobody knows', async () => {
+    const env = { MILLGATE_SOCKET: '', MILLGATE_CONFIG: '/nonexistent/millgate.yaml' };
+    const run = millgate(['status', '--json'], { env });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(JSON.parse(run.out())).toMatchObject({ state: 'unknown', config: { ok: false } });
+    const watch = millgate(['watch'], { env });
+    expect(await watch.exitCode).toBe(EXIT.configInvalid);
+    expect(watch.err()).toContain('/nonexistent/millgate.yaml is not valid');
+  });
+});
+
+describe('a gateway of another version', () => {
+  it('is warned about, once and on standard error', async () => {
+    const { socketPath } = await serve(fakeGateway(), { version: '0.0.9' });
+    const run = millgate(['read', 'press-1/oil-temp'], { env: { MILLGATE_SOCKET: socketPath } });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(run.err()).toMatch(
+      /^millgate: warning: the gateway is version 0\.0\.9, this command \d.*restart millgate\.\n$/,
+    );
+    expect(run.out()).toBe('press-1/oil-temp  45.2  °C  good\n');
   });
 });
 

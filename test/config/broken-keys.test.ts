@@ -16,8 +16,10 @@ const KEYS: readonly Case[] = [
   [
     'a section of a later version',
     'store: {',
-    'alarms: {hot: {tag: press-1/oil-temp, above: 75}}\nstore: {',
-    ['millgate.yaml:27:1 alarms: the section "alarms" is not available in this version: remove it or comment it out'],
+    'production: {press-1: {count: press-1/parts}}\nstore: {',
+    [
+      'millgate.yaml:27:1 production: the section "production" is not available in this version: remove it or comment it out',
+    ],
   ],
   [
     'a section nobody knows',

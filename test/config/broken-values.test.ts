@@ -7,6 +7,20 @@ type Case = readonly [title: string, from: string, to: string, lines: readonly s
 
 const VALUES: readonly Case[] = [
   [
+    'a unit id out of range, said once and not of every tag',
+    'unit: 3',
+    'unit: 300',
+    ['millgate.yaml:9:11 devices.press-1.unit: must be at most 247; got 300'],
+  ],
+  [
+    'a decimal comma in braces',
+    'counter: true',
+    'scale: 1,5',
+    [
+      'millgate.yaml:18:56 devices.press-1.tags.parts.5: unknown key; a decimal number has a point, not a comma: write scale: 1.5',
+    ],
+  ],
+  [
     'a number where a duration belongs',
     'every: 1s',
     'every: 300',

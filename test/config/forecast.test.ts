@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BYTES_A_COMMIT, BYTES_A_READING, type Forecast, forecast } from '../../src/config/forecast.ts';
+import { costOfCommit, type Forecast, forecast, MEASURED_COMMITS } from '../../src/config/forecast.ts';
 import { formatForecast } from '../../src/config/forecast-text.ts';
 import { load, yaml } from './double/files.ts';
 import { GOOD } from './double/good.ts';
@@ -48,21 +48,37 @@ describe('line time against the period', () => {
 });
 
 describe('bytes', () => {
-  it('agree with both measurements they come from', () => {
-    expect((200 * BYTES_A_READING + BYTES_A_COMMIT) / 200).toBeCloseTo(61);
-    expect((2000 * BYTES_A_READING + BYTES_A_COMMIT) / 2000).toBeCloseTo(14);
+  it('of a commit agree with every measurement', () => {
+    for (const measured of MEASURED_COMMITS) expect(costOfCommit(measured.readings)).toEqual(measured);
   });
 
-  it('written a day at 200 readings a second are the measured 1.06 GB, and a quarter with long commits', () => {
-    const daily = (store: string) => forecastOf(line(200, '1s', store)).store.writtenBytesPerDay;
-    expect(daily('') / 1e9).toBeCloseTo(1.054, 2);
-    expect(daily('store: {commitEvery: 10s}') / 1e9).toBeCloseTo(0.242, 2);
+  it('of a commit lie between two measurements, and go on beyond the last', () => {
+    expect(costOfCommit(110)).toEqual({ readings: 110, writtenBytes: 7153, storedBytes: 658.5 });
+    expect(costOfCommit(1800)).toEqual({ readings: 1800, writtenBytes: 16_644, storedBytes: 5252 });
   });
+
+  const uplinks = 'uplinks: {plant: {type: mqtt, url: "mqtt://10.0.0.5"}}';
+
+  // Measured with the whole store: 9532 B a commit of 1 s, 13489 B a commit of 10 s, one uplink that confirms.
+  it.each([
+    [200, '1s', '1s', 9532 * 86_400],
+    [20, '1s', '1s', 6854 * 86_400],
+    [2, '1s', '1s', 6631 * 86_400],
+    [200, '10s', '10s', 13_489 * 8640],
+    [20, '10s', '10s', 11_182 * 8640],
+  ])(
+    'written a day for %i tags each %s, committed each %s, are those measured',
+    (tags, every, commitEvery, measured) => {
+      const { store } = forecastOf(line(tags, every, `store: {commitEvery: ${commitEvery}}\n${uplinks}`));
+      expect(store.writtenBytesPerDay / measured).toBeGreaterThan(0.98);
+      expect(store.writtenBytesPerDay / measured).toBeLessThan(1.02);
+    },
+  );
 
   it('are few for a slow device, which commits only when it is read', () => {
-    expect(forecastOf(line(1, '60s')).store.writtenBytesPerDay / 1e6).toBeCloseTo(
-      (1440 * (BYTES_A_COMMIT + BYTES_A_READING)) / 1e6,
-    );
+    const { store } = forecastOf(line(2, '60s'));
+    expect(store.writtenBytesPerDay).toBeCloseTo(1440 * 5591);
+    expect(store.storedBytesPerDay).toBeCloseTo(1440 * 176);
   });
 
   it('say how long an outage may last, and nothing when nothing is polled', () => {
@@ -117,5 +133,5 @@ Tags
 
 Store
   readings  3/s at most
-  written   about 905 MB a day, with one commit each 1s
-  outage    at least 82 days in 2 GB, then the oldest go`;
+  written   about 574 MB a day, with one commit each 1s
+  outage    about 129 days fit in 2 GB, then the oldest go`;

@@ -74,7 +74,7 @@ export function describeStoreContract(name: string, open: OpenForContract): void
         { name: 'running', quality: 'good', value: true },
         { name: 'torque', quality: 'bad', why: 'timeout' },
       ];
-      const record = { ...recordOf(0, fields), clockKnown: false, simulated: true };
+      const record = { ...recordOf(0, fields), simulated: true };
       await store.commit(batchOf([record]));
       const { records } = await store.peek(1, 1);
       expect(records).toEqual([record]);
@@ -174,7 +174,7 @@ export function describeStoreContract(name: string, open: OpenForContract): void
       expect(status.bytes).toBeLessThanOrEqual(600_000);
       expect(status.oldest.readings).toBeGreaterThan(1);
       expect(status.oldest.events).toBe(1);
-      const evicted = status.ledger.reduce((sum, { count, stream }) => sum + (stream === 'readings' ? count : 0), 0);
+      const evicted = status.losses.reduce((sum, { count, stream }) => sum + (stream === 'readings' ? count : 0), 0);
       expect(evicted).toBe(status.oldest.readings - 1);
       expect(await countRecords(store)).toBe(status.next.readings - 1 - evicted);
       expect(await store.pending('plant', 'readings')).toEqual([{ from: status.oldest.readings, to: OPEN }]);

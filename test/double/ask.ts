@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 
-/** What a server answered; the body is parsed JSON. */
+/** What a server answered; the body is parsed where it is JSON, else text. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -22,7 +22,12 @@ export function ask(
         text += chunk;
       });
       response.on('end', () => {
-        resolve({ status: response.statusCode!, headers: response.headers, body: JSON.parse(text) });
+        const isJson = response.headers['content-type']?.startsWith('application/json');
+        resolve({
+          status: response.statusCode!,
+          headers: response.headers,
+          body: isJson ? JSON.parse(text) : text,
+        });
       });
     });
     outgoing.on('error', reject);

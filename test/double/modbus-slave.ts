@@ -26,6 +26,8 @@ export interface SlaveOptions {
   readonly units: readonly number[];
   /** Registers from here on do not exist: exception 02. */
   readonly endOfMap?: number;
+  /** Registers that do not exist although their neighbours do: exception 02. */
+  readonly missing?: readonly number[];
   /** Functions the slaves know; others are exception 01. */
   readonly functions?: readonly number[];
   /** Writes are acknowledged and forgotten. */
@@ -62,7 +64,8 @@ export function modbusSlaves(options: SlaveOptions): ModbusSlaves {
     if (options.functions && !options.functions.includes(code)) return [code | 0x80, 1];
     const start = word(1);
     const span = code === 5 || code === 6 || code === 22 ? 1 : word(3);
-    if (start + span > endOfMap) return [code | 0x80, 2];
+    const isHole = options.missing?.some((hole) => start <= hole && hole < start + span);
+    if (isHole || start + span > endOfMap) return [code | 0x80, 2];
     switch (code) {
       case 1:
       case 2:

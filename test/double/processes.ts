@@ -64,7 +64,7 @@ export class Bench {
 
   /** Starts a program; rejects when it cannot be started, naming what to install. */
   start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Program {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
     let text = '';
     const keep = (chunk: Buffer) => {
       text = (text + chunk.toString()).slice(-KEPT_OUTPUT);

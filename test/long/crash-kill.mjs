@@ -15,7 +15,7 @@ const writer = resolve(import.meta.dirname, '../store/writer-process.mjs');
 const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'crash-'));
 const faults = [];
 let slowestMs = 0;
-let last = { next: { readings: 1, events: 1 }, ledger: [] };
+let last = { next: { readings: 1, events: 1 }, losses: [], accounts: [] };
 let read = 0;
 
 for (let kill = 1; kill <= KILLS; kill++) {
@@ -27,21 +27,28 @@ for (let kill = 1; kill <= KILLS; kill++) {
   if (last.next.readings < acknowledged.readings)
     faults.push(`kill ${kill}: records after ${last.next.readings} are gone`);
   if (last.next.events < acknowledged.events) faults.push(`kill ${kill}: events after ${last.next.events} are gone`);
-  const odd = last.ledger.filter(({ cause }) => cause !== 'evicted');
+  const odd = last.losses.filter(({ cause }) => cause !== 'evicted');
   if (odd.length > 0) faults.push(`kill ${kill}: ledger says ${JSON.stringify(odd)}`);
   read = await readAll(store, kill);
-  const evicted = last.ledger.reduce((sum, { stream, count }) => sum + (stream === 'readings' ? count : 0), 0);
+  const evicted = evictedIn(last.losses);
   if (read + evicted !== last.next.readings - 1) faults.push(`kill ${kill}: ${read} + ${evicted} is not all`);
+  for (const { stream, uplink, unexplained } of last.accounts)
+    if (unexplained.length > 0)
+      faults.push(`kill ${kill}: ${stream} of ${uplink}: ${JSON.stringify(unexplained)} unexplained`);
   await store.close();
 }
 rmSync(folder, { recursive: true });
-const evicted = last.ledger.reduce((sum, { stream, count }) => sum + (stream === 'readings' ? count : 0), 0);
+const evicted = evictedIn(last.losses);
 console.log(
   `${KILLS} kills: produced ${last.next.readings - 1} = stored ${read} + evicted ${evicted}, lost 0 expected`,
 );
 console.log(`slowest opening ${slowestMs.toFixed(0)} ms`);
 for (const fault of faults) console.log(fault);
 process.exit(faults.length === 0 && slowestMs < 1000 ? 0 : 1);
+
+function evictedIn(losses) {
+  return losses.reduce((sum, { stream, count }) => sum + (stream === 'readings' ? count : 0), 0);
+}
 
 async function writeAndKill() {
   const child = spawn(process.execPath, [writer, folder, String(MAX_BYTES)], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -5,7 +5,10 @@ import { LiveTable } from '../../src/poll/live.ts';
 
 const tag = (name: string) =>
   ({ tag: { id: `press-1/${name}`, device: 'press-1', name, address: undefined } }) as TagConfig;
-const config = { channels: [{ devices: [{ name: 'press-1', tags: [tag('a'), tag('b')] }] }] } as unknown as Config;
+const config = {
+  derived: [],
+  channels: [{ devices: [{ name: 'press-1', tags: [tag('a'), tag('b')] }] }],
+} as unknown as Config;
 
 function record(second: number, name = 'a'): DeviceRecord {
   const at = { wallMs: second * 1000, monoMs: second * 1000 };

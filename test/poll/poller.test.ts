@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { type Driver, type DriverType, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import {
+  type Driver,
+  type DriverType,
+  NotConnected,
+  type ReadResult,
+  type Tag,
+  type WriteResult,
+} from '../../hal/driver.ts';
 import type { ChannelConfig, TagConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import type { Failure } from '../../src/core/quality.ts';
+import type { DeviceRecord, Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { Poller } from '../../src/poll/poller.ts';
 
@@ -29,7 +37,7 @@ function channelOf(...tags: TagConfig[]): ChannelConfig {
   const names = [...new Set(tags.map(({ tag }) => tag.device))];
   return {
     name: 'line-a',
-    driver: { type: 'double', simulated: false } as DriverType,
+    driver: { type: 'double', simulated: false, estimate: () => ({ requests: [] }) } as unknown as DriverType,
     options: {},
     devices: names.map((name) => ({ name, profile: undefined, tags: tags.filter(({ tag }) => tag.device === name) })),
   };
@@ -43,6 +51,9 @@ class LineDouble implements Driver {
   refuse: string | undefined;
   dropAtRead: number | undefined;
   silent = false;
+  /** What a device answers in place of a value. */
+  readonly failing = new Map<string, Failure>();
+  readonly written: unknown[] = [];
   private readonly clock: SimulatedClock;
 
   constructor(clock: SimulatedClock) {
@@ -63,7 +74,16 @@ class LineDouble implements Driver {
     await this.clock.sleep(10, signal);
     if (this.reads === this.dropAtRead) throw new NotConnected('line-a: connection reset');
     const at = instantOf(this.clock);
-    return tags.map(() => (this.silent ? { at, ok: false, why: 'timeout' } : { at, ok: true, value: this.reads }));
+    return tags.map(({ device }) => {
+      const why = this.silent ? 'timeout' : this.failing.get(device);
+      return why ? { at, ok: false, why } : { at, ok: true, value: this.reads };
+    });
+  }
+
+  async write(tag: Tag, value: Value, signal: AbortSignal): Promise<WriteResult> {
+    await this.clock.sleep(10, signal);
+    this.written.push([tag.id, value]);
+    return { ok: true, readBack: value };
   }
 
   async close(): Promise<void> {}
@@ -159,11 +179,83 @@ describe('the loop of a channel', () => {
     await end();
   });
 
+  it('a unit that its gateway cannot reach (0B) does not touch the others; a lost path (0A) is said of all', async () => {
+    const channel = channelOf(tagConfig('press-1', 'a'), tagConfig('press-2', 'a'));
+    const { clock, line, records, poller, end } = start(channel);
+    line.failing.set('press-2', 'gateway-target');
+    await clock.advance(20_000);
+    const of = (device: string) => records.filter((record) => record.device === device).map(({ fields }) => fields[0]!);
+    expect(of('press-1').every(({ quality }) => quality === 'good')).toBe(true);
+    expect(of('press-1').length).toBeGreaterThanOrEqual(19);
+    expect(poller.trouble('press-2')).toBe('gateway-target');
+    records.length = 0;
+    for (const device of ['press-1', 'press-2']) line.failing.set(device, 'gateway-path');
+    await clock.advance(5000);
+    expect(of('press-1')).toContainEqual({ name: 'a', quality: 'bad', why: 'gateway-path' });
+    expect(of('press-1').filter(({ quality }) => quality === 'good')).toEqual([]);
+    line.failing.clear();
+    await clock.advance(15_000);
+    expect([poller.health('press-1').state, poller.health('press-2').state]).toEqual(['online', 'online']);
+    await end();
+  });
+
+  it('a busy device (05, 06) stays online', async () => {
+    const { clock, line, poller, end } = start(channelOf(tagConfig('press-1', 'a')));
+    line.failing.set('press-1', 'device-busy');
+    await clock.advance(30_000);
+    expect(poller.health('press-1').state).toBe('online');
+    await end();
+  });
+
   it('stops within its signal, closing the driver', async () => {
     const { clock, poller, end } = start(channelOf(tagConfig('press-1', 'a')));
     await clock.advance(2500);
     await end();
     expect(poller.state.state).toBe('stopped');
     expect(clock.waiting).toBe(0);
+  });
+});
+
+describe('writing', () => {
+  const setpoint = (writable: TagConfig['writable']): TagConfig => ({
+    ...tagConfig('press-1', 'setpoint', 60_000),
+    scale: 0.1,
+    offset: -40,
+    writable,
+  });
+  const limits = { min: 0, max: 120, perMinute: 2 };
+
+  async function writer(writable: TagConfig['writable']) {
+    const channel = channelOf(setpoint(writable));
+    const bench = start(channel);
+    await bench.clock.advance(100);
+    const write = async (value: Value) => {
+      const result = bench.poller.write(channel.devices[0]!.tags[0]!.tag, value, new AbortController().signal);
+      await bench.clock.advance(50);
+      return result;
+    };
+    return { ...bench, write };
+  }
+
+  it('is in engineering units, both ways', async () => {
+    const { line, write, end } = await writer(limits);
+    expect(await write(25)).toEqual({ ok: true, readBack: 25 });
+    expect(line.written).toEqual([['press-1/setpoint', 650]]);
+    await end();
+  });
+
+  it('is refused without permission, out of range, of another kind, and too often; nothing is sent then', async () => {
+    const forbidden = await writer(undefined);
+    expect(await forbidden.write(25)).toMatchObject({ ok: false, why: expect.stringContaining('not writable') });
+    await forbidden.end();
+    const { clock, line, write, end } = await writer(limits);
+    for (const value of [-1, 121, Number.NaN, true, 'ten'])
+      expect(await write(value), String(value)).toMatchObject({ ok: false, kind: 'refused' });
+    expect(line.written).toEqual([]);
+    for (let count = 0; count < 2; count++) expect(await write(50)).toMatchObject({ ok: true });
+    expect(await write(50)).toMatchObject({ ok: false, kind: 'refused' });
+    await clock.advance(60_000);
+    expect(await write(50)).toMatchObject({ ok: true });
+    await end();
   });
 });

@@ -189,4 +189,74 @@ describe('silent devices', () => {
     schedule.reset(60_000);
     expect(schedule.take(60_000)?.probe).toBe(true);
   });
+
+  it('one of many that returns alone is found, though the others stay silent', () => {
+    const schedule = new Schedule(many(8), onePlan, 0);
+    const backAtMs = 60_000;
+    const end = (device: string, nowMs: number): JobEnd =>
+      device === 'd6' && nowMs >= backAtMs ? 'answered' : 'silent';
+    const served = serve(schedule, backAtMs + 60_000, () => 300, end);
+    const found = served.find(({ device, startMs }) => device === 'd6' && startMs >= backAtMs)!;
+    expect(found.startMs - backAtMs, '8 turns of 300 ms at 5 % of the line').toBeLessThanOrEqual((8 * 300) / 0.05);
+  });
+
+  it('are probed with the cheapest tag, and with the next where that one cannot be asked for', () => {
+    const tags = [tag('d', 'dear'), tag('d', 'cheap'), tag('d', 'middling')];
+    const costs: Record<string, number> = { dear: 9, cheap: 1, middling: 5 };
+    const schedule = new Schedule([{ device: 'd', everyMs: 100, tags }], onePlan, 0, ({ name }) => costs[name]!);
+    serve(
+      schedule,
+      3000,
+      () => 10,
+      () => 'silent',
+    );
+    expect(schedule.health('d').state).toBe('offline');
+    const first = schedule.take(60_000)!;
+    expect(first.tags.map(({ name }) => name)).toEqual(['cheap']);
+    schedule.done(first, 'not-asked', 60_000, 60_000);
+    expect(schedule.take(60_000), 'no spinning').toBeUndefined();
+    expect(schedule.take(61_000)!.tags.map(({ name }) => name)).toEqual(['middling']);
+  });
+});
+
+describe('what is not silence', () => {
+  it('a request that was not made leaves the health as it was, and is not repeated at once', () => {
+    const schedule = new Schedule([{ device: 'd', everyMs: 0, tags: [tag('d', 'a')] }], onePlan, 0);
+    const served = serve(
+      schedule,
+      10_000,
+      () => 0,
+      () => 'not-asked',
+    );
+    expect(schedule.health('d').state).toBe('online');
+    expect(served.length).toBeLessThanOrEqual(100);
+  });
+});
+
+describe('a gateway without a path (exception 0A)', () => {
+  const units = ['a', 'b', 'c'].map((device) => ({ device, everyMs: 100, tags: [tag(device, 'x')] }));
+
+  it('rests for all units behind it, longer each time, and goes on when it has one again', () => {
+    const schedule = new Schedule(units, onePlan, 0);
+    const end = (_device: string, nowMs: number): JobEnd => (nowMs < 8000 ? 'path' : 'answered');
+    const served = serve(schedule, 15_000, () => 10, end);
+    const starts = served.filter(({ startMs }) => startMs < 8000).map(({ startMs }) => startMs);
+    const rests = starts.slice(1).map((startMs, index) => startMs - starts[index]! - 10);
+    expect(rests.map((restMs) => Math.round(restMs))).toEqual([500, 1000, 2000, 4000]);
+    const after = served.filter(({ startMs }) => startMs >= 9000);
+    expect(new Set(after.map(({ device }) => device)).size).toBe(3);
+    expect(schedule.pathFailures).toBe(0);
+  });
+
+  it('an exception 0B rests that unit only', () => {
+    const schedule = new Schedule(units, onePlan, 0);
+    const served = serve(
+      schedule,
+      20_000,
+      () => 10,
+      (device) => (device === 'b' ? 'silent' : 'answered'),
+    );
+    expect(served.filter(({ device }) => device === 'a')).toHaveLength(200);
+    expect(schedule.health('b').state).toBe('offline');
+  });
 });

@@ -72,10 +72,10 @@ describe('the record codec', () => {
   it('finds the readings of one tag without decoding the others', () => {
     fc.assert(
       fc.property(fc.array(record, { maxLength: 20 }), (records) => {
-        const expected = records.flatMap(({ device, at, fields }, index) =>
+        const expected = records.flatMap(({ device, at, clockKnown, fields }, index) =>
           fields
             .filter(({ name }) => device === 'press-1' && name === 'pressure')
-            .map(({ name: _, ...said }) => ({ index, wallMs: at.wallMs, ...said })),
+            .map(({ name: _, ...said }) => ({ index, clockKnown, ...at, ...said })),
         );
         expect(decodeTag(encodeRecords(records, 'boot'), 'press-1', 'pressure')).toEqual(expected);
       }),

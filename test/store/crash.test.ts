@@ -46,10 +46,10 @@ describe('a process that is killed while it commits', () => {
     for (let kill = 0; kill < KILLS; kill++) {
       const acknowledged = await writeAndKill(folder, 3_000_000);
       const { store } = await localStore(folder, { maxBytes: 3_000_000 });
-      const { next, ledger, oldest } = await store.status();
+      const { next, losses, oldest } = await store.status();
       expect(next.readings).toBeGreaterThanOrEqual(acknowledged.readings);
       expect(next.events).toBeGreaterThanOrEqual(acknowledged.events);
-      expect(ledger.filter(({ cause }) => cause !== 'evicted')).toEqual([]);
+      expect(losses.filter(({ cause }) => cause !== 'evicted')).toEqual([]);
       expect(oldest.events).toBe(1);
       expect((await store.states()).get('last')).toBe(String(next.readings - 1));
       await checkRecords(store);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Connection, openForWriting } from '../../src/store/disk.ts';
 import { openLocalStore } from '../../src/store/open.ts';
 import { batchOf, countRecords, eventOf, recordOf } from '../contract/store.ts';
+import { SimulatedDisk } from '../simulation/disk.ts';
 import { storeOptions, temporaryFolder } from './stores.ts';
 
 /** A disk that fails when it is told to: each writing statement then throws what SQLite throws on a real one. */
@@ -105,5 +106,25 @@ describe('a store on a disk that fails', () => {
     disk.fail(undefined);
     expect(await store.commit(batchOf([recordOf(0)]))).toMatchObject({ readings: { from: 1, to: 2 } });
     await store.close();
+  });
+});
+
+describe('a store after a commit that failed and was written all the same', () => {
+  it('counts neither its records nor what it said was dropped, when the number went to another commit', async () => {
+    const path = temporaryFolder();
+    const disk = new SimulatedDisk(path, openForWriting, () => 0.9);
+    const before = await openLocalStore({ ...storeOptions(path), open: disk.open });
+    await before.commit(batchOf([recordOf(0)]));
+    disk.fault = { code: 'SQLITE_IOERR_FSYNC', isDone: true, times: Number.POSITIVE_INFINITY };
+    await expect(before.commit(batchOf([recordOf(1), recordOf(2)]))).rejects.toMatchObject({ name: 'StoreTrouble' });
+    disk.fault = undefined;
+    const dropped = { count: 2, firstWallMs: 1, lastWallMs: 2 };
+    const { readings } = await before.commit({ ...batchOf([recordOf(3)]), dropped });
+    expect(readings).toEqual({ from: 4, to: 5 });
+    await before.close();
+    const after = await openLocalStore(storeOptions(path));
+    expect((await after.peek(2, 10)).records).toEqual([recordOf(3)]);
+    expect(await after.ledger()).toMatchObject([{ from: 2, to: 4, count: 2, cause: 'memory-full' }]);
+    await after.close();
   });
 });

@@ -17,12 +17,12 @@ import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
 
 const { signal } = new AbortController();
 
-async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown) {
+async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown, timeout = 100) {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: [1, 2], ...slaveOptions });
   const times = { turnaroundMs: 30, lateMs: [400, 400] as const, splitMs: 5 };
   const bus = memoryBus({ clock, slaves, framing: 'rtu', units: [1, 2], times });
-  const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout: 100 });
+  const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout });
   const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
   const deps = { clock, log: silentLogger, random: seededRandom(1), learned };
   const driver = new ModbusDriver(channel, new RtuLine(bus.transport, timing, clock), deps);
@@ -65,13 +65,69 @@ describe('reading', () => {
     expect(await run(driver.read([tag(1, 'holding:5')], signal))).toMatchObject([{ ok: false, why: 'garbled' }]);
   });
 
-  it('finds the registers that exist, by asking the others for themselves', async () => {
-    const { driver, tag, run } = await bench({ endOfMap: 12 });
-    const tags = [tag(1, 'holding:10'), tag(1, 'holding:11'), tag(1, 'holding:13')];
-    for (let scan = 0; scan < 6; scan++) await run(driver.read(tags, signal));
-    const results = await run(driver.read(tags, signal));
-    expect(results.map((result) => (result.ok ? 'good' : result.why))).toEqual(['good', 'good', 'illegal-address']);
+  it('one missing register costs no neighbour a value, from the first scan on', async () => {
+    const { bus, driver, tag, run } = await bench({ missing: [37] });
+    const tags = Array.from({ length: 100 }, (_, index) => tag(1, `holding:${index}`));
+    const quality = async () =>
+      (await run(driver.read(tags, signal))).map((result) => (result.ok ? 'good' : `${result.why}`));
+    const first = await quality();
+    expect(first.flatMap((word, index) => (word === 'good' ? [] : [`${index} ${word}`]))).toEqual([
+      '37 illegal-address',
+    ]);
+    const spent = bus.questions.length;
+    expect(spent).toBeLessThanOrEqual(17);
+    expect(await quality()).toEqual(first);
+    expect(bus.questions.length - spent, 'the hole is left out from now on').toBe(2);
     expect(JSON.parse(JSON.stringify(hasLearned(driver) && driver.learned()))).toHaveProperty('holes');
+  });
+
+  it('spends a bounded number of requests a read on a map with many holes, and goes on at the next', async () => {
+    const missing = Array.from({ length: 40 }, (_, index) => 2 * index);
+    const { bus, driver, tag, run } = await bench({ missing });
+    const tags = Array.from({ length: 80 }, (_, index) => tag(1, `holding:${index}`));
+    let good = 0;
+    for (let scan = 0; scan < 12 && good < 40; scan++) {
+      const before = bus.questions.length;
+      const results = await run(driver.read(tags, signal));
+      good = results.filter(({ ok }) => ok).length;
+      expect(bus.questions.length - before).toBeLessThanOrEqual(80 + 32);
+    }
+    expect(good).toBe(40);
+  });
+
+  it('spends no second try on a device whose last question went unanswered', async () => {
+    const { bus, driver, tag, run } = await bench();
+    const silent = [tag(4, 'holding:5')];
+    await run(driver.read(silent, signal));
+    expect(bus.questions).toHaveLength(2);
+    await run(driver.read(silent, signal));
+    expect(bus.questions).toHaveLength(3);
+  });
+
+  it('leaves second tries out while one device after the other falls silent', async () => {
+    const { bus, driver, tag, run } = await bench();
+    await run(driver.read([tag(1, 'holding:5')], signal));
+    for (const unit of [4, 5, 6]) await run(driver.read([tag(unit, 'holding:5')], signal));
+    expect(bus.questions.map(({ bytes }) => bytes[0])).toEqual([1, 4, 4, 5, 6]);
+  });
+
+  it('gives a silent device the time it needed before, and every fourth time all that is configured', async () => {
+    const { bus, clock, driver, tag, run } = await bench({}, undefined, 2000);
+    const tags = [tag(1, 'holding:5')];
+    for (let answers = 0; answers < 20; answers++) await run(driver.read(tags, signal));
+    const spentMs: number[] = [];
+    for (let question = 0; question < 9; question++) {
+      await clock.advance(5000);
+      bus.script.push('silence', 'silence');
+      const busyMs = () => (isObservable(driver) ? driver.statistics().devices['unit-1']!.busyMs : Number.NaN);
+      const before = busyMs();
+      await run(driver.read(tags, signal));
+      spentMs.push(Math.round(busyMs() - before));
+    }
+    const [first, second, ...later] = spentMs;
+    expect([first! > 2000, second! > 1900]).toEqual([true, true]);
+    expect(later.map((ms) => ms > 1900)).toEqual([false, false, true, false, false, false, true]);
+    expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
   });
 
   it('takes whatever was learned before, and forgets what has another form', async () => {

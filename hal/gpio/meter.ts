@@ -1,0 +1,196 @@
+import type { Failure } from '../../src/core/quality.ts';
+import type { GpioInput } from './options.ts';
+import type { Edge, Edges } from './port.ts';
+
+/** What a meter counted: all that has to survive a restart. */
+export interface Counted {
+  /** Edges seen. */
+  readonly edges: number;
+  /** Edges known to be lost. */
+  readonly lost: number;
+}
+
+/** A number made of edges, or why there is none yet. */
+export type Measured =
+  | { readonly ok: true; readonly value: number; readonly isDoubtful: boolean }
+  | { readonly ok: false; readonly why: Failure; readonly detail: string };
+
+/** The arithmetic of one tag on the edges of its line. Effects and clocks are its user's; times are the port's, ms. */
+export interface Meter {
+  /** @param reported which edges the line reports; those not meant by the tag are left out */
+  take(edge: Edge, reported: Edges): void;
+  /** `missed` edges of the line are now known to be lost; when they came is not known. */
+  lose(missed: number, reported: Edges, nowMs: number): void;
+  /** The line was not watched until now: edges may have come that nobody saw. */
+  unwatched(nowMs: number): void;
+  read(nowMs: number): Measured;
+  counted(): Counted;
+}
+
+/** How long a loss is shown on a count: a minute, and in one reading at least. */
+export const LOSS_SHOWN_MS = 60_000;
+
+/** Parts of a window: it moves on by one part at a time. */
+const PARTS = 20;
+
+/**
+ * A meter of one tag.
+ *
+ * - `count`: edges seen, `lost`: edges known to be lost; their sum is what came as far as the backend can tell.
+ * - `rate`: edges a second, over `windowMs`.
+ * - `frequency`: Hz by the stamps of the first and last edge in the window. With less than two in it, the last period as
+ *   long as it may still go on (twice that period, or the window); then 0.
+ * - `pulse-width`: ms of the last whole pulse; a pulse in which edges were lost is not used.
+ */
+export function createMeter(
+  spec: Pick<GpioInput, 'measure' | 'edge' | 'windowMs'>,
+  restored: Counted = { edges: 0, lost: 0 },
+): Meter {
+  const { measure, edge: kind, windowMs } = spec;
+  const window = createWindow(windowMs);
+  let { edges, lost } = restored;
+  let loss: { readonly sinceMs: number; isShown: boolean } | undefined;
+  let turn: boolean | undefined;
+  let level: boolean | undefined;
+  let startedMs: number | undefined;
+  let beforeLastMs: number | undefined;
+  let lastMs: number | undefined;
+  let beganMs: number | undefined;
+  let widthMs: number | undefined;
+
+  const doubt = (nowMs: number): boolean => {
+    if (!loss) return false;
+    const isOver = loss.isShown && nowMs - loss.sinceMs >= LOSS_SHOWN_MS;
+    loss.isShown = true;
+    if (isOver) loss = undefined;
+    return !isOver;
+  };
+  const frequency = (nowMs: number): number => {
+    const { count, firstMs, lastMs: latestMs } = window.sum(nowMs);
+    if (count >= 2 && latestMs > firstMs) return ((count - 1) * 1000) / (latestMs - firstMs);
+    if (lastMs === undefined || beforeLastMs === undefined) return 0;
+    const periodMs = lastMs - beforeLastMs;
+    return periodMs > 0 && nowMs - lastMs <= Math.max(2 * periodMs, windowMs) ? 1000 / periodMs : 0;
+  };
+  const width = (edge: Edge): void => {
+    const isSure = edge.missed === 0 && edge.active !== level;
+    level = edge.active;
+    if (!isSure) beganMs = undefined;
+    if (isSure && edge.active === (kind === 'rising')) beganMs = edge.stampMs;
+    else if (beganMs !== undefined) {
+      widthMs = edge.stampMs - beganMs;
+      beganMs = undefined;
+    }
+  };
+
+  const noteLoss = (missed: number, atMs: number): void => {
+    lost += missed;
+    loss = { sinceMs: atMs, isShown: false };
+    window.lose(atMs);
+  };
+
+  return {
+    take(edge, reported) {
+      startedMs ??= edge.stampMs;
+      // The kernel tells the kind of an edge by the level it finds when it wakes up, which may be a later one; but edges
+      // take turns.
+      turn = reported !== 'both' || turn === undefined ? edge.active : turn === (edge.missed % 2 === 1);
+      const missed = missedOfKind({ ...edge, active: turn }, kind, reported);
+      if (missed > 0) noteLoss(missed, edge.stampMs);
+      if (measure === 'pulse-width') width(edge);
+      if (!isOfKind(turn, kind)) return;
+      edges++;
+      beforeLastMs = missed > 0 ? undefined : lastMs;
+      lastMs = edge.stampMs;
+      window.add(edge.stampMs);
+    },
+    lose(missed, reported, nowMs) {
+      noteLoss(kind === 'both' || reported === kind ? missed : Math.ceil(missed / 2), nowMs);
+    },
+    unwatched(nowMs) {
+      loss = { sinceMs: nowMs, isShown: false };
+      startedMs = nowMs;
+      beforeLastMs = lastMs = beganMs = turn = level = undefined;
+    },
+    read(nowMs) {
+      startedMs ??= nowMs;
+      if (measure === 'lost') return { ok: true, value: lost, isDoubtful: false };
+      if (measure === 'count') return { ok: true, value: edges, isDoubtful: doubt(nowMs) };
+      if (measure === 'pulse-width') {
+        if (widthMs === undefined) return { ok: false, why: 'waiting', detail: 'no whole pulse came yet' };
+        return { ok: true, value: widthMs, isDoubtful: doubt(nowMs) };
+      }
+      if (nowMs - startedMs < windowMs) {
+        return { ok: false, why: 'waiting', detail: 'the first window is not over yet' };
+      }
+      const { count, coveredMs, hasLoss } = window.sum(nowMs);
+      const value = measure === 'rate' ? (count * 1000) / coveredMs : frequency(nowMs);
+      return { ok: true, value, isDoubtful: hasLoss };
+    },
+    counted: () => ({ edges, lost }),
+  };
+}
+
+/** Whether an edge is one that is counted. */
+function isOfKind(active: boolean, kind: GpioInput['edge']): boolean {
+  return kind === 'both' || (kind === 'rising') === active;
+}
+
+/**
+ * How many of the missed edges were of the kind that is counted. Edges of one line take turns, so going back from the
+ * edge that was seen, every second one is of the other kind.
+ */
+export function missedOfKind({ active, missed }: Edge, kind: GpioInput['edge'], reported: Edges): number {
+  if (kind === 'both' || reported === kind) return missed;
+  return isOfKind(active, kind) ? Math.floor(missed / 2) : Math.ceil(missed / 2);
+}
+
+interface Part {
+  index: number;
+  count: number;
+  firstMs: number;
+  lastMs: number;
+  hasLoss: boolean;
+}
+
+/** Sums over the last `windowMs`, of bounded size however many edges come. */
+function createWindow(windowMs: number) {
+  const partMs = windowMs / PARTS;
+  const parts = Array.from({ length: PARTS }, (): Part => emptyPart(-1));
+  const partAt = (stampMs: number): Part | undefined => {
+    const index = Math.floor(stampMs / partMs);
+    const place = ((index % PARTS) + PARTS) % PARTS;
+    if (parts[place]!.index < index) parts[place] = emptyPart(index);
+    return parts[place]!.index === index ? parts[place] : undefined;
+  };
+  return {
+    add(stampMs: number): void {
+      const part = partAt(stampMs);
+      if (!part) return;
+      if (part.count === 0) part.firstMs = stampMs;
+      part.count++;
+      part.lastMs = stampMs;
+    },
+    lose(stampMs: number): void {
+      const part = partAt(stampMs);
+      if (part) part.hasLoss = true;
+    },
+    sum(nowMs: number): { count: number; firstMs: number; lastMs: number; coveredMs: number; hasLoss: boolean } {
+      const newest = Math.floor(nowMs / partMs);
+      const oldest = newest - PARTS + 1;
+      const live = parts.filter(({ index }) => index >= oldest && index <= newest);
+      const counted = live.filter(({ count }) => count > 0).sort((a, b) => a.index - b.index);
+      return {
+        count: counted.reduce((sum, { count }) => sum + count, 0),
+        firstMs: counted[0]?.firstMs ?? nowMs,
+        lastMs: counted.at(-1)?.lastMs ?? nowMs,
+        coveredMs: nowMs - oldest * partMs,
+        hasLoss: live.some(({ hasLoss }) => hasLoss),
+      };
+    },
+  };
+}
+
+function emptyPart(index: number): Part {
+  return { index, count: 0, firstMs: 0, lastMs: 0, hasLoss: false };
+}

@@ -1,0 +1,271 @@
+import type { ChannelStatus, DeviceStatus, GatewayStatus } from './view.ts';
+
+/** One number with what it is of. */
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number | undefined;
+}
+
+/** One metric: what it is called, what it means, and where its samples come from. */
+export interface Metric {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly samples: (status: GatewayStatus) => readonly Sample[];
+}
+
+type Of<T> = (part: T) => number | undefined;
+
+/** Every metric there is; `docs/metrics.md` is made of this list. */
+export const METRICS: readonly Metric[] = [
+  gateway(
+    'millgate_start_time_seconds',
+    'gauge',
+    'Start of the process, Unix time.',
+    ({ startedMs }) => startedMs / 1000,
+  ),
+  gateway('millgate_resident_memory_bytes', 'gauge', 'Memory of the process.', ({ rssBytes }) => rssBytes),
+  gateway(
+    'millgate_clock_known',
+    'gauge',
+    '1 when the wall clock is known to be right.',
+    ({ clockKnown }) => +clockKnown,
+  ),
+  gateway(
+    'millgate_readings_per_second',
+    'gauge',
+    'Readings a second over the last minute.',
+    (status) => status.readingsPerSecond,
+  ),
+  channel(
+    'millgate_channel_connected',
+    'gauge',
+    '1 when the channel is connected.',
+    ({ state }) => +(state === 'connected'),
+  ),
+  channel('millgate_channel_scans_total', 'counter', 'Scans that were due and were made.', ({ scans }) => scans),
+  channel(
+    'millgate_channel_skipped_scans_total',
+    'counter',
+    'Scans left out because the line was late.',
+    (line) => line.skipped,
+  ),
+  channel(
+    'millgate_channel_utilisation',
+    'gauge',
+    'Share of the last 10 s or more in which the line was in use, 0 to 1.',
+    (line) => line.utilisation,
+  ),
+  channel(
+    'millgate_channel_planned_utilisation',
+    'gauge',
+    'Share of time that the configured periods ask for; above 1 they cannot be kept.',
+    (line) => line.plannedUtilisation,
+  ),
+  channel('millgate_channel_busy_seconds_total', 'counter', 'Time the line was in use.', ({ busyMs }) =>
+    seconds(busyMs),
+  ),
+  channel(
+    'millgate_channel_reconnects_total',
+    'counter',
+    'Connections made after the first.',
+    ({ reconnects }) => reconnects,
+  ),
+  channel(
+    'millgate_channel_unsolicited_bytes_total',
+    'counter',
+    'Bytes that came when none were asked for: another master, noise, late replies.',
+    (line) => line.unsolicitedBytes,
+  ),
+  channel(
+    'millgate_channel_echoes_total',
+    'counter',
+    'Questions that the adapter gave back as if they were answers.',
+    ({ echoes }) => echoes,
+  ),
+  device(
+    'millgate_device_online',
+    'gauge',
+    '1 when the device answers, also when degraded.',
+    ({ state }) => +(state === 'online' || state === 'degraded'),
+  ),
+  device('millgate_device_requests_total', 'counter', 'Requests sent.', ({ requests }) => requests),
+  device(
+    'millgate_device_timeouts_total',
+    'counter',
+    'Requests that got no answer in time.',
+    ({ timeouts }) => timeouts,
+  ),
+  device(
+    'millgate_device_late_replies_total',
+    'counter',
+    'Answers that came after their deadline, and were dropped.',
+    ({ lateReplies }) => lateReplies,
+  ),
+  device(
+    'millgate_device_garbled_total',
+    'counter',
+    'Frames that were not the answer: checksum, unit, function or length.',
+    ({ garbled }) => garbled,
+  ),
+  {
+    name: 'millgate_device_exceptions_total',
+    type: 'counter',
+    help: 'Modbus exceptions by code.',
+    labels: ['channel', 'device', 'code'],
+    samples: (status) =>
+      everyDevice(status).flatMap(({ labels, part }) =>
+        Object.entries(part.exceptionCodes ?? {}).map(([code, value]) => ({ labels: { ...labels, code }, value })),
+      ),
+  },
+  {
+    name: 'millgate_device_response_seconds',
+    type: 'gauge',
+    help: 'Response times of the last requests: quantile 0.5 and 0.95, and 1 for the longest.',
+    labels: ['channel', 'device', 'quantile'],
+    samples: (status) =>
+      everyDevice(status).flatMap(({ labels, part }) => [
+        { labels: { ...labels, quantile: '0.5' }, value: seconds(part.responseMsP50) },
+        { labels: { ...labels, quantile: '0.95' }, value: seconds(part.responseMsP95) },
+        { labels: { ...labels, quantile: '1' }, value: seconds(part.responseMsMax) },
+      ]),
+  },
+  device(
+    'millgate_device_timeout_seconds',
+    'gauge',
+    'The deadline that answers have now, beyond the wire time.',
+    ({ timeoutMs }) => seconds(timeoutMs),
+  ),
+  device(
+    'millgate_device_busy_seconds_total',
+    'counter',
+    'Line time spent on the device, answered or not.',
+    ({ busyMs }) => seconds(busyMs),
+  ),
+  {
+    name: 'millgate_device_tags',
+    type: 'gauge',
+    help: 'Tags of the device by the quality of their last reading.',
+    labels: ['channel', 'device', 'quality'],
+    samples: (status) =>
+      everyDevice(status).flatMap(({ labels, part }) =>
+        (['good', 'uncertain', 'bad'] as const).map((quality) => ({
+          labels: { ...labels, quality },
+          value: part[quality],
+        })),
+      ),
+  },
+  gateway('millgate_store_bytes', 'gauge', 'Disk space of the store.', ({ store }) => store.bytes),
+  gateway('millgate_store_max_bytes', 'gauge', 'Disk space the store may take.', ({ store }) => store.maxBytes),
+  gateway('millgate_store_commits_total', 'counter', 'Commits since the start.', ({ store }) => store.commits),
+  gateway(
+    'millgate_store_written_bytes_total',
+    'counter',
+    'Bytes handed to the disk since the start.',
+    ({ store }) => store.bytesWritten,
+  ),
+  gateway(
+    'millgate_store_trouble',
+    'gauge',
+    '1 while the store cannot commit.',
+    ({ store }) => +(store.trouble !== undefined),
+  ),
+  gateway(
+    'millgate_store_next_record',
+    'gauge',
+    'Number that the next record will get.',
+    ({ store }) => store.next.readings,
+  ),
+  uplink('millgate_uplink_connected', 'gauge', '1 when the uplink delivers.', ({ state }) => +(state === 'connected')),
+  uplink(
+    'millgate_uplink_pending_records',
+    'gauge',
+    'Records that were not delivered yet.',
+    (each) => each.pendingRecords,
+  ),
+  uplink(
+    'millgate_uplink_delivered_records_total',
+    'counter',
+    'Records delivered since the start.',
+    (each) => each.deliveredRecords,
+  ),
+  uplink(
+    'millgate_uplink_quarantined_records_total',
+    'counter',
+    'Records that the other side refused.',
+    (each) => each.quarantinedRecords,
+  ),
+];
+
+/** The metrics in the text format of Prometheus, version 0.0.4. */
+export function metricsText(status: GatewayStatus): string {
+  const lines: string[] = [];
+  for (const { name, type, help, samples } of METRICS) {
+    const known = samples(status).filter(({ value }) => value !== undefined && Number.isFinite(value));
+    if (known.length === 0) continue;
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    for (const { labels, value } of known) lines.push(`${name}${labelText(labels)} ${value}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The list of metrics as a Markdown document. */
+export function metricsDocument(): string {
+  const rows = METRICS.map(
+    ({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`,
+  );
+  return [
+    '# Metrics',
+    '',
+    '`GET /metrics` serves these in the text format of Prometheus. Metrics without a value are left out, such as those of',
+    'a driver that does not count. This list is made by `npm run build && node scripts/metrics.mjs`.',
+    '',
+    '| metric | type | labels | meaning |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function gateway(name: string, type: Metric['type'], help: string, of: Of<GatewayStatus>): Metric {
+  return { name, type, help, labels: [], samples: (status) => [{ labels: {}, value: of(status) }] };
+}
+
+function channel(name: string, type: Metric['type'], help: string, of: Of<ChannelStatus>): Metric {
+  const samples = ({ channels }: GatewayStatus): Sample[] =>
+    channels.map((part) => ({ labels: { channel: part.name }, value: of(part) }));
+  return { name, type, help, labels: ['channel'], samples };
+}
+
+function device(name: string, type: Metric['type'], help: string, of: Of<DeviceStatus>): Metric {
+  const samples = (status: GatewayStatus): Sample[] =>
+    everyDevice(status).map(({ labels, part }) => ({ labels, value: of(part) }));
+  return { name, type, help, labels: ['channel', 'device'], samples };
+}
+
+function uplink(name: string, type: Metric['type'], help: string, of: Of<GatewayStatus['uplinks'][number]>): Metric {
+  const samples = ({ uplinks }: GatewayStatus): Sample[] =>
+    uplinks.map((part) => ({ labels: { uplink: part.name }, value: of(part) }));
+  return { name, type, help, labels: ['uplink'], samples };
+}
+
+function everyDevice({ channels }: GatewayStatus): { labels: Record<string, string>; part: DeviceStatus }[] {
+  return channels.flatMap(({ name, devices }) =>
+    devices.map((part) => ({ labels: { channel: name, device: part.name }, part })),
+  );
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000;
+}
+
+function labelText(labels: Sample['labels']): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+/** As the format wants label values: backslash, quote and line feed are escaped. */
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

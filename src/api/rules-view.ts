@@ -1,0 +1,124 @@
+import type { AlarmState, Priority } from '../core/event.ts';
+import type { Value } from '../core/reading.ts';
+
+/** An alarm in the API. Times are UTC ms. */
+export interface AlarmView {
+  readonly id: string;
+  readonly tag: string;
+  readonly state: AlarmState;
+  /** 0: never annunciated. An acknowledgement must name it. */
+  readonly occurrence: number;
+  readonly priority: Priority;
+  /** Whether the condition holds, also while nothing is annunciated. */
+  readonly active: boolean;
+  readonly sinceMs: number | undefined;
+  readonly shelvedUntilMs: number | undefined;
+  readonly value: Value | undefined;
+  readonly limit: Value | readonly Value[] | undefined;
+  readonly message: string;
+  readonly chattering: boolean;
+  /** Active for more than a day. */
+  readonly stale: boolean;
+  /** Came first of the alarms of its device that stand. */
+  readonly firstOut: boolean;
+}
+
+/** All alarms in the API. `floodForMs`: how long more of them come than anybody can answer; undefined: they do not. */
+export interface AlarmsView {
+  readonly alarms: readonly AlarmView[];
+  readonly floodForMs: number | undefined;
+}
+
+/** What an operator may want of an alarm. */
+export type AlarmOrder =
+  | { readonly do: 'ack'; readonly occurrence: number }
+  | { readonly do: 'shelve'; readonly forMs: number }
+  | { readonly do: 'unshelve' | 'reset' | 'out-of-service' | 'in-service' };
+
+/** Words of {@link AlarmOrder}. */
+export const ALARM_ORDERS = ['ack', 'shelve', 'unshelve', 'reset', 'out-of-service', 'in-service'] as const;
+
+/** Who orders something, for the journal. */
+export interface Orderer {
+  readonly by: string;
+  readonly comment?: string | undefined;
+}
+
+/** A question to the journal: events from a time on, or from a number on, oldest first. */
+export interface EventQuery {
+  /** UTC ms; undefined: the last ones. */
+  readonly fromMs: number | undefined;
+  /** Continue after this number. */
+  readonly afterSeq: number | undefined;
+  readonly limit: number;
+}
+
+/** One page of the journal, each event as on the wire. `next` is the `after` of the next page; absent at the end. */
+export interface EventsPage {
+  readonly events: readonly JsonEvent[];
+  readonly next: number | undefined;
+}
+
+/** An event as on the wire. */
+export interface JsonEvent {
+  readonly seq: number;
+  readonly t: number;
+  readonly kind: string;
+  readonly [member: string]: unknown;
+}
+
+/** One point of a control chart. Lines are absent while the baseline is collected; a bad or missing point has no value. */
+export interface ChartPointView {
+  readonly point: number;
+  readonly value: number | null;
+  readonly center?: number;
+  readonly lcl?: number;
+  readonly ucl?: number;
+  readonly rules: readonly string[];
+}
+
+/** A control chart in the API. */
+export interface ChartView {
+  readonly id: string;
+  readonly tag: string;
+  readonly chart: string;
+  readonly unit: string | undefined;
+  /** 1: the baseline is collected; 2: points are judged by frozen limits. */
+  readonly phase: 1 | 2;
+  readonly baseline: { readonly collected: number; readonly needed: number };
+  /** Version of the limits; undefined in phase 1. */
+  readonly limits: number | undefined;
+  readonly lines: { readonly center: number; readonly lcl: number; readonly ucl: number } | undefined;
+  /** Rules that hold at the last point. */
+  readonly signals: readonly string[];
+  readonly capability: CapabilityView;
+  readonly points: readonly ChartPointView[];
+  /** The chart as text, as wide and high as was asked for; undefined: not asked for. */
+  readonly text: string | undefined;
+}
+
+/** An index with its confidence interval (95 %). */
+export interface IndexView {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What a process can do, or why that is not said. */
+export interface CapabilityView {
+  readonly status: 'published' | 'provisional' | 'withheld';
+  readonly reasons: readonly string[];
+  /** Cp, Cpk and the like, by their names in lower case. */
+  readonly indices: Readonly<Record<string, IndexView>>;
+}
+
+/** What of the rules the API serves. Orders are on the disk when they resolve; they reject with a `Fault` that says why they are refused. */
+export interface RulesView {
+  alarms(): AlarmsView;
+  orderAlarm(id: string, order: AlarmOrder, orderer: Orderer): Promise<void>;
+  events(query: EventQuery): Promise<EventsPage>;
+  /** Undefined when there is no chart of this name. `size`: draw it too, in characters. */
+  chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;
+  charts(): readonly string[];
+  rebaseChart(name: string, orderer: Orderer): Promise<void>;
+}

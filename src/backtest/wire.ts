@@ -1,0 +1,18 @@
+import type { Config } from '../config/config.ts';
+import { createJsonEncoder } from '../uplink/json.ts';
+import type { BacktestResult } from './run.ts';
+
+/** Stands for the epoch of a store: these events were never published. */
+const EPOCH = 'backtest';
+
+/** A result as JSON text: events exactly as on the wire, numbered from 1, one a line; then the summary. */
+export function resultText({ gateway, hash }: Config, { events, summary }: BacktestResult): string {
+  const encoder = createJsonEncoder({ gateway: gateway.id, config: hash });
+  const lines = events.map((event, index) => encoder.batch({ kind: 'event', epoch: EPOCH, seq: index + 1, event }));
+  const rules = summary.map((each) => JSON.stringify(each));
+  return `"events":[${joined(lines)}],\n"summary":[${joined(rules)}]`;
+}
+
+function joined(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `\n${lines.join(',\n')}\n`;
+}

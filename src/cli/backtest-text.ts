@@ -1,0 +1,149 @@
+import type { BacktestResult } from '../backtest/run.ts';
+import type { AlarmSummary, ChartSummary, RuleSummary } from '../backtest/summary.ts';
+import type { CliContext } from './context.ts';
+import { formatCount, formatSpan, formatTime, plain } from './format.ts';
+import { type Cell, type Column, renderTable } from './table.ts';
+
+const DAY_MS = 86_400_000;
+
+/** A shift's worth of calls that one person can answer: about one in ten minutes (EEMUA 191). */
+const BEARABLE_A_DAY = 144;
+
+const ALARM_COLUMNS: readonly Column[] = [
+  { title: 'ALARM', cut: 'end', minWidth: 12 },
+  { title: 'PRIORITY', drop: 2 },
+  { title: 'RAISED', align: 'right' },
+  { title: 'A DAY', align: 'right', drop: 3 },
+  { title: 'ACTIVE', align: 'right' },
+  { title: 'LONGEST', align: 'right', drop: 4 },
+  { title: 'FIRST', drop: 1 },
+];
+
+const CHART_COLUMNS: readonly Column[] = [
+  { title: 'CHART', cut: 'end', minWidth: 12 },
+  { title: 'POINTS', align: 'right', drop: 2 },
+  { title: 'SIGNALS', align: 'right' },
+  { title: 'RULES', cut: 'end', minWidth: 10 },
+  { title: 'FIRST', drop: 1 },
+];
+
+/** A backtest for a person: what each rule would have done, and where two configurations differ. */
+export function backtestLines(
+  result: BacktestResult,
+  compared: BacktestResult | undefined,
+  source: string,
+  context: CliContext,
+): string[] {
+  const { colors } = context;
+  const { span, readings } = result;
+  const lengthMs = span ? span.toMs - span.fromMs : 0;
+  const head = span
+    ? [
+        `${formatCount(readings)} readings of ${plain(source)},`,
+        `${formatTime(span.fromMs)} to ${formatTime(span.toMs)} (${formatSpan(lengthMs)}).`,
+      ]
+    : [];
+  if (result.summary.length === 0 && !compared)
+    return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
+  if (compared) return [...head, '', ...comparison(result.summary, compared.summary, context)];
+  return [
+    ...head,
+    ...tableOf(result.summary.filter(isAlarm), ALARM_COLUMNS, (each) => alarmRow(each, lengthMs, context), context),
+    ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, chartRow, context),
+    ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
+    colors.dim('--json gives every event.'),
+  ];
+}
+
+function tableOf<T>(
+  all: readonly T[],
+  columns: readonly Column[],
+  row: (each: T) => Cell[],
+  { colors, columns: width }: CliContext,
+): string[] {
+  return all.length === 0 ? [] : ['', ...renderTable(columns, all.map(row), width(), colors.dim)];
+}
+
+function alarmRow(alarm: AlarmSummary, lengthMs: number, { colors }: CliContext): Cell[] {
+  const { id, priority, raised, activeMs, longestMs, first, mostInMinute, active } = alarm;
+  const chatters = mostInMinute >= 3;
+  return [
+    plain(id),
+    priority,
+    { text: `${raised}${chatters ? ' (chatters)' : ''}`, paint: chatters ? colors.red : (text) => text },
+    perDay(raised, lengthMs),
+    raised === 0 ? '–' : `${formatSpan(activeMs)}${active ? ' …' : ''}`,
+    raised === 0 ? '–' : formatSpan(longestMs),
+    first === null ? '–' : formatTime(first),
+  ];
+}
+
+function chartRow({ id, points, signals, rules, first }: ChartSummary): Cell[] {
+  const words = Object.entries(rules).map(([rule, count]) => (count > 1 ? `${rule} ×${count}` : rule));
+  return [
+    plain(id),
+    String(points),
+    String(signals),
+    words.join(', ') || '–',
+    first === null ? '–' : formatTime(first),
+  ];
+}
+
+function perDay(count: number, lengthMs: number): string {
+  if (count === 0) return '0';
+  if (lengthMs <= 0) return '–';
+  const rate = (count * DAY_MS) / lengthMs;
+  return rate >= 10 ? String(Math.round(rate)) : rate.toPrecision(2);
+}
+
+/** Whether anybody could answer that many. */
+function loadLines(alarms: readonly AlarmSummary[], lengthMs: number, { colors }: CliContext): string[] {
+  const calls = alarms.reduce((sum, { raised }) => sum + raised, 0);
+  if (lengthMs <= 0 || (calls * DAY_MS) / lengthMs <= BEARABLE_A_DAY || calls < 10) return [''];
+  const message = `${perDay(calls, lengthMs)} calls a day are more than one person can answer (${BEARABLE_A_DAY}).`;
+  return ['', colors.yellow(`${message} Add deadbands and delays, or move limits.`)];
+}
+
+const COMPARISON_COLUMNS: readonly Column[] = [
+  { title: 'RULE', cut: 'end', minWidth: 12 },
+  { title: 'HERE', align: 'right' },
+  { title: 'AGAINST', align: 'right' },
+  { title: 'ACTIVE HERE', align: 'right', drop: 1 },
+  { title: 'ACTIVE AGAINST', align: 'right', drop: 2 },
+];
+
+function comparison(
+  here: readonly RuleSummary[],
+  against: readonly RuleSummary[],
+  { colors, columns }: CliContext,
+): string[] {
+  const names = [...new Set([...here, ...against].map(keyOf))];
+  const rows = names.map((name): Cell[] => {
+    const [a, b] = [here, against].map((side) => side.find((each) => keyOf(each) === name));
+    const [countA, countB] = [countOf(a), countOf(b)];
+    const paint = countA === countB ? (text: string) => text : colors.yellow;
+    return [name, { text: countA, paint }, { text: countB, paint }, activeOf(a), activeOf(b)];
+  });
+  return renderTable(COMPARISON_COLUMNS, rows, columns(), colors.dim);
+}
+
+function keyOf({ kind, id }: RuleSummary): string {
+  return kind === 'spc' ? `spc ${plain(id)}` : plain(id);
+}
+
+function countOf(summary: RuleSummary | undefined): string {
+  if (!summary) return 'none';
+  return String(summary.kind === 'alarm' ? summary.raised : summary.signals);
+}
+
+function activeOf(summary: RuleSummary | undefined): string {
+  return summary?.kind === 'alarm' && summary.raised > 0 ? formatSpan(summary.activeMs) : '–';
+}
+
+function isAlarm(summary: RuleSummary): summary is AlarmSummary {
+  return summary.kind === 'alarm';
+}
+
+function isChart(summary: RuleSummary): summary is ChartSummary {
+  return summary.kind === 'spc';
+}

@@ -1,0 +1,202 @@
+import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../core/alarm.ts';
+import type { Checked, Problem } from '../core/checked.ts';
+import type { TagId, Value } from '../core/reading.ts';
+import { reachProblems } from './alarm-reach.ts';
+import { ALARM_KINDS, type AlarmOptions } from './section-alarms.ts';
+
+/** What the checks of alarms know of a tag. */
+export interface TagFacts {
+  /** What it holds; undefined where the driver does not say, and then it is not checked. */
+  readonly form: 'number' | 'bool' | 'text' | undefined;
+  readonly unit: string | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly everyMs: number | undefined;
+  readonly writable: boolean;
+}
+
+/** What checking alarms needs of the rest of the file. */
+export interface AlarmContext {
+  readonly tags: ReadonlyMap<TagId, TagFacts>;
+  /** `; did you mean "x"?` or the like, to be put behind "there is no tag y". */
+  readonly hint: (text: string, words: Iterable<string>, what: string) => string;
+}
+
+type Kind = (typeof ALARM_KINDS)[number];
+
+/**
+ * Checks one entry of `alarms:` against the tags of the file.
+ *
+ * @param id its name
+ * @returns the alarm, or everything that is wrong; paths are relative to the entry
+ */
+export function checkAlarm(id: string, options: AlarmOptions, context: AlarmContext): Checked<AlarmConfig> {
+  const problems: Problem[] = [];
+  const wrong = (path: Problem['path'], message: string): void => {
+    problems.push({ path, message });
+  };
+  const facts = factsOf(options.tag, ['tag'], context, wrong);
+  const condition = conditionOf(options, facts, wrong);
+  const gate = gateOf(options.while, context, wrong);
+  const output = outputOf(options, context, wrong);
+  checkMessage(options.message, context, wrong);
+  if (condition) problems.push(...reachProblems(condition, options, facts));
+  if (problems.length > 0 || !condition) return { ok: false, problems };
+  const value: AlarmConfig = {
+    id,
+    tag: options.tag,
+    condition,
+    unit: facts?.unit,
+    deadband: options.deadband ?? 0,
+    onDelayMs: options.onDelay ?? 0,
+    offDelayMs: options.offDelay ?? 0,
+    priority: options.priority,
+    latch: options.latch,
+    ack: options.ack,
+    message: options.message,
+    while: gate,
+    set: output,
+    maxShelveMs: options.maxShelve ?? DEFAULT_MAX_SHELVE_MS,
+  };
+  return { ok: true, value };
+}
+
+/** Outputs that two alarms would drive to different values; paths begin with the name of the later alarm. */
+export function conflictingOutputs(alarms: readonly AlarmConfig[]): Problem[] {
+  const first = new Map<TagId, AlarmConfig>();
+  return alarms.flatMap((alarm) => {
+    const other = alarm.set && first.get(alarm.set.tag);
+    if (alarm.set && !other) first.set(alarm.set.tag, alarm);
+    if (!other?.set || !alarm.set || (other.set.to === alarm.set.to && other.set.back === alarm.set.back)) return [];
+    const message = `alarm "${other.id}" sets ${alarm.set.tag} to ${other.set.to} and back to ${other.set.back}: write the same here, or take another output`;
+    return [{ path: [alarm.id, 'set'], message }];
+  });
+}
+
+type Wrong = (path: Problem['path'], message: string) => void;
+
+function factsOf(tag: TagId, path: Problem['path'], { tags, hint }: AlarmContext, wrong: Wrong): TagFacts | undefined {
+  const facts = tags.get(tag);
+  if (!facts) wrong(path, `there is no tag ${tag}${hint(tag, tags.keys(), 'tags')}`);
+  return facts;
+}
+
+function conditionOf(options: AlarmOptions, facts: TagFacts | undefined, wrong: Wrong): AlarmCondition | undefined {
+  const given = ALARM_KINDS.filter((kind) => options[kind] !== undefined);
+  const [kind, second] = given;
+  if (kind === undefined) {
+    wrong([], `says not what to watch for: write one of ${ALARM_KINDS.join(', ')}`);
+    return undefined;
+  }
+  if (second !== undefined) {
+    wrong(
+      [second],
+      `an alarm has one condition, and this one has ${given.join(' and ')}: make each an alarm of its own`,
+    );
+    return undefined;
+  }
+  const form = facts?.form;
+  if ((form === 'text' || form === 'bool') && NUMERIC.includes(kind)) {
+    const noun = form === 'text' ? 'text' : 'on or off';
+    wrong([kind], `${options.tag} is ${noun}, and has no limits: write equals or changed instead`);
+    return undefined;
+  }
+  return build(kind, options, facts, wrong);
+}
+
+const NUMERIC: readonly Kind[] = ['above', 'below', 'outside', 'rateAbove'];
+
+function build(
+  kind: Kind,
+  options: AlarmOptions,
+  facts: TagFacts | undefined,
+  wrong: Wrong,
+): AlarmCondition | undefined {
+  switch (kind) {
+    case 'above':
+    case 'below':
+      return { kind, limit: options[kind]! };
+    case 'outside':
+      return { kind, low: options.outside![0], high: options.outside![1] };
+    case 'rateAbove':
+      return { kind, limit: options.rateAbove!.limit, perMs: options.rateAbove!.per };
+    case 'stale':
+      return { kind, afterMs: options.stale! };
+    case 'changed':
+      return { kind };
+    case 'equals': {
+      const value = valueFor(options.equals!, facts, ['equals'], options.tag, wrong);
+      return value === undefined ? undefined : { kind, value };
+    }
+  }
+}
+
+/** A value of the file as a tag of this form has it. */
+function valueFor(
+  given: boolean | number | string,
+  facts: TagFacts | undefined,
+  path: Problem['path'],
+  tag: TagId,
+  wrong: Wrong,
+): Value | undefined {
+  const form = facts?.form;
+  const word = given === 'on' || given === 'off';
+  if (form === 'text') return String(given);
+  const value = word ? given === 'on' : given;
+  if (form === 'number' && typeof value !== 'number')
+    wrong(path, `${tag} is a number: write a number instead of ${JSON.stringify(given)}`);
+  else if (form === 'bool' && typeof value !== 'boolean')
+    wrong(path, `${tag} is on or off: write on or off instead of ${JSON.stringify(given)}`);
+  else return value;
+  return undefined;
+}
+
+function gateOf(text: string | undefined, context: AlarmContext, wrong: Wrong): AlarmConfig['while'] {
+  if (text === undefined) return undefined;
+  const match = /^\s*([^/\s=]+\/[^/\s=]+)\s*(?:==\s*(.+?)\s*)?$/.exec(text);
+  const [, tag, word] = match ?? [];
+  if (tag === undefined) {
+    wrong(['while'], `expected a tag, or "TAG == VALUE", such as press-1/running; got ${JSON.stringify(text)}`);
+    return undefined;
+  }
+  const facts = factsOf(tag, ['while'], context, wrong);
+  if (word === undefined) {
+    if (facts?.form === 'text') wrong(['while'], `${tag} is text: write the value too, "${tag} == VALUE"`);
+    return { tag, equals: undefined };
+  }
+  const equals = valueFor(literal(word), facts, ['while'], tag, wrong);
+  return equals === undefined ? undefined : { tag, equals };
+}
+
+/** `3` is a number, `true` a truth value, anything else text, in quotes or not. */
+function literal(word: string): boolean | number | string {
+  if (word === 'true' || word === 'false') return word === 'true';
+  const bare = /^(['"])(.*)\1$/.exec(word);
+  if (bare) return bare[2]!;
+  const number = Number(word);
+  return Number.isFinite(number) ? number : word;
+}
+
+function outputOf({ set, tag }: AlarmOptions, context: AlarmContext, wrong: Wrong): AlarmConfig['set'] {
+  if (!set) return undefined;
+  const facts = factsOf(set.tag, ['set', 'tag'], context, wrong);
+  if (facts && !facts.writable)
+    wrong(['set', 'tag'], `${set.tag} may not be written: give it "writable: true", or choose another output`);
+  if (set.tag === tag) wrong(['set', 'tag'], 'an alarm cannot drive the tag that it watches: choose another output');
+  const to = valueFor(set.to, facts, ['set', 'to'], set.tag, wrong);
+  if (to === undefined) return undefined;
+  if (set.back === undefined && typeof to !== 'boolean') {
+    wrong(['set'], `write back: too, the value of ${set.tag} when the alarm is gone`);
+    return undefined;
+  }
+  const back = set.back === undefined ? !to : valueFor(set.back, facts, ['set', 'back'], set.tag, wrong);
+  return back === undefined ? undefined : { tag: set.tag, to, back };
+}
+
+function checkMessage(message: string | undefined, { hint }: AlarmContext, wrong: Wrong): void {
+  const fields: readonly string[] = MESSAGE_FIELDS;
+  for (const [, field] of message?.matchAll(/\{([^{}]*)\}/g) ?? []) {
+    if (field !== undefined && !fields.includes(field))
+      wrong(['message'], `{${field}} is no field of a message${hint(field, fields, 'fields')}`);
+  }
+}

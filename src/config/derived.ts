@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { type Expression, parseExpression, tagsIn } from '../core/expression.ts';
+import { checkExpression, type TagMeaning } from '../core/expression-check.ts';
+import type { TagId } from '../core/reading.ts';
+import type { DerivedConfig, TagConfig } from './config.ts';
+import type { Report } from './problems.ts';
+import { derivedShape } from './shapes.ts';
+import { hint } from './suggest.ts';
+import { type Entry, spotOf } from './tree.ts';
+import { validateKeys } from './validate.ts';
+
+/** A tag that is computed, as the file gives it. */
+export interface Formula {
+  readonly device: string;
+  readonly name: string;
+  readonly entry: Entry;
+}
+
+/** What checking formulas needs. */
+export interface FormulaContext {
+  /** Tags that are read, those that passed their checks. */
+  readonly tags: readonly TagConfig[];
+  /** Tags that are in the file but broken: they were told of, and are not missing. */
+  readonly broken: ReadonlySet<TagId>;
+  readonly report: Report;
+}
+
+type Options = z.output<z.ZodObject<typeof derivedShape>>;
+
+interface Draft extends Formula {
+  readonly id: TagId;
+  readonly options: Options;
+  readonly expression: Expression;
+}
+
+/** Checks every formula of the file; gives those that are good, each after those it is computed from. */
+export function checkFormulas(formulas: readonly Formula[], context: FormulaContext): DerivedConfig[] {
+  const schema = z.strictObject(derivedShape);
+  const drafts = new Map<TagId, Draft>();
+  for (const formula of formulas) {
+    const draft = draftOf(formula, schema, context.report);
+    if (draft) drafts.set(draft.id, draft);
+  }
+  const known = new Map<TagId, TagMeaning>(context.tags.map(({ tag, form, unit }) => [tag.id, { form, unit }]));
+  const named = new Set(formulas.map(({ device, name }) => `${device}/${name}`));
+  const done: DerivedConfig[] = [];
+  for (const draft of inOrder(drafts, context.report)) {
+    const derived = complete(draft, known, named, context);
+    if (!derived) continue;
+    const { form, unit } = derived.tag;
+    known.set(draft.id, { form, unit });
+    done.push(derived);
+  }
+  return done;
+}
+
+function draftOf(formula: Formula, schema: z.ZodObject<typeof derivedShape>, report: Report): Draft | undefined {
+  const { entry, device, name } = formula;
+  const options = validateKeys(schema, entry, report, (key) =>
+    key === 'address' || key === 'every'
+      ? `goes not with expr: a computed tag has no ${key === 'address' ? 'address' : 'period'}, it follows its tags; remove one of them`
+      : undefined,
+  ) as Options | undefined;
+  if (!options) return undefined;
+  const { min, max } = options;
+  if (min !== undefined && max !== undefined && min >= max)
+    report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
+  const parsed = parseExpression(options.expr);
+  if (parsed.ok) return { ...formula, id: `${device}/${name}`, options, expression: parsed.value };
+  report.error(spotOf(entry, ['expr']), parsed.message);
+  return undefined;
+}
+
+/** The formulas with those they need before them; tells of each circle once. */
+function inOrder(drafts: ReadonlyMap<TagId, Draft>, report: Report): Draft[] {
+  const ordered: Draft[] = [];
+  const state = new Map<TagId, 'open' | 'done' | 'circular'>();
+  const visit = (draft: Draft, path: readonly TagId[]): boolean => {
+    const seen = state.get(draft.id);
+    if (seen === 'open') {
+      const circle = [...path.slice(path.indexOf(draft.id)), draft.id];
+      report.error(spotOf(draft.entry, ['expr']), `is computed from itself: ${circle.join(' → ')}. Break the circle`);
+      return false;
+    }
+    if (seen !== undefined) return seen === 'done';
+    state.set(draft.id, 'open');
+    let good = true;
+    for (const tag of tagsIn(draft.expression)) {
+      const needed = drafts.get(tag);
+      if (needed && !visit(needed, [...path, draft.id])) good = false;
+    }
+    state.set(draft.id, good ? 'done' : 'circular');
+    if (good) ordered.push(draft);
+    return good;
+  };
+  for (const draft of drafts.values()) visit(draft, []);
+  return ordered;
+}
+
+function complete(
+  draft: Draft,
+  known: ReadonlyMap<TagId, TagMeaning>,
+  named: ReadonlySet<TagId>,
+  { broken, report }: FormulaContext,
+): DerivedConfig | undefined {
+  const { id, device, name, options, expression, entry } = draft;
+  const spot = spotOf(entry, ['expr']);
+  const inputs = tagsIn(expression);
+  if (inputs.length === 0)
+    report.error(spot, 'names no tag, and so would never have a value: write for example press-1/power * 2');
+  const missing = inputs.filter((tag) => !known.has(tag));
+  for (const tag of missing)
+    if (!broken.has(tag) && !named.has(tag))
+      report.error(spot, `there is no tag ${tag}${hint(tag, known.keys(), 'tags')} Put spaces around - and /.`);
+  const { meaning, problems } = checkExpression(expression, (tag) => known.get(tag));
+  for (const problem of problems) report.error(spot, problem);
+  if (inputs.length === 0 || missing.length > 0 || problems.length > 0) return undefined;
+  const { unit, deadband, heartbeat, min, max, description } = options;
+  return {
+    expression,
+    tag: {
+      tag: { id, device, name, address: undefined },
+      everyMs: undefined,
+      scale: 1,
+      offset: 0,
+      unit: unit ?? (meaning.unit || undefined),
+      deadband,
+      heartbeatMs: heartbeat,
+      min,
+      max,
+      counter: false,
+      form: meaning.form,
+      writable: undefined,
+      description,
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { AlarmConfig } from '../core/alarm.ts';
+import type { TagId } from '../core/reading.ts';
+import type { SpcConfig } from '../core/spc.ts';
+import { checkAlarm, conflictingOutputs, type TagFacts } from './alarms.ts';
+import { checkName } from './channels.ts';
+import type { TagConfig } from './config.ts';
+import type { Report } from './problems.ts';
+import { type AlarmOptions, alarmShape } from './section-alarms.ts';
+import { checkSpc, type SpcOptions, spcShape } from './section-spc.ts';
+import { hint } from './suggest.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
+import { isMapOr, reportAll, validateKeys } from './validate.ts';
+import { clip } from './words.ts';
+
+/** What checking rules needs of the rest of the file. */
+export interface RuleContext {
+  readonly tags: ReadonlyMap<TagId, TagFacts>;
+  readonly report: Report;
+}
+
+/** Nothing is known of a tag that is in the file but broken, so that nothing more is said of it. */
+const BROKEN: TagFacts = {
+  form: undefined,
+  unit: undefined,
+  min: undefined,
+  max: undefined,
+  everyMs: undefined,
+  writable: true,
+};
+
+/** What rules may know of the tags of the file: those that are read or computed, and those that are broken. */
+export function factsOf(tags: readonly TagConfig[], broken: ReadonlySet<TagId>): ReadonlyMap<TagId, TagFacts> {
+  const facts = new Map<TagId, TagFacts>();
+  for (const { tag, form, unit, min, max, everyMs, writable } of tags)
+    facts.set(tag.id, { form, unit, min, max, everyMs, writable: writable !== undefined });
+  for (const id of broken) if (!facts.has(id)) facts.set(id, BROKEN);
+  return facts;
+}
+
+/** Full names of every tag that the section of devices writes, good or not. */
+export function writtenTags(devices: MapNode): ReadonlySet<TagId> {
+  const found = new Set<TagId>();
+  for (const [device, entry] of devices.entries) {
+    const tags = entryOf(entry.node, 'tags')?.node;
+    if (tags?.kind === 'map') for (const name of tags.entries.keys()) found.add(`${device}/${name}`);
+  }
+  return found;
+}
+
+/** Checks every control chart of the section. */
+export function checkCharts(section: MapNode, { tags, report }: RuleContext): SpcConfig[] {
+  const schema = z.strictObject(spcShape);
+  const charts: SpcConfig[] = [];
+  const kinds = new Map([...tags].map(([tag, { form }]) => [tag, form ?? ('number' as const)]));
+  const context = { tags: kinds, everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs };
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {tag: gauge/weight, chart: i-mr}`)) continue;
+    const options = validateKeys(schema, entry, report) as SpcOptions | undefined;
+    if (!options) continue;
+    const checked = checkSpc(name, options, context);
+    if (checked.ok) charts.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return charts;
+}
+
+/** Checks every alarm of the section. */
+export function checkAlarms(section: MapNode, { tags, report }: RuleContext): AlarmConfig[] {
+  const schema = z.strictObject(alarmShape);
+  const alarms: AlarmConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {tag: press-1/oil-temp, above: 75}`)) continue;
+    const options = validateKeys(schema, entry, report) as AlarmOptions | undefined;
+    if (!options) continue;
+    const checked = checkAlarm(name, options, { tags, hint });
+    if (checked.ok) alarms.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  const whole: Entry = { keyPlace: section.place, path: ['alarms'], node: section };
+  for (const { path, message } of conflictingOutputs(alarms)) report.error(spotOf(whole, path), message);
+  return alarms;
+}

@@ -1,0 +1,348 @@
+import { z } from 'zod';
+import { type Checked, failed, type Problem, passed } from '../core/checked.ts';
+import { durationField } from '../core/fields.ts';
+import { formatDuration } from '../core/quantity.ts';
+import {
+  CHARTS,
+  type Chart,
+  hasRunRules,
+  type Inspected,
+  isAttributeChart,
+  type LimitSource,
+  MAX_BASELINE_POINTS,
+  MAX_RANGE_SIZE,
+  MAX_SUBGROUP_SIZE,
+  MIN_BASELINE_POINTS,
+  NELSON_RULES,
+  type RunRule,
+  SPC_DEFAULTS,
+  type SpcConfig,
+  type Subgrouping,
+  WESTERN_ELECTRIC_RULES,
+} from '../core/spc.ts';
+import { hint } from './suggest.ts';
+
+const tagName = (description: string) =>
+  z
+    .string()
+    .min(1)
+    .max(127)
+    .meta({ description, examples: ['gauge/weight'] });
+
+const ruleNumber = z.int().min(1).max(8);
+
+/** `spc.NAME` */
+export const spcShape = {
+  tag: tagName('Tag to chart: a number, or for p and np charts also a truth value (true: nonconforming).'),
+  chart: z.enum(CHARTS).meta({ description: 'Kind of control chart.', examples: ['xbar-r'] }),
+  subgroup: z
+    .union([
+      z.int().min(1).max(MAX_SUBGROUP_SIZE),
+      durationField('Readings of each period.', { min: '1s', max: '7d' }).transform((everyMs) => ({ everyMs })),
+      z.strictObject({ trigger: tagName('Tag whose change (a truth value: becoming true) closes the subgroup.') }),
+    ])
+    .meta({
+      description: 'How readings become a point: a number of readings, a period, or {trigger: TAG}. Default: 1.',
+      examples: [5, '10m', { trigger: 'press-1/parts' }],
+    })
+    .optional(),
+  size: z
+    .union([z.number().positive().max(1e9), tagName('Tag with the number inspected.')])
+    .meta({
+      description: 'p, np, u charts: units in which a reading was counted, or the tag that says so.',
+      examples: [50],
+    })
+    .optional(),
+  limits: z
+    .union([
+      z.strictObject({
+        baseline: z
+          .int()
+          .min(MIN_BASELINE_POINTS, {
+            error: `is too small: limits need at least ${MIN_BASELINE_POINTS} points, better 20 to 25`,
+          })
+          .max(MAX_BASELINE_POINTS)
+          .meta({
+            description: `Points the limits are estimated from, ${MIN_BASELINE_POINTS} to ${MAX_BASELINE_POINTS}.`,
+          }),
+      }),
+      z.strictObject({
+        center: z.number().meta({ description: 'Centre line.' }),
+        sigma: z
+          .number()
+          .positive()
+          .meta({ description: 'σ of one reading; of one unit on p and u, of a point on np and c charts.' })
+          .optional(),
+      }),
+    ])
+    .meta({
+      description: 'Where the limits come from: {baseline: N}, or {center: …, sigma: …}. Default: {baseline: 25}.',
+      default: { baseline: 25 },
+      examples: [{ baseline: 25 }],
+    })
+    .optional(),
+  rules: z
+    .union([
+      z.enum(['nelson', 'western-electric']),
+      z.array(z.union([ruleNumber, z.enum([...NELSON_RULES, ...WESTERN_ELECTRIC_RULES])])).min(1),
+    ])
+    .meta({
+      description:
+        'Run rules: nelson, western-electric, or a list of numbers of Nelson rules and of names (N1…N8, WE1…WE4). Default: nelson.',
+      examples: ['nelson', [1, 2, 5]],
+    })
+    .optional(),
+  spec: z
+    .strictObject({
+      lsl: z.number().meta({ description: 'Lower specification limit.' }).optional(),
+      target: z.number().meta({ description: 'Target.' }).optional(),
+      usl: z.number().meta({ description: 'Upper specification limit.' }).optional(),
+    })
+    .meta({ description: 'Specification, for capability.', examples: [{ lsl: 9.95, target: 10, usl: 10.05 }] })
+    .optional(),
+  priority: z
+    .enum(['low', 'medium', 'high', 'critical'])
+    .meta({ description: 'Priority of its events. Default: medium.' })
+    .default('medium'),
+  lambda: z
+    .number()
+    .gt(0, { error: 'must be above 0 and at most 1; 0.2 is usual' })
+    .max(1, { error: 'must be above 0 and at most 1; 0.2 is usual' })
+    .meta({ description: 'ewma: weight of the newest point, above 0 and at most 1. Default: 0.2.', default: 0.2 })
+    .optional(),
+  width: z
+    .number()
+    .positive()
+    .max(10)
+    .meta({ description: 'ewma: limits, in standard errors. Default: 3.', default: 3 })
+    .optional(),
+  k: z
+    .number()
+    .min(0)
+    .max(10)
+    .meta({ description: 'cusum: slack, in standard errors. Default: 0.5.', default: 0.5 })
+    .optional(),
+  h: z
+    .number()
+    .positive()
+    .max(100)
+    .meta({ description: 'cusum: decision interval, in standard errors. Default: 5.', default: 5 })
+    .optional(),
+  headStart: z
+    .number()
+    .min(0)
+    .max(100)
+    .meta({ description: 'cusum: start of both sums. Default: 0.', default: 0 })
+    .optional(),
+};
+
+/** A chart as the shape gives it. */
+export type SpcOptions = z.output<z.ZodObject<typeof spcShape>>;
+
+/** What a tag holds. */
+export type TagKind = 'number' | 'bool' | 'text';
+
+/** What checking a chart needs to know of the rest of the file. */
+export interface SpcContext {
+  /** Every tag of the file, derived ones too, with what it holds. */
+  readonly tags: ReadonlyMap<string, TagKind>;
+  /** Scan period of a tag, ms; undefined when it reports by itself. */
+  readonly everyMsOf: (tag: string) => number | undefined;
+}
+
+/** Checks what depends on more than one key; the shape was checked before. Paths are relative to the chart. */
+export function checkSpc(id: string, options: SpcOptions, context: SpcContext): Checked<SpcConfig> {
+  const { tag, chart } = options;
+  const kind = context.tags.get(tag);
+  if (kind === undefined) return failed(['tag'], unknownTag(tag, context));
+  if (kind === 'text') return failed(['tag'], `${tag} is a text: a control chart needs a number`);
+  const problems: Problem[] = [];
+  const byItem = kind === 'bool' && (chart === 'p' || chart === 'np');
+  if (kind === 'bool' && !byItem)
+    problems.push({ path: ['tag'], message: `${tag} is true or false: of these there are p and np charts only` });
+  const subgroup = subgroupOf(options, byItem, context, problems);
+  const inspected = inspectedOf(options, byItem, context, problems);
+  const limits = limitsOf(options, inspected, problems);
+  checkSpec(options, problems);
+  checkTuning(options, problems);
+  const rules = rulesOf(options, problems);
+  if (problems.length > 0) return { ok: false, problems };
+  return passed({
+    ...{ id, tag, chart, subgroup, inspected, limits, rules, priority: options.priority },
+    spec: options.spec && { lsl: undefined, target: undefined, usl: undefined, ...options.spec },
+    lambda: options.lambda ?? SPC_DEFAULTS.lambda,
+    width: options.width ?? SPC_DEFAULTS.width,
+    slack: options.k ?? SPC_DEFAULTS.slack,
+    decision: options.h ?? SPC_DEFAULTS.decision,
+    headStart: options.headStart ?? SPC_DEFAULTS.headStart,
+  });
+}
+
+function unknownTag(tag: string, { tags }: SpcContext): string {
+  return `there is no tag ${JSON.stringify(tag)}${hint(tag, tags.keys(), 'tags')}`;
+}
+
+type Refuse = (path: readonly string[], message: string) => void;
+
+/** Collects problems by path. */
+function refuser(problems: Problem[]): Refuse {
+  return (path, message) => {
+    problems.push({ path, message });
+  };
+}
+
+function subgroupOf(options: SpcOptions, byItem: boolean, context: SpcContext, problems: Problem[]): Subgrouping {
+  const { tag, chart, subgroup: given = 1 } = options;
+  const refuse = refuser(problems);
+  if (typeof given === 'object' && 'trigger' in given) {
+    const { trigger } = given;
+    if (!context.tags.has(trigger)) refuse(['subgroup', 'trigger'], unknownTag(trigger, context));
+    if (trigger === tag) refuse(['subgroup', 'trigger'], 'the trigger must be another tag than the one charted');
+    checkOpenEnded(options, byItem, refuse);
+    return { by: 'trigger', tag: trigger };
+  }
+  if (typeof given === 'object') {
+    checkOpenEnded(options, byItem, refuse);
+    checkPeriod(options, given.everyMs, context, refuse);
+    return { by: 'time', everyMs: given.everyMs };
+  }
+  checkCount(options, given, byItem, refuse);
+  // With a count in every reading, the number given is that of the units inspected.
+  return { by: 'count', size: isAttributeChart(chart) && !byItem ? 1 : given };
+}
+
+/** A subgroup by period or trigger: of any number of readings. */
+function checkOpenEnded({ chart }: SpcOptions, byItem: boolean, refuse: Refuse): void {
+  if (chart === 'i-mr')
+    refuse(['subgroup'], 'an i-mr chart has individual readings: remove subgroup, or use chart: xbar-s');
+  else if (chart === 'np') refuse(['subgroup'], 'an np chart needs the same number in every point: use chart: p');
+  else if (isAttributeChart(chart) && !byItem)
+    refuse(['subgroup'], `on this ${chart} chart every reading is a point: remove subgroup`);
+}
+
+function checkPeriod({ chart, tag }: SpcOptions, periodMs: number, context: SpcContext, refuse: Refuse): void {
+  const everyMs = context.everyMsOf(tag);
+  if (everyMs === undefined || everyMs === 0 || isAttributeChart(chart) || chart === 'i-mr') return;
+  const readings = Math.floor(periodMs / everyMs);
+  const found = `${formatDuration(periodMs)} hold ${readings} readings of ${tag}, which is read every ${formatDuration(everyMs)}`;
+  if (readings < 2) refuse(['subgroup'], `${found}: a subgroup needs at least 2`);
+  else if (chart === 'xbar-r' && readings > MAX_RANGE_SIZE)
+    refuse(['subgroup'], `${found}: a range chart takes at most ${MAX_RANGE_SIZE}; use chart: xbar-s`);
+  else if (readings > MAX_SUBGROUP_SIZE)
+    refuse(['subgroup'], `${found}: at most ${MAX_SUBGROUP_SIZE} are allowed; use a shorter period`);
+}
+
+function checkCount({ chart, subgroup, size }: SpcOptions, count: number, byItem: boolean, refuse: Refuse): void {
+  const range = chart === 'xbar-r' ? `2 to ${MAX_RANGE_SIZE}` : `2 or more`;
+  if ((chart === 'xbar-r' || chart === 'xbar-s') && count < 2) {
+    const remedy = `write subgroup: ${range}, for example 5, or use chart: i-mr for individual readings`;
+    const trouble = chart === 'xbar-r' ? 'one reading has no range' : 'one reading has no standard deviation';
+    refuse(['subgroup'], subgroup === undefined ? `is missing: ${remedy}` : `${trouble}: ${remedy}`);
+  } else if (chart === 'xbar-r' && count > MAX_RANGE_SIZE)
+    refuse(['subgroup'], `a range chart takes at most ${MAX_RANGE_SIZE} readings a subgroup: use chart: xbar-s`);
+  else if (chart === 'i-mr' && count !== 1)
+    refuse(['subgroup'], 'an i-mr chart has individual readings: remove subgroup, or use chart: xbar-r');
+  else if (chart === 'c' && count !== 1)
+    refuse(['subgroup'], 'on a c chart every reading is a point: remove subgroup; for changing numbers of units use u');
+  else if (byItem && count < 2)
+    refuse(['subgroup'], 'is missing: write how many items make a point, for example subgroup: 50');
+  else if (!byItem && isAttributeChart(chart) && subgroup !== undefined && size !== undefined)
+    refuse(['subgroup'], 'the number inspected is given twice: remove subgroup and keep size');
+}
+
+function inspectedOf(
+  { tag, chart, size, subgroup }: SpcOptions,
+  byItem: boolean,
+  context: SpcContext,
+  problems: Problem[],
+): Inspected | undefined {
+  const refuse = refuser(problems);
+  if (chart === 'c' || !isAttributeChart(chart)) {
+    if (size !== undefined) refuse(['size'], `a ${chart} chart has no size: remove it`);
+    return chart === 'c' ? { by: 'size', size: 1 } : undefined;
+  }
+  if (byItem) {
+    if (size !== undefined) refuse(['size'], `every reading of ${tag} is one item: remove size and write subgroup`);
+    return { by: 'item' };
+  }
+  if (typeof size === 'string') {
+    if (context.tags.get(size) !== 'number')
+      refuse(['size'], context.tags.has(size) ? `${size} is not a number` : unknownTag(size, context));
+    if (size === tag) refuse(['size'], 'the number inspected must be another tag than the one charted');
+    if (chart === 'np') refuse(['size'], 'an np chart needs the same number in every point: use chart: p');
+    return { by: 'tag', tag: size };
+  }
+  const units = size ?? (typeof subgroup === 'number' ? subgroup : undefined);
+  if (units === undefined)
+    refuse(['size'], `is missing: write in how many units a reading of ${tag} was counted, for example size: 50`);
+  return { by: 'size', size: units ?? 1 };
+}
+
+function limitsOf(options: SpcOptions, inspected: Inspected | undefined, problems: Problem[]): LimitSource {
+  const { chart, limits = { baseline: 25 } } = options;
+  const refuse = refuser(problems);
+  if ('baseline' in limits) return { from: 'baseline', points: limits.baseline };
+  const { center, sigma } = limits;
+  if (!isAttributeChart(chart)) {
+    if (sigma === undefined)
+      refuse(['limits', 'sigma'], 'is missing: write σ of one reading, or limits: {baseline: 25}');
+    return { from: 'given', center, sigma };
+  }
+  const most = mostOf(options, inspected);
+  if (center <= 0 || center >= most)
+    refuse(['limits', 'center'], `must be above 0${most === Infinity ? '' : ` and below ${most}`} on a ${chart} chart`);
+  return { from: 'given', center, sigma };
+}
+
+/** What a point of a chart of counts stays below. */
+function mostOf({ chart, subgroup }: SpcOptions, inspected: Inspected | undefined): number {
+  if (chart === 'p') return 1;
+  if (chart !== 'np') return Number.POSITIVE_INFINITY;
+  if (inspected?.by === 'size') return inspected.size;
+  return typeof subgroup === 'number' ? subgroup : Number.POSITIVE_INFINITY;
+}
+
+function checkSpec({ chart, spec }: SpcOptions, problems: Problem[]): void {
+  if (!spec) return;
+  const refuse = refuser(problems);
+  const { lsl, target, usl } = spec;
+  if (isAttributeChart(chart))
+    refuse(['spec'], `a ${chart} chart counts; capability needs measured values: remove spec`);
+  if (lsl === undefined && usl === undefined) refuse(['spec'], 'has no limit: write lsl, usl or both');
+  if (lsl !== undefined && usl !== undefined && lsl >= usl)
+    refuse(['spec', 'lsl'], `must be below usl; got lsl ${lsl} and usl ${usl}`);
+  else if (target !== undefined && (target < (lsl ?? target) || target > (usl ?? target)))
+    refuse(['spec', 'target'], `must be within the specification; got ${target}`);
+}
+
+/** Keys of one chart on another have no effect, which nobody would notice. */
+function checkTuning(options: SpcOptions, problems: Problem[]): void {
+  const owners: readonly (readonly [keyof SpcOptions, Chart])[] = [
+    ['lambda', 'ewma'],
+    ['width', 'ewma'],
+    ['k', 'cusum'],
+    ['h', 'cusum'],
+    ['headStart', 'cusum'],
+  ];
+  const refuse = refuser(problems);
+  for (const [key, owner] of owners)
+    if (options[key] !== undefined && options.chart !== owner)
+      refuse([key], `belongs to ${owner} charts and has no effect on ${options.chart}: remove it`);
+  const decision = options.h ?? SPC_DEFAULTS.decision;
+  if (options.chart === 'cusum' && (options.headStart ?? 0) >= decision)
+    refuse(['headStart'], `must be below the decision interval h, which is ${decision}; half of it is usual`);
+}
+
+function rulesOf({ chart, rules }: SpcOptions, problems: Problem[]): readonly RunRule[] {
+  if (!hasRunRules(chart)) {
+    if (rules !== undefined)
+      refuser(problems)(
+        ['rules'],
+        `run rules need independent points, which those of this chart are not; it has its own signal: remove rules`,
+      );
+    return [];
+  }
+  if (rules === undefined || rules === 'nelson') return NELSON_RULES;
+  if (rules === 'western-electric') return WESTERN_ELECTRIC_RULES;
+  return [...new Set(rules.map((rule) => (typeof rule === 'number' ? NELSON_RULES[rule - 1]! : rule)))];
+}

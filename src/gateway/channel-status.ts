@@ -1,0 +1,61 @@
+import { type DeviceStatistics, type Driver, isObservable } from '../../hal/driver.ts';
+import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
+import { plannedUtilisation } from '../config/forecast.ts';
+import { FAILURES } from '../core/quality.ts';
+import type { LiveTable } from '../poll/live.ts';
+import type { Poller } from '../poll/poller.ts';
+
+/** One channel at work. */
+export interface Line {
+  readonly driver: Driver;
+  readonly poller: Poller;
+}
+
+/** A channel at a glance. */
+export function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
+  const { channel, state, counts } = poller;
+  const line = isObservable(driver) ? driver.statistics() : undefined;
+  return {
+    name: channel.name,
+    driver: channel.driver.type,
+    simulated: simulate || channel.driver.simulated,
+    state: state.state,
+    reason: state.state === 'waiting' ? state.reason : undefined,
+    sinceMs: state.sinceMs,
+    scans: counts.scans,
+    skipped: counts.skipped,
+    utilisation: line?.utilisation,
+    plannedUtilisation: plannedUtilisation(channel),
+    busyMs: line?.busyMs,
+    reconnects: line?.reconnects,
+    unsolicitedBytes: line?.unsolicitedBytes,
+    echoes: line?.echoes,
+    devices: channel.devices.map(({ name, tags }): DeviceStatus => {
+      const health = poller.health(name);
+      return {
+        name,
+        state: state.state === 'connected' ? health.state : 'waiting',
+        reason: health.state === 'offline' ? FAILURES[poller.trouble(name) ?? 'timeout'].means : undefined,
+        tags: tags.length,
+        ...live.counts(name),
+        ...countersOf(line?.devices[name]),
+      };
+    }),
+  };
+}
+
+function countersOf(counters: DeviceStatistics | undefined) {
+  return {
+    requests: counters?.requests,
+    timeouts: counters?.timeouts,
+    garbled: counters?.garbled,
+    lateReplies: counters?.lateReplies,
+    exceptions: counters && Object.values(counters.exceptions).reduce((sum, count) => sum + count, 0),
+    exceptionCodes: counters?.exceptions,
+    responseMsP50: counters?.responseMs?.p50,
+    responseMsP95: counters?.responseMs?.p95,
+    responseMsMax: counters?.responseMs?.max,
+    timeoutMs: counters?.timeoutMs,
+    busyMs: counters?.busyMs,
+  };
+}

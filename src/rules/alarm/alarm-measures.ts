@@ -1,0 +1,85 @@
+import type { AlarmState, EventBody } from '../../core/event.ts';
+import { splitTagId } from '../../core/reading.ts';
+import type { AlarmStatus } from './describe.ts';
+
+/** Chattering: so many annunciations of one alarm within so long (ISA-18.2 / EEMUA 191). */
+const CHATTERING = { count: 3, windowMs: 60_000 };
+
+/** Flood: begins above so many annunciations in the window, ends below so few (ISA-18.2 / EEMUA 191). */
+const FLOOD = { above: 10, below: 5, windowMs: 600_000 };
+
+/** Stale: active for longer than this without a break (ISA-18.2 / EEMUA 191). */
+const STALE_MS = 86_400_000;
+
+/** A window never holds more than this; a flood is one long before. */
+const MAX_WINDOW = 4096;
+
+type AlarmEvent = Extract<EventBody, { kind: 'alarm' }>;
+
+/** The alarms of one device that stand (are not normal), in their order, and the one that stood first. */
+interface Standing {
+  readonly first: string;
+  readonly ids: readonly string[];
+}
+
+/** How well the alarms serve the operator, kept from their events. Times are of one clock, any one, in ms. */
+export interface AlarmMeasures {
+  /** Annunciations within the flood window, oldest first. */
+  readonly recent: readonly { readonly id: string; readonly atMs: number }[];
+  readonly flood: { readonly sinceMs: number } | undefined;
+  readonly standing: ReadonlyMap<string, Standing>;
+}
+
+/** Measures before the first event. */
+export const NO_MEASURES: AlarmMeasures = { recent: [], flood: undefined, standing: new Map() };
+
+/** Takes in one alarm event. Every transition to `unacked` is an annunciation, and nothing else is. */
+export function measure(measures: AlarmMeasures, event: AlarmEvent, atMs: number): AlarmMeasures {
+  const passed = measuresAt(measures, atMs);
+  const standing = stand(passed.standing, event);
+  if (event.state !== 'unacked') return { ...passed, standing };
+  const recent = [...passed.recent, { id: event.id, atMs }].slice(-MAX_WINDOW);
+  const flood = passed.flood ?? (recent.length > FLOOD.above ? { sinceMs: atMs } : undefined);
+  return { recent, flood, standing };
+}
+
+/** Lets time pass: annunciations leave the window when they are as old as it is, and a flood may end. */
+export function measuresAt(measures: AlarmMeasures, nowMs: number): AlarmMeasures {
+  const recent = measures.recent.filter(({ atMs }) => nowMs - atMs < FLOOD.windowMs);
+  if (recent.length === measures.recent.length) return measures;
+  return { ...measures, recent, flood: recent.length < FLOOD.below ? undefined : measures.flood };
+}
+
+/** Ids of the alarms that chatter: three annunciations within the last 60 s. */
+export function chattering({ recent }: AlarmMeasures, nowMs: number): string[] {
+  const counts = new Map<string, number>();
+  for (const { id, atMs } of recent) if (nowMs - atMs <= CHATTERING.windowMs) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return [...counts].filter(([, count]) => count >= CHATTERING.count).map(([id]) => id);
+}
+
+/** Alarms active for more than 24 h without a break; `nowMs` is UTC. */
+export function staleAlarms(alarms: readonly AlarmStatus[], nowMs: number): AlarmStatus[] {
+  return alarms.filter(({ active, sinceMs }) => active && sinceMs !== undefined && nowMs - sinceMs > STALE_MS);
+}
+
+/**
+ * First-out: of each device the alarm that came first since nothing of it stood, by device. It stays the first until
+ * all alarms of the device are normal again (or silenced), though it may itself be gone by then.
+ */
+export function firstOut({ standing }: AlarmMeasures): ReadonlyMap<string, string> {
+  return new Map([...standing].map(([device, { first }]) => [device, first]));
+}
+
+function stand(standing: AlarmMeasures['standing'], { id, tag, state }: AlarmEvent): AlarmMeasures['standing'] {
+  const device = tag === undefined ? undefined : splitTagId(tag)?.device;
+  if (device === undefined) return standing;
+  const before = standing.get(device);
+  const others = before?.ids.filter((other) => other !== id) ?? [];
+  const ids = STANDING.includes(state) ? [...others, id] : others;
+  const after = new Map(standing);
+  if (ids.length === 0) after.delete(device);
+  else after.set(device, { first: before?.first ?? id, ids });
+  return after;
+}
+
+const STANDING: readonly AlarmState[] = ['unacked', 'acked', 'returned-unacked', 'latched-unacked', 'latched-acked'];

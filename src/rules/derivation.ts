@@ -1,0 +1,147 @@
+import { type Expression, tagsIn } from '../core/expression.ts';
+import type { DeviceRecord, Field, Outcome, TagId } from '../core/reading.ts';
+import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';
+
+/** One computed tag; a slice of the configuration. */
+export interface DerivedTag {
+  readonly id: TagId;
+  readonly device: string;
+  readonly name: string;
+  readonly expression: Expression;
+  /** A value outside is uncertain `out-of-range`. */
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/** Totals as they are kept: those of another formula mean nothing. */
+interface KeptTotals {
+  readonly of: string;
+  readonly sums: readonly number[];
+}
+
+/** A record with what was computed from it. */
+export interface Derived {
+  /** The record itself first, then one for each other device that has computed tags of its tags. */
+  readonly records: readonly DeviceRecord[];
+  /** Totals that changed, by key of the store. */
+  readonly states: ReadonlyMap<string, unknown>;
+}
+
+interface Live extends DerivedTag {
+  readonly evaluator: Evaluator;
+  readonly hasTotals: boolean;
+  readonly text: string;
+}
+
+const NO_STATES: ReadonlyMap<string, unknown> = new Map();
+
+/** Under which key the totals of a computed tag are kept. */
+export function totalsKey(tag: TagId): string {
+  return `totals:${tag}`;
+}
+
+/**
+ * Computes tags from others. Whenever a tag in a formula is read, the formula is worked out with the last readings of
+ * its other tags. The result goes into the same record when it belongs to the device that was read, else into a record
+ * of its own device at the same instant. A reading that is not newer than the one before computes nothing.
+ */
+export class Derivation {
+  private readonly all: readonly Live[];
+  private readonly users = new Map<TagId, Live[]>();
+  private readonly own: ReadonlySet<TagId>;
+  private readonly last = new Map<TagId, { readonly outcome: Outcome; readonly monoMs: number }>();
+
+  /**
+   * @param tags each after those it is computed from
+   * @param counters tags that only grow
+   * @param stored totals as they were committed last, JSON texts by key
+   */
+  constructor(tags: readonly DerivedTag[], counters: ReadonlySet<TagId>, stored: ReadonlyMap<string, string>) {
+    this.all = tags.map((tag) => {
+      const text = JSON.stringify(tag.expression);
+      const evaluator = evaluatorOf(tag.expression, {
+        restored: restored(stored.get(totalsKey(tag.id)), text),
+        counters,
+      });
+      return { ...tag, evaluator, text, hasTotals: evaluator.totals().length > 0 };
+    });
+    this.own = new Set(tags.map(({ id }) => id));
+    for (const tag of this.all)
+      for (const input of tagsIn(tag.expression)) this.users.set(input, [...(this.users.get(input) ?? []), tag]);
+  }
+
+  /** Takes a record in. Computed tags that are in it already, out of a store, are computed anew. */
+  accept(record: DeviceRecord): Derived {
+    if (this.all.length === 0) return { records: [record], states: NO_STATES };
+    const fields = record.fields.filter(({ name }) => !this.own.has(`${record.device}/${name}`));
+    const fresh = new Set<TagId>();
+    for (const field of fields) this.take(`${record.device}/${field.name}`, field, record.at.monoMs, fresh);
+    const bare = fields.length === record.fields.length ? record : { ...record, fields };
+    const wanted = this.wantedBy(fresh);
+    if (wanted.size === 0) return { records: fields.length === 0 ? [] : [bare], states: NO_STATES };
+    return this.compute(bare, fresh, wanted);
+  }
+
+  private take(id: TagId, outcome: Outcome, monoMs: number, fresh: Set<TagId>): void {
+    const before = this.last.get(id);
+    if (before && monoMs <= before.monoMs) return;
+    this.last.set(id, { outcome, monoMs });
+    fresh.add(id);
+  }
+
+  /** The formulas that use one of these tags, directly or through other formulas. */
+  private wantedBy(fresh: ReadonlySet<TagId>): ReadonlySet<Live> {
+    const wanted = new Set<Live>();
+    const queue = [...fresh];
+    for (const id of queue)
+      for (const user of this.users.get(id) ?? []) {
+        if (wanted.has(user)) continue;
+        wanted.add(user);
+        queue.push(user.id);
+      }
+    return wanted;
+  }
+
+  private compute(record: DeviceRecord, fresh: Set<TagId>, wanted: ReadonlySet<Live>): Derived {
+    const scene: Scene = {
+      monoMs: record.at.monoMs,
+      outcomeOf: (tag) => this.last.get(tag)?.outcome,
+      isNew: (tag) => fresh.has(tag),
+    };
+    const byDevice = new Map<string, Field[]>([[record.device, [...record.fields]]]);
+    const states = new Map<string, unknown>();
+    for (const tag of this.all) {
+      if (!wanted.has(tag)) continue;
+      const outcome = judged(tag.evaluator.evaluate(scene), tag);
+      this.take(tag.id, outcome, record.at.monoMs, fresh);
+      const fields = byDevice.get(tag.device) ?? [];
+      fields.push({ name: tag.name, ...outcome });
+      byDevice.set(tag.device, fields);
+      if (!tag.hasTotals) continue;
+      const kept: KeptTotals = { of: tag.text, sums: tag.evaluator.totals() };
+      states.set(totalsKey(tag.id), kept);
+    }
+    const records = [...byDevice].map(([device, fields]) => ({ ...record, device, fields }));
+    return { records: records.filter(({ fields }) => fields.length > 0), states };
+  }
+}
+
+function judged(result: Result, { min, max }: DerivedTag): Outcome {
+  if (!result.ok) return { quality: 'bad', why: result.why };
+  const { value, doubt } = result;
+  const outside =
+    typeof value === 'number' && ((min !== undefined && value < min) || (max !== undefined && value > max));
+  if (outside) return { quality: 'uncertain', value, why: 'out-of-range' };
+  return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
+}
+
+function restored(stored: string | undefined, text: string): readonly number[] {
+  if (stored === undefined) return [];
+  try {
+    const kept = JSON.parse(stored) as Partial<KeptTotals> | null;
+    const isGood = kept?.of === text && Array.isArray(kept.sums) && kept.sums.every((sum) => typeof sum === 'number');
+    return isGood ? kept.sums! : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,212 @@
+import type { AlarmConfig } from '../core/alarm.ts';
+import { type Clock, instantOf } from '../core/clock.ts';
+import type { GatewayEvent } from '../core/event.ts';
+import type { DeviceRecord, TagId, Value } from '../core/reading.ts';
+import {
+  type AlarmMeasures,
+  chattering,
+  firstOut,
+  measure,
+  measuresAt,
+  NO_MEASURES,
+  staleAlarms,
+} from './alarm/alarm-measures.ts';
+import { type AlarmStatus, alarmStatus } from './alarm/describe.ts';
+import type { AlarmRuleState } from './alarm/state.ts';
+import { ChartMemory, type ChartPoint, edgeLines } from './chart-memory.ts';
+import type { Judged } from './pipeline.ts';
+import type { Order } from './rule.ts';
+import type { RuleSet } from './rule-set.ts';
+import type { SpcStatus } from './spc/rule.ts';
+import type { SpcState } from './spc/state.ts';
+
+/** What the engine hands on: everything of one input, to be committed as one. */
+export interface Verdict {
+  readonly records: readonly DeviceRecord[];
+  readonly events: readonly GatewayEvent[];
+  readonly states: ReadonlyMap<string, unknown>;
+}
+
+/** Where the engine lives. */
+export interface EngineParts {
+  readonly rules: RuleSet;
+  readonly clock: Clock;
+  /** Gets everything that was read or computed, whether it is news or not. */
+  readonly onReadings: (record: DeviceRecord) => void;
+  readonly commit: (verdict: Verdict) => void;
+  /** Drives an output for the rule `by`; after the commit, and without waiting. */
+  readonly drive: (tag: TagId, value: Value, by: string) => void;
+}
+
+/** An alarm as it stands, with what is measured of it. */
+export interface MeasuredAlarm extends AlarmStatus {
+  readonly chattering: boolean;
+  /** Active for more than a day. */
+  readonly stale: boolean;
+  /** Came first of the alarms of its device that stand. */
+  readonly firstOut: boolean;
+}
+
+/** All alarms, with what is measured of them together. */
+export interface AlarmOverview {
+  readonly alarms: readonly MeasuredAlarm[];
+  /** Monotonic ms since when more alarms come than anybody can answer; undefined: no flood. */
+  readonly floodSinceMs: number | undefined;
+}
+
+/** A chart as it stands, with its last points. */
+export interface ChartOverview {
+  readonly tag: TagId;
+  readonly chart: string;
+  readonly status: SpcStatus;
+  readonly lines: { readonly center: number; readonly lcl: number; readonly ucl: number } | undefined;
+  readonly points: readonly ChartPoint[];
+}
+
+/** Who orders something, as it goes into the journal. */
+export interface Orderer {
+  readonly by: string;
+  readonly comment?: string | undefined;
+}
+
+/** Runs the rules in real time: readings in, timers by the clock, orders by operators. */
+export class RuleEngine {
+  private readonly parts: EngineParts;
+  private readonly byId: ReadonlyMap<string, AlarmConfig>;
+  private readonly memories = new Map<string, ChartMemory>();
+  private measures: AlarmMeasures = NO_MEASURES;
+  private armedMs: number | undefined;
+  private disarm: (() => void) | undefined;
+  private isOver = false;
+
+  constructor(parts: EngineParts) {
+    this.parts = parts;
+    this.byId = new Map(parts.rules.alarms.map((alarm) => [alarm.id, alarm]));
+    for (const { config, key } of parts.rules.charts)
+      this.memories.set(key, new ChartMemory(config, parts.rules.pipeline.stateOf(key) as SpcState));
+  }
+
+  /** Begins restored timers and shows restored alarms on their outputs. */
+  start(): void {
+    this.tick();
+  }
+
+  /** Ends the timers. What comes in later is judged all the same. */
+  stop(): void {
+    this.isOver = true;
+    this.disarm?.();
+    this.disarm = undefined;
+  }
+
+  /** Judges a record as it was read. */
+  accept(record: DeviceRecord): void {
+    this.settle(this.parts.rules.pipeline.accept(record));
+  }
+
+  /** Carries out an operator's order; gives why not, with what to do instead. */
+  order(id: string, order: Order, { by, comment }: Orderer): string | undefined {
+    const { clock, rules } = this.parts;
+    const at = instantOf(clock);
+    const commanded = rules.pipeline.command(id, order, by, at, clock.known(), comment);
+    const given = comment === undefined ? {} : { comment };
+    const audit: GatewayEvent = {
+      ...at,
+      clockKnown: clock.known(),
+      body: { kind: 'audit', what: `alarm-${order.do}`, id, by, ...given, message: `${id}: ${order.do} by ${by}` },
+    };
+    this.settle(commanded, commanded.refused === undefined ? [audit] : []);
+    return commanded.refused;
+  }
+
+  /** Begins a new baseline of a chart; gives why not, with what to do instead. */
+  rebase(name: string, asked: Orderer): string | undefined {
+    const chart = this.parts.rules.charts.find(({ config }) => config.id === name);
+    if (!chart) return `there is no chart ${name}`;
+    const { clock, rules } = this.parts;
+    const changed = rules.pipeline.change(
+      chart.key,
+      (state) => chart.rule.rebase(state as SpcState, asked),
+      instantOf(clock),
+      clock.known(),
+    );
+    this.settle(changed);
+    return changed.refused;
+  }
+
+  /** Every alarm, in the order of the file. */
+  alarms(): AlarmOverview {
+    const { clock, rules } = this.parts;
+    const nowMs = clock.monoMs();
+    this.measures = measuresAt(this.measures, nowMs);
+    const all = rules.alarms.map((alarm) => this.statusOf(alarm));
+    const noisy = new Set(chattering(this.measures, nowMs));
+    const old = new Set(staleAlarms(all, clock.wallMs()));
+    const first = new Set(firstOut(this.measures).values());
+    return {
+      floodSinceMs: this.measures.flood?.sinceMs,
+      alarms: all.map((status) => ({
+        ...status,
+        chattering: noisy.has(status.id),
+        stale: old.has(status),
+        firstOut: first.has(status.id),
+      })),
+    };
+  }
+
+  /** A chart by its name; undefined when there is none. */
+  chart(name: string): ChartOverview | undefined {
+    const { charts, pipeline } = this.parts.rules;
+    const chart = charts.find(({ config }) => config.id === name);
+    if (!chart) return undefined;
+    const { config, key, rule } = chart;
+    const status = rule.status(pipeline.stateOf(key) as SpcState, true);
+    const points = this.memories.get(key)!.all();
+    return { tag: config.tag, chart: config.chart, status, lines: edgeLines(config, status.limits, points), points };
+  }
+
+  /** Names of the charts. */
+  chartNames(): string[] {
+    return this.parts.rules.charts.map(({ config }) => config.id);
+  }
+
+  private statusOf(alarm: AlarmConfig): AlarmStatus {
+    return alarmStatus(alarm, this.parts.rules.pipeline.stateOf(alarm.id) as AlarmRuleState);
+  }
+
+  private tick(): void {
+    const { clock, rules } = this.parts;
+    this.settle(rules.pipeline.tick(instantOf(clock), clock.known()));
+  }
+
+  private settle({ readings, records, findings, states }: Judged, audits: readonly GatewayEvent[] = []): void {
+    const { onReadings, commit, drive } = this.parts;
+    for (const record of readings) onReadings(record);
+    const events: GatewayEvent[] = [];
+    for (const { finding, at, clockKnown } of findings) {
+      if (finding.kind !== 'event') continue;
+      events.push({ ...at, clockKnown, body: finding.body });
+      if (finding.body.kind === 'alarm' && this.byId.has(finding.body.id))
+        this.measures = measure(this.measures, finding.body, at.monoMs);
+    }
+    events.push(...audits);
+    if (records.length > 0 || events.length > 0 || states.size > 0) commit({ records, events, states });
+    for (const [key] of states) this.memories.get(key)?.note(this.parts.rules.pipeline.stateOf(key) as SpcState);
+    for (const { finding } of findings) if (finding.kind === 'set') drive(finding.tag, finding.to, finding.by);
+    this.arm();
+  }
+
+  /** Sets the timer to the next time that a rule waits for. */
+  private arm(): void {
+    const nextMs = this.parts.rules.pipeline.nextWakeMs();
+    if (nextMs === this.armedMs && this.disarm) return;
+    this.disarm?.();
+    this.disarm = undefined;
+    this.armedMs = nextMs;
+    if (nextMs === undefined || this.isOver) return;
+    const { clock } = this.parts;
+    this.disarm = clock.after(Math.max(0, nextMs - clock.monoMs()), () => {
+      this.disarm = undefined;
+      this.tick();
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import type { AlarmConfig } from '../core/alarm.ts';
+import type { TagId } from '../core/reading.ts';
+import type { SpcConfig } from '../core/spc.ts';
+import { alarmRules, instrumentAlarms } from './alarm/alarm-set.ts';
+import { Derivation, type DerivedTag } from './derivation.ts';
+import { Pipeline } from './pipeline.ts';
+import { ReportFilter, type ReportPolicy } from './report.ts';
+import type { Rule } from './rule.ts';
+import { type SpcRule, spcRule } from './spc/rule.ts';
+
+/** The parts of a configuration that decide what is made of readings. */
+export interface RuleConfig {
+  readonly alarms: readonly AlarmConfig[];
+  readonly spc: readonly SpcConfig[];
+  /** Each after those it is computed from. */
+  readonly derived: readonly DerivedTag[];
+  /** Tags that only grow. */
+  readonly counters: ReadonlySet<TagId>;
+  /** Tags that are not always reported. */
+  readonly policies: ReadonlyMap<TagId, ReportPolicy>;
+}
+
+/** Everything that judges, ready to go on from what was stored. */
+export interface RuleSet {
+  readonly pipeline: Pipeline;
+  /** Those of the file, and one for each instrument they watch. */
+  readonly alarms: readonly AlarmConfig[];
+  readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
+}
+
+/** The key of a chart among the rules: an alarm may have the same name. */
+export function chartKey(name: string): string {
+  return `spc:${name}`;
+}
+
+/** The same rules for the running gateway, for `backtest` and for the simulation. */
+export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, string>): RuleSet {
+  const charts = config.spc.map((chart) => {
+    const key = chartKey(chart.id);
+    return { config: chart, key, rule: { ...spcRule(chart), id: key } };
+  });
+  const rules = [...alarmRules(config.alarms), ...charts.map(({ rule }) => rule as unknown as Rule)];
+  const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
+  return {
+    pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
+    alarms: [...config.alarms, ...instrumentAlarms(config.alarms)],
+    charts,
+  };
+}

@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { createCatalog, emptyInfo, listSegmentFiles, parseSegmentFile } from './catalog.ts';
+import type { Backend, StoreOptions } from './client.ts';
+import { storeOn } from './client.ts';
+import { openForReading, sizeOf } from './disk.ts';
+import { history, seek } from './history.ts';
+import { ledgerPage } from './ledger.ts';
+import { refuseIfHeld } from './lock.ts';
+import type { Meta } from './meta.ts';
+import { readMeta } from './meta.ts';
+import { goOnFrom } from './numbers.ts';
+import type { CallName, Calls } from './protocol.ts';
+import { DamagedSegment, peek } from './read.ts';
+import { openRollups } from './rollup-files.ts';
+import type { House } from './rotate.ts';
+import { infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
+import { isDamage, openSegment } from './segment.ts';
+import { statusOf } from './status.ts';
+import type { Store } from './store.ts';
+
+/** What can be asked of a store without holding it. */
+export type StoreReader = Pick<
+  Store,
+  'epoch' | 'peek' | 'peekEvents' | 'ledger' | 'states' | 'history' | 'seek' | 'rollups' | 'status' | 'close'
+>;
+
+type Reading = { [Name in CallName]?: (ask: Calls[Name]['ask']) => Calls[Name]['answer'] };
+
+/**
+ * Opens the store of a stopped gateway for reading: nothing in the folder is repaired or changed. What a crash left is
+ * seen as it is, so that numbers may be unexplained that the next start enters in the ledger.
+ *
+ * @param options.uplinks the uplinks of the configuration
+ * @throws Fault 69 when a process holds the store or it cannot be read, 77 when this user may not read it
+ */
+export function openStoreForReading(options: StoreOptions & { readonly uplinks: readonly string[] }): StoreReader {
+  refuseIfHeld(options.path);
+  const { house, next } = guarded(options.path, () => readHouse(options));
+  const rollups = openRollups(options.path, openForReading, options.maxBytes, (name) => {
+    options.log.warn(`store: ${name} is damaged. The gateway makes it again when it starts.`);
+  });
+  const reading: Reading = {
+    peek: ({ stream, from, limit }) => peek(house, stream, from, limit),
+    history: (query) => history(house, query),
+    ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
+    seek: (wallMs) => seek(house, wallMs),
+    rollups: ({ tag, span, after }) => rollups.slice(tag, span, after),
+    states: () => new Map(house.memory.states),
+    status: () => ({
+      ...statusOf(house, next),
+      ...{ commits: 0, bytesWritten: 0, lastCommitMs: undefined, trouble: undefined },
+    }),
+  };
+  const call: Backend['call'] = async (name, ask) => {
+    const answer = reading[name];
+    if (!answer) throw new Fault(`store ${options.path}: it is open for reading only`, EXIT.failed);
+    return guarded(options.path, () => answer(ask));
+  };
+  const close = async (): Promise<void> => {
+    house.catalog.close();
+    rollups.close();
+    house.meta.close();
+  };
+  return storeOn({ epoch: house.meta.epoch, offsets: house.meta.offsets(), call, close }, options);
+}
+
+function readHouse(options: StoreOptions & { readonly uplinks: readonly string[] }) {
+  const { path: folder, maxBytes, log } = options;
+  const file = join(folder, 'meta.db');
+  if (!existsSync(file))
+    throw new Fault(`store ${folder}: there is no store in it. Check store.path.`, EXIT.unavailable);
+  const meta = readMeta(file, openForReading(file));
+  const { scans, hasUnreadable } = scanReadable(folder, meta, (text) => log.warn(text));
+  const lostCommits = hasUnreadable ? undefined : 0;
+  const kept = withoutLeftovers(folder, scans, openForReading);
+  const infos = kept.map(({ info }) => info);
+  const catalog = createCatalog(folder, infos, openForReading);
+  const house: House = {
+    ...{ folder, maxBytes, meta, catalog, open: openForReading, segmentBytes: 0, replayMs: 0, writer: undefined },
+    ...{ memory: memoryOf(folder, kept, openForReading), uplinks: options.uplinks, cursorsChanged: false },
+    notice: () => {},
+  };
+  const next = {
+    readings: goOnFrom(meta, 'readings', catalog.stored('readings'), lostCommits).next,
+    events: goOnFrom(meta, 'events', catalog.stored('events'), lostCommits).next,
+  };
+  return { house, next };
+}
+
+/** Every segment that can be read; of others nothing is known. */
+function scanReadable(
+  folder: string,
+  meta: Meta,
+  warn: (text: string) => void,
+): { scans: Scanned[]; hasUnreadable: boolean } {
+  const index = meta.segments();
+  let hasUnreadable = false;
+  const scans = listSegmentFiles(folder).flatMap((file): Scanned[] => {
+    const path = join(folder, file);
+    const known = infoIn(index.get(file));
+    if (known && known.bytes === sizeOf(path)) return [{ info: known, notes: undefined, lostCommits: 0 }];
+    try {
+      const segment = openSegment(path, openForReading(path));
+      try {
+        const bounds = segment.bounds();
+        const { kind, id } = parseSegmentFile(file)!;
+        if (!bounds) return [];
+        const scanned = scan(segment, emptyInfo(kind, id, bounds.first));
+        scanned.info.bytes = sizeOf(path);
+        return [{ ...scanned, lostCommits: 0 }];
+      } finally {
+        segment.close();
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      hasUnreadable = true;
+      warn(`store: ${file} is damaged (${messageOf(error)}). The gateway saves what can be saved when it starts.`);
+      return [];
+    }
+  });
+  return { scans, hasUnreadable };
+}
+
+/** Runs `work`; what the disk or damage refuses is said with what to do. */
+function guarded<T>(folder: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    const code = codeOf(error) ?? '';
+    if (/EACCES|EPERM|SQLITE_(CANTOPEN|READONLY|PERM)/.test(code))
+      throw new Fault(
+        `store ${folder}: ${messageOf(error)}. This user may not read it: use sudo -u millgate, or join its group.`,
+        EXIT.permission,
+        { cause: error },
+      );
+    if (error instanceof DamagedSegment || isDamage(error))
+      throw new Fault(
+        `store ${folder}: ${messageOf(error)}. Start the gateway: it saves what can be saved and enters the rest.`,
+        EXIT.unavailable,
+        { cause: error },
+      );
+    throw error;
+  }
+}

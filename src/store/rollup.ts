@@ -1,0 +1,140 @@
+import type { DeviceRecord, Field } from '../core/reading.ts';
+import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
+import { modeOf, readColumn, writeColumn } from './column.ts';
+
+/** Length of what is rolled up, ms. */
+export const MINUTE_MS = 60_000;
+
+/**
+ * The readings of one tag within one minute. Switches count as 0 and 1; texts have no extremes and are not counted; 64-bit
+ * integers are rounded to what a double holds.
+ */
+export interface MinuteRollup {
+  /** Minutes since 1970, UTC. */
+  readonly minute: number;
+  /** Values, good and uncertain; with none of them the extremes and the sum say nothing. */
+  readonly count: number;
+  readonly bad: number;
+  readonly min: number;
+  readonly max: number;
+  readonly sum: number;
+}
+
+/** Minutes that grow. */
+export type Cell = { -readonly [Key in keyof MinuteRollup]: MinuteRollup[Key] };
+
+/** Format of an encoded chunk; see {@link encodeRollups}. */
+const VERSION = 1;
+
+/** Minutes by tag, as they grow. */
+export type Rollups = Map<string, Map<number, Cell>>;
+
+/** Adds a record; returns how many minutes of a tag it began. */
+export function rollUp(rollups: Rollups, record: DeviceRecord): number {
+  const minute = Math.floor(record.at.wallMs / MINUTE_MS);
+  let begun = 0;
+  for (const field of record.fields) {
+    const value = numberOf(field);
+    if (value === undefined && field.quality !== 'bad') continue;
+    const tag = `${record.device}/${field.name}`;
+    let minutes = rollups.get(tag);
+    if (!minutes) {
+      minutes = new Map();
+      rollups.set(tag, minutes);
+    }
+    let cell = minutes.get(minute);
+    if (!cell) {
+      cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+      minutes.set(minute, cell);
+      begun++;
+    }
+    if (value === undefined) cell.bad++;
+    else merge(cell, { minute, count: 1, bad: 0, min: value, max: value, sum: value });
+  }
+  return begun;
+}
+
+function numberOf(field: Field): number | undefined {
+  if (field.quality === 'bad' || typeof field.value === 'string') return undefined;
+  return Number(field.value);
+}
+
+/** Adds `more` to `cell`, as if it had seen all of the readings. */
+export function merge(cell: Cell, more: MinuteRollup): void {
+  if (more.count > 0) {
+    cell.min = cell.count > 0 ? Math.min(cell.min, more.min) : more.min;
+    cell.max = cell.count > 0 ? Math.max(cell.max, more.max) : more.max;
+    cell.sum += more.sum;
+  }
+  cell.count += more.count;
+  cell.bad += more.bad;
+}
+
+/** The span of minutes there are; undefined when there are none. */
+export function spanOf(rollups: Rollups): { first: number; last: number } | undefined {
+  let span: { first: number; last: number } | undefined;
+  for (const minutes of rollups.values())
+    for (const minute of minutes.keys())
+      span = { first: Math.min(span?.first ?? minute, minute), last: Math.max(span?.last ?? minute, minute) };
+  return span;
+}
+
+/**
+ * Roll-ups as bytes: version, number of tags, and for each its name and a block of columns, so that one tag is read
+ * without the others: minutes, counts, bad counts, then minimum, maximum and sum of those with a count.
+ */
+export function encodeRollups(rollups: Rollups): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter();
+  out.byte(VERSION);
+  out.varint(rollups.size);
+  for (const [tag, minutes] of rollups) {
+    out.text(tag);
+    const cells = [...minutes.values()].sort((a, b) => a.minute - b.minute);
+    const block = new ByteWriter();
+    block.varint(cells.length);
+    let previous = 0;
+    for (const { minute, count, bad } of cells) {
+      block.zigzag(minute - previous);
+      block.varint(count);
+      block.varint(bad);
+      previous = minute;
+    }
+    const valued = cells.filter(({ count }) => count > 0);
+    for (const column of ['min', 'max', 'sum'] as const) {
+      const values = valued.map((cell) => cell[column]);
+      const mode = modeOf(values);
+      block.byte(mode);
+      writeColumn(block, mode, values);
+    }
+    out.block(block);
+  }
+  return out.finish();
+}
+
+/** The roll-ups of one tag out of encoded ones, in order of time. Throws `CodecError` for what was never written. */
+export function decodeRollups(bytes: Uint8Array, tag: string): MinuteRollup[] {
+  const input = new ByteReader(bytes);
+  const version = input.byte();
+  if (version !== VERSION) throw new CodecError(`version ${version} of the roll-up format is not known`);
+  for (let left = input.count(); left > 0; left--) {
+    const isWanted = input.text() === tag;
+    const size = input.varint();
+    if (isWanted) return readBlock(input);
+    input.skip(size);
+  }
+  return [];
+}
+
+function readBlock(input: ByteReader): MinuteRollup[] {
+  let minute = 0;
+  const cells = Array.from({ length: input.count() }, (): Cell => {
+    minute += input.zigzag();
+    return { minute, count: input.varint(), bad: input.varint(), min: 0, max: 0, sum: 0 };
+  });
+  const valued = cells.filter(({ count }) => count > 0);
+  for (const column of ['min', 'max', 'sum'] as const) {
+    const values = readColumn(input, input.byte(), valued.length);
+    for (const [index, cell] of valued.entries()) cell[column] = Number(values[index]);
+  }
+  return cells;
+}

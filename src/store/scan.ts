@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
+import type { OpenDatabase } from './disk.ts';
+import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
+import { isFull } from './refusal.ts';
+import { Damage, isDamage, openSegment, type Segment } from './segment.ts';
+import type { WalClaim } from './wal.ts';
+
+const SCAN_ROWS = 128;
+
+/** A segment after it was looked through. */
+export interface Scanned {
+  readonly info: SegmentInfo;
+  /** Notes of all rows, in order; only of segments that were read through. */
+  readonly notes: readonly Notes[] | undefined;
+  /** How many commits at its end may be lost at most; undefined when that is not known. */
+  readonly lostCommits: number | undefined;
+}
+
+/** What the index says of a segment that was closed in order. */
+export function infoIn(text: string | undefined): SegmentInfo | undefined {
+  return text?.startsWith('{') ? (JSON.parse(text) as SegmentInfo) : undefined;
+}
+
+/**
+ * How many commits of its log SQLite did not take, right after the segment was opened. One more is counted than can be
+ * seen, since damage may hide the end of one.
+ */
+export function lostCommitsOf(segment: Segment, claim: WalClaim | undefined): number | undefined {
+  if (!claim) return 0;
+  if (!claim.isHeaderSound) return undefined;
+  try {
+    const taken = segment.recoveredFrames();
+    const lost = claim.commitFrames.filter((frame) => frame > taken).length;
+    return lost === 0 ? 0 : lost + 1;
+  } catch (error) {
+    // The log cannot be folded in on a full disk; whether it is whole is seen at the next start.
+    if (isFull(error)) return 0;
+    throw error;
+  }
+}
+
+/** Reads a segment through, up to the row `last`. Throws {@link Damage} when anything of it does not fit. */
+export function scan(
+  segment: Segment,
+  info: SegmentInfo,
+  last = Number.POSITIVE_INFINITY,
+): { info: SegmentInfo; notes: Notes[] } {
+  if (!segment.isSound()) throw new Damage(`${info.file}: its pages do not fit together`);
+  const notes: Notes[] = [];
+  for (let number = info.firstCommit; ; ) {
+    const rows = segment.rowsFrom(number, SCAN_ROWS).filter((row) => row.number <= last);
+    for (const row of rows) {
+      countRow(info, row);
+      if (row.notes) notes.push(unpackNotes(segment.inflate(row.notes, 0)));
+    }
+    const lastRow = rows.at(-1);
+    if (!lastRow) return { info, notes };
+    number = lastRow.number + 1;
+  }
+}
+
+/**
+ * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Its
+ * segment is counted again without it: the commit that took its number may have begun with dropped records, so that the
+ * numbers of its readings alone do not say where it began.
+ */
+export function withoutLeftovers(folder: string, scans: readonly Scanned[], open?: OpenDatabase): Scanned[] {
+  return scans.map((scanned, index) => {
+    const { info } = scanned;
+    const later = scans.slice(index + 1).filter((other) => other.info.kind === 'readings');
+    const bound = Math.min(...later.map((other) => other.info.firstCommit));
+    if (info.kind !== 'readings' || info.lastCommit < bound) return scanned;
+    let segment: Segment | undefined;
+    try {
+      const file = join(folder, info.file);
+      segment = openSegment(file, open?.(file));
+      const counted = scan(segment, emptyInfo(info.kind, info.id, info.firstCommit), bound - 1);
+      return { ...scanned, info: { ...counted.info, bytes: info.bytes }, notes: counted.notes };
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // Whoever reads it next finds the damage, and saves what can be saved.
+      return { ...scanned, info: { ...info, lastCommit: bound - 1 } };
+    } finally {
+      segment?.close();
+    }
+  });
+}
+
+/** States and cursors: from the last snapshot on. Segments from the index are opened only when they are needed. */
+export function memoryOf(folder: string, scans: readonly Scanned[], open?: OpenDatabase): Memory {
+  const memory: Memory = { states: new Map(), cursors: new Map() };
+  const own = scans.filter(({ info }) => info.kind === 'readings');
+  const needed: Notes[][] = [];
+  for (const { info, notes } of own.toReversed()) {
+    const found = notes ?? notesIn(folder, info, open);
+    needed.unshift([...found]);
+    if (found[0]?.snapshot) break;
+  }
+  for (const notes of needed.flat()) remember(memory, notes);
+  return memory;
+}
+
+function notesIn(folder: string, info: SegmentInfo, open: OpenDatabase | undefined): readonly Notes[] {
+  if (info.lastCommit < info.firstCommit) return [];
+  let segment: Segment | undefined;
+  try {
+    const file = join(folder, info.file);
+    segment = openSegment(file, open?.(file));
+    return scan(segment, emptyInfo(info.kind, info.id, info.firstCommit)).notes;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return [];
+  } finally {
+    segment?.close();
+  }
+}

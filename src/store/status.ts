@@ -1,0 +1,77 @@
+import { intersect, subtract } from './intervals.ts';
+import { sumEntries } from './ledger.ts';
+import { reconcile } from './reconcile.ts';
+import { type House, storedIn, totalBytes } from './rotate.ts';
+import { type SeqRange, STATUS_ENTRIES, type StoreStatus, type Stream, type StreamAccount } from './store.ts';
+
+const STREAMS = ['readings', 'events'] as const;
+
+/** What the work of one run comes to; the rest of the status is what lies on the disk. */
+type Work = 'commits' | 'bytesWritten' | 'lastCommitMs' | 'trouble';
+
+/** The status of what is stored, without the work of the run. */
+export function statusOf(house: House, next: Record<Stream, number>): Omit<StoreStatus, Work> {
+  const stored = { readings: storedIn(house, 'readings'), events: storedIn(house, 'events') };
+  const ledger = house.meta.ledger();
+  const infos = [...house.catalog.infos, ...(house.writer ? [house.writer.info] : [])];
+  const times = infos.filter((info) => info.stored.readings.length > 0).map(({ maxWallMs }) => maxWallMs);
+  return {
+    epoch: house.meta.epoch,
+    next: { ...next },
+    oldest: {
+      readings: stored.readings[0]?.from ?? next.readings,
+      events: stored.events[0]?.from ?? next.events,
+    },
+    bytes: totalBytes(house),
+    maxBytes: house.maxBytes,
+    segments: infos.length,
+    newestWallMs: times.length > 0 ? Math.max(...times) : undefined,
+    stored,
+    pending: pendingOf(house, next),
+    accounts: accountsOf(house, next, stored),
+    losses: sumEntries(ledger),
+    ledger: ledger.slice(-STATUS_ENTRIES),
+  };
+}
+
+function uplinksOf(house: House): string[] {
+  return [...new Set([...(house.uplinks ?? []), ...house.memory.cursors.keys()])];
+}
+
+/** What `uplink` has still to be given, finite; everything for one that did not ask yet, or whose cursors are lost. */
+function pendingFor(house: House, uplink: string, stream: Stream, next: number): readonly SeqRange[] {
+  const given = [{ from: 1, to: next }];
+  const pending = house.memory.cursors.get(uplink)?.[stream];
+  return pending ? intersect(pending, given) : subtract(given, house.meta.forgotten(stream));
+}
+
+function pendingOf(house: House, next: Record<Stream, number>): StoreStatus['pending'] {
+  return Object.fromEntries(
+    uplinksOf(house).map((uplink) => [
+      uplink,
+      {
+        readings: pendingFor(house, uplink, 'readings', next.readings),
+        events: pendingFor(house, uplink, 'events', next.events),
+      },
+    ]),
+  );
+}
+
+function accountsOf(
+  house: House,
+  next: Record<Stream, number>,
+  stored: Record<Stream, readonly SeqRange[]>,
+): StreamAccount[] {
+  const ledger = house.meta.ledger();
+  const uplinks = uplinksOf(house);
+  return STREAMS.flatMap((stream) => {
+    const common = { stream, next: next[stream], stored: stored[stream], ledger };
+    // Without an uplink, what was let go by age is settled, and all else waits.
+    const kept = subtract([{ from: 1, to: next[stream] }], house.meta.forgotten(stream));
+    const each: readonly { uplink: string | undefined; pending: readonly SeqRange[] }[] =
+      uplinks.length === 0
+        ? [{ uplink: undefined, pending: kept }]
+        : uplinks.map((uplink) => ({ uplink, pending: pendingFor(house, uplink, stream, next[stream]) }));
+    return each.map(({ uplink, pending }) => ({ stream, uplink, ...reconcile({ ...common, uplink, pending }) }));
+  });
+}

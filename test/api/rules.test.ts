@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { ask, post } from '../double/ask.ts';
+import { serve } from '../double/command-line.ts';
+import { fakeGateway, SIX } from '../double/fake-gateway.ts';
+
+describe('the routes of rules', () => {
+  it('give alarms, the journal and charts', async () => {
+    const where = await serve(fakeGateway());
+    expect((await ask(where, '/api/v1/alarms')).body).toMatchObject({ alarms: [{ id: 'oil-hot', occurrence: 3 }, {}] });
+    expect((await ask(where, `/api/v1/events?from=${SIX}&limit=10`)).body).toMatchObject({
+      events: [{ seq: 1 }],
+      next: 1,
+    });
+    expect((await ask(where, '/api/v1/spc/shaft?columns=60&rows=12')).body).toMatchObject({ id: 'shaft', limits: 1 });
+    expect((await ask(where, '/api/v1/spc/shift')).status).toBe(404);
+  });
+
+  it('take orders over the socket and answer with the alarm', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    const { status, body } = await post(where, '/api/v1/alarms/oil-hot/ack', '{"occurrence":3,"by":"ann"}');
+    expect([status, body]).toMatchObject([200, { id: 'oil-hot' }]);
+    expect(view.orders).toEqual([{ id: 'oil-hot', order: { do: 'ack', occurrence: 3 }, orderer: { by: 'ann' } }]);
+  });
+
+  it('take no orders over TCP', async () => {
+    const view = fakeGateway();
+    const { api } = await serve(view, { listen: { host: '127.0.0.1', port: 0 } });
+    const where = { port: api.port()! };
+    expect((await post(where, '/api/v1/alarms/oil-hot/ack', '{"occurrence":3,"by":"ann"}')).status).toBe(401);
+    expect((await post(where, '/api/v1/spc/shaft/rebase', '{"by":"ann"}')).status).toBe(401);
+    expect(view.orders).toEqual([]);
+  });
+
+  it.each([
+    ['alarms/oil-hot/ack', '{"by":"ann"}', 400, 'the body names no occurrence'],
+    ['alarms/oil-hot/ack', '{"occurrence":3}', 400, 'the body does not say who orders it'],
+    ['alarms/oil-hot/shelve', '{"by":"ann","for":"long"}', 400, 'the body gives no time'],
+    ['alarms/oil-hot/unshelve', '[]', 400, 'the body is no object'],
+    ['alarms/oil-hto/unshelve', '{"by":"ann"}', 404, 'no alarm "oil-hto"'],
+    ['alarms/oil-hot/reset', '{"by":"ann"}', 422, 'oil-hot is still active: mend the cause first, then reset it.'],
+    ['spc/shfat/rebase', '{"by":"ann"}', 404, 'no control chart "shfat"'],
+  ])('refuse %s %s with %i', async (path, body, status, error) => {
+    const where = await serve(fakeGateway());
+    expect(await post(where, `/api/v1/${path}`, body)).toMatchObject({ status, body: { error } });
+  });
+});

@@ -1,0 +1,99 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/core/errors.ts';
+import { post } from '../double/ask.ts';
+import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
+import { fakeGateway } from '../double/fake-gateway.ts';
+
+async function writeThroughGateway(args: readonly string[]) {
+  const view = fakeGateway();
+  const { socketPath } = await serve(view);
+  const run = millgate(['write', ...args], { env: { MILLGATE_SOCKET: socketPath } });
+  return { exitCode: await run.exitCode, out: run.out(), err: run.err(), asked: view.asked.write };
+}
+
+describe('write through a running gateway', () => {
+  it('prints what was read back', async () => {
+    const { exitCode, out, asked } = await writeThroughGateway(['press-1/oil-temp', '45.5']);
+    expect(asked).toEqual([['press-1/oil-temp', 45.5]]);
+    expect(out).toBe('press-1/oil-temp = 45.5\n');
+    expect(exitCode).toBe(EXIT.ok);
+  });
+
+  it('says why a write was refused, exit 77', async () => {
+    const { exitCode, out, err } = await writeThroughGateway(['press-1/parts', '5']);
+    expect(err).toBe('millgate: press-1/parts: not written: press-1/parts is not writable.\n');
+    expect(out).toBe('');
+    expect(exitCode).toBe(EXIT.permission);
+  });
+
+  it.each([
+    ['on', true],
+    ['FALSE', false],
+    ['-7', -7],
+    ['1e3', 1000],
+    ['18446744073709551615', 18_446_744_073_709_551_615n],
+    ['run', 'run'],
+  ])('takes %s as a person means it', async (text, value) => {
+    const { asked } = await writeThroughGateway(['press-1/oil-temp', '--', text]);
+    expect(asked).toEqual([['press-1/oil-temp', value]]);
+  });
+
+  it('takes a text that looks like a number with --text', async () => {
+    const { asked } = await writeThroughGateway(['--text', 'press-1/oil-temp', '42']);
+    expect(asked).toEqual([['press-1/oil-temp', '42']]);
+  });
+});
+
+describe('the route', () => {
+  it('is for the Unix socket only: over TCP anybody on this machine could call', async () => {
+    const view = fakeGateway();
+    const { api, socketPath } = await serve(view, { listen: { host: '127.0.0.1', port: 0 } });
+    const body = '{"tag":"press-1/oil-temp","value":5}';
+    for (const path of ['/api/v1/write', '/api/v1/%77rite', '/api/v1/write?a=b', '//api/v1/write']) {
+      const { status } = await post({ port: api.port()! }, path, body);
+      expect([401, 404], path).toContain(status);
+    }
+    expect(view.asked.write).toEqual([]);
+    expect((await post({ socketPath }, '/api/v1/write', body)).body).toMatchObject({ ok: true, readBack: 5 });
+  });
+
+  it.each(['{}', '{"tag":"press-1/oil-temp"}', '{"tag":"press-1/oil-temp","value":null}', '[]', 'null'])(
+    'refuses the body %s',
+    async (body) => {
+      const { socketPath } = await serve(fakeGateway());
+      expect((await post({ socketPath }, '/api/v1/write', body)).status).toBe(400);
+    },
+  );
+});
+
+describe('write without a gateway', () => {
+  function configured(commands: string): string {
+    const config = join(temporaryFolder(), 'millgate.yaml');
+    const lines = [
+      'channels: {plc: {driver: modbus-tcp, host: 127.0.0.1, port: 1, timeout: 100ms}}',
+      'devices: {press-1: {channel: plc, unit: 1, tags: {setpoint: {address: "holding:1", writable: {min: 0, max: 9}}}}}',
+      `store: {path: ${temporaryFolder()}}`,
+      commands,
+    ];
+    writeFileSync(config, lines.join('\n'));
+    return config;
+  }
+  const write = async (config: string, value: string) => {
+    const run = millgate(['write', 'press-1/setpoint', value, '--config', config]);
+    return { exitCode: await run.exitCode, err: run.err() };
+  };
+
+  it('is refused unless the file allows it', async () => {
+    const { exitCode, err } = await write(configured(''), '5');
+    expect(exitCode).toBe(EXIT.permission);
+    expect(err).toContain('commands: {enabled: true}');
+  });
+
+  it('keeps the limits of the file, and tells a device that is not there from a refusal', async () => {
+    const config = configured('commands: {enabled: true}');
+    expect(await write(config, '10')).toMatchObject({ exitCode: EXIT.permission });
+    expect(await write(config, '5')).toMatchObject({ exitCode: EXIT.unavailable });
+  });
+});

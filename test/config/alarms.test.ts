@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { checkAlarm, conflictingOutputs, type TagFacts } from '../../src/config/alarms.ts';
+import { alarmShape } from '../../src/config/section-alarms.ts';
+
+const facts = (over: Partial<TagFacts> = {}): TagFacts => {
+  return { form: 'number', unit: '°C', min: -20, max: 150, everyMs: 1000, writable: false, ...over };
+};
+const tags = new Map([
+  ['press-1/oil-temp', facts()],
+  ['press-1/running', facts({ form: 'bool', min: undefined, max: undefined })],
+  ['press-1/mode', facts({ min: undefined, max: undefined })],
+  ['gauge/code', facts({ form: 'text', min: undefined, max: undefined })],
+  ['door/lamp', facts({ form: 'bool', min: undefined, max: undefined, writable: true })],
+]);
+const hint = (text: string, words: Iterable<string>): string => {
+  const near = [...words].find((word) => word.startsWith(text.slice(0, 3)));
+  return near ? `; did you mean "${near}"?` : '';
+};
+
+/** Checks an entry on oil-temp as the file would have it. */
+function check(entry: Record<string, unknown>) {
+  const options = z.strictObject(alarmShape).parse({ tag: 'press-1/oil-temp', ...entry });
+  return checkAlarm('oil-hot', options, { tags, hint });
+}
+
+/** Every problem as `path: message`. */
+function problems(entry: Record<string, unknown>): string[] {
+  const checked = check(entry);
+  return checked.ok ? [] : checked.problems.map(({ path, message }) => `${path.join('.')}: ${message}`);
+}
+
+describe('an alarm of the file', () => {
+  it('is completed with its defaults', () => {
+    const entry = {
+      above: 75,
+      deadband: 3,
+      onDelay: '5s',
+      while: 'press-1/running',
+      set: { tag: 'door/lamp', to: 'on' },
+    };
+    expect(check(entry)).toMatchObject({
+      ok: true,
+      value: {
+        id: 'oil-hot',
+        condition: { kind: 'above', limit: 75 },
+        ...{ unit: '°C', deadband: 3, onDelayMs: 5000, offDelayMs: 0, priority: 'medium', latch: false, ack: true },
+        while: { tag: 'press-1/running', equals: undefined },
+        set: { tag: 'door/lamp', to: true, back: false },
+        maxShelveMs: 28_800_000,
+      },
+    });
+  });
+
+  it('may have a gate with a value', () => {
+    const checked = check({ above: 75, while: 'press-1/mode == 3' });
+    expect(checked.ok && checked.value.while).toEqual({ tag: 'press-1/mode', equals: 3 });
+  });
+
+  const refused: [Record<string, unknown>, RegExp][] = [
+    [{}, /^: says not what to watch for: write one of above, below/],
+    [{ above: 75, below: 5 }, /^below: an alarm has one condition, and this one has above and below/],
+    [
+      { tag: 'pres-1/oil-temp', above: 75 },
+      /^tag: there is no tag pres-1\/oil-temp; did you mean "press-1\/oil-temp"\?/,
+    ],
+    [{ above: 150 }, /^above: can never be reached: .* ends at max 150\. Write a limit below 150/],
+    [{ below: -20 }, /^below: can never be reached/],
+    [{ below: 200 }, /^below: is always reached/],
+    [{ above: -30 }, /^above: is always reached/],
+    [{ outside: [-20, 90] }, /^outside\.0: can never be reached: .* Write above: 90/],
+    [{ outside: [90, 10] }, /^outside: the first limit \(90\) must be below the second/],
+    [{ outside: [10, 20], deadband: 5 }, /^deadband: leaves no way back/],
+    [{ above: 75, deadband: 170 }, /^deadband: is wider than the span of the tag, -20…150/],
+    [{ above: 75, deadband: 95 }, /^deadband: leaves no way back: it must be less than 95/],
+    [{ equals: 151 }, /^equals: can never be reached/],
+    [{ rateAbove: { per: '1m', limit: 170 } }, /^rateAbove\.limit: can never be reached/],
+    [{ rateAbove: { per: '500ms', limit: 5 } }, /^rateAbove\.per: is shorter than the scan period/],
+    [{ stale: '1s' }, /^stale: would come between any two readings/],
+    [{ stale: '30s', deadband: 1 }, /^deadband: has no meaning with stale/],
+    [{ changed: true, onDelay: '1s' }, /^onDelay: a change lasts only a moment/],
+    [{ tag: 'gauge/code', above: 3 }, /^above: gauge\/code is text, and has no limits: write equals or changed/],
+    [{ tag: 'press-1/running', below: 1 }, /^below: press-1\/running is on or off/],
+    [{ tag: 'press-1/running', equals: 5 }, /^equals: press-1\/running is on or off: write on or off instead of 5/],
+    [{ above: 75, while: 'gauge/code' }, /^while: gauge\/code is text: write the value too/],
+    [{ above: 75, while: 'running' }, /^while: expected a tag/],
+    [{ above: 75, set: { tag: 'press-1/mode', to: 1, back: 0 } }, /^set\.tag: press-1\/mode may not be written/],
+    [{ above: 75, message: '{valeu} {unit}' }, /^message: \{valeu\} is no field of a message; did you mean "value"\?/],
+  ];
+  for (const [entry, expected] of refused) {
+    it(`is refused: ${JSON.stringify(entry)}`, () => {
+      const [first, ...others] = problems(entry);
+      expect(first).toMatch(expected);
+      expect(others).toEqual([]);
+    });
+  }
+
+  it('may not set an output to another value than another alarm does', () => {
+    const lamp = (to: string) => {
+      const checked = check({ above: 75, set: { tag: 'door/lamp', to } });
+      return checked.ok ? [checked.value] : [];
+    };
+    expect(conflictingOutputs([...lamp('on'), ...lamp('on')])).toEqual([]);
+    expect(conflictingOutputs([...lamp('on'), ...lamp('off')])[0]?.message).toMatch(/write the same here/);
+  });
+});

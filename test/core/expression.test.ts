@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Expression, MAX_EXPRESSION_LENGTH, parseExpression, tagsIn } from '../../src/core/expression.ts';
+import { checkExpression } from '../../src/core/expression-check.ts';
+
+function parsed(text: string): Expression {
+  const result = parseExpression(text);
+  if (!result.ok) throw new Error(result.message);
+  return result.value;
+}
+
+function trouble(text: string): string {
+  const result = parseExpression(text);
+  return result.ok ? 'nothing' : result.message;
+}
+
+const TAGS = {
+  'press-1/power': { form: 'number', unit: 'kW' },
+  'press-1/speed': { form: 'number', unit: 'm/s' },
+  'press-1/idle-power': { form: 'number', unit: 'kW' },
+  'press-1/running': { form: 'bool', unit: undefined },
+  'press-1/order': { form: 'text', unit: undefined },
+  'press-1/count': { form: 'number', unit: undefined },
+} as const;
+
+function checked(text: string) {
+  return checkExpression(parsed(text), (tag) => TAGS[tag as keyof typeof TAGS]);
+}
+
+describe('a formula', () => {
+  it('names tags by their full names, with hyphens and slashes in them', () => {
+    expect(tagsIn(parsed('press-1/power / press-1/speed - press-1/idle-power'))).toEqual([
+      'press-1/power',
+      'press-1/speed',
+      'press-1/idle-power',
+    ]);
+    expect(tagsIn(parsed('press-1/power/press-1/speed'))).toEqual(['press-1/power', 'press-1/speed']);
+    expect(parsed('10/2')).toMatchObject({ kind: 'binary', operator: '/' });
+  });
+
+  it('binds as everybody expects', () => {
+    const tree = parsed('1 + 2 * 3 < 10 and not true or false');
+    expect(tree).toMatchObject({ operator: 'or', left: { operator: 'and', left: { operator: '<' } } });
+    expect(parsed('8 - 3 - 2')).toMatchObject({ operator: '-', left: { operator: '-' } });
+    expect(parsed('a/b && c/d || !e/f')).toMatchObject({ operator: 'or', left: { operator: 'and' } });
+  });
+
+  it('tells a span of time from a comparison of values by its duration', () => {
+    expect(parsed('max(press-1/power, 10m)')).toMatchObject({ kind: 'window', name: 'max', spanMs: 600_000 });
+    expect(parsed('max(press-1/power, 10)')).toMatchObject({ kind: 'plain', name: 'max' });
+    expect(parsed('integral(press-1/power, 1h)')).toMatchObject({ kind: 'time', perMs: 3_600_000 });
+  });
+
+  it.each([
+    ['press-1/power +', 'ends too early: a tag, a number or "(" is missing'],
+    ['power * 2', 'has "power", which is no full tag name: write it as device/tag, such as press-1/power'],
+    ['mean(press-1/power)', 'gives mean something else than a value and a duration: write mean(press-1/power, 1h)'],
+    ['1 < 2 < 3', 'compares twice in a row: write "a < b and b < c"'],
+    ['a/b ; c/d', 'has ";" at character 5, which means nothing here: remove it'],
+    ['(a/b', 'ends too early: ")" is missing'],
+    ['a/b c/d', 'has "c/d" at character 5 where an operator such as + or * is expected'],
+    ['rate(a/b, 1us)', 'looks over 1us: write a span from 100ms to 31d'],
+    ['abs(a/b, c/d)', 'gives abs 2 values: it takes 1'],
+    ['process(1)', /^calls process, which is no function; there are abs, sqrt/],
+    [`${'('.repeat(40)}1${')'.repeat(40)}`, /^is nested deeper than 32/],
+    ['1'.repeat(MAX_EXPRESSION_LENGTH + 1), /^is longer than 1000 characters/],
+  ])('%s is refused with what to write', (text, message) => {
+    if (typeof message === 'string') expect(trouble(text)).toBe(message);
+    else expect(trouble(text)).toMatch(message);
+  });
+
+  it('is read or refused, whatever the text; nothing is thrown', () => {
+    const piece = fc.constantFrom(
+      'a/b',
+      '1.5',
+      '(',
+      ')',
+      '+',
+      '-',
+      ' ',
+      ',',
+      'mean',
+      'if',
+      '10m',
+      '<',
+      'and',
+      'not',
+      '"',
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(piece).map((all) => all.join('')),
+        ),
+        (text) => {
+          const result = parseExpression(text);
+          expect(result.ok || result.message.length > 0).toBe(true);
+        },
+      ),
+    );
+  });
+});
+
+describe('units', () => {
+  it.each([
+    ['press-1/power / press-1/speed', 'kW/(m/s)'],
+    ['press-1/power / press-1/idle-power', ''],
+    ['press-1/power - press-1/idle-power', 'kW'],
+    ['press-1/power * 1.2', 'kW'],
+    ['mean(press-1/power, 10m)', 'kW'],
+    ['integral(press-1/power, 1h)', 'kWh'],
+    ['rate(press-1/speed, 1s)', '(m/s)/s'],
+    ['runtime(press-1/running, 1h)', 'h'],
+    ['press-1/count * 2', undefined],
+    ['max(press-1/power, 0)', 'kW'],
+    ['if(press-1/running, press-1/power, 0)', 'kW'],
+  ])('%s is in %s', (text, unit) => {
+    expect(checked(text)).toMatchObject({ problems: [], meaning: { unit } });
+  });
+
+  it.each([
+    ['press-1/power + press-1/speed', 'puts kW and m/s together (+): convert one of them'],
+    ['press-1/power > press-1/speed', 'puts kW and m/s together (>): convert one of them'],
+    [
+      'press-1/running * 2',
+      'reckons with a truth value (*): write if(CONDITION, 1, 0), or runtime(TAG, 1h) for its time',
+    ],
+    ['press-1/order == 3', 'uses press-1/order, which is text: only numbers and truth values can be reckoned with'],
+    ['press-1/running == 1', 'compares a number with a truth value by ==: they are never equal'],
+  ])('%s is refused', (text, problem) => {
+    expect(checked(text).problems).toEqual([problem]);
+  });
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import type { WriteResult } from '../../hal/driver.ts';
+import type { ChannelConfig, Config, TagConfig } from '../../src/config/config.ts';
+import type { EventBody } from '../../src/core/event.ts';
+import type { Line } from '../../src/gateway/channel-status.ts';
+import { createWriter } from '../../src/gateway/writer.ts';
+import { LiveTable } from '../../src/poll/live.ts';
+
+const { signal } = new AbortController();
+
+function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
+  const tag = { tag: { id: 'press-1/setpoint', device: 'press-1', name: 'setpoint' } } as TagConfig;
+  const channel = { name: 'line-a', devices: [{ name: 'press-1', profile: undefined, tags: [tag] }] } as unknown;
+  const config = { commands: { enabled }, derived: [], channels: [channel as ChannelConfig] } as unknown as Config;
+  const asked: unknown[] = [];
+  const poller = {
+    channel,
+    write: (_tag: unknown, value: unknown) => {
+      asked.push(value);
+      return answer();
+    },
+  };
+  const events: EventBody[] = [];
+  const line = { poller } as unknown as Line;
+  const write = createWriter(config, new LiveTable(config, 0), [line], signal, (body) => events.push(body));
+  return { write, asked, events };
+}
+
+describe('a write', () => {
+  it('leaves one audit event with what was asked and what the device holds', async () => {
+    const { write, events } = bench(true, async () => ({ ok: true, readBack: 42 }));
+    expect(await write('press-1/setpoint', 42, signal)).toEqual({ ok: true, tag: 'press-1/setpoint', readBack: 42 });
+    expect(events).toEqual([
+      expect.objectContaining({ kind: 'audit', what: 'write', tag: 'press-1/setpoint', value: 42, outcome: 'written' }),
+    ]);
+  });
+
+  it('is refused while commands are off, without a word on the line, and audited', async () => {
+    const { write, asked, events } = bench(false, async () => ({ ok: true, readBack: 42 }));
+    expect(await write('press-1/setpoint', 42, signal)).toMatchObject({ ok: false, kind: 'refused' });
+    expect(asked).toEqual([]);
+    expect(events).toEqual([expect.objectContaining({ kind: 'audit', outcome: 'refused' })]);
+  });
+
+  it('is audited as failed when the line is lost, and 64 bits keep their digits', async () => {
+    const lost = new Error('line-a: the port is gone');
+    const { write, events } = bench(true, () => Promise.reject(lost));
+    await expect(write('press-1/setpoint', 2n ** 63n, signal)).rejects.toBe(lost);
+    expect(events).toEqual([expect.objectContaining({ outcome: 'failed', value: '9223372036854775808' })]);
+  });
+
+  it('names an unknown tag', async () => {
+    const { write } = bench(true, async () => ({ ok: true, readBack: 1 }));
+    await expect(write('press-1/nothing', 1, signal)).rejects.toThrow('no such tag');
+  });
+});

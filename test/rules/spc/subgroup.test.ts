@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import type { Reading, Value } from '../../../src/core/reading.ts';
+import type { SpcConfig } from '../../../src/core/spc.ts';
+import type { Tick } from '../../../src/rules/rule.ts';
+import { spcRule } from '../../../src/rules/spc/rule.ts';
+import type { SpcState } from '../../../src/rules/spc/state.ts';
+import { chartOf } from './configs.ts';
+
+const WEIGHT = 'gauge/weight';
+
+/** A reading at a second of both clocks; null is bad. */
+function at(second: number, value: Value | null, tag = WEIGHT): Reading {
+  const when = { tag, wallMs: 1_763_899_200_000 + second * 1000, monoMs: second * 1000 };
+  return value === null ? { ...when, quality: 'bad', why: 'timeout' } : { ...when, quality: 'good', value };
+}
+
+function tick(second: number): Tick {
+  return { kind: 'tick', wallMs: 1_763_899_200_000 + second * 1000, monoMs: second * 1000 };
+}
+
+/** The last point as `number: value/size`, after each input; bad or missing ones as `number: –`. */
+function points(
+  config: SpcConfig,
+  inputs: readonly (Reading | Tick)[],
+): { shown: string[]; wakes: (number | undefined)[] } {
+  const rule = spcRule(config);
+  let state: SpcState = rule.initial;
+  const wakes: (number | undefined)[] = [];
+  const shown = inputs.map((input) => {
+    const step = rule.step(state, input);
+    wakes.push(step.wakeAtMonoMs);
+    state = step.state;
+    const { last } = state.chart;
+    return `${state.point}: ${last ? `${last.value}/${last.size}` : '–'}`;
+  });
+  return { shown, wakes };
+}
+
+describe('subgroups by time', () => {
+  const config = chartOf({ chart: 'xbar-s', subgroup: { by: 'time', everyMs: 10_000 } });
+
+  it('a period begins with the first reading and is closed by a tick', () => {
+    const { shown, wakes } = points(config, [at(0, 1), at(3, 2), at(9, 3), tick(10), at(11, 5), at(12, 6), tick(20)]);
+    expect(shown).toEqual(['0: –', '0: –', '0: –', '1: 2/3', '1: 2/3', '1: 2/3', '2: 5.5/2']);
+    expect(wakes).toEqual([10_000, 10_000, 10_000, undefined, 20_000, 20_000, undefined]);
+  });
+
+  it('or by the next reading; periods without readings are missing points', () => {
+    expect(points(config, [at(0, 1), at(3, 2), at(35, 3), at(36, 5), at(41, 1)]).shown).toEqual([
+      ...['0: –', '0: –'],
+      ...['3: –', '3: –'],
+      '4: 4/2',
+    ]);
+    expect(points(config, [at(0, 1), at(3, 2), tick(10), at(35, 3)]).shown.at(-1)).toBe('3: –');
+  });
+
+  it('a period with one usable reading is a missing point', () => {
+    expect(points(config, [at(0, 1), at(3, null), tick(10)]).shown.at(-1)).toBe('1: –');
+  });
+
+  it('after a restart the period ends by the wall clock; one that cannot be believed ends it', () => {
+    const rule = spcRule(config);
+    const open = [at(0, 1), at(3, 2)].reduce((state, reading) => rule.step(state, reading).state, rule.initial);
+    const restored = rule.restore(JSON.parse(JSON.stringify(open)));
+    const started = rule.step(restored, { ...tick(5), monoMs: 77 });
+    expect(started.wakeAtMonoMs).toBe(5077);
+    const in1970 = rule.step(restored, { kind: 'tick', wallMs: 5000, monoMs: 77 });
+    expect(in1970.state).toMatchObject({ point: 1, chart: { last: { value: 1.5, size: 2 } } });
+  });
+});
+
+describe('subgroups by a trigger', () => {
+  const config = chartOf({ chart: 'xbar-s', subgroup: { by: 'trigger', tag: 'press-1/parts' } });
+  const parts = (second: number, value: Value | null) => at(second, value, 'press-1/parts');
+
+  it('close when the number changes, not when it is read again or bad', () => {
+    const { shown } = points(config, [parts(0, 7n), at(1, 1), at(2, 3), parts(3, 7n), parts(4, null), parts(5, 8n)]);
+    expect(shown).toEqual(['0: –', '0: –', '0: –', '0: –', '0: –', '1: 2/2']);
+  });
+
+  it('of a truth value close when it becomes true', () => {
+    const inputs = [
+      parts(0, false),
+      at(1, 1),
+      at(2, 3),
+      parts(3, true),
+      at(4, 5),
+      at(5, 7),
+      parts(6, false),
+      parts(7, true),
+    ];
+    expect(points(config, inputs).shown.slice(3)).toEqual(['1: 2/2', '1: 2/2', '1: 2/2', '1: 2/2', '2: 6/2']);
+  });
+
+  it('too large for a range chart: not judged, and that is said', () => {
+    const rule = spcRule({ ...config, chart: 'xbar-r' });
+    const inputs = [parts(0, 1), ...Array.from({ length: 26 }, (_, index) => at(index + 1, index)), parts(30, 2)];
+    let state = rule.initial;
+    const events = inputs.flatMap((input) => {
+      const step = rule.step(state, input);
+      state = step.state;
+      return step.findings;
+    });
+    expect(events).toMatchObject([
+      { kind: 'event', body: { kind: 'quality', what: 'spc-subgroup-too-large', point: 1 } },
+    ]);
+    expect(state).toMatchObject({ point: 1, chart: { last: null } });
+  });
+});
+
+describe('counts', () => {
+  it('of changing sizes take the size that came before them; a bad size makes a missing point', () => {
+    const limits = { from: 'given', center: 0.1, sigma: undefined } as const;
+    const config = chartOf({ chart: 'p', inspected: { by: 'tag', tag: 'line/inspected' }, limits });
+    const size = (second: number, value: Value | null) => at(second, value, 'line/inspected');
+    expect(spcRule(config).tags).toEqual(['line/inspected', WEIGHT]);
+    const inputs = [at(0, 1), size(1, 50), at(1, 5), size(2, 20n), at(2, 5), size(3, null), at(3, 5)];
+    expect(points(config, inputs).shown).toEqual([
+      '1: –',
+      '1: –',
+      '2: 0.1/50',
+      '2: 0.1/50',
+      '3: 0.25/20',
+      '3: 0.25/20',
+      '4: –',
+    ]);
+  });
+
+  it('that cannot be are bad points', () => {
+    const limits = { from: 'given', center: 0.1, sigma: undefined } as const;
+    const config = chartOf({ chart: 'p', inspected: { by: 'size', size: 10 }, limits });
+    expect(points(config, [at(0, 11), at(1, -1), at(2, 10)]).shown).toEqual(['1: –', '2: –', '3: 1/10']);
+  });
+
+  it('of items: true is nonconforming; an np chart needs every item', () => {
+    const limits = { from: 'given', center: 1, sigma: undefined } as const;
+    const config = chartOf({ chart: 'np', subgroup: { by: 'count', size: 4 }, inspected: { by: 'item' }, limits });
+    const items = [true, false, false, true, true, null, false, false].map((item, index) => at(index, item));
+    expect(points(config, items).shown.filter((_, index) => index % 4 === 3)).toEqual(['1: 2/4', '2: –']);
+    const p = { ...config, chart: 'p', limits: { ...limits, center: 0.5 } } as const;
+    expect(points(p, items).shown.filter((_, index) => index % 4 === 3)).toEqual(['1: 0.5/4', `2: ${1 / 3}/3`]);
+  });
+});

@@ -1,0 +1,200 @@
+import type { GatewayEvent } from '../../src/core/event.ts';
+import type { DeviceRecord } from '../../src/core/reading.ts';
+import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
+import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
+import type { BrokerWitness, WireMessage, WireRecord } from './broker.ts';
+import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
+
+/** What reached one uplink. */
+export interface Delivered {
+  readonly readings: Set<number>;
+  readonly events: Set<number>;
+  duplicates: number;
+  /** Session in which a number was last sent, and the highest first sent in each lane of it. */
+  readonly sentIn: Map<number, number>;
+  readonly highest: Map<string, number>;
+}
+
+/** How many violations are told; the first is what matters. */
+const MAX_TOLD = 10;
+
+/** No clock that was set shows an earlier time in the simulation, however it was stepped. */
+const FIRST_RIGHT_MS = Date.UTC(2000, 0, 1);
+
+function stampOf(record: DeviceRecord): { at: number; clockKnown: boolean } {
+  return { at: record.at.wallMs, clockKnown: record.clockKnown && record.at.wallMs >= FIRST_RIGHT_MS };
+}
+
+/**
+ * Knows what is true: what the machines said, what was committed under which number, what reached whom. Everything that
+ * contradicts it is a violation.
+ */
+export class Witness implements BrokerWitness {
+  readonly violations: string[] = [];
+  /** What was committed, by number; index 0 is not used. */
+  readonly truth: { readings: DeviceRecord[]; events: GatewayEvent[] } = { readings: [], events: [] };
+  /** Records that were dropped because the memory was full, by the committer's own count. */
+  dropped = 0;
+  readonly delivered = new Map<string, Delivered>();
+  /** Answers of the field in this boot that are not committed yet, with when they came (monotonic ms). */
+  readonly uncommitted = new Map<string, number>();
+  /** Batches handed to the store since the last one that it took: after a power cut one of them may be there. */
+  attempts: CommitBatch[] = [];
+  /** Longest time from a commit to the arrival of one of its records as live data, ms. */
+  worstLiveMs = 0;
+  nowMs: () => number = () => 0;
+  private readonly committedMs: number[] = [];
+  private readonly field: Field;
+
+  constructor(field: Field) {
+    this.field = field;
+  }
+
+  violation(text: string): void {
+    if (this.violations.length < MAX_TOLD) this.violations.push(`at ${Math.round(this.nowMs() / 1000)} s: ${text}`);
+  }
+
+  /** The first number that was never acknowledged. */
+  head(stream: Stream): number {
+    return Math.max(1, this.truth[stream].length);
+  }
+
+  began(batch: CommitBatch): void {
+    this.attempts.push(batch);
+  }
+
+  committed(batch: CommitBatch, receipt: Receipt): void {
+    this.attempts = [];
+    this.dropped += batch.dropped?.count ?? 0;
+    this.enter('readings', receipt.readings.from, batch.records);
+    this.enter('events', receipt.events.from, batch.events);
+    for (const record of batch.records) this.uncommitted.delete(keyOf(record));
+    for (let seq = receipt.readings.from; seq < receipt.readings.to; seq++) this.committedMs[seq] = this.nowMs();
+  }
+
+  /** Notes what holds a number; two contents for one number are a violation. */
+  enter<S extends Stream>(stream: S, from: number, items: readonly (DeviceRecord | GatewayEvent)[]): void {
+    const known = this.truth[stream] as (DeviceRecord | GatewayEvent)[];
+    for (const [index, item] of items.entries()) {
+      const seq = from + index;
+      if (known[seq]) this.violation(`${stream} ${seq} was given twice`);
+      known[seq] = item;
+    }
+  }
+
+  of(uplink: string): Delivered {
+    let found = this.delivered.get(uplink);
+    if (!found) {
+      found = { readings: new Set(), events: new Set(), duplicates: 0, sentIn: new Map(), highest: new Map() };
+      this.delivered.set(uplink, found);
+    }
+    return found;
+  }
+
+  sent(uplink: string, session: number, batch: OutgoingBatch): void {
+    if (batch.kind !== 'readings') return;
+    const { sentIn, highest } = this.of(uplink);
+    const lane = `${session} ${batch.lane}`;
+    for (let index = 0; index < batch.records.length; index++) {
+      const seq = batch.seq + index;
+      if (sentIn.get(seq) === session) continue;
+      sentIn.set(seq, session);
+      const before = highest.get(lane) ?? 0;
+      if (seq < before) this.violation(`${uplink}: ${batch.lane} ${seq} was first sent after ${before}`);
+      highest.set(lane, seq);
+    }
+  }
+
+  arrived(uplink: string, message: WireMessage): void {
+    const { readings, events } = this.of(uplink);
+    if (!message.records) {
+      this.count(uplink, events, message.seq);
+      this.checkEvent(uplink, message);
+      return;
+    }
+    for (const [index, record] of message.records.entries()) {
+      const seq = message.seq + index;
+      if (message.lane === 'live')
+        this.worstLiveMs = Math.max(this.worstLiveMs, this.nowMs() - (this.committedMs[seq] ?? 0));
+      this.count(uplink, readings, seq);
+      this.checkRecord(uplink, seq, record);
+    }
+  }
+
+  /** A record as it was read back or delivered, against what its number stands for and what the field said. */
+  checkRecord(where: string, seq: number, record: WireRecord): void {
+    const known = this.truth.readings[seq];
+    if (!known) {
+      this.violation(`${where}: record ${seq} was never committed`);
+      return;
+    }
+    const device = deviceIndex(record.device);
+    let scan: number | undefined;
+    for (const [tag, value] of Object.entries(record.v)) {
+      scan ??= scanOf(tag, value);
+      if (value !== expectedOnWire(device, tag, scan))
+        this.violation(`${where}: record ${seq} ${record.device}/${tag} = ${value} in scan ${scan}`);
+    }
+    if (keyOf(known) !== (scan === undefined ? keyOf(known) : `${record.device}#${scan}`))
+      this.violation(`${where}: record ${seq} holds scan ${scan} of ${record.device}, not ${keyOf(known)}`);
+    if (known.device !== record.device || sizeOf(known) !== wireSizeOf(record))
+      this.violation(`${where}: record ${seq} is not what was committed`);
+    this.checkStamp(where, seq, record, scan === undefined ? undefined : this.field.scans[device]![scan]);
+  }
+
+  /** What was measured before the clock was known is stamped anew once it is, or else says that it is not. */
+  private checkStamp(where: string, seq: number, record: WireRecord, scan: Scan | undefined): void {
+    const { at, clockKnown } = scan
+      ? { at: scan.wallMs, clockKnown: scan.clockKnown }
+      : stampOf(this.truth.readings[seq]!);
+    const isWrong = clockKnown
+      ? record.t !== at || record.clock === 'unsynced'
+      : record.t !== at && record.clock !== 'unsynced' && record.t < FIRST_RIGHT_MS;
+    if (isWrong) this.violation(`${where}: record ${seq} is stamped ${record.t}, not ${at}`);
+  }
+
+  private checkEvent(uplink: string, message: WireMessage): void {
+    const known = this.truth.events[message.seq];
+    if (!known) {
+      this.violation(`${uplink}: event ${message.seq} was never committed`);
+      return;
+    }
+    const { kind, message: text } = known.body as { kind: string; message?: unknown };
+    if (kind !== message.kind || text !== message.message || known.wallMs !== message.t)
+      this.violation(`${uplink}: event ${message.seq} is not what was committed`);
+  }
+
+  private count(uplink: string, set: Set<number>, seq: number): void {
+    if (set.has(seq)) this.of(uplink).duplicates++;
+    set.add(seq);
+  }
+}
+
+/** Device and scan of a record, or what it says where it has no value. */
+export function keyOf(record: DeviceRecord): string {
+  for (const field of record.fields)
+    if (field.quality !== 'bad') {
+      const value = typeof field.value === 'bigint' ? String(field.value) : (field.value as number | string);
+      return `${record.device}#${scanOf(field.name, value)}`;
+    }
+  return `${record.device}@${record.at.wallMs}`;
+}
+
+/** A stored record in the words of the wire. */
+export function onWire(record: DeviceRecord): WireRecord {
+  const v: Record<string, number | string> = {};
+  const bad: Record<string, string> = {};
+  for (const field of record.fields) {
+    if (field.quality === 'bad') bad[field.name] = field.why;
+    else v[field.name] = typeof field.value === 'bigint' ? String(field.value) : (field.value as number | string);
+  }
+  return { device: record.device, t: record.at.wallMs, v, bad, ...(!record.clockKnown && { clock: 'unsynced' }) };
+}
+
+function sizeOf(record: DeviceRecord): number {
+  return record.fields.length;
+}
+
+function wireSizeOf({ v, bad = {} }: WireRecord): number {
+  return Object.keys(v).length + Object.keys(bad).length;
+}
