@@ -28,6 +28,8 @@ export class Collector {
   readonly wrong: string[] = [];
   readonly events: Record<string, unknown>[] = [];
   duplicates = 0;
+  /** Whether everything that is published now arrives here. */
+  isSubscribed = false;
   conflicting = 0;
   backfilled = 0;
   epochs = new Set<string>();
@@ -41,10 +43,26 @@ export class Collector {
   }
 
   async start(): Promise<void> {
-    this.client = await mqtt.connectAsync({ host: '127.0.0.1', port: this.port, reconnectPeriod: 100, clean: true });
+    this.client = await mqtt.connectAsync({
+      host: '127.0.0.1',
+      port: this.port,
+      reconnectPeriod: 100,
+      clean: true,
+      resubscribe: false,
+    });
     this.client.on('message', (topic, payload) => this.take(topic, payload.toString()));
     this.client.on('error', () => {});
-    await this.client.subscribeAsync('#', { qos: 1 });
+    this.client.on('close', () => {
+      this.isSubscribed = false;
+    });
+    // A broker that was killed knows nobody: whoever comes back asks again, and until then hears nothing.
+    this.client.on('connect', () => void this.subscribe());
+    await this.subscribe();
+  }
+
+  private async subscribe(): Promise<void> {
+    await this.client?.subscribeAsync('#', { qos: 1 }).catch(() => {});
+    this.isSubscribed = this.client?.connected === true;
   }
 
   async stop(): Promise<void> {

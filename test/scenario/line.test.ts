@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Collector } from '../double/collector.ts';
+import { openDoor } from '../double/door.ts';
 import { Bench, BINARY, freePort, until } from '../double/processes.ts';
 
 /**
@@ -37,6 +38,8 @@ interface Line {
   readonly unitOf: (device: number) => number;
   readonly everyMs: number;
   readonly registers: number;
+  /** Where the gateway finds the broker, when not at its own port. */
+  readonly mqttPort?: number;
 }
 
 function configFile(line: Line): string {
@@ -52,11 +55,11 @@ function configFile(line: Line): string {
     for (let r = 0; r < line.registers; r++) lines.push(`      r${r}: {address: "holding:${r}", type: uint16}`);
   }
   lines.push(`store: {path: ${join(bench.folder, 'store')}, maxSize: 1GB}`, 'api: {listen: off}');
-  lines.push(`uplinks: {plant: {type: mqtt, url: "mqtt://127.0.0.1:${mqttPort}"}}`);
+  lines.push(`uplinks: {plant: {type: mqtt, url: "mqtt://127.0.0.1:${line.mqttPort ?? mqttPort}"}}`);
   return bench.write('millgate.yaml', `${lines.join('\n')}\n`);
 }
 
-async function tcpLine(devices: number, registers: number, everyMs: number): Promise<string> {
+async function tcpLine(devices: number, registers: number, everyMs: number, viaPort = mqttPort): Promise<string> {
   // A port that served before is not free at once: its connections linger.
   const base = 21_000 + (process.pid % 1000) * 20 + 10_000 * linesStarted++;
   await bench.pymodbus('tcp', base, devices);
@@ -70,6 +73,7 @@ async function tcpLine(devices: number, registers: number, everyMs: number): Pro
     unitOf: () => 1,
     everyMs,
     registers,
+    mqttPort: viaPort,
   });
 }
 
@@ -173,15 +177,20 @@ describe('from the wire to the broker', () => {
   it('the broker dies for a while under 1,000 readings a second: nothing is missing afterwards', {
     timeout: DEADLINE_MS,
   }, async () => {
-    const config = await tcpLine(10, 100, 1000);
+    const door = await openDoor(mqttPort);
+    const config = await tcpLine(10, 100, 1000, door.port);
     const broker = await bench.broker(mqttPort);
     collector = new Collector(mqttPort);
     await collector.start();
     const gateway = bench.gateway(config);
     await until('first records', () => collector.records.size >= 20, DEADLINE_MS, gateway.output);
+    // The gateway is let in only after the collector listens again: what it sent before would reach nobody.
+    door.isOpen = false;
     await broker.stop('SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
     await bench.broker(mqttPort);
+    await until('the collector to listen', () => collector.isSubscribed, 20_000);
+    door.isOpen = true;
     await until('live again', () => collector.backfilled > 0, 100_000, gateway.output);
     const target = await caughtUp(config, 100_000);
     const lost = Array.from({ length: 10 }, (_, d) => lostScans(`d${d}`)).reduce((sum, count) => sum + count, 0);
@@ -195,6 +204,7 @@ describe('from the wire to the broker', () => {
     expect(collector.conflicting).toBe(0);
     expect(collector.wrong).toEqual([]);
     expect(lost).toBe(0);
+    door.close();
   });
 
   it('kill -9 at random moments: no committed record is missing, no number means two records', {

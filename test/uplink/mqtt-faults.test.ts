@@ -79,7 +79,7 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
   it('confirms some and not others: those are rejected, the session goes on', async () => {
     let count = 0;
     const onPublish = (): Answer => (count++ === 0 ? 'nothing' : 'properly');
-    const session = await open({ version: 4, onPublish }, { ackTimeoutMs: 120 });
+    const session = await open({ version: 4, onPublish }, { ackTimeoutMs: 500 });
     const first = expect(session.send(batchOf(1), NEVER)).rejects.toThrow(/not confirmed/);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await session.send(batchOf(2), NEVER)).toEqual({ ok: true });

@@ -222,6 +222,7 @@ function usable(reading: Reading): number | undefined {
 
 function numberOf(value: Value): number | undefined {
   if (typeof value === 'string') return undefined;
-  const number = Number(value);
+  // Adding 0 makes 0 of −0, which a stored state would come back as: a chart after a restart is the same to the bit.
+  const number = Number(value) + 0;
   return Number.isFinite(number) ? number : undefined;
 }
