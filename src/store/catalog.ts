@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { filesOf, type OpenDatabase, sizeOf } from './disk.ts';
 import { type IntervalSet, intervals, union } from './intervals.ts';
@@ -38,6 +38,9 @@ const OPEN_HANDLES = 4;
 const NAME = /^(readings|events)-(\d{8})\.db$/;
 const QUARANTINE = 'quarantine';
 const RESERVE = 'reserve';
+
+/** The reserve is made when the disk has so many times of it. */
+const RESERVE_ROOM = 3;
 
 /** Name of a segment file. */
 export function segmentFile(kind: SegmentKind, id: number): string {
@@ -174,6 +177,9 @@ export function keepReserve(folder: string, bytes: number): void {
   const file = join(folder, RESERVE);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= bytes) return;
   try {
+    // A disk that is nearly full needs its last bytes for commits.
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize < RESERVE_ROOM * bytes) return;
     writeFileSync(file, randomFillSync(Buffer.alloc(bytes)));
   } catch {
     // A disk too full for the reserve is found out, and dealt with, by the next commit.

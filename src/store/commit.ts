@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { unlinkDatabase } from './disk.ts';
 import { GAPS_TOLD } from './gaps.ts';
-import type { NewLedgerEntry } from './meta.ts';
+import type { MetaChange, NewLedgerEntry } from './meta.ts';
 import { type Notes, packNotes, remember } from './notes.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
@@ -39,8 +39,6 @@ export interface State {
   cursorsMonoMs: number;
   /** Set after the disk failed, until `meta.db` was opened anew. */
   isMetaDown: boolean;
-  /** Ledger entries of commits that are durable, while `meta.db` cannot take them. */
-  owed: NewLedgerEntry[];
   /** Undefined when the disk refused to have its files opened. */
   readonly roller: Roller | undefined;
   isClosed: boolean;
@@ -116,28 +114,32 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     readings: ask.readings?.body ?? null,
   });
   settleWrite(state, ask, receipt, now, isNew || areCursorsDue);
-  if (dropped) state.owed.push(dropped);
-  if (isNew || dropped) enterAfter(state, isNew ? new Map([[writer.info.file, 'open']]) : new Map());
+  if (isNew || dropped)
+    enterAfter(state, {
+      ledger: dropped ? [dropped] : [],
+      segments: isNew ? new Map([[writer.info.file, 'open']]) : new Map(),
+    });
   return receipt;
 }
 
-/** What is entered after a commit cannot undo it: if the disk refuses, it is owed, and found in the segment anyway. */
-function enterAfter(state: State, segments: ReadonlyMap<string, string>): void {
+/** What is entered after a commit cannot undo it: if the disk refuses, it is deferred, and found in the segment anyway. */
+function enterAfter(state: State, change: MetaChange): void {
+  const { meta } = state.house;
   try {
-    state.house.meta.enter({ ledger: state.owed, segments });
-    state.owed = [];
+    meta.enter(change);
   } catch (error) {
     if (!isRefusal(error)) throw error;
+    meta.defer(change);
     state.isMetaDown = true;
   }
 }
 
-/** After the disk failed nothing is known of what `meta.db` holds: it is opened anew. */
+/** After the disk failed nothing is known of what `meta.db` holds: it is opened anew, and what was deferred is written. */
 export function restoreMeta(state: State): void {
   if (!state.isMetaDown) return;
   reopenMeta(state.house);
+  state.house.meta.enter({});
   state.isMetaDown = false;
-  if (state.owed.length > 0) enterAfter(state, new Map());
 }
 
 /** What follows from a commit that is on the disk. */

@@ -66,7 +66,6 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     trouble: undefined,
     cursorsMonoMs: now.monoMs,
     isMetaDown: false,
-    owed: [],
     roller: rollerOf(house, now),
     isClosed: false,
     largest: { readings: 0, events: 0 },

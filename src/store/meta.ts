@@ -37,6 +37,13 @@ export interface Reserved {
   readonly perCommit: Record<Stream, number> | undefined;
 }
 
+/** Losses, delivered ranges and changes of the index, that belong together. */
+export interface MetaChange {
+  readonly ledger?: readonly NewLedgerEntry[];
+  readonly forgotten?: readonly (SeqRange & { stream: Stream })[];
+  readonly segments?: ReadonlyMap<string, string | null>;
+}
+
 /** What is worth a transaction of its own: identity, reserved numbers, the ledger, the index of closed segments. */
 export interface Meta {
   readonly epoch: string;
@@ -54,12 +61,12 @@ export interface Meta {
   enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void;
   /** What was written down of closed segments, by file; JSON texts. */
   segments(): Map<string, string>;
-  /** Enters losses, delivered ranges and changes of the index in one transaction; gives the entries their numbers. */
-  enter(change: {
-    readonly ledger?: readonly NewLedgerEntry[];
-    readonly forgotten?: readonly (SeqRange & { stream: Stream })[];
-    readonly segments?: ReadonlyMap<string, string | null>;
-  }): LedgerEntry[];
+  /** Enters a change, after all that was deferred, in one transaction. */
+  enter(change: MetaChange): void;
+  /** Enters a change in memory, when the disk takes nothing; it is written with the next `enter`. */
+  defer(change: MetaChange): void;
+  /** What was deferred and is not written yet. */
+  deferred(): readonly MetaChange[];
   close(): void;
 }
 
@@ -162,6 +169,28 @@ function insertEntry(database: Connection, entry: LedgerEntry): void {
   database.prepare('INSERT OR REPLACE INTO ledger VALUES (?, ?)').run(entry.id, sealed(entry));
 }
 
+function isNothing({ ledger, forgotten, segments }: MetaChange): boolean {
+  return !ledger?.length && !forgotten?.length && !segments?.size;
+}
+
+function numbered(entries: readonly NewLedgerEntry[], lastId: number): LedgerEntry[] {
+  return entries.map((entry, index) => ({ ...entry, id: lastId + 1 + index }));
+}
+
+function withForgotten(
+  before: Record<Stream, IntervalSet>,
+  { forgotten = [] }: MetaChange,
+): Record<Stream, IntervalSet> {
+  const gone = { ...before };
+  for (const { stream, from, to } of forgotten) gone[stream] = union(gone[stream], [{ from, to }]);
+  return gone;
+}
+
+function saveSegment(database: Connection, file: string, info: string | null): void {
+  if (info === null) database.prepare('DELETE FROM segments WHERE file = ?').run(file);
+  else database.prepare('INSERT OR REPLACE INTO segments VALUES (?, ?)').run(file, sealed(info));
+}
+
 /** Read as it is, a store of schema 1 has no offsets. */
 function offsetsIn(database: Connection): readonly WallOffset[] {
   if (database.pragma('user_version', { simple: true }) === 1) return [];
@@ -188,6 +217,16 @@ function metaOn(database: Connection, epoch: string): Meta {
   let offsets = offsetsIn(database);
   let compacted = 0;
   let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
+  let unsaved: MetaChange[] = [];
+  let savedId = ledger.at(-1)?.id ?? 0;
+  const apply = (change: MetaChange): void => {
+    ledger = [...ledger, ...numbered(change.ledger ?? [], ledger.at(-1)?.id ?? 0)];
+    forgotten = withForgotten(forgotten, change);
+    for (const [file, info] of change.segments ?? []) {
+      if (info === null) segments.delete(file);
+      else segments.set(file, info);
+    }
+  };
   return {
     epoch,
     reserved: () => reserved,
@@ -201,7 +240,7 @@ function metaOn(database: Connection, epoch: string): Meta {
     },
     ledger: () => ledger,
     compact(toldId) {
-      if (ledger.length - compacted < COMPACT_EVERY) return;
+      if (unsaved.length > 0 || ledger.length - compacted < COMPACT_EVERY) return;
       const forcedId = ledger.length > MOST_ENTRIES ? ledger.at(-NEWEST_ENTRIES)!.id : 0;
       const isOld = ({ id }: LedgerEntry): boolean => id <= Math.max(toldId, forcedId);
       const old = ledger.filter(isOld);
@@ -230,33 +269,30 @@ function metaOn(database: Connection, epoch: string): Meta {
     },
     segments: () => new Map(segments),
     enter(change) {
-      const {
-        ledger: entries = [],
-        forgotten: delivered = [],
-        segments: changed = new Map<string, string | null>(),
-      } = change;
-      const numbered = entries.map(
-        (entry, index): LedgerEntry => ({ ...entry, id: (ledger.at(-1)?.id ?? 0) + 1 + index }),
+      const changes = [...unsaved, change];
+      if (changes.every(isNothing)) return;
+      // A closed file is one that the disk did not give back.
+      if (!database.open) throw Object.assign(new Error('meta.db is not open'), { code: 'SQLITE_CANTOPEN' });
+      const entries = numbered(
+        changes.flatMap(({ ledger: added = [] }) => added),
+        savedId,
       );
-      if (numbered.length + delivered.length + changed.size === 0) return [];
-      const gone = { readings: forgotten.readings, events: forgotten.events };
-      for (const range of delivered) gone[range.stream] = union(gone[range.stream], [range]);
+      const gone = withForgotten(forgotten, change);
       database.transaction(() => {
-        for (const entry of numbered) insertEntry(database, entry);
-        if (delivered.length > 0) setAbout(database, 'forgotten', gone);
-        for (const [file, info] of changed) {
-          if (info === null) database.prepare('DELETE FROM segments WHERE file = ?').run(file);
-          else database.prepare('INSERT OR REPLACE INTO segments VALUES (?, ?)').run(file, sealed(info));
-        }
+        for (const entry of entries) insertEntry(database, entry);
+        if (changes.some((one) => one.forgotten?.length)) setAbout(database, 'forgotten', gone);
+        for (const [file, info] of changes.flatMap((one) => [...(one.segments ?? [])]))
+          saveSegment(database, file, info);
       })();
-      ledger.push(...numbered);
-      forgotten = gone;
-      for (const [file, info] of changed) {
-        if (info === null) segments.delete(file);
-        else segments.set(file, info);
-      }
-      return numbered;
+      unsaved = [];
+      apply(change);
+      savedId = ledger.at(-1)?.id ?? 0;
     },
+    defer(change) {
+      unsaved.push(change);
+      apply(change);
+    },
+    deferred: () => unsaved,
     close: () => database.close(),
   };
 }

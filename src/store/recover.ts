@@ -97,12 +97,14 @@ export function openHouse(
 
 /** Closes and opens `meta.db` again after the disk failed. */
 export function reopenMeta(house: House): void {
+  const deferred = house.meta.deferred();
   try {
     house.meta.close();
   } catch {
     // The disk refuses; the handle is of no use either way.
   }
   house.meta = metaIn(house.folder, house.open, house.notice);
+  for (const change of deferred) house.meta.defer(change);
 }
 
 /** Opens `meta.db`, or makes it again from the segments. */

@@ -4,9 +4,9 @@ function errorCode(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code ?? '');
 }
 
-/** Whether the disk has no room. */
+/** Whether the disk has no room; SQLite says so of its shared memory in words of its own. */
 export function isFull(error: unknown): boolean {
-  return /^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(errorCode(error));
+  return /^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(errorCode(error));
 }
 
 /** Whether the disk refused, as against a fault of the program. */

@@ -13,8 +13,9 @@ import {
 } from './catalog.ts';
 import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './disk.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
-import type { Meta, NewLedgerEntry } from './meta.ts';
+import type { Meta, MetaChange, NewLedgerEntry } from './meta.ts';
 import type { Memory } from './notes.ts';
+import { isFull, isRefusal } from './refusal.ts';
 import { rollupBytes } from './rollup-files.ts';
 import { createSegment, isDamage, openSegment, type Segment } from './segment.ts';
 import type { SeqRange, Stream } from './store.ts';
@@ -175,9 +176,8 @@ export function totalBytes(house: House): number {
 
 /** Lets whole segments go until the store is within its size. */
 export function evictToSize(house: House, nowWallMs: number): void {
-  let isRoomier = false;
-  while (totalBytes(house) > house.maxBytes && evictOne(house, nowWallMs)) isRoomier = true;
-  if (isRoomier) keepReserve(house.folder, reserveBytes(house.maxBytes));
+  while (totalBytes(house) > house.maxBytes && evictOne(house, nowWallMs, 'in order')) {}
+  keepReserve(house.folder, reserveBytes(house.maxBytes));
 }
 
 /** How much is set aside for writing the ledger on a full disk. */
@@ -188,33 +188,58 @@ export function reserveBytes(maxBytes: number): number {
 /** Makes room on a full disk; false when nothing can go any more. */
 export function makeRoom(house: House, nowWallMs: number): boolean {
   const hadReserve = releaseReserve(house.folder);
-  if (evictOne(house, nowWallMs) || hadReserve) return true;
+  if (evictOne(house, nowWallMs, 'forced') || hadReserve) return true;
   // The last resort: what is being written is closed early, so that it can go.
   if (!house.writer || house.writer.info.bytes < SMALLEST_BYTES) return false;
   closeWriter(house);
-  return evictOne(house, nowWallMs);
+  return evictOne(house, nowWallMs, 'forced');
 }
 
-function evictOne(house: House, nowWallMs: number): boolean {
+/** How a segment is let go: `forced` when nothing more can be written before it is gone. */
+type Eviction = 'in order' | 'forced';
+
+function evictOne(house: House, nowWallMs: number, how: Eviction): boolean {
   if (emptyQuarantine(house.folder)) return true;
-  const victim = chooseVictim(house.catalog.infos, pendingAnywhere(house, 'readings'), nowWallMs - house.replayMs);
+  const choose = (infos: readonly SegmentInfo[]): SegmentInfo | undefined =>
+    chooseVictim(infos, pendingAnywhere(house, 'readings'), nowWallMs - house.replayMs);
+  let victim = choose(house.catalog.infos);
   if (!victim) return false;
   try {
     if (victim.kind === 'readings') archiveEvents(house);
   } catch (error) {
+    if (isFull(error) && how === 'forced') {
+      // There is no room for a copy: a segment goes whose events are kept already.
+      const kept = intervals(
+        house.catalog.infos.filter(({ kind }) => kind === 'events').flatMap((i) => i.stored.events),
+      );
+      const isKept = (info: SegmentInfo): boolean => subtract(info.stored.events, kept).length === 0;
+      victim = choose(house.catalog.infos.filter((info) => info.kind === 'readings' && isKept(info)));
+      if (!victim) throw error;
+    }
     // What cannot be read will not be copied later either; the hole in the events is entered when it is found.
-    if (!isDamage(error)) throw error;
+    else if (!isDamage(error)) throw error;
   }
-  evict(house, victim, nowWallMs);
+  evict(house, victim, nowWallMs, how);
   return true;
 }
 
-/** The ledger first, then the file: after a crash between the two, opening removes the file. */
-function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
+/**
+ * The ledger first, then the file: after a crash between the two, opening removes the file. On a disk that takes nothing
+ * the file goes first, since only that frees something; after a crash then, opening enters its numbers as missing.
+ */
+function evict(house: House, victim: SegmentInfo, nowWallMs: number, how: Eviction): void {
+  const enter = (change: MetaChange): void => {
+    try {
+      house.meta.enter(change);
+    } catch (error) {
+      if (how === 'in order' || !isRefusal(error)) throw error;
+      house.meta.defer(change);
+    }
+  };
   const stream = victim.kind;
   const lost = intersect(victim.stored[stream], pendingAnywhere(house, stream));
   const delivered = subtract(victim.stored[stream], lost);
-  house.meta.enter({
+  enter({
     ledger: lost.map((range) => evictionOf(victim, stream, range, nowWallMs)),
     forgotten: delivered.map((range) => ({ stream, ...range })),
     segments: new Map([[victim.file, LEAVING]]),
@@ -222,7 +247,7 @@ function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
   house.catalog.release(victim.file);
   house.catalog.infos.splice(house.catalog.infos.indexOf(victim), 1);
   unlinkDatabase(join(house.folder, victim.file));
-  house.meta.enter({ segments: new Map([[victim.file, null]]) });
+  enter({ segments: new Map([[victim.file, null]]) });
   if (lost.length === 0) return;
   cutPending(house, stream, lost);
   house.notice(

@@ -58,6 +58,8 @@ if (read + total('evicted') + total('memory-full') !== next.readings - 1)
   faults.push(
     `${read} read + ${total('evicted')} evicted + ${total('memory-full')} dropped is not ${next.readings - 1}`,
   );
+if (troubles > 0 || total('memory-full') > 0)
+  faults.push(`commits were refused at ${troubles} polls, though there was something to let go`);
 await store.close();
 
 console.log(`polled ${accepted} records in ${seconds} s, longest pause between polls ${longestGapMs.toFixed(0)} ms`);

@@ -98,6 +98,33 @@ describe('a store on a disk that fails', () => {
     await store.close();
   });
 
+  it('lets segments go before anything can be written of it when the disk takes nothing, and enters them afterwards', async () => {
+    const disk = new FailingDisk();
+    const { store, path } = await storeOn(disk);
+    await store.keepUplinks(['plant']);
+    for (let commit = 0; commit < 150; commit++) {
+      const noise = Array.from({ length: 150 }, () => Math.random().toString(36)).join('');
+      await store.commit(
+        batchOf([recordOf(commit, [{ name: 'noise', quality: 'good', value: noise }])], { events: [eventOf('e')] }),
+      );
+    }
+    const files = () => readdirSync(path).filter((file) => /^readings-\d+\.db$/.test(file)).length;
+    const before = files();
+    // The commit, and then every word of the ledger, are refused; so is the commit after the first file went.
+    disk.fail('SQLITE_FULL', 4);
+    expect((await store.commit(batchOf([recordOf(150)]))).readings).toEqual({ from: 151, to: 152 });
+    expect(before - files()).toBeGreaterThanOrEqual(2);
+    const { accounts, losses, oldest } = await store.status();
+    expect(losses).toEqual([{ stream: 'readings', cause: 'evicted', count: oldest.readings - 1 }]);
+    expect(accounts.map(({ unexplained }) => unexplained)).toEqual([[], []]);
+    expect(await countRecords(store)).toBe(152 - oldest.readings);
+    expect((await store.peekEvents(1, 1)).from).toBe(1);
+    await store.close();
+    const again = await openLocalStore(storeOptions(path));
+    expect((await again.status()).losses).toEqual(losses);
+    await again.close();
+  });
+
   it('says that the disk is full when there is nothing left to give up', async () => {
     const disk = new FailingDisk();
     const { store } = await storeOn(disk);
