@@ -60,8 +60,8 @@ function configFile(line: Line): string {
 }
 
 async function tcpLine(devices: number, registers: number, everyMs: number, viaPort = mqttPort): Promise<string> {
-  // A port that served before is not free at once: its connections linger.
-  const base = 21_000 + (process.pid % 1000) * 20 + 10_000 * linesStarted++;
+  // Below the range the kernel gives to clients, and never the same again: connections of a closed port linger.
+  const base = 10_000 + ((process.pid * 7 + linesStarted++) % 400) * 50;
   await bench.pymodbus('tcp', base, devices);
   return configFile({
     channels: Array.from(

@@ -139,5 +139,5 @@ function defaultMessage(condition: AlarmCondition, reading: Reading | undefined)
 
 /** Twelve digits hide the rounding of scaling and nothing that an instrument can show. */
 function formatValue(value: Value): string {
-  return typeof value === 'number' && !Number.isInteger(value) ? String(Number(value.toPrecision(12))) : String(value);
+  return typeof value === 'number' && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : String(value);
 }
