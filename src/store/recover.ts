@@ -27,7 +27,7 @@ const STREAMS = ['readings', 'events'] as const;
 const SCAN_ROWS = 128;
 const META = 'meta.db';
 
-/** Where a commit of a rebuilt `meta.db` may have reserved to at least. */
+/** What a rebuilt `meta.db` has reserved at least. */
 const UNKNOWN_CEILINGS: Ceilings = { readings: 1, events: 1 };
 
 /** Fifty segments fill the store; none is smaller than 64 kB or larger than 64 MB. */
@@ -89,7 +89,10 @@ export function openHouse(
     cursorsChanged: false,
     notice,
   };
-  const next = nextNumbers(house, isNewestMissing || (newest?.hasLostTail ?? false));
+  const indexed = [...meta.segments().values()].flatMap((text) => infoIn(text) ?? []);
+  const isKnown = (file: string): boolean => indexed.some((info) => info.file === file);
+  const isTailLost = scans.some(({ info, hasLostTail }) => hasLostTail && !isKnown(info.file));
+  const next = nextNumbers(house, indexed, isNewestMissing || isTailLost);
   enterHoles(house, next, scans, now);
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
@@ -100,7 +103,7 @@ export function openHouse(
     settleIndex(house, newest, now, ids);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    // The index only saves time, and the events are still where they were: a full disk may not keep the store shut.
+    // The index only saves time, and the events are where they were: a full disk may not keep the store shut.
     notice(troubleText(folder, error));
   }
   keepReserve(folder, reserveBytes(maxBytes));
@@ -264,9 +267,8 @@ function scan(
 }
 
 /**
- * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Its
- * segment is counted again without it: the commit that took its number may have begun with dropped records, so that the
- * numbers of its readings alone do not say where it began.
+ * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Where the
+ * readings of that one begin says less: records may have been dropped before them. So its segment is counted again.
  */
 function withoutLeftovers(folder: string, scans: readonly Scanned[]): Scanned[] {
   return scans.map((scanned, index) => {
@@ -318,12 +320,13 @@ function notesIn(folder: string, info: SegmentInfo): readonly Notes[] {
 }
 
 /** The numbers to go on with: past everything that is stored or entered, and past all that was reserved if some is lost. */
-function nextNumbers(house: House, isTailLost: boolean): Record<Stream, number> {
+function nextNumbers(house: House, indexed: readonly SegmentInfo[], isTailLost: boolean): Record<Stream, number> {
   const ceilings = house.meta.ceilings();
   const after = (stream: Stream): number =>
     Math.max(
       1,
       house.catalog.stored(stream).at(-1)?.to ?? 1,
+      ...indexed.map(({ stored }) => stored[stream].at(-1)?.to ?? 1),
       house.meta.forgotten(stream).at(-1)?.to ?? 1,
       ...house.meta
         .ledger()
@@ -361,10 +364,7 @@ function enterHoles(house: House, next: Record<Stream, number>, scans: readonly 
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   return {
-    stream,
-    from: range.from,
-    to: range.to,
-    count: range.to - range.from,
+    ...{ stream, from: range.from, to: range.to, count: range.to - range.from },
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
     detail: 'found missing at the start; numbers that were only reserved are counted',

@@ -70,15 +70,21 @@ export function chooseVictim(
 export function archiveEvents(house: House, extra: readonly { info: SegmentInfo; segment: Segment }[] = []): void {
   const kept = (): IntervalSet =>
     intervals(house.catalog.infos.filter(({ kind }) => kind === 'events').flatMap(({ stored }) => stored.events));
-  const closed = house.catalog.infos
-    .filter(({ kind, stored }) => kind === 'readings' && subtract(stored.events, kept()).length > 0)
-    .map((info) => ({ info, segment: house.catalog.open(info) }));
-  for (const source of [...closed, ...extra.filter(({ info }) => subtract(info.stored.events, kept()).length > 0)])
-    copyEvents(house, source.info, source.segment, kept());
+  const lacks = ({ stored }: SegmentInfo): boolean => subtract(stored.events, kept()).length > 0;
+  for (const info of house.catalog.infos.filter((one) => one.kind === 'readings' && lacks(one))) {
+    try {
+      // One after the other: the catalog keeps only a few open.
+      if (lacks(info)) copyEvents(house, info, house.catalog.open(info), kept());
+    } catch (error) {
+      // Whoever reads it next finds the damage, and saves what can be saved.
+      if (!isDamage(error)) throw error;
+    }
+  }
+  for (const { info, segment } of extra) if (lacks(info)) copyEvents(house, info, segment, kept());
 }
 
 function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: IntervalSet): void {
-  const { info, segment } = archiveFor(house);
+  const { info, segment, isNew } = archiveFor(house);
   try {
     segment.together(() => {
       for (let seq = from.stored.events[0]?.from ?? 0; ; ) {
@@ -95,7 +101,8 @@ function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: Inte
             minWallMs: 0,
             maxWallMs: 0,
           };
-          segment.append(alone);
+          // A copy that failed at its end may be there all the same.
+          if (isNew || !segment.row(alone.number)) segment.append(alone);
           countRow(info, alone);
         }
         const last = rows.at(-1);
@@ -119,18 +126,19 @@ function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: Inte
 }
 
 /** The events segment that still has room, or a new one; what is known of it is a copy until the events are in. */
-function archiveFor(house: House): { info: SegmentInfo; segment: Segment } {
+function archiveFor(house: House): { info: SegmentInfo; segment: Segment; isNew: boolean } {
   const own = house.catalog.infos.filter(({ kind }) => kind === 'events').sort((a, b) => a.id - b.id);
   const last = own.at(-1);
   if (last && last.bytes < house.segmentBytes) {
     house.catalog.release(last.file);
     const file = join(house.folder, last.file);
-    return { info: structuredClone(last), segment: openSegment(file, house.open(file)) };
+    return { info: structuredClone(last), segment: openSegment(file, house.open(file)), isNew: false };
   }
   const info = emptyInfo('events', (last?.id ?? 0) + 1, 1);
   const file = join(house.folder, info.file);
   if (existsSync(file)) unlinkDatabase(file);
-  return { info, segment: createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id }) };
+  const segment = createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id });
+  return { info, segment, isNew: true };
 }
 
 /** Ends the segment that is being written: its events are kept apart, its log is folded in, the index knows it. */

@@ -115,6 +115,25 @@ describe('a store whose files were damaged', () => {
     await store.close();
   });
 
+  it('never gives the number of an event twice when only its archive had it, and that is damaged', async () => {
+    const folder = temporaryFolder();
+    const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });
+    await before.pending('plant', 'events');
+    for (let event = 1; event <= 5; event++) await before.commit(batchOf([], { events: [eventOf('early')] }));
+    for (let seq = 1; (await before.status()).oldest.readings < RECORDS; seq++)
+      await before.commit(batchOf([numbered(seq)]));
+    expect(await before.ledger()).not.toEqual([]);
+    await before.close();
+    for (const file of storeFiles(folder).filter((name) => name.startsWith('events')))
+      writeFileSync(join(folder, file), Buffer.alloc(4096, 7));
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    expect((await store.commit(batchOf([], { events: [eventOf('late')] }))).events.from).toBe(6);
+    expect((await store.ledger()).filter(({ stream }) => stream === 'events')).toMatchObject([
+      { from: 1, to: 6, count: 5, cause: 'corrupt' },
+    ]);
+    await store.close();
+  });
+
   it('makes meta.db again from the segments, with its epoch', async () => {
     const folder = await filledFolder();
     const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });
