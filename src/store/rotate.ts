@@ -131,14 +131,27 @@ function archiveFor(house: House): { info: SegmentInfo; segment: Segment; isNew:
   const last = own.at(-1);
   if (last && last.bytes < house.segmentBytes) {
     house.catalog.release(last.file);
-    const file = join(house.folder, last.file);
-    return { info: structuredClone(last), segment: openSegment(file, house.open(file)), isNew: false };
+    const segment = openSound(house, last);
+    if (segment) return { info: structuredClone(last), segment, isNew: false };
   }
   const info = emptyInfo('events', (last?.id ?? 0) + 1, 1);
   const file = join(house.folder, info.file);
   if (existsSync(file)) unlinkDatabase(file);
   const segment = createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id });
   return { info, segment, isNew: true };
+}
+
+/** Opens a segment to write to it; undefined when it is damaged, which whoever reads it finds too, and deals with. */
+function openSound(house: House, info: SegmentInfo): Segment | undefined {
+  const file = join(house.folder, info.file);
+  try {
+    const segment = openSegment(file, house.open(file));
+    if (segment.isSound()) return segment;
+    segment.close();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return undefined;
 }
 
 /** Ends the segment that is being written: its events are kept apart, its log is folded in, the index knows it. */
@@ -208,26 +221,38 @@ function evictOne(house: House, nowWallMs: number): boolean {
   return true;
 }
 
-/** The ledger first, then the file: after a crash between the two, opening removes the file. */
+/**
+ * The ledger first, then the file: after a crash between the two, opening removes the file. Events go with their segment
+ * only where keeping them apart failed.
+ */
 function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
-  const stream = victim.kind;
-  const lost = intersect(victim.stored[stream], pendingAnywhere(house.memory.cursors, stream));
-  const delivered = subtract(victim.stored[stream], lost);
-  house.meta.enter({
-    ledger: lost.map((range) => evictionOf(victim, stream, range, nowWallMs)),
-    forgotten: delivered.map((range) => ({ stream, ...range })),
-    segments: new Map([[victim.file, LEAVING]]),
-  });
-  house.catalog.release(victim.file);
   house.catalog.infos.splice(house.catalog.infos.indexOf(victim), 1);
+  const gone = (['readings', 'events'] as const).map((stream) => {
+    const own = subtract(victim.stored[stream], storedIn(house, stream));
+    const lost = intersect(own, pendingAnywhere(house.memory.cursors, stream));
+    return { stream, lost, delivered: subtract(own, lost) };
+  });
+  try {
+    house.meta.enter({
+      ledger: gone.flatMap(({ stream, lost }) => lost.map((range) => evictionOf(victim, stream, range, nowWallMs))),
+      forgotten: gone.flatMap(({ stream, delivered }) => delivered.map((range) => ({ stream, ...range }))),
+      segments: new Map([[victim.file, LEAVING]]),
+    });
+  } catch (error) {
+    house.catalog.infos.push(victim);
+    throw error;
+  }
+  house.catalog.release(victim.file);
   unlinkDatabase(join(house.folder, victim.file));
   house.meta.enter({ segments: new Map([[victim.file, null]]) });
-  if (lost.length === 0) return;
-  cutPending(house, stream, lost);
-  house.notice(
-    `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
-      'Raise store.maxSize, or bring the uplink back.',
-  );
+  for (const { stream, lost } of gone) {
+    if (lost.length === 0) continue;
+    cutPending(house, stream, lost);
+    house.notice(
+      `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
+        'Raise store.maxSize, or bring the uplink back.',
+    );
+  }
 }
 
 function evictionOf(victim: SegmentInfo, stream: Stream, range: SeqRange, nowWallMs: number): NewLedgerEntry {

@@ -134,6 +134,35 @@ describe('a store whose files were damaged', () => {
     await store.close();
   });
 
+  it('keeps events apart in another archive when theirs is damaged, and accounts for every one', async () => {
+    const folder = temporaryFolder();
+    const { store } = await localStore(folder, { maxBytes: 1_000_000 });
+    await store.pending('plant', 'events');
+    let isDamaged = false;
+    for (let seq = 1; seq <= 4 * RECORDS; seq++) {
+      await store.commit(batchOf([numbered(seq)], { events: seq % 10 === 0 ? [eventOf(`event ${seq}`)] : [] }));
+      if (isDamaged || !existsSync(join(folder, 'events-00000001.db'))) continue;
+      writeFileSync(join(folder, 'events-00000001.db'), Buffer.alloc(4096, 7));
+      isDamaged = true;
+    }
+    expect((await store.status()).oldest.readings).toBeGreaterThan(RECORDS);
+    const missing = new Set(Array.from({ length: (4 * RECORDS) / 10 }, (_, index) => index + 1));
+    for (let at = 1; ; ) {
+      const { from, events, next } = await store.peekEvents(at, 50);
+      if (events.length === 0) break;
+      for (const [index, event] of events.entries()) {
+        expect(event).toEqual(eventOf(`event ${(from + index) * 10}`));
+        missing.delete(from + index);
+      }
+      at = next;
+    }
+    const entered = (await store.ledger()).filter(({ stream }) => stream === 'events');
+    expect(isDamaged && entered.length > 0).toBe(true);
+    for (const { from, to } of entered) for (let seq = from; seq < to; seq++) expect(missing.delete(seq)).toBe(true);
+    expect([...missing]).toEqual([]);
+    await store.close();
+  });
+
   it('makes meta.db again from the segments, with its epoch', async () => {
     const folder = await filledFolder();
     const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });
