@@ -227,12 +227,23 @@ export function reserveNothing(state: State): void {
 
 /** A commit that succeeded is not undone by trouble in making room after it. */
 function evictAfter(state: State, now: Now): void {
+  enterDeferred(state.house);
   try {
     evictToSize(state.house, now.wallMs);
     state.house.meta.compact(Number(state.house.memory.states.get(GAPS_TOLD) ?? 0) || 0);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     state.house.notice(`store: room could not be made: ${messageOf(error)}. It is tried again with the next commit.`);
+  }
+}
+
+/** What could not be entered is entered as soon as the disk takes it: a crash before that would make a loss of it. */
+function enterDeferred({ meta }: House): void {
+  try {
+    meta.enter({});
+  } catch (error) {
+    // It stays deferred until the next commit.
+    if (!isRefusal(error)) throw error;
   }
 }
 

@@ -15,7 +15,7 @@ import type { CallName, Calls } from './protocol.ts';
 import { DamagedSegment, peek } from './read.ts';
 import { openRollups } from './rollup-files.ts';
 import type { House } from './rotate.ts';
-import { infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
+import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
 import { isDamage, openSegment } from './segment.ts';
 import { statusOf } from './status.ts';
 import type { Store } from './store.ts';
@@ -72,8 +72,8 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
   if (!existsSync(file))
     throw new Fault(`store ${folder}: there is no store in it. Check store.path.`, EXIT.unavailable);
   const meta = readMeta(file, openForReading(file));
-  const { scans, hasUnreadable } = scanReadable(folder, meta, (text) => log.warn(text));
-  const lostCommits = hasUnreadable ? undefined : 0;
+  const { scans, isEndUnknown } = scanReadable(folder, meta, (text) => log.warn(text));
+  const lostCommits = isEndUnknown ? undefined : 0;
   const kept = withoutLeftovers(folder, scans, openForReading);
   const infos = kept.map(({ info }) => info);
   const catalog = createCatalog(folder, infos, openForReading);
@@ -82,21 +82,22 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
     ...{ memory: memoryOf(folder, kept, openForReading), uplinks: options.uplinks, cursorsChanged: false },
     notice: () => {},
   };
+  const indexed = indexedIn(meta);
   const next = {
-    readings: goOnFrom(meta, 'readings', catalog.stored('readings'), lostCommits).next,
-    events: goOnFrom(meta, 'events', catalog.stored('events'), lostCommits).next,
+    readings: goOnFrom(meta, 'readings', catalog.stored('readings'), lostCommits, indexed.readings).next,
+    events: goOnFrom(meta, 'events', catalog.stored('events'), lostCommits, indexed.events).next,
   };
   return { house, next };
 }
 
-/** Every segment that can be read; of others nothing is known. */
+/** Every segment that can be read; of others at most what the index says is known. */
 function scanReadable(
   folder: string,
   meta: Meta,
   warn: (text: string) => void,
-): { scans: Scanned[]; hasUnreadable: boolean } {
+): { scans: Scanned[]; isEndUnknown: boolean } {
   const index = meta.segments();
-  let hasUnreadable = false;
+  let isEndUnknown = false;
   const scans = listSegmentFiles(folder).flatMap((file): Scanned[] => {
     const path = join(folder, file);
     const known = infoIn(index.get(file));
@@ -115,12 +116,12 @@ function scanReadable(
       }
     } catch (error) {
       if (!isDamage(error)) throw error;
-      hasUnreadable = true;
+      isEndUnknown ||= !known || existsSync(`${path}-wal`);
       warn(`store: ${file} is damaged (${messageOf(error)}). The gateway saves what can be saved when it starts.`);
       return [];
     }
   });
-  return { scans, hasUnreadable };
+  return { scans, isEndUnknown };
 }
 
 /** Runs `work`; what the disk or damage refuses is said with what to do. */

@@ -15,8 +15,8 @@ export interface GoOn {
 }
 
 /**
- * The number to go on with in a stream: past everything that is stored or entered. Where commits at the end are lost, no
- * number that they may have had is given again, and no more are passed over than that:
+ * The number to go on with in a stream: past everything that is stored, indexed or entered. Where commits at the end are
+ * lost, no number that they may have had is given again, and no more are passed over than that:
  *
  * - the log says how many commits are lost, and none took more than `perCommit`: a jump of a few records;
  * - the newest file is gone altogether: the jump goes to the ceiling, which is exact after a clean stop and at most about
@@ -24,18 +24,20 @@ export interface GoOn {
  * - `meta.db` is gone too, so that no ceiling is known: a jump of a million, which is entered as `skipped` and not as lost.
  *
  * @param lostCommits how many commits at the end may be lost; undefined when that is not known
+ * @param indexed what closed segments had according to the index, whether or not it can still be read
  */
 export function goOnFrom(
   meta: Pick<Meta, 'reserved' | 'forgotten' | 'ledger'>,
   stream: Stream,
   stored: readonly SeqRange[],
   lostCommits: number | undefined,
+  indexed: readonly SeqRange[] = [],
 ): GoOn {
   const accounted = union(
     union(stored, meta.forgotten(stream)),
     meta.ledger().filter((entry) => entry.stream === stream && entry.cause !== 'quarantined'),
   );
-  const end = accounted.at(-1)?.to ?? 1;
+  const end = union(accounted, intervals(indexed)).at(-1)?.to ?? 1;
   const reserved = meta.reserved();
   const holes = (to: number): IntervalSet => subtract(intervals([{ from: 1, to }]), accounted);
   if (lostCommits === 0) return { next: end, lost: holes(end), skipped: [] };

@@ -13,12 +13,21 @@ import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './dis
 import { countOf, intervals, subtract } from './intervals.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { unpackNotes } from './notes.ts';
-import { goOnFrom } from './numbers.ts';
+import { type GoOn, goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
 import { rebuild } from './salvage.ts';
-import { infoIn, lostCommitsOf, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
+import {
+  indexedIn,
+  infoIn,
+  lostCommitsIn,
+  lostCommitsOf,
+  memoryOf,
+  type Scanned,
+  scan,
+  withoutLeftovers,
+} from './scan.ts';
 import { Damage, isDamage, NeverWritten, openSegment } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 import { claimOfWal } from './wal.ts';
@@ -78,7 +87,17 @@ export function openHouse(
     cursorsChanged: false,
     notice,
   };
-  const next = enterHoles(house, isNewestMissing ? undefined : newest ? newest.lostCommits : 0, scans, now);
+  const indexed = indexedIn(meta);
+  const lost = (stream: Stream): number | undefined => (isNewestMissing ? undefined : lostCommitsIn(scans, stream));
+  const next = { readings: 1, events: 1 };
+  for (const stream of STREAMS)
+    next[stream] = enterHoles(
+      house,
+      stream,
+      goOnFrom(meta, stream, house.catalog.stored(stream), lost(stream), indexed[stream]),
+      scans,
+      now,
+    );
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
     segment: Math.max(0, ...lastIds),
@@ -88,7 +107,7 @@ export function openHouse(
     settleIndex(house, newest, now, ids);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    // The index only saves time, and the events are still where they were: a full disk may not keep the store shut.
+    // The index only saves time, and the events are where they were: a full disk may not keep the store shut.
     notice(troubleText(folder, error));
   }
   keepReserve(folder, reserveBytes(maxBytes));
@@ -183,6 +202,8 @@ function scanOrRebuild(
 ): Scanned {
   const path = join(folder, file);
   const { kind, id } = parseSegmentFile(file)!;
+  // The index says how far a segment went that was closed in order and has not been written to since.
+  const isTold = known !== undefined && !existsSync(`${path}-wal`);
   let bounds: { first: number; last: number } | undefined;
   try {
     const claim = claimOfWal(path);
@@ -206,7 +227,7 @@ function scanOrRebuild(
     if (error instanceof NeverWritten) {
       unlinkDatabase(path);
       // The index knows a segment only after its first commit.
-      const lostCommits = meta.segments().has(file) ? undefined : 0;
+      const lostCommits = isTold || !meta.segments().has(file) ? 0 : undefined;
       return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, lostCommits };
     }
     if (!isDamage(error)) throw error;
@@ -216,51 +237,38 @@ function scanOrRebuild(
     notice(
       `store: ${file} is damaged; it was moved to ${movedTo}, and what could be read of it is served. Check the disk.`,
     );
-    return { info, notes: undefined, lostCommits: undefined };
+    return { info, notes: undefined, lostCommits: isTold ? 0 : undefined };
   }
 }
 
 /**
  * Enters every number that was given, cannot be read and is not accounted for: the ledger is complete after each start.
  *
- * @returns the numbers to go on with
+ * @returns the number to go on with
  */
-function enterHoles(
-  house: House,
-  lostCommits: number | undefined,
-  scans: readonly Scanned[],
-  now: Now,
-): Record<Stream, number> {
-  const dropped = scans.flatMap(({ notes }) => notes ?? []).flatMap((notes) => notes.dropped ?? []);
-  const next = { readings: 1, events: 1 };
-  for (const stream of STREAMS) {
-    const found = goOnFrom(house.meta, stream, house.catalog.stored(stream), lostCommits);
-    next[stream] = found.next;
-    const entries = [
-      ...found.lost.flatMap((hole) => [
-        ...dropped.filter((entry) => stream === 'readings' && entry.from >= hole.from && entry.to <= hole.to),
-        ...subtract([hole], stream === 'readings' ? intervals(dropped) : []).map((range) => lossOf(stream, range, now)),
-      ]),
-      ...found.skipped.map((range) => skipOf(stream, range, now)),
-    ];
-    house.meta.enter({ ledger: entries });
-    if (entries.length === 0) continue;
-    cutPending(house, stream, intervals(entries));
-    const corrupt = entries.filter(({ cause }) => cause === 'corrupt');
-    if (corrupt.length > 0)
-      house.notice(
-        `store: up to ${countOf(intervals(corrupt))} ${stream} cannot be read any more (see the ledger). Check the disk.`,
-      );
-  }
-  return next;
+function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly Scanned[], now: Now): number {
+  const dropped =
+    stream === 'readings' ? scans.flatMap(({ notes }) => notes ?? []).flatMap((notes) => notes.dropped ?? []) : [];
+  const entries = [
+    ...found.lost.flatMap((hole) => [
+      ...dropped.filter((entry) => entry.from >= hole.from && entry.to <= hole.to),
+      ...subtract([hole], intervals(dropped)).map((range) => lossOf(stream, range, now)),
+    ]),
+    ...found.skipped.map((range) => skipOf(stream, range, now)),
+  ];
+  house.meta.enter({ ledger: entries });
+  if (entries.length > 0) cutPending(house, stream, intervals(entries));
+  const corrupt = entries.filter(({ cause }) => cause === 'corrupt');
+  if (corrupt.length > 0)
+    house.notice(
+      `store: up to ${countOf(intervals(corrupt))} ${stream} cannot be read any more (see the ledger). Check the disk.`,
+    );
+  return found.next;
 }
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   return {
-    stream,
-    from: range.from,
-    to: range.to,
-    count: range.to - range.from,
+    ...{ stream, from: range.from, to: range.to, count: range.to - range.from },
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
     detail: 'found missing at the start; the last commits are counted at the size they can have had at most',
@@ -280,10 +288,6 @@ function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: {
   const { infos } = house.catalog;
   const canResume =
     newest?.notes && newest.lostCommits === 0 && newest.info.bytes < house.segmentBytes && infos.includes(newest.info);
-  if (canResume) {
-    infos.splice(infos.indexOf(newest.info), 1);
-    house.writer = resumeSegment(house.folder, house.open, newest.info, now.monoMs);
-  }
   const index = house.meta.segments();
   const changes = new Map<string, string | null>();
   for (const info of infos) {
@@ -291,12 +295,17 @@ function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: {
     if (index.get(info.file) !== text && !existsSync(join(house.folder, `${info.file}-wal`)))
       changes.set(info.file, text);
   }
-  const isThere = new Set([...infos, ...(house.writer ? [house.writer.info] : [])].map(({ file }) => file));
+  const isThere = new Set(infos.map(({ file }) => file));
   for (const file of index.keys()) {
     if (!isThere.has(file)) changes.set(file, null);
     ids.segment = Math.max(ids.segment, parseSegmentFile(file)?.kind === 'readings' ? parseSegmentFile(file)!.id : 0);
   }
-  if (house.writer) changes.set(house.writer.info.file, 'open');
+  // The index says `open` before anything is written: of what it has as closed, it must say how far it went.
+  if (canResume) changes.set(newest.info.file, 'open');
   house.meta.enter({ segments: changes });
+  if (canResume) {
+    house.writer = resumeSegment(house.folder, house.open, newest.info, now.monoMs);
+    infos.splice(infos.indexOf(newest.info), 1);
+  }
   archiveEvents(house);
 }

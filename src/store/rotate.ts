@@ -80,15 +80,21 @@ export function chooseVictim(
 export function archiveEvents(house: House, extra: readonly { info: SegmentInfo; segment: Segment }[] = []): void {
   const kept = (): IntervalSet =>
     intervals(house.catalog.infos.filter(({ kind }) => kind === 'events').flatMap(({ stored }) => stored.events));
-  const closed = house.catalog.infos
-    .filter(({ kind, stored }) => kind === 'readings' && subtract(stored.events, kept()).length > 0)
-    .map((info) => ({ info, segment: house.catalog.open(info) }));
-  for (const source of [...closed, ...extra.filter(({ info }) => subtract(info.stored.events, kept()).length > 0)])
-    copyEvents(house, source.info, source.segment, kept());
+  const lacks = ({ stored }: SegmentInfo): boolean => subtract(stored.events, kept()).length > 0;
+  for (const info of house.catalog.infos.filter((one) => one.kind === 'readings' && lacks(one))) {
+    try {
+      // One after the other: the catalog keeps only a few open.
+      if (lacks(info)) copyEvents(house, info, house.catalog.open(info), kept());
+    } catch (error) {
+      // Whoever reads it next finds the damage, and saves what can be saved.
+      if (!isDamage(error)) throw error;
+    }
+  }
+  for (const { info, segment } of extra) if (lacks(info)) copyEvents(house, info, segment, kept());
 }
 
 function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: IntervalSet): void {
-  const { info, segment } = archiveFor(house);
+  const { info, segment, isNew } = archiveFor(house);
   try {
     segment.together(() => {
       for (let seq = from.stored.events[0]?.from ?? 0; ; ) {
@@ -105,7 +111,8 @@ function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: Inte
             minWallMs: 0,
             maxWallMs: 0,
           };
-          segment.append(alone);
+          // A copy that failed at its end may be there all the same.
+          if (isNew || !segment.row(alone.number)) segment.append(alone);
           countRow(info, alone);
         }
         const last = rows.at(-1);
@@ -129,18 +136,32 @@ function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: Inte
 }
 
 /** The events segment that still has room, or a new one; what is known of it is a copy until the events are in. */
-function archiveFor(house: House): { info: SegmentInfo; segment: Segment } {
+function archiveFor(house: House): { info: SegmentInfo; segment: Segment; isNew: boolean } {
   const own = house.catalog.infos.filter(({ kind }) => kind === 'events').sort((a, b) => a.id - b.id);
   const last = own.at(-1);
   if (last && last.bytes < house.segmentBytes) {
     house.catalog.release(last.file);
-    const file = join(house.folder, last.file);
-    return { info: structuredClone(last), segment: openSegment(file, house.open(file)) };
+    const segment = openSound(house, last);
+    if (segment) return { info: structuredClone(last), segment, isNew: false };
   }
   const info = emptyInfo('events', (last?.id ?? 0) + 1, 1);
   const file = join(house.folder, info.file);
   if (existsSync(file)) unlinkDatabase(file);
-  return { info, segment: createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id }) };
+  const segment = createSegment(file, house.open(file), { epoch: house.meta.epoch, id: info.id });
+  return { info, segment, isNew: true };
+}
+
+/** Opens a segment to write to it; undefined when it is damaged, which whoever reads it finds too, and deals with. */
+function openSound(house: House, info: SegmentInfo): Segment | undefined {
+  const file = join(house.folder, info.file);
+  try {
+    const segment = openSegment(file, house.open(file));
+    if (segment.isSound()) return segment;
+    segment.close();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return undefined;
 }
 
 /** Ends the segment that is being written: its events are kept apart, its log is folded in, the index knows it. */
@@ -216,7 +237,7 @@ function evictOne(house: House, nowWallMs: number, how: Eviction): boolean {
       victim = choose(house.catalog.infos.filter((info) => info.kind === 'readings' && isKept(info)));
       if (!victim) throw error;
     }
-    // What cannot be read will not be copied later either; the hole in the events is entered when it is found.
+    // What cannot be read will not be copied later either: these events are entered with their segment.
     else if (!isDamage(error)) throw error;
   }
   evict(house, victim, nowWallMs, how);
@@ -225,7 +246,8 @@ function evictOne(house: House, nowWallMs: number, how: Eviction): boolean {
 
 /**
  * The ledger first, then the file: after a crash between the two, opening removes the file. On a disk that takes nothing
- * the file goes first, since only that frees something; after a crash then, opening enters its numbers as missing.
+ * the file goes first, since only that frees something; after a crash then, opening enters its numbers as missing. Events
+ * go with their segment only where keeping them apart failed.
  */
 function evict(house: House, victim: SegmentInfo, nowWallMs: number, how: Eviction): void {
   const enter = (change: MetaChange): void => {
@@ -236,24 +258,37 @@ function evict(house: House, victim: SegmentInfo, nowWallMs: number, how: Evicti
       house.meta.defer(change);
     }
   };
-  const stream = victim.kind;
-  const lost = intersect(victim.stored[stream], pendingAnywhere(house, stream));
-  const delivered = subtract(victim.stored[stream], lost);
+  const gone = goneWith(house, victim);
   enter({
-    ledger: lost.map((range) => evictionOf(victim, stream, range, nowWallMs)),
-    forgotten: delivered.map((range) => ({ stream, ...range })),
+    ledger: gone.flatMap(({ stream, lost }) => lost.map((range) => evictionOf(victim, stream, range, nowWallMs))),
+    forgotten: gone.flatMap(({ stream, delivered }) => delivered.map((range) => ({ stream, ...range }))),
     segments: new Map([[victim.file, LEAVING]]),
   });
   house.catalog.release(victim.file);
   house.catalog.infos.splice(house.catalog.infos.indexOf(victim), 1);
   unlinkDatabase(join(house.folder, victim.file));
   enter({ segments: new Map([[victim.file, null]]) });
-  if (lost.length === 0) return;
-  cutPending(house, stream, lost);
-  house.notice(
-    `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
-      'Raise store.maxSize, or bring the uplink back.',
-  );
+  for (const { stream, lost } of gone) {
+    if (lost.length === 0) continue;
+    cutPending(house, stream, lost);
+    house.notice(
+      `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
+        'Raise store.maxSize, or bring the uplink back.',
+    );
+  }
+}
+
+/** Of each stream, what only this segment has: what nobody got, and what every uplink has. */
+function goneWith(house: House, victim: SegmentInfo): { stream: Stream; lost: IntervalSet; delivered: IntervalSet }[] {
+  const others = [
+    ...house.catalog.infos.filter((info) => info !== victim),
+    ...(house.writer ? [house.writer.info] : []),
+  ];
+  return (['readings', 'events'] as const).map((stream) => {
+    const own = subtract(victim.stored[stream], intervals(others.flatMap(({ stored }) => stored[stream])));
+    const lost = intersect(own, pendingAnywhere(house, stream));
+    return { stream, lost, delivered: subtract(own, lost) };
+  });
 }
 
 function evictionOf(victim: SegmentInfo, stream: Stream, range: SeqRange, nowWallMs: number): NewLedgerEntry {

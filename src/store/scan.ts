@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
 import type { OpenDatabase } from './disk.ts';
+import type { Meta } from './meta.ts';
 import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import { isFull } from './refusal.ts';
 import { Damage, isDamage, openSegment, type Segment } from './segment.ts';
+import type { SeqRange, Stream } from './store.ts';
 import type { WalClaim } from './wal.ts';
 
 const SCAN_ROWS = 128;
@@ -20,6 +22,30 @@ export interface Scanned {
 /** What the index says of a segment that was closed in order. */
 export function infoIn(text: string | undefined): SegmentInfo | undefined {
   return text?.startsWith('{') ? (JSON.parse(text) as SegmentInfo) : undefined;
+}
+
+/** The numbers that closed segments have according to the index, in no order. */
+export function indexedIn(meta: Pick<Meta, 'segments'>): Record<Stream, readonly SeqRange[]> {
+  const infos = [...meta.segments().values()].flatMap((text) => infoIn(text) ?? []);
+  const of = (stream: Stream): SeqRange[] => infos.flatMap(({ stored }) => stored[stream]);
+  return { readings: of('readings'), events: of('events') };
+}
+
+/**
+ * How many of the last commits of a stream may be lost; undefined when that is not known. A segment that was followed by
+ * others counts as well, as long as none of those has anything of the stream that came after it.
+ */
+export function lostCommitsIn(scans: readonly Scanned[], stream: Stream): number | undefined {
+  // What an archive of events lost of its log is still where it was copied from.
+  const isArchiveLost = scans.some(({ info, lostCommits }) => info.kind === 'events' && lostCommits === undefined);
+  if (stream === 'events' && isArchiveLost) return undefined;
+  let lost = 0;
+  for (const { info, lostCommits } of scans.filter((one) => one.info.kind === 'readings').toReversed()) {
+    if (lostCommits === undefined) return undefined;
+    lost += lostCommits;
+    if (info.stored[stream].length > 0) break;
+  }
+  return lost;
 }
 
 /**
@@ -61,9 +87,8 @@ export function scan(
 }
 
 /**
- * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Its
- * segment is counted again without it: the commit that took its number may have begun with dropped records, so that the
- * numbers of its readings alone do not say where it began.
+ * A commit that failed may have left a row; the next segment began with its number, so that there it is void. Where the
+ * readings of that one begin says less: records may have been dropped before them. So its segment is counted again.
  */
 export function withoutLeftovers(folder: string, scans: readonly Scanned[], open?: OpenDatabase): Scanned[] {
   return scans.map((scanned, index) => {

@@ -282,7 +282,8 @@ function dictionaryOf(
   const row = prepare('SELECT crc, body FROM dictionaries WHERE id = ?').get(id) as
     | { crc: number; body: Uint8Array }
     | undefined;
-  if (!row || crc32(row.body) !== row.crc) throw new Damage(`${file}: dictionary ${id} is damaged`);
+  if (!(row?.body instanceof Uint8Array) || crc32(row.body) !== row.crc)
+    throw new Damage(`${file}: dictionary ${id} is damaged`);
   known.set(id, row.body);
   return row.body;
 }
@@ -310,7 +311,11 @@ function crcOf(row: Row): number {
 
 function checked(file: string, row: StoredRow): Row {
   const { crc, ...rest } = row;
-  if (crcOf(rest) !== crc) throw new Damage(`${file}: commit ${row.number} does not match its checksum`);
+  // A flipped bit can change the type of a value too.
+  const areBytes = [rest.notes, rest.events, rest.readings].every(
+    (body) => body === null || body instanceof Uint8Array,
+  );
+  if (!areBytes || crcOf(rest) !== crc) throw new Damage(`${file}: commit ${row.number} does not match its checksum`);
   return rest;
 }
 

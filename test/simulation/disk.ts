@@ -56,10 +56,14 @@ export class SimulatedDisk {
     this.isCut = true;
   }
 
-  /** Writes what the power cut left into an empty folder, and closes what the dead process had open. */
+  /** Closes what the dead process had open. */
+  release(): void {
+    for (const connection of this.connections) connection.close();
+  }
+
+  /** Writes what the power cut left into an empty folder; what is done to the old one has no effect any more. */
   restore(folder: string): void {
     this.isScrapped = true;
-    for (const connection of this.connections) connection.close();
     for (const [name, bytes] of this.image ?? []) {
       const file = join(folder, name);
       mkdirSync(dirname(file), { recursive: true });

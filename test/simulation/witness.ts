@@ -160,7 +160,13 @@ export class Witness implements BrokerWitness {
       return;
     }
     const { kind, message: text } = known.body as { kind: string; message?: unknown };
-    if (kind !== message.kind || text !== message.message || known.wallMs !== message.t)
+    // What happened before the clock was known is stamped anew once it is, as records are.
+    const isStamped = known.clockKnown
+      ? message.t === known.wallMs && message.clock !== 'unsynced'
+      : message.clock === 'unsynced'
+        ? message.t === known.wallMs
+        : Number(message.t) >= FIRST_RIGHT_MS;
+    if (kind !== message.kind || text !== message.message || !isStamped)
       this.violation(`${uplink}: event ${message.seq} is not what was committed`);
   }
 

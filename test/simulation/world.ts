@@ -287,6 +287,7 @@ export class World {
     mkdirSync(folder);
     boot.disk.restore(folder);
     await boot.store?.close().catch(() => {});
+    boot.disk.release();
     removeFolder(boot.folder);
     await this.start(folder, nowMs + offMs, again);
   }

@@ -115,6 +115,54 @@ describe('a store whose files were damaged', () => {
     await store.close();
   });
 
+  it('never gives the number of an event twice when only its archive had it, and that is damaged', async () => {
+    const folder = temporaryFolder();
+    const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });
+    await before.pending('plant', 'events');
+    for (let event = 1; event <= 5; event++) await before.commit(batchOf([], { events: [eventOf('early')] }));
+    for (let seq = 1; (await before.status()).oldest.readings < RECORDS; seq++)
+      await before.commit(batchOf([numbered(seq)]));
+    expect(await before.ledger()).not.toEqual([]);
+    await before.close();
+    for (const file of storeFiles(folder).filter((name) => name.startsWith('events')))
+      writeFileSync(join(folder, file), Buffer.alloc(4096, 7));
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    expect((await store.commit(batchOf([], { events: [eventOf('late')] }))).events.from).toBe(6);
+    expect((await store.ledger()).filter(({ stream }) => stream === 'events')).toMatchObject([
+      { from: 1, to: 6, count: 5, cause: 'corrupt' },
+    ]);
+    await store.close();
+  });
+
+  it('keeps events apart in another archive when theirs is damaged, and accounts for every one', async () => {
+    const folder = temporaryFolder();
+    const { store } = await localStore(folder, { maxBytes: 1_000_000 });
+    await store.pending('plant', 'events');
+    let isDamaged = false;
+    for (let seq = 1; seq <= 4 * RECORDS; seq++) {
+      await store.commit(batchOf([numbered(seq)], { events: seq % 10 === 0 ? [eventOf(`event ${seq}`)] : [] }));
+      if (isDamaged || !existsSync(join(folder, 'events-00000001.db'))) continue;
+      writeFileSync(join(folder, 'events-00000001.db'), Buffer.alloc(4096, 7));
+      isDamaged = true;
+    }
+    expect((await store.status()).oldest.readings).toBeGreaterThan(RECORDS);
+    const missing = new Set(Array.from({ length: (4 * RECORDS) / 10 }, (_, index) => index + 1));
+    for (let at = 1; ; ) {
+      const { from, events, next } = await store.peekEvents(at, 50);
+      if (events.length === 0) break;
+      for (const [index, event] of events.entries()) {
+        expect(event).toEqual(eventOf(`event ${(from + index) * 10}`));
+        missing.delete(from + index);
+      }
+      at = next;
+    }
+    const entered = (await store.ledger()).filter(({ stream }) => stream === 'events');
+    expect(isDamaged && entered.length > 0).toBe(true);
+    for (const { from, to } of entered) for (let seq = from; seq < to; seq++) expect(missing.delete(seq)).toBe(true);
+    expect([...missing]).toEqual([]);
+    await store.close();
+  });
+
   it('makes meta.db again from the segments, with its epoch', async () => {
     const folder = await filledFolder();
     const { store: before } = await localStore(folder, { maxBytes: 3_200_000 });

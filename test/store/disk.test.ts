@@ -1,5 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { GatewayEvent } from '../../src/core/event.ts';
 import { type Connection, openForWriting } from '../../src/store/disk.ts';
 import { openLocalStore } from '../../src/store/open.ts';
 import { batchOf, countRecords, eventOf, recordOf } from '../contract/store.ts';
@@ -132,6 +134,34 @@ describe('a store on a disk that fails', () => {
     await expect(store.commit(batchOf([recordOf(0)]))).rejects.toThrow('free space');
     disk.fail(undefined);
     expect(await store.commit(batchOf([recordOf(0)]))).toMatchObject({ readings: { from: 1, to: 2 } });
+    await store.close();
+  });
+});
+
+describe('a store on a disk that writes and says that it failed', () => {
+  it('keeps every event once, however often keeping them apart went wrong at the end', async () => {
+    let copies = 0;
+    const open = (file: string): Connection => {
+      const database = openForWriting(file);
+      const { transaction } = database;
+      if (!basename(file).startsWith('events')) return database;
+      const failing = (work: () => void) => () => {
+        transaction.call(database, work)();
+        if (++copies % 2 === 0) throw Object.assign(new Error('the disk refused'), { code: 'SQLITE_IOERR_FSYNC' });
+      };
+      return Object.assign(database, { transaction: failing }) as Connection;
+    };
+    const path = temporaryFolder();
+    const store = await openLocalStore({ ...storeOptions(path, { maxBytes: 3_200_000 }), open });
+    for (let commit = 0; commit < 120; commit++) {
+      const noise = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
+      const record = recordOf(commit, [{ name: 'noise', quality: 'good', value: noise }]);
+      await store.commit(batchOf([record], { events: [eventOf(String(commit))] }));
+    }
+    const events: GatewayEvent[] = [];
+    while (events.length < 120) events.push(...(await store.peekEvents(events.length + 1, 200)).events);
+    expect(copies).toBeGreaterThan(3);
+    expect(events).toEqual(Array.from({ length: 120 }, (_, commit) => eventOf(String(commit))));
     await store.close();
   });
 });

@@ -1,16 +1,26 @@
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { emptyInfo } from '../../src/store/catalog.ts';
 import type { Reserved } from '../../src/store/meta.ts';
 import { goOnFrom } from '../../src/store/numbers.ts';
+import { lostCommitsIn, type Scanned } from '../../src/store/scan.ts';
+import type { SeqRange } from '../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../contract/store.ts';
 import { localStore, temporaryFolder } from './stores.ts';
 
 const both = (readings: number) => ({ readings, events: 1 });
 
-function goOn(reserved: Reserved | undefined, storedTo: number, lostCommits: number | undefined) {
+function goOn(reserved: Reserved | undefined, storedTo: number, lostCommits: number | undefined, indexedTo = 1) {
   const meta = { reserved: () => reserved, forgotten: () => [], ledger: () => [] };
-  return goOnFrom(meta, 'readings', [{ from: 1, to: storedTo }], lostCommits);
+  return goOnFrom(meta, 'readings', [{ from: 1, to: storedTo }], lostCommits, [{ from: 1, to: indexedTo }]);
+}
+
+/** A segment with readings, and events where it has some, that may have lost its last commits. */
+function segmentOf(id: number, lostCommits: number | undefined, events: SeqRange[] = []): Scanned {
+  const info = emptyInfo('readings', id, id);
+  info.stored = { readings: [{ from: id, to: id + 1 }], events };
+  return { info, notes: undefined, lostCommits };
 }
 
 describe('the number to go on with', () => {
@@ -34,8 +44,33 @@ describe('the number to go on with', () => {
     expect(goOn({ ...reserved, perCommit: undefined }, 151, 1).next).toBe(700);
   });
 
+  it('is past what the index says of a segment that cannot be read any more', () => {
+    expect(goOn(reserved, 151, 0, 161)).toEqual({ next: 161, lost: [{ from: 151, to: 161 }], skipped: [] });
+    expect(goOn(reserved, 151, 2, 161).next).toBe(181);
+  });
+
   it('is far off when the reservation is lost as well; what is passed over is not called lost', () => {
     expect(goOn(undefined, 151, 1)).toEqual({ next: 1_000_151, lost: [], skipped: [{ from: 151, to: 1_000_151 }] });
+  });
+});
+
+describe('how many commits of a stream may be lost', () => {
+  it('is what its last segment lost, and those before it that nothing of the stream came after', () => {
+    const scans = [segmentOf(1, 9, [{ from: 1, to: 2 }]), segmentOf(2, 4, [{ from: 2, to: 3 }]), segmentOf(3, 2)];
+    expect(lostCommitsIn(scans, 'readings')).toBe(2);
+    expect(lostCommitsIn(scans, 'events')).toBe(6);
+  });
+
+  it('is not known as soon as one of these does not say', () => {
+    const scans = [segmentOf(1, undefined), segmentOf(2, 0)];
+    expect(lostCommitsIn(scans, 'readings')).toBe(0);
+    expect(lostCommitsIn(scans, 'events')).toBeUndefined();
+  });
+
+  it('is not known of events when an archive of them is lost, which says nothing of readings', () => {
+    const archive: Scanned = { info: emptyInfo('events', 1, 1), notes: undefined, lostCommits: undefined };
+    expect(lostCommitsIn([archive, segmentOf(1, 1)], 'readings')).toBe(1);
+    expect(lostCommitsIn([archive, segmentOf(1, 1)], 'events')).toBeUndefined();
   });
 });
 
