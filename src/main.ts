@@ -65,7 +65,7 @@ export async function runDaemon({ file, simulate }: DaemonOptions, context: CliC
 
 /**
  * Keeps the heap near what is alive: reading a large file would otherwise grow the young generation to 32 MB for good.
- * Costs about a fifth more CPU in the collector, on a process that uses 1 % of a core at 1,000 readings a second.
+ * 131 MB become 101 MB at 1,000 readings a second, for about a third more CPU (1.64 s against 1.25 s in the first 25 s).
  */
 function preferSmallHeap(): void {
   setFlagsFromString('--optimize-for-size');
