@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { addCommand, optionsOf, type Report } from './command.ts';
+
+/** The commands that run until they are ended. */
+export function addDaemonCommands(program: Command, context: CliContext, report: Report): void {
+  const runExamples = ['millgate run --config ./millgate.yaml', 'millgate run --simulate --config ./millgate.yaml'];
+  addCommand(program, 'run', 'run the gateway until Ctrl-C', runExamples, ['config'])
+    .option('--simulate', 'swap every channel for a simulated one with the same devices')
+    .action(async (_options, command: Command) => {
+      const { run } = await import('../run.ts');
+      report(await run(optionsOf(command), context));
+    });
+  const demoWords = 'a simulated press line with an embedded broker; Ctrl-C ends it and leaves nothing behind';
+  addCommand(program, 'demo', demoWords, ['millgate demo', 'millgate demo --for 10s --json'], ['json'])
+    .option('--for <DURATION>', 'end by itself after this time')
+    .action(async (_options, command: Command) => {
+      const { demo } = await import('../demo.ts');
+      report(await demo(optionsOf(command), context));
+    });
+}

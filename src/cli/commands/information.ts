@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import type { CliContext, CommonOptions } from '../context.ts';
+import { addCommand, optionsOf, type Report } from './command.ts';
+
+/** The commands that tell about the file, the gateway and the program. */
+export function addInformationCommands(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'check', 'every problem of the configuration; then what will happen', [
+    'millgate check',
+    'millgate check ./millgate.yaml --json',
+  ])
+    .argument('[FILE]', 'configuration file')
+    .action(async (file: string | undefined, _options, command: Command) => {
+      const { check } = await import('../check.ts');
+      report(await check(file, optionsOf(command), context));
+    });
+  addCommand(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
+    'millgate status',
+    'millgate status --json',
+    'millgate status --ledger',
+  ])
+    .option('--ledger', 'where every record and event went, and whether it adds up')
+    .action(async (_options, command: Command) => {
+      const options = optionsOf<CommonOptions & { readonly ledger?: boolean }>(command);
+      const { status } = await import('../status.ts');
+      const { ledger } = await import('../ledger.ts');
+      report(await (options.ledger ? ledger(options, context) : status(options, context)));
+    });
+  const schemaExamples = ['millgate schema > millgate.schema.json'];
+  addCommand(program, 'schema', 'JSON Schema of the configuration file, for editors', schemaExamples, ['json']).action(
+    async () => {
+      const { schema } = await import('../schema.ts');
+      report(await schema(context));
+    },
+  );
+  addCommand(program, 'version', 'print the version', ['millgate version --json'], ['json']).action(
+    async (_options, command: Command) => {
+      const { version } = await import('../version.ts');
+      report(version(optionsOf(command), context));
+    },
+  );
+}

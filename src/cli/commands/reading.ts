@@ -1,0 +1,64 @@
+import { type Command, Option } from 'commander';
+import type { CliContext } from '../context.ts';
+import { addCommand, optionsOf, type Report } from './command.ts';
+
+/** The commands that read and write tags, now and from the store. */
+export function addReadingCommands(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'read', 'read tags now, through the gateway if it runs, else directly', [
+    'millgate read press-1/oil-temp',
+    "millgate read 'press-1/*' --json",
+  ])
+    .argument('<TAG...>', 'DEVICE/TAG; * stands for any letters')
+    .action(async (tags: string[], _options, command: Command) => {
+      const { read } = await import('../read.ts');
+      report(await read(tags, optionsOf(command), context));
+    });
+  addCommand(program, 'write', 'write a writable tag and read it back, through the gateway if it runs, else directly', [
+    'millgate write press-1/setpoint 75',
+    'millgate write door/lamp on',
+  ])
+    .argument('<TAG>', 'DEVICE/TAG')
+    .argument('<VALUE>', 'a number in engineering units, on, off, true, false, or a text')
+    .option('--text', 'the value is a text, whatever it looks like')
+    .action(async (tag: string, value: string, _options, command: Command) => {
+      const { write } = await import('../write.ts');
+      report(await write(tag, value, optionsOf(command), context));
+    });
+  addCommand(program, 'watch', 'live table of readings; piped or with --json, one line a reading', [
+    'millgate watch',
+    "millgate watch 'press-1/*' door/open",
+    'millgate watch --json | head -100',
+  ])
+    .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .action(async (tags: string[], _options, command: Command) => {
+      const { watch } = await import('../watch.ts');
+      report(await watch(tags, optionsOf(command), context));
+    });
+  addCommand(program, 'history', 'stored readings of a tag, oldest first; with --json, one object a line', [
+    'millgate history press-1/oil-temp --since 2h',
+    'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
+    'millgate history press-1/oil-temp --since 1d --every 1m',
+  ])
+    .argument('<TAG>', 'DEVICE/TAG')
+    .option('--since <DURATION>', 'how far back', '1h')
+    .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
+    .action(async (tag: string, _options, command: Command) => {
+      const { history } = await import('../history.ts');
+      report(await history(tag, optionsOf(command), context));
+    });
+  addExportCommand(program, context, report);
+}
+
+function addExportCommand(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'export', 'stored readings of all tags as CSV or JSON lines; also with the gateway stopped', [
+    'millgate export --since 7d > week.csv',
+    "millgate export 'press-1/*' --since 1h --format jsonl",
+  ])
+    .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .option('--since <DURATION>', 'how far back', '1h')
+    .addOption(new Option('--format <FORMAT>', 'csv: t,tag,value,quality').choices(['csv', 'jsonl']).default('csv'))
+    .action(async (tags: string[], _options, command: Command) => {
+      const { exportReadings } = await import('../export.ts');
+      report(await exportReadings(tags, optionsOf(command), context));
+    });
+}

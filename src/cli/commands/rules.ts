@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { addCommand, optionsOf, type Report } from './command.ts';
+
+/** The commands around alarms and control charts. */
+export function addRuleCommands(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'alarms', 'alarms that stand, or an order to one of them', [
+    'millgate alarms --all',
+    'millgate alarms ack oil-hot',
+    'millgate alarms shelve oil-hot --for 2h --comment "sensor ordered"',
+  ])
+    .argument('[ORDER]', 'ack, shelve, unshelve, reset, out-of-service or in-service')
+    .argument('[ID]', 'name of the alarm')
+    .option('--all', 'those that are normal, too')
+    .option('--for <DURATION>', 'how long to shelve (default: 30m)')
+    .option('--occurrence <N>', 'acknowledge this occurrence only')
+    .option('--comment <TEXT>', 'a remark for the journal')
+    .action(async (order: string | undefined, id: string | undefined, _options, command: Command) => {
+      const { alarms } = await import('../alarms.ts');
+      report(await alarms(order, id, optionsOf(command), context));
+    });
+  addCommand(program, 'events', 'the journal, oldest first; with --json, one event a line as it is published', [
+    'millgate events --since 1h',
+    'millgate events --since 7d --kind alarm --json > alarms.jsonl',
+  ])
+    .option('--since <DURATION>', 'how far back', '24h')
+    .option('--kind <KIND>', 'only alarm, spc, gap, quality, lifecycle or audit')
+    .action(async (_options, command: Command) => {
+      const { events } = await import('../events.ts');
+      report(await events(optionsOf(command), context));
+    });
+  addCommand(program, 'spc', 'a control chart, or a new baseline for it', [
+    'millgate spc shaft',
+    'millgate spc shaft rebase',
+  ])
+    .argument('<NAME>', 'name of the chart')
+    .argument('[ORDER]', 'rebase: collect a new baseline')
+    .option('--comment <TEXT>', 'a remark for the journal')
+    .action(async (name: string, order: string | undefined, _options, command: Command) => {
+      const { spc } = await import('../spc.ts');
+      report(await spc(name, order, optionsOf(command), context));
+    });
+  addCommand(program, 'backtest', 'what the rules of a file would have raised over stored or recorded readings', [
+    'millgate backtest --since 7d',
+    'millgate backtest --csv readings.csv --against ./new-limits.yaml',
+  ])
+    .option('--since <DURATION>', 'stored readings of this long (default: all)')
+    .option('--csv <FILE>', 'readings of a file instead: t,tag,value,quality')
+    .option('--against <FILE>', 'compare with the rules of another configuration')
+    .action(async (_options, command: Command) => {
+      const { backtest } = await import('../backtest.ts');
+      report(await backtest(optionsOf(command), context));
+    });
+}
