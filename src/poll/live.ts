@@ -18,6 +18,7 @@ export interface QualityCounts {
 
 interface Entry {
   readonly config: TagConfig;
+  readonly isComputed: boolean;
   last: { readonly field: Field; readonly at: Instant } | undefined;
   readings: number;
 }
@@ -27,8 +28,10 @@ const RATE_SECONDS = 60;
 
 /** The present: the last reading of every tag, and who wants to hear of new ones. */
 export class LiveTable {
-  private readonly entries = new Map<TagId, Entry>();
-  private readonly byDevice = new Map<string, Entry[]>();
+  private entries = new Map<TagId, Entry>();
+  private byDevice = new Map<string, Entry[]>();
+  /** When each device last gave a good value of its own, monotonic ms. */
+  private readonly lastGood = new Map<string, number>();
   private readonly listeners = new Set<(readings: readonly Reading[]) => void>();
   private readonly perSecond = new Float64Array(RATE_SECONDS);
   private second = 0;
@@ -38,11 +41,30 @@ export class LiveTable {
   constructor(config: Config, startMs: number) {
     this.startMs = startMs;
     this.second = Math.floor(startMs / 1000);
+    this.fill(config, () => undefined);
+  }
+
+  /**
+   * Takes another configuration: tags that mean what they meant keep their last reading and count, listeners stay.
+   *
+   * @param changed tags whose values mean something else than before
+   */
+  reconfigure(config: Config, changed: ReadonlySet<TagId>): void {
+    const before = this.entries;
+    this.entries = new Map();
+    this.byDevice = new Map();
+    this.fill(config, (tag) => (changed.has(tag) ? undefined : before.get(tag)));
+    for (const device of this.lastGood.keys()) if (!this.byDevice.has(device)) this.lastGood.delete(device);
+  }
+
+  private fill(config: Config, known: (tag: TagId) => Entry | undefined): void {
     for (const device of config.channels.flatMap(({ devices }) => devices)) {
       const computed = config.derived.filter(({ tag }) => tag.tag.device === device.name).map(({ tag }) => tag);
-      const entries = [...device.tags, ...computed].map(
-        (tag): Entry => ({ config: tag, last: undefined, readings: 0 }),
-      );
+      const entryOf = (tag: TagConfig, isComputed: boolean): Entry => {
+        const { last, readings = 0 } = known(tag.tag.id) ?? {};
+        return { config: tag, isComputed, last, readings };
+      };
+      const entries = [...device.tags.map((tag) => entryOf(tag, false)), ...computed.map((tag) => entryOf(tag, true))];
       this.byDevice.set(device.name, entries);
       for (const entry of entries) this.entries.set(entry.config.tag.id, entry);
     }
@@ -55,6 +77,7 @@ export class LiveTable {
       if (!entry) continue;
       entry.last = { field, at: record.at };
       entry.readings++;
+      if (field.quality === 'good' && !entry.isComputed) this.lastGood.set(record.device, record.at.monoMs);
     }
     this.moveTo(record.at.monoMs);
     this.perSecond[this.second % RATE_SECONDS]! += record.fields.length;
@@ -90,6 +113,17 @@ export class LiveTable {
   /** The configuration of a tag; undefined when there is none of that name. */
   find(id: TagId): TagConfig | undefined {
     return this.entries.get(id)?.config;
+  }
+
+  /** When a device last gave a good value of its own, monotonic ms; undefined when it never did. */
+  lastGoodMs(device: string): number | undefined {
+    return this.lastGood.get(device);
+  }
+
+  /** Whether one of a device's own tags reads good now. */
+  isGood(device: string): boolean {
+    const own = (this.byDevice.get(device) ?? []).filter(({ isComputed }) => !isComputed);
+    return own.some(({ last }) => last?.field.quality === 'good');
   }
 
   /** How the tags of a device stand. */

@@ -174,6 +174,7 @@ export class Poller {
       }
     }
     await this.driver.close();
+    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped. Try again.`, EXIT.unavailable));
     this.enter({ state: 'stopped', sinceMs: this.deps.clock.wallMs() });
   }
 

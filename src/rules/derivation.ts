@@ -28,7 +28,7 @@ export interface Derived {
 }
 
 interface Live extends DerivedTag {
-  readonly evaluator: Evaluator;
+  evaluator: Evaluator;
   readonly hasTotals: boolean;
   readonly text: string;
 }
@@ -68,6 +68,26 @@ export class Derivation {
     this.own = new Set(tags.map(({ id }) => id));
     for (const tag of this.all)
       for (const input of tagsIn(tag.expression)) this.users.set(input, [...(this.users.get(input) ?? []), tag]);
+  }
+
+  /**
+   * Goes on with the memory of another derivation, which must not be used any more.
+   *
+   * @param same computed tags whose formula and inputs mean what they meant before
+   * @param isKnown whether the last reading of a tag still means what it did
+   */
+  takeOver(before: Derivation, same: ReadonlySet<TagId>, isKnown: (tag: TagId) => boolean): void {
+    for (const tag of this.all) {
+      const from = before.all.find(({ id }) => id === tag.id);
+      if (from && same.has(tag.id)) tag.evaluator = from.evaluator;
+    }
+    for (const [tag, last] of before.last) if (isKnown(tag)) this.last.set(tag, last);
+  }
+
+  /** Every total as it would be read from the store, JSON texts by key. */
+  texts(): [string, string][] {
+    const withTotals = this.all.filter(({ hasTotals }) => hasTotals);
+    return withTotals.map((tag) => [totalsKey(tag.id), JSON.stringify(keptOf(tag))]);
   }
 
   /** Takes a record in. Computed tags that are in it already, out of a store, are computed anew. */
@@ -118,12 +138,15 @@ export class Derivation {
       fields.push({ name: tag.name, ...outcome });
       byDevice.set(tag.device, fields);
       if (!tag.hasTotals) continue;
-      const kept: KeptTotals = { of: tag.text, sums: tag.evaluator.totals() };
-      states.set(totalsKey(tag.id), kept);
+      states.set(totalsKey(tag.id), keptOf(tag));
     }
     const records = [...byDevice].map(([device, fields]) => ({ ...record, device, fields }));
     return { records: records.filter(({ fields }) => fields.length > 0), states };
   }
+}
+
+function keptOf({ text, evaluator }: Live): KeptTotals {
+  return { of: text, sums: evaluator.totals() };
 }
 
 function judged(result: Result, { min, max }: DerivedTag): Outcome {

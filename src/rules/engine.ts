@@ -8,17 +8,20 @@ import {
   firstOut,
   measure,
   measuresAt,
+  measuresOf,
   NO_MEASURES,
   staleAlarms,
 } from './alarm/alarm-measures.ts';
 import { type AlarmStatus, alarmStatus } from './alarm/describe.ts';
 import type { AlarmRuleState } from './alarm/state.ts';
 import { ChartMemory, type ChartPoint, edgeLines } from './chart-memory.ts';
+import type { Demand } from './outputs.ts';
 import type { Judged } from './pipeline.ts';
 import type { Order } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
 import type { SpcStatus } from './spc/rule.ts';
 import type { SpcState } from './spc/state.ts';
+import type { Succession } from './succession.ts';
 
 /** What the engine hands on: everything of one input, to be committed as one. */
 export interface Verdict {
@@ -69,6 +72,12 @@ export interface Orderer {
   readonly comment?: string | undefined;
 }
 
+/** An engine whose rules were succeeded by others: it was stopped, and what it measured goes on. */
+export interface Predecessor {
+  readonly engine: RuleEngine;
+  readonly succession: Succession;
+}
+
 /** Runs the rules in real time: readings in, timers by the clock, orders by operators. */
 export class RuleEngine {
   private readonly parts: EngineParts;
@@ -79,15 +88,23 @@ export class RuleEngine {
   private disarm: (() => void) | undefined;
   private isOver = false;
 
-  constructor(parts: EngineParts) {
+  private readonly released: readonly Demand[];
+
+  /** @param before whose place it takes; none at the start */
+  constructor(parts: EngineParts, before?: Predecessor) {
     this.parts = parts;
     this.byId = new Map(parts.rules.alarms.map((alarm) => [alarm.id, alarm]));
-    for (const { config, key } of parts.rules.charts)
-      this.memories.set(key, new ChartMemory(config, parts.rules.pipeline.stateOf(key) as SpcState));
+    for (const { config, key } of parts.rules.charts) {
+      const known = before?.succession.same.has(key) ? before.engine.memories.get(key) : undefined;
+      this.memories.set(key, known ?? new ChartMemory(config, parts.rules.pipeline.stateOf(key) as SpcState));
+    }
+    if (before) this.measures = measuresOf(before.engine.measures, (id) => this.byId.has(id));
+    this.released = before?.succession.released ?? [];
   }
 
-  /** Begins restored timers and shows restored alarms on their outputs. */
+  /** Begins restored timers and shows restored alarms on their outputs; lets go of those that no rule holds any more. */
   start(): void {
+    for (const { tag, to, by } of this.released) this.parts.drive(tag, to, by);
     this.tick();
   }
 

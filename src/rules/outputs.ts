@@ -1,7 +1,8 @@
 import type { TagId, Value } from '../core/reading.ts';
 import type { Finding } from './rule.ts';
 
-type Demand = Extract<Finding, { kind: 'set' }>;
+/** What a rule wants of an output. */
+export type Demand = Extract<Finding, { kind: 'set' }>;
 
 /**
  * Lets several rules drive one output: it goes back only when the last of them lets go. Where two hold it to different

@@ -1,7 +1,7 @@
 import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
-import { Outputs } from './outputs.ts';
+import { type Demand, Outputs } from './outputs.ts';
 import type { ReportFilter } from './report.ts';
 import type { Command, Finding, Order, Rule, Step, Tick } from './rule.ts';
 
@@ -58,7 +58,7 @@ export class Pipeline {
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
   private readonly due = new DueQueue<Live>();
-  private readonly outputs = new Outputs();
+  private outputs = new Outputs();
 
   /** @param stored states as they were committed last, JSON texts by rule id */
   constructor(
@@ -82,6 +82,34 @@ export class Pipeline {
         this.byTag.set(tag, others);
       }
     }
+  }
+
+  /**
+   * Goes on where another pipeline stands, which must not be used any more: the rules named in `same` as they are, their
+   * timers with them; what was reported, and what drives the outputs.
+   *
+   * @param released outputs that rules held which are no more: what they go back to
+   * @returns what the outputs have to be set to now
+   */
+  takeOver(before: Pipeline, same: ReadonlySet<string>, released: readonly Demand[]): readonly Demand[] {
+    for (const id of same) {
+      const from = before.byId.get(id);
+      const to = this.byId.get(id);
+      if (!from || !to) continue;
+      to.state = from.state;
+      to.kept = from.kept;
+      to.wakeMs = from.wakeMs;
+      this.due.set(to, from.wakeMs);
+    }
+    this.filter.takeOver(before.filter);
+    this.outputs = before.outputs;
+    return released.flatMap((demand) => this.outputs.demand(demand) ?? []);
+  }
+
+  /** Every rule's state as it would be read from the store, JSON texts by rule id. */
+  texts(): Map<string, string> {
+    const texts = [...this.byId].map(([id, { kept }]): [string, string] => [id, JSON.stringify(kept)]);
+    return new Map([...texts, ...(this.derivation?.texts() ?? [])]);
   }
 
   /** Judges one record. */

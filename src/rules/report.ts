@@ -29,6 +29,11 @@ export class ReportFilter {
     this.policies = policies;
   }
 
+  /** Goes on with what another filter has reported, of the tags that are in both. */
+  takeOver(before: ReportFilter): void {
+    for (const [tag, reported] of before.reported) if (this.policies.has(tag)) this.reported.set(tag, reported);
+  }
+
   /** The record with the fields that are news; undefined when there are none. The same object when all are. */
   filter(record: DeviceRecord): DeviceRecord | undefined {
     if (this.policies.size === 0) return record;

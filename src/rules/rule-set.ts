@@ -22,6 +22,8 @@ export interface RuleConfig {
 
 /** Everything that judges, ready to go on from what was stored. */
 export interface RuleSet {
+  readonly config: RuleConfig;
+  readonly derivation: Derivation | undefined;
   readonly pipeline: Pipeline;
   /** Those of the file, and one for each instrument they watch. */
   readonly alarms: readonly AlarmConfig[];
@@ -42,6 +44,8 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
   const rules = [...alarmRules(config.alarms), ...charts.map(({ rule }) => rule as unknown as Rule)];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
+    config,
+    derivation,
     pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
     alarms: [...config.alarms, ...instrumentAlarms(config.alarms)],
     charts,

@@ -50,6 +50,15 @@ export function measuresAt(measures: AlarmMeasures, nowMs: number): AlarmMeasure
   return { ...measures, recent, flood: recent.length < FLOOD.below ? undefined : measures.flood };
 }
 
+/** The measures without those of alarms that are no more. */
+export function measuresOf(measures: AlarmMeasures, isThere: (id: string) => boolean): AlarmMeasures {
+  const standing = [...measures.standing].flatMap(([device, { first, ids }]): [string, Standing][] => {
+    const left = ids.filter(isThere);
+    return left.length === 0 ? [] : [[device, { first: isThere(first) ? first : left[0]!, ids: left }]];
+  });
+  return { ...measures, recent: measures.recent.filter(({ id }) => isThere(id)), standing: new Map(standing) };
+}
+
 /** Ids of the alarms that chatter: three annunciations within the last 60 s. */
 export function chattering({ recent }: AlarmMeasures, nowMs: number): string[] {
   const counts = new Map<string, number>();
