@@ -27,6 +27,8 @@ export interface Forwarder {
   run(signal: AbortSignal): Promise<void>;
   /** To be called after each commit, in order, with what was committed. Never waits and never throws. */
   committed(receipt: Receipt, batch: CommitBatch): void;
+  /** Says to the other side that another configuration is in force, if it is connected. Never waits and never throws. */
+  announce(): void;
   status(): UplinkStatus;
 }
 
@@ -65,6 +67,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   let sinceMs = clock.wallMs();
   let sessions = 0;
   let delivery: Delivery | undefined;
+  let announce: (() => Promise<void> | undefined) | undefined;
   let rate: number | undefined;
 
   const become = (next: UplinkStatus['state'], why?: string): void => {
@@ -86,6 +89,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     });
     const stopTicking = everySecond(current);
     delivery = current;
+    announce = () => session.announce?.(signal);
     current.start();
     const { promise: aborted, forget } = whenAborted(signal);
     try {
@@ -93,6 +97,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     } finally {
       forget();
       delivery = undefined;
+      announce = undefined;
       rate = undefined;
       current.stop();
       stopTicking();
@@ -187,6 +192,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       delivery.committedRecords({ from: handOver.readings, to: readings.from }, []);
       delivery.committedEvents(events, list);
       delivery.committedRecords(readings, records);
+    },
+    announce() {
+      announce?.()?.catch((error: unknown) => log.debug(`the status message: ${messageOf(error)}`));
     },
     status() {
       const { pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords } =

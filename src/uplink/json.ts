@@ -4,7 +4,7 @@ import type { OutgoingBatch } from './uplink.ts';
 /** Who speaks: goes into every payload. */
 export interface Sender {
   readonly gateway: string;
-  /** Hash of the configuration in force. */
+  /** Hash of the configuration in force; asked for each batch, as it may change while the gateway runs. */
   readonly config: string;
 }
 
@@ -32,8 +32,6 @@ const EVENT_MEMBERS = new Set(['schema', 'gateway', 'epoch', 'seq', 't', 'clock'
 
 /** A JSON encoder with a cache of escaped names of its own. Written by hand because this is the hottest path there is. */
 export function createJsonEncoder(sender: Sender): JsonEncoder {
-  const gateway = JSON.stringify(sender.gateway);
-  const config = JSON.stringify(sender.config);
   const keys = new Map<string, string>();
 
   /** `,"name":`; the comma is cut off in front of a first member. */
@@ -70,9 +68,9 @@ export function createJsonEncoder(sender: Sender): JsonEncoder {
 
   return {
     batch(batch) {
-      const from = `"gateway":${gateway},"epoch":${JSON.stringify(batch.epoch)},"seq":${batch.seq}`;
+      const from = `"gateway":${JSON.stringify(sender.gateway)},"epoch":${JSON.stringify(batch.epoch)},"seq":${batch.seq}`;
       if (batch.kind === 'readings') {
-        let text = `{"schema":"millgate/readings/1",${from},"lane":"${batch.lane}","config":${config},"records":[`;
+        let text = `{"schema":"millgate/readings/1",${from},"lane":"${batch.lane}","config":${JSON.stringify(sender.config)},"records":[`;
         for (let index = 0; index < batch.records.length; index++) {
           if (index > 0) text += ',';
           text += recordText(batch.records[index]!);

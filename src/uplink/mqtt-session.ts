@@ -27,7 +27,8 @@ export interface MqttSessionDeps {
   readonly encoder: JsonEncoder;
   /** For `topics: per-tag`. */
   readonly lastValues: LastValues | undefined;
-  readonly status: Omit<StatusPayload, 'state'>;
+  /** Asked for each status message. */
+  readonly status: () => Omit<StatusPayload, 'state'>;
   readonly clock: Clock;
   /** An error of the connection as a line for a technician. */
   readonly explain: (error: unknown) => string;
@@ -94,7 +95,7 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   };
 
   const publishStatus = (state: StatusPayload['state'], signal?: AbortSignal) => {
-    const payload = statusText({ state, ...deps.status });
+    const payload = statusText({ state, ...deps.status() });
     return messages.publish({ topic: `${config.topic}/status`, payload, retain: true }, signal);
   };
 

@@ -20,6 +20,7 @@ export interface MqttDeps {
   readonly gateway: string;
   /** Version of the program. */
   readonly version: string;
+  /** Hash of the configuration in force; asked for each batch, as it may change while the gateway runs. */
   readonly configHash: string;
   /** Epoch of the store. */
   readonly epoch: string;
@@ -60,7 +61,12 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     ca: config.tls?.ca,
     cert: config.tls?.cert,
   };
-  const encoder = createJsonEncoder({ gateway: deps.gateway, config: deps.configHash });
+  const encoder = createJsonEncoder({
+    gateway: deps.gateway,
+    get config() {
+      return deps.configHash;
+    },
+  });
   const lastValues = config.topics === 'per-tag' ? createLastValues(config.topic, encoder) : undefined;
   const warned = new Map<string, number | string>();
   let version = config.protocolVersion ?? 5;
@@ -101,13 +107,11 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
   const open = async (signal: AbortSignal): Promise<UplinkSession> => {
     const files = await loadTls(config.tls, deps.readFile);
     judgeFiles(files);
-    const status = {
-      ...{ version: deps.version, config: deps.configHash, epoch: deps.epoch },
-      sinceMs: clock.wallMs(),
-    };
+    const sinceMs = clock.wallMs();
+    const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
-    const client = openOrExplain(optionsOf(config, version, url, files, password, status), context);
+    const client = openOrExplain(optionsOf(config, version, url, files, password, status()), context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
       ...{ client, config, encoder, lastValues, status, clock, closedByBroker, protocolVersion: version },

@@ -42,6 +42,8 @@ export interface UplinkSession {
   readonly ended: Promise<SessionEnd>;
   send(batch: OutgoingBatch, signal: AbortSignal): Promise<SendResult>;
   close(): Promise<void>;
+  /** Says again who speaks, because the configuration in force is another; absent where nobody is told. */
+  announce?(signal: AbortSignal): Promise<void>;
 }
 
 /** Somewhere records are sent. It keeps no queue: the store is the only one. */
