@@ -1,0 +1,248 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AlarmCondition, AlarmConfig } from '../core/alarm.ts';
+import type { ConfigurationChange, ConfigurationPart } from '../core/configuration.ts';
+import type { TagId } from '../core/reading.ts';
+import type { ChannelConfig, Config, DeviceConfig, TagConfig, UplinkConfig } from './config.ts';
+import { differences, shown } from './differences.ts';
+
+/** Why a change of the store has to wait, and what to do. */
+const STOP_FIRST =
+  'is fixed while the gateway runs: systemctl stop millgate, then apply the file again, then systemctl start millgate';
+
+/** Every difference between two configurations, in the order of the file's sections. Pure. */
+export function changes(before: Config, after: Config): ConfigurationChange[] {
+  return [
+    ...section('gateway', before.gateway, after.gateway, gatewayEffect(before, after)),
+    ...channelChanges(before, after),
+    ...deviceChanges(before, after),
+    ...named('computed tag', before.derived, after.derived, ({ tag }) => tag.tag.id, derivedDetails),
+    ...named('alarm', before.alarms, after.alarms, ({ id }) => id, alarmDetails),
+    ...named('chart', before.spc, after.spc, ({ id }) => id, differences),
+    ...storeChanges(before, after),
+    ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
+    ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
+    ...section('commands', before.commands, after.commands),
+  ];
+}
+
+/** Channels that cannot go on as they are: what their driver or poller needs differs. By name, of both configurations. */
+export function touchedChannels(before: Config, after: Config): ReadonlySet<string> {
+  const touched = new Set<string>();
+  const known = new Map(before.channels.map((channel) => [channel.name, channel]));
+  for (const channel of after.channels) {
+    const old = known.get(channel.name);
+    if (!old || !isSameLine(old, channel)) touched.add(channel.name);
+    known.delete(channel.name);
+  }
+  for (const name of known.keys()) touched.add(name);
+  return touched;
+}
+
+/** Tags whose values mean something else than before by their own part of the file, or that are gone or came anew. */
+export function changedTags(before: Config, after: Config): ReadonlySet<TagId> {
+  const old = meaningsOf(before);
+  const changed = new Set<TagId>();
+  for (const [id, meaning] of meaningsOf(after)) {
+    if (!isDeepStrictEqual(old.get(id), meaning)) changed.add(id);
+    old.delete(id);
+  }
+  for (const id of old.keys()) changed.add(id);
+  return changed;
+}
+
+/** `channel line-a: baud 9600 → 19200; restarts` */
+export function changeText({ part, name, change, details, effect, needsRestart }: ConfigurationChange): string {
+  const what = name === '' ? part : `${part} ${name}`;
+  const how = change === 'changed' ? `: ${details.join(', ')}` : ` ${change}`;
+  return `${what}${how}${effect === undefined ? '' : `; ${effect}`}${needsRestart === undefined ? '' : `; ${needsRestart}`}`;
+}
+
+/** What decides what the value of each tag means. */
+function meaningsOf({ channels, derived }: Config): Map<TagId, unknown> {
+  const read = channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags));
+  return new Map([
+    ...read.map(({ tag, scale, offset, unit, form }): [TagId, unknown] => [
+      tag.id,
+      [tag.address, scale, offset, unit, form],
+    ]),
+    ...derived.map(({ tag: { tag, unit }, expression }): [TagId, unknown] => [tag.id, [expression, unit]]),
+  ]);
+}
+
+function isSameLine(before: ChannelConfig, after: ChannelConfig): boolean {
+  return (
+    before.driver === after.driver &&
+    isDeepStrictEqual(before.options, after.options) &&
+    isDeepStrictEqual(before.devices.map(polledPart), after.devices.map(polledPart))
+  );
+}
+
+/** What the poller and the driver are given of a device. */
+function polledPart({ name, tags }: DeviceConfig): unknown {
+  return [
+    name,
+    tags.map(({ tag, everyMs, scale, offset, min, max, writable, form }) => [
+      ...[tag, everyMs, scale, offset, min, max, writable, form],
+    ]),
+  ];
+}
+
+function gatewayEffect(before: Config, after: Config): string | undefined {
+  return before.gateway.id === after.gateway.id ? undefined : 'all uplinks connect again';
+}
+
+function uplinkEffect(_before: UplinkConfig, _after: UplinkConfig): string {
+  return 'connects again';
+}
+
+function channelChanges(before: Config, after: Config): ConfigurationChange[] {
+  const touched = touchedChannels(before, after);
+  const details = (old: ChannelConfig, now: ChannelConfig): string[] => [
+    ...(old.driver === now.driver ? [] : [`driver ${old.driver.type} → ${now.driver.type}`]),
+    ...differences(old.options, now.options),
+    ...(isDeepStrictEqual(old.options, now.options) && old.driver === now.driver && touched.has(now.name)
+      ? ['devices or tags on it']
+      : []),
+  ];
+  return named(
+    'channel',
+    before.channels.filter(({ name }) => touched.has(name)),
+    after.channels.filter(({ name }) => touched.has(name)),
+    ({ name }) => name,
+    details,
+    () => 'restarts',
+  );
+}
+
+interface Placed {
+  readonly device: DeviceConfig;
+  readonly channel: string;
+}
+
+function placedOf({ channels }: Config): Map<string, Placed> {
+  return new Map(
+    channels.flatMap((channel) =>
+      channel.devices.map((device): [string, Placed] => [device.name, { device, channel: channel.name }]),
+    ),
+  );
+}
+
+/** Devices, and the tags of those that are in both. */
+function deviceChanges(before: Config, after: Config): ConfigurationChange[] {
+  const old = placedOf(before);
+  const found: ConfigurationChange[] = [];
+  for (const [name, now] of placedOf(after)) {
+    const known = old.get(name);
+    old.delete(name);
+    if (!known) found.push({ ...plain('device', name, 'added'), details: [counted(now.device.tags.length)] });
+    else found.push(...changesOfDevice(name, known, now));
+  }
+  for (const [name, { device }] of old)
+    found.push({ ...plain('device', name, 'removed'), details: [counted(device.tags.length)] });
+  return found;
+}
+
+function changesOfDevice(name: string, before: Placed, after: Placed): ConfigurationChange[] {
+  const tags = named('tag', before.device.tags, after.device.tags, ({ tag }) => tag.id, tagDetails);
+  const shared = sharedDetails(tags, before.device, after.device);
+  const own = [
+    ...(before.channel === after.channel ? [] : [`channel ${before.channel} → ${after.channel}`]),
+    ...(before.device.profile === after.device.profile
+      ? []
+      : [`profile ${shown(before.device.profile)} → ${shown(after.device.profile)}`]),
+    ...shared,
+  ];
+  const left = tags
+    .map((tag) => ({ ...tag, details: tag.details.filter((detail) => !shared.includes(detail)) }))
+    .filter(({ change, details }) => change !== 'changed' || details.length > 0);
+  return [...(own.length > 0 ? [{ ...plain('device', name, 'changed'), details: own }] : []), ...left];
+}
+
+/** What changed alike in every tag of a device is said once, of the device. */
+function sharedDetails(tags: readonly ConfigurationChange[], before: DeviceConfig, after: DeviceConfig): string[] {
+  const ids = new Set(before.tags.map(({ tag }) => tag.id));
+  const inBoth = after.tags.filter(({ tag }) => ids.has(tag.id)).length;
+  const changed = tags.filter(({ change }) => change === 'changed');
+  if (inBoth < 2 || changed.length < inBoth) return [];
+  return (changed[0]?.details ?? []).filter((detail) => changed.every(({ details }) => details.includes(detail)));
+}
+
+function tagDetails(before: TagConfig, after: TagConfig): string[] {
+  const { tag: oldTag, ...old } = before;
+  const { tag: newTag, ...now } = after;
+  return [...differences(oldTag.address, newTag.address, 'address'), ...differences(old, now)];
+}
+
+function derivedDetails(before: Config['derived'][number], after: Config['derived'][number]): string[] {
+  const isSame = isDeepStrictEqual(before.expression, after.expression);
+  return [...(isSame ? [] : ['another expr']), ...tagDetails(before.tag, after.tag)];
+}
+
+function alarmDetails(before: AlarmConfig, after: AlarmConfig): string[] {
+  const { condition: old, ...was } = before;
+  const { condition: now, ...is } = after;
+  return [...conditionDetails(old, now), ...differences(was, is)];
+}
+
+function conditionDetails(before: AlarmCondition, after: AlarmCondition): string[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (before.kind !== after.kind) return [`${conditionText(before)} → ${conditionText(after)}`];
+  return [`${conditionText(before)} → ${limitText(after)}`];
+}
+
+function conditionText(condition: AlarmCondition): string {
+  return `${condition.kind} ${limitText(condition)}`.trim();
+}
+
+function limitText(condition: AlarmCondition): string {
+  const { kind: _kind, ...rest } = condition;
+  const entries = Object.entries(rest);
+  const [only] = entries;
+  if (only && entries.length === 1) return shown(only[1], only[0]);
+  return entries.map(([key, value]) => `${key} ${shown(value, key)}`).join(' ');
+}
+
+/** The interval of commits can be changed at any time; where and how much is stored cannot. */
+function storeChanges(before: Config, after: Config): ConfigurationChange[] {
+  const { commitEveryMs: oldEveryMs, ...old } = before.store;
+  const { commitEveryMs, ...now } = after.store;
+  const fixed = section('store', old, now).map((change) => ({ ...change, needsRestart: STOP_FIRST }));
+  return [...fixed, ...section('store', { commitEveryMs: oldEveryMs }, { commitEveryMs })];
+}
+
+function section(part: ConfigurationPart, before: object, after: object, effect?: string): ConfigurationChange[] {
+  const details = differences(before, after);
+  return details.length === 0 ? [] : [{ ...plain(part, '', 'changed'), details, effect }];
+}
+
+function named<T>(
+  part: ConfigurationPart,
+  before: readonly T[],
+  after: readonly T[],
+  nameOf: (item: T) => string,
+  detailsOf: (before: T, after: T) => string[],
+  effectOf?: (before: T, after: T) => string,
+): ConfigurationChange[] {
+  const old = new Map(before.map((item) => [nameOf(item), item]));
+  const found: ConfigurationChange[] = [];
+  for (const item of after) {
+    const name = nameOf(item);
+    const known = old.get(name);
+    old.delete(name);
+    if (known === undefined) found.push(plain(part, name, 'added'));
+    else if (!isDeepStrictEqual(known, item)) {
+      const details = detailsOf(known, item);
+      if (details.length > 0) found.push({ ...plain(part, name, 'changed'), details, effect: effectOf?.(known, item) });
+    }
+  }
+  for (const name of old.keys()) found.push(plain(part, name, 'removed'));
+  return found;
+}
+
+function plain(part: ConfigurationPart, name: string, change: ConfigurationChange['change']): ConfigurationChange {
+  return { part, name, change, details: [], effect: undefined, needsRestart: undefined };
+}
+
+function counted(tags: number): string {
+  return `${tags} ${tags === 1 ? 'tag' : 'tags'}`;
+}

@@ -1,0 +1,120 @@
+/** Parts of a configuration that a change can be in. */
+export type ConfigurationPart =
+  | 'gateway'
+  | 'channel'
+  | 'device'
+  | 'tag'
+  | 'computed tag'
+  | 'alarm'
+  | 'chart'
+  | 'uplink'
+  | 'store'
+  | 'api'
+  | 'commands';
+
+/** One difference between two configurations. */
+export interface ConfigurationChange {
+  readonly part: ConfigurationPart;
+  /** `line-a`, `press-1/oil-temp`; empty for a section that is there once. */
+  readonly name: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  /** What of it changed: `baud 9600 → 19200`. Empty for what was added or removed as a whole. */
+  readonly details: readonly string[];
+  /** What is interrupted by it, in words; undefined: nothing. */
+  readonly effect: string | undefined;
+  /** Set when it cannot be done while the gateway runs: why, and what to do. */
+  readonly needsRestart: string | undefined;
+}
+
+/** The files of a configuration, texts by path from the folder of the main file. */
+export type ConfigurationFiles = Readonly<Record<string, string>>;
+
+/** How a configuration came into force. */
+export type ConfigurationCause = 'start' | 'apply' | 'reload' | 'rollback' | 'install';
+
+/** One configuration that was in force, or that was tried. Times are UTC ms. */
+export interface ConfigurationEntry {
+  readonly hash: string;
+  readonly how: ConfigurationCause;
+  /** Who, as told by the command line; nobody checked it. */
+  readonly by: string;
+  readonly atMs: number;
+  /** `installed`: put in place while the gateway was stopped. */
+  readonly outcome: 'kept' | 'rolled-back' | 'failed' | 'installed';
+  /** Why it was not kept. */
+  readonly why?: string | undefined;
+  /** How many changes it made, or their words when they are few. */
+  readonly changes: readonly string[];
+}
+
+/** A device whose readings decide whether a configuration is kept. */
+export interface DeviceFlow {
+  readonly device: string;
+  readonly channel: string;
+  /** Whether the configuration is rolled back without it; else it is only told of. */
+  readonly required: boolean;
+  readonly state: 'waiting' | 'flows' | 'late';
+  /** When it is late, ms from the beginning of the apply. */
+  readonly deadlineMs: number;
+}
+
+/** A configuration that is in force for now, and not kept yet. Times are UTC ms. */
+export interface PendingConfiguration {
+  readonly hash: string;
+  readonly how: ConfigurationCause;
+  readonly by: string;
+  readonly sinceMs: number;
+  /** `data`: good readings are awaited. `confirmation`: they came, and a technician has to confirm. */
+  readonly awaits: 'start' | 'data' | 'confirmation';
+  /** Until when it has to be confirmed; undefined: it need not be. */
+  readonly confirmByMs?: number | undefined;
+  readonly confirmedBy?: string | undefined;
+  readonly devices: readonly DeviceFlow[];
+  readonly changes: readonly ConfigurationChange[];
+}
+
+/** What the gateway says of its configuration. */
+export interface ConfigurationStatus {
+  readonly file: string;
+  readonly hash: string;
+  /** Whether the files on the disk are those in force. */
+  readonly onDisk: 'same' | 'different' | 'unreadable';
+  readonly pending?: PendingConfiguration | undefined;
+  /** Newest first. */
+  readonly history: readonly ConfigurationEntry[];
+  /** What is in force. */
+  readonly files: ConfigurationFiles;
+}
+
+/** A problem of a file that was to be applied. Lines and columns count from 1. */
+export interface ConfigurationProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+  readonly severity: 'error' | 'warning';
+}
+
+/** What became of an order to apply a text. */
+export type ApplyAnswer =
+  /** It is in force; whether it is kept shows in the status. */
+  | {
+      readonly ok: true;
+      readonly hash: string;
+      readonly changes: readonly ConfigurationChange[];
+      readonly warnings: readonly ConfigurationProblem[];
+      /** False when nothing had to be changed. */
+      readonly pending: boolean;
+    }
+  /** It is not valid; nothing was changed. */
+  | { readonly ok: false; readonly problems: readonly ConfigurationProblem[] };
+
+/** An order to put a configuration in force. */
+export interface ApplyOrder {
+  /** The main file, whole. */
+  readonly text: string;
+  /** A technician has to confirm it within this; undefined: it is kept when data flows. */
+  readonly confirmMs?: number | undefined;
+  readonly by: string;
+}
