@@ -20,12 +20,21 @@ const RETRY_MS = 5000;
 export interface OutputDriver {
   /** Sets an output to a value until another is given; `by` is the alarm. Does not wait. */
   drive(tag: TagId, value: Value, by: string): void;
+  /**
+   * Sets outputs again to what they were set to last: their channel was started anew, and they are what it leaves them.
+   * Those of tags that are there no more are forgotten.
+   */
+  again(isThere: (tag: TagId) => boolean, wasRestarted: (tag: TagId) => boolean): void;
 }
 
 interface Output {
   wanted: Value;
   by: string;
   isBusy: boolean;
+  /** False once its tag is gone: then nothing is tried any more. */
+  isWanted: boolean;
+  /** Counts the demands, so that one that came meanwhile is seen even when it wants the same. */
+  demands: number;
   /** What was said of it last, so that a lasting trouble is told once. */
   trouble: string | undefined;
 }
@@ -48,15 +57,15 @@ export function createOutputDriver({ write, event, clock, signal }: OutputParts)
 
   const settle = async (tag: TagId, output: Output): Promise<void> => {
     output.isBusy = true;
-    while (!signal.aborted) {
-      const { wanted, by } = output;
+    while (!signal.aborted && output.isWanted) {
+      const { wanted, by, demands } = output;
       const trouble = await attempt(tag, wanted);
-      if (signal.aborted) break;
+      if (signal.aborted || !output.isWanted) break;
       const facts = { tag, value: wanted, by };
       if (trouble === undefined) {
         output.trouble = undefined;
         event({ kind: 'audit', what: 'output', ...facts, message: `${tag} set to ${wanted} by alarm ${by}` });
-        if (output.wanted === wanted) break;
+        if (output.demands === demands) break;
         continue;
       }
       if (output.trouble !== trouble) {
@@ -69,14 +78,27 @@ export function createOutputDriver({ write, event, clock, signal }: OutputParts)
     output.isBusy = false;
   };
 
+  const demand = (tag: TagId, output: Output, wanted: Value, by: string): void => {
+    output.wanted = wanted;
+    output.by = by;
+    output.demands++;
+    if (!output.isBusy) void settle(tag, output);
+  };
+
   return {
     drive(tag, wanted, by) {
-      const known = outputs.get(tag);
-      const output: Output = known ?? { wanted, by, isBusy: false, trouble: undefined };
+      const fresh: Output = { wanted, by, isBusy: false, isWanted: true, demands: 0, trouble: undefined };
+      const output = outputs.get(tag) ?? fresh;
       outputs.set(tag, output);
-      output.wanted = wanted;
-      output.by = by;
-      if (!output.isBusy) void settle(tag, output);
+      demand(tag, output, wanted, by);
+    },
+    again(isThere, wasRestarted) {
+      for (const [tag, output] of outputs) {
+        if (!isThere(tag)) {
+          output.isWanted = false;
+          outputs.delete(tag);
+        } else if (wasRestarted(tag)) demand(tag, output, output.wanted, output.by);
+      }
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
-import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { AlarmState } from '../core/event.ts';
@@ -9,32 +8,34 @@ import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
-import { createJsonEncoder } from '../uplink/json.ts';
+import { createJsonEncoder, type Sender } from '../uplink/json.ts';
 
 /**
  * What the API serves of the rules.
  *
+ * @param judging.engine the rules in force
+ * @param sender who speaks, in events as on the wire
  * @param durable resolves when everything that was ordered so far is on the disk
  */
 export function createRulesView(
-  engine: RuleEngine,
+  judging: { readonly engine: () => RuleEngine },
   store: Store,
-  config: Config,
+  sender: Sender,
   clock: Clock,
   unitOf: (tag: TagId) => string | undefined,
   durable: () => Promise<void>,
 ): RulesView {
-  const encoder = createJsonEncoder({ gateway: config.gateway.id, config: config.hash });
+  const encoder = createJsonEncoder(sender);
   const settled = async (why: string | undefined): Promise<void> => {
     if (why === undefined) return durable();
     throw new Fault(`${why.replace(/[.]$/, '')}.`, EXIT.failed);
   };
   return {
     alarms() {
-      const { alarms, floodSinceMs } = engine.alarms();
+      const { alarms, floodSinceMs } = judging.engine().alarms();
       return { alarms, floodForMs: floodSinceMs === undefined ? undefined : clock.monoMs() - floodSinceMs };
     },
-    orderAlarm: (id, order, orderer) => settled(engine.order(id, order, orderer)),
+    orderAlarm: (id, order, orderer) => settled(judging.engine().order(id, order, orderer)),
     events: async (query) => {
       const page = await journal(store, query);
       const events = page.events.map((event, index) => {
@@ -44,11 +45,11 @@ export function createRulesView(
       return { events, next: page.next };
     },
     chart(name, size) {
-      const chart = engine.chart(name);
+      const chart = judging.engine().chart(name);
       return chart && chartView(chart, unitOf(chart.tag), size);
     },
-    charts: () => engine.chartNames(),
-    rebaseChart: (name, orderer) => settled(engine.rebase(name, orderer)),
+    charts: () => judging.engine().chartNames(),
+    rebaseChart: (name, orderer) => settled(judging.engine().rebase(name, orderer)),
   };
 }
 

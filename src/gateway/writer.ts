@@ -5,7 +5,7 @@ import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import type { LiveTable } from '../poll/live.ts';
-import type { Line } from './channel-status.ts';
+import type { Lines } from './lines.ts';
 
 /** The refusal of every write while `commands.enabled` is not true. */
 export const COMMANDS_ARE_OFF =
@@ -14,24 +14,25 @@ export const COMMANDS_ARE_OFF =
 /**
  * The writes of a gateway. Each attempt, refused or not, leaves one audit event.
  *
+ * @param configured the configuration in force
  * @param stopping ends what still waits when the gateway stops
  */
 export function createWriter(
-  config: Config,
+  configured: () => Config,
   live: LiveTable,
-  lines: readonly Line[],
+  lines: Pick<Lines, 'of'>,
   stopping: AbortSignal,
   event: (body: EventBody) => void,
 ): GatewayView['write'] {
   const attempt = (id: TagId, value: Value, signal: AbortSignal): Promise<WriteResult> => {
     const { tag } = live.known(id);
+    const config = configured();
     if (!config.commands.enabled) return Promise.resolve({ ok: false, kind: 'refused', why: COMMANDS_ARE_OFF });
     if (config.derived.some((derived) => derived.tag.tag.id === id)) {
       const why = `${id} is computed from other tags (expr) and cannot be written`;
       return Promise.resolve({ ok: false, kind: 'refused', why });
     }
-    const line = lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === tag.device))!;
-    return line.poller.write(tag, value, AbortSignal.any([signal, stopping]));
+    return lines.of(tag.device)!.poller.write(tag, value, AbortSignal.any([signal, stopping]));
   };
   return async (id, value, signal) => {
     try {

@@ -22,7 +22,13 @@ function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
   };
   const events: EventBody[] = [];
   const line = { poller } as unknown as Line;
-  const write = createWriter(config, new LiveTable(config, 0), [line], signal, (body) => events.push(body));
+  const write = createWriter(
+    () => config,
+    new LiveTable(config, 0),
+    { of: () => line },
+    signal,
+    (body) => events.push(body),
+  );
   return { write, asked, events };
 }
 

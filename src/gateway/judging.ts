@@ -1,0 +1,58 @@
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { DeviceRecord, TagId } from '../core/reading.ts';
+import { type EngineParts, RuleEngine } from '../rules/engine.ts';
+import { createRuleSet, type RuleSet } from '../rules/rule-set.ts';
+import { begunAnew, succeed } from '../rules/succession.ts';
+import { ruleConfigOf } from './rule-config.ts';
+
+/** What rules are run with. */
+export interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
+  readonly clock: Clock;
+}
+
+/** The rules at work. Records are judged in the order they come in, each once, by the rules that are in force then. */
+export interface Judging {
+  engine(): RuleEngine;
+  accept(record: DeviceRecord): void;
+  start(): void;
+  /**
+   * Puts the rules of another configuration in force, between two records. Rules that are the same go on as they stand.
+   *
+   * @param changed tags whose values mean something else than before, or that are gone
+   * @returns states of the rules before that the new ones will overwrite, though they made no use of them
+   */
+  swap(config: Config, memory: RuleMemory, changed: ReadonlySet<TagId>): ReadonlyMap<string, string>;
+  stop(): void;
+}
+
+/**
+ * States by key, JSON texts: `stored` of rules that are not running now; `kept` to be preferred where rules began anew
+ * meanwhile.
+ */
+export interface RuleMemory {
+  readonly stored: ReadonlyMap<string, string>;
+  readonly kept: ReadonlyMap<string, string>;
+}
+
+/** The rules of a configuration, going on from stored states. */
+export function createJudging(config: Config, stored: ReadonlyMap<string, string>, parts: JudgingParts): Judging {
+  let rules: RuleSet = createRuleSet(ruleConfigOf(config), stored);
+  let engine = new RuleEngine({ ...parts, rules });
+  return {
+    engine: () => engine,
+    accept: (record) => engine.accept(record),
+    start: () => engine.start(),
+    swap(next, memory, changed) {
+      const succession = succeed(rules, ruleConfigOf(next), memory, changed);
+      const before = engine;
+      before.stop();
+      const overwritten = begunAnew(rules, succession.rules);
+      rules = succession.rules;
+      engine = new RuleEngine({ ...parts, rules }, { engine: before, succession });
+      engine.start();
+      return overwritten;
+    },
+    stop: () => engine.stop(),
+  };
+}

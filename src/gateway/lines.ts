@@ -1,0 +1,120 @@
+import { type Driver, type DriverDeps, hasLearned } from '../../hal/driver.ts';
+import { simulatedDriver } from '../../hal/mock/simulate.ts';
+import { loopbackModbus } from '../../hal/modbus/types.ts';
+import type { ChannelConfig } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { EventBody } from '../core/event.ts';
+import type { Logger } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import type { DeviceRecord } from '../core/reading.ts';
+import type { Health } from '../poll/health.ts';
+import { Poller } from '../poll/poller.ts';
+import type { Line } from './channel-status.ts';
+
+/** What the channels of a gateway are run with. */
+export interface LinesParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  /** Swaps every channel for a simulated one that serves the same devices. */
+  readonly simulate: boolean;
+  readonly onRecord: (record: DeviceRecord) => void;
+  readonly event: (body: EventBody) => void;
+  /** Called when a poller ended in a way that is a bug. */
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/** A channel that is made, and not started. */
+export interface MadeLine extends Line {
+  readonly stop: AbortController;
+}
+
+/** The channels at work. */
+export interface Lines {
+  /** In the order of the file. */
+  all(): readonly Line[];
+  /** The channel a device is on. */
+  of(device: string): Line | undefined;
+  /** Makes a channel; touches no hardware. `learned`: what its driver learned before, untrusted. */
+  make(channel: ChannelConfig, learned: unknown): MadeLine;
+  /** Puts these in the place of all there are; those that are not among them any more must have been halted. */
+  set(lines: readonly MadeLine[]): void;
+  /** Starts a line that was set. */
+  start(line: MadeLine): void;
+  /** Ends lines and waits until they have let go of their hardware. */
+  halt(lines: readonly MadeLine[]): Promise<void>;
+  made(): readonly MadeLine[];
+  /** What the drivers learned, by channel. */
+  learned(): ReadonlyMap<string, unknown>;
+}
+
+/** A tag that reports by itself is polled at this period when its channel is simulated. */
+const SIMULATED_EVERY_MS = 1000;
+
+/** No channel yet. */
+export function createLines(parts: LinesParts): Lines {
+  const { clock, log, random, simulate, onRecord, onFailed } = parts;
+  const running = new Map<MadeLine, Promise<void>>();
+  let lines: readonly MadeLine[] = [];
+
+  return {
+    all: () => lines,
+    made: () => lines,
+    of: (device) => lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === device)),
+    make(channel, learned) {
+      const scoped = log.scoped(channel.name);
+      const driver = driverOf(channel, simulate, { clock, log: scoped, random, learned });
+      const simulated = simulate || channel.driver.simulated;
+      const events = { onRecord, onHealth: healthTeller(channel, scoped, parts.event), onChannel() {} };
+      const polled = simulate ? polledChannel(channel) : channel;
+      const poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
+      return { driver, poller, stop: new AbortController() };
+    },
+    set(next) {
+      lines = next;
+    },
+    start(line) {
+      const ended = line.poller.run(line.stop.signal);
+      running.set(line, ended);
+      ended.catch(onFailed);
+    },
+    async halt(stopped) {
+      for (const { stop } of stopped) stop.abort();
+      await Promise.allSettled(stopped.map((line) => running.get(line)));
+      for (const line of stopped) running.delete(line);
+    },
+    learned: () =>
+      new Map(
+        lines.flatMap(({ driver, poller }): [string, unknown][] =>
+          !simulate && hasLearned(driver) ? [[poller.channel.name, driver.learned()]] : [],
+        ),
+      ),
+  };
+}
+
+function healthTeller(channel: ChannelConfig, log: Logger, event: (body: EventBody) => void) {
+  return (device: string, { state }: Health): void => {
+    if (state === 'degraded') return;
+    const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
+    log.scoped(device).warn(message);
+    event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
+  };
+}
+
+/** The driver of a channel: its own, or a simulated one that serves the same devices. */
+function driverOf(channel: ChannelConfig, simulate: boolean, deps: DriverDeps): Driver {
+  if (!simulate) return channel.driver.create(channel.options, deps);
+  const tags = channel.devices.flatMap(({ tags: all }) =>
+    all.map((config) => ({ ...config.tag, ...config, address: config.tag.address })),
+  );
+  return simulatedDriver(channel, tags, deps, (_host, port, framing) => loopbackModbus(port, framing, deps));
+}
+
+/** The channel with every tag polled. */
+function polledChannel(channel: ChannelConfig): ChannelConfig {
+  const devices = channel.devices.map((device) => ({
+    ...device,
+    tags: device.tags.map((tag) => ({ ...tag, everyMs: tag.everyMs ?? SIMULATED_EVERY_MS })),
+  }));
+  return { ...channel, devices };
+}

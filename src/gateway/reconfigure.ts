@@ -1,0 +1,125 @@
+import { changedTags, touchedChannels } from '../config/changes.ts';
+import type { ChannelConfig, Config } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import { EXIT, Fault } from '../core/errors.ts';
+import type { LiveTable } from '../poll/live.ts';
+import type { Committer } from '../store/committer.ts';
+import type { Store } from '../store/store.ts';
+import type { Judging } from './judging.ts';
+import type { Lines, MadeLine } from './lines.ts';
+import { BEFORE_KEY, type KeptStates, learnedKey, parsed } from './memory.ts';
+import type { OutputDriver } from './outputs.ts';
+import type { Uplinks } from './uplinks.ts';
+
+/** What is changed while the gateway runs. */
+export interface ReconfigureParts {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly committer: Committer;
+  readonly live: LiveTable;
+  readonly lines: Lines;
+  readonly uplinks: Uplinks;
+  readonly judging: Judging;
+  readonly outputs: OutputDriver;
+  readonly current: Current;
+  readonly stopping: AbortSignal;
+}
+
+/** The configuration in force, and what its predecessor's rules left behind until it is settled. */
+export interface Current {
+  config: Config;
+  kept: KeptStates | undefined;
+}
+
+/** A driver lets go within a second; one that has not by now never will. */
+const HALT_MS = 10_000;
+
+/** How long the disk may take to say what it holds. */
+const STORE_MS = 15_000;
+
+/**
+ * Puts another configuration in force. Only channels and uplinks that differ are stopped and started; the rules change
+ * between two records. Fails as a whole: then everything runs as before.
+ *
+ * @throws Fault when the store does not answer or the gateway stops
+ */
+export async function reconfigure(parts: ReconfigureParts, next: Config): Promise<void> {
+  const { lines, current, store, uplinks } = parts;
+  const before = current.config;
+  const touched = touchedChannels(before, next);
+  const wanted = new Set([...before.uplinks, ...next.uplinks].map(({ name }) => name));
+  await answered(parts, parts.committer.flush());
+  const stored = await answered(parts, store.states());
+  await answered(parts, store.keepUplinks([...wanted]));
+  // Made before anything is stopped: what cannot be made leaves everything as it is.
+  const made = makeLines(parts, next, touched, stored);
+  const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
+  await within(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
+  parts.stopping.throwIfAborted();
+  swap(parts, next, made, stored);
+  await uplinks.replace(next.uplinks, next.gateway.id);
+  uplinks.announce();
+}
+
+/** From here to the end nothing waits, so that no record comes between. */
+function swap(
+  { lines, live, judging, outputs, current, committer }: ReconfigureParts,
+  next: Config,
+  made: ReadonlyMap<string, MadeLine>,
+  stored: ReadonlyMap<string, string>,
+): void {
+  const before = current.config;
+  const changed = changedTags(before, next);
+  const old = new Map(lines.made().map((line) => [line.poller.channel.name, line]));
+  const kept = current.kept?.of === next.hash ? current.kept.states : new Map<string, string>();
+  live.reconfigure(next, changed);
+  current.config = next;
+  lines.set(next.channels.map(({ name }) => made.get(name) ?? old.get(name)!));
+  const overwritten = judging.swap(next, { stored, kept }, changed);
+  current.kept = { of: before.hash, states: overwritten };
+  committer.setState(BEFORE_KEY, JSON.stringify({ of: before.hash, states: [...overwritten] }));
+  outputs.again(
+    (tag) => live.find(tag) !== undefined,
+    (tag) => made.has(lines.of(live.find(tag)!.tag.device)?.poller.channel.name ?? ''),
+  );
+  for (const line of made.values()) lines.start(line);
+}
+
+/** The channels that have to be started, each with what its driver learned so far. */
+function makeLines(
+  { lines, current }: ReconfigureParts,
+  next: Config,
+  touched: ReadonlySet<string>,
+  stored: ReadonlyMap<string, string>,
+): ReadonlyMap<string, MadeLine> {
+  const learned = lines.learned();
+  const isSameDriver = ({ name, driver }: ChannelConfig) =>
+    current.config.channels.some((channel) => channel.name === name && channel.driver === driver);
+  return new Map(
+    next.channels
+      .filter(({ name }) => touched.has(name))
+      .map((channel) => {
+        const { name } = channel;
+        const known = isSameDriver(channel) ? learned.get(name) : parsed(stored.get(learnedKey(name)));
+        return [name, lines.make(channel, known)];
+      }),
+  );
+}
+
+function answered<T>({ clock }: ReconfigureParts, work: Promise<T>): Promise<T> {
+  return within(clock, STORE_MS, work, 'the store does not answer');
+}
+
+async function within<T>(clock: Clock, ms: number, work: Promise<T>, what: string): Promise<T> {
+  let cancel = () => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(ms, () =>
+      reject(new Fault(`${what} (waited ${ms / 1000} s). See millgate status.`, EXIT.unavailable)),
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,99 @@
+import type { RulesView } from '../api/rules-view.ts';
+import type { GatewayStatus, GatewayView } from '../api/view.ts';
+import type { Config } from '../config/config.ts';
+import { type Clock, instantOf } from '../core/clock.ts';
+import type { EventBody } from '../core/event.ts';
+import type { Reading, TagId } from '../core/reading.ts';
+import type { LiveTable } from '../poll/live.ts';
+import { recordPage } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { channelStatus } from './channel-status.ts';
+import type { Judging } from './judging.ts';
+import type { Lines } from './lines.ts';
+import { alarmCounts } from './rules.ts';
+import type { Uplinks } from './uplinks.ts';
+import { createWriter } from './writer.ts';
+
+/** What a view shows. */
+export interface ViewParts {
+  /** The configuration in force. */
+  readonly config: () => Config;
+  readonly simulate: boolean;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly live: LiveTable;
+  readonly lines: Lines;
+  readonly uplinks: Uplinks;
+  readonly judging: Judging;
+  /** Ends what still waits when the gateway stops. */
+  readonly stopping: AbortSignal;
+  readonly event: (body: EventBody) => void;
+}
+
+/** What the API serves of everything but the rules; always of the configuration in force. */
+export function createView(parts: ViewParts): Omit<GatewayView, keyof RulesView | 'configuration'> {
+  const { config, clock, live, lines, store } = parts;
+  const startedMs = clock.wallMs();
+  return {
+    status: () => statusOf(parts, startedMs),
+    tags: () =>
+      live.tags().map(({ config: tag, last, readings }) => ({
+        tag: tag.tag.id,
+        unit: tag.unit,
+        everyMs: tag.everyMs,
+        description: tag.description,
+        last,
+        readings,
+      })),
+    readNow: (ids, signal) => readNow(parts, ids, signal),
+    write: createWriter(config, live, lines, parts.stopping, parts.event),
+    history: (query) => store.history(query),
+    rollups: (query) => store.rollups(query),
+    records: (query) => recordPage(store, query),
+    ledger: (sinceId) => store.ledger(sinceId),
+    onReadings: (listener) => live.onReadings(listener),
+  };
+}
+
+async function statusOf(parts: ViewParts, startedMs: number): Promise<GatewayStatus> {
+  const { clock, live, simulate, version } = parts;
+  const store = await parts.store.status();
+  const config = parts.config();
+  return {
+    gateway: config.gateway.id,
+    version,
+    pid: process.pid,
+    config: { file: config.file, hash: config.hash },
+    startedMs,
+    nowMs: clock.wallMs(),
+    clockKnown: clock.known(),
+    simulated: simulate || config.channels.every(({ driver }) => driver.simulated),
+    rssBytes: process.memoryUsage.rss(),
+    readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
+    channels: parts.lines.all().map((line) => channelStatus(line, live, simulate)),
+    alarms: alarmCounts(parts.judging.engine()),
+    store,
+    uplinks: parts.uplinks.statuses(),
+  };
+}
+
+async function readNow(parts: ViewParts, ids: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]> {
+  const { live, lines, clock } = parts;
+  const found = ids.map((id) => live.known(id));
+  const both = AbortSignal.any([signal, parts.stopping]);
+  const computed = new Set(parts.config().derived.flatMap(({ tag: { tag } }) => (ids.includes(tag.id) ? tag.id : [])));
+  const readings = await Promise.all(
+    lines.all().map(({ poller }) => {
+      const tags = found
+        .filter(({ tag }) => !computed.has(tag.id))
+        .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
+        .map(({ tag }) => tag);
+      return tags.length > 0 ? poller.readNow(tags, both) : [];
+    }),
+  );
+  // A computed tag is read by reading its tags: it has what it had at the last of them.
+  for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
+  const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
+  return ids.flatMap((id) => byTag.get(id) ?? []);
+}
