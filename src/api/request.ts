@@ -23,3 +23,9 @@ export function integer(request: RouteRequest, name: string, min: number, max: n
   if (value >= min && value <= max) return value;
   throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
 }
+
+/** A body that is an object; throws `Refused` for any other. */
+export function asObject(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  throw new Refused(400, 'the body is no object', 'Send {"by":"NAME", …}.');
+}

@@ -1,6 +1,7 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { type Answer, failure, Refused } from './answer.ts';
+import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
@@ -148,6 +149,7 @@ export const ROUTES: readonly Route[] = [
     answer: write,
   },
   ...RULE_ROUTES,
+  ...CONFIGURATION_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
 

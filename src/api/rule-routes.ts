@@ -1,7 +1,7 @@
 import { parseDuration } from '../core/quantity.ts';
 import { type Answer, Refused } from './answer.ts';
 import { nearest } from './nearest.ts';
-import { integer, ok, type RouteRequest } from './request.ts';
+import { asObject, integer, ok, type RouteRequest } from './request.ts';
 import type { Route } from './routes.ts';
 import { ALARM_ORDERS, type AlarmOrder, type ChartView, type Orderer } from './rules-view.ts';
 import type { GatewayView } from './view.ts';
@@ -106,7 +106,8 @@ function orderOf(word: AlarmOrder['do'], body: Record<string, unknown>): AlarmOr
   }
 }
 
-function ordererOf({ by, comment }: Record<string, unknown>): Orderer {
+/** Who orders something; throws `Refused` when the body does not say. */
+export function ordererOf({ by, comment }: Record<string, unknown>): Orderer {
   const isName = typeof by === 'string' && by.length > 0 && by.length <= MAX_BY;
   if (!isName) throw new Refused(400, 'the body does not say who orders it', 'Send {"by":"NAME", …}.');
   if (comment === undefined) return { by };
@@ -139,11 +140,6 @@ async function events(view: GatewayView, request: RouteRequest): Promise<Answer>
   const afterSeq = integer(request, 'after', 0, Number.MAX_SAFE_INTEGER);
   const limit = integer(request, 'limit', 1, MAX_EVENTS) ?? 100;
   return ok(await view.events({ fromMs, afterSeq, limit }));
-}
-
-function asObject(body: unknown): Record<string, unknown> {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
-  throw new Refused(400, 'the body is no object', 'Send {"by":"NAME", …}.');
 }
 
 function unknown(what: string, name: string, known: readonly string[], remedy: string): never {

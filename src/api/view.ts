@@ -1,3 +1,4 @@
+import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
 import type { Reading, TagId, Value } from '../core/reading.ts';
 import type {
   HistoryPage,
@@ -79,7 +80,14 @@ export interface GatewayStatus {
   readonly gateway: string;
   readonly version: string;
   readonly pid: number;
-  readonly config: { readonly file: string; readonly hash: string };
+  readonly config: {
+    readonly file: string;
+    readonly hash: string;
+    /** Whether the files on the disk are those in force; undefined where nobody looks. */
+    readonly onDisk?: ConfigurationStatus['onDisk'] | undefined;
+    /** Set while the configuration in force is on trial. */
+    readonly pending?: ConfigurationStatus['pending'];
+  };
   readonly startedMs: number;
   readonly nowMs: number;
   readonly clockKnown: boolean;
@@ -115,6 +123,16 @@ export type WriteAnswer =
       readonly why: string;
     };
 
+/** The configuration, and how it is changed while the gateway runs. Orders throw `Fault` when they cannot be carried out. */
+export interface ConfigurationView {
+  status(): Promise<ConfigurationStatus>;
+  running(): RunningFiles;
+  /** Answers once the text is in force; whether it is kept shows in the status. */
+  apply(order: ApplyOrder): Promise<ApplyAnswer>;
+  confirm(by: string): Promise<void>;
+  rollback(by: string): Promise<void>;
+}
+
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
 export interface GatewayView extends RulesView {
   status(): Promise<GatewayStatus>;
@@ -135,4 +153,6 @@ export interface GatewayView extends RulesView {
   ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
+  /** Absent where the configuration cannot be changed. */
+  readonly configuration?: ConfigurationView;
 }

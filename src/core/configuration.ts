@@ -82,8 +82,6 @@ export interface ConfigurationStatus {
   readonly pending?: PendingConfiguration | undefined;
   /** Newest first. */
   readonly history: readonly ConfigurationEntry[];
-  /** What is in force. */
-  readonly files: ConfigurationFiles;
 }
 
 /** A problem of a file that was to be applied. Lines and columns count from 1. */
@@ -109,6 +107,13 @@ export type ApplyAnswer =
     }
   /** It is not valid; nothing was changed. */
   | { readonly ok: false; readonly problems: readonly ConfigurationProblem[] };
+
+/** The files of the configuration in force, whole. */
+export interface RunningFiles {
+  readonly file: string;
+  readonly hash: string;
+  readonly files: ConfigurationFiles;
+}
 
 /** An order to put a configuration in force. */
 export interface ApplyOrder {

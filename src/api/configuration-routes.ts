@@ -1,0 +1,86 @@
+import { type Answer, Refused } from './answer.ts';
+import { asObject, ok, type RouteRequest } from './request.ts';
+import type { Route } from './routes.ts';
+import { ordererOf } from './rule-routes.ts';
+import type { ConfigurationView, GatewayView } from './view.ts';
+
+/** Bounds of the time to confirm, ms. */
+const CONFIRM_MS = { least: 1000, most: 24 * 3_600_000 };
+
+const BY = { type: 'string', maxLength: 100, description: 'who orders it, for the journal' };
+
+/** Routes of the configuration and its changes. */
+export const CONFIGURATION_ROUTES: readonly Route[] = [
+  {
+    method: 'get',
+    path: '/api/v1/configuration',
+    summary: 'The configuration in force, whether it is on trial, and what was in force before.',
+    answer: async (view) => ok(await configurationOf(view).status()),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/configuration/files',
+    summary: 'The files of the configuration in force, whole; over the Unix socket only.',
+    changes: true,
+    answer: (view) => ok(configurationOf(view).running()),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/apply',
+    summary: 'Puts another main file in force, on trial: it is kept when data flows again, else rolled back.',
+    requestBody: {
+      type: 'object',
+      required: ['text', 'by'],
+      properties: {
+        text: { type: 'string', description: 'the file, whole' },
+        confirmMs: { type: 'integer', minimum: CONFIRM_MS.least, maximum: CONFIRM_MS.most },
+        by: BY,
+      },
+    },
+    changes: true,
+    answer: apply,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/confirm',
+    summary: 'Confirms the configuration on trial.',
+    requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
+    changes: true,
+    answer: async (view, request) => {
+      await configurationOf(view).confirm(ordererOf(asObject(await request.body())).by);
+      return ok(await configurationOf(view).status());
+    },
+  },
+  {
+    method: 'post',
+    path: '/api/v1/rollback',
+    summary: 'Takes back the configuration on trial, else the last one that was kept.',
+    requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
+    changes: true,
+    answer: async (view, request) => {
+      await configurationOf(view).rollback(ordererOf(asObject(await request.body())).by);
+      return ok(await configurationOf(view).status());
+    },
+  },
+];
+
+async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = asObject(await request.body());
+  const { by } = ordererOf(body);
+  const { text, confirmMs } = body;
+  if (typeof text !== 'string')
+    throw new Refused(400, 'the body has no text', 'Send {"text":"…","by":"NAME"} with the whole file.');
+  const isTime = typeof confirmMs === 'number' && confirmMs >= CONFIRM_MS.least && confirmMs <= CONFIRM_MS.most;
+  if (confirmMs !== undefined && !isTime)
+    throw new Refused(
+      400,
+      'confirmMs is not allowed',
+      `Give ${CONFIRM_MS.least} to ${CONFIRM_MS.most}, or leave it out.`,
+    );
+  return ok(await configurationOf(view).apply({ text, by, ...(isTime && { confirmMs }) }));
+}
+
+function configurationOf({ configuration }: GatewayView): ConfigurationView {
+  if (configuration) return configuration;
+  throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+}

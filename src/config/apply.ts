@@ -1,0 +1,355 @@
+import type { Clock } from '../core/clock.ts';
+import type {
+  ApplyAnswer,
+  ApplyOrder,
+  ConfigurationChange,
+  ConfigurationFiles,
+  ConfigurationStatus,
+  RunningFiles,
+} from '../core/configuration.ts';
+import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { EventBody } from '../core/event.ts';
+import type { Logger } from '../core/log.ts';
+import { formatDuration } from '../core/quantity.ts';
+import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts';
+import { changes, changeText, touchedChannels } from './changes.ts';
+import type { Config } from './config.ts';
+import type { FileSource, LoadedFiles } from './config-files.ts';
+import { type DeviceStand, type Expected, expected, flowOf } from './flow.ts';
+import { formatProblem } from './problems.ts';
+import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
+
+/** What applying needs of the gateway that runs. */
+export interface ApplyRuntime {
+  config(): Config;
+  /** Puts another configuration in force, as a whole or not at all. */
+  reconfigure(config: Config): Promise<void>;
+  /** Says that the configuration in force stays. */
+  settle(): Promise<void>;
+  devices(): readonly DeviceStand[];
+  event(body: EventBody): void;
+  /** Called when not even the configuration before can be brought back: the process has to be started again. */
+  onFailed(cause: unknown): void;
+}
+
+/** What applying is made of. */
+export interface ApplyParts {
+  readonly runtime: ApplyRuntime;
+  readonly archive: Archive;
+  readonly place: Place;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Loads at the place of the gateway's file. */
+  readonly load: (source: FileSource) => LoadedFiles;
+  /** The files of the configuration in force at the start. */
+  readonly files: ConfigurationFiles;
+}
+
+/** Changes the configuration while the gateway runs. */
+export interface Applying {
+  /** Answers once the text is in force; whether it is kept shows in the status. Throws `Fault` when nothing was done. */
+  apply(order: ApplyOrder): Promise<ApplyAnswer>;
+  /** Keeps what is on trial; its data still has to flow. */
+  confirm(by: string): Promise<void>;
+  /** Takes back what is on trial, else the last configuration that was kept. */
+  rollback(by: string): Promise<void>;
+  /** Applies the files on the disk. Refused, they are left alone and the running goes on; never throws. */
+  reload(): Promise<void>;
+  status(): Promise<ConfigurationStatus>;
+  running(): RunningFiles;
+  /** Ends watching. What is on trial is rolled back by the next start. */
+  close(): void;
+}
+
+/** How often the data is looked at while a configuration is on trial. */
+const LOOK_EVERY_MS = 250;
+
+/** Bounds of the time to confirm. */
+export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
+
+/** Who orders what no person did by name. */
+const BY_SIGNAL = 'systemctl reload';
+
+interface OnTrial {
+  readonly trial: Trial;
+  readonly before: InForce;
+  readonly changes: readonly ConfigurationChange[];
+  readonly expected: readonly Expected[];
+  readonly sinceMonoMs: number;
+  readonly confirmMs: number | undefined;
+  confirmedBy: string | undefined;
+  flows: boolean;
+}
+
+/** Applying on a running gateway. */
+export function createApplying(parts: ApplyParts): Applying {
+  return new Trials(parts);
+}
+
+class Trials implements Applying {
+  private readonly parts: ApplyParts;
+  private readonly records: TrialRecords;
+  private files: ConfigurationFiles;
+  private trial: OnTrial | undefined;
+  private isBusy = false;
+  private isOver = false;
+  private cancelLook: () => void = () => {};
+
+  constructor(parts: ApplyParts) {
+    this.parts = parts;
+    this.records = createTrialRecords(parts);
+    this.files = parts.files;
+  }
+
+  apply(order: ApplyOrder): Promise<ApplyAnswer> {
+    return this.alone(() => this.begin({ from: 'text', text: order.text }, { how: 'apply', ...order }));
+  }
+
+  confirm(by: string): Promise<void> {
+    return this.alone(async () => {
+      const { trial } = this;
+      if (!trial) throw new Fault('nothing waits to be confirmed. millgate apply --history shows what was kept.');
+      trial.confirmedBy ??= by;
+      this.tell('confirm', by, trial.trial.hash, `configuration ${trial.trial.hash} was confirmed by ${by}`);
+      await this.look();
+    });
+  }
+
+  rollback(by: string): Promise<void> {
+    return this.alone(() => (this.trial ? this.takeBack(`it was taken back by ${by}`) : this.goBack(by)));
+  }
+
+  async reload(): Promise<void> {
+    const { log } = this.parts;
+    try {
+      const answer = await this.alone(() => this.begin({ from: 'disk' }, { how: 'reload', by: BY_SIGNAL }));
+      if (!answer.ok)
+        this.refuseReload(answer.problems.filter(({ severity }) => severity === 'error').map(formatProblem));
+      else if (!answer.pending) log.info('reload: the files are those in force; nothing to change');
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.refuseReload([error.message]);
+    }
+  }
+
+  async status(): Promise<ConfigurationStatus> {
+    const { runtime, archive, clock, place } = this.parts;
+    const { trial } = this;
+    const nowMs = clock.monoMs();
+    const { history } = archive.ledger();
+    const status = { file: place.file, hash: runtime.config().hash, history };
+    const onDisk = await this.records.compare(this.files);
+    if (!trial) return { ...status, onDisk };
+    const { hash, how, by, atMs } = trial.trial;
+    return {
+      ...status,
+      onDisk,
+      pending: {
+        ...{ hash, how, by, sinceMs: atMs, changes: trial.changes, confirmedBy: trial.confirmedBy },
+        awaits: trial.flows ? 'confirmation' : 'data',
+        confirmByMs: trial.confirmMs === undefined ? undefined : atMs + trial.confirmMs,
+        devices: flowOf(trial.expected, runtime.devices(), trial.sinceMonoMs, nowMs),
+      },
+    };
+  }
+
+  running(): RunningFiles {
+    const { runtime, place } = this.parts;
+    return { file: place.file, hash: runtime.config().hash, files: this.files };
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.cancelLook();
+  }
+
+  /** One at a time: whoever comes meanwhile is told so. */
+  private async alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isBusy) throw new Fault('the configuration is being changed right now. Try again in a moment.');
+    this.isBusy = true;
+    try {
+      return await work();
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async begin(source: FileSource, order: Omit<ApplyOrder, 'text'> & Pick<Trial, 'how'>): Promise<ApplyAnswer> {
+    const { runtime, load } = this.parts;
+    if (this.trial) {
+      const { by, hash } = this.trial.trial;
+      throw new Fault(
+        `configuration ${hash}, applied by ${by}, is on trial. Keep it (millgate confirm) or take it back (millgate rollback) first.`,
+      );
+    }
+    const { result, files } = load(source);
+    if (!result.ok) return { ok: false, problems: result.problems };
+    const before: InForce = { config: runtime.config(), files: this.files };
+    const after: InForce = { config: result.config, files };
+    const found = changes(before.config, after.config);
+    const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
+    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    const { hash } = after.config;
+    const pending = hash !== before.config.hash;
+    if (pending) await this.try(before, after, found, order);
+    else if (order.how === 'apply') await this.records.install(after.files);
+    return { ok: true, hash, changes: found, warnings: result.warnings, pending };
+  }
+
+  /** Puts a configuration in force, on trial. The file on the disk stays the old one until it is kept. */
+  private async try(
+    before: InForce,
+    after: InForce,
+    found: readonly ConfigurationChange[],
+    order: Omit<ApplyOrder, 'text'> & Pick<Trial, 'how'>,
+  ): Promise<void> {
+    const { runtime, clock, log } = this.parts;
+    const { how, by, confirmMs } = order;
+    const words = found.slice(0, MAX_CHANGES).map(changeText);
+    const [hash, old] = [after.config.hash, before.config.hash];
+    const trial: Trial = { hash, before: old, how, by, atMs: clock.wallMs(), changes: words };
+    const awaited = found.length === 0 ? [] : this.awaited(before.config, after.config);
+    await this.records.prepare(trial, [before, after]);
+    const sinceMonoMs = clock.monoMs();
+    try {
+      await runtime.reconfigure(after.config);
+    } catch (error) {
+      await this.records.enter(trial, 'failed', messageOf(error));
+      throw error;
+    }
+    this.files = after.files;
+    this.trial = {
+      ...{ trial, before, changes: found, expected: awaited, sinceMonoMs, confirmMs },
+      ...{ confirmedBy: undefined, flows: false },
+    };
+    const text = `${how} by ${by}: configuration ${old} → ${hash}, on trial; ${words.join('. ') || 'comments only'}`;
+    log.info(text);
+    this.tell(how, by, hash, text, { changes: words });
+    this.lookLater();
+  }
+
+  private awaited(before: Config, after: Config): readonly Expected[] {
+    return expected(after, this.parts.runtime.devices(), touchedChannels(before, after));
+  }
+
+  private lookLater(): void {
+    this.cancelLook();
+    if (this.isOver || !this.trial) return;
+    this.cancelLook = this.parts.clock.after(LOOK_EVERY_MS, () => {
+      const done = this.isBusy ? Promise.resolve() : this.alone(() => this.look());
+      done.catch((error: unknown) => this.parts.runtime.onFailed(error)).finally(() => this.lookLater());
+    });
+  }
+
+  /** Keeps what is on trial or takes it back, once that can be told. */
+  private async look(): Promise<void> {
+    const { runtime, clock } = this.parts;
+    const { trial } = this;
+    if (!trial) return;
+    const nowMs = clock.monoMs();
+    const flow = flowOf(trial.expected, runtime.devices(), trial.sinceMonoMs, nowMs);
+    const late = flow.filter(({ state, required }) => required && state === 'late');
+    if (late.length > 0 && !trial.flows) {
+      const names = late.map(({ device, deadlineMs }) => `${device} (waited ${formatDuration(deadlineMs)})`);
+      return this.takeBack(`no good reading came from ${names.join(', ')}, which read good before`);
+    }
+    trial.flows ||= flow.every(({ state, required }) => state === 'flows' || (state === 'late' && !required));
+    const isConfirmed = trial.confirmMs === undefined || trial.confirmedBy !== undefined;
+    if (trial.flows && isConfirmed) return this.keep(trial);
+    if (!isConfirmed && nowMs - trial.sinceMonoMs >= trial.confirmMs!)
+      return this.takeBack(`nobody confirmed it within ${formatDuration(trial.confirmMs!)}`);
+  }
+
+  private async keep(onTrial: OnTrial): Promise<void> {
+    const { runtime, log } = this.parts;
+    const { trial, confirmedBy } = onTrial;
+    try {
+      if (trial.how === 'apply') await this.records.install(this.files);
+    } catch (error) {
+      return this.takeBack(messageOf(error));
+    }
+    this.trial = undefined;
+    await this.records.enter(trial, 'kept');
+    await runtime.settle();
+    const who = confirmedBy === undefined ? '' : `, confirmed by ${confirmedBy}`;
+    const text = `configuration ${trial.hash} is kept${who}; data flows`;
+    log.info(text);
+    this.tell('apply-kept', trial.by, trial.hash, text, { confirmedBy });
+  }
+
+  private async takeBack(why: string): Promise<void> {
+    const { runtime, log } = this.parts;
+    const { trial, before } = this.trial!;
+    const rejected = this.files;
+    try {
+      await runtime.reconfigure(before.config);
+    } catch (error) {
+      runtime.onFailed(error);
+      return;
+    }
+    this.trial = undefined;
+    this.files = before.files;
+    let text = `configuration ${trial.hash} was rolled back to ${trial.before}: ${why}`;
+    if (trial.how === 'reload') text += await this.records.restore(before.files, rejected);
+    log.warn(text);
+    await this.records.enter(trial, 'rolled-back', why);
+    await runtime.settle();
+    this.tell('apply-rolled-back', trial.by, trial.hash, text, { why, back: trial.before });
+  }
+
+  /** By hand, with nothing on trial: to the latest other configuration that was kept. */
+  private async goBack(by: string): Promise<void> {
+    const { runtime, archive, load, log, clock } = this.parts;
+    const before: InForce = { config: runtime.config(), files: this.files };
+    const old = before.config.hash;
+    const target = archive.ledger().good.find((hash) => hash !== old);
+    const files = target === undefined ? undefined : await archive.files(target);
+    if (target === undefined || !files)
+      throw new Fault('there is no earlier configuration to return to. millgate apply --history lists what is known.');
+    const { result } = load({ from: 'files', files });
+    const errors = result.ok ? [] : result.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    if (!result.ok) throw new Fault(`configuration ${target} is not valid any more: ${errors.join('; ')}.`);
+    const found = changes(before.config, result.config);
+    const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
+    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    const words = found.slice(0, MAX_CHANGES).map(changeText);
+    const trial: Trial = { hash: target, before: old, how: 'rollback', by, atMs: clock.wallMs(), changes: words };
+    await this.records.prepare(trial, [before, { config: result.config, files }]);
+    try {
+      await runtime.reconfigure(result.config);
+      await this.records.replace(files, before.files);
+    } catch (error) {
+      if (runtime.config() !== before.config) await runtime.reconfigure(before.config);
+      await this.records.enter(trial, 'failed', messageOf(error));
+      throw error;
+    }
+    this.files = files;
+    await this.records.enter(trial, 'kept', undefined, old);
+    await runtime.settle();
+    const text = `rollback by ${by}: configuration ${old} → ${target}`;
+    log.warn(text);
+    this.tell('rollback', by, target, text, { changes: words });
+  }
+
+  private refuseReload(reasons: readonly string[]): void {
+    const { log, runtime } = this.parts;
+    log.error('reload: the files are refused as a whole, and what runs goes on unchanged:');
+    for (const reason of reasons) log.error(reason);
+    const message = `reload refused: ${reasons.length} ${reasons.length === 1 ? 'problem' : 'problems'}, the first: ${reasons[0]}`;
+    runtime.event({ kind: 'audit', what: 'reload-refused', by: BY_SIGNAL, message });
+  }
+
+  private tell(what: string, by: string, config: string, message: string, details: object = {}): void {
+    this.parts.runtime.event({ kind: 'audit', what, by, config, message, ...details });
+  }
+}
+
+/** Checks the time to confirm; throws `Fault` for one that is out of bounds. */
+export function checkConfirm(confirmMs: number): void {
+  const { least, most } = CONFIRM_MS;
+  if (!(confirmMs >= least && confirmMs <= most))
+    throw new Fault(
+      `--confirm ${formatDuration(confirmMs)}: not between ${formatDuration(least)} and ${formatDuration(most)}. Write for example 2m.`,
+      EXIT.usage,
+    );
+}

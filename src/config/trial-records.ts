@@ -1,0 +1,103 @@
+import { dirname, join } from 'node:path';
+import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../core/configuration.ts';
+import type { Logger } from '../core/log.ts';
+import { type Archive, entered, installFiles, type Place, removeStaged, type Trial } from './archive.ts';
+import type { Config } from './config.ts';
+import { isOwn, mainName } from './config-files.ts';
+import { diskFault, stagedName, writeAtomically } from './durable.ts';
+
+/** A configuration with its files. */
+export interface InForce {
+  readonly config: Config;
+  readonly files: ConfigurationFiles;
+}
+
+/** What of a trial is on the disk: at any instant enough to come back to one whole configuration. */
+export interface TrialRecords {
+  /** Says that a trial begins, once all that is needed to undo it is there. Throws `Fault` when it may not be written. */
+  prepare(trial: Trial, both: readonly InForce[]): Promise<void>;
+  /** Puts the main file of a configuration in its place. */
+  install(files: ConfigurationFiles): Promise<void>;
+  /** Puts all files of a configuration in their places. */
+  replace(files: ConfigurationFiles, left: ConfigurationFiles): Promise<void>;
+  /** After a reload: puts the files in force back and the rejected one aside; what became of it, in words. Never throws. */
+  restore(files: ConfigurationFiles, rejected: ConfigurationFiles): Promise<string>;
+  /** Says what became of a trial; `bad` is a configuration that counts as good no more. Never throws. */
+  enter(trial: Trial, outcome: ConfigurationEntry['outcome'], why?: string, bad?: string): Promise<void>;
+  /** Whether the files on the disk are these. */
+  compare(files: ConfigurationFiles): Promise<ConfigurationStatus['onDisk']>;
+}
+
+/**
+ * The records of trials in an archive. The order of steps: the new file beside the old one, both configurations in the
+ * archive, then the note of the trial; only what is kept takes the place of the file.
+ */
+export function createTrialRecords(parts: {
+  readonly archive: Archive;
+  readonly place: Place;
+  readonly log: Logger;
+}): TrialRecords {
+  const { archive, place, log } = parts;
+  const { disk, file } = place;
+  const main = mainName(file);
+
+  const replace: TrialRecords['replace'] = async (files, left) => {
+    try {
+      await installFiles(place, files, left);
+    } catch (error) {
+      throw diskFault(file, error);
+    }
+  };
+
+  return {
+    async prepare(trial, both) {
+      try {
+        const next = both.find(({ config }) => config.hash === trial.hash)!;
+        const path = await disk.realPath(file);
+        if (trial.how === 'apply') await disk.write(stagedName(path), next.files[main]!, path);
+      } catch (error) {
+        throw diskFault(file, error);
+      }
+      try {
+        for (const { config, files } of both) await archive.keep(config.hash, files);
+        await archive.note({ ...archive.ledger(), trial });
+      } catch (error) {
+        await removeStaged(place).catch(() => {});
+        throw diskFault('the folder of the store', error);
+      }
+    },
+    install: (files) => replace({ [main]: files[main]! }, {}),
+    replace,
+    async restore(files, rejected) {
+      const aside = `${file}.rejected`;
+      try {
+        await writeAtomically(disk, aside, rejected[main]!);
+        await installFiles(place, files, rejected);
+        return `. The rejected file is kept as ${aside}`;
+      } catch (error) {
+        log.error(`the file before could not be put back: ${diskFault(file, error).message}`);
+        return '. The rejected file is still in place';
+      }
+    },
+    async enter({ hash, how, by, atMs, changes }, outcome, why, bad) {
+      const ledger = entered(archive.ledger(), { hash, how, by, atMs, outcome, why, changes });
+      try {
+        await archive.note({ ...ledger, good: ledger.good.filter((each) => each !== bad) });
+        if (outcome !== 'kept') await removeStaged(place);
+      } catch (error) {
+        log.error(`what became of configuration ${hash} could not be noted: ${diskFault('the store', error).message}`);
+      }
+    },
+    async compare(files) {
+      const folder = dirname(file);
+      try {
+        const beside = (await disk.list(join(folder, 'conf.d'))).map((name) => `conf.d/${name}`);
+        const names = new Set([...Object.keys(files), ...beside.filter((name) => isOwn(name, main))]);
+        for (const name of names) if ((await disk.read(join(folder, name))) !== files[name]) return 'different';
+        return 'same';
+      } catch {
+        return 'unreadable';
+      }
+    },
+  };
+}
