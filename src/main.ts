@@ -1,15 +1,25 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
-import { createApi } from './api/server.ts';
+import { type Api, createApi } from './api/server.ts';
+import type { GatewayView } from './api/view.ts';
 import { type CliContext, programVersion, warn } from './cli/context.ts';
 import { formatTime } from './cli/format.ts';
-import { loadConfig } from './config/load.ts';
+import { type Applying, createApplying } from './config/apply.ts';
+import { noteStart, recoverTrial } from './config/apply-start.ts';
+import { type Archive, archiveFolder, openArchive, type Place } from './config/archive.ts';
+import type { Config } from './config/config.ts';
+import { type FileSource, type LoadedFiles, loadWithFiles } from './config/config-files.ts';
+import { realDisk } from './config/durable.ts';
 import { formatProblem, formatProblems } from './config/problems.ts';
+import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
+import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
-import { startGateway } from './gateway.ts';
+import { type RunningGateway, startGateway } from './gateway.ts';
 import { makeFolder } from './store/folder.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
 
 /** What the daemon is started with. */
 export interface DaemonOptions {
@@ -26,41 +36,133 @@ const WORDS: Record<Level, string> = { debug: 'debug: ', info: '', warn: 'warnin
 /** How long stopping may take before the process ends anyway: systemd would kill it after 90 s. */
 const STOP_DEADLINE_MS = 20_000;
 
+/** What a gateway is started with. */
+interface Start {
+  readonly store: Store;
+  readonly archive: Archive;
+  readonly place: Place;
+  readonly config: Config;
+  readonly files: ConfigurationFiles;
+  readonly load: (source: FileSource) => LoadedFiles;
+  /** What the last process left to be told. */
+  readonly events: readonly EventBody[];
+}
+
 /**
  * The daemon: checks the file, starts the gateway and its API, and stops both cleanly when the context's signal is
- * aborted.
+ * aborted. SIGHUP applies the files on the disk.
  *
  * @returns 0 after a clean stop, 78 for a broken file, 1 when a part failed
  */
-export async function runDaemon({ file, simulate }: DaemonOptions, context: CliContext): Promise<ExitCode> {
+export async function runDaemon(options: DaemonOptions, context: CliContext): Promise<ExitCode> {
   preferSmallHeap();
   const log = daemonLog(context);
-  const loaded = loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
-  if (!loaded.ok) {
-    warn(context, [formatProblems(loaded.problems)]);
-    return EXIT.configInvalid;
-  }
-  // The log's own word says that these are warnings.
-  for (const problem of loaded.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
-  const { config } = loaded;
+  const start = await prepare(options, context, log);
+  if (!start) return EXIT.configInvalid;
+  const { simulate } = options;
   const { clock, env: environment, signal } = context;
+  const { config, store } = start;
   const version = programVersion();
   log.info(
-    `millgate ${version} starts with ${file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
+    `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
-  const gateway = await startGateway({ config, simulate, version, clock, log, random: Math.random, environment });
-  const api = createApi({
-    ...{ view: gateway.view, socketPath: socketPath(config.store.path, environment), listen: config.api.listen },
-    ...{ clock, log: log.scoped('api'), version },
+  const openStore = async () => store;
+  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore };
+  const gateway = await startGateway(parts).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
   });
+  let onFailed: (cause: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    onFailed = reject;
+  });
+  failed.catch(() => {});
+  const reconfigure = (next: Config) => changeBoth(gateway, api, next);
+  const applying = createApplying({
+    ...start,
+    clock,
+    log,
+    runtime: { ...gateway, reconfigure, onFailed },
+  });
+  const api = createApi({
+    ...{ view: viewOf(gateway, applying), listen: config.api.listen, clock, log: log.scoped('api'), version },
+    socketPath: socketPath(config.store.path, environment),
+  });
+  const giveBackHangup = context.onHangup?.(() => void applying.reload().catch(onFailed));
   try {
+    for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
+      gateway.event(body);
     await startApi(api, log);
-    await Promise.race([gateway.failed, whenAborted(signal)]);
+    await Promise.race([gateway.failed, failed, whenAborted(signal)]);
     log.info('stopping');
     return EXIT.ok;
   } finally {
+    giveBackHangup?.();
+    applying.close();
     await withinDeadline(Promise.all([api.close(), gateway.close()]), context, log);
   }
+}
+
+/**
+ * Loads the files and opens the store; first it ends what the last process left on trial. Undefined, with the problems on
+ * standard error, for files that are not valid.
+ */
+async function prepare({ file }: DaemonOptions, context: CliContext, log: Logger): Promise<Start | undefined> {
+  const { cwd, clock, hostname } = context;
+  const load = (source: FileSource) => loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source);
+  const first = checked(load({ from: 'disk' }), context);
+  if (!first) return undefined;
+  const { path, maxBytes, replayMs } = first.config.store;
+  // The store's lock also says that no other process has something on trial.
+  const store = await openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
+  try {
+    const place: Place = { file: resolve(cwd, file), disk: realDisk };
+    const archive = await openArchive(archiveFolder(path), realDisk);
+    const { events, files } = await recoverTrial({ archive, place, clock, log });
+    const loaded = events.length > 0 ? load(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
+    const good = loaded ? checked(loaded, context) : first;
+    if (!good) {
+      await store.close();
+      return undefined;
+    }
+    // The log's own word says that these are warnings.
+    for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
+    return { store, archive, place, config: good.config, files: good.files, load, events };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** A configuration that is valid; else its problems go to standard error. */
+function checked({ result, files }: LoadedFiles, context: CliContext) {
+  if (result.ok) return { config: result.config, warnings: result.warnings, files };
+  warn(context, [formatProblems(result.problems)]);
+  return undefined;
+}
+
+/** Changes the gateway and where its API listens, or neither. */
+async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Promise<void> {
+  const before = gateway.config();
+  await gateway.reconfigure(next);
+  try {
+    await api.relisten(next.api.listen);
+  } catch (error) {
+    await gateway.reconfigure(before);
+    throw error;
+  }
+}
+
+/** What the API serves: the gateway, and its configuration with what is on trial. */
+function viewOf({ view }: RunningGateway, configuration: Applying): GatewayView {
+  return {
+    ...view,
+    configuration,
+    async status() {
+      const [status, { onDisk, pending }] = await Promise.all([view.status(), configuration.status()]);
+      return { ...status, config: { ...status.config, onDisk, pending } };
+    },
+  };
 }
 
 /**
@@ -73,7 +175,7 @@ function preferSmallHeap(): void {
 }
 
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */
-async function startApi(api: ReturnType<typeof createApi>, log: Logger): Promise<void> {
+async function startApi(api: Api, log: Logger): Promise<void> {
   try {
     await api.start();
   } catch (error) {

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -36,6 +37,11 @@ export interface ApiOptions {
 export interface Api {
   /** Resolves when it answers; rejects with a `Fault` that names what is in the way. */
   start(): Promise<void>;
+  /**
+   * Listens elsewhere on TCP from now on; the Unix socket is not touched. Rejects with a `Fault` that names what is in
+   * the way, and then listens where it did before.
+   */
+  relisten(listen: ApiOptions['listen']): Promise<void>;
   /** The TCP port in use, once started. */
   port(): number | undefined;
   /** Ends every connection and removes the socket. Idempotent. */
@@ -44,42 +50,66 @@ export interface Api {
 
 /** The local JSON API on a Unix socket (mode 0660) and, when asked, on loopback TCP. */
 export function createApi(options: ApiOptions): Api {
-  const { listen, socketPath, log } = options;
+  const { socketPath, log } = options;
   const servers: Server[] = [];
+  let { listen } = options;
   let streams: Streams | undefined;
-  let tcpPort: number | undefined;
+  let handlerFor: ((transport: Transport) => Handler) | undefined;
+  let onTcp: Server | undefined;
+
+  const openTcp = async (): Promise<void> => {
+    if (listen && !isLoopback(listen.host))
+      throw new Fault(
+        `api.listen: ${listen.host} can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.`,
+        EXIT.configInvalid,
+      );
+    if (!listen || !handlerFor) return;
+    const server = newServer(handlerFor('tcp'));
+    await listenOnTcp(server, listen);
+    onTcp = server;
+    log.info(`answers on ${socketPath} and http://${listen.host}:${(server.address() as AddressInfo).port}`);
+  };
+
+  const closeTcp = async (): Promise<void> => {
+    const server = onTcp;
+    onTcp = undefined;
+    if (server) await stop(server);
+  };
 
   const close = async (): Promise<void> => {
     streams?.close();
-    await Promise.all(servers.splice(0).map(stop));
-    tcpPort = undefined;
+    await Promise.all([closeTcp(), ...servers.splice(0).map(stop)]);
   };
 
   return {
     async start() {
-      if (listen && !isLoopback(listen.host))
-        throw new Fault(
-          `api.listen: ${listen.host} can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.`,
-          EXIT.configInvalid,
-        );
       streams = createStreams(options);
-      const handlerFor = createHandler(options, streams);
+      handlerFor = createHandler(options, streams, () => listen?.host);
       try {
         const onSocket = newServer(handlerFor('socket'));
         await listenOnSocket(onSocket, socketPath, options.clock);
         servers.push(onSocket);
-        if (!listen) return;
-        const onTcp = newServer(handlerFor('tcp'));
-        await listenOnTcp(onTcp, listen);
-        servers.push(onTcp);
-        tcpPort = (onTcp.address() as AddressInfo).port;
-        log.info(`answers on ${socketPath} and http://${listen.host}:${tcpPort}`);
+        await openTcp();
       } catch (error) {
         await close();
+        handlerFor = undefined;
         throw error;
       }
     },
-    port: () => tcpPort,
+    async relisten(next) {
+      const before = listen;
+      if (isDeepStrictEqual(before, next)) return;
+      await closeTcp();
+      listen = next;
+      try {
+        await openTcp();
+      } catch (error) {
+        listen = before;
+        await openTcp();
+        throw error;
+      }
+    },
+    port: () => (onTcp?.address() as AddressInfo | undefined)?.port,
     close,
   };
 }
@@ -99,7 +129,11 @@ async function loadApplication(
 }
 
 /** Answers requests; the web framework takes 10 MB and is loaded by the first of them. */
-function createHandler(options: ApiOptions, streams: Streams): (transport: Transport) => Handler {
+function createHandler(
+  options: ApiOptions,
+  streams: Streams,
+  configuredHost: () => string | undefined,
+): (transport: Transport) => Handler {
   const onSocket = new WeakSet<IncomingMessage>();
   const transportOf = (request: IncomingMessage): Transport => (onSocket.has(request) ? 'socket' : 'tcp');
   let application: Promise<AsyncHandler> | undefined;
@@ -110,7 +144,7 @@ function createHandler(options: ApiOptions, streams: Streams): (transport: Trans
   return (transport) => (request, response) => {
     response.setHeader('X-Millgate-Version', options.version);
     if (transport === 'socket') onSocket.add(request);
-    const refusal = refuse(request.headers, transport, options.listen?.host);
+    const refusal = refuse(request.headers, transport, configuredHost());
     if (!refusal) {
       answer(request, response).catch((error) => options.log.error(`the API failed: ${messageOf(error)}`));
       return;

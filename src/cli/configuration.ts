@@ -1,14 +1,18 @@
 import type { Config, LoadResult } from '../config/config.ts';
+import type { LoadOptions } from '../config/load.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile, warn } from './context.ts';
 
+/** How a file is loaded: relative to the context's folder, with every driver there is. */
+export async function loadOptions(file: string, context: CliContext): Promise<LoadOptions> {
+  const { DRIVERS } = await import('../../hal/registry.ts');
+  return { file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname };
+}
+
 /** Loads a file, relative to the context's folder, with every driver there is. The loader is imported only now: many commands do without it. */
 export async function load(file: string, context: CliContext): Promise<LoadResult> {
-  const [{ loadConfig }, { DRIVERS }] = await Promise.all([
-    import('../config/load.ts'),
-    import('../../hal/registry.ts'),
-  ]);
-  return loadConfig({ file, cwd: context.cwd, drivers: DRIVERS, hostname: context.hostname });
+  const [{ loadConfig }, options] = await Promise.all([import('../config/load.ts'), loadOptions(file, context)]);
+  return loadConfig(options);
 }
 
 /** The configuration; when it is not valid, its problems on standard error and a `Fault` with exit 78. */

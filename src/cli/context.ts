@@ -27,6 +27,8 @@ export interface CliContext {
   readonly clock: Clock;
   /** Aborted by Ctrl-C and by a polite kill. */
   readonly signal: AbortSignal;
+  /** Takes SIGHUP, which else ends the program; the returned function gives it back. Absent where there are no signals. */
+  readonly onHangup?: (listener: () => void) => () => void;
   readonly cwd: string;
   readonly hostname: string;
   /** How this program was called, for command lines to copy: `millgate`, or `node` with a path. */

@@ -12,13 +12,17 @@ const INTERRUPTED = 130;
 /** How long a command may take to end once it was told to, ms. */
 const ENDING_DEADLINE_MS = 5000;
 
-/** Aborted by the first Ctrl-C or polite kill; a second one does not wait. */
-function endOnSignals(end: AbortController): void {
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(name, () => {
-      if (end.signal.aborted) process.exit(INTERRUPTED);
-      end.abort();
-    });
+/** Aborted by the first Ctrl-C or polite kill; a second one does not wait. SIGHUP goes to who takes it. */
+function endOnSignals(end: AbortController, hangups: ReadonlySet<() => void>): void {
+  const finish = () => {
+    if (end.signal.aborted) process.exit(INTERRUPTED);
+    end.abort();
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, finish);
+  process.on('SIGHUP', () => {
+    if (hangups.size === 0) finish();
+    for (const listener of hangups) listener();
+  });
 }
 
 /** A reader that went away (`| head`) is no error: the command ends as with Ctrl-C and tidies up behind itself. */
@@ -42,7 +46,7 @@ function invocation(): string {
   return basename(program) === 'millgate' ? 'millgate' : `node ${relative(process.cwd(), program)}`;
 }
 
-function processContext(signal: AbortSignal): CliContext {
+function processContext(signal: AbortSignal, hangups: Set<() => void>): CliContext {
   const { stdout, stderr, env } = process;
   const isTerminal = stdout.isTTY === true;
   return {
@@ -59,6 +63,10 @@ function processContext(signal: AbortSignal): CliContext {
     colors: colorsFor(isTerminal, env),
     clock: systemClock,
     signal,
+    onHangup(listener) {
+      hangups.add(listener);
+      return () => hangups.delete(listener);
+    },
     cwd: process.cwd(),
     hostname: hostname(),
     invocation: invocation(),
@@ -73,9 +81,10 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
 }
 
 const end = new AbortController();
-endOnSignals(end);
+const hangups = new Set<() => void>();
+endOnSignals(end, hangups);
 endQuietlyOnClosedPipe(end);
 restoreTerminalAtExit();
-const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal));
+const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal, hangups));
 await Promise.all([written(process.stdout), written(process.stderr)]);
 process.exit(exitCode);

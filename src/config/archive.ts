@@ -2,7 +2,12 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../core/configuration.ts';
 import { mainName } from './config-files.ts';
-import { type Disk, stagedName, writeAtomically } from './durable.ts';
+import { type Disk, diskFault, stagedName, writeAtomically } from './durable.ts';
+
+/** Where configurations are kept, in the folder of a store. */
+export function archiveFolder(storePath: string): string {
+  return join(storePath, 'configurations');
+}
 
 /** How many configurations are remembered. */
 export const MAX_HISTORY = 20;
@@ -66,7 +71,10 @@ export interface Archive {
 export async function openArchive(folder: string, disk: Disk): Promise<Archive> {
   const ledgerFile = join(folder, 'ledger.json');
   const fileOf = (hash: string): string => join(folder, `${hash}.files.json`);
-  let ledger = parsedLedger(await disk.read(ledgerFile));
+  const text = await disk.read(ledgerFile).catch((error: unknown) => {
+    throw diskFault(folder, error);
+  });
+  let ledger = parsedLedger(text);
 
   const write = async (path: string, content: unknown): Promise<void> => {
     await disk.makeFolder(folder);

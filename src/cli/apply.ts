@@ -1,0 +1,175 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ApplyAnswer, ConfigurationStatus } from '../core/configuration.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { silentLogger } from '../core/log.ts';
+import { operator } from './alarms.ts';
+import { changeLines, historyLines, named } from './changes-text.ts';
+import { type GatewayClient, runningGateway } from './client.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
+import { durationOption } from './duration.ts';
+import { followTrial, leftLine } from './trial.ts';
+
+/** Options of `apply`. */
+export interface ApplyOptions extends CommonOptions {
+  /** How long a technician has to confirm. */
+  readonly confirm?: string;
+  readonly history?: boolean;
+}
+
+/**
+ * `apply FILE`: puts it in force on the running gateway, and waits until it is kept or rolled back. Exit 0 when it is
+ * kept (or left on trial by Ctrl-C), 1 when it was rolled back, 78 when it is not valid. Without a gateway it is checked
+ * and installed for the next start.
+ */
+export async function apply(given: string | undefined, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
+  if (options.history) return history(options, context);
+  if (given === undefined) throw new Fault('which file? Write millgate apply FILE.', EXIT.usage);
+  const confirmMs = options.confirm === undefined ? undefined : durationOption('confirm', options.confirm);
+  const { checkConfirm } = await import('../config/apply.ts');
+  if (confirmMs !== undefined) checkConfirm(confirmMs);
+  const text = readText(given, context);
+  const gateway = await runningGateway(options, context);
+  if (!gateway) return install(given, text, options, context);
+  return order(given, { text, by: operator(context), confirmMs }, gateway, options, context);
+}
+
+async function order(
+  given: string,
+  body: { readonly text: string; readonly by: string; readonly confirmMs: number | undefined },
+  gateway: GatewayClient,
+  options: ApplyOptions,
+  context: CliContext,
+): Promise<ExitCode> {
+  const { file } = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
+  const answer = await gateway.post<ApplyAnswer>('/api/v1/apply', body);
+  const problems = named(answer.ok ? answer.warnings : answer.problems, file, given);
+  const { formatProblems } = await import('../config/problems.ts');
+  if (problems.length > 0 && !options.json) warn(context, [formatProblems(problems)]);
+  if (!answer.ok) {
+    if (options.json) printJson(context, { ok: false, problems });
+    return EXIT.configInvalid;
+  }
+  if (!options.json) print(context, changeLines(answer.changes, context));
+  const { hash, changes } = answer;
+  if (!answer.pending) {
+    if (options.json) printJson(context, { ok: true, hash, changes, outcome: 'unchanged' });
+    else print(context, [`${file} is in force as it is (${hash}); nothing to change.`]);
+    return EXIT.ok;
+  }
+  const end = await followTrial(hash, gateway, context);
+  if ('left' in end) {
+    warn(context, [leftLine(end.left)]);
+    if (options.json) printJson(context, { ok: true, hash, changes, outcome: 'on-trial' });
+    return EXIT.ok;
+  }
+  const { outcome, why } = end.entry;
+  const isKept = outcome === 'kept';
+  if (options.json) printJson(context, { ok: isKept, hash, changes, outcome, why });
+  else if (isKept) print(context, [context.colors.green(`Kept: ${file} is now ${given} (${hash}).`)]);
+  else warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}. What ran before runs again.`)]);
+  return isKept ? EXIT.ok : EXIT.failed;
+}
+
+/** The text of a file that the technician named; throws `Fault` when it cannot be read. */
+export function readText(given: string, context: CliContext): string {
+  try {
+    return readFileSync(resolve(context.cwd, given), 'utf8');
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT') throw new Fault(`${given}: there is no such file. Check the path.`, EXIT.usage);
+    if (code === 'EACCES')
+      throw new Fault(`${given}: may not be read by this user. Use sudo, or change its permissions.`, EXIT.permission);
+    throw new Fault(`${given}: cannot be read: ${messageOf(error)}. Name a YAML file.`, EXIT.usage);
+  }
+}
+
+/** Checks the file at the place of the configuration and puts it there, with no gateway to show that data flows. */
+async function install(given: string, text: string, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
+  const modules = await import('./configuration.ts');
+  const [{ loadWithFiles, mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
+    import('../config/config-files.ts'),
+    import('../config/problems.ts'),
+    import('../config/changes.ts'),
+  ]);
+  const { file, absolute } = configFile(options, context);
+  const loading = await modules.loadOptions(file, context);
+  const next = loadWithFiles(loading, { from: 'text', text });
+  const problems = named(next.result.ok ? next.result.warnings : next.result.problems, file, given);
+  if (problems.length > 0 && !options.json) warn(context, [formatProblems(problems)]);
+  if (!next.result.ok) {
+    if (options.json) printJson(context, { ok: false, problems });
+    return EXIT.configInvalid;
+  }
+  const { config } = next.result;
+  const now = loadWithFiles(loading, { from: 'disk' });
+  const found = now.result.ok ? changesOf(now.result.config, config) : [];
+  const before = now.result.ok ? { hash: now.result.config.hash, files: now.files } : undefined;
+  const installation = {
+    ...{ hash: config.hash, files: { ...now.files, [mainName(absolute)]: text }, before },
+    ...{ by: operator(context), changes: found.map(changeText) },
+  };
+  await put(
+    absolute,
+    before ? (now.result.ok ? now.result.config.store.path : '') : config.store.path,
+    installation,
+    context,
+  );
+  if (options.json) printJson(context, { ok: true, hash: config.hash, changes: found, outcome: 'installed' });
+  else
+    print(context, [
+      ...changeLines(found, context),
+      `No gateway runs. ${file} is now ${given} (${config.hash}); it takes effect with the next start.`,
+    ]);
+  return EXIT.ok;
+}
+
+async function put(
+  file: string,
+  storePath: string,
+  installation: Parameters<typeof import('../config/apply-start.ts')['installStopped']>[1],
+  context: CliContext,
+): Promise<void> {
+  const [{ installStopped, recoverTrial }, { archiveFolder, openArchive, installFiles }, { realDisk, diskFault }] =
+    await Promise.all([
+      import('../config/apply-start.ts'),
+      import('../config/archive.ts'),
+      import('../config/durable.ts'),
+    ]);
+  const place = { file, disk: realDisk };
+  if (!existsSync(storePath)) {
+    await installFiles(place, installation.files, {}).catch((error: unknown) => {
+      throw diskFault(file, error);
+    });
+    return;
+  }
+  const { refuseIfHeld } = await import('../store/lock.ts');
+  refuseIfHeld(storePath);
+  const archive = await openArchive(archiveFolder(storePath), realDisk);
+  const parts = { archive, place, clock: context.clock, log: silentLogger };
+  await recoverTrial(parts);
+  await installStopped(parts, installation);
+}
+
+/** `apply --history`: what was in force or was tried, newest first; also with the gateway stopped. */
+export async function history(options: CommonOptions, context: CliContext): Promise<ExitCode> {
+  const gateway = await runningGateway(options, context);
+  const known = gateway
+    ? (await gateway.get<ConfigurationStatus>('/api/v1/configuration')).history
+    : (await stoppedArchive(options, context))?.ledger().history;
+  if (options.json) printJson(context, known ?? []);
+  else print(context, historyLines(known ?? [], context));
+  return EXIT.ok;
+}
+
+/** What the store of a stopped gateway remembers of configurations; undefined when the file does not say where it is. */
+export async function stoppedArchive(options: CommonOptions, context: CliContext) {
+  const [{ load }, { archiveFolder, openArchive }, { realDisk }] = await Promise.all([
+    import('./configuration.ts'),
+    import('../config/archive.ts'),
+    import('../config/durable.ts'),
+  ]);
+  const loaded = await load(configFile(options, context).file, context);
+  const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;
+  return storePath === undefined ? undefined : openArchive(archiveFolder(storePath), realDisk);
+}
