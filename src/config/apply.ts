@@ -268,9 +268,9 @@ class Trials implements Applying {
     } catch (error) {
       return this.takeBack(messageOf(error));
     }
-    this.trial = undefined;
     await this.records.enter(trial, 'kept');
     await runtime.settle();
+    this.trial = undefined;
     const who = confirmedBy === undefined ? '' : `, confirmed by ${confirmedBy}`;
     const text = `configuration ${trial.hash} is kept${who}; data flows`;
     log.info(text);
@@ -287,13 +287,13 @@ class Trials implements Applying {
       runtime.onFailed(error);
       return;
     }
-    this.trial = undefined;
     this.files = before.files;
     let text = `configuration ${trial.hash} was rolled back to ${trial.before}: ${why}`;
     if (trial.how === 'reload') text += await this.records.restore(before.files, rejected);
     log.warn(text);
     await this.records.enter(trial, 'rolled-back', why);
     await runtime.settle();
+    this.trial = undefined;
     this.tell('apply-rolled-back', trial.by, trial.hash, text, { why, back: trial.before });
   }
 

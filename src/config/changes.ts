@@ -53,7 +53,8 @@ export function changedTags(before: Config, after: Config): ReadonlySet<TagId> {
 /** `channel line-a: baud 9600 → 19200; restarts` */
 export function changeText({ part, name, change, details, effect, needsRestart }: ConfigurationChange): string {
   const what = name === '' ? part : `${part} ${name}`;
-  const how = change === 'changed' ? `: ${details.join(', ')}` : ` ${change}`;
+  const words = details.join(', ');
+  const how = change === 'changed' ? `: ${words}` : ` ${change}${words === '' ? '' : ` (${words})`}`;
   return `${what}${how}${effect === undefined ? '' : `; ${effect}`}${needsRestart === undefined ? '' : `; ${needsRestart}`}`;
 }
 
@@ -150,6 +151,7 @@ function changesOfDevice(name: string, before: Placed, after: Placed): Configura
     ...(before.device.profile === after.device.profile
       ? []
       : [`profile ${shown(before.device.profile)} → ${shown(after.device.profile)}`]),
+    ...deviceDetails(before.device, after.device),
     ...shared,
   ];
   const left = tags
@@ -167,10 +169,29 @@ function sharedDetails(tags: readonly ConfigurationChange[], before: DeviceConfi
   return (changed[0]?.details ?? []).filter((detail) => changed.every(({ details }) => details.includes(detail)));
 }
 
+/** Keys of an address that a file gives once, for the device. */
+const DEVICE_KEYS: readonly string[] = ['unit', 'timeoutMs', 'maxRegisters', 'maxBits'];
+
 function tagDetails(before: TagConfig, after: TagConfig): string[] {
   const { tag: oldTag, ...old } = before;
   const { tag: newTag, ...now } = after;
-  return [...differences(oldTag.address, newTag.address, 'address'), ...differences(old, now)];
+  const place = differences(addressOf(oldTag.address, false), addressOf(newTag.address, false), 'address');
+  return [...place, ...differences(old, now)];
+}
+
+/** What of an address belongs to the device, or the rest of it. */
+function addressOf(address: unknown, isDevice: boolean): unknown {
+  if (typeof address !== 'object' || address === null) return isDevice ? {} : address;
+  return Object.fromEntries(Object.entries(address).filter(([key]) => DEVICE_KEYS.includes(key) === isDevice));
+}
+
+/** What of the addresses of a device's tags is the device's own. */
+function deviceDetails(before: DeviceConfig, after: DeviceConfig): string[] {
+  const old = new Map(before.tags.map(({ tag }) => [tag.id, tag.address]));
+  const found = after.tags.flatMap(({ tag: { id, address } }) =>
+    old.has(id) ? differences(addressOf(old.get(id), true), addressOf(address, true)) : [],
+  );
+  return [...new Set(found)];
 }
 
 function derivedDetails(before: Config['derived'][number], after: Config['derived'][number]): string[] {

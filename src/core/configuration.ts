@@ -18,7 +18,7 @@ export interface ConfigurationChange {
   /** `line-a`, `press-1/oil-temp`; empty for a section that is there once. */
   readonly name: string;
   readonly change: 'added' | 'removed' | 'changed';
-  /** What of it changed: `baud 9600 → 19200`. Empty for what was added or removed as a whole. */
+  /** What of it changed: `baud 9600 → 19200`; of what was added or removed how much it is, or nothing. */
   readonly details: readonly string[];
   /** What is interrupted by it, in words; undefined: nothing. */
   readonly effect: string | undefined;

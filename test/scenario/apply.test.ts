@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ConfigurationStatus } from '../../src/core/configuration.ts';
+import { ask } from '../double/ask.ts';
+import { millgate } from '../double/command-line.ts';
+import { type Daemon, startDaemon } from '../double/daemon.ts';
+import { fastClock } from '../double/fast-clock.ts';
+import { type FaultServer, faultServer } from '../double/modbus-fault-server.ts';
+import { modbusSlaves } from '../double/modbus-slave.ts';
+import { Bench, until } from '../double/processes.ts';
+
+/** Applying on a real daemon with real sockets, its clock twenty times as fast: half a minute is a second and a half. */
+
+const FAST = 20;
+const clock = fastClock(FAST);
+
+let bench: Bench;
+let servers: FaultServer[];
+let daemon: Daemon;
+let file: string;
+/** When each question came to the second slave, by our clock. */
+let asked: number[];
+
+beforeEach(async () => {
+  bench = new Bench();
+  asked = [];
+  const slaves = modbusSlaves({ units: [3] });
+  const others = modbusSlaves({ units: [4] });
+  slaves.registers.set('3/100', 70);
+  const watched = {
+    ...others,
+    answer: (unit: number, pdu: Uint8Array) => {
+      asked.push(clock.monoMs());
+      return others.answer(unit, pdu);
+    },
+  };
+  servers = [
+    await faultServer({ slaves, framing: 'mbap', units: [3] }),
+    await faultServer({ slaves: watched, framing: 'mbap', units: [4] }),
+  ];
+  file = bench.write('millgate.yaml', configuration());
+  daemon = await startDaemon(file, clock);
+  await flows('press-1/oil');
+  await flows('press-2/oil');
+});
+
+afterEach(async () => {
+  await daemon.stop();
+  await Promise.all(servers.map((server) => server.close()));
+  await bench.dispose();
+});
+
+/** The file with some words exchanged. */
+function configuration(...exchanges: readonly [string, string][]): string {
+  const text = `gateway: {id: scenario}
+channels:
+  plc: {driver: modbus-tcp, host: 127.0.0.1, port: ${servers[0]!.port}, timeout: 5s}
+  other: {driver: modbus-tcp, host: 127.0.0.1, port: ${servers[1]!.port}, timeout: 5s}
+devices:
+  press-1:
+    channel: plc
+    unit: 3
+    every: 1s
+    tags:
+      oil: {address: "holding:100", type: int16, unit: "°C"}
+  press-2:
+    channel: other
+    unit: 4
+    every: 1s
+    tags:
+      oil: {address: "holding:100", type: uint16, unit: "°C"}
+      runtime: {expr: "runtime(press-2/oil, 1s)"}
+alarms:
+  hot: {tag: press-1/oil, above: 60}
+store: {path: ${join(bench.folder, 'store')}, commitEvery: 1s}
+api: {listen: off}
+`;
+  return exchanges.reduce((done, [from, to]) => {
+    expect(done).toContain(from);
+    return done.replace(from, to);
+  }, text);
+}
+
+interface SeenTag {
+  readonly tag: string;
+  readonly readings: number;
+  readonly last?: { readonly value?: number; readonly quality: string };
+}
+
+async function tag(name: string): Promise<SeenTag | undefined> {
+  const { body } = await ask(daemon, '/api/v1/tags');
+  return (body as SeenTag[]).find((each) => each.tag === name);
+}
+
+async function flows(name: string): Promise<void> {
+  await until(`${name} to flow`, async () => (await tag(name))?.last?.quality === 'good', 10_000, daemon.log);
+}
+
+const status = async () => (await ask(daemon, '/api/v1/configuration')).body as ConfigurationStatus;
+
+async function events(): Promise<
+  { seq: number; kind: string; what?: string; by?: string; message: string; change?: string }[]
+> {
+  const { body } = await ask(daemon, '/api/v1/events?from=0&limit=1000');
+  return (body as { events: { seq: number; kind: string; message: string }[] }).events;
+}
+
+/** What the journal says of configurations. */
+const audits = async () => (await events()).flatMap(({ kind, what }) => (kind === 'audit' ? [what] : []));
+
+async function command(...args: string[]) {
+  const run = millgate(args, { env: { MILLGATE_SOCKET: daemon.socketPath, USER: 'ann' }, clock, cwd: bench.folder });
+  return { exitCode: await run.exitCode, out: run.out(), err: run.err() };
+}
+
+/** Writes a candidate and applies it. */
+function apply(text: string, ...options: string[]) {
+  bench.write('new.yaml', text);
+  return command('apply', 'new.yaml', ...options);
+}
+
+describe('apply on a running gateway', () => {
+  it('keeps a file with one more tag; the other channel misses no scan, alarms and totals go on, no number is missing', async () => {
+    await until('the alarm', async () => (await events()).some(({ kind }) => kind === 'alarm'), 5000, daemon.log);
+    const before = await tag('press-2/runtime');
+    const text = configuration([
+      '      oil: {address: "holding:100", type: int16',
+      '      level: {address: "holding:101", type: int16}\n      oil: {address: "holding:100", type: int16',
+    ]);
+    const { exitCode, out, err } = await apply(text);
+    expect([exitCode, err]).toEqual([0, expect.stringContaining('plc/press-1: data flows')]);
+    expect(out).toContain('~ channel plc: devices or tags on it; restarts\n+ tag press-1/level added\n');
+    expect(out).toContain('Kept: ');
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    await flows('press-1/level');
+    const after = await tag('press-2/runtime');
+    expect(after!.last!.value!).toBeGreaterThan(before!.last!.value!);
+    expect(after!.readings).toBeGreaterThan(before!.readings);
+    const gaps = asked.slice(1).map((atMs, index) => atMs - asked[index]!);
+    expect(Math.max(...gaps), gaps.join(' ')).toBeLessThan(1900);
+    expect((await events()).filter(({ kind }) => kind === 'alarm')).toHaveLength(1);
+    expect(await audits()).toEqual(['apply', 'apply-kept']);
+    const seqs = (await events()).map(({ seq }) => seq);
+    expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+  });
+
+  it('rolls a file back by itself that stops the data: a wrong unit', async () => {
+    const good = readFileSync(file, 'utf8');
+    const { exitCode, err } = await apply(configuration(['unit: 3', 'unit: 9']));
+    expect(exitCode).toBe(1);
+    expect(err).toContain('Rolled back: no good reading came from press-1 (waited 30s), which read good before');
+    expect(readFileSync(file, 'utf8')).toBe(good);
+    await flows('press-1/oil');
+    expect(await audits()).toEqual(['apply', 'apply-rolled-back']);
+    expect((await status()).history[0]).toMatchObject({
+      outcome: 'rolled-back',
+      by: 'ann',
+      changes: [expect.any(String), 'device press-1: unit 3 → 9'],
+    });
+  });
+
+  it('rolls a file back by itself that stops the data: a wrong port', async () => {
+    const { exitCode } = await apply(configuration([`port: ${servers[0]!.port}`, 'port: 1']));
+    expect(exitCode).toBe(1);
+    await flows('press-1/oil');
+  });
+
+  it('asks for a confirmation, and keeps nothing without it', async () => {
+    const good = readFileSync(file, 'utf8');
+    const { exitCode, err } = await apply(configuration(['above: 60', 'above: 65']), '--confirm', '20s');
+    expect(exitCode).toBe(1);
+    expect(err).toContain('millgate confirm keeps it');
+    expect(err).toContain('Rolled back: nobody confirmed it within 20s');
+    expect(readFileSync(file, 'utf8')).toBe(good);
+  });
+});
