@@ -109,6 +109,11 @@ describe('the routes', () => {
       'get /api/v1/events',
       'get /api/v1/spc/{name}',
       'post /api/v1/spc/{name}/rebase',
+      'get /api/v1/configuration',
+      'get /api/v1/configuration/files',
+      'post /api/v1/apply',
+      'post /api/v1/confirm',
+      'post /api/v1/rollback',
       'get /api/v1/openapi.json',
     ]);
     expect((await ask(where, '/api/v1/nothing')).status).toBe(404);
