@@ -54,9 +54,10 @@ export interface RunningGateway {
    * Puts another configuration in force: only what differs is stopped and started, rules that are the same go on. Until
    * `settle` is called it can be taken back by giving the old one. One call at a time.
    *
+   * @returns since when it is in force, monotonic ms
    * @throws Fault when that is not possible; then everything runs as before
    */
-  reconfigure(config: Config): Promise<void>;
+  reconfigure(config: Config): Promise<number>;
   /** Says that the configuration in force stays: what was kept for the one before is let go. */
   settle(): Promise<void>;
   /** How the devices of the configuration in force stand. */
@@ -118,7 +119,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
 
-  let changing: Promise<void> = Promise.resolve();
+  let changing: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     learning();
@@ -139,8 +140,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     config: () => current.config,
     reconfigure(next) {
       if (closing) return Promise.reject(new Fault('the gateway stops', EXIT.unavailable));
-      changing = reconfigure(parts, next);
-      return changing;
+      const change = reconfigure(parts, next);
+      changing = change;
+      return change;
     },
     settle: async () => {
       current.kept = undefined;

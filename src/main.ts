@@ -142,11 +142,12 @@ function checked({ result, files }: LoadedFiles, context: CliContext) {
 }
 
 /** Changes the gateway and where its API listens, or neither. */
-async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Promise<void> {
+async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Promise<number> {
   const before = gateway.config();
-  await gateway.reconfigure(next);
+  const sinceMs = await gateway.reconfigure(next);
   try {
     await api.relisten(next.api.listen);
+    return sinceMs;
   } catch (error) {
     await gateway.reconfigure(before);
     throw error;

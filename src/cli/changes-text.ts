@@ -23,9 +23,9 @@ export function named<T extends { readonly file: string }>(problems: readonly T[
 
 const COLUMNS: readonly Column[] = [
   { title: 'WHEN' },
-  { title: 'CONFIG', drop: 2 },
+  { title: 'CONFIG', drop: 3 },
   { title: 'HOW' },
-  { title: 'BY', drop: 3 },
+  { title: 'BY', cut: 'end', minWidth: 6, drop: 2 },
   { title: 'OUTCOME' },
   { title: 'WHAT', cut: 'end', minWidth: 20, drop: 1 },
 ];

@@ -36,10 +36,26 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
     labelled('gateway', `${status.gateway}  ${byState(colors, 'running')} ${up}${simulated}`, context),
     labelled('', `millgate ${status.version}, pid ${status.pid}, ${formatSize(status.rssBytes)} memory`, context),
     labelled('config', `${status.config.file} (${status.config.hash})`, context),
+    ...configNotes(status.config, context).map((note) => labelled('', context.colors.yellow(note), context)),
     labelled('clock', clock, context),
     labelled('readings', formatRate(status.readingsPerSecond), context),
     ...(status.alarms.configured > 0 ? [labelled('alarms', alarmsText(status.alarms, context), context)] : []),
   ];
+}
+
+/** What is not settled about the configuration in force. */
+function configNotes({ pending, onDisk }: GatewayStatus['config'], { invocation }: CliContext): string[] {
+  if (pending) {
+    const { by, awaits, confirmByMs, confirmedBy } = pending;
+    const until =
+      confirmByMs === undefined || confirmedBy ? '' : ` and ${invocation} confirm until ${formatTime(confirmByMs)}`;
+    return [`on trial, applied by ${plain(by)}; ${awaits === 'data' ? 'waits for data' : 'data flows; waits'}${until}`];
+  }
+  if (onDisk === 'different')
+    return [
+      `the file on the disk is not what runs: ${invocation} diff shows how, systemctl reload millgate applies it`,
+    ];
+  return onDisk === 'unreadable' ? ['the file on the disk cannot be read by the gateway'] : [];
 }
 
 /** How many stand, and what of them wants somebody. */

@@ -133,7 +133,7 @@ export async function noteStart(
   const [latest] = ledger.history;
   const isInstalled = latest?.hash === hash && latest.outcome === 'installed';
   if (ledger.good[0] === hash && !isInstalled) return [];
-  const by = isInstalled ? latest.by : 'start of the gateway';
+  const by = isInstalled ? latest.by : 'start';
   const how = isInstalled ? 'install' : 'start';
   const entry: ConfigurationEntry = { hash, how, by, atMs: clock.wallMs(), outcome: 'kept', changes: [] };
   const changed = ledger.good.length > 0;
@@ -147,7 +147,7 @@ export async function noteStart(
   } catch (error) {
     log.warn(`configuration ${hash} could not be kept for a rollback: ${diskFault('the store', error).message}`);
   }
-  const message = `configuration ${hash} is in force since this start; it was changed while the gateway was stopped (${by})`;
+  const message = `configuration ${hash} is in force since this start; it was changed while the gateway was stopped${isInstalled ? ` by ${by}` : ''}`;
   return changed ? [{ kind: 'audit', what: 'configuration-changed', by, config: hash, message }] : [];
 }
 
@@ -166,12 +166,13 @@ export async function installStopped(parts: StartParts, installation: Installati
   const { archive, place, clock } = parts;
   const { hash, files, before, by, changes } = installation;
   try {
-    await archive.keep(hash, files);
     if (before) {
       await archive.keep(before.hash, before.files);
       const { good, ...rest } = archive.ledger();
       await archive.note({ ...rest, good: [before.hash, ...good.filter((each) => each !== before.hash)] });
     }
+    // Last, as what nothing names yet is removed with every note.
+    await archive.keep(hash, files);
   } catch (error) {
     throw diskFault('the folder of the store', error);
   }

@@ -22,8 +22,8 @@ import { createTrialRecords, type InForce, type TrialRecords } from './trial-rec
 /** What applying needs of the gateway that runs. */
 export interface ApplyRuntime {
   config(): Config;
-  /** Puts another configuration in force, as a whole or not at all. */
-  reconfigure(config: Config): Promise<void>;
+  /** Puts another configuration in force, as a whole or not at all; says since when it is, monotonic ms. */
+  reconfigure(config: Config): Promise<number>;
   /** Says that the configuration in force stays. */
   settle(): Promise<void>;
   devices(): readonly DeviceStand[];
@@ -210,9 +210,9 @@ class Trials implements Applying {
     const trial: Trial = { hash, before: old, how, by, atMs: clock.wallMs(), changes: words };
     const awaited = found.length === 0 ? [] : this.awaited(before.config, after.config);
     await this.records.prepare(trial, [before, after]);
-    const sinceMonoMs = clock.monoMs();
+    let sinceMonoMs: number;
     try {
-      await runtime.reconfigure(after.config);
+      sinceMonoMs = await runtime.reconfigure(after.config);
     } catch (error) {
       await this.records.enter(trial, 'failed', messageOf(error));
       throw error;

@@ -41,9 +41,10 @@ const STORE_MS = 15_000;
  * Puts another configuration in force. Only channels and uplinks that differ are stopped and started; the rules change
  * between two records. Fails as a whole: then everything runs as before.
  *
+ * @returns since when it is in force, monotonic ms: no reading made for the one before is younger
  * @throws Fault when the store does not answer or the gateway stops
  */
-export async function reconfigure(parts: ReconfigureParts, next: Config): Promise<void> {
+export async function reconfigure(parts: ReconfigureParts, next: Config): Promise<number> {
   const { lines, current, store, uplinks } = parts;
   const before = current.config;
   const touched = touchedChannels(before, next);
@@ -56,9 +57,11 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
   await within(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
   parts.stopping.throwIfAborted();
+  const sinceMs = parts.clock.monoMs();
   swap(parts, next, made, stored);
   await uplinks.replace(next.uplinks, next.gateway.id);
   uplinks.announce();
+  return sinceMs;
 }
 
 /** From here to the end nothing waits, so that no record comes between. */
