@@ -4,7 +4,7 @@ import type { Config, UplinkConfig } from './config/config.ts';
 import type { DeviceStand } from './config/flow.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
-import { EXIT, Fault } from './core/errors.ts';
+import { EXIT, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
@@ -58,7 +58,7 @@ export interface RunningGateway {
    * @throws Fault when that is not possible; then everything runs as before
    */
   reconfigure(config: Config): Promise<number>;
-  /** Says that the configuration in force stays: what was kept for the one before is let go. */
+  /** Says that the configuration in force stays: what was kept for the one before is let go. Never throws. */
   settle(): Promise<void>;
   /** How the devices of the configuration in force stand. */
   devices(): readonly DeviceStand[];
@@ -148,7 +148,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       current.kept = undefined;
       committer.setState(BEFORE_KEY, null);
       saveLearned(parts);
-      tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
+      try {
+        tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
+      } catch (error) {
+        log.warn(`uplinks that are not configured any more are forgotten with the next start: ${messageOf(error)}`);
+      }
     },
     devices: () => devicesOf(current.config, live, lines),
     event,

@@ -1,11 +1,9 @@
+import { CONFIRM_MS } from '../core/configuration.ts';
 import { type Answer, Refused } from './answer.ts';
 import { asObject, ok, type RouteRequest } from './request.ts';
 import type { Route } from './routes.ts';
 import { ordererOf } from './rule-routes.ts';
 import type { ConfigurationView, GatewayView } from './view.ts';
-
-/** Bounds of the time to confirm, ms. */
-const CONFIRM_MS = { least: 1000, most: 24 * 3_600_000 };
 
 const BY = { type: 'string', maxLength: 100, description: 'who orders it, for the journal' };
 

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ApplyAnswer, ConfigurationStatus } from '../core/configuration.ts';
+import { type ApplyAnswer, CONFIRM_MS, type ConfigurationStatus } from '../core/configuration.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
+import { formatDuration } from '../core/quantity.ts';
 import { operator } from './alarms.ts';
 import { changeLines, historyLines, named } from './changes-text.ts';
 import { type GatewayClient, runningGateway } from './client.ts';
@@ -25,9 +26,7 @@ export interface ApplyOptions extends CommonOptions {
 export async function apply(given: string | undefined, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
   if (options.history) return history(options, context);
   if (given === undefined) throw new Fault('which file? Write millgate apply FILE.', EXIT.usage);
-  const confirmMs = options.confirm === undefined ? undefined : durationOption('confirm', options.confirm);
-  const { checkConfirm } = await import('../config/apply.ts');
-  if (confirmMs !== undefined) checkConfirm(confirmMs);
+  const confirmMs = options.confirm === undefined ? undefined : confirmOption(options.confirm);
   const text = readText(given, context);
   const gateway = await runningGateway(options, context);
   if (!gateway) return install(given, text, options, context);
@@ -69,6 +68,14 @@ async function order(
   else if (isKept) print(context, [context.colors.green(`Kept: ${file} is now ${given} (${hash}).`)]);
   else warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}. What ran before runs again.`)]);
   return isKept ? EXIT.ok : EXIT.failed;
+}
+
+function confirmOption(text: string): number {
+  const ms = durationOption('confirm', text);
+  const { least, most } = CONFIRM_MS;
+  if (ms >= least && ms <= most) return ms;
+  const bounds = `${formatDuration(least)} to ${formatDuration(most)}`;
+  throw new Fault(`--confirm ${text}: not within ${bounds}. Write for example 2m.`, EXIT.usage);
 }
 
 /** The text of a file that the technician named; throws `Fault` when it cannot be read. */

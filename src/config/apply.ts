@@ -7,7 +7,7 @@ import type {
   ConfigurationStatus,
   RunningFiles,
 } from '../core/configuration.ts';
-import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import { Fault, messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
@@ -63,9 +63,6 @@ export interface Applying {
 
 /** How often the data is looked at while a configuration is on trial. */
 const LOOK_EVERY_MS = 250;
-
-/** Bounds of the time to confirm. */
-export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
 
 /** Who orders what no person did by name. */
 const BY_SIGNAL = 'systemctl reload';
@@ -342,14 +339,4 @@ class Trials implements Applying {
   private tell(what: string, by: string, config: string, message: string, details: object = {}): void {
     this.parts.runtime.event({ kind: 'audit', what, by, config, message, ...details });
   }
-}
-
-/** Checks the time to confirm; throws `Fault` for one that is out of bounds. */
-export function checkConfirm(confirmMs: number): void {
-  const { least, most } = CONFIRM_MS;
-  if (!(confirmMs >= least && confirmMs <= most))
-    throw new Fault(
-      `--confirm ${formatDuration(confirmMs)}: not between ${formatDuration(least)} and ${formatDuration(most)}. Write for example 2m.`,
-      EXIT.usage,
-    );
 }

@@ -115,6 +115,9 @@ export interface RunningFiles {
   readonly files: ConfigurationFiles;
 }
 
+/** Bounds of the time in which a technician has to confirm, ms. */
+export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
+
 /** An order to put a configuration in force. */
 export interface ApplyOrder {
   /** The main file, whole. */

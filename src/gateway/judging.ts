@@ -20,10 +20,16 @@ export interface Judging {
    * Puts the rules of another configuration in force, between two records. Rules that are the same go on as they stand.
    *
    * @param changed tags whose values mean something else than before, or that are gone
-   * @returns states of the rules before that the new ones will overwrite, though they made no use of them
+   * @returns states of the rules before, and which of them the new rules will overwrite though they made no use of them
    */
-  swap(config: Config, memory: RuleMemory, changed: ReadonlySet<TagId>): ReadonlyMap<string, string>;
+  swap(config: Config, memory: RuleMemory, changed: ReadonlySet<TagId>): Left;
   stop(): void;
+}
+
+/** What rules leave behind: states by key, JSON texts. */
+export interface Left {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly overwritten: ReadonlyMap<string, string>;
 }
 
 /**
@@ -47,11 +53,11 @@ export function createJudging(config: Config, stored: ReadonlyMap<string, string
       const succession = succeed(rules, ruleConfigOf(next), memory, changed);
       const before = engine;
       before.stop();
-      const overwritten = begunAnew(rules, succession.rules);
+      const left = { texts: rules.pipeline.texts(), overwritten: begunAnew(rules, succession.rules) };
       rules = succession.rules;
       engine = new RuleEngine({ ...parts, rules }, { engine: before, succession });
       engine.start();
-      return overwritten;
+      return left;
     },
     stop: () => engine.stop(),
   };

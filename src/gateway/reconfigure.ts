@@ -45,13 +45,17 @@ const STORE_MS = 15_000;
  * @throws Fault when the store does not answer or the gateway stops
  */
 export async function reconfigure(parts: ReconfigureParts, next: Config): Promise<number> {
-  const { lines, current, store, uplinks } = parts;
+  const { lines, current, uplinks } = parts;
   const before = current.config;
   const touched = touchedChannels(before, next);
   const wanted = new Set([...before.uplinks, ...next.uplinks].map(({ name }) => name));
-  await answered(parts, parts.committer.flush());
-  const stored = await answered(parts, store.states());
-  await answered(parts, store.keepUplinks([...wanted]));
+  const stored = await within(parts.clock, STORE_MS, storedStates(parts, wanted), 'the store does not answer').catch(
+    (error: unknown) => {
+      // What is needed to come back was kept in memory: that must not wait for a disk.
+      if (current.kept?.of === next.hash) return new Map<string, string>();
+      throw error;
+    },
+  );
   // Made before anything is stopped: what cannot be made leaves everything as it is.
   const made = makeLines(parts, next, touched, stored);
   const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
@@ -62,6 +66,16 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   await uplinks.replace(next.uplinks, next.gateway.id);
   uplinks.announce();
   return sinceMs;
+}
+
+/** What the store holds of rules, once everything so far is in it; and it keeps the place of every uplink. */
+async function storedStates(
+  { committer, store }: ReconfigureParts,
+  uplinks: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, string>> {
+  await committer.flush();
+  await store.keepUplinks([...uplinks]);
+  return store.states();
 }
 
 /** From here to the end nothing waits, so that no record comes between. */
@@ -78,8 +92,8 @@ function swap(
   live.reconfigure(next, changed);
   current.config = next;
   lines.set(next.channels.map(({ name }) => made.get(name) ?? old.get(name)!));
-  const overwritten = judging.swap(next, { stored, kept }, changed);
-  current.kept = { of: before.hash, states: overwritten };
+  const { texts, overwritten } = judging.swap(next, { stored, kept }, changed);
+  current.kept = { of: before.hash, states: texts };
   committer.setState(BEFORE_KEY, JSON.stringify({ of: before.hash, states: [...overwritten] }));
   outputs.again(
     (tag) => live.find(tag) !== undefined,
@@ -107,10 +121,6 @@ function makeLines(
         return [name, lines.make(channel, known)];
       }),
   );
-}
-
-function answered<T>({ clock }: ReconfigureParts, work: Promise<T>): Promise<T> {
-  return within(clock, STORE_MS, work, 'the store does not answer');
 }
 
 async function within<T>(clock: Clock, ms: number, work: Promise<T>, what: string): Promise<T> {

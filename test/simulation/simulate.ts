@@ -32,6 +32,8 @@ export interface Outcome {
   readonly events: number;
   readonly boots: number;
   readonly cuts: number;
+  /** How often the configuration was changed while the gateway ran. */
+  readonly changes: number;
   readonly flips: number;
   readonly refusals: number;
   readonly sessions: number;
@@ -149,7 +151,14 @@ async function judge(world: World, seed: number, story: readonly string[]): Prom
   await world.stop();
   return {
     ...{ seed, violations: witness.violations, produced: next.readings - 1, ...sums, ...losses, story },
-    ...{ events: next.events - 1, boots: world.boots, cuts: world.cuts, flips: world.flips, refusals: world.refusals },
+    ...{
+      events: next.events - 1,
+      boots: world.boots,
+      cuts: world.cuts,
+      changes: world.changes,
+      flips: world.flips,
+      refusals: world.refusals,
+    },
   };
 }
 

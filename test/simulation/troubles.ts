@@ -28,6 +28,7 @@ const KINDS: readonly (readonly [number, Maker])[] = [
   [2, stalledDisk],
   [4, powerCut],
   [2, restart],
+  [3, reconfigured],
   [2, steppedClock],
 ];
 
@@ -183,6 +184,11 @@ function powerCut(random: Random, atMs: number): Happening[] {
       act: (world) => world.cutPower({ operations, offMs, again }),
     },
   ];
+}
+
+function reconfigured(random: Random, atMs: number): Happening[] {
+  const devices = 2 + Math.floor(random() * 7);
+  return [{ atMs, what: `now ${devices} devices, without a restart`, act: (world) => world.reconfigure(devices) }];
 }
 
 function restart(random: Random, atMs: number): Happening[] {

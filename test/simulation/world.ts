@@ -77,6 +77,7 @@ export class World {
   refusals = 0;
   boots = 0;
   cuts = 0;
+  changes = 0;
   private boot!: Boot;
   private devices = 4;
   private troubledMs = Number.NEGATIVE_INFINITY;
@@ -239,6 +240,26 @@ export class World {
     if (this.boot.disk.isCut) return;
     this.devices = devices;
     await this.start(this.boot.folder, this.nowMs() + 1000);
+  }
+
+  /** Changes the number of devices while the gateway runs; a disk that does not answer has it stay as it is. */
+  async reconfigure(devices: number): Promise<void> {
+    const { boot, gateway } = this;
+    const before = this.devices;
+    this.devices = devices;
+    const known = new Map(gateway.config().channels.map(({ name, driver }) => [name, driver]));
+    const wanted = this.config(boot, () => this.boot === boot && !boot.isOver && !boot.disk.isCut);
+    const channels = wanted.channels.map((channel) => ({ ...channel, driver: known.get(channel.name)! }));
+    const change = async () => {
+      try {
+        await gateway.reconfigure({ ...wanted, channels });
+        await gateway.settle();
+        this.changes++;
+      } catch {
+        this.devices = before;
+      }
+    };
+    await this.answered(change());
   }
 
   /** Stops as a service is stopped. */
