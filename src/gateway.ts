@@ -8,16 +8,16 @@ import { EXIT, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
-import { createJudging, type Judging } from './gateway/judging.ts';
+import { createJudging } from './gateway/judging.ts';
 import { createLines, type Lines } from './gateway/lines.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './gateway/memory.ts';
-import { createOutputDriver, type OutputDriver } from './gateway/outputs.ts';
-import { type Current, reconfigure } from './gateway/reconfigure.ts';
+import { createOutputDriver } from './gateway/outputs.ts';
+import { type Current, type ReconfigureParts, reconfigure } from './gateway/reconfigure.ts';
 import { createRulesView } from './gateway/rules.ts';
-import { createUplinks, type Uplinks } from './gateway/uplinks.ts';
+import { createUplinks } from './gateway/uplinks.ts';
 import { createView } from './gateway/view.ts';
 import { LiveTable } from './poll/live.ts';
-import { type Committer, createCommitter } from './store/committer.ts';
+import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
 import type { ForgottenUplink, Store } from './store/store.ts';
@@ -75,17 +75,7 @@ const GAPS_EVERY_MS = 5000;
 const LEARNED_EVERY_MS = 60_000;
 
 /** The parts of a gateway, which outlive its configurations. */
-interface Parts {
-  readonly clock: Clock;
-  readonly store: Store;
-  readonly committer: Committer;
-  readonly live: LiveTable;
-  readonly lines: Lines;
-  readonly uplinks: Uplinks;
-  readonly judging: Judging;
-  readonly outputs: OutputDriver;
-  readonly current: Current;
-  readonly stopping: AbortSignal;
+interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
 }
 

@@ -1,5 +1,6 @@
 import type { DriverType, Tag } from '../../hal/driver.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
+import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ValueForm } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -133,16 +134,8 @@ export interface Config {
   readonly commands: CommandsConfig;
 }
 
-/** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. Lines and columns count from 1. */
-export interface ConfigProblem {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** Dotted path, `devices.press-1.tags.oil-temp.type`; empty for the whole file. */
-  readonly path: string;
-  readonly message: string;
-  readonly severity: 'error' | 'warning';
-}
+/** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. */
+export type ConfigProblem = ConfigurationProblem;
 
 /** The outcome of loading. Warnings come with a good configuration too. */
 export type LoadResult =

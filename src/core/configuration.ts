@@ -84,11 +84,12 @@ export interface ConfigurationStatus {
   readonly history: readonly ConfigurationEntry[];
 }
 
-/** A problem of a file that was to be applied. Lines and columns count from 1. */
+/** One problem of a file. Lines and columns count from 1. */
 export interface ConfigurationProblem {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** Dotted path, `devices.press-1.tags.oil-temp.type`; empty for the whole file. */
   readonly path: string;
   readonly message: string;
   readonly severity: 'error' | 'warning';

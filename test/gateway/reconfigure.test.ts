@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Driver, DriverDeps, DriverType, WriteResult } from '../../hal/driver.ts';
 import type { ChannelConfig, Config, TagConfig, UplinkConfig } from '../../src/config/config.ts';
-import type { AlarmConfig } from '../../src/core/alarm.ts';
 import { instantOf } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
@@ -13,6 +12,7 @@ import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway.ts';
 import { openLocalStore } from '../../src/store/open.ts';
 import { type Store, StoreTrouble } from '../../src/store/store.ts';
+import { alarm } from '../rules/alarm/harness.ts';
 
 /** A whole gateway in this process, on a clock that moves when told to, with a line that the test can see into. */
 
@@ -66,11 +66,7 @@ function channel(name: string, tags: readonly TagConfig[]): ChannelConfig {
   return { name, driver: line, options: { name }, devices: [{ name: `${name}-1`, profile: undefined, tags }] };
 }
 
-const HOT: AlarmConfig = {
-  ...{ id: 'hot', tag: 'a-1/oil', condition: { kind: 'above', limit: 75 }, unit: undefined, deadband: 0, onDelayMs: 0 },
-  ...{ offDelayMs: 0, priority: 'high', latch: false, ack: true, message: undefined, while: undefined },
-  ...{ set: { tag: 'b-1/lamp', to: true, back: false }, maxShelveMs: 3_600_000 },
-};
+const HOT = alarm({ id: 'hot', tag: 'a-1/oil', set: { tag: 'b-1/lamp', to: true, back: false } });
 
 function config(hash: string, over: Partial<Config> = {}): Config {
   return {
@@ -140,7 +136,7 @@ describe('a gateway that is reconfigured', () => {
   });
 
   it('shows an alarm that stands on an output whose channel was started anew', async () => {
-    oil = 80;
+    oil = 90;
     await clock.advance(2000);
     expect(calls).toContain('b-1/lamp set to true');
     calls.length = 0;
@@ -155,7 +151,7 @@ describe('a gateway that is reconfigured', () => {
   });
 
   it('lets go of the output of an alarm that is gone', async () => {
-    oil = 80;
+    oil = 90;
     await clock.advance(2000);
     await passing(gateway.reconfigure(config('2', { alarms: [] })));
     await clock.advance(1000);
@@ -174,7 +170,7 @@ describe('a gateway that is reconfigured', () => {
   });
 
   it('comes back to what it was without the store, should the disk be gone meanwhile', async () => {
-    oil = 80;
+    oil = 90;
     await clock.advance(1000);
     await passing(gateway.reconfigure(config('2', { alarms: [] })));
     isStoreSilent = true;

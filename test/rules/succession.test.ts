@@ -7,24 +7,13 @@ import { SPC_DEFAULTS, type SpcConfig } from '../../src/core/spc.ts';
 import type { Judged } from '../../src/rules/pipeline.ts';
 import { createRuleSet, type RuleConfig, type RuleSet } from '../../src/rules/rule-set.ts';
 import { begunAnew, succeed } from '../../src/rules/succession.ts';
+import { alarm as alarmOf } from './alarm/harness.ts';
 
 const NOTHING = { stored: new Map<string, string>(), kept: new Map<string, string>() };
 const NO_TAGS: ReadonlySet<string> = new Set();
 
 function alarm(id: string, over: Partial<AlarmConfig>): AlarmConfig {
-  return {
-    ...{ id, tag: 'press-1/oil', condition: { kind: 'above', limit: 75 }, unit: '°C', deadband: 2, onDelayMs: 0 },
-    ...{
-      offDelayMs: 0,
-      priority: 'high',
-      latch: false,
-      ack: true,
-      message: undefined,
-      while: undefined,
-      set: undefined,
-    },
-    ...{ maxShelveMs: 3_600_000, ...over },
-  };
+  return alarmOf({ id, tag: 'press-1/oil', condition: { kind: 'above', limit: 75 }, ...over });
 }
 
 const SHAFT: SpcConfig = {
