@@ -12,7 +12,8 @@ import { type EmbeddedBroker, startBroker } from './broker.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, installed, print, programVersion, warn } from './context.ts';
 import { placeDemo } from './demo-file.ts';
-import { createLiveTable, showLive } from './live.ts';
+import { showLive } from './live.ts';
+import { createLiveTable } from './live-table.ts';
 import { fit } from './screen.ts';
 import { readingLine } from './watch.ts';
 
@@ -112,7 +113,7 @@ async function showTable(
     foot: () => footLines(places, warning(), context),
   };
   try {
-    await showLive(table, frame, context, until);
+    await showLive(() => table, frame, context, until);
   } finally {
     unsubscribe();
   }
