@@ -10,6 +10,12 @@ import { type Cell, type Column, displayWidth, renderTable } from './table.ts';
 /** A tag whose reading is older than this many periods is shown as old. */
 const OLD_AFTER_PERIODS = 3;
 
+/** A reading that is no older than its period, and than this, is as new as it can be and shown as `now`, ms. */
+const NOW_MS = 2000;
+
+/** Trends are drawn anew this often at most: they tell of minutes, and each takes many bytes, ms. */
+const TREND_EVERY_MS = 5000;
+
 /** The rate is that of so many last readings. */
 const RATE_READINGS = 16;
 
@@ -30,6 +36,8 @@ export interface LiveTable {
 interface Row {
   readonly tag: JsonTag;
   readonly trend: Trend;
+  /** The trend as it was drawn, and for which {@link TREND_EVERY_MS}. */
+  drawn: { readonly text: string; readonly at: number } | undefined;
   last: JsonReading | undefined;
   /** When the last reading came, on the monotonic clock, and how old it was then, ms. */
   seenMonoMs: number;
@@ -51,7 +59,15 @@ interface Page {
 export function createLiveTable(tags: readonly JsonTag[], clock: Clock, sort: Sort = 'device'): LiveTable {
   const rows = new Map<string, Row>();
   for (const tag of tags)
-    rows.set(tag.tag, { tag, trend: createTrend(), last: undefined, seenMonoMs: 0, ageThenMs: 0, times: [] });
+    rows.set(tag.tag, {
+      tag,
+      trend: createTrend(),
+      drawn: undefined,
+      last: undefined,
+      seenMonoMs: 0,
+      ageThenMs: 0,
+      times: [],
+    });
   let isFollowing = true;
   let fraction = 0;
   let valueWidth = 0;
@@ -77,6 +93,7 @@ export function createLiveTable(tags: readonly JsonTag[], clock: Clock, sort: So
       const row = rows.get(tag);
       const startMs = clock.monoMs() - clock.wallMs();
       for (const point of points) row?.trend.add(point, startMs + point.t);
+      if (row) row.drawn = undefined;
     },
     setFollowing(follows) {
       isFollowing = follows;
@@ -161,8 +178,8 @@ function cellsOf(name: string, row: Row, { nowMs, isFollowing, fraction }: Page,
     name,
     { text: value, paint: last.quality === 'good' && isFollowing ? colors.bold : byItsQuality },
     unit,
-    { text: row.trend.text(nowMs), paint: colors.dim },
-    { text: `${formatAge(ageOf(row, nowMs))}${isOld ? '!' : ''}`, paint: isOld ? colors.yellow : colors.dim },
+    { text: trendOf(row, nowMs), paint: colors.dim },
+    { text: ageText(row, nowMs, isOld), paint: isOld ? colors.yellow : colors.dim },
     { text: formatRate(rateOf(row, nowMs)), paint: colors.dim },
     { text: isFollowing ? qualityText(last) : 'unknown', paint: byItsQuality },
   ];
@@ -176,6 +193,18 @@ function fractionOf(text: string): number {
 /** A value with room behind it, so that decimal points stand below each other in a column that is aligned right. */
 function withPoint(text: string, fraction: number): string {
   return text + ' '.repeat(Math.max(0, fraction - fractionOf(text)));
+}
+
+function trendOf(row: Row, nowMs: number): string {
+  const at = Math.floor(nowMs / TREND_EVERY_MS);
+  if (row.drawn?.at !== at) row.drawn = { text: row.trend.text(nowMs), at };
+  return row.drawn.text;
+}
+
+function ageText(row: Row, nowMs: number, isOld: boolean): string {
+  const ageMs = ageOf(row, nowMs);
+  const isNew = ageMs < Math.min(NOW_MS, 1.5 * (row.tag.everyMs ?? 0));
+  return `${isNew ? 'now' : formatAge(ageMs)}${isOld ? '!' : ''}`;
 }
 
 function ageOf({ ageThenMs, seenMonoMs }: Row, nowMs: number): number {
