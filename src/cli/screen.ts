@@ -2,8 +2,11 @@ import type { CliContext } from './context.ts';
 import { type Glyph, glyphsOf } from './glyph.ts';
 import { cutText, displayWidth } from './table.ts';
 
-const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';
-const LEAVE = '\u001b[?7h\u001b[?25h\u001b[?1049l';
+/** Takes the alternate page, hides the cursor, stops line wrapping. */
+export const ENTER_PAGE = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';
+
+/** Takes all that back. */
+export const LEAVE_PAGE = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 
 /** Fewer unchanged characters than this between two changes are written again: moving the cursor is as long. */
 const WORTH_A_MOVE = 7;
@@ -24,7 +27,7 @@ export function openScreen(context: CliContext): Screen {
   const { stdout } = context;
   let shown: Glyph[][] = [];
   let isOpen = true;
-  stdout.write(ENTER);
+  stdout.write(ENTER_PAGE);
   const stopListening = context.onResize(() => {
     shown = [];
     if (isOpen) stdout.write('\u001b[2J');
@@ -43,7 +46,7 @@ export function openScreen(context: CliContext): Screen {
       if (!isOpen) return;
       isOpen = false;
       stopListening();
-      stdout.write(LEAVE);
+      stdout.write(LEAVE_PAGE);
     },
   };
 }
