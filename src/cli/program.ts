@@ -5,6 +5,8 @@ import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
+import { addShellCommands } from './commands/shell.ts';
+import { COMPLETE } from './completion-shells.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
 
 /**
@@ -19,6 +21,10 @@ export async function runCommandLine(args: readonly string[], context: CliContex
     exitCode = code;
   });
   try {
+    if (args[0] === COMPLETE) {
+      const { answerShell } = await import('./completion.ts');
+      return answerShell(program, args.slice(1), context);
+    }
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -61,6 +67,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addInformationCommands(program, context, report);
+  addShellCommands(program, context, report);
   return program;
 }
 
