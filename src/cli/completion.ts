@@ -4,9 +4,9 @@ import { diskFilesFrom } from '../config/files.ts';
 import { namesIn } from '../config/names.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { complete } from './complete.ts';
-import { COMPLETE, type Shell } from './completion-shells.ts';
 import { type CliContext, configFile, print } from './context.ts';
 import { plain } from './format.ts';
+import { COMPLETE, type Shell } from './unlisted.ts';
 
 /** After the words, this line says that files may follow, too. */
 const FILES = ':files';

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
-import { SHELLS, type Shell } from '../completion-shells.ts';
 import type { CliContext } from '../context.ts';
+import { SHELLS, type Shell } from '../unlisted.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands around the command line itself and what comes with the program. */
