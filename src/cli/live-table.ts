@@ -180,7 +180,7 @@ function cellsOf(name: string, row: Row, { nowMs, isFollowing, fraction }: Page,
     unit,
     { text: trendOf(row, nowMs), paint: colors.dim },
     { text: ageText(row, nowMs, isOld), paint: isOld ? colors.yellow : colors.dim },
-    { text: formatRate(rateOf(row, nowMs)), paint: colors.dim },
+    { text: rateText(row, nowMs), paint: colors.dim },
     { text: isFollowing ? qualityText(last) : 'unknown', paint: byItsQuality },
   ];
 }
@@ -214,6 +214,11 @@ function ageOf({ ageThenMs, seenMonoMs }: Row, nowMs: number): number {
 function isLate(row: Row, nowMs: number): boolean {
   const { everyMs } = row.tag;
   return everyMs !== undefined && ageOf(row, nowMs) > OLD_AFTER_PERIODS * Math.max(everyMs, 1000);
+}
+
+/** One reading has no rate. */
+function rateText(row: Row, nowMs: number): string {
+  return row.times.length < 2 ? '' : formatRate(rateOf(row, nowMs));
 }
 
 /** Readings a second, by the time between the last ones; it falls while the next one is late. */

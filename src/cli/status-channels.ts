@@ -1,7 +1,7 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
 import type { CliContext } from './context.ts';
 import { byState, formatAge, formatCount, formatShare } from './format.ts';
-import { count, reasonLines, worstFirst } from './status-parts.ts';
+import { reasonLines, worstFirst } from './status-parts.ts';
 import { type Cell, renderTable, wrapText } from './table.ts';
 
 /** Bytes that came uncalled: fewer than this are the stray ones of any line. */
@@ -34,7 +34,7 @@ export function channelLines({ channels, nowMs }: GatewayStatus, all: boolean, c
       { title: 'channel', cut: 'end', minWidth: 10 },
       { title: 'state' },
       { title: 'for', align: 'right', drop: 3 },
-      { title: 'driver / tags', cut: 'end', minWidth: 10 },
+      { title: 'tags', cut: 'end', minWidth: 10 },
       { title: 'line', align: 'right', drop: 4 },
       { title: 'errors', align: 'right', drop: 1 },
       { title: 'skipped', align: 'right', drop: 5 },
@@ -67,7 +67,7 @@ function channelRow(channel: ChannelStatus, nowMs: number, { colors }: CliContex
     channel.simulated && channel.driver !== 'mock' ? `${channel.driver} (simulated)` : channel.driver,
     channel.utilisation === undefined ? '' : formatShare(channel.utilisation),
     '',
-    count(channel.skipped, colors.yellow),
+    shareCell(channel.skipped / Math.max(1, channel.scans + channel.skipped), colors.yellow),
     '',
   ];
 }
@@ -103,8 +103,11 @@ function errorShare(device: DeviceStatus): number {
 }
 
 function errorCell(device: DeviceStatus, paint: (text: string) => string): Cell {
-  if (device.requests === undefined) return '';
-  const share = errorShare(device);
+  return device.requests === undefined ? '' : shareCell(errorShare(device), paint);
+}
+
+/** A share of what went wrong, exact where it is small, and coloured where it wants a look. */
+function shareCell(share: number, paint: (text: string) => string): Cell {
   if (share === 0) return '0 %';
   const text = share < 0.001 ? '<0.1 %' : `${(share * 100).toPrecision(share < 0.1 ? 1 : 2)} %`;
   return { text: share === 1 ? '100 %' : text, paint: share > MANY_ERRORS ? paint : String };

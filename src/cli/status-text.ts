@@ -32,7 +32,7 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
   const simulated = status.simulated ? `  ${colors.yellow('simulated')}` : '';
   const up = formatSpan(status.nowMs - status.startedMs);
   const troubles = troublesOf(status);
-  const verdict = troubles.length > 0 ? colors.red(troubles.join(', ')) : colors.green('all is well');
+  const verdict = troubles.length > 0 ? colors.red(troubles.join(', ')) : colors.green(wellText(status));
   return [
     labelled('gateway', `${plain(status.gateway)}  ${byState(colors, 'running')} ${up}${simulated}`, context),
     labelled('', verdict, context),
@@ -40,6 +40,11 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
     labelled('readings', formatRate(status.readingsPerSecond), context),
     labelled('clock', clock, context),
   ];
+}
+
+/** What the gateway does when nothing is in its way. */
+function wellText({ uplinks }: GatewayStatus): string {
+  return uplinks.length > 0 ? 'polls, stores and delivers' : 'polls and stores';
 }
 
 /** What does not work as it should, in a few words each. What an alarm says of the machines is no trouble of the gateway. */
