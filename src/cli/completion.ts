@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { diskFilesFrom } from '../config/files.ts';
+import { diskFilesFrom, type FileAccess } from '../config/files.ts';
 import { namesIn } from '../config/names.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { complete } from './complete.ts';
@@ -24,7 +25,7 @@ export function completion(shell: Shell, context: CliContext): ExitCode {
  * @param words what is typed after the program's name; the last is the word at the cursor
  */
 export function answerShell(program: Command, words: readonly string[], context: CliContext): ExitCode {
-  const files = diskFilesFrom(context.cwd);
+  const files = regularFilesFrom(context.cwd);
   const names = (config: string | undefined) => namesIn(configFile(config ? { config } : {}, context).file, files);
   try {
     const found = complete(program, words, names);
@@ -36,6 +37,18 @@ export function answerShell(program: Command, words: readonly string[], context:
     // A shell that gets no words completes nothing; a message would destroy the line that is being typed.
   }
   return EXIT.ok;
+}
+
+/** The disk without what may be waited for when it is read, such as a pipe: a shell does not wait. */
+function regularFilesFrom(folder: string): FileAccess {
+  const disk = diskFilesFrom(folder);
+  return {
+    ...disk,
+    read(path) {
+      if (!statSync(resolve(folder, path)).isFile()) throw new Error(`${path} is no file`);
+      return disk.read(path);
+    },
+  };
 }
 
 /** How a shell calls this program: by its name where it is installed, else with the whole path. */

@@ -14,7 +14,7 @@ import { type CliContext, type CommonOptions, installed, print, programVersion, 
 import { placeDemo } from './demo-file.ts';
 import { showLive } from './live.ts';
 import { createLiveTable } from './live-table.ts';
-import { fit } from './screen.ts';
+import { fit, hasScreen } from './screen.ts';
 import { readingLine } from './watch.ts';
 
 /** Seed of the simulated plant: the same wear and the same faults at every demo. */
@@ -43,7 +43,7 @@ export async function demo(options: CommonOptions & { readonly for?: string }, c
     throw new Fault(`--for ${options.for}: not a duration. Write 10s or 5m.`, EXIT.usage);
   const undo: Undo = [];
   let lastWarning = '';
-  const showsTable = context.isTerminal && !options.json;
+  const showsTable = hasScreen(context) && !options.json;
   const log = createLogger(
     context.clock,
     (line) => {

@@ -108,7 +108,7 @@ export function createLiveTable(tags: readonly JsonTag[], clock: Clock, sort: So
       const columns = COLUMNS.map((column) => (column.title === 'value' ? { ...column, steady: valueWidth } : column));
       const { cells, hidden } = cellsOfPage(page, sort, maxLines, context);
       const lines = renderTable(columns, cells, width, context.colors.dim);
-      return hidden.length > 0 ? [...lines, context.colors.dim(fit(context, hiddenText(hidden)))] : lines;
+      return hidden.length > 0 ? [...lines, context.colors.dim(fit(context, hiddenText(hidden, sort)))] : lines;
     },
     summary: () => `${rows.size} ${rows.size === 1 ? 'tag' : 'tags'}: ${countsText([...rows.values()])}`,
   };
@@ -252,8 +252,8 @@ function sorted(rows: readonly Row[], sort: Sort, nowMs: number): readonly Row[]
   }
 }
 
-function hiddenText(hidden: readonly Row[]): string {
-  const isWorse = hidden.some(({ last }) => last?.quality !== 'good');
+function hiddenText(hidden: readonly Row[], sort: Sort): string {
+  const isWorse = sort !== 'quality' && hidden.some(({ last }) => last?.quality !== 'good');
   const advice = isWorse ? '; --sort quality shows those first' : '';
   return `… ${hidden.length} more: ${countsText(hidden)}${advice}`;
 }

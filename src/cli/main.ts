@@ -39,6 +39,18 @@ function restoreAtExit(output: TerminalOutput): void {
   process.on('uncaughtExceptionMonitor', () => output.restore());
 }
 
+/** Ctrl-Z gives the terminal back while the process stands still; `fg` takes it again and has everything drawn anew. */
+function stepAsideOnStop(output: TerminalOutput): void {
+  process.on('SIGTSTP', () => {
+    output.restore();
+    process.kill(process.pid, 'SIGSTOP');
+  });
+  process.on('SIGCONT', () => {
+    output.resume();
+    process.stdout.emit('resize');
+  });
+}
+
 function invocation(): string {
   const program = process.argv[1] ?? 'millgate';
   return basename(program) === 'millgate' ? 'millgate' : `node ${relative(process.cwd(), program)}`;
@@ -48,7 +60,10 @@ function processContext(signal: AbortSignal): CliContext {
   const { stdout, stderr, env } = process;
   const isTerminal = stdout.isTTY === true;
   const terminal = terminalOutput(stdout, env);
-  if (isTerminal) restoreAtExit(terminal);
+  if (isTerminal) {
+    restoreAtExit(terminal);
+    stepAsideOnStop(terminal);
+  }
   return {
     stdout: isTerminal ? terminal : stdout,
     stderr,

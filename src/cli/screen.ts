@@ -19,6 +19,11 @@ export interface Screen {
   close(): void;
 }
 
+/** Whether something can be redrawn in place: on a terminal, but for one that knows no cursor. */
+export function hasScreen({ isTerminal, env }: CliContext): boolean {
+  return isTerminal && env.TERM !== 'dumb';
+}
+
 /**
  * Takes the terminal's alternate page, hides the cursor and stops line wrapping until `close`. Only changed characters
  * are written, so that it stays calm over a slow line.

@@ -6,7 +6,7 @@ import { findGateway, isWithoutGateway } from './client.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion } from './context.ts';
 import { formatCount, plain } from './format.ts';
-import { fit, openScreen } from './screen.ts';
+import { fit, hasScreen, openScreen } from './screen.ts';
 import { labelled } from './status-parts.ts';
 import { storeLines } from './status-store.ts';
 import { type StatusDetail, statusLines } from './status-text.ts';
@@ -46,7 +46,7 @@ type Known = { readonly state: 'running'; readonly status: GatewayStatus } | Sto
  * cannot be shown.
  */
 export async function status(options: StatusOptions, context: CliContext): Promise<ExitCode> {
-  if (options.watch && context.isTerminal && !options.json) return keepShowing(options, context);
+  if (options.watch && hasScreen(context) && !options.json) return keepShowing(options, context);
   const known = await ask(options, context);
   if (!options.json) print(context, linesOf(known, options, context));
   else if (known.state === 'running') printJson(context, { state: 'running', ...known.status });

@@ -4,8 +4,10 @@ import { widthOf } from './table.ts';
 
 /** A terminal that is written to and that can be given back as it was. */
 export interface TerminalOutput extends Output {
-  /** Undoes what was written to take the terminal over, if it still is. For the end of the process, however it ends. */
+  /** Undoes what was written to take the terminal over, if it is. For the end of the process, however it ends, and Ctrl-Z. */
   restore(): void;
+  /** Takes the terminal over again, if `restore` gave it back. What was on it has to be drawn anew. */
+  resume(): void;
 }
 
 /** Characters for terminals that know no others than ASCII, each as wide as what it stands for. */
@@ -19,6 +21,7 @@ const ASCII: Readonly<Record<string, string>> = {
 export function terminalOutput(stream: Output, env: CliContext['env']): TerminalOutput {
   const encode = isUtf8(env) ? (text: string) => text : toAscii;
   let isTaken = false;
+  let isRestored = false;
   return {
     write(text) {
       if (text.includes(ENTER_PAGE)) isTaken = true;
@@ -26,8 +29,14 @@ export function terminalOutput(stream: Output, env: CliContext['env']): Terminal
       return stream.write(encode(text));
     },
     restore() {
-      if (isTaken) stream.write(LEAVE_PAGE);
-      isTaken = false;
+      if (!isTaken || isRestored) return;
+      stream.write(LEAVE_PAGE);
+      isRestored = true;
+    },
+    resume() {
+      if (!isRestored) return;
+      stream.write(ENTER_PAGE);
+      isRestored = false;
     },
   };
 }

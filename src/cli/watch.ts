@@ -6,7 +6,7 @@ import { type CliContext, type CommonOptions, print } from './context.ts';
 import { formatSpan, formatTime, formatValue, plain } from './format.ts';
 import { showLive } from './live.ts';
 import { createLiveTable, type LiveTable } from './live-table.ts';
-import { fit } from './screen.ts';
+import { fit, hasScreen } from './screen.ts';
 import { selectTags } from './select.ts';
 import type { Sort } from './sorts.ts';
 import { TREND_MS } from './sparkline.ts';
@@ -40,7 +40,7 @@ export async function watch(
 ): Promise<ExitCode> {
   const gateway = await findGateway(options, context);
   const tags = await tagsOf(gateway, patterns);
-  if (context.isTerminal && !options.json) await watchTable(gateway, patterns, tags, options, context);
+  if (hasScreen(context) && !options.json) await watchTable(gateway, patterns, tags, options, context);
   else await watchLines(gateway, streamPath(patterns, tags), tags, options, context);
   return EXIT.ok;
 }

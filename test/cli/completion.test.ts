@@ -124,6 +124,11 @@ describe('names in a file', () => {
     expect(await answer('alarms', 'ack', '')).toEqual({ exitCode: EXIT.ok, out: '', err: '' });
   });
 
+  it('are none, and nothing is waited for, when it is a pipe that nobody writes', async () => {
+    spawnSync('mkfifo', [join(folder, 'pipe')]);
+    expect(await answer('alarms', '--config', 'pipe', 'ack', '')).toEqual({ exitCode: EXIT.ok, out: '', err: '' });
+  });
+
   it('are none when there is no such file, or it is a folder', async () => {
     for (const file of ['gone.yaml', '.'])
       expect(await answer('alarms', '--config', file, 'ack', '')).toEqual({ exitCode: EXIT.ok, out: '', err: '' });

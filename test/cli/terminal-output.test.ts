@@ -37,6 +37,19 @@ describe('a terminal that was taken over', () => {
     expect(terminal.written.length).toBe(length);
   });
 
+  it('is taken again when the process goes on after Ctrl-Z', () => {
+    const terminal = new Terminal();
+    const output = terminalOutput(terminal, {});
+    output.resume();
+    expect(terminal.written).toBe('');
+    output.write(ENTER);
+    output.restore();
+    output.resume();
+    expect(terminal).toMatchObject({ isOnAlternatePage: true, isCursorShown: false });
+    output.restore();
+    expect(terminal).toMatchObject({ isOnAlternatePage: false, isCursorShown: true });
+  });
+
   it('is left alone when it was not', () => {
     const terminal = new Terminal();
     terminalOutput(terminal, {}).restore();

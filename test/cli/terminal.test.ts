@@ -61,6 +61,18 @@ describe('a terminal that watch has taken over', () => {
     expect(terminal).toMatchObject(GIVEN_BACK);
   });
 
+  it('is given back on Ctrl-Z, and taken and drawn again on fg', async () => {
+    const { terminal, ended, press, kill } = await onTerminal(['watch']);
+    kill('SIGTSTP');
+    await until(() => !terminal.isOnAlternatePage);
+    expect(terminal).toMatchObject(GIVEN_BACK);
+    kill('SIGCONT');
+    await until(() => terminal.isOnAlternatePage && terminal.lines.some((line) => line.includes('oil-temp')));
+    press('\u0003');
+    await ended;
+    expect(terminal).toMatchObject(GIVEN_BACK);
+  });
+
   it('gets ASCII without a locale in UTF-8, says that the gateway went, and is given back on two Ctrl-C', async () => {
     const { api, terminal, ended, press } = await onTerminal(['watch'], { LANG: 'C' });
     expect(terminal.lines.join('\n')).toMatch(/oil-temp +45\.2 +oC/);

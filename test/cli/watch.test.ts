@@ -156,6 +156,19 @@ describe('watch on a terminal', () => {
     await run.exitCode;
   });
 
+  it('prints lines on a terminal that knows no cursor', async () => {
+    const terminal = new Terminal();
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const run = millgate(['watch'], { terminal, env: { MILLGATE_SOCKET: socketPath, TERM: 'dumb' } });
+    await until(() => view.followers() === 1);
+    view.make([oven(200)]);
+    await until(() => run.out() !== '');
+    run.interrupt();
+    await run.exitCode;
+    expect(run.out()).toBe('2025-11-24T06:00:00.000Z\toven/temp\t200\t°C\tgood\n');
+  });
+
   it('has no colours with NO_COLOR', async () => {
     const terminal = new Terminal();
     const { run } = await watchOn(terminal, [], { NO_COLOR: '1' });
