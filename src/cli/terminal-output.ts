@@ -25,8 +25,14 @@ export function terminalOutput(stream: Output, env: CliContext['env']): Terminal
   return {
     write(text) {
       if (text.includes(ENTER_PAGE)) isTaken = true;
-      if (text.includes(LEAVE_PAGE)) isTaken = false;
-      return stream.write(encode(text));
+      if (text.includes(LEAVE_PAGE)) {
+        const wasRestored = isRestored;
+        isTaken = false;
+        isRestored = false;
+        if (wasRestored) return true;
+      }
+      // A picture that comes between Ctrl-Z and what follows it would be drawn over the shell's own lines.
+      return isRestored ? true : stream.write(encode(text));
     },
     restore() {
       if (!isTaken || isRestored) return;

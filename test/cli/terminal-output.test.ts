@@ -44,6 +44,9 @@ describe('a terminal that was taken over', () => {
     expect(terminal.written).toBe('');
     output.write(ENTER);
     output.restore();
+    const { length } = terminal.written;
+    output.write('drawn too late');
+    expect(terminal.written.length).toBe(length);
     output.resume();
     expect(terminal).toMatchObject({ isOnAlternatePage: true, isCursorShown: false });
     output.restore();
