@@ -233,5 +233,8 @@ uplinks: {plant: {type: mqtt, url: "mqtt://127.0.0.1"}}
     expect(await run.exitCode).toBe(EXIT.ok);
     expect(run.out()).toMatch(/store {4}.* of 2 GB \(0 %\), records 1–3\n {9}last reading 2h ago\n/);
     expect(run.out()).toContain('uplink   plant: 3 to be sent\n');
+    const asJson = millgate(['status', '--json', '--config', file], { env: { MILLGATE_SOCKET: '' } });
+    await asJson.exitCode;
+    expect(JSON.parse(asJson.out()).store).toMatchObject({ oldestWallMs: SIX, newestWallMs: SIX });
   });
 });
