@@ -71,7 +71,7 @@ async function statusOf(parts: ViewParts, startedMs: number): Promise<GatewaySta
     simulated: simulate || config.channels.every(({ driver }) => driver.simulated),
     rssBytes: process.memoryUsage.rss(),
     readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
-    channels: parts.lines.all().map((line) => channelStatus(line, live, simulate)),
+    channels: parts.lines.all().map((line) => channelStatus(line, live, clock, simulate)),
     alarms: alarmCounts(parts.judging.engine()),
     store,
     uplinks: parts.uplinks.statuses(),
