@@ -65,7 +65,7 @@ export interface PendingConfiguration {
   readonly by: string;
   readonly sinceMs: number;
   /** `data`: good readings are awaited. `confirmation`: they came, and a technician has to confirm. */
-  readonly awaits: 'start' | 'data' | 'confirmation';
+  readonly awaits: 'data' | 'confirmation';
   /** Until when it has to be confirmed; undefined: it need not be. */
   readonly confirmByMs?: number | undefined;
   readonly confirmedBy?: string | undefined;

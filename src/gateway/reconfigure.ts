@@ -35,7 +35,7 @@ export interface Current {
 const HALT_MS = 10_000;
 
 /** How long the disk may take to say what it holds. */
-const STORE_MS = 15_000;
+const STORE_MS = 10_000;
 
 /**
  * Puts another configuration in force. Only channels and uplinks that differ are stopped and started; the rules change
