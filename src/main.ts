@@ -5,6 +5,7 @@ import { type Api, createApi } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
 import { type CliContext, programVersion, warn } from './cli/context.ts';
 import { formatTime } from './cli/format.ts';
+import { asFromThread, loadInThread } from './cli/load-thread.ts';
 import { type Applying, createApplying } from './config/apply.ts';
 import { noteStart, recoverTrial } from './config/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/archive.ts';
@@ -43,7 +44,7 @@ interface Start {
   readonly place: Place;
   readonly config: Config;
   readonly files: ConfigurationFiles;
-  readonly load: (source: FileSource) => LoadedFiles;
+  readonly load: (source: FileSource) => Promise<LoadedFiles>;
   /** What the last process left to be told. */
   readonly events: readonly EventBody[];
 }
@@ -109,8 +110,10 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
  */
 async function prepare({ file }: DaemonOptions, context: CliContext, log: Logger): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
-  const load = (source: FileSource) => loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source);
-  const first = checked(load({ from: 'disk' }), context);
+  const loadNow = (source: FileSource) =>
+    asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
+  const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
+  const first = checked(loadNow({ from: 'disk' }), context);
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -119,7 +122,7 @@ async function prepare({ file }: DaemonOptions, context: CliContext, log: Logger
     const place: Place = { file: resolve(cwd, file), disk: realDisk };
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
-    const loaded = events.length > 0 ? load(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
+    const loaded = events.length > 0 ? loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
     const good = loaded ? checked(loaded, context) : first;
     if (!good) {
       await store.close();

@@ -134,6 +134,7 @@ describe('the house is tidy', () => {
       'src/main.ts',
       'src/cli/main.ts',
       'src/store/worker.ts',
+      'src/cli/load-worker.ts',
       // Offered to callers outside the program: the simulation's clock, and the scan of a bus.
       'src/core/simulated-clock.ts',
       'hal/i2c/scan.ts',

@@ -40,7 +40,7 @@ export interface ApplyParts {
   readonly clock: Clock;
   readonly log: Logger;
   /** Loads at the place of the gateway's file. */
-  readonly load: (source: FileSource) => LoadedFiles;
+  readonly load: (source: FileSource) => Promise<LoadedFiles>;
   /** The files of the configuration in force at the start. */
   readonly files: ConfigurationFiles;
 }
@@ -179,7 +179,7 @@ class Trials implements Applying {
         `configuration ${hash}, applied by ${by}, is on trial. Keep it (millgate confirm) or take it back (millgate rollback) first.`,
       );
     }
-    const { result, files } = load(source);
+    const { result, files } = await load(source);
     if (!result.ok) return { ok: false, problems: result.problems };
     const before: InForce = { config: runtime.config(), files: this.files };
     const after: InForce = { config: result.config, files };
@@ -303,7 +303,7 @@ class Trials implements Applying {
     const files = target === undefined ? undefined : await archive.files(target);
     if (target === undefined || !files)
       throw new Fault('there is no earlier configuration to return to. millgate apply --history lists what is known.');
-    const { result } = load({ from: 'files', files });
+    const { result } = await load({ from: 'files', files });
     const errors = result.ok ? [] : result.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
     if (!result.ok) throw new Fault(`configuration ${target} is not valid any more: ${errors.join('; ')}.`);
     const found = changes(before.config, result.config);

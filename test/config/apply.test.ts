@@ -56,7 +56,7 @@ async function boot(disk: PowerDisk) {
   const world = { isGood: true, refuses: false, settled: 0, tried: false, failure: undefined as unknown };
   const applying = createApplying({
     ...parts,
-    ...{ place, load, files: loaded.files },
+    ...{ place, load: async (source: FileSource) => load(source), files: loaded.files },
     runtime: {
       config: () => current,
       async reconfigure(next) {
