@@ -171,6 +171,19 @@ export interface PlanEstimate {
   }[];
 }
 
+/** What of this machine, or of its network, a channel is: where to look when it does not work. */
+export type ChannelPlace =
+  | { readonly kind: 'serial' | 'i2c'; readonly path: string }
+  /** `chip` is `auto`, the name of a chip or its label. */
+  | { readonly kind: 'gpio'; readonly chip: string; readonly backend: 'auto' | 'chardev' | 'sysfs' }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** How a device is told from its neighbours on the line, such as `unit 7`, and how long its answers may take. */
+export interface Station {
+  readonly text: string;
+  readonly timeoutMs: number;
+}
+
 /** Options of a tag that belong to its driver: the validated keys of `tagShape`, and `address` as text if given. */
 export interface TagSource<T> {
   readonly id: TagId;
@@ -220,6 +233,10 @@ export interface DriverType<C = unknown, A = unknown> {
   /** Requests and line time of reading these tags once. */
   estimate(channel: C, tags: readonly Tag<A>[]): PlanEstimate;
   create(channel: C, deps: DriverDeps): Driver<A>;
+  /** What the channel is of this machine or network, for `check` and `doctor`; absent: nothing that could be missing. */
+  placeOf?(channel: C): ChannelPlace;
+  /** The station that an address is at; absent where a line has one device, or none that answers questions. */
+  stationOf?(channel: C, address: A): Station;
 }
 
 /** Whether a driver can write. */
