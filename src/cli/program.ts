@@ -5,6 +5,7 @@ import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
+import { addSupportCommands } from './commands/support.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
 
 /**
@@ -61,6 +62,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addInformationCommands(program, context, report);
+  addSupportCommands(program, context, report);
   return program;
 }
 
