@@ -40,12 +40,7 @@ function indented(text: string, mark: string, { columns }: Page): string[] {
   return wrapText(text, width).map((line, index) => `${index === 0 ? mark : blank}${line}`);
 }
 
-function lookLines(
-  looks: readonly Look[],
-  mark: string,
-  paint: (text: string) => string,
-  context: Page,
-): string[] {
+function lookLines(looks: readonly Look[], mark: string, paint: (text: string) => string, context: Page): string[] {
   return looks.flatMap(({ where, saw }) => {
     const lines = indented(plain(`${where}: ${saw}`), `${mark.padEnd(2)}  `, context);
     return lines.map((line, index) => (index === 0 ? `${paint(mark.padEnd(2))}${line.slice(2)}` : line));

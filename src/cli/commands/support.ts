@@ -15,4 +15,13 @@ export function addSupportCommands(program: Command, context: CliContext, report
       const { doctor } = await import('../doctor.ts');
       report(await doctor(optionsOf(command), context));
     });
+  addCommand(program, 'support', 'one archive with everything that tells what is wrong, and without secrets', [
+    'millgate support',
+    'millgate support --output /tmp/press-shop.tar.gz',
+  ])
+    .option('--output <FILE>', 'where to (default: millgate-support-HOST-TIME.tar.gz in this folder)')
+    .action(async (_options, command: Command) => {
+      const { support } = await import('../support.ts');
+      report(await support(optionsOf(command), context));
+    });
 }
