@@ -197,7 +197,9 @@ function gatherChannels(
   const paths = places.flatMap((place) => (place?.kind === 'serial' || place?.kind === 'i2c' ? [place.path] : []));
   const files = new Map<string, DeviceFile>(gatherFiles(machine, paths, gateways).map((file) => [file.path, file]));
   return config.channels.map((channel, index): ChannelFacts => {
-    const place = places[index];
+    const status = running?.status.channels.find((each) => each.name === channel.name);
+    // What is simulated needs no port.
+    const place = status?.simulated ? undefined : places[index];
     const planned = forecast.channels.find((each) => each.channel === channel.name);
     return {
       name: channel.name,
@@ -206,7 +208,7 @@ function gatherChannels(
       file: place && 'path' in place ? files.get(place.path) : undefined,
       reach: undefined,
       devices: channel.devices.map(({ name, tags }) => ({ name, station: stationOf(channel, tags[0]?.tag.address) })),
-      status: running?.status.channels.find((each) => each.name === channel.name && !each.simulated),
+      status,
       slowest: (planned?.periods ?? []).flatMap(({ slowest }) => slowest).sort((a, b) => b.lineMs - a.lineMs),
       advice: planned?.advice,
     };

@@ -66,6 +66,14 @@ export function causeAndRemedy(message: string, otherwise: string): { cause: str
   return { cause: message.slice(0, end.index), remedy: message.slice(end.index + 1).trim() };
 }
 
+/** A remedy that is only a question gets a command that answers it. */
+export function withTry(
+  remedy: string,
+  place: { readonly host: string; readonly port: number | string } | undefined,
+): string {
+  return place && remedy.endsWith('?') ? `${remedy} Try it from here: nc -vz ${place.host} ${place.port}` : remedy;
+}
+
 /** A share of 1 in per cent, with one digit where that matters. */
 export function percent(share: number): string {
   const value = share * 100;

@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import { busDeviceFindings, deviceFindings, loadFindings, textDeviceFindings } from './device.ts';
 import type { ChannelFacts, Facts } from './facts.ts';
-import { causeAndRemedy, type Finding, type Found, inOrder, type Look, percent } from './finding.ts';
+import { causeAndRemedy, type Finding, type Found, inOrder, type Look, percent, withTry } from './finding.ts';
 import { lineFindings } from './line.ts';
 import { configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
 import { portFindings } from './ports.ts';
@@ -48,10 +48,11 @@ function channelFindings(channel: ChannelFacts, { running }: Facts, ports: reado
 }
 
 /** A channel that is not connected, in the words of its driver. */
-function downFindings({ name, status }: ChannelFacts): Found[] {
+function downFindings({ name, status, place }: ChannelFacts): Found[] {
   if (!status || status.state === 'connected' || status.reason === undefined) return [];
   const { cause, remedy } = causeAndRemedy(status.reason, 'See its log: journalctl -u millgate -n 50');
-  return [{ severity: 'broken', step: 'port', where: name, cause, remedy }];
+  const tried = withTry(remedy, place?.kind === 'tcp' ? place : undefined);
+  return [{ severity: 'broken', step: 'port', where: name, cause, remedy: tried }];
 }
 
 /** One line for each thing that is well, with its numbers. */

@@ -75,6 +75,12 @@ export function instanceFindings({ running, silence, otherGateways, version, ser
       cause: `the gateway is version ${running.status.version}, this program ${version}`,
       remedy: 'sudo systemctl restart millgate',
     });
+  if (running?.status.simulated && channels.some(({ driver }) => driver !== 'mock'))
+    findings.push({
+      ...{ ...common, severity: 'warning' },
+      cause: 'the gateway runs with --simulate: every value is made up',
+      remedy: 'End it, and start it without --simulate: sudo systemctl restart millgate',
+    });
   if (otherGateways.length > 0 && (running || channels.length > 0))
     findings.push({
       ...{ ...common, severity: running ? 'hint' : 'warning' },

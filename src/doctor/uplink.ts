@@ -1,7 +1,7 @@
 import { formatDuration } from '../core/quantity.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { BrokerFacts, RunningFacts } from './facts.ts';
-import { causeAndRemedy, type Found } from './finding.ts';
+import { causeAndRemedy, type Found, withTry } from './finding.ts';
 
 /** A backlog smaller than this is what is under way, records. */
 const SMALL_BACKLOG = 1000;
@@ -16,16 +16,30 @@ const SOON_DAYS = 7;
 /** Whether records reach the broker, and whether they will go on doing so. Pure. */
 export function uplinkFindings(brokers: readonly BrokerFacts[], running: RunningFacts | undefined): Found[] {
   return [
-    ...(running?.status.uplinks ?? []).flatMap((uplink) => sessionFindings(uplink, running!)),
+    ...(running?.status.uplinks ?? []).flatMap((uplink) =>
+      sessionFindings(uplink, running!, placeOf(uplink.name, brokers)),
+    ),
     ...brokers.flatMap((broker) => brokerFindings(broker, stateOf(broker.uplink, running))),
   ];
+}
+
+/** Host and port of a broker. */
+interface Place {
+  readonly host: string;
+  readonly port: string;
+}
+
+function placeOf(name: string, brokers: readonly BrokerFacts[]): Place | undefined {
+  const address = brokers.find(({ uplink }) => uplink === name)?.address;
+  const match = /^(.*):(\d+)$/.exec(address ?? '');
+  return match ? { host: match[1]!, port: match[2]! } : undefined;
 }
 
 function stateOf(name: string, running: RunningFacts | undefined): UplinkStatus['state'] | undefined {
   return running?.status.uplinks.find((uplink) => uplink.name === name)?.state;
 }
 
-function sessionFindings(uplink: UplinkStatus, running: RunningFacts): Found[] {
+function sessionFindings(uplink: UplinkStatus, running: RunningFacts, place: Place | undefined): Found[] {
   const { name, state, reason, sessions } = uplink;
   const { nowMs, startedMs } = running.status;
   if (state !== 'connected') {
@@ -35,7 +49,7 @@ function sessionFindings(uplink: UplinkStatus, running: RunningFacts): Found[] {
     const since = formatDuration(Math.max(1000, nowMs - uplink.sinceMs));
     return [
       {
-        ...{ severity: 'broken', step: 'uplink', where: name, remedy },
+        ...{ severity: 'broken', step: 'uplink', where: name, remedy: withTry(remedy, place) },
         cause: `${cause}; ${pending} records and events wait, not connected for ${since}`,
       },
     ];
@@ -79,10 +93,8 @@ function backlogFindings({ name, pendingRecords, catchUpSeconds }: UplinkStatus,
   ];
 }
 
-function brokerFindings(
-  { uplink, trouble, certificates }: BrokerFacts,
-  state: UplinkStatus['state'] | undefined,
-): Found[] {
+function brokerFindings(broker: BrokerFacts, state: UplinkStatus['state'] | undefined): Found[] {
+  const { uplink, trouble, certificates } = broker;
   const common = { step: 'uplink', where: uplink } as const;
   const judged = certificates.map(({ stage, message }): Found => {
     const { cause, remedy } = causeAndRemedy(message, 'Renew it.');
@@ -93,5 +105,6 @@ function brokerFindings(
   const isTold = state !== undefined && state !== 'connected';
   if (trouble === undefined || isTold) return judged;
   const { cause, remedy } = causeAndRemedy(trouble, "Look at the broker's log.");
-  return [...judged, { ...common, severity: state === 'connected' ? 'warning' : 'broken', cause, remedy }];
+  const tried = withTry(remedy, placeOf(uplink, [broker]));
+  return [...judged, { ...common, severity: state === 'connected' ? 'warning' : 'broken', cause, remedy: tried }];
 }
