@@ -106,26 +106,20 @@ function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'
   const rows = tags.map(({ tag, address, unit, everyMs }): Cell[] => {
     const every = everyMs === undefined ? 'on change' : everyMs === 0 ? 'no pause' : formatDuration(everyMs);
     const reading = readings?.get(tag);
-    const now: Cell[] = readings
-      ? [formatValue(reading?.value), plain(unit ?? ''), qualityCell(reading, context)]
-      : [plain(unit ?? '')];
-    return [`  ${tag}`, ...now, plain(address), every];
+    const value: Cell[] = readings ? [formatValue(reading?.value)] : [];
+    const quality: Cell[] = readings ? [qualityCell(reading, context)] : [];
+    return [`  ${tag}`, ...value, plain(unit ?? ''), ...quality, every, plain(address)];
   });
-  const now = readings
-    ? [
-        { title: 'value', align: 'right', cut: 'end', minWidth: 10 } as const,
-        { title: 'unit', drop: 3 },
-        { title: 'quality', cut: 'end', minWidth: 12 } as const,
-      ]
-    : [{ title: 'unit', drop: 3 }];
+  // The address, which is cut and left out first, comes last.
   const columns = [
     { title: 'Tags', cut: 'start', minWidth: 20 } as const,
-    ...now,
-    { title: 'address', cut: 'end', minWidth: 12, drop: readings ? 2 : 1 } as const,
-    { title: 'every', drop: readings ? 4 : 2 },
+    ...(readings ? [{ title: 'value', align: 'right', cut: 'end', minWidth: 16 } as const] : []),
+    { title: 'unit', drop: 1 },
+    ...(readings ? [{ title: 'quality', cut: 'end', minWidth: 20 } as const] : []),
+    { title: 'every', drop: 2 },
+    { title: 'address', cut: 'end', minWidth: 12, drop: 3 } as const,
   ];
-  const table = renderTable(columns, rows, context.columns(), colors.dim);
-  return table;
+  return renderTable(columns, rows, context.columns(), colors.dim);
 }
 
 function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {

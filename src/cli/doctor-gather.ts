@@ -50,7 +50,7 @@ export async function gatherFacts(
       ? gatherRunning(found.gateway, firstStatus, config, options.watchMs, context)
       : undefined,
     gatherMachine(machine),
-    gatherService(machine),
+    serviceOf(named.absolute, firstStatus, machine),
     Promise.all((config?.uplinks ?? []).map((uplink) => askBroker(uplink, found.gateway !== undefined, context))),
     config && forecast ? diskFacts(config, forecast, found.gateway !== undefined, machine, context) : undefined,
   ]);
@@ -61,7 +61,7 @@ export async function gatherFacts(
     nowMs: running?.status.nowMs ?? context.clock.wallMs(),
     invocation: context.invocation,
     version: programVersion(),
-    user: userOf(machine, pid, service?.isInstalled && !named.named ? service : undefined),
+    user: userOf(machine, pid, service?.isInstalled ? service : undefined),
     configuration: configurationFacts(file, loaded, machine),
     running,
     silence: found.silence,
@@ -73,6 +73,13 @@ export async function gatherFacts(
     service,
     brokers,
   };
+}
+
+/** The service, unless the file asked for, or the one that runs, is not the service's: then it is none of theirs. */
+async function serviceOf(absolute: string, status: GatewayStatus | undefined, machine: Machine) {
+  const service = await gatherService(machine);
+  const isItsFile = absolute === DEFAULT_CONFIG_FILE && (status?.config.file ?? absolute) === absolute;
+  return service && { ...service, isInstalled: service.isInstalled && isItsFile };
 }
 
 async function gatewayOf(

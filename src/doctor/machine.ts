@@ -11,7 +11,8 @@ const LITTLE_MEMORY = 50_000_000;
 /** Bits of the Raspberry Pi firmware's `get_throttled`: now, and since the start. */
 const UNDER_VOLTAGE_NOW = 1 << 0;
 const UNDER_VOLTAGE_BEFORE = 1 << 16;
-const HOT_NOW = (1 << 2) | (1 << 3);
+const THROTTLED_NOW = 1 << 2;
+const HOT_NOW = 1 << 3;
 
 /** The file: whether it can be used, and whether it is what runs. Pure. */
 export function configurationFindings(configuration: ConfigurationFacts, running: RunningFacts | undefined): Found[] {
@@ -63,7 +64,7 @@ export function instanceFindings({ running, silence, otherGateways, version, ser
       cause: silence.cause,
       remedy: 'sudo usermod -aG millgate $USER, then log in again',
     });
-  if (service?.isActive && !running && silence && !silence.isForbidden)
+  if (service?.isInstalled && service.isActive && !running && silence && !silence.isForbidden)
     findings.push({
       ...{ ...common, severity: 'broken' },
       cause: 'the service runs, but no gateway answers on its socket',
@@ -122,10 +123,11 @@ function powerFindings({ throttled }: MachineFacts): Found[] {
       remedy:
         "Use the board's own power supply and a short, thick cable; see when it was: sudo dmesg | grep -i voltage",
     });
-  if (throttled & HOT_NOW)
+  // Too little voltage throttles, too, and is told of already.
+  if (throttled & HOT_NOW || (throttled & THROTTLED_NOW && !(throttled & UNDER_VOLTAGE_NOW)))
     findings.push({
       ...{ ...common, severity: 'warning' },
-      cause: 'the processor is slowed down now, because of heat or of its supply',
+      cause: 'the processor is slowed down now, most likely because of heat',
       remedy: 'Give it air or a heat sink: vcgencmd measure_temp should stay below 80',
     });
   return findings;

@@ -186,11 +186,14 @@ function gpioFindings(channel: ChannelFacts, place: GpioPlace, devices: Devices,
 
 function reachFindings({ name, reach }: ChannelFacts, place: { host: string; port: number }): Found[] {
   if (!reach || reach.ok) return [];
+  const isThere = reach.detail.startsWith('refuses');
   return [
     {
       ...{ severity: 'broken', step: 'port', where: name },
       cause: `${place.host}:${place.port} ${reach.detail}`,
-      remedy: `Check its power, cable and address: ping -c 3 ${place.host}`,
+      remedy: isThere
+        ? `Switch Modbus TCP on in the device, or write the port it listens on: nc -vz ${place.host} ${place.port}`
+        : `Check its power, its cable and its address: ping -c 3 ${place.host}`,
     },
   ];
 }
