@@ -2,7 +2,7 @@ import type { Finding, Look } from '../doctor/finding.ts';
 import type { Diagnosis } from '../doctor/judge.ts';
 import type { CliContext } from './context.ts';
 import { plain } from './format.ts';
-import { displayWidth, wrapText } from './table.ts';
+import { cutText, displayWidth, wrapText } from './table.ts';
 
 /** The part of the context that a page of text needs. */
 type Page = Pick<CliContext, 'columns' | 'colors'>;
@@ -29,7 +29,8 @@ export function diagnosisLines(diagnosis: Diagnosis, context: Page): string[] {
 function findingLines({ severity, where, cause, remedy }: Finding, number: number, context: Page): string[] {
   const { colors } = context;
   const paint = paintOf(severity, context);
-  const head = `${String(number).padStart(2)}  ${paint(severity)}  ${colors.bold(plain(where))}`;
+  const room = Math.max(NARROWEST, context.columns() - severity.length - 6);
+  const head = `${String(number).padStart(2)}  ${paint(severity)}  ${colors.bold(cutText(plain(where), room, 'start'))}`;
   return [head, ...indented(plain(cause), '    ', context), ...indented(plain(remedy), '    → ', context)];
 }
 
@@ -47,7 +48,7 @@ function lookLines(looks: readonly Look[], mark: string, paint: (text: string) =
   });
 }
 
-/** How many of each: `2 broken, 1 warning, 3 hints; begin with 1`. */
+/** How many of each: `2 broken, 1 warning, 3 hints`. */
 function summary(findings: readonly Finding[], { colors }: Page): string {
   if (findings.length === 0) return colors.green('nothing is wrong');
   const counts = (['broken', 'warning', 'hint'] as const).flatMap((severity) => {
@@ -56,7 +57,7 @@ function summary(findings: readonly Finding[], { colors }: Page): string {
     return [`${count} ${severity}${severity === 'broken' || count === 1 ? '' : 's'}`];
   });
   const isWrong = findings.some(({ severity }) => severity !== 'hint');
-  return `${isWrong ? '' : colors.green('nothing is wrong; ')}${counts.join(', ')}${findings.length > 1 ? '; begin with 1' : ''}`;
+  return `${isWrong ? '' : colors.green('nothing is wrong; ')}${counts.join(', ')}`;
 }
 
 function paintOf(severity: Finding['severity'], { colors }: Page): (text: string) => string {

@@ -22,7 +22,7 @@ export interface Machine {
   ask(program: string, args: readonly string[]): Promise<string | undefined>;
 }
 
-/** Reads what is below `root`; asks the programs of this machine only when that is the real one. */
+/** The machine whose files are below `root`; below any other root than `/`, so are its programs, in usr/bin. */
 export function machineAt(root: string, context: CliContext): Machine {
   const at = (path: string): string => join(root, path);
   const trying = <T>(work: () => T): T | undefined => {
@@ -46,7 +46,8 @@ export function machineAt(root: string, context: CliContext): Machine {
           signal: context.signal,
           env: { ...process.env, LC_ALL: 'C' },
         };
-        execFile(program, [...args], options, (error, stdout) => resolve(error ? undefined : stdout));
+        const file = root === '/' ? program : at(`/usr/bin/${program}`);
+        execFile(file, [...args], options, (error, stdout) => resolve(error ? undefined : stdout));
       }),
   };
 }

@@ -62,6 +62,8 @@ describe('the command line', () => {
       'status',
       'schema',
       'version',
+      'doctor',
+      'support',
     ]);
     for (const name of names) {
       const run = millgate([name, '--help']);

@@ -62,12 +62,14 @@ export interface World {
   readonly clock?: Clock;
 }
 
-/** Starts `millgate` with these words. */
-export function millgate(args: readonly string[], world: World = {}): Run {
+/** The context of a command in a world of its own, with what it writes to standard error. */
+export function contextOf(
+  world: World,
+  signal: AbortSignal,
+): { context: CliContext; terminal: Terminal; err: () => string } {
   const terminal = world.terminal ?? new Terminal();
   const isTerminal = world.terminal !== undefined;
   const env = { MILLGATE_SOCKET: '/nonexistent/api.sock', ...world.env };
-  const end = new AbortController();
   let err = '';
   const context: CliContext = {
     stdout: terminal,
@@ -79,13 +81,20 @@ export function millgate(args: readonly string[], world: World = {}): Run {
     onResize: terminal.onResize,
     colors: colorsFor(isTerminal, env),
     clock: world.clock ?? systemClock,
-    signal: end.signal,
+    signal,
     cwd: world.cwd ?? '/',
     hostname: 'bench',
     invocation: 'millgate',
   };
+  return { context, terminal, err: () => err };
+}
+
+/** Starts `millgate` with these words. */
+export function millgate(args: readonly string[], world: World = {}): Run {
+  const end = new AbortController();
+  const { context, terminal, err } = contextOf(world, end.signal);
   const exitCode = runCommandLine(args, context);
-  return { exitCode, terminal, out: () => terminal.written, err: () => err, interrupt: () => end.abort() };
+  return { exitCode, terminal, out: () => terminal.written, err, interrupt: () => end.abort() };
 }
 
 /** Resolves when the condition holds; fails with its text when it does not within five seconds. */
