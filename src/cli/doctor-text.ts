@@ -34,11 +34,24 @@ function findingLines({ severity, where, cause, remedy }: Finding, number: numbe
   return [head, ...indented(plain(cause), '    ', context), ...indented(plain(remedy), '    → ', context)];
 }
 
+/** A command inside of a sentence: from its first word to the next comma, semicolon, bracket or end. */
+const COMMAND =
+  /\b(?:sudo|millgate|nc -vz|ping -c|journalctl|timedatectl|vcgencmd|iostat|uname|ps -eo) (?:"[^"]*"|[^;,()"])+?(?=[;,)]| \(|\. |$)/g;
+
+/** Keeps the words of a command together, so that it can be copied from one line; one that is too long is wrapped. */
+function keepCommands(text: string, width: number): string {
+  return text.replaceAll(COMMAND, (command) =>
+    displayWidth(command) < width ? command.replaceAll(' ', '\u00a0') : command,
+  );
+}
+
 /** Text wrapped behind a mark; further lines begin below its first letter. */
 function indented(text: string, mark: string, { columns }: Page): string[] {
   const width = Math.max(NARROWEST, Math.min(columns(), WIDEST) - displayWidth(mark));
   const blank = ' '.repeat(displayWidth(mark));
-  return wrapText(text, width).map((line, index) => `${index === 0 ? mark : blank}${line}`);
+  return wrapText(keepCommands(text, width), width).map(
+    (line, index) => `${index === 0 ? mark : blank}${line.replaceAll('\u00a0', ' ')}`,
+  );
 }
 
 function lookLines(looks: readonly Look[], mark: string, paint: (text: string) => string, context: Page): string[] {

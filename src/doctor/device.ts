@@ -15,7 +15,7 @@ const REMEDIES: Record<string, string> = {
   'device-busy':
     'The device is busy with something else: another master, a download, or a kernel driver that has the chip',
   'sensor-failure': 'Check the sensor and its cable: its checksum is wrong, or it sends what means "no value"',
-  'decode-error': "Correct the tag's type, or its pattern: millgate read TAG shows what comes",
+  'decode-error': "Correct the tag's type or its pattern: its manual says what the device sends",
   overflow: "Correct the tag's type, order or scale: the value is beyond what a number can hold",
   'gateway-path': 'The Modbus gateway in between has no path to this unit: check its routing or its serial port',
   'gateway-target':

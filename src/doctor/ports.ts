@@ -76,7 +76,7 @@ function permissionFindings(where: string, file: DeviceFile, user: User, usualGr
   const remedy =
     groupMay && access.gid !== 0
       ? `sudo usermod -aG ${group} ${user.name}, ${again}`
-      : `Give it a group that may use it, by a udev rule: sudo chgrp ${usualGroup} ${path}; sudo chmod 660 ${path} helps until the next boot`;
+      : `Give it a group that may use it, by a udev rule; until the next boot: sudo chgrp ${usualGroup} ${path} && sudo chmod 660 ${path}`;
   return [
     {
       ...{ severity: 'broken', step: 'permission', where, remedy },
