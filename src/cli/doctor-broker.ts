@@ -204,9 +204,12 @@ async function signIn(
       );
       const settle = (outcome: unknown): void => {
         cancel();
+        context.signal.removeEventListener('abort', onAbort);
         client.end(true);
         resolve(outcome);
       };
+      const onAbort = (): void => settle(undefined);
+      context.signal.addEventListener('abort', onAbort, { once: true });
       client.on('connect', () => settle(undefined));
       client.on('error', settle);
       client.on('close', () => settle(new Fault(explainSilentClose(broker))));

@@ -29,6 +29,9 @@ import { openStopped } from './stopped.ts';
 const BACKLOG_RECORDS = 1000;
 const BACKLOG_WATCH_MS = 2000;
 
+/** Permission bit: anyone may read. */
+const OTHERS_READ = 0o004;
+
 /** Whoever asks, where not even that can be read. */
 const UNKNOWN_USER: User = { name: 'this user', uid: -1, groups: [], as: 'caller' };
 
@@ -56,7 +59,8 @@ export async function gatherFacts(
   ]);
   const pid = running?.status.pid;
   const gateways = pid === undefined ? [] : [pid];
-  const channels = config && forecast ? gatherChannels(config, forecast, running, gateways, machine) : [];
+  const channels =
+    config && forecast ? gatherChannels(config, forecast, running, gateways, machine) : channelsOf(running);
   return {
     nowMs: running?.status.nowMs ?? context.clock.wallMs(),
     invocation: context.invocation,
@@ -148,7 +152,17 @@ function configurationFacts(file: string, loaded: LoadResult, machine: Machine):
     warnings: texts.filter(({ severity }) => severity === 'warning').map(({ text }) => text),
     hash: loaded.ok ? loaded.config.hash : undefined,
     timezone: loaded.ok ? loaded.config.gateway.timezone : undefined,
+    openSecrets: loaded.ok ? openSecrets(loaded.config, machine) : [],
   };
+}
+
+/** Files of secrets, and keys, that any user may read. */
+function openSecrets({ uplinks }: Config, machine: Machine): string[] {
+  const files = uplinks.flatMap(({ password, tls }) => [
+    ...(password && 'file' in password ? [password.file] : []),
+    ...(tls?.key === undefined ? [] : [tls.key]),
+  ]);
+  return files.filter((file) => ((machine.stat(file)?.mode ?? 0) & OTHERS_READ) !== 0);
 }
 
 /** Whose rights count: those of the gateway that runs, else of the service that would, else of who asks. */
@@ -163,6 +177,15 @@ function userOf(
     userOfProcess(machine, 'self', 'caller') ??
     UNKNOWN_USER
   );
+}
+
+/** The channels of a gateway whose file cannot be used any more: what it counted can still be judged. */
+function channelsOf(running: RunningFacts | undefined): ChannelFacts[] {
+  const nothing = { place: undefined, file: undefined, reach: undefined, slowest: [], advice: undefined };
+  return (running?.status.channels ?? []).map((status) => ({
+    ...{ ...nothing, name: status.name, driver: status.driver, status },
+    devices: status.devices.map(({ name }) => ({ name, station: undefined })),
+  }));
 }
 
 /** The channels of a configuration on this machine, for whoever would run it; no gateway and no device is asked. */

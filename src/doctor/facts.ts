@@ -93,6 +93,8 @@ export interface ConfigurationFacts {
   readonly warnings: readonly string[];
   readonly hash: string | undefined;
   readonly timezone: string | undefined;
+  /** Files of secrets that any user may read. */
+  readonly openSecrets: readonly string[];
 }
 
 /** The store's folder and its file system. */

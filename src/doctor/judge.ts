@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import { busDeviceFindings, deviceFindings, loadFindings, textDeviceFindings } from './device.ts';
 import type { ChannelFacts, Facts } from './facts.ts';
-import { causeAndRemedy, type Finding, type Found, inOrder, type Look, percent, withTry } from './finding.ts';
+import { causeAndRemedy, type Finding, type Found, inOrder, type Look, listed, percent, withTry } from './finding.ts';
 import { lineFindings } from './line.ts';
 import { configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
 import { portFindings } from './ports.ts';
@@ -75,7 +75,7 @@ function wellLooks(facts: Facts, findings: readonly Finding[]): Look[] {
       `version ${status.version}, up ${formatDuration(Math.max(1000, status.nowMs - status.startedMs))}, ${formatSize(status.rssBytes)} memory`,
     );
   }
-  for (const channel of channels) see(channel.name, channelText(channel));
+  for (const channel of channels) see(channel.name, channelText(channel, facts));
   if (disk) see('store', diskText(facts));
   see('clock', clockText(facts));
   see('power', machine.throttled === undefined ? undefined : 'never below 4.63 V since the board started');
@@ -89,15 +89,24 @@ function wellLooks(facts: Facts, findings: readonly Finding[]): Look[] {
   return looks;
 }
 
-function channelText(channel: ChannelFacts): string | undefined {
+function channelText(channel: ChannelFacts, { devices: there }: Facts): string | undefined {
   const { status, driver, place, file, devices } = channel;
-  const which = place?.kind === 'tcp' ? `${place.host}:${place.port}` : (file?.path ?? driver);
+  const which =
+    place?.kind === 'tcp'
+      ? `${place.host}:${place.port}`
+      : (file?.path ?? (place?.kind === 'gpio' ? gpioText(place.backend, there) : driver));
   if (!status) {
     if (place?.kind === 'tcp') return channel.reach?.ok ? `${which} ${channel.reach.detail}` : undefined;
     return file?.access ? `${which} is there and may be used` : undefined;
   }
   const use = status.utilisation === undefined ? '' : `, line in use ${percent(status.utilisation)}`;
   return `${which} connected, ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}${use}`;
+}
+
+/** The way to the GPIO lines, which follows from what there is and what the file asks for. */
+function gpioText(backend: 'auto' | 'chardev' | 'sysfs', { gpioChips }: Facts['devices']): string {
+  const isSysfs = backend === 'sysfs' || gpioChips.length === 0;
+  return isSysfs ? 'GPIO by sysfs,' : `GPIO by the character device (${listed(gpioChips.map(({ path }) => path))}),`;
 }
 
 function diskText({ disk, running }: Facts): string | undefined {

@@ -16,7 +16,7 @@ const HOT_NOW = 1 << 3;
 
 /** The file: whether it can be used, and whether it is what runs. Pure. */
 export function configurationFindings(configuration: ConfigurationFacts, running: RunningFacts | undefined): Found[] {
-  const { file, isThere, isValid, errors, firstError, warnings, hash } = configuration;
+  const { file, isThere, isValid, errors, firstError, warnings, hash, openSecrets } = configuration;
   const common = { step: 'configuration', where: file } as const;
   if (!isThere)
     return [
@@ -34,9 +34,17 @@ export function configurationFindings(configuration: ConfigurationFacts, running
         remedy: `millgate check ${file}`,
       },
     ];
-  const hints = warnings.map(
-    (cause): Found => ({ ...common, severity: 'hint', cause, remedy: `millgate check ${file}` }),
+  const open = openSecrets.map(
+    (path): Found => ({
+      ...{ ...common, severity: 'warning', where: path },
+      cause: 'any user of this machine may read this secret',
+      remedy: `sudo chmod o-rwx ${path}`,
+    }),
   );
+  const hints = [
+    ...open,
+    ...warnings.map((cause): Found => ({ ...common, severity: 'hint', cause, remedy: `millgate check ${file}` })),
+  ];
   if (!running || running.status.config.hash === hash) return hints;
   const isSameFile = running.status.config.file === file;
   return [

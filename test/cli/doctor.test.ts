@@ -86,6 +86,15 @@ describe('doctor with a gateway that runs', () => {
     );
   });
 
+  it('judges statistics even where the file is broken by now', async () => {
+    const world = bench();
+    await start(world);
+    writeFileSync(world.file, `${FILE(join(world.folder, 'store'))}chanels: {}\n`);
+    await doctor({ json: true }, world.context, world.machine);
+    const { findings }: Report = JSON.parse(world.terminal.written);
+    expect(findings.map(({ where }) => where)).toEqual(expect.arrayContaining([world.file, 'line-a/press-2']));
+  });
+
   it.each([40, 80, 120])('fits %i columns, but for words that do not', async (columns) => {
     const world = bench({}, { terminal: new Terminal(columns) });
     const inner = bench();

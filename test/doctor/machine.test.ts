@@ -57,6 +57,11 @@ describe('the configuration', () => {
       { hash: 'abc', file: '/tmp/x.yaml' },
       /^warning .*runs another file, \/etc\/.* → Name that one/,
     ],
+    [
+      'has a secret that all may read',
+      { openSecrets: ['/etc/x'] },
+      /^warning \/etc\/x: .* → sudo chmod o-rwx \/etc\/x/,
+    ],
     ['has a warning', { warnings: ['line 3: no device is on this channel'] }, /^hint .*no device is on this channel/],
   ])('%s', (_name, over, expected) => {
     expect(found(configuration(over))).toEqual([expect.stringMatching(expected)]);

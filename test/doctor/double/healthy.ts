@@ -68,7 +68,7 @@ export function healthy(over: Partial<Facts> = {}): Facts {
     ...{ nowMs: SIX, invocation: 'millgate', version: STATUS.version, user: USER, channels },
     configuration: {
       ...{ file: STATUS.config.file, isThere: true, isValid: true, errors: 0, firstError: undefined, warnings: [] },
-      ...{ hash: STATUS.config.hash, timezone: 'Europe/London' },
+      ...{ hash: STATUS.config.hash, timezone: 'Europe/London', openSecrets: [] },
     },
     ...{ running: running(channels), silence: undefined, otherGateways: [] },
     devices: { serialPorts: [], i2cBuses: [], gpioChips: [], hasGpioSysfs: false, grabbers: [] },
