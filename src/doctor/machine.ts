@@ -92,7 +92,7 @@ export function instanceFindings({ running, silence, otherGateways, version, ser
     });
   if (otherGateways.length > 0 && (running || channels.length > 0))
     findings.push({
-      ...{ ...common, severity: running ? 'hint' : 'warning' },
+      ...{ ...common, severity: 'hint' },
       cause: `${running ? 'another gateway runs, too' : 'a gateway runs that does not answer here'}: ${listed(otherGateways.map(({ pid, command }) => `process ${pid}, ${command}`))}`,
       remedy: running
         ? 'Two gateways must share no port, store and client id; end one that is not meant'
