@@ -73,7 +73,7 @@ export async function support(
   const asked = { ...options, config: file };
   const loaded = await load(file, context);
   const parts = await gather(asked, file, loaded.ok ? loaded.config : undefined, gateway, context, machine);
-  const known = knownSecrets(parts, context);
+  const known = knownSecrets(parts, dirname(file), context);
   const { packed, missing } = pack(parts, known);
   const manifest = manifestText(packed, missing, context);
   const files: ArchiveFile[] = [{ name: 'README.txt', content: Buffer.from(manifest) }, ...packed].map(
@@ -134,10 +134,10 @@ async function gather(
  * The secrets that the configuration refers to, so that they are found wherever they stand, be the file valid or not;
  * and those in variables whose names say so.
  */
-function knownSecrets(parts: readonly Part[], { env }: CliContext): string[] {
+function knownSecrets(parts: readonly Part[], folder: string, { env }: CliContext): string[] {
   const texts = parts.flatMap((part) => (part.name.startsWith('config/') && 'content' in part ? [part.content] : []));
   const references = texts.flatMap((text) => [...text.matchAll(/\b(file|env)["']?\s*:\s*["']?([^\s"'},]+)/g)]);
-  const found = references.map(([, kind, name]) => (kind === 'env' ? env[name!] : lineOf(name!)));
+  const found = references.map(([, kind, name]) => (kind === 'env' ? env[name!] : lineOf(resolve(folder, name!))));
   const named = Object.entries(env).flatMap(([name, value]) =>
     /PASSW|SECRET|TOKEN|API_?KEY/i.test(name) ? [value] : [],
   );

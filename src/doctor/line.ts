@@ -79,7 +79,7 @@ function garbledFindings(line: LineCounts): Found[] {
       {
         ...common,
         where: line.channel.name,
-        remedy: 'Check the converter behind this address: its framing, its serial settings, its wiring',
+        remedy: 'Check framing (tcp or rtu); behind a converter, its serial settings and the wires of its line',
       },
     ];
   if (clean.length > 0)
@@ -163,7 +163,7 @@ function slowFindings(line: LineCounts): Found[] {
       return [
         {
           ...{ severity: 'warning', step: 'device', where },
-          cause: `${lateReplies} answers of ${device.text} came after its timeout of ${formatDuration(timeoutMs)}, and were dropped`,
+          cause: `${lateReplies} answers of ${device.text} came after their deadline, which is ${formatDuration(timeoutMs)} at most, and were dropped`,
           remedy: `Write at the device: timeout: ${write}`,
         },
       ];

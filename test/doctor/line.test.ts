@@ -37,7 +37,9 @@ describe('wrong checksums', () => {
 
   it('behind a converter point to the converter', () => {
     const place = { kind: 'tcp', host: '10.0.0.9', port: 502 } as const;
-    expect(found([three, device('meter-7', { garbled: 50 })], {}, { place })[0]).toMatch(/→ Check the converter/);
+    expect(found([three, device('meter-7', { garbled: 50 })], {}, { place })[0]).toMatch(
+      /→ Check framing \(tcp or rtu\); behind a converter/,
+    );
   });
 
   it.each([
@@ -74,7 +76,7 @@ describe('silence', () => {
 describe('slow answers', () => {
   it('that come too late name the timeout to write', () => {
     expect(found([three, device('meter-7', { lateReplies: 40, timeouts: 60, responseMsMax: 290 })])).toEqual([
-      'warning line-a/meter-7: 40 answers of meter-7 (unit 7) came after its timeout of 300ms, and were dropped → ' +
+      'warning line-a/meter-7: 40 answers of meter-7 (unit 7) came after their deadline, which is 300ms at most, and were dropped → ' +
         'Write at the device: timeout: 750ms',
     ]);
   });
