@@ -10,7 +10,7 @@ import { startFaultBroker } from '../double/broker-fault.ts';
 import { contextOf } from '../double/command-line.ts';
 import { freePort, runTool } from '../double/mqtt-peers.ts';
 
-const { context } = contextOf({ env: { MQTT: 'right' } }, new AbortController().signal);
+const { context } = contextOf({ env: { MQTT: 'right' } });
 
 function uplink(url: string, over: Partial<MqttConfig> = {}): MqttConfig {
   return {

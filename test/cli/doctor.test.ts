@@ -15,8 +15,6 @@ import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
 import { type MachineFiles, QUIET_MACHINE, writeMachine } from '../double/machine-root.ts';
 import { Terminal } from '../double/terminal.ts';
 
-const NEVER = new AbortController().signal;
-
 const FILE = (store: string) => `gateway: {id: press-shop-1, timezone: Europe/London}
 channels: {line-a: {driver: modbus-rtu, port: /dev/ttyUSB0, timeout: 300ms}}
 devices:
@@ -31,10 +29,7 @@ function bench(files: MachineFiles = {}, world: World = {}) {
   const file = join(folder, 'millgate.yaml');
   writeFileSync(file, FILE(join(folder, 'store')));
   const root = writeMachine(temporaryFolder(), { ...QUIET_MACHINE, ...files });
-  const { context, terminal, err } = contextOf(
-    { env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: file }, ...world },
-    NEVER,
-  );
+  const { context, terminal, err } = contextOf({ env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: file }, ...world });
   const machine = machineAt(root, context);
   return { folder, file, context, machine, terminal, err };
 }
@@ -136,7 +131,7 @@ describe('doctor without a gateway', () => {
   });
 
   it('works without a file: the machine, and how to begin', async () => {
-    const { context, terminal } = contextOf({ env: { MILLGATE_SOCKET: '' } }, NEVER);
+    const { context, terminal } = contextOf({ env: { MILLGATE_SOCKET: '' } });
     const machine = machineAt(writeMachine(temporaryFolder(), QUIET_MACHINE), context);
     const exitCode = await doctor({ config: '/nonexistent/m.yaml', json: true }, context, machine);
     expect(exitCode).toBe(EXIT.failed);
@@ -208,7 +203,7 @@ describe('what is gathered of a machine', () => {
   });
 
   it('nothing where there is nothing', async () => {
-    const { context } = contextOf({}, NEVER);
+    const { context } = contextOf({});
     const empty = machineAt(temporaryFolder(), context);
     expect(await gatherService(empty)).toBeUndefined();
     expect(Object.values(await gatherMachine(empty)).filter((each) => each !== undefined)).toEqual([]);
@@ -236,7 +231,7 @@ store: {path: ${world.folder}/store}
 `;
   writeFileSync(world.file, text);
   const wellOf = async () => {
-    const { context, terminal } = contextOf({ env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: world.file } }, NEVER);
+    const { context, terminal } = contextOf({ env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: world.file } });
     await doctor({ json: true }, context, world.machine);
     return JSON.parse(terminal.written);
   };

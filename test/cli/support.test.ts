@@ -10,8 +10,6 @@ import { contextOf, millgate, serve, temporaryFolder } from '../double/command-l
 import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
 import { QUIET_MACHINE, writeMachine } from '../double/machine-root.ts';
 
-const NEVER = new AbortController().signal;
-
 /** Secrets, one for each place that could give one away. */
 const SECRETS = {
   file: 'correct horse battery',
@@ -61,7 +59,7 @@ uplinks:
     '/usr/bin/journalctl': `#!/bin/sh\nif [ "$1" = -k ]; then printf 'usb 1-1: ${SECRETS.kernel}'; else printf '${log.replaceAll("'", '')}'; fi\n`,
   });
   const env = { MILLGATE_SOCKET: '', MILLGATE_CONFIG: file, MQTT_PASSWORD: SECRETS.environment };
-  const { context, terminal, err } = contextOf({ env, cwd: folder }, NEVER);
+  const { context, terminal, err } = contextOf({ env, cwd: folder });
   return { folder, context, machine: machineAt(root, context), terminal, err };
 }
 

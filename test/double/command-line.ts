@@ -62,14 +62,12 @@ export interface World {
   readonly clock?: Clock;
 }
 
-/** The context of a command in a world of its own, with what it writes to standard error. */
-export function contextOf(
-  world: World,
-  signal: AbortSignal,
-): { context: CliContext; terminal: Terminal; err: () => string } {
+/** What `millgate` takes from a world, with what it wrote on standard error and Ctrl-C. */
+export function contextOf(world: World = {}) {
   const terminal = world.terminal ?? new Terminal();
   const isTerminal = world.terminal !== undefined;
   const env = { MILLGATE_SOCKET: '/nonexistent/api.sock', ...world.env };
+  const end = new AbortController();
   let err = '';
   const context: CliContext = {
     stdout: terminal,
@@ -81,20 +79,18 @@ export function contextOf(
     onResize: terminal.onResize,
     colors: colorsFor(isTerminal, env),
     clock: world.clock ?? systemClock,
-    signal,
+    signal: end.signal,
     cwd: world.cwd ?? '/',
     hostname: 'bench',
     invocation: 'millgate',
   };
-  return { context, terminal, err: () => err };
+  return { context, terminal, err: () => err, interrupt: () => end.abort() };
 }
 
 /** Starts `millgate` with these words. */
 export function millgate(args: readonly string[], world: World = {}): Run {
-  const end = new AbortController();
-  const { context, terminal, err } = contextOf(world, end.signal);
-  const exitCode = runCommandLine(args, context);
-  return { exitCode, terminal, out: () => terminal.written, err, interrupt: () => end.abort() };
+  const { context, terminal, err, interrupt } = contextOf(world);
+  return { exitCode: runCommandLine(args, context), terminal, out: () => terminal.written, err, interrupt };
 }
 
 /** Resolves when the condition holds; fails with its text when it does not within five seconds. */

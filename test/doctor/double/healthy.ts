@@ -8,7 +8,7 @@ export const USER: User = { name: 'millgate', uid: 990, groups: [990, 20, 997, 9
 /** A device that answered all of its thousand requests. */
 export function device(name: string, over: Partial<DeviceStatus> = {}): DeviceStatus {
   return {
-    ...{ name, state: 'online', reason: undefined, tags: 4, good: 4, uncertain: 0, bad: 0 },
+    ...{ name, state: 'online', sinceMs: undefined, reason: undefined, tags: 4, good: 4, uncertain: 0, bad: 0 },
     ...{ requests: 1000, timeouts: 0, garbled: 0, lateReplies: 0, exceptions: 0, exceptionCodes: {} },
     ...{ responseMsP50: 12, responseMsP95: 20, responseMsMax: 30, timeoutMs: 300, busyMs: 25_000 },
     ...over,
