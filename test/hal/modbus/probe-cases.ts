@@ -140,7 +140,7 @@ class RegisterMap {
         continue;
       }
       const content = random() < mostlySame ? this.valueLike(type, order) : this.somethingElse(order);
-      const registers = content?.[0]!.length ?? 1;
+      const registers = content?.[0]?.length ?? 1;
       const fits = Array.from({ length: registers }, (_, index) => address + index).every(
         (each) => !this.used.has(each) && each < this.start + this.size,
       );
