@@ -73,13 +73,15 @@ export function rank(watched: readonly Watched[], asked: Asked, expected: readon
   const belief = believe(watched);
   for (const table of watched) {
     const length = Math.max(0, ...table.looks.map(({ length: registers }) => registers));
-    for (let address = table.start; address < table.start + length; address++)
+    const first = Math.max(table.start, asked.first - 1);
+    const last = Math.min(table.start + length - 1, asked.last + 1);
+    for (let address = first; address <= last; address++)
       for (const decoding of DECODINGS) {
-        const first = firstValue(table, address, decoding);
-        if (first === undefined) continue;
+        const value = firstValue(table, address, decoding);
+        if (value === undefined) continue;
         for (const [index, each] of expected.entries())
           for (const exponent of SCALE_EXPONENTS) {
-            if (!isNear(first, each, decoding, exponent)) continue;
+            if (!isNear(value, each, decoding, exponent)) continue;
             const place = { table: table.table, address, decoding, exponent };
             const candidate = judged(place, table, belief, asked, each);
             if (candidate) found[index]!.push(candidate);
