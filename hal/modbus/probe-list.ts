@@ -26,7 +26,7 @@ export interface Sight {
 }
 
 /** A value is shown when it is believed in by more than this, unless all are wanted. */
-const LEAST_BELIEF = 0.03;
+const LEAST_BELIEF = 0.1;
 /** Most values shown of one register. */
 const MOST_READINGS = 4;
 

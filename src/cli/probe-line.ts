@@ -71,8 +71,15 @@ async function directly<T>(
       return work((block) => driver.readRaw({ unit, ...block } satisfies RawBlock, context.signal));
     });
   } catch (error) {
-    throw error instanceof Fault ? await withHolder(error, channel, options, context) : error;
+    throw error instanceof Fault ? await withHolder(namedOnce(error, channel.name), channel, options, context) : error;
   }
+}
+
+/** A line without a name of its own is named by where it is, which the fault says already. */
+function namedOnce(fault: Fault, name: string): Fault {
+  const twice = `${name}: ${name}: `;
+  if (!fault.message.startsWith(twice)) return fault;
+  return new Fault(fault.message.slice(name.length + 2), fault.exitCode, { cause: fault.cause });
 }
 
 /** A port that is busy is most often held by the gateway: then its channel is the way. */

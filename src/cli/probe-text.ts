@@ -76,12 +76,12 @@ export function printRegisters(
 
 const REGISTER_COLUMNS: readonly Column[] = [
   { title: 'address' },
-  { title: 'modicon', drop: 2 },
+  { title: 'modicon', drop: 3 },
   { title: 'hex' },
   { title: '' },
-  { title: 'uint16', align: 'right' },
-  { title: 'int16', align: 'right', drop: 1 },
-  { title: 'plausible', cut: 'end', minWidth: 12 },
+  { title: 'uint16', align: 'right', drop: 1 },
+  { title: 'int16', align: 'right', drop: 2 },
+  { title: 'plausible', cut: 'end', minWidth: 20 },
 ];
 
 /** One row a register; registers that are zero, or not there, and say nothing more share a row. */
@@ -91,7 +91,9 @@ function denseRows(table: 'input' | 'holding', sights: readonly Sight[]): Cell[]
     const sight = sights[index]!;
     let end = index + 1;
     if (isBlank(sight)) while (end < sights.length && isBlank(sights[end]!) && sights[end]!.word === sight.word) end++;
-    rows.push(rowOf(table, sight, sights[end - 1]!.address, sight.readings.map(readingText).join('; ')));
+    // That empty registers may be zeros of any type is no news.
+    const telling = sight.readings.filter(({ value }) => Number(value) !== 0);
+    rows.push(rowOf(table, sight, sights[end - 1]!.address, telling.map(readingText).join('; ')));
     index = end;
   }
   return rows;

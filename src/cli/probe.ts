@@ -64,7 +64,7 @@ export async function probe(
     const first = await survey(ask, wanted);
     checkHeard(first, target, unit, rangeText);
     if (context.isTerminal && watchMs > 0) warn(context, [`watching for ${watchMs / 1000} s; Ctrl-C ends it earlier`]);
-    const looks = [first.look, ...(await watch(ask, first.blocks, startMs + watchMs, context))];
+    const looks = [first.look, ...(await watch(ask, first.blocks, context.clock.monoMs() + watchMs, context))];
     return { target, unit, range, looks, survey: first, watchedMs: context.clock.monoMs() - startMs };
   });
   const text = { seen, all: options.all === true, isJson: options.json === true };

@@ -1,5 +1,5 @@
 import type { Order } from '../../../hal/modbus/address.ts';
-import type { NumberType, Watched } from '../../../hal/modbus/probe-decode.ts';
+import { NUMBER_TYPES, type NumberType, type Watched } from '../../../hal/modbus/probe-decode.ts';
 import { type Expected, parseExpected } from '../../../hal/modbus/probe-expected.ts';
 import { type Candidate, rank } from '../../../hal/modbus/probe-rank.ts';
 import { type CaseOptions, type ProbeCase, probeCase, type Truth } from './probe-cases.ts';
@@ -73,4 +73,37 @@ function valuesIn(
     const raw = numberIn(type, order, words);
     return exponent === 0 ? `${raw}` : (Number(raw) * 10 ** exponent).toPrecision(12);
   });
+}
+
+/** The outcomes as a table: by type and number of expected values, and by digits of the display. */
+export function tableOf(outcomes: readonly Outcome[]): string[] {
+  const wanted = [1, 2, 3];
+  const cell = (some: readonly Outcome[]): string => {
+    const right = some.filter(({ isRight }) => isRight).length;
+    return some.length === 0 ? '–' : `${right}/${some.length} ${((100 * right) / some.length).toFixed(1)} %`;
+  };
+  const lineOf = (title: string, some: readonly Outcome[]): string =>
+    [
+      title.padEnd(9),
+      ...wanted.map((count) => cell(some.filter((each) => each.case.shown.length === count)).padStart(16)),
+      cell(some).padStart(18),
+    ].join('');
+  const exact = outcomes.filter(({ isExact }) => isExact).length;
+  return [
+    ['type'.padEnd(9), ...wanted.map((count) => `${count} expected`.padStart(16)), 'all'.padStart(18)].join(''),
+    ...NUMBER_TYPES.map((type) =>
+      lineOf(
+        type,
+        outcomes.filter((each) => each.case.truths[0]!.type === type),
+      ),
+    ),
+    ...[2, 3, 4, 5].map((digits) =>
+      lineOf(
+        `${digits} digits`,
+        outcomes.filter((each) => each.case.digits === digits),
+      ),
+    ),
+    lineOf('all', outcomes),
+    `the very type, order and address: ${((100 * exact) / outcomes.length).toFixed(1)} %; the rest of the right ones showed the same value in every look`,
+  ];
 }
