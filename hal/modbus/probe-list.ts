@@ -30,8 +30,8 @@ const LEAST_BELIEF = 0.1;
 /** Most values shown of one register. */
 const MOST_READINGS = 4;
 
-/** A text has this many registers at least, two letters each. */
-const SHORTEST_TEXT = 2;
+/** A text has this many registers at least, two letters each: fewer are as often part of a number. */
+const SHORTEST_TEXT = 3;
 
 /**
  * Lists the registers of a table with what may begin at each of them.
@@ -90,7 +90,7 @@ function textAt(watched: Watched, address: number): Reading | undefined {
   } as const;
   const none = { bit: undefined, invalid: [], timeoutMs: undefined, maxRegisters: undefined, maxBits: undefined };
   const decoded = decodeRegisters(bytes, 0, { ...address0, ...none });
-  if (!decoded.ok || !/[A-Za-z0-9]{3}/.test(String(decoded.value))) return undefined;
+  if (!decoded.ok || !/^[\w .:/-]*[A-Za-z0-9]{3}[\w .:/-]*$/.test(String(decoded.value))) return undefined;
   return { type: 'string', order: 'ABCD', registers, value: decoded.value, belief: 1 };
 }
 

@@ -72,10 +72,16 @@ export function numberIn(type: NumberType, order: Order, words: readonly number[
     case 'float64':
       return view.getFloat64(0);
     case 'bcd16':
-      return Number(view.getUint16(0).toString(16));
+      return digitsOf(view.getUint16(0));
     case 'bcd32':
-      return Number(view.getUint32(0).toString(16));
+      return digitsOf(view.getUint32(0));
   }
+}
+
+/** The decimal digits that hexadecimal ones spell; NaN where one is above 9. */
+function digitsOf(word: number): number {
+  const digits = word.toString(16);
+  return /^\d+$/.test(digits) ? Number(digits) : Number.NaN;
 }
 
 function swapped(word: number): number {
