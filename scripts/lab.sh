@@ -41,12 +41,11 @@ lab_start() {
   "$lab/vm.sh" status >/dev/null && { echo "$lab_who: the virtual machine is in use. Stop it first: vm.sh stop" >&2; exit 1; }
   lab_began=1
   echo "$lab_who: starting the machine …" >&2
-  # An emulated machine hangs in its boot now and then; a busy host makes it slow.
-  export LAB_BOOT_S=${LAB_BOOT_S:-150}
-  "$lab/vm.sh" start --fresh "$@" || {
-    echo "$lab_who: it did not come up; once more …" >&2
-    "$lab/vm.sh" cut
-    "$lab/vm.sh" start --fresh "$@"
+  # On a busy host the machine gives up waiting for its second disk; then it is mounted from the console.
+  LAB_BOOT_S=60 "$lab/vm.sh" start --fresh "$@" || {
+    echo "$lab_who: not up in 60 s; helping with the disk …" >&2
+    "$lab/vm.sh" console 'systemctl restart data.mount' >/dev/null || true
+    LAB_BOOT_S=240 "$lab/vm.sh" wait
   }
   "$lab/vm.sh" push "$stage" /opt/millgate
   "$lab/vm.sh" ssh sync </dev/null
