@@ -51,7 +51,7 @@ describe('probe shows registers', () => {
     expect(lines.find((line) => line.startsWith('input:122'))).toBe(
       'input:122 | 30123 | 5344 | 21316 | string of 3 "SDM630"',
     );
-    expect(err).toMatch(/^Read 5 times in \d s; \* moved\.\n$/);
+    expect(err).toMatch(/^Read \d times in \d s; \* moved\.\n$/);
   });
 
   it('fits a terminal of 40 columns', async () => {

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { DECODINGS, seriesAt, type Watched } from '../../../hal/modbus/probe-decode.ts';
 import { fitOf, parseExpected } from '../../../hal/modbus/probe-expected.ts';
 import { listRegisters } from '../../../hal/modbus/probe-list.ts';
+import { SCALE_EXPONENTS } from '../../../hal/modbus/probe-prior.ts';
 import { type Asked, rank } from '../../../hal/modbus/probe-rank.ts';
 import { describePlace, tagLine } from '../../../hal/modbus/probe-tag.ts';
+import { configured } from '../../double/configured.ts';
 import { expectedOf } from './probe-accuracy.ts';
 import { numberIn, wordsOf } from './probe-words.ts';
 
@@ -132,6 +134,30 @@ describe('ranking', () => {
     const [candidates] = rank([watched([[50, 7, 500, 9, 5000]])], BOTH, [expectedOf('50')]);
     expect(candidates!.length).toBeGreaterThan(1);
     expect(candidates!.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+  });
+});
+
+describe('what is to be pasted', () => {
+  it('is accepted by the loader, whatever the type, the order and the scale', () => {
+    const places = DECODINGS.flatMap((decoding) =>
+      SCALE_EXPONENTS.map((exponent) => ({ table: 'input' as const, address: 7, decoding, exponent })),
+    );
+    const tags = places.map((place, index) => `      ${tagLine(`value-${index}`, place)}`);
+    const file = [
+      'channels: {plc: {driver: modbus-tcp, host: 10.0.0.1}}',
+      'devices:',
+      '  meter:',
+      '    channel: plc',
+      '    unit: 1',
+      '    tags:',
+      ...tags,
+    ];
+    const [channel] = configured(file.join('\n'));
+    const { tags: loaded } = channel!.devices[0]!;
+    expect(loaded.map(({ scale }) => scale)).toEqual(places.map(({ exponent }) => Number(`1e${exponent}`)));
+    expect(loaded.map(({ tag }) => tag.address)).toMatchObject(
+      places.map(({ decoding }) => ({ start: 7, type: decoding.type, order: decoding.order })),
+    );
   });
 });
 
