@@ -59,6 +59,9 @@ const LN_OFF_BY_ONE = Math.log(0.06);
 /** What a technician reads off a display moves more often than not; most of what else devices hold does not. */
 const LN_MOVING = Math.log(2.5);
 
+/** Below this a fit is none. A counter of nine digits that runs on shows each of its values very seldom. */
+const LEAST_FIT = 1e-12;
+
 /** The first look may be this far, as a share, from the mean of all. */
 const FIRST_LOOK = 0.3;
 
@@ -112,7 +115,7 @@ function judged(place: Place, watched: Watched, belief: Belief, asked: Asked, ex
   const quantum = isFloat(decoding.type) ? 0 : 10 ** exponent;
   if (Math.abs(mean - expected.value) > reachOf(expected, highest - lowest, quantum)) return undefined;
   const fit = fitOf(expected, values, quantum);
-  if (fit < 1e-6) return undefined;
+  if (fit < LEAST_FIT) return undefined;
   const named = asked.table === undefined ? 0 : asked.table === table ? LN_NAMED_TABLE : LN_OTHER_TABLE;
   const isOutside = address < asked.first || address > asked.last;
   const score =

@@ -49,6 +49,7 @@ describe('the command line', () => {
     expect(names).toEqual([
       'run',
       'demo',
+      'probe',
       'read',
       'write',
       'watch',
