@@ -84,6 +84,7 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
       /^hal\/registry\.ts$/,
       /^hal\/driver\.ts$/,
       /^hal\/mock\//,
+      /^hal\/modbus\/probe-/,
     ],
   },
 ];
