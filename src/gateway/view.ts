@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import { channelStatus } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
+import { createProber } from './prober.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import { createWriter } from './writer.ts';
@@ -47,6 +48,7 @@ export function createView(parts: ViewParts): Omit<GatewayView, keyof RulesView 
         readings,
       })),
     readNow: (ids, signal) => readNow(parts, ids, signal),
+    probe: createProber(lines.all, parts.stopping),
     write: createWriter(config, live, lines, parts.stopping, parts.event),
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),
