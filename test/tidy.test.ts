@@ -68,10 +68,11 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     may: [
       /^src\/(cli|config|core|api|store|backtest)\//,
       /^src\/gateway\.ts$/,
+      /^src\/gateway\/poll-alone\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,
       /^hal\/registry\.ts$/,
-      /^hal\/driver\.ts$/,
+      /^hal\/(driver|recording(-\w+)?)\.ts$/,
       /^hal\/mock\//,
     ],
   },

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
@@ -60,6 +61,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addDaemonCommands(program, context, report);
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
+  addBusCommands(program, context, report);
   addInformationCommands(program, context, report);
   return program;
 }
