@@ -22,4 +22,21 @@ export function addBusCommands(program: Command, context: CliContext, report: Re
       const { record } = await import('../record.ts');
       report(await record(file, optionsOf(command), context));
     });
+  addCommand(
+    program,
+    'replay',
+    'serve a recording as the devices it was made from; prints the channels for a configuration',
+    ['millgate replay fault.jsonl', 'millgate replay fault.jsonl --listen 127.0.0.1:1502 --strict'],
+    ['json'],
+  )
+    .argument('<FILE>', 'a recording of millgate record')
+    .option('--channel <NAME>', 'only this channel; may be repeated (default: all)', gathered)
+    .option('--listen <HOST:PORT>', 'where to serve; further channels on the next ports; 0: any', '127.0.0.1:0')
+    .option('--pty', 'serve serial channels on pseudo terminals instead')
+    .option('--speed <FACTOR>', '2 plays twice as fast; the printed timeouts fit', '1')
+    .option('--strict', 'end with exit 1 at a question that is not in the recording, with 0 when it is played')
+    .action(async (file: string, _options, command: Command) => {
+      const { replay } = await import('../replay.ts');
+      report(await replay(file, optionsOf(command), context));
+    });
 }

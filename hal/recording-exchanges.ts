@@ -1,0 +1,278 @@
+import { hexOf, type RecordedChannel, type RecordedEvent, type RecordedFraming } from './recording.ts';
+
+/** Bytes that came some time after what they belong to. */
+export interface Piece {
+  readonly afterUs: number;
+  readonly bytes: Uint8Array;
+  /**
+   * Modbus TCP: where in `bytes` the high and the low byte of the transaction id are, if they are in this piece. There the
+   * piece holds the difference (exclusive or) to the question's id: 0 is the right one, also when it is asked under another.
+   */
+  readonly transactionAt?: { readonly high?: number; readonly low?: number };
+}
+
+/** A question and everything that came because of it, or at least after it. */
+export interface Exchange {
+  /** The question without what differs each time: see {@link keyOf}. */
+  readonly key: string;
+  readonly question: Uint8Array;
+  readonly pieces: Piece[];
+  /** The connection was lost so long after the question, and was away for so long. */
+  loss?: { readonly afterUs: number; readonly forUs: number };
+}
+
+/** A recorded channel as it can be served. */
+export interface RecordedLine {
+  readonly name: string;
+  readonly channel: RecordedChannel;
+  /** In the order they were asked. */
+  readonly exchanges: readonly Exchange[];
+  /** What came before anything was asked, from the connection on: lines of text that a device sends by itself. */
+  readonly uncalled: readonly Piece[];
+  /** Modbus: bytes that came before the first question, which belong to nothing that was recorded and are not served. */
+  readonly strayBytes: number;
+  /** Why there was no connection, the last time there was none. */
+  readonly failure: string | undefined;
+  /** Time of its last event. */
+  readonly lastUs: number;
+}
+
+/** Modbus TCP: bytes of transaction, protocol and length, and the longest and shortest body a length may give. */
+const HEADER_BYTES = 6;
+const LONGEST_BODY_BYTES = 254;
+const SHORTEST_BODY_BYTES = 2;
+
+/** An answer that is later than this carries the id of a question by chance: ids are used again. Twice the longest timeout. */
+const LONGEST_OWED_US = 120_000_000;
+
+/**
+ * What makes two questions the same: unit, function and data of Modbus, without checksum and transaction id; a request of
+ * text as it is. Hexadecimal.
+ */
+export function keyOf(question: Uint8Array, framing: RecordedFraming): string {
+  if (framing === 'text') return hexOf(question);
+  return hexOf(framing === 'rtu' ? question.subarray(0, -2) : question.subarray(HEADER_BYTES));
+}
+
+/**
+ * Puts the events of one channel together to exchanges, one event after the other, so that a recording of any length can be
+ * taken in as it is read. What came belongs to the question before it; where Modbus TCP names the question, to that one.
+ */
+export class LineBuilder {
+  private readonly name: string;
+  private readonly channel: RecordedChannel;
+  private readonly exchanges: Exchange[] = [];
+  private readonly uncalled: Piece[] = [];
+  private readonly askedUs = new Map<Exchange, number>();
+  /** Questions of this connection by transaction id. */
+  private readonly byTransaction = new Map<number, Exchange>();
+  private stream = new TcpStream();
+  private latest: Exchange | undefined;
+  private openedUs = 0;
+  private lostUs: number | undefined;
+  private lostAfter: Exchange | undefined;
+  private strayBytes = 0;
+  private failure: string | undefined;
+  private lastUs = 0;
+
+  constructor(name: string, channel: RecordedChannel) {
+    this.name = name;
+    this.channel = channel;
+  }
+
+  /** Takes the next event of this channel. */
+  add({ us, event }: RecordedEvent): void {
+    this.lastUs = us;
+    switch (event.what) {
+      case 'out':
+        this.ask(us, event.bytes);
+        return;
+      case 'in':
+        this.hear(us, event.bytes);
+        return;
+      case 'open':
+        this.endLoss(us);
+        this.openedUs = us;
+        this.failure = undefined;
+        this.endConnection();
+        return;
+      case 'lost':
+        this.lostUs = us;
+        this.lostAfter = this.latest;
+        this.failure = event.why;
+        this.endConnection();
+        return;
+      case 'failed':
+        this.failure = event.why;
+        return;
+      case 'closed':
+        this.endConnection();
+        return;
+      case 'connecting':
+        return;
+    }
+  }
+
+  /** The channel as far as it was taken in. */
+  line(): RecordedLine {
+    this.endLoss(this.lastUs);
+    this.flush();
+    const { name, channel, exchanges, uncalled, strayBytes, failure, lastUs } = this;
+    return { name, channel, exchanges, uncalled, strayBytes, failure, lastUs };
+  }
+
+  private ask(us: number, question: Uint8Array): void {
+    const { framing } = this.channel;
+    const exchange: Exchange = { key: keyOf(question, framing), question, pieces: [] };
+    this.exchanges.push(exchange);
+    this.askedUs.set(exchange, us);
+    this.latest = exchange;
+    if (framing === 'tcp') this.byTransaction.set(wordAt(question, 0), exchange);
+  }
+
+  private hear(us: number, bytes: Uint8Array): void {
+    if (this.channel.framing !== 'tcp') {
+      this.attach(this.latest, { us, bytes });
+      return;
+    }
+    this.stream.push(us, bytes);
+    for (let frame = this.stream.take(); frame; frame = this.stream.take()) this.attachFrame(frame);
+  }
+
+  private attachFrame({ transaction, chunks }: TcpFrame): void {
+    const named = transaction === undefined ? undefined : this.byTransaction.get(transaction);
+    const isOwed = named && chunks[0]!.us - this.askedUs.get(named)! <= LONGEST_OWED_US;
+    const owner = isOwed ? named : this.latest;
+    for (const chunk of chunks) this.attach(owner, chunk);
+  }
+
+  private attach(owner: Exchange | undefined, { us, bytes, transactionAt }: Chunk): void {
+    if (owner) {
+      const afterUs = us - this.askedUs.get(owner)!;
+      if (!transactionAt) owner.pieces.push({ afterUs, bytes });
+      else owner.pieces.push({ afterUs, bytes: differing(bytes, transactionAt, owner.question), transactionAt });
+    } else if (this.channel.framing === 'text') this.uncalled.push({ afterUs: us - this.openedUs, bytes });
+    else this.strayBytes += bytes.length;
+  }
+
+  private endLoss(us: number): void {
+    const { lostUs, lostAfter } = this;
+    this.lostUs = this.lostAfter = undefined;
+    if (lostUs === undefined || !lostAfter) return;
+    lostAfter.loss = { afterUs: lostUs - this.askedUs.get(lostAfter)!, forUs: us - lostUs };
+  }
+
+  /** Nothing that comes by another connection belongs to the questions of this one. */
+  private endConnection(): void {
+    this.flush();
+    this.byTransaction.clear();
+    // The times of those questions are needed no more, but for the one that a loss is told by.
+    const keptUs = this.lostAfter && this.askedUs.get(this.lostAfter);
+    this.askedUs.clear();
+    if (this.lostAfter && keptUs !== undefined) this.askedUs.set(this.lostAfter, keptUs);
+    this.latest = undefined;
+  }
+
+  /** What is left of a frame that never became whole was on the wire all the same. */
+  private flush(): void {
+    const rest = this.stream.rest();
+    this.stream = new TcpStream();
+    if (rest) this.attachFrame(rest);
+  }
+}
+
+interface Chunk {
+  readonly us: number;
+  readonly bytes: Uint8Array;
+  readonly transactionAt?: Piece['transactionAt'];
+}
+
+/** A frame of Modbus TCP, or bytes that are none, in the pieces they came in. */
+interface TcpFrame {
+  readonly transaction: number | undefined;
+  readonly chunks: readonly Chunk[];
+}
+
+/** Cuts what came into frames. Its memory is bounded by the longest frame: what does not begin like one is given out at once. */
+class TcpStream {
+  private chunks: Chunk[] = [];
+  private length = 0;
+
+  push(us: number, bytes: Uint8Array): void {
+    this.chunks.push({ us, bytes });
+    this.length += bytes.length;
+  }
+
+  take(): TcpFrame | undefined {
+    if (this.length < HEADER_BYTES) return undefined;
+    const [transaction, protocol, body] = [0, 2, 4].map((at) => (this.byte(at) << 8) | this.byte(at + 1));
+    if (protocol !== 0 || body! < SHORTEST_BODY_BYTES || body! > LONGEST_BODY_BYTES)
+      return { transaction: undefined, chunks: this.cut(this.length) };
+    const bytes = HEADER_BYTES + body!;
+    return this.length < bytes ? undefined : { transaction, chunks: marked(this.cut(bytes)) };
+  }
+
+  /** What is there and is no whole frame. */
+  rest(): TcpFrame | undefined {
+    if (this.length === 0) return undefined;
+    const transaction = this.length < 2 ? undefined : (this.byte(0) << 8) | this.byte(1);
+    const chunks = this.cut(this.length);
+    return { transaction, chunks: transaction === undefined ? chunks : marked(chunks) };
+  }
+
+  private byte(at: number): number {
+    let before = 0;
+    for (const { bytes } of this.chunks) {
+      if (at < before + bytes.length) return bytes[at - before]!;
+      before += bytes.length;
+    }
+    return 0;
+  }
+
+  private cut(length: number): Chunk[] {
+    const taken: Chunk[] = [];
+    let left = length;
+    while (left > 0) {
+      const chunk = this.chunks[0]!;
+      if (chunk.bytes.length > left) {
+        taken.push({ us: chunk.us, bytes: chunk.bytes.subarray(0, left) });
+        this.chunks[0] = { us: chunk.us, bytes: chunk.bytes.subarray(left) };
+        left = 0;
+      } else {
+        taken.push(chunk);
+        this.chunks.shift();
+        left -= chunk.bytes.length;
+      }
+    }
+    this.length -= length;
+    return taken;
+  }
+}
+
+/** Says where the transaction id is: the first two bytes, in one piece or in two. */
+function marked(chunks: readonly Chunk[]): Chunk[] {
+  let before = 0;
+  return chunks.map((chunk) => {
+    const high = before === 0 ? { high: 0 } : {};
+    const low = before <= 1 && before + chunk.bytes.length > 1 ? { low: 1 - before } : {};
+    before += chunk.bytes.length;
+    const transactionAt = { ...high, ...low };
+    return Object.keys(transactionAt).length === 0 ? chunk : { ...chunk, transactionAt };
+  });
+}
+
+/** The piece with its transaction id as difference to that of `question`. Applied twice it is the piece again. */
+export function differing(
+  bytes: Uint8Array,
+  { high, low }: NonNullable<Piece['transactionAt']>,
+  question: Uint8Array,
+): Uint8Array {
+  const changed = bytes.slice();
+  if (high !== undefined) changed[high]! ^= question[0]!;
+  if (low !== undefined) changed[low]! ^= question[1]!;
+  return changed;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
