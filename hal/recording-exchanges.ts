@@ -8,7 +8,13 @@ export interface Piece {
    * Modbus TCP: where in `bytes` the high and the low byte of the transaction id are, if they are in this piece. There the
    * piece holds the difference (exclusive or) to the question's id: 0 is the right one, also when it is asked under another.
    */
-  readonly transactionAt?: { readonly high?: number; readonly low?: number };
+  readonly transactionAt?: Places;
+}
+
+/** Where high and low bytes of transaction ids are in a piece. */
+interface Places {
+  readonly high: readonly number[];
+  readonly low: readonly number[];
 }
 
 /** A question and everything that came because of it, or at least after it. */
@@ -17,7 +23,10 @@ export interface Exchange {
   readonly key: string;
   readonly question: Uint8Array;
   readonly pieces: Piece[];
-  /** The connection was lost so long after the question, and was away for so long. */
+  /**
+   * The connection was lost so long after the question, and could not be had again for so long: 0 when the first attempt
+   * succeeded, else until between the last attempt that failed and the one that succeeded.
+   */
   loss?: { readonly afterUs: number; readonly forUs: number };
 }
 
@@ -71,6 +80,8 @@ export class LineBuilder {
   private openedUs = 0;
   private lostUs: number | undefined;
   private lostAfter: Exchange | undefined;
+  private failedUs: number | undefined;
+  private connectingUs = 0;
   private strayBytes = 0;
   private failure: string | undefined;
   private lastUs = 0;
@@ -91,7 +102,7 @@ export class LineBuilder {
         this.hear(us, event.bytes);
         return;
       case 'open':
-        this.endLoss(us);
+        this.endLoss(this.connectingUs);
         this.openedUs = us;
         this.failure = undefined;
         this.endConnection();
@@ -103,12 +114,14 @@ export class LineBuilder {
         this.endConnection();
         return;
       case 'failed':
+        this.failedUs = us;
         this.failure = event.why;
         return;
       case 'closed':
         this.endConnection();
         return;
       case 'connecting':
+        this.connectingUs = us;
         return;
     }
   }
@@ -135,31 +148,36 @@ export class LineBuilder {
       this.attach(this.latest, { us, bytes });
       return;
     }
-    this.stream.push(us, bytes);
+    this.stream.push({ us, bytes, after: this.latest });
     for (let frame = this.stream.take(); frame; frame = this.stream.take()) this.attachFrame(frame);
   }
 
   private attachFrame({ transaction, chunks }: TcpFrame): void {
     const named = transaction === undefined ? undefined : this.byTransaction.get(transaction);
     const isOwed = named && chunks[0]!.us - this.askedUs.get(named)! <= LONGEST_OWED_US;
-    const owner = isOwed ? named : this.latest;
-    for (const chunk of chunks) this.attach(owner, chunk);
+    for (const chunk of chunks) this.attach(isOwed ? named : chunk.after, chunk);
   }
 
-  private attach(owner: Exchange | undefined, { us, bytes, transactionAt }: Chunk): void {
+  private attach(owner: Exchange | undefined, { us, bytes, transactionAt }: Omit<Chunk, 'after'>): void {
     if (owner) {
       const afterUs = us - this.askedUs.get(owner)!;
-      if (!transactionAt) owner.pieces.push({ afterUs, bytes });
-      else owner.pieces.push({ afterUs, bytes: differing(bytes, transactionAt, owner.question), transactionAt });
+      const piece = transactionAt
+        ? { afterUs, bytes: differing(bytes, transactionAt, owner.question), transactionAt }
+        : { afterUs, bytes };
+      const before = owner.pieces.at(-1);
+      // What came in one piece goes in one piece, also when it was two frames.
+      if (before?.afterUs === afterUs) owner.pieces[owner.pieces.length - 1] = joined(before, piece);
+      else owner.pieces.push(piece);
     } else if (this.channel.framing === 'text') this.uncalled.push({ afterUs: us - this.openedUs, bytes });
     else this.strayBytes += bytes.length;
   }
 
-  private endLoss(us: number): void {
-    const { lostUs, lostAfter } = this;
-    this.lostUs = this.lostAfter = undefined;
+  private endLoss(nextUs: number): void {
+    const { lostUs, lostAfter, failedUs } = this;
+    this.lostUs = this.lostAfter = this.failedUs = undefined;
     if (lostUs === undefined || !lostAfter) return;
-    lostAfter.loss = { afterUs: lostUs - this.askedUs.get(lostAfter)!, forUs: us - lostUs };
+    const forUs = failedUs === undefined ? 0 : Math.max(failedUs, (failedUs + nextUs) / 2) - lostUs;
+    lostAfter.loss = { afterUs: lostUs - this.askedUs.get(lostAfter)!, forUs };
   }
 
   /** Nothing that comes by another connection belongs to the questions of this one. */
@@ -184,7 +202,9 @@ export class LineBuilder {
 interface Chunk {
   readonly us: number;
   readonly bytes: Uint8Array;
-  readonly transactionAt?: Piece['transactionAt'];
+  /** The latest question when it came. */
+  readonly after: Exchange | undefined;
+  readonly transactionAt?: Places;
 }
 
 /** A frame of Modbus TCP, or bytes that are none, in the pieces they came in. */
@@ -198,9 +218,9 @@ class TcpStream {
   private chunks: Chunk[] = [];
   private length = 0;
 
-  push(us: number, bytes: Uint8Array): void {
-    this.chunks.push({ us, bytes });
-    this.length += bytes.length;
+  push(chunk: Chunk): void {
+    this.chunks.push(chunk);
+    this.length += chunk.bytes.length;
   }
 
   take(): TcpFrame | undefined {
@@ -235,8 +255,8 @@ class TcpStream {
     while (left > 0) {
       const chunk = this.chunks[0]!;
       if (chunk.bytes.length > left) {
-        taken.push({ us: chunk.us, bytes: chunk.bytes.subarray(0, left) });
-        this.chunks[0] = { us: chunk.us, bytes: chunk.bytes.subarray(left) };
+        taken.push({ ...chunk, bytes: chunk.bytes.subarray(0, left) });
+        this.chunks[0] = { ...chunk, bytes: chunk.bytes.subarray(left) };
         left = 0;
       } else {
         taken.push(chunk);
@@ -253,24 +273,31 @@ class TcpStream {
 function marked(chunks: readonly Chunk[]): Chunk[] {
   let before = 0;
   return chunks.map((chunk) => {
-    const high = before === 0 ? { high: 0 } : {};
-    const low = before <= 1 && before + chunk.bytes.length > 1 ? { low: 1 - before } : {};
+    const high = before === 0 ? [0] : [];
+    const low = before <= 1 && before + chunk.bytes.length > 1 ? [1 - before] : [];
     before += chunk.bytes.length;
-    const transactionAt = { ...high, ...low };
-    return Object.keys(transactionAt).length === 0 ? chunk : { ...chunk, transactionAt };
+    return high.length + low.length === 0 ? chunk : { ...chunk, transactionAt: { high, low } };
   });
 }
 
-/** The piece with its transaction id as difference to that of `question`. Applied twice it is the piece again. */
-export function differing(
-  bytes: Uint8Array,
-  { high, low }: NonNullable<Piece['transactionAt']>,
-  question: Uint8Array,
-): Uint8Array {
+/** The piece with its transaction ids as differences to that of `question`. Applied twice it is the piece again. */
+export function differing(bytes: Uint8Array, { high, low }: Places, question: Uint8Array): Uint8Array {
   const changed = bytes.slice();
-  if (high !== undefined) changed[high]! ^= question[0]!;
-  if (low !== undefined) changed[low]! ^= question[1]!;
+  for (const at of high) changed[at]! ^= question[0]!;
+  for (const at of low) changed[at]! ^= question[1]!;
   return changed;
+}
+
+function joined(first: Piece, second: Piece): Piece {
+  const shifted = (places: readonly number[] = []): number[] => places.map((at) => at + first.bytes.length);
+  return {
+    afterUs: first.afterUs,
+    bytes: Buffer.concat([first.bytes, second.bytes]),
+    transactionAt: {
+      high: [...(first.transactionAt?.high ?? []), ...shifted(second.transactionAt?.high)],
+      low: [...(first.transactionAt?.low ?? []), ...shifted(second.transactionAt?.low)],
+    },
+  };
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {

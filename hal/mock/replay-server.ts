@@ -41,9 +41,9 @@ export async function serveReplay(options: ReplayServerOptions): Promise<ReplayS
   let isClosed = false;
   let port = options.port;
 
-  const hangUp = (forMs: number): void => {
+  const goAway = (forMs: number): void => {
     for (const socket of sockets) socket.destroy();
-    if (forMs <= 0 || isClosed) return;
+    if (isClosed) return;
     server.close();
     cancelOutage();
     cancelOutage = clock.after(forMs, () => {
@@ -60,7 +60,7 @@ export async function serveReplay(options: ReplayServerOptions): Promise<ReplayS
         socket.write(bytes);
         if (socket.writableLength > MOST_UNREAD_BYTES) socket.destroy();
       },
-      hangUp: (forMs) => (forMs > 0 ? hangUp(forMs) : socket.destroy()),
+      hangUp: (forMs) => (forMs > 0 ? goAway(forMs) : socket.destroy()),
     });
     socket.on('data', (bytes) => connection.receive(bytes));
     socket.on('error', () => socket.destroy());
