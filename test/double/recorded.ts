@@ -1,4 +1,4 @@
-import { NotConnected } from '../../hal/driver.ts';
+import { type DriverDeps, NotConnected } from '../../hal/driver.ts';
 import { ReplayPlayer } from '../../hal/mock/replay.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../hal/modbus/driver.ts';
@@ -6,6 +6,8 @@ import { lineOn } from '../../hal/modbus/types.ts';
 import { LineTap, tapped } from '../../hal/recorder.ts';
 import { decodeLine, encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording.ts';
 import { LineBuilder, type RecordedLine } from '../../hal/recording-exchanges.ts';
+import { SerialLineDriver } from '../../hal/serial/driver.ts';
+import type { SerialLineChannel } from '../../hal/serial/options.ts';
 import type { Transport } from '../../hal/transport.ts';
 import type { ChannelConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -69,8 +71,11 @@ export async function runChannel(
     const us = Math.round(clock.monoMs() * 1000);
     recording.push(encodeLine({ kind: 'event', recorded: { us, channel: channel.name, event } }));
   });
-  const options = channel.options as ModbusChannel;
-  const driver = new ModbusDriver(options, lineOn(tapped(transportOn(clock), tap), options, clock), deps);
+  const transport = tapped(transportOn(clock), tap);
+  const driver =
+    wire.framing === 'text'
+      ? new SerialLineDriver(channel.options as SerialLineChannel, transport, deps)
+      : modbusOn(channel.options as ModbusChannel, transport, deps);
   const records: string[] = [];
   const poller = new Poller(
     channel,
@@ -89,6 +94,10 @@ export async function runChannel(
   await polling;
   recording.push(encodeLine({ kind: 'end', why: 'the time was up' }));
   return { records, recording };
+}
+
+function modbusOn(options: ModbusChannel, transport: Transport, deps: DriverDeps): ModbusDriver {
+  return new ModbusDriver(options, lineOn(transport, options, deps.clock), deps);
 }
 
 /** The one channel of a recording, with its header. */
