@@ -19,9 +19,14 @@ interface Places {
 
 /** A question and everything that came because of it, or at least after it. */
 export interface Exchange {
+  /** When it was asked, µs since the recording began. */
+  readonly us: number;
   /** The question without what differs each time: see {@link keyOf}. */
   readonly key: string;
+  /** One array for all exchanges of a key; of Modbus TCP it has the transaction id of the first. */
   readonly question: Uint8Array;
+  /** Modbus TCP: the id that it was asked under. */
+  readonly transaction: number;
   readonly pieces: Piece[];
   /**
    * The connection was lost so long after the question, and could not be had again for so long: 0 when the first attempt
@@ -72,7 +77,8 @@ export class LineBuilder {
   private readonly channel: RecordedChannel;
   private readonly exchanges: Exchange[] = [];
   private readonly uncalled: Piece[] = [];
-  private readonly askedUs = new Map<Exchange, number>();
+  /** Each question once, by its key: long recordings ask the same ones again and again. */
+  private readonly questions = new Map<string, { readonly key: string; readonly question: Uint8Array }>();
   /** Questions of this connection by transaction id. */
   private readonly byTransaction = new Map<number, Exchange>();
   private stream = new TcpStream();
@@ -136,11 +142,14 @@ export class LineBuilder {
 
   private ask(us: number, question: Uint8Array): void {
     const { framing } = this.channel;
-    const exchange: Exchange = { key: keyOf(question, framing), question, pieces: [] };
+    const key = keyOf(question, framing);
+    const known = this.questions.get(key) ?? { key, question };
+    this.questions.set(key, known);
+    const transaction = transactionOf(question);
+    const exchange: Exchange = { us, ...known, transaction, pieces: [] };
     this.exchanges.push(exchange);
-    this.askedUs.set(exchange, us);
     this.latest = exchange;
-    if (framing === 'tcp') this.byTransaction.set(wordAt(question, 0), exchange);
+    if (framing === 'tcp') this.byTransaction.set(transaction, exchange);
   }
 
   private hear(us: number, bytes: Uint8Array): void {
@@ -154,15 +163,15 @@ export class LineBuilder {
 
   private attachFrame({ transaction, chunks }: TcpFrame): void {
     const named = transaction === undefined ? undefined : this.byTransaction.get(transaction);
-    const isOwed = named && chunks[0]!.us - this.askedUs.get(named)! <= LONGEST_OWED_US;
+    const isOwed = named && chunks[0]!.us - named.us <= LONGEST_OWED_US;
     for (const chunk of chunks) this.attach(isOwed ? named : chunk.after, chunk);
   }
 
   private attach(owner: Exchange | undefined, { us, bytes, transactionAt }: Omit<Chunk, 'after'>): void {
     if (owner) {
-      const afterUs = us - this.askedUs.get(owner)!;
+      const afterUs = us - owner.us;
       const piece = transactionAt
-        ? { afterUs, bytes: differing(bytes, transactionAt, owner.question), transactionAt }
+        ? { afterUs, bytes: differing(bytes, transactionAt, owner.transaction), transactionAt }
         : { afterUs, bytes };
       const before = owner.pieces.at(-1);
       // What came in one piece goes in one piece, also when it was two frames.
@@ -177,17 +186,13 @@ export class LineBuilder {
     this.lostUs = this.lostAfter = this.failedUs = undefined;
     if (lostUs === undefined || !lostAfter) return;
     const forUs = failedUs === undefined ? 0 : Math.max(failedUs, (failedUs + nextUs) / 2) - lostUs;
-    lostAfter.loss = { afterUs: lostUs - this.askedUs.get(lostAfter)!, forUs };
+    lostAfter.loss = { afterUs: lostUs - lostAfter.us, forUs };
   }
 
   /** Nothing that comes by another connection belongs to the questions of this one. */
   private endConnection(): void {
     this.flush();
     this.byTransaction.clear();
-    // The times of those questions are needed no more, but for the one that a loss is told by.
-    const keptUs = this.lostAfter && this.askedUs.get(this.lostAfter);
-    this.askedUs.clear();
-    if (this.lostAfter && keptUs !== undefined) this.askedUs.set(this.lostAfter, keptUs);
     this.latest = undefined;
   }
 
@@ -280,11 +285,11 @@ function marked(chunks: readonly Chunk[]): Chunk[] {
   });
 }
 
-/** The piece with its transaction ids as differences to that of `question`. Applied twice it is the piece again. */
-export function differing(bytes: Uint8Array, { high, low }: Places, question: Uint8Array): Uint8Array {
-  const changed = bytes.slice();
-  for (const at of high) changed[at]! ^= question[0]!;
-  for (const at of low) changed[at]! ^= question[1]!;
+/** The piece with its transaction ids as differences to `transaction`. Applied twice it is the piece again. */
+export function differing(bytes: Uint8Array, { high, low }: Places, transaction: number): Uint8Array {
+  const changed = Uint8Array.from(bytes);
+  for (const at of high) changed[at]! ^= transaction >> 8;
+  for (const at of low) changed[at]! ^= transaction & 0xff;
   return changed;
 }
 
@@ -300,6 +305,7 @@ function joined(first: Piece, second: Piece): Piece {
   };
 }
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+/** The transaction id of a question of Modbus TCP. */
+export function transactionOf(question: Uint8Array): number {
+  return ((question[0] ?? 0) << 8) | (question[1] ?? 0);
 }

@@ -131,7 +131,7 @@ function eventOf({ out, in: came, is, why }: Members): LineEvent | undefined {
   const hex = out ?? came;
   if (hex !== undefined) {
     if (typeof hex !== 'string' || !/^(?:[0-9a-f]{2})+$/.test(hex)) return undefined;
-    return { what: out === undefined ? 'in' : 'out', bytes: new Uint8Array(Buffer.from(hex, 'hex')) };
+    return { what: out === undefined ? 'in' : 'out', bytes: Buffer.from(hex, 'hex') };
   }
   const plain = PLAIN_STATES.find((state) => state === is);
   if (plain) return { what: plain };

@@ -1,6 +1,13 @@
 import type { Clock } from '../../src/core/clock.ts';
 import { hexOf } from '../recording.ts';
-import { differing, type Exchange, keyOf, type Piece, type RecordedLine } from '../recording-exchanges.ts';
+import {
+  differing,
+  type Exchange,
+  keyOf,
+  type Piece,
+  type RecordedLine,
+  transactionOf,
+} from '../recording-exchanges.ts';
 import { LONGEST_FRAME_BYTES, type Request, unwrap, wrap } from './framing.ts';
 
 /** Whoever is served: a TCP connection, a pseudo terminal, a test. */
@@ -183,7 +190,7 @@ export class ReplayPlayer {
     const wireMs = overNetwork && channel.framing === 'rtu' ? wireMsOf(exchange.question, channel.characterMs) : 0;
     const afterMs = (us: number): number => Math.max(0, us / 1000 - wireMs) / speed;
     const bytesOf = ({ bytes, transactionAt }: Piece): Uint8Array =>
-      transactionAt ? differing(bytes, transactionAt, question) : bytes;
+      transactionAt ? differing(bytes, transactionAt, transactionOf(question)) : bytes;
     const steps = exchange.pieces.map((piece) => ({
       afterMs: afterMs(piece.afterUs),
       act: () => peer.send(bytesOf(piece)),

@@ -7,7 +7,7 @@ import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { formatSize } from '../core/quantity.ts';
 
 /** The largest file that is taken into memory, bytes. */
-const MAX_BYTES = 200_000_000;
+const MAX_BYTES = 100_000_000;
 
 /** A recording, read. */
 export interface Recording {

@@ -58,6 +58,8 @@ describe('the command line', () => {
       'events',
       'spc',
       'backtest',
+      'record',
+      'replay',
       'check',
       'status',
       'schema',

@@ -229,7 +229,7 @@ describe('a recording that is not whole', () => {
       [[write('empty', '')], EXIT.failed, /is empty/],
       [[write('other', '{"schema":"millgate/recording/9"}\n')], EXIT.failed, /version 9; this program reads version 1/],
       [[write('none', 'gateway: {id: x}\n')], EXIT.failed, /is no recording of bus traffic/],
-      [[huge], EXIT.failed, /1 GB are more than can be replayed \(200 MB\)/],
+      [[huge], EXIT.failed, /1 GB are more than can be replayed \(100 MB\)/],
       [[join(folder, 'missing')], EXIT.usage, /no such file/],
       [[folder], EXIT.usage, /is a folder/],
       [

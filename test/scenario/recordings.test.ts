@@ -6,7 +6,7 @@ import { byTag, lineOfRecording, replayTransport, runChannel } from '../double/r
 
 /**
  * Faults of the field, kept: `NAME.jsonl` is a recording, `NAME.yaml` the configuration it was made with (one channel of it),
- * `NAME.expected.json` the values of each tag in their order, or why there was none. To add one, put the first two into
+ * `NAME.expected.txt` the values of each tag in their order, or why there was none. To add one, put the first two into
  * the folder, run this test with `-u`, and look whether the third is what should have been read.
  */
 const FOLDER = join(import.meta.dirname, '../recordings');
@@ -27,9 +27,10 @@ describe('a recording from the field', () => {
       recorded.learned,
     );
     expect(strangers).toEqual([]);
-    const values = Object.entries(byTag(records)).map(
-      ([tag, all]) => `  ${JSON.stringify(tag)}: ${JSON.stringify(all)}`,
-    );
-    await expect(`{\n${values.join(',\n')}\n}\n`).toMatchFileSnapshot(`${path}.expected.json`);
+    const values = Object.entries(byTag(records)).flatMap(([tag, all]) => [
+      `${tag}:`,
+      ...all.map((value) => `  ${value}`),
+    ]);
+    await expect(`${values.join('\n')}\n`).toMatchFileSnapshot(`${path}.expected.txt`);
   });
 });
