@@ -11,8 +11,6 @@ export interface ReplayServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly clock: Clock;
-  /** The port could not be had again after a recorded loss of the connection. */
-  onFailure(failure: NotConnected): void;
 }
 
 /** A replay that is being served over TCP. */
@@ -29,29 +27,23 @@ const MOST_CONNECTIONS = 16;
 const MOST_UNREAD_BYTES = 65_536;
 
 /**
- * Serves a replay over TCP. Where the recording lost its connection, the port is closed for as long as the connection was
- * away.
+ * Serves a replay over TCP. Where the recording lost its connection and could not have it again for a while, connections
+ * are broken off for that long. The port is kept meanwhile: closed, it could be gone to somebody else.
  *
  * @throws NotConnected when the port cannot be had
  */
 export async function serveReplay(options: ReplayServerOptions): Promise<ReplayServer> {
   const { player, host, clock } = options;
   const sockets = new Set<Socket>();
-  let cancelOutage = (): void => {};
-  let isClosed = false;
-  let port = options.port;
+  let awayUntilMs = 0;
 
   const goAway = (forMs: number): void => {
+    awayUntilMs = clock.monoMs() + forMs;
     for (const socket of sockets) socket.destroy();
-    if (isClosed) return;
-    server.close();
-    cancelOutage();
-    cancelOutage = clock.after(forMs, () => {
-      listening(server, host, port).catch((failure: NotConnected) => options.onFailure(failure));
-    });
   };
   const server = createServer((socket) => {
-    if (sockets.size >= MOST_CONNECTIONS) return void socket.destroy();
+    const isAway = clock.monoMs() < awayUntilMs;
+    if (isAway || sockets.size >= MOST_CONNECTIONS) return void socket.resetAndDestroy();
     sockets.add(socket);
     socket.setNoDelay(true);
     const connection = player.attach({
@@ -69,12 +61,10 @@ export async function serveReplay(options: ReplayServerOptions): Promise<ReplayS
       sockets.delete(socket);
     });
   });
-  port = await listening(server, host, port);
+  const port = await listening(server, host, options.port);
   return {
     port,
     close() {
-      isClosed = true;
-      cancelOutage();
       for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => {
         server.close(() => resolve());

@@ -78,7 +78,6 @@ function createNews(isStrict: boolean, context: CliContext, done: AbortControlle
       if (isStrict) done.abort('played');
       else warn(context, [`${plain(channel)}: played to its end; what is asked again is answered from its beginning.`]);
     },
-    failed: (failure: Error) => done.abort(new Fault(failure.message, EXIT.unavailable)),
     told(channel: string, text: string): void {
       if (!named.has(`${channel}: ${text}`)) warn(context, [`${plain(channel)}: ${text}`]);
       named.add(`${channel}: ${text}`);
@@ -107,7 +106,7 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
   });
   try {
     if (!isOnPty) {
-      const server = await serveReplay({ player, ...listen, clock, onFailure: news.failed });
+      const server = await serveReplay({ player, ...listen, clock });
       return { player, keys: keysOnTcp(channel, listen.host, server.port, speed), close: () => server.close() };
     }
     const { openPty } = await import('../../hal/mock/pty.ts');
