@@ -67,6 +67,9 @@ const MOST_BUFFERED_BYTES = 16 * LONGEST_FRAME_BYTES;
 /** Answers of one connection that may be under way at once; further questions go unanswered. */
 const MOST_UNDER_WAY = 64;
 
+/** Times of a recording are whole µs; what is nearer than this is now, or a timer might be set again and again for nothing. */
+const ROUNDING_MS = 0.0005;
+
 /** Rest before what a device sent by itself is played again, ms. */
 const REST_MS = 1000;
 
@@ -208,9 +211,10 @@ export class ReplayPlayer {
     let cancel = (): void => {};
     const stop = (): void => cancel();
     const go = (): void => {
-      while (next < steps.length && startMs + steps[next]!.afterMs <= clock.monoMs()) steps[next++]!.act();
+      while (next < steps.length && steps[next]!.afterMs - (clock.monoMs() - startMs) <= ROUNDING_MS)
+        steps[next++]!.act();
       if (next === steps.length) waiting.delete(stop);
-      else cancel = clock.after(startMs + steps[next]!.afterMs - clock.monoMs(), go);
+      else cancel = clock.after(steps[next]!.afterMs - (clock.monoMs() - startMs), go);
     };
     waiting.add(stop);
     go();

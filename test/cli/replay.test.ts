@@ -173,7 +173,7 @@ describe('replay', () => {
     while (!isClosed()) await clock.advance(1);
     const away = await master(channels['line-a']!.port);
     await until(away.isClosed);
-    await clock.advance(10_000);
+    await clock.advance(11_000);
     const back = await master(channels['line-a']!.port);
     back.socket.write(question(1));
     await until(() => back.came() === hex(rtuFrame(1, word('830b'))));
