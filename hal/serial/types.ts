@@ -30,6 +30,7 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   checkTag: checkSerialLineTag,
   describeAddress: describeSerialLineAddress,
   isEventful: ({ request }) => request === undefined,
+  placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,
   wire: wireOf,
   create: (channel, deps) => new SerialLineDriver(channel, tapped(serialTransport(channel.serial), deps.tap), deps),

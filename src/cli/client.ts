@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { splitTagId } from '../core/reading.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, programVersion, warn } from './context.ts';
 import { plain } from './format.ts';
@@ -16,6 +17,9 @@ const DEADLINE_MS = 32_000;
 
 /** How long the gateway may take to accept a connection, ms. */
 const CONNECT_DEADLINE_MS = 3000;
+
+/** A stream says every 15 s that it is alive; one that is silent for longer than this is not, ms. */
+const SILENCE_DEADLINE_MS = 40_000;
 
 /** The largest answer that is taken, bytes. */
 const MAX_ANSWER_BYTES = 64_000_000;
@@ -39,6 +43,12 @@ export interface GatewayClient {
   stream(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
   /** Lines of text as they are made, some at a time, until the signal ends it or the gateway goes away. */
   lines(path: string, signal: AbortSignal): AsyncGenerator<readonly string[]>;
+}
+
+/** Where the API has the history of a tag, `device/tag`. */
+export function historyPath(tag: string): string {
+  const { device, name } = splitTagId(tag)!;
+  return `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(name)}/history`;
 }
 
 /** A client of the gateway on one socket. */
@@ -74,7 +84,7 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
     post: (path, body) => call('POST', path, body),
     async *stream(path, signal) {
       let event = '';
-      for await (const lines of linesOf(await follow(path, signal), signal)) {
+      for await (const lines of linesOf(await follow(path, signal), socketPath, context, signal)) {
         for (const line of lines) {
           if (line.startsWith('event: ')) event = line.slice(7);
           else if (line.startsWith('data: ')) yield { event, readings: JSON.parse(line.slice(6)) as JsonReading[] };
@@ -82,7 +92,11 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
       }
     },
     async *lines(path, signal) {
-      yield* linesOf(await follow(path, signal), signal);
+      for await (const lines of linesOf(await follow(path, signal), socketPath, context, signal)) {
+        // An empty one only says that the gateway is still there.
+        const told = lines.filter((line) => line !== '');
+        if (told.length > 0) yield told;
+      }
     },
   };
 }
@@ -212,20 +226,33 @@ function parseAnswer<T>(socketPath: string, text: string): T {
   }
 }
 
-/** The whole lines of an answer as they come; ends with the connection. What has no line end yet is not given out. */
-async function* linesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<readonly string[]> {
+/**
+ * The whole lines of an answer as they come; ends with the connection, also when it is silent for too long. What has no line
+ * end yet is not given out.
+ */
+async function* linesOf(
+  response: IncomingMessage,
+  socketPath: string,
+  { clock }: CliContext,
+  signal: AbortSignal,
+): AsyncGenerator<readonly string[]> {
+  const late = () => response.destroy(Object.assign(new Error('the stream is silent'), { code: 'ETIMEDOUT' }));
+  let cancel = clock.after(SILENCE_DEADLINE_MS, late);
   response.setEncoding('utf8');
   let rest = '';
   try {
     for await (const chunk of response as AsyncIterable<string>) {
+      cancel();
+      cancel = clock.after(SILENCE_DEADLINE_MS, late);
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE_LENGTH) throw new Error('a line is too long');
       if (lines.length > 0) yield lines;
     }
   } catch (error) {
-    if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw error;
+    if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw transportFault(socketPath, error);
   } finally {
+    cancel();
     response.destroy();
   }
 }

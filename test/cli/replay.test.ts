@@ -10,7 +10,7 @@ import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { millgate, type Run, temporaryFolder, until } from '../double/command-line.ts';
 import { mbapFrame, rtuFrame } from '../double/modbus-slave.ts';
 
-const undo: (() => Promise<unknown> | void)[] = [];
+const undo: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
