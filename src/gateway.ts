@@ -13,6 +13,7 @@ import { createLines, type Lines } from './gateway/lines.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './gateway/memory.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './gateway/reconfigure.ts';
+import { createRecorder, type Recorder } from './gateway/recorder.ts';
 import { createRulesView } from './gateway/rules.ts';
 import { createUplinks } from './gateway/uplinks.ts';
 import { createView } from './gateway/view.ts';
@@ -77,6 +78,7 @@ const LEARNED_EVERY_MS = 60_000;
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
+  readonly recorder: Recorder;
 }
 
 /** Makes a running gateway of a checked configuration. */
@@ -193,9 +195,11 @@ function assemble(
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
+  const { simulate, version } = options;
+  const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const onRecord = judging.accept;
-  const lines = createLines({ clock, log, random, simulate: options.simulate, onRecord, event, onFailed });
-  return { clock, store, committer, live, lines, uplinks, judging, outputs, current, stopping, event };
+  const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
+  return { recorder, clock, store, committer, live, lines, uplinks, judging, outputs, current, stopping, event };
 }
 
 function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
@@ -213,6 +217,7 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
   return {
     ...createView({ ...parts, simulate, version, config: () => current.config }),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
+    ...parts.recorder.view,
   };
 }
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { addApplyCommands } from './commands/apply.ts';
+import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
 import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
@@ -87,6 +88,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addApplyCommands(program, context, report);
+  addBusCommands(program, context, report);
   addInformationCommands(program, context, report);
   addSupportCommands(program, context, report);
   addShellCommands(program, context, report);

@@ -10,6 +10,7 @@ import type { DeviceRecord } from '../core/reading.ts';
 import type { Health } from '../poll/health.ts';
 import { Poller } from '../poll/poller.ts';
 import type { Line } from './channel-status.ts';
+import type { Recorder } from './recorder.ts';
 
 /** What the channels of a gateway are run with. */
 export interface LinesParts {
@@ -18,6 +19,7 @@ export interface LinesParts {
   readonly random: Random;
   /** Swaps every channel for a simulated one that serves the same devices. */
   readonly simulate: boolean;
+  readonly recorder: Pick<Recorder, 'tapOf' | 'knows'>;
   readonly onRecord: (record: DeviceRecord) => void;
   readonly event: (body: EventBody) => void;
   /** Called when a poller ended in a way that is a bug. */
@@ -53,7 +55,7 @@ const SIMULATED_EVERY_MS = 1000;
 
 /** No channel yet. */
 export function createLines(parts: LinesParts): Lines {
-  const { clock, log, random, simulate, onRecord, onFailed } = parts;
+  const { clock, log, random, simulate, recorder, onRecord, onFailed } = parts;
   const running = new Map<MadeLine, Promise<void>>();
   let lines: readonly MadeLine[] = [];
 
@@ -63,7 +65,10 @@ export function createLines(parts: LinesParts): Lines {
     of: (device) => lines.find(({ poller }) => poller.channel.devices.some(({ name }) => name === device)),
     make(channel, learned) {
       const scoped = log.scoped(channel.name);
-      const driver = driverOf(channel, simulate, { clock, log: scoped, random, learned });
+      const driver = driverOf(channel, simulate, {
+        ...{ clock, log: scoped, random, learned },
+        tap: recorder.tapOf(channel.name),
+      });
       const simulated = simulate || channel.driver.simulated;
       const events = { onRecord, onHealth: healthTeller(channel, scoped, parts.event), onChannel() {} };
       const polled = simulate ? polledChannel(channel) : channel;
@@ -74,6 +79,7 @@ export function createLines(parts: LinesParts): Lines {
       lines = next;
     },
     start(line) {
+      recorder.knows(line.poller.channel.name, line.driver);
       const ended = line.poller.run(line.stop.signal);
       running.set(line, ended);
       ended.catch(onFailed);

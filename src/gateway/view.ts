@@ -1,5 +1,5 @@
 import type { RulesView } from '../api/rules-view.ts';
-import type { GatewayStatus, GatewayView } from '../api/view.ts';
+import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { EventBody } from '../core/event.ts';
@@ -33,7 +33,9 @@ export interface ViewParts {
 }
 
 /** What the API serves of everything but the rules; always of the configuration in force. */
-export function createView(parts: ViewParts): Omit<GatewayView, keyof RulesView | 'configuration'> {
+export function createView(
+  parts: ViewParts,
+): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration'> {
   const { config, clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   return {
