@@ -16,6 +16,7 @@ import { type House, openSized, storedIn } from './rotate.ts';
 import { salvage } from './salvage.ts';
 import { statusOf } from './status.ts';
 import { StoreTrouble, type Stream } from './store.ts';
+import { createTextWriter } from './texts.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;
@@ -100,9 +101,14 @@ type Handlers = { [Name in CallName]: (ask: Calls[Name]['ask'], now: Now) => Cal
 
 function handlersOf(state: State, lock: Lock): Handlers {
   const { house } = state;
+  const writeTexts = createTextWriter();
   return {
     commit: (ask, now) => commit(state, ask, now),
     peek: (ask, now) => repairing(state, now, () => peek(house, ask.stream, ask.from, ask.limit)),
+    texts({ from, limit, offset }, now) {
+      const found = repairing(state, now, () => peek(house, 'readings', from, limit));
+      return writeTexts(found, [...(offset ? [offset] : []), ...house.meta.offsets()]);
+    },
     history: (ask, now) => repairing(state, now, () => history(house, ask)),
     pending({ uplink, stream }) {
       const known = house.memory.cursors.get(uplink)?.[stream];

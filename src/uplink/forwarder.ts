@@ -82,6 +82,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
     const current = createDelivery({
       ...{ session, store, progress, bucket, clock, log, uplink: uplink.name, limits: uplink.limits },
+      takesTexts: uplink.takesTexts ?? false,
       giveUp: (why) => giveUp(why),
     });
     const stopTicking = everySecond(current);

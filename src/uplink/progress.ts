@@ -7,7 +7,10 @@ import { below, compact, countBelow, type Ranges, rangesOf, removeRange } from '
 export type Refusal = Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>;
 
 /** What the store must offer a forwarder. */
-export type ForwarderStore = Pick<Store, 'epoch' | 'peek' | 'peekEvents' | 'pending' | 'settle' | 'quarantine'> & {
+export type ForwarderStore = Pick<
+  Store,
+  'epoch' | 'peek' | 'peekTexts' | 'peekEvents' | 'pending' | 'settle' | 'quarantine'
+> & {
   status(): Promise<Pick<StoreStatus, 'next'>>;
 };
 

@@ -2,7 +2,7 @@ import type { GatewayEvent } from '../../src/core/event.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
-import type { BrokerWitness, WireMessage, WireRecord } from './broker.ts';
+import { type BrokerWitness, numbersIn, type WireMessage, type WireRecord } from './broker.ts';
 import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
 
 /** What reached one uplink. */
@@ -92,11 +92,10 @@ export class Witness implements BrokerWitness {
   }
 
   sent(uplink: string, session: number, batch: OutgoingBatch): void {
-    if (batch.kind !== 'readings') return;
+    if (batch.kind === 'event') return;
     const { sentIn, highest } = this.of(uplink);
     const lane = `${session} ${batch.lane}`;
-    for (let index = 0; index < batch.records.length; index++) {
-      const seq = batch.seq + index;
+    for (const seq of numbersIn(batch)) {
       if (sentIn.get(seq) === session) continue;
       sentIn.set(seq, session);
       const before = highest.get(lane) ?? 0;
