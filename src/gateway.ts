@@ -13,6 +13,7 @@ import type { Random } from './core/random.ts';
 import type { Reading, TagId, Value } from './core/reading.ts';
 import { channelStatus, type Line } from './gateway/channel-status.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
+import { createReplay } from './gateway/replay.ts';
 import { ruleConfigOf } from './gateway/rule-config.ts';
 import { alarmCounts, createRulesView } from './gateway/rules.ts';
 import { createWriter } from './gateway/writer.ts';
@@ -322,6 +323,7 @@ function createView(
     rollups: (query) => store.rollups(query),
     records: (query) => recordPage(store, query),
     ledger: (sinceId) => store.ledger(sinceId),
+    replay: createReplay(store, forwarders, event),
     onReadings: (listener) => live.onReadings(listener),
   };
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { RecordText, SeqRange } from '../store/store.ts';
+import type { RecordText, SeqRange, Stream } from '../store/store.ts';
 import {
   type CutLimits,
   halves,
@@ -43,6 +43,8 @@ export interface Delivery {
   /** Hands over what was just committed; never waits. */
   committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void;
   committedEvents(range: SeqRange, events: readonly GatewayEvent[]): void;
+  /** Sends what was delivered before once more. */
+  again(stream: Stream, ranges: readonly SeqRange[]): void;
   /** No further message goes out; confirmations of those under way still count. */
   stop(): void;
   /** Records that are to go as backfill, and how many did so far. */
@@ -196,6 +198,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     start: pump,
     committedRecords: readings.handOver,
     committedEvents: events.handOver,
+    again(stream, ranges) {
+      for (const range of ranges) (stream === 'readings' ? readings : events).owe(range);
+      if (!stopped) pump();
+    },
     stop() {
       stopped = true;
       readings.stop();

@@ -123,6 +123,8 @@ export interface UplinkBehaviour {
   /** Connections refused. */
   down: boolean;
   takenOver: boolean;
+  /** Is given the backlog as text. */
+  takesTexts: boolean;
   /** Refuses a message for good when it says so. */
   refuses: (batch: OutgoingBatch) => string | undefined;
 }
@@ -151,6 +153,7 @@ export interface UplinkDouble extends Uplink {
 export function createUplinkDouble(clock: SimulatedClock, random: Random, change: Partial<UplinkBehaviour> = {}) {
   const behaviour: UplinkBehaviour = {
     ...{ window: 8, latencyMs: 10, jitterMs: 0, rejectShare: 0, dropShare: 0, down: false, takenOver: false },
+    takesTexts: false,
     refuses: () => undefined,
     ...change,
   };
@@ -163,6 +166,7 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
 
   const double: UplinkDouble = {
     ...{ name: 'plant', limits: { records: 100, fields: 1000 }, behaviour, arrivals, sends, connects },
+    takesTexts: behaviour.takesTexts,
     mostUnderWay: () => mostUnderWay,
     drop: () => drop(),
     async connect() {
