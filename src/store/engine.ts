@@ -113,7 +113,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
     pending({ uplink, stream }) {
       const known = house.memory.cursors.get(uplink)?.[stream];
       if (known) return known;
-      const pending = [{ from: storedIn(house, stream)[0]?.from ?? state.next[stream], to: Number.POSITIVE_INFINITY }];
+      const pending = [{ from: firstOf(state, stream), to: Number.POSITIVE_INFINITY }];
       setCursor(state, uplink, stream, pending);
       return pending;
     },
@@ -152,6 +152,11 @@ function handlersOf(state: State, lock: Lock): Handlers {
   };
 }
 
+/** The first number that is stored, or the next one. */
+function firstOf({ house, next }: State, stream: Stream): number {
+  return storedIn(house, stream)[0]?.from ?? next[stream];
+}
+
 function setCursor(state: State, uplink: string, stream: Stream, pending: Calls['pending']['answer']): void {
   const { cursors } = state.house.memory;
   cursors.set(uplink, { ...cursors.get(uplink), [stream]: pending });
@@ -185,8 +190,13 @@ function keepUplinks(state: State, names: readonly string[]): Calls['keepUplinks
   const { house, next } = state;
   house.uplinks = names;
   const gone = [...house.memory.cursors].filter(([uplink]) => !names.includes(uplink));
+  // Without any cursor it is not known whether an uplink is new, or all cursors are lost: then it is held to everything.
+  const isNews = house.memory.cursors.size > 0;
+  const since = { readings: firstOf(state, 'readings'), events: firstOf(state, 'events') };
+  const added = isNews ? names.filter((name) => !house.memory.cursors.has(name)) : [];
+  for (const name of added) house.memory.cursors.set(name, { since });
   for (const [uplink] of gone) house.memory.cursors.delete(uplink);
-  if (gone.length > 0) house.cursorsChanged = true;
+  if (gone.length + added.length > 0) house.cursorsChanged = true;
   return gone.map(([uplink, cursor]) => {
     const left = (stream: Stream): number => countOf(intersect(cursor[stream] ?? [], [{ from: 1, to: next[stream] }]));
     return { uplink, records: left('readings'), events: left('events') };

@@ -108,6 +108,7 @@ export interface StreamAccount {
   readonly stream: Stream;
   /** Undefined for a store without uplinks: then `delivered` is what was let go by age, `waiting` what is stored. */
   readonly uplink: string | undefined;
+  /** For an uplink that was added later: from the first number that was stored when it was. */
   readonly produced: number;
   readonly delivered: number;
   /** Stored, and still to be delivered. */

@@ -20,6 +20,7 @@ const RECORDS_PER_COMMIT = 200;
 const ROOM_PER_RECORD_BYTES = 20;
 /** The store may hold this much of what it holds: the rest is let go, sent or not. */
 const SHARE_KEPT = 0.9;
+const LINE_FEED = 10;
 const TARGET_DELAY_MS = 20;
 const TARGET_RSS_MB = 150;
 const TARGET_DRAIN = 50;
@@ -83,12 +84,12 @@ async function measure(bench, folder, records) {
   gateway.stderr.pipe(log);
   const seconds = () => (performance.now() - startedMs) / 1000;
 
-  let exported = 0;
-  let exports = 0;
-  const exporting = exportAll(bench, config, (lines) => {
-    exported += lines;
-  }).then(() => exports++);
   let status = await untilConnected(config, seconds);
+  let exported = 0;
+  const exporting = bench.start(process.execPath, [BINARY, 'export', '--since', '3650d', '--config', config]);
+  exporting.stdout.on('data', (chunk) => {
+    for (const byte of chunk) if (byte === LINE_FEED) exported++;
+  });
   const before = { seconds: seconds(), delivered: status.uplinks[0].deliveredRecords };
   let mostRssMb = 0;
   while (status.uplinks[0].pendingRecords > RECORDS_PER_COMMIT) {
@@ -102,14 +103,15 @@ async function measure(bench, folder, records) {
     seconds: seconds() - before.seconds,
     delivered: status.uplinks[0].deliveredRecords - before.delivered,
   };
-  await exporting;
+  const isStillExporting = exporting.exitCode === null;
+  exporting.kill('SIGKILL');
   const whole = seconds();
   mostRssMb = Math.max(mostRssMb, rssMb(gateway.pid));
   status = await statusOf(config);
   const loop = JSON.parse(readFileSync(watched, 'utf8'));
   gateway.kill('SIGTERM');
   await ended(gateway);
-  return judge({ records, stored, status, loop, mostRssMb, drain, exported, exports, whole });
+  return judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole });
 }
 
 function configuration(folder, mqttPort, maxBytes) {
@@ -129,18 +131,6 @@ function configuration(folder, mqttPort, maxBytes) {
   const file = join(folder, 'millgate.yaml');
   writeFileSync(file, `${lines.join('\n')}\n`);
   return file;
-}
-
-/** `millgate export` of all there is, through the running gateway. */
-async function exportAll(bench, config, onLines) {
-  await sleep(3000);
-  const child = bench.start(process.execPath, [BINARY, 'export', '--since', '3650d', '--config', config]);
-  child.stdout.on('data', (chunk) => {
-    let lines = 0;
-    for (const byte of chunk) if (byte === 10) lines++;
-    onLines(lines);
-  });
-  await ended(child);
 }
 
 async function statusOf(config) {
@@ -166,7 +156,7 @@ function ended(child) {
   return new Promise((resolve) => child.once('exit', resolve));
 }
 
-function judge({ records, stored, status, loop, mostRssMb, drain, exported, whole }) {
+function judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole }) {
   const account = status.store.accounts.find(({ stream }) => stream === 'readings');
   const { produced, delivered, waiting, evicted, quarantined, lost, skipped, unexplained } = account;
   const explained = delivered + waiting + evicted + quarantined + lost + skipped;
@@ -177,7 +167,9 @@ function judge({ records, stored, status, loop, mostRssMb, drain, exported, whol
     `backlog: ${records} records of 3 readings, ${(stored / 1e6).toFixed(0)} MB; ${whole.toFixed(0)} s in all`,
   );
   console.log(`drained: ${drain.delivered} records in ${drain.seconds.toFixed(0)} s, ${rate.toFixed(0)} records/s`);
-  console.log(`exported meanwhile: ${exported} readings; ${DEVICES * LIVE_TAGS} readings/s polled`);
+  console.log(
+    `exported meanwhile: ${exported} readings${isStillExporting ? ' to the end of the drain' : ', all there were'}; ${DEVICES * LIVE_TAGS} readings/s polled`,
+  );
   console.log(
     `account: produced ${produced} = delivered ${delivered} + waiting ${waiting} + evicted ${evicted} + quarantined ${quarantined} + lost ${lost} + skipped ${skipped}${explained === produced && unexplained.length === 0 ? '' : `: WRONG, ${JSON.stringify(unexplained)}`}`,
   );
