@@ -1,5 +1,5 @@
 import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
-import type { GatewayStatus, GatewayView, TagView, WriteAnswer } from '../../src/api/view.ts';
+import type { GatewayStatus, GatewayView, ProbedBlock, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
 import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
 import type {
@@ -69,8 +69,9 @@ export const STATUS: GatewayStatus = {
     maxBytes: 2_000_000_000,
     segments: 14,
     commits: 4500,
-    bytesWritten: 1_300_000_000,
+    bytesWritten: 6_500_000,
     lastCommitMs: SIX - 400,
+    oldestWallMs: SIX - 5 * 86_400_000,
     newestWallMs: SIX - 500,
     stored: { readings: [{ from: 1, to: 188_201 }], events: [{ from: 1, to: 12 }] },
     pending: { plant: { readings: [{ from: 182_801, to: 188_201 }], events: [{ from: 11, to: 12 }] } },
@@ -120,7 +121,16 @@ function device(name: string, state: 'online' | 'offline', reason: string | unde
   const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
   const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, lateReplies: 0, exceptions: 0, exceptionCodes: { 2: 0 } };
   const times = { responseMsP50: p95, responseMsP95: p95, responseMsMax: p95, timeoutMs: 300, busyMs: requests * 25 };
-  return { name, state, reason, ...counts, requests, ...errors, ...times };
+  return {
+    name,
+    state,
+    reason,
+    sinceMs: isOnline ? undefined : SIX - 120_000,
+    ...counts,
+    requests,
+    ...errors,
+    ...times,
+  };
 }
 
 /** A gateway view whose readings the test makes. */
@@ -135,6 +145,7 @@ export interface FakeGateway extends GatewayView, FakeOrders {
     rollups: RollupQuery[];
     records: (RecordCursor | undefined)[];
     read: (readonly TagId[])[];
+    probe: [string, ProbedBlock][];
     write: [TagId, Value][];
   };
 }
@@ -211,7 +222,7 @@ function fakeRules(): RulesView & FakeOrders {
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [], write: [] };
+  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [], probe: [], write: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -219,6 +230,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     async readNow(tags) {
       asked.read.push(tags);
       return TAGS.filter(({ tag: id }) => tags.includes(id)).map(({ last }) => last!);
+    },
+    async probe(channel, block) {
+      asked.probe.push([channel, block]);
+      if (block.unit !== 3) return { ok: false, why: 'timeout', detail: 'no answer before the deadline' };
+      return { ok: true, items: Array.from({ length: block.count }, (_, index) => block.start + index) };
     },
     async write(tag, value): Promise<WriteAnswer> {
       asked.write.push([tag, value]);

@@ -68,7 +68,10 @@ async function main(records, parent) {
 
 async function measure(bench, folder, records) {
   const store = join(folder, 'store');
-  await ended(bench.start(process.execPath, [fileURLToPath(import.meta.url), '--fill', store, String(records)]));
+  const filled = await ended(
+    bench.start(process.execPath, [fileURLToPath(import.meta.url), '--fill', store, String(records)]),
+  );
+  if (filled !== 0) throw new Error('the backlog could not be made; see above');
   const stored = readdirSync(store).reduce((sum, file) => sum + statSync(join(store, file)).size, 0);
   const mqttPort = await freePort();
   await bench.broker(mqttPort);

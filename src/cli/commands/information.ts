@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { CliContext, CommonOptions } from '../context.ts';
+import type { CliContext } from '../context.ts';
+import type { StatusOptions } from '../status.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that tell about the file, the gateway and the program. */
@@ -7,20 +8,25 @@ export function addInformationCommands(program: Command, context: CliContext, re
   addCommand(program, 'check', 'every problem of the configuration; then what will happen', [
     'millgate check',
     'millgate check ./millgate.yaml --json',
+    'millgate check --online',
   ])
     .argument('[FILE]', 'configuration file')
+    .option('--online', 'also read each tag once, through the gateway if it runs; exit 1 when one is bad')
     .action(async (file: string | undefined, _options, command: Command) => {
       const { check } = await import('../check.ts');
       report(await check(file, optionsOf(command), context));
     });
   addCommand(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
     'millgate status',
+    'millgate status --watch',
     'millgate status --json',
     'millgate status --ledger',
   ])
+    .option('--all', 'every device, however many are well')
+    .option('--watch', 'keep it on the screen until Ctrl-C')
     .option('--ledger', 'where every record and event went, and whether it adds up')
     .action(async (_options, command: Command) => {
-      const options = optionsOf<CommonOptions & { readonly ledger?: boolean }>(command);
+      const options = optionsOf<StatusOptions & { readonly ledger?: boolean }>(command);
       const { status } = await import('../status.ts');
       const { ledger } = await import('../ledger.ts');
       report(await (options.ledger ? ledger(options, context) : status(options, context)));
