@@ -21,6 +21,8 @@ export interface UplinksParts {
 /** The uplinks at work, one forwarder each. */
 export interface Uplinks {
   statuses(): readonly UplinkStatus[];
+  /** In the order of the file. */
+  forwarders(): readonly Forwarder[];
   committed(receipt: Receipt, batch: CommitBatch): void;
   /** Ends those that are not wanted any more or were changed, then begins the new ones; the others are not touched. */
   replace(wanted: readonly UplinkConfig[], gateway: string): Promise<void>;
@@ -66,6 +68,7 @@ export function createUplinks(parts: UplinksParts): Uplinks {
   };
 
   return {
+    forwarders: () => running.map(({ forwarder }) => forwarder),
     statuses: () => running.map(({ forwarder }) => forwarder.status()),
     committed(receipt, batch) {
       for (const { forwarder } of running) forwarder.committed(receipt, batch);

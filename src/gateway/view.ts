@@ -11,6 +11,7 @@ import { channelStatus } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import { createProber } from './prober.ts';
+import { createReplay } from './replay.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import { createWriter } from './writer.ts';
@@ -56,6 +57,7 @@ export function createView(
     rollups: (query) => store.rollups(query),
     records: (query) => recordPage(store, query),
     ledger: (sinceId) => store.ledger(sinceId),
+    replay: createReplay(store, parts.uplinks.forwarders, parts.event),
     onReadings: (listener) => live.onReadings(listener),
   };
 }

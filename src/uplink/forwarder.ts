@@ -1,10 +1,10 @@
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
-import { messageOf } from '../core/errors.ts';
+import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
-import type { CommitBatch, Receipt } from '../store/store.ts';
+import type { CommitBatch, Receipt, SeqRange, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createTokenBucket } from './lanes.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
@@ -29,6 +29,11 @@ export interface Forwarder {
   committed(receipt: Receipt, batch: CommitBatch): void;
   /** Says to the other side that another configuration is in force, if it is connected. Never waits and never throws. */
   announce(): void;
+  /**
+   * Has a range sent again, what of it was delivered before; as backfill, oldest first. Gives how many go again. Throws
+   * `Fault` before `run` knows where the uplink stands.
+   */
+  replay(stream: Stream, range: SeqRange): number;
   status(): UplinkStatus;
 }
 
@@ -66,6 +71,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   let reason: string | undefined;
   let sinceMs = clock.wallMs();
   let sessions = 0;
+  let isLoaded = false;
   let delivery: Delivery | undefined;
   let announce: (() => Promise<void> | undefined) | undefined;
   let rate: number | undefined;
@@ -85,6 +91,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
     const current = createDelivery({
       ...{ session, store, progress, bucket, clock, log, uplink: uplink.name, limits: uplink.limits },
+      takesTexts: uplink.takesTexts ?? false,
       giveUp: (why) => giveUp(why),
     });
     const stopTicking = everySecond(current);
@@ -154,7 +161,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   const load = async (signal: AbortSignal): Promise<void> => {
     for (let tries = 0; !signal.aborted; tries++) {
       try {
-        return await progress.load();
+        await progress.load();
+        isLoaded = true;
+        return;
       } catch (error) {
         become('waiting', `the store does not answer: ${messageOf(error)}`);
         await clock.sleep(backoffMs(tries, RECONNECT, random()), signal).catch(() => {});
@@ -195,6 +204,16 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     },
     announce() {
       announce?.()?.catch((error: unknown) => log.debug(`the status message: ${messageOf(error)}`));
+    },
+    replay(stream, range) {
+      if (!isLoaded)
+        throw new Fault(
+          `${uplink.name} has not begun: the store has not said where it stands. Try again.`,
+          EXIT.unavailable,
+        );
+      const again = progress.again(stream, range);
+      delivery?.again(stream, again);
+      return again.reduce((sum, { from, to }) => sum + (to - from), 0);
     },
     status() {
       const { pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords } =
