@@ -10,6 +10,8 @@ export interface SearchLimits {
   readonly parities?: readonly LineSetting['parity'][] | undefined;
   readonly stopBits?: readonly LineSetting['stopBits'][] | undefined;
   readonly units?: readonly number[] | undefined;
+  /** The setting to begin with: the one that a file gives. */
+  readonly first?: LineSetting | undefined;
 }
 
 /** Some units to be asked at one setting, in this order. */
@@ -68,14 +70,19 @@ export function settingText({ baud, parity, stopBits }: LineSetting): string {
 
 /** All settings within the limits, the likeliest first. */
 export function settingsByLikelihood(limits: SearchLimits): LineSetting[] {
-  const bauds = limits.bauds ?? Object.keys(BAUD_PARTS).map(Number);
+  const expected = new Set([...Object.keys(BAUD_PARTS).map(Number), ...(limits.first ? [limits.first.baud] : [])]);
+  const bauds = limits.bauds ?? [...expected];
   const parities = limits.parities ?? (['none', 'even', 'odd'] as const);
   const stops = limits.stopBits ?? ([1, 2] as const);
   const settings = bauds.flatMap((baud) =>
     parities.flatMap((parity) => stops.map((stopBits): LineSetting => ({ baud, parity, stopBits }))),
   );
+  const first = limits.first === undefined ? undefined : settingText(limits.first);
   return settings
-    .map((setting, index) => ({ setting, index, parts: partsOf(setting) }))
+    .map((setting, index) => {
+      const parts = settingText(setting) === first ? Number.POSITIVE_INFINITY : partsOf(setting);
+      return { setting, index, parts };
+    })
     .sort((a, b) => b.parts - a.parts || a.index - b.index)
     .map(({ setting }) => setting);
 }

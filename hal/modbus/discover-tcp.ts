@@ -106,7 +106,14 @@ async function searchHost(
 
   function opened({ units, count, isGateway }: Asked, framing?: 'tcp' | 'rtu'): HostFinding {
     const isModbus = units.length > 0 || isGateway;
-    return { ...target, state: 'open', framing: isModbus ? (framing ?? 'tcp') : undefined, units, asked: count, isGateway };
+    return {
+      ...target,
+      state: 'open',
+      framing: isModbus ? (framing ?? 'tcp') : undefined,
+      units,
+      asked: count,
+      isGateway,
+    };
   }
 }
 

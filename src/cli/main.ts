@@ -50,6 +50,8 @@ function processContext(signal: AbortSignal): CliContext {
     stderr,
     env,
     isTerminal,
+    isErrorTerminal: stderr.isTTY === true,
+    input: process.stdin.isTTY && isTerminal ? process.stdin : undefined,
     columns: () => stdout.columns ?? 80,
     rows: () => stdout.rows ?? 24,
     onResize(listener) {

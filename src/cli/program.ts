@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { common, type Report } from './commands/command.ts';
+import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
@@ -58,6 +59,7 @@ export function commandTree(context: CliContext, report: Report): Command {
     .addHelpText('after', EXIT_CODES);
   common(program);
   addDaemonCommands(program, context, report);
+  addCommissioningCommands(program, context, report);
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addInformationCommands(program, context, report);

@@ -1,0 +1,137 @@
+import { dirname, join } from 'node:path';
+import { type Identification, isIdentifying } from '../../hal/driver.ts';
+import type { JsonReading } from '../api/json.ts';
+import type { Fingerprint, ProfileSummary } from '../config/profile-list.ts';
+import { EXIT, Fault } from '../core/errors.ts';
+import { type CliContext, type CommonOptions, configFile } from './context.ts';
+import { onChannel, readDirectly } from './direct.ts';
+import { loadText, profileFolders } from './virtual-file.ts';
+
+/** Keys of a channel as a file would give them. */
+export type ChannelKeys = Readonly<Record<string, string | number>>;
+
+/** A profile that fits a unit. */
+export interface Likely {
+  readonly profile: string;
+  readonly title: string;
+  /** True when the device names itself or holds the very number its kind has; false when its values only look right. */
+  readonly isSure: boolean;
+}
+
+/** What is known of a unit that answered. */
+export interface Identified {
+  readonly names: Identification['names'];
+  readonly serverText: string | undefined;
+  readonly profiles: readonly Likely[];
+}
+
+/** Without the maker's own sign a profile must fit in all it reads, but for this share of its tags. */
+const LEAST_FIT = 0.9;
+
+/** Of values that only look right at least so many must be other than zero: an empty register map fits everything. */
+const LEAST_ALIVE = 3;
+
+/** The profiles there are for a file: those beside it and those of the program. */
+export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileSummary[]> {
+  const [{ listProfiles }, { diskFilesFrom }] = await Promise.all([
+    import('../config/profile-list.ts'),
+    import('../config/files.ts'),
+  ]);
+  return listProfiles(await profileFolders(configFile(options, context).absolute), diskFilesFrom(context.cwd));
+}
+
+/**
+ * Asks a unit who it is (functions 43/14 and 17), and which profile its registers fit. Only reads are sent.
+ *
+ * @param channel keys of the channel it is on
+ * @throws Fault (exit 69, 77) when the channel cannot be opened
+ */
+export async function identify(
+  channel: ChannelKeys,
+  unit: number,
+  profiles: readonly ProfileSummary[],
+  options: CommonOptions,
+  context: CliContext,
+): Promise<Identified> {
+  const file = join(dirname(configFile(options, context).absolute), 'scan.yaml');
+  const signs = profiles.flatMap(({ name, order, identify: all }) =>
+    all.flatMap((sign, index) => (sign.address === undefined ? [] : [{ key: keyOf(name, index), sign, order }])),
+  );
+  const tags = Object.fromEntries(
+    signs.map(({ key, sign: { address, type, order: own }, order }) => {
+      const wide = own ?? order;
+      const isWide = type !== undefined && /32|64/.test(type);
+      return [
+        key,
+        { address, ...(type !== undefined && { type }), ...(isWide && wide !== undefined && { order: wide }) },
+      ];
+    }),
+  );
+  const config = await configOf(file, channel, { unit: { channel: 'line', unit, tags } }, context);
+  const line = config.channels[0]!;
+  const who = await onChannel(line, context, async (driver) =>
+    isIdentifying(driver) ? driver.identify(unit, context.signal) : undefined,
+  );
+  const readings = who?.isThere
+    ? await readDirectly(
+        config,
+        line.devices[0]!.tags.map(({ tag }) => tag.id),
+        context,
+      )
+    : [];
+  const values = new Map(readings.map((reading) => [reading.tag.slice('unit/'.length), reading]));
+  const texts = [...Object.values(who?.names ?? {}), who?.serverText ?? ''].join(' ').toLowerCase();
+  const fitting = profiles.filter(
+    ({ name, identify: all }) =>
+      all.length > 0 && all.every((sign, index) => fits(sign, values.get(keyOf(name, index)), texts)),
+  );
+  const likely: Likely[] = [];
+  for (const profile of fitting) {
+    const isSure = profile.identify.some((sign) => sign.between === undefined);
+    if (!isSure && !(await looksRight(file, channel, unit, profile, context))) continue;
+    likely.push({ profile: profile.name, title: `${profile.manufacturer} ${profile.model}`, isSure });
+  }
+  const sure = likely.filter(({ isSure }) => isSure);
+  return { names: who?.names ?? {}, serverText: who?.serverText, profiles: sure.length > 0 ? sure : likely };
+}
+
+/** Whether the unit says what the sign asks for. */
+function fits(sign: Fingerprint, reading: JsonReading | undefined, texts: string): boolean {
+  if (sign.vendor !== undefined && !texts.includes(sign.vendor.toLowerCase())) return false;
+  if (sign.product !== undefined && !texts.includes(sign.product.toLowerCase())) return false;
+  if (sign.address === undefined) return sign.vendor !== undefined || sign.product !== undefined;
+  if (reading?.value === undefined) return false;
+  if (sign.equals !== undefined) return String(reading.value) === String(sign.equals);
+  const value = Number(reading.value);
+  return sign.between !== undefined && value >= sign.between[0] && value <= sign.between[1];
+}
+
+/** Whether nearly all tags of a profile can be read from the unit and lie within their range, and not all are zero. */
+async function looksRight(
+  file: string,
+  channel: ChannelKeys,
+  unit: number,
+  { name }: ProfileSummary,
+  context: CliContext,
+): Promise<boolean> {
+  const config = await configOf(file, channel, { unit: { channel: 'line', unit, profile: name } }, context);
+  const tags = config.channels[0]!.devices[0]!.tags.map(({ tag }) => tag.id);
+  const readings = await readDirectly(config, tags, context);
+  const good = readings.filter(({ quality }) => quality === 'good');
+  const alive = good.filter(({ value }) => Number(value) !== 0);
+  return good.length >= LEAST_FIT * readings.length && alive.length >= Math.min(LEAST_ALIVE, readings.length);
+}
+
+async function configOf(file: string, channel: ChannelKeys, devices: object, context: CliContext) {
+  const loaded = await loadText(file, JSON.stringify({ channels: { line: channel }, devices }), context);
+  if (loaded.ok) return loaded.config;
+  const [problem] = loaded.problems;
+  throw new Fault(
+    `the profiles cannot be used for the scan: ${problem?.message}. See: millgate check.`,
+    EXIT.configInvalid,
+  );
+}
+
+function keyOf(profile: string, index: number): string {
+  return `${profile}-sign-${index}`;
+}
