@@ -70,6 +70,7 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
       /^src\/gateway\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,
+      /^src\/uplink\/mqtt-trouble\.ts$/,
       /^hal\/(registry|scan)\.ts$/,
       /^hal\/driver\.ts$/,
       /^hal\/mock\//,

@@ -20,6 +20,8 @@ export interface Likely {
 
 /** What is known of a unit that answered. */
 export interface Identified {
+  /** Whether anything answered, be it a refusal. */
+  readonly isThere: boolean;
   readonly names: Identification['names'];
   readonly serverText: string | undefined;
   readonly profiles: readonly Likely[];
@@ -92,7 +94,12 @@ export async function identify(
     likely.push({ profile: profile.name, title: `${profile.manufacturer} ${profile.model}`, isSure });
   }
   const sure = likely.filter(({ isSure }) => isSure);
-  return { names: who?.names ?? {}, serverText: who?.serverText, profiles: sure.length > 0 ? sure : likely };
+  return {
+    isThere: who?.isThere ?? false,
+    names: who?.names ?? {},
+    serverText: who?.serverText,
+    profiles: sure.length > 0 ? sure : likely,
+  };
 }
 
 /** Whether the unit says what the sign asks for. */

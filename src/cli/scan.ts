@@ -161,7 +161,7 @@ function summaryOf(port: string, result: SearchResult, { timeout, baud, parity, 
       : 'Not a byte came: check that the device has power, that A goes to A and B to B (try them swapped), and that the adapter sends (its TX lamp).',
     ...(limited ? ['The search was limited by flags: leave them out to search everything.'] : []),
     ...(timeout === undefined
-      ? ['A device that thinks for longer than 50 ms at an unlikely address: add --timeout 200ms.']
+      ? ['A slow device at an unlikely address can be missed: --timeout 200ms gives each one more time.']
       : []),
   ];
 }

@@ -1,10 +1,11 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that take a technician from an unknown device to a configuration file. */
 export function addCommissioningCommands(program: Command, context: CliContext, report: Report): void {
   addScan(program, context, report);
+  addInit(program, context, report);
 }
 
 function addScan(program: Command, context: CliContext, report: Report): void {
@@ -27,5 +28,48 @@ function addScan(program: Command, context: CliContext, report: Report): void {
     .action(async (target: string, _options, command: Command) => {
       const { scan } = await import('../scan.ts');
       report(await scan(target, optionsOf(command), context));
+    });
+}
+
+function addInit(program: Command, context: CliContext, report: Report): void {
+  const words = 'write a first configuration file: asks on a terminal for what the flags leave open';
+  const collect = (text: string, all: readonly string[] = []): readonly string[] => [...all, text];
+  addCommand(
+    program,
+    'init',
+    words,
+    [
+      'millgate init',
+      'millgate init --port /dev/ttyUSB0 --baud 9600 --parity none --unit 1 --profile eastron-sdm120',
+      'millgate init --host 192.168.1.20 --unit 1 --tag speed=holding:100,uint16,unit=rpm --output ./millgate.yaml',
+    ],
+    ['config'],
+  )
+    .option('--port <PATH>', 'serial port; with --baud and --parity')
+    .option('--baud <RATE>', 'baud rate of the line')
+    .option('--parity <PARITY>', 'none, even or odd')
+    .option('--stop-bits <NUMBER>', '1 or 2 (default: 1)')
+    .option('--host <HOST[:PORT]>', 'a Modbus TCP device instead of a serial port')
+    .addOption(new Option('--framing <FRAMING>', 'of the host').choices(['tcp', 'rtu']))
+    .option('--timeout <DURATION>', 'longest wait for an answer')
+    .option('--channel <NAME>', 'name of the channel (default: line-a or plc)')
+    .option('--unit <NUMBER>', 'unit id of the device')
+    .option('--device <NAME>', 'name of the device (default: its profile, or unit-NUMBER)')
+    .option('--profile <NAME>', 'device profile')
+    .option('--tag <TAG>', 'NAME=ADDRESS[,TYPE][,ORDER][,KEY=VALUE …]; may be repeated', collect)
+    .option('--every <DURATION>', 'scan period (default: 1s)')
+    .option('--id <NAME>', 'name of this gateway (default: the host name)')
+    .option('--location <PATH>', 'enterprise/site/area')
+    .option('--store <FOLDER>', 'folder of the store (default: /var/lib/millgate)')
+    .option('--broker <URL>', 'MQTT broker; it is tried')
+    .option('--username <NAME>', 'user name at the broker')
+    .option('--password-file <FILE>', 'file that holds the password')
+    .option('--password-env <NAME>', 'environment variable that holds the password')
+    .option('--ca <FILE>', "authority that signed the broker's certificate")
+    .option('--output <FILE>', 'file to write (default: that of --config)')
+    .option('--force', 'replace a file that is there')
+    .action(async (_options, command: Command) => {
+      const { init } = await import('../init.ts');
+      report(await init(optionsOf(command), context));
     });
 }
