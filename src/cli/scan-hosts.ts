@@ -4,9 +4,10 @@ import { type CliContext, print, printJson, warn } from './context.ts';
 import { durationOption } from './duration.ts';
 import { createProgress } from './progress.ts';
 import type { ScanOptions } from './scan.ts';
-import { identify, profilesFor } from './scan-identify.ts';
+import { profilesFor } from './scan-identify.ts';
 import { parseNumbers } from './scan-target.ts';
-import { nextSteps, type UnitRow, unitJson, unitTable } from './scan-text.ts';
+import { nextSteps, registerLines, type UnitRow, unitJson, unitTable } from './scan-text.ts';
+import { describeUnit } from './scan-unit.ts';
 
 /** Deadlines of one host that was named, and of each of a range, ms. */
 const ONE = { connectTimeoutMs: 3000, timeoutMs: 1000 };
@@ -48,7 +49,7 @@ export async function scanHosts(
       found: rows.map(unitJson),
       isComplete: !context.signal.aborted,
     });
-  else if (rows.length > 0) print(context, unitTable(rows, context));
+  else if (rows.length > 0) print(context, [...unitTable(rows, context), ...registerLines(rows)]);
   warn(context, [...remarks(findings, open, options, context), ...(options.json ? [] : nextSteps(rows, context))]);
   return open.some((each) => each.framing !== undefined) ? EXIT.ok : EXIT.unavailable;
 }
@@ -68,10 +69,8 @@ async function rowsOf(open: readonly Open[], options: ScanOptions, context: CliC
     const own = answersToAny(units.length, asked) ? [units.find(({ unit }) => unit === 1) ?? units[0]!] : units;
     for (const { unit, thoughtMs } of own) {
       const channel = { driver: 'modbus-tcp', host, port, framing, timeout: '1s', retries: 1 };
-      const who = context.signal.aborted
-        ? undefined
-        : await identify(channel, unit, profiles, options, context).catch(() => undefined);
-      rows.push({ where: { kind: 'host', host, port, framing }, unit, thoughtMs, who });
+      const description = await describeUnit(channel, unit, rows.length, profiles, options, context);
+      rows.push({ where: { kind: 'host', host, port, framing }, unit, thoughtMs, ...description });
     }
   }
   return rows;

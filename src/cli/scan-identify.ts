@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { type Identification, isIdentifying } from '../../hal/driver.ts';
 import type { JsonReading } from '../api/json.ts';
+import type { Config } from '../config/config.ts';
 import type { Fingerprint, ProfileSummary } from '../config/profile-list.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile } from './context.ts';
@@ -55,51 +56,45 @@ export async function identify(
   options: CommonOptions,
   context: CliContext,
 ): Promise<Identified> {
-  const file = join(dirname(configFile(options, context).absolute), 'scan.yaml');
-  const signs = profiles.flatMap(({ name, order, identify: all }) =>
-    all.flatMap((sign, index) => (sign.address === undefined ? [] : [{ key: keyOf(name, index), sign, order }])),
-  );
-  const tags = Object.fromEntries(
-    signs.map(({ key, sign: { address, type, order: own }, order }) => {
-      const wide = own ?? order;
-      const isWide = type !== undefined && /32|64/.test(type);
-      return [
-        key,
-        { address, ...(type !== undefined && { type }), ...(isWide && wide !== undefined && { order: wide }) },
-      ];
-    }),
-  );
-  const config = await configOf(file, channel, { unit: { channel: 'line', unit, tags } }, context);
+  const file = scanFile(options, context);
+  const config = await unitConfig(file, channel, unit, { tags: signTags(profiles) }, context);
   const line = config.channels[0]!;
   const who = await onChannel(line, context, async (driver) =>
     isIdentifying(driver) ? driver.identify(unit, context.signal) : undefined,
   );
-  const readings = who?.isThere
-    ? await readDirectly(
-        config,
-        line.devices[0]!.tags.map(({ tag }) => tag.id),
-        context,
-      )
-    : [];
+  if (!who?.isThere) return { isThere: false, names: {}, serverText: undefined, profiles: [] };
+  const tags = line.devices[0]!.tags.map(({ tag }) => tag.id);
+  const readings = await readDirectly(config, tags, context);
   const values = new Map(readings.map((reading) => [reading.tag.slice('unit/'.length), reading]));
-  const texts = [...Object.values(who?.names ?? {}), who?.serverText ?? ''].join(' ').toLowerCase();
-  const fitting = profiles.filter(
-    ({ name, identify: all }) =>
-      all.length > 0 && all.every((sign, index) => fits(sign, values.get(keyOf(name, index)), texts)),
-  );
+  const texts = [...Object.values(who.names), who.serverText ?? ''].join(' ').toLowerCase();
   const likely: Likely[] = [];
-  for (const profile of fitting) {
-    const isSure = profile.identify.some((sign) => sign.between === undefined);
+  for (const profile of profiles) {
+    const signs = profile.identify;
+    const isFitting = signs.every((sign, index) => fits(sign, values.get(keyOf(profile.name, index)), texts));
+    if (signs.length === 0 || !isFitting) continue;
+    const isSure = signs.some((sign) => sign.between === undefined);
     if (!isSure && !(await looksRight(file, channel, unit, profile, context))) continue;
     likely.push({ profile: profile.name, title: `${profile.manufacturer} ${profile.model}`, isSure });
   }
   const sure = likely.filter(({ isSure }) => isSure);
-  return {
-    isThere: who?.isThere ?? false,
-    names: who?.names ?? {},
-    serverText: who?.serverText,
-    profiles: sure.length > 0 ? sure : likely,
-  };
+  const { names, serverText } = who;
+  return { isThere: true, names, serverText, profiles: sure.length > 0 ? sure : likely };
+}
+
+/** A tag for each sign that is a register, and one at the front so that there is always something to ask for. */
+function signTags(profiles: readonly ProfileSummary[]): object {
+  const tags: Record<string, object> = { first: { address: 'holding:0' } };
+  for (const { name, order, identify: signs } of profiles)
+    for (const [index, { address, type, order: own }] of signs.entries()) {
+      if (address === undefined) continue;
+      const wide = type !== undefined && /32|64/.test(type) ? (own ?? order) : undefined;
+      tags[keyOf(name, index)] = {
+        address,
+        ...(type !== undefined && { type }),
+        ...(wide !== undefined && { order: wide }),
+      };
+    }
+  return tags;
 }
 
 /** Whether the unit says what the sign asks for. */
@@ -121,7 +116,7 @@ async function looksRight(
   { name }: ProfileSummary,
   context: CliContext,
 ): Promise<boolean> {
-  const config = await configOf(file, channel, { unit: { channel: 'line', unit, profile: name } }, context);
+  const config = await unitConfig(file, channel, unit, { profile: name }, context);
   const tags = config.channels[0]!.devices[0]!.tags.map(({ tag }) => tag.id);
   const readings = await readDirectly(config, tags, context);
   const good = readings.filter(({ quality }) => quality === 'good');
@@ -129,12 +124,30 @@ async function looksRight(
   return good.length >= LEAST_FIT * readings.length && alive.length >= Math.min(LEAST_ALIVE, readings.length);
 }
 
-async function configOf(file: string, channel: ChannelKeys, devices: object, context: CliContext) {
-  const loaded = await loadText(file, JSON.stringify({ channels: { line: channel }, devices }), context);
+/** Where a configuration for a scan would be: beside the technician's own, whose profiles count. */
+export function scanFile(options: CommonOptions, context: CliContext): string {
+  return join(dirname(configFile(options, context).absolute), 'scan.yaml');
+}
+
+/**
+ * A configuration of one channel, `line`, and one device on it, `unit`.
+ *
+ * @param keys of the device beside channel and unit
+ * @throws Fault (exit 78) when the keys make no good configuration: a profile of the technician's own may be broken
+ */
+export async function unitConfig(
+  file: string,
+  channel: ChannelKeys,
+  unit: number,
+  keys: object,
+  context: CliContext,
+): Promise<Config> {
+  const document = { channels: { line: channel }, devices: { unit: { channel: 'line', unit, ...keys } } };
+  const loaded = await loadText(file, JSON.stringify(document), context);
   if (loaded.ok) return loaded.config;
   const [problem] = loaded.problems;
   throw new Fault(
-    `the profiles cannot be used for the scan: ${problem?.message}. See: millgate check.`,
+    `the profiles cannot be used for the scan: ${problem?.path} ${problem?.message}. Mend the profile in profiles/, or move it away.`,
     EXIT.configInvalid,
   );
 }

@@ -2,6 +2,8 @@ import type { LineSetting } from '../../hal/scan.ts';
 import type { CliContext } from './context.ts';
 import { plain } from './format.ts';
 import type { Identified } from './scan-identify.ts';
+import type { RegisterRange } from './scan-survey.ts';
+import type { UnitDescription } from './scan-unit.ts';
 import { renderTable } from './table.ts';
 
 /** Where a unit was found. */
@@ -10,13 +12,11 @@ export type UnitPlace =
   | { readonly kind: 'host'; readonly host: string; readonly port: number; readonly framing: 'tcp' | 'rtu' };
 
 /** One unit that answered. */
-export interface UnitRow {
+export interface UnitRow extends UnitDescription {
   readonly where: UnitPlace;
   readonly unit: number;
   /** From the end of the question to the beginning of the answer, ms. */
   readonly thoughtMs: number;
-  /** Undefined: it was not asked. */
-  readonly who: Identified | undefined;
 }
 
 /** What a unit says of itself, in one phrase; empty when it says nothing. */
@@ -32,6 +32,20 @@ export function profileText(who: Identified | undefined): string {
   if (!who || who.profiles.length === 0) return '';
   const names = who.profiles.map(({ profile }) => profile).join(' or ');
   return who.profiles[0]!.isSure ? names : `may be ${names}`;
+}
+
+/** Where units without a profile have registers, a line each: `unit 147: holding:4000-4063, input:0-9 (all zero)`. */
+export function registerLines(rows: readonly UnitRow[]): string[] {
+  return rows
+    .filter(({ registers }) => registers.length > 0)
+    .map(({ unit, registers }) => {
+      const ranges = registers.map((range) => `${rangeText(range)}${range.isAlive ? '' : ' (all zero)'}`);
+      return `unit ${unit} has registers at ${ranges.join(', ')}; there may be more`;
+    });
+}
+
+function rangeText({ table, first, last }: RegisterRange): string {
+  return `${table}:${first}${last > first ? `-${last}` : ''}`;
 }
 
 /** The units as a table. */
@@ -65,7 +79,7 @@ function lineText({ baud, parity, stopBits }: LineSetting): string {
 }
 
 /** A unit as it is printed with `--json`. */
-export function unitJson({ where, unit, thoughtMs, who }: UnitRow): object {
+export function unitJson({ where, unit, thoughtMs, who, registers }: UnitRow): object {
   const place =
     where.kind === 'serial' ? where.setting : { host: where.host, port: where.port, framing: where.framing };
   return {
@@ -75,6 +89,7 @@ export function unitJson({ where, unit, thoughtMs, who }: UnitRow): object {
     names: who?.names ?? {},
     serverText: who?.serverText,
     profiles: who?.profiles ?? [],
+    registers,
   };
 }
 
@@ -86,13 +101,14 @@ export function nextSteps(rows: readonly UnitRow[], { invocation, colors }: CliC
   const flags = flagsOf(first.where);
   const target = first.where.kind === 'serial' ? first.where.port : `${first.where.host}:${first.where.port}`;
   const settings = first.where.kind === 'serial' ? ` ${flags.replace(/^--port \S+ /, '')}` : '';
-  const tags = known ? `--profile ${known.profile}` : '--tag NAME=holding:0,float32,CDAB,unit=V';
+  const range = first.registers[0] ? rangeText(first.registers[0]) : 'holding:0-99';
+  const tags = known ? `--profile ${known.profile}` : '--tag NAME=holding:N,TYPE,ORDER,unit=V';
   return [
     '',
     colors.bold('Next'),
     ...(known
       ? []
-      : [`  find its values:  ${invocation} probe ${target} ${first.unit} holding:0-99${settings} --expect VALUE`]),
+      : [`  find its values:  ${invocation} probe ${target} ${first.unit} ${range}${settings} --expect VALUE`]),
     `  write the file:   ${invocation} init ${flags} --unit ${first.unit} ${tags}`,
   ];
 }

@@ -12,9 +12,10 @@ import { formatSpan } from './format.ts';
 import { createProgress } from './progress.ts';
 import { scanHosts } from './scan-hosts.ts';
 import { scanI2cBus } from './scan-i2c.ts';
-import { identify, profilesFor } from './scan-identify.ts';
+import { profilesFor } from './scan-identify.ts';
 import { parseNumbers, parseParities, parseTarget } from './scan-target.ts';
-import { nextSteps, type UnitRow, unitJson, unitTable } from './scan-text.ts';
+import { nextSteps, registerLines, type UnitRow, unitJson, unitTable } from './scan-text.ts';
+import { describeUnit } from './scan-unit.ts';
 
 /** Options of `scan`. */
 export interface ScanOptions extends CommonOptions {
@@ -97,7 +98,7 @@ export async function searchSerial(
   const timeoutMs = options.timeout === undefined ? undefined : durationOption('timeout', options.timeout);
   const most = formatSpan(searchMs(limits, timeoutMs));
   warn(context, [
-    `Scanning ${port}: reads only, likeliest settings first, ${most} at most${options.all ? '' : '; less once a unit answers'}. Ctrl-C ends it with what it has.`,
+    `Scanning ${port}: reads only, likeliest settings first, about ${most} at most${options.all ? '' : '; less once a unit answers'}. Ctrl-C ends it with what it has.`,
   ]);
   const progress = createProgress(context);
   const onProgress = (at: { setting: LineSetting; unit: number; done: number; leftMs: number; found: number }): void =>
@@ -106,7 +107,7 @@ export async function searchSerial(
     const all = options.all ?? false;
     const search = { limits, timeoutMs, all, clock: context.clock, onProgress };
     const result = await searchPort(port, search, context.signal);
-    const rows = await identifyAll(port, result, options, context, (index, unit) =>
+    const rows = await describeAll(port, result, options, context, (index, unit) =>
       progress.show(index / result.found.length, undefined, `asking unit ${unit} who it is`),
     );
     return { port, result, rows };
@@ -135,7 +136,7 @@ async function scanSerial(
       questions,
       tookMs: Math.round(tookMs),
     });
-  } else if (rows.length > 0) print(context, unitTable(rows, context));
+  } else if (rows.length > 0) print(context, [...unitTable(rows, context), ...registerLines(rows)]);
   warn(context, summaryOf(port, result, options));
   if (!options.json) warn(context, nextSteps(rows, context));
   return rows.length > 0 ? EXIT.ok : EXIT.unavailable;
@@ -166,7 +167,8 @@ function summaryOf(port: string, result: SearchResult, { timeout, baud, parity, 
   ];
 }
 
-async function identifyAll(
+/** Asks the units found who they are, and where those that are not known have registers. */
+async function describeAll(
   port: string,
   { found }: SearchResult,
   options: ScanOptions,
@@ -178,18 +180,10 @@ async function identifyAll(
   for (const [index, { setting, unit, thoughtMs }] of found.entries()) {
     onUnit(index, unit);
     const channel = { driver: 'modbus-rtu', port, ...setting, timeout: '500ms', retries: 1 };
-    // Ctrl-C while the units are asked who they are: what was found stays found.
-    const who = context.signal.aborted
-      ? undefined
-      : await identify(channel, unit, profiles, options, context).catch(unlessEnded);
-    rows.push({ where: { kind: 'serial', port, setting }, unit, thoughtMs, who });
+    const description = await describeUnit(channel, unit, index, profiles, options, context);
+    rows.push({ where: { kind: 'serial', port, setting }, unit, thoughtMs, ...description });
   }
   return rows;
-
-  function unlessEnded(error: unknown): undefined {
-    if (context.signal.aborted || (error instanceof Fault && error.exitCode === EXIT.unavailable)) return undefined;
-    throw error;
-  }
 }
 
 /** Two masters on one line garble each other's answers: a port that the running gateway uses is left alone. */

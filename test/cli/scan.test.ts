@@ -58,11 +58,13 @@ const METER = { 0: 231.4, 6: 4.2, 12: 900, 18: 960, 24: 120, 30: 0.93, 70: 50.02
 
 describe('scan of a host', () => {
   it('names the units that answer and reads nothing but registers and identities', async () => {
-    const slaves = noting(modbusSlaves({ units: [1, 7] }));
+    const slaves = noting(modbusSlaves({ units: [1, 7], endOfMap: 20 }));
     const { exitCode, out, err } = await scan([await served(slaves), '--units', '1-8', '--timeout', '60ms']);
     expect(out).toMatch(/^host +unit +answers in/);
     expect(out).toMatch(/^127\.0\.0\.1:\d+ +1 .*\n127\.0\.0\.1:\d+ +7 /m);
-    expect(err).toMatch(/Next\n {2}find its values: {2}millgate probe 127\.0\.0\.1:\d+ 1 holding:0-99 --expect VALUE/);
+    expect(err).toMatch(
+      /Next\n {2}find its values: {2}millgate probe 127\.0\.0\.1:\d+ 1 holding:\d+-\d+ --expect VALUE/,
+    );
     expect([...slaves.functions].every((code) => [3, 4, 17, 43].includes(code))).toBe(true);
     expect(exitCode).toBe(EXIT.ok);
   });
@@ -117,6 +119,17 @@ describe('scan of a host', () => {
     await server?.close();
     const zeros = await scan([await served(withFloats(1, { 0: 231.4, 70: 50 })), '--units', '1', '--json']);
     expect(JSON.parse(zeros.out).found[0].profiles).toEqual([]);
+  });
+
+  it('finds where an unknown unit has registers', async () => {
+    const slaves = withFloats(1, { 100: 45.2 });
+    const start = {
+      ...slaves,
+      answer: (unit: number, pdu: Uint8Array) => (pdu[0] === 4 ? Uint8Array.of(0x84, 1) : slaves.answer(unit, pdu)),
+    };
+    const { out, err } = await scan([await served(start), '--units', '1']);
+    expect(out).toContain('unit 1 has registers at holding:0-399; there may be more');
+    expect(err).toMatch(/probe 127\.0\.0\.1:\d+ 1 holding:0-399 --expect VALUE/);
   });
 
   it('says why nothing listens, exit 69', async () => {
