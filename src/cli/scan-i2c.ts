@@ -20,6 +20,16 @@ export async function scanI2cBus(bus: number, options: CommonOptions, context: C
   } finally {
     progress.end();
   }
+  return showChips(bus, found, options, context);
+}
+
+/** Prints what was found on a bus, and the lines for the file. Exit 69 when it is nothing. */
+export function showChips(
+  bus: number,
+  found: readonly FoundDevice[],
+  options: CommonOptions,
+  context: CliContext,
+): ExitCode {
   if (options.json) printJson(context, { bus, found });
   else if (found.length > 0) print(context, table(found, context));
   if (found.length === 0)

@@ -49,6 +49,8 @@ describe('the command line', () => {
     expect(names).toEqual([
       'run',
       'demo',
+      'scan',
+      'init',
       'read',
       'write',
       'watch',

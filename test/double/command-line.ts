@@ -64,30 +64,39 @@ export interface World {
   readonly clock?: Clock;
 }
 
-/** Starts `millgate` with these words. */
-export function millgate(args: readonly string[], world: World = {}): Run {
-  const terminal = world.terminal ?? new Terminal();
+/** What a command sees of a world; without a terminal of its own, `output` is a pipe. */
+export function contextOf(
+  world: World & { readonly signal?: AbortSignal },
+  output: Terminal,
+  errors: CliContext['stderr'],
+): CliContext {
   const isTerminal = world.terminal !== undefined;
   const env = { MILLGATE_SOCKET: '/nonexistent/api.sock', ...world.env };
-  const end = new AbortController();
-  let err = '';
-  const context: CliContext = {
-    stdout: terminal,
-    stderr: { write: (text) => (err += text) },
+  return {
+    stdout: output,
+    stderr: errors,
     env,
     isTerminal,
     isErrorTerminal: isTerminal,
     input: world.input,
-    columns: () => terminal.columns,
-    rows: () => terminal.rows,
-    onResize: terminal.onResize,
+    columns: () => output.columns,
+    rows: () => output.rows,
+    onResize: output.onResize,
     colors: colorsFor(isTerminal, env),
     clock: world.clock ?? systemClock,
-    signal: end.signal,
+    signal: world.signal ?? new AbortController().signal,
     cwd: world.cwd ?? '/',
     hostname: 'bench',
     invocation: 'millgate',
   };
+}
+
+/** Starts `millgate` with these words. */
+export function millgate(args: readonly string[], world: World = {}): Run {
+  const end = new AbortController();
+  const terminal = world.terminal ?? new Terminal();
+  let err = '';
+  const context = contextOf({ ...world, signal: end.signal }, terminal, { write: (text) => (err += text) });
   const exitCode = runCommandLine(args, context);
   return { exitCode, terminal, out: () => terminal.written, err: () => err, interrupt: () => end.abort() };
 }
