@@ -9,7 +9,7 @@ import { parseTag } from './init-tags.ts';
 import { Ended, type Prompt } from './prompt.ts';
 import { limitsOf, searchSerial } from './scan.ts';
 import { identify, type Likely, profilesFor } from './scan-identify.ts';
-import { profileText, selfDescription, type UnitRow, unitTable } from './scan-text.ts';
+import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from './scan-text.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
 type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };
@@ -120,6 +120,7 @@ async function scanFor(
     limits,
     { ...(answers.config !== undefined && { config: answers.config }) },
     context,
+    'Ctrl-C ends init.',
   );
   if (context.signal.aborted) throw new Ended();
   if (rows.length === 0) {
@@ -127,7 +128,7 @@ async function scanFor(
     return undefined;
   }
   const onError = { ...context, stdout: context.stderr };
-  print(onError, unitTable(rows, context));
+  print(onError, [...unitTable(rows, context), ...registerLines(rows)]);
   const row =
     rows.length === 1
       ? rows[0]!

@@ -18,9 +18,18 @@ const ANY_UNIT = 3;
 
 type Open = Extract<HostFinding, { state: 'open' }>;
 
+/** Hosts to be scanned. */
+export interface HostRange {
+  readonly kind: 'hosts';
+  readonly hosts: readonly string[];
+  readonly port: number;
+  /** What to add when the one host is not reached. */
+  readonly remark?: string | undefined;
+}
+
 /** `scan` of hosts: where Modbus TCP is spoken, and by which units. Exit 0 when a unit or a gateway answered, else 69. */
 export async function scanHosts(
-  { hosts, port }: { readonly hosts: readonly string[]; readonly port: number },
+  { hosts, port, remark }: HostRange,
   options: ScanOptions,
   context: CliContext,
 ): Promise<ExitCode> {
@@ -50,7 +59,10 @@ export async function scanHosts(
       isComplete: !context.signal.aborted,
     });
   else if (rows.length > 0) print(context, [...unitTable(rows, context), ...registerLines(rows)]);
-  warn(context, [...remarks(findings, open, options, context), ...(options.json ? [] : nextSteps(rows, context))]);
+  warn(context, [
+    ...remarks(findings, open, remark, options, context),
+    ...(options.json ? [] : nextSteps(rows, context)),
+  ]);
   return open.some((each) => each.framing !== undefined) ? EXIT.ok : EXIT.unavailable;
 }
 
@@ -83,11 +95,13 @@ function answersToAny(answered: number, asked: number): boolean {
 function remarks(
   findings: readonly HostFinding[],
   open: readonly Open[],
+  remark: string | undefined,
   options: ScanOptions,
   context: CliContext,
 ): string[] {
   const lines = context.signal.aborted ? ['Ended before all was asked.'] : [];
-  if (findings.length === 1 && findings[0]!.state === 'closed') lines.push(findings[0]!.reason);
+  if (findings.length === 1 && findings[0]!.state === 'closed')
+    lines.push(findings[0]!.reason, ...(remark === undefined ? [] : [remark]));
   if (findings.length > 1) lines.push(`${findings.length} hosts asked, ${open.length} with an open port.`);
   for (const { host, port, framing, units, asked, isGateway } of open) {
     const name = `${host}:${port}`;

@@ -10,7 +10,7 @@ import { isNotConnected, noConnection } from './direct.ts';
 import { durationOption } from './duration.ts';
 import { formatSpan } from './format.ts';
 import { createProgress } from './progress.ts';
-import { scanHosts } from './scan-hosts.ts';
+import { type HostRange, scanHosts } from './scan-hosts.ts';
 import { scanI2cBus } from './scan-i2c.ts';
 import { profilesFor } from './scan-identify.ts';
 import { parseNumbers, parseParities, parseTarget } from './scan-target.ts';
@@ -41,7 +41,7 @@ export async function scan(target: string, options: ScanOptions, context: CliCon
 type Wire =
   | Extract<ScanWire, { kind: 'i2c' }>
   | { readonly kind: 'serial'; readonly port: string; readonly setting?: LineSetting }
-  | { readonly kind: 'hosts'; readonly hosts: readonly string[]; readonly port: number };
+  | HostRange;
 
 /** What is to be scanned; a name is a channel of the file if there is such a channel, else a host. */
 async function wireNamed(text: string, options: ScanOptions, context: CliContext): Promise<Wire> {
@@ -52,7 +52,10 @@ async function wireNamed(text: string, options: ScanOptions, context: CliContext
   const loaded = await load(file, context);
   const config = loaded.ok || !named ? loaded : { ok: true as const, config: await loadOrFail(options, context) };
   const channel = config.ok ? config.config.channels.find(({ name }) => name === target.name) : undefined;
-  if (!channel) return { kind: 'hosts', hosts: [target.name], port: target.port };
+  if (!channel) {
+    const remark = config.ok ? `There is no channel ${target.name} in ${file} either.` : undefined;
+    return { kind: 'hosts', hosts: [target.name], port: target.port, remark };
+  }
   const { wireOf } = await import('../../hal/scan.ts');
   const wire = wireOf(channel.driver, channel.options);
   if (!wire)
@@ -85,6 +88,7 @@ export interface SerialScan {
 /**
  * Searches a port and asks every unit found who it is, with progress on standard error.
  *
+ * @param atCtrlC what Ctrl-C does, for the person who waits
  * @throws Fault (exit 69 or 77) when the port cannot be used
  */
 export async function searchSerial(
@@ -92,13 +96,14 @@ export async function searchSerial(
   limits: SearchLimits,
   options: ScanOptions,
   context: CliContext,
+  atCtrlC = 'Ctrl-C ends it with what it has.',
 ): Promise<SerialScan> {
   await refuseWhileRunning(port, options, context);
   const { searchMs, searchPort, settingText } = await import('../../hal/scan.ts');
   const timeoutMs = options.timeout === undefined ? undefined : durationOption('timeout', options.timeout);
   const most = formatSpan(searchMs(limits, timeoutMs));
   warn(context, [
-    `Scanning ${port}: reads only, likeliest settings first, about ${most} at most${options.all ? '' : '; less once a unit answers'}. Ctrl-C ends it with what it has.`,
+    `Scanning ${port}: reads only, likeliest settings first, about ${most} at most${options.all ? '' : '; less once a unit answers'}. ${atCtrlC}`,
   ]);
   const progress = createProgress(context);
   const onProgress = (at: { setting: LineSetting; unit: number; done: number; leftMs: number; found: number }): void =>

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
 import { startPacedSlave } from '../double/paced-slave.ts';
@@ -28,6 +29,27 @@ describe('scan of a serial line', () => {
     const functions = new Set(meter.questions().map((question) => Number.parseInt(question.slice(2, 4), 16)));
     expect(functions.has(3)).toBe(true);
     expect([...functions].filter((code) => ![3, 4, 17, 43].includes(code))).toEqual([]);
+  });
+
+  it('leads to values: what it found is enough for init, check and read', async () => {
+    const { meter, program, exit } = await scanMeter('--baud', '57600', '--units', '147');
+    expect(await exit).toBe(EXIT.ok);
+    expect(program.output()).toContain('unit 147 has registers at holding:4000-4063');
+    const [, flags] = /init (--port .*--unit 147)/.exec(program.output())!;
+    const file = join(bench.folder, 'mill.yaml');
+    const tag = 'voltage=holding:4010,float32,CDAB,unit=V';
+    const steps = [
+      ['init', ...flags!.split(' '), '--device', 'meter', '--tag', tag, '--output', file],
+      ['check', file],
+      ['read', 'meter/voltage', '--config', file],
+    ];
+    let last = '';
+    for (const words of steps) {
+      const step = bench.start(process.execPath, [BINARY, ...words], meter.env);
+      expect(await new Promise((resolve) => step.child.once('close', resolve)), step.output()).toBe(EXIT.ok);
+      last = step.output();
+    }
+    expect(last).toMatch(/^meter\/voltage +231\.\d+ +V +good$/m);
   });
 
   it('gives one JSON document on standard output', async () => {
