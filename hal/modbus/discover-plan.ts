@@ -91,6 +91,10 @@ export function settingsByLikelihood(limits: SearchLimits): LineSetting[] {
  * The whole search in its first order: likely units at all settings of the norm, then all other units there, then the
  * settings that the norm does not know, and at last the likely units once more by input registers.
  *
+ * All other units take long, and longest on slow lines, so that there the settings come in the order of what they are
+ * likely to bring in a second. Two stop bits come after all others: receivers look at the first one only, so that such a
+ * device hears, and is heard, with one; few are stricter.
+ *
  * @param allowanceMs how long every device may think; undefined: long for likely units, short for the sweep over the others
  */
 export function planSearch(limits: SearchLimits, allowanceMs: number | undefined): SearchStep[] {
@@ -109,9 +113,17 @@ export function planSearch(limits: SearchLimits, allowanceMs: number | undefined
     table,
     allowanceMs: waitMs,
   });
+  const isFirst = ({ setting }: SearchStep): boolean => settings[0] === setting && limits.first !== undefined;
+  const gain = (swept: SearchStep): number =>
+    isFirst(swept) ? Number.POSITIVE_INFINITY : partsOf(swept.setting) / stepMs(swept);
+  const isCovered = ({ setting }: SearchStep): boolean =>
+    setting.stopBits === 2 && normal.some(({ baud, stopBits }) => baud === setting.baud && stopBits === 1);
+  const sweeps = normal
+    .map(step('holding', others, shortMs))
+    .sort((a, b) => Number(isCovered(a)) - Number(isCovered(b)) || gain(b) - gain(a));
   return [
     ...normal.map(step('holding', likely, longMs)),
-    ...normal.map(step('holding', others, shortMs)),
+    ...sweeps,
     ...odd.map(step('holding', likely, longMs)),
     ...odd.map(step('holding', others, shortMs)),
     ...normal.map(step('input', likely, longMs)),
