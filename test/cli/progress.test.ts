@@ -7,10 +7,8 @@ import { Terminal } from '../double/terminal.ts';
 function progressOn(isErrorTerminal: boolean, columns = 80) {
   const clock = new SimulatedClock(0, 'promises');
   const terminal = new Terminal(columns, 24);
-  let written = '';
-  const world = { clock, ...(isErrorTerminal && { terminal }) };
-  const context = contextOf(world, terminal, { write: (text) => (written += text) });
-  return { clock, progress: createProgress(context), written: () => written };
+  const { context, err } = contextOf({ clock, ...(isErrorTerminal && { terminal }) });
+  return { clock, progress: createProgress(context), written: err };
 }
 
 describe('progress', () => {

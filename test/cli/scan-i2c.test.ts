@@ -6,9 +6,9 @@ import { Terminal } from '../double/terminal.ts';
 
 function shown(found: Parameters<typeof showChips>[1], json = false, columns = 80) {
   const terminal = new Terminal(columns, 24);
-  let err = '';
-  const context = contextOf({ terminal, env: { NO_COLOR: '1' } }, terminal, { write: (text) => (err += text) });
-  return { exitCode: showChips(1, found, { json }, context), lines: terminal.lines, err, out: terminal.written };
+  const { context, err } = contextOf({ terminal, env: { NO_COLOR: '1' } });
+  const exitCode = showChips(1, found, { json }, context);
+  return { exitCode, lines: terminal.lines, err: err(), out: terminal.written };
 }
 
 const BME280 = { address: 0x76, chip: 'bme280', candidates: [], trouble: undefined };

@@ -64,41 +64,37 @@ export interface World {
   readonly clock?: Clock;
 }
 
-/** What a command sees of a world; without a terminal of its own, `output` is a pipe. */
-export function contextOf(
-  world: World & { readonly signal?: AbortSignal },
-  output: Terminal,
-  errors: CliContext['stderr'],
-): CliContext {
+/** What `millgate` takes from a world, with what it wrote on standard error and Ctrl-C. */
+export function contextOf(world: World = {}) {
+  const terminal = world.terminal ?? new Terminal();
   const isTerminal = world.terminal !== undefined;
   const env = { MILLGATE_SOCKET: '/nonexistent/api.sock', ...world.env };
-  return {
-    stdout: output,
-    stderr: errors,
+  const end = new AbortController();
+  let err = '';
+  const context: CliContext = {
+    stdout: terminal,
+    stderr: { write: (text) => (err += text) },
     env,
     isTerminal,
     isErrorTerminal: isTerminal,
     input: world.input,
-    columns: () => output.columns,
-    rows: () => output.rows,
-    onResize: output.onResize,
+    columns: () => terminal.columns,
+    rows: () => terminal.rows,
+    onResize: terminal.onResize,
     colors: colorsFor(isTerminal, env),
     clock: world.clock ?? systemClock,
-    signal: world.signal ?? new AbortController().signal,
+    signal: end.signal,
     cwd: world.cwd ?? '/',
     hostname: 'bench',
     invocation: 'millgate',
   };
+  return { context, terminal, err: () => err, interrupt: () => end.abort() };
 }
 
 /** Starts `millgate` with these words. */
 export function millgate(args: readonly string[], world: World = {}): Run {
-  const end = new AbortController();
-  const terminal = world.terminal ?? new Terminal();
-  let err = '';
-  const context = contextOf({ ...world, signal: end.signal }, terminal, { write: (text) => (err += text) });
-  const exitCode = runCommandLine(args, context);
-  return { exitCode, terminal, out: () => terminal.written, err: () => err, interrupt: () => end.abort() };
+  const { context, terminal, err, interrupt } = contextOf(world);
+  return { exitCode: runCommandLine(args, context), terminal, out: () => terminal.written, err, interrupt };
 }
 
 /** Resolves when the condition holds; fails with its text when it does not within five seconds. */
