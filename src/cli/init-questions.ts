@@ -8,7 +8,7 @@ import type { InitOptions } from './init.ts';
 import { parseTag } from './init-tags.ts';
 import { Ended, type Prompt } from './prompt.ts';
 import { limitsOf, searchSerial } from './scan.ts';
-import { identify, type Likely, profilesFor } from './scan-identify.ts';
+import { identify, type Likely, profilesFor, titleOf } from './scan-identify.ts';
 import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from './scan-text.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
@@ -188,7 +188,7 @@ async function askMeaning(
     const profiles = await profilesFor(answers, context);
     answers.profile = await prompt.choose(
       'Profile?',
-      profiles.map(({ name, manufacturer, model }) => ({ label: `${name}: ${manufacturer} ${model}`, value: name })),
+      profiles.map((each) => ({ label: `${each.name}: ${titleOf(each)}`, value: each.name })),
     );
   } else if (way !== 'tags') answers.profile = way;
   else answers.tag = await askTags(prompt);

@@ -66,7 +66,7 @@ function processContext(signal: AbortSignal): CliContext {
   }
   return {
     stdout: isTerminal ? terminal : stdout,
-    stderr,
+    stderr: stderr.isTTY ? terminalOutput(stderr, env) : stderr,
     env,
     isTerminal,
     isErrorTerminal: stderr.isTTY === true,

@@ -2,11 +2,11 @@ import { dirname, join } from 'node:path';
 import { type Identification, isIdentifying } from '../../hal/driver.ts';
 import type { JsonReading } from '../api/json.ts';
 import type { Config } from '../config/config.ts';
-import type { Fingerprint, ProfileSummary } from '../config/profile-list.ts';
+import type { Fingerprint, ProfileFacts } from '../config/profile-book.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile } from './context.ts';
 import { onChannel, readDirectly } from './direct.ts';
-import { loadText, profileFolders } from './virtual-file.ts';
+import { loadText } from './virtual-file.ts';
 
 /** Keys of a channel as a file would give them. */
 export type ChannelKeys = Readonly<Record<string, string | number>>;
@@ -35,12 +35,12 @@ const LEAST_FIT = 0.9;
 const LEAST_ALIVE = 3;
 
 /** The profiles there are for a file: those beside it and those of the program. */
-export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileSummary[]> {
-  const [{ listProfiles }, { diskFilesFrom }] = await Promise.all([
-    import('../config/profile-list.ts'),
+export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileFacts[]> {
+  const [{ profileBook }, { diskFilesFrom }] = await Promise.all([
+    import('../config/profile-book.ts'),
     import('../config/files.ts'),
   ]);
-  return listProfiles(await profileFolders(configFile(options, context).absolute), diskFilesFrom(context.cwd));
+  return profileBook({ file: configFile(options, context).file, files: diskFilesFrom(context.cwd) });
 }
 
 /**
@@ -52,7 +52,7 @@ export async function profilesFor(options: CommonOptions, context: CliContext): 
 export async function identify(
   channel: ChannelKeys,
   unit: number,
-  profiles: readonly ProfileSummary[],
+  profiles: readonly ProfileFacts[],
   options: CommonOptions,
   context: CliContext,
 ): Promise<Identified> {
@@ -74,7 +74,7 @@ export async function identify(
     if (signs.length === 0 || !isFitting) continue;
     const isSure = signs.some((sign) => sign.between === undefined);
     if (!isSure && !(await looksRight(file, channel, unit, profile, context))) continue;
-    likely.push({ profile: profile.name, title: `${profile.manufacturer} ${profile.model}`, isSure });
+    likely.push({ profile: profile.name, title: titleOf(profile), isSure });
   }
   const sure = likely.filter(({ isSure }) => isSure);
   const { names, serverText } = who;
@@ -82,7 +82,7 @@ export async function identify(
 }
 
 /** A tag for each sign that is a register, and one at the front so that there is always something to ask for. */
-function signTags(profiles: readonly ProfileSummary[]): object {
+function signTags(profiles: readonly ProfileFacts[]): object {
   const tags: Record<string, object> = { first: { address: 'holding:0' } };
   for (const { name, order, identify: signs } of profiles)
     for (const [index, { address, type, order: own }] of signs.entries()) {
@@ -113,7 +113,7 @@ async function looksRight(
   file: string,
   channel: ChannelKeys,
   unit: number,
-  { name }: ProfileSummary,
+  { name }: ProfileFacts,
   context: CliContext,
 ): Promise<boolean> {
   const config = await unitConfig(file, channel, unit, { profile: name }, context);
@@ -150,6 +150,11 @@ export async function unitConfig(
     `the profiles cannot be used for the scan: ${problem?.path} ${problem?.message}. Mend the profile in profiles/, or move it away.`,
     EXIT.configInvalid,
   );
+}
+
+/** Maker and model of a profile. */
+export function titleOf({ manufacturer, model }: ProfileFacts): string {
+  return [manufacturer, model].filter((part) => part !== undefined).join(' ');
 }
 
 function keyOf(profile: string, index: number): string {

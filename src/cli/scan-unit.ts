@@ -1,4 +1,4 @@
-import type { ProfileSummary } from '../config/profile-list.ts';
+import type { ProfileFacts } from '../config/profile-book.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { CliContext, CommonOptions } from './context.ts';
 import { type ChannelKeys, type Identified, identify, scanFile } from './scan-identify.ts';
@@ -25,7 +25,7 @@ export async function describeUnit(
   channel: ChannelKeys,
   unit: number,
   index: number,
-  profiles: readonly ProfileSummary[],
+  profiles: readonly ProfileFacts[],
   options: CommonOptions,
   context: CliContext,
 ): Promise<UnitDescription> {
