@@ -119,6 +119,27 @@ export interface Identifying {
   identify(unit: number, signal: AbortSignal): Promise<Identification>;
 }
 
+/** A part of a Modbus device's memory: registers or bits that one request can read. */
+export interface RawBlock {
+  readonly unit: number;
+  readonly table: 'coil' | 'discrete' | 'input' | 'holding';
+  /** Zero-based protocol address of the first. */
+  readonly start: number;
+  /** 1 to 125 registers, or 1 to 2000 bits. */
+  readonly count: number;
+}
+
+/** What a block holds: registers 0…65535, or bits 0 and 1; or why it was not read. */
+export type RawAnswer =
+  | { readonly ok: true; readonly items: readonly number[] }
+  | { readonly ok: false; readonly why: Failure; readonly detail: string };
+
+/** A driver that can read memory that no tag names, as it is, without changing anything in the device. */
+export interface RawReading {
+  /** One request. Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
+  readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer>;
+}
+
 /** Counters since `connect` was first called, for one device. */
 export interface DeviceStatistics {
   requests: number;
@@ -171,6 +192,19 @@ export interface PlanEstimate {
   }[];
 }
 
+/** What of this machine, or of its network, a channel is: where to look when it does not work. */
+export type ChannelPlace =
+  | { readonly kind: 'serial' | 'i2c'; readonly path: string }
+  /** `chip` is `auto`, the name of a chip or its label. */
+  | { readonly kind: 'gpio'; readonly chip: string; readonly backend: 'auto' | 'chardev' | 'sysfs' }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** How a device is told from its neighbours on the line, such as `unit 7`, and how long its answers may take. */
+export interface Station {
+  readonly text: string;
+  readonly timeoutMs: number;
+}
+
 /** Options of a tag that belong to its driver: the validated keys of `tagShape`, and `address` as text if given. */
 export interface TagSource<T> {
   readonly id: TagId;
@@ -220,6 +254,10 @@ export interface DriverType<C = unknown, A = unknown> {
   /** Requests and line time of reading these tags once. */
   estimate(channel: C, tags: readonly Tag<A>[]): PlanEstimate;
   create(channel: C, deps: DriverDeps): Driver<A>;
+  /** What the channel is of this machine or network, for `check` and `doctor`; absent: nothing that could be missing. */
+  placeOf?(channel: C): ChannelPlace;
+  /** The station that an address is at; absent where a line has one device, or none that answers questions. */
+  stationOf?(channel: C, address: A): Station;
 }
 
 /** Whether a driver can write. */
@@ -240,6 +278,11 @@ export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observ
 /** Whether a driver can ask who is there. */
 export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
   return 'identify' in driver;
+}
+
+/** Whether a driver can read memory that no tag names. */
+export function isRawReading<A>(driver: Driver<A>): driver is Driver<A> & RawReading {
+  return 'readRaw' in driver;
 }
 
 /** Whether a driver learns. */

@@ -13,6 +13,7 @@ import type { Random } from './core/random.ts';
 import type { Reading, TagId, Value } from './core/reading.ts';
 import { channelStatus, type Line } from './gateway/channel-status.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
+import { createProber } from './gateway/prober.ts';
 import { ruleConfigOf } from './gateway/rule-config.ts';
 import { alarmCounts, createRulesView } from './gateway/rules.ts';
 import { createWriter } from './gateway/writer.ts';
@@ -317,6 +318,7 @@ function createView(
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
+    probe: createProber(lines, stopping),
     write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),

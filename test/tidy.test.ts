@@ -64,16 +64,27 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     types: [/^src\/config\/config\.ts$/, /^src\/store\/archive\.ts$/],
   },
   {
+    from: /^src\/doctor\//,
+    may: [/^src\/(doctor|core)\//],
+    types: [
+      /^src\/api\/(view|json)\.ts$/,
+      /^src\/store\/store\.ts$/,
+      /^src\/uplink\/(uplink|mqtt-tls)\.ts$/,
+      /^hal\/driver\.ts$/,
+    ],
+  },
+  {
     from: /^src\/(main\.ts|cli\/)/,
     may: [
-      /^src\/(cli|config|core|api|store|backtest)\//,
+      /^src\/(cli|config|core|api|store|backtest|doctor)\//,
       /^src\/gateway\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,
-      /^src\/uplink\/mqtt-trouble\.ts$/,
+      /^src\/uplink\/mqtt-(tls|trouble)\.ts$/,
       /^hal\/(registry|scan)\.ts$/,
       /^hal\/driver\.ts$/,
       /^hal\/mock\//,
+      /^hal\/modbus\/probe-/,
     ],
   },
 ];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { ChannelPlace, Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
 import { serialTransport } from '../serial/port.ts';
 import { characterMsOn } from '../serial/settings.ts';
 import type { ModbusAddress } from './address.ts';
@@ -29,6 +29,14 @@ const common = {
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
   isEventful: () => false,
+  placeOf: (channel: ModbusChannel): ChannelPlace =>
+    channel.kind === 'serial'
+      ? { kind: 'serial', path: channel.serial.port }
+      : { kind: 'tcp', host: channel.host, port: channel.port },
+  stationOf: (channel: ModbusChannel, { unit, timeoutMs }: ModbusAddress) => ({
+    text: `unit ${unit}`,
+    timeoutMs: timeoutMs ?? channel.timeoutMs,
+  }),
   estimate: estimateModbus,
   create: (channel: ModbusChannel, deps: Parameters<DriverType['create']>[1]) =>
     new ModbusDriver(channel, lineOf(channel, deps.clock), deps),

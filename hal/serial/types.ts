@@ -28,6 +28,7 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   checkTag: checkSerialLineTag,
   describeAddress: describeSerialLineAddress,
   isEventful: ({ request }) => request === undefined,
+  placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,
   create: (channel, deps) => new SerialLineDriver(channel, serialTransport(channel.serial), deps),
 };

@@ -4,6 +4,7 @@ import { type Answer, failure, Refused } from './answer.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
+import { PROBE_ROUTE } from './probe-route.ts';
 import { integer, ok, type RouteRequest } from './request.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
@@ -147,6 +148,7 @@ export const ROUTES: readonly Route[] = [
     changes: true,
     answer: write,
   },
+  PROBE_ROUTE,
   ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];

@@ -117,12 +117,31 @@ export type WriteAnswer =
       readonly why: string;
     };
 
+/** A part of a device's memory: registers or bits that one request can read. */
+export interface ProbedBlock {
+  readonly unit: number;
+  readonly table: 'coil' | 'discrete' | 'input' | 'holding';
+  /** Zero-based protocol address of the first. */
+  readonly start: number;
+  readonly count: number;
+}
+
+/** What it holds: registers 0…65535, or bits 0 and 1; or why it was not read. */
+export type ProbeAnswer =
+  | { readonly ok: true; readonly items: readonly number[] }
+  | { readonly ok: false; readonly why: string; readonly detail: string };
+
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
 export interface GatewayView extends RulesView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */
   readNow(tags: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]>;
+  /**
+   * Reads a part of a device's memory that no tag needs to name, through the channel that polls it, between its own
+   * requests. Throws `Fault` for an unknown channel, and when the line is not there.
+   */
+  probe(channel: string, block: ProbedBlock, signal: AbortSignal): Promise<ProbeAnswer>;
   /**
    * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
    * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Config } from '../config/config.ts';
-import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import type { Config, UplinkConfig } from '../config/config.ts';
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { toName } from '../core/fields.ts';
-import { tryBroker } from './broker-test.ts';
 import { type CliContext, type CommonOptions, configFile, print, warn } from './context.ts';
 import { formatShare } from './format.ts';
 import { type BrokerPlan, type ChannelPlan, type FilePlan, renderFile } from './init-file.ts';
@@ -169,7 +168,8 @@ async function write(
       'what was asked for makes no good file; nothing was written. Mend what is listed above.',
       EXIT.configInvalid,
     );
-  if (plan.broker && !(await brokerAnswers(plan, plan.broker, context)) && prompt) {
+  const [uplink] = loaded.config.uplinks;
+  if (uplink && !(await brokerAnswers(uplink, context)) && prompt) {
     if (!(await prompt.confirm('Write the file with this broker all the same?', true))) throw new Ended();
   }
   if (context.signal.aborted) throw new Ended();
@@ -179,31 +179,24 @@ async function write(
   return EXIT.ok;
 }
 
-/** Whether the broker takes this gateway; says so, or why not. */
-async function brokerAnswers(plan: FilePlan, broker: BrokerPlan, context: CliContext): Promise<boolean> {
-  const { url, username, ca } = broker;
-  try {
-    const { readSecret } = await import('../config/secrets.ts');
-    const password = broker.password && readSecret(resolved(broker.password, context), { env: context.env });
-    const authority = ca === undefined ? undefined : resolve(context.cwd, ca);
-    const tookMs = await tryBroker(
-      { url, clientId: `millgate-${plan.id}-init`, username, password, ca: authority },
-      context,
-    );
-    warn(context, [`The broker took the connection in ${Math.round(tookMs)} ms.`]);
-    return true;
-  } catch (error) {
-    if (context.signal.aborted) throw new Ended();
-    warn(context, [`The broker was not reached: ${messageOf(error)}`]);
-    return false;
-  }
-}
-
-function resolved(
-  password: NonNullable<BrokerPlan['password']>,
-  context: CliContext,
-): NonNullable<BrokerPlan['password']> {
-  return 'file' in password ? { file: resolve(context.cwd, password.file) } : password;
+/** Whether the broker takes this gateway, tried as `doctor` does; says so, or why not. Nothing is published. */
+async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise<boolean> {
+  const { askBroker } = await import('./doctor-broker.ts');
+  const startedMs = context.clock.monoMs();
+  const { asked, trouble, certificates } = await askBroker(uplink, false, context);
+  if (context.signal.aborted) throw new Ended();
+  const tookMs = Math.round(context.clock.monoMs() - startedMs);
+  if (trouble !== undefined) warn(context, [`The broker was not reached: ${trouble}`]);
+  else if (asked === 'login') warn(context, [`The broker took the connection in ${tookMs} ms.`]);
+  else
+    warn(context, [
+      'The broker is there; whether it takes this user was not tried, for the password is not to be had here.',
+    ]);
+  warn(
+    context,
+    certificates.map(({ message }) => message),
+  );
+  return trouble === undefined;
 }
 
 async function summary(file: string, config: Config, { invocation, colors }: CliContext): Promise<string[]> {

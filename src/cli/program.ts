@@ -7,6 +7,7 @@ import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
+import { addSupportCommands } from './commands/support.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
 import { COMPLETE, REFERENCE } from './unlisted.ts';
 
@@ -85,6 +86,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addInformationCommands(program, context, report);
+  addSupportCommands(program, context, report);
   addShellCommands(program, context, report);
   return program;
 }

@@ -99,6 +99,7 @@ describe('the routes', () => {
       'get /api/v1/stream',
       'post /api/v1/read',
       'post /api/v1/write',
+      'post /api/v1/probe',
       'get /api/v1/alarms',
       'post /api/v1/alarms/{id}/ack',
       'post /api/v1/alarms/{id}/shelve',
