@@ -100,7 +100,9 @@ export function settingsByLikelihood(limits: SearchLimits): LineSetting[] {
 export function planSearch(limits: SearchLimits, allowanceMs: number | undefined): SearchStep[] {
   const settings = settingsByLikelihood(limits);
   const units = limits.units ?? ALL_UNITS;
-  const likely = LIKELY_UNITS.filter((unit) => units.includes(unit));
+  // A few that were named are as good as likely ones.
+  const isShort = units.length <= LIKELY_UNITS.length;
+  const likely = isShort ? units : LIKELY_UNITS.filter((unit) => units.includes(unit));
   const others = units.filter((unit) => !likely.includes(unit));
   const isNormal = ({ parity, stopBits }: LineSetting): boolean => parity === 'none' || stopBits === 1;
   const normal = settings.filter(isNormal);
@@ -154,9 +156,10 @@ const EXCHANGE_BYTES = 8 + 7;
 /** Time to open a port with other settings, ms. */
 const REOPEN_MS = 10;
 
-/** How long a step takes when nobody answers, ms. */
+/** How long a step takes when nobody answers, ms; at its end the last ones asked get the time that likely ones have. */
 export function stepMs(step: SearchStep): number {
-  return REOPEN_MS + step.units.length * questionMs(step);
+  const thinkingMs = Math.max(0, LIKELY_ALLOWANCE_MS - step.allowanceMs);
+  return REOPEN_MS + step.units.length * questionMs(step) + thinkingMs;
 }
 
 /** How long one question of a step takes when nobody answers, ms. */

@@ -181,29 +181,38 @@ class Search {
   }
 
   private async sweep(step: SearchStep, line: RtuLine): Promise<void> {
-    const asked: Asked[] = [];
-    let garbledInARow = 0;
-    let confirmations = 0;
+    const sweep: Sweep = { step, line, asked: [], garbledInARow: 0, confirmations: 0 };
     for (const [index, unit] of step.units.entries()) {
       if (this.signal.aborted) return;
       this.tell(step, index, unit);
       const one: Asked = { unit, counters: newCounters(), attemptOf: {} };
-      asked.push(one);
+      sweep.asked.push(one);
       const strayBytes = line.counters.unsolicitedBytes;
       const outcome = await this.ask(line, step, one, step.allowanceMs);
       if (isAnswer(outcome)) this.note(step, unit, outcome.thoughtMs);
       const isHeard = outcome.kind === 'garbled' || line.counters.unsolicitedBytes > strayBytes;
-      garbledInARow = isHeard ? garbledInARow + 1 : 0;
-      const late = asked.slice(0, -1).filter(({ counters }) => counters.lateReplies > 0);
-      const suspects = late.length > 0 ? late : isHeard ? asked.slice(-1 - SUSPECTS) : [];
-      if (suspects.length > 0) asked.length = 0;
-      for (const suspect of suspects) if (confirmations++ < MOST_CONFIRMATIONS) await this.confirm(line, step, suspect);
-      // With patience the others of this setting are asked sooner.
-      if (this.hasAnswered(step.setting) && !this.settled.has(step.setting)) return;
-      if (isHeard && late.length === 0) this.noteSign(step.setting);
-      if (garbledInARow >= MOST_GARBLED) return;
-      asked.splice(0, asked.length - Math.ceil(LATE_REPLY_MS / questionMs(step)));
+      if (await this.followUp(sweep, isHeard)) return;
+      sweep.asked.splice(0, sweep.asked.length - Math.ceil(LATE_REPLY_MS / questionMs(step)));
     }
+    // The last ones may still be thinking.
+    const strayBytes = line.counters.unsolicitedBytes;
+    await this.options.clock.sleep(Math.max(0, LIKELY_ALLOWANCE_MS - step.allowanceMs), this.signal);
+    await this.followUp(sweep, line.counters.unsolicitedBytes > strayBytes);
+  }
+
+  /** Asks those again that may have spoken; true when the step is to end here. */
+  private async followUp(sweep: Sweep, isHeard: boolean): Promise<boolean> {
+    const { step, line, asked } = sweep;
+    sweep.garbledInARow = isHeard ? sweep.garbledInARow + 1 : 0;
+    const late = asked.filter(({ counters }) => counters.lateReplies > 0);
+    const suspects = late.length > 0 ? late : isHeard ? asked.slice(-1 - SUSPECTS) : [];
+    if (suspects.length > 0) sweep.asked = [];
+    for (const suspect of suspects)
+      if (sweep.confirmations++ < MOST_CONFIRMATIONS) await this.confirm(line, step, suspect);
+    // With patience the others of this setting are asked sooner.
+    if (this.hasAnswered(step.setting) && !this.settled.has(step.setting)) return true;
+    if (isHeard && late.length === 0) this.noteSign(step.setting);
+    return sweep.garbledInARow >= MOST_GARBLED;
   }
 
   /** Asks a unit again that may have answered while another one was asked. */
@@ -260,6 +269,16 @@ class Search {
       found: this.found.length,
     });
   }
+}
+
+/** A step under way. */
+interface Sweep {
+  readonly step: SearchStep;
+  readonly line: RtuLine;
+  /** Units asked so lately that an answer may still come. */
+  asked: Asked[];
+  garbledInARow: number;
+  confirmations: number;
 }
 
 /** A unit that was asked lately. */

@@ -110,12 +110,23 @@ try {
   await bench.broker(brokerPort);
   const line = ['--port', port, '--baud', '57600', '--parity', 'odd'];
   await millgate(['scan', port]);
-  const tags = [
-    'voltage=holding:4010,float32,CDAB,unit=V,min=0,max=300',
-    'current=holding:4012,float32,CDAB,unit=A',
-    'power=holding:4014,float32,CDAB,unit=W',
-    'frequency=holding:4016,float32,CDAB,unit=Hz,min=45,max=65',
-  ].flatMap((tag) => ['--tag', tag]);
+  const expected = Object.values(DISPLAY).join(',');
+  const probed = await millgate([
+    'probe',
+    port,
+    String(UNIT),
+    'holding:4000-4063',
+    ...line.slice(2),
+    '--expect',
+    expected,
+  ]);
+  const addresses = [...probed.matchAll(/value-\d: \{address: "(holding:\d+)", type: (\w+), order: (\w+)\}/g)];
+  const units = { voltage: 'V', current: 'A', frequency: 'Hz' };
+  const tags = Object.entries(units).flatMap(([name, unit], index) => {
+    const [, address, type, order] = addresses[index] ?? [];
+    if (address === undefined) throw new Error(`probe did not find the ${name}`);
+    return ['--tag', `${name}=${address},${type},${order},unit=${unit}`];
+  });
   const where = ['--id', 'site-1', '--store', './store', '--broker', `mqtt://127.0.0.1:${brokerPort}`];
   await millgate([
     'init',

@@ -87,6 +87,10 @@ describe('a search on a serial line', () => {
       const { found } = await search({ limits: { bauds: [38400], parities: ['none'], stopBits: [1] } });
       expect(names(found), `${thinksMs} ms`).toEqual(['38400 8N1 unit 147']);
     }
+    // Nobody is asked after the last unit of all that are not likely.
+    const { search } = bench({ setting: '38400 8N1', units: [246], thinksMs: 90 });
+    const { found } = await search({ limits: { bauds: [38400], parities: ['none'], stopBits: [1] } });
+    expect(names(found)).toEqual(['38400 8N1 unit 246']);
   });
 
   it('counts an exception as an answer', async () => {
@@ -168,7 +172,7 @@ describe('the order of a search', () => {
 
   it('keeps to the limits', () => {
     const steps = planSearch({ bauds: [57600], parities: ['odd'], stopBits: [1], units: [147] }, 50);
-    expect(steps).toHaveLength(1);
-    expect(steps[0]).toMatchObject({ units: [147], table: 'holding', allowanceMs: 50 });
+    expect(steps.map(({ table }) => table)).toEqual(['holding', 'input']);
+    for (const step of steps) expect(step).toMatchObject({ units: [147], allowanceMs: 50 });
   });
 });
