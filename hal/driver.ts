@@ -5,6 +5,8 @@ import type { Logger } from '../src/core/log.ts';
 import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
+import type { LineTap } from './recorder.ts';
+import type { RecordedWire } from './recording.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -180,6 +182,8 @@ export interface DriverDeps {
   readonly random: Random;
   /** What `Learned.learned` returned before the last restart, if anything. Untrusted: check its form. */
   readonly learned?: unknown;
+  /** Where the bytes of the line can be listened in on; used by drivers whose type has a `wire`. */
+  readonly tap?: LineTap | undefined;
 }
 
 /** The requests of one scan and what they cost, for `check`. */
@@ -253,6 +257,8 @@ export interface DriverType<C = unknown, A = unknown> {
   isEventful(address: A): boolean;
   /** Requests and line time of reading these tags once. */
   estimate(channel: C, tags: readonly Tag<A>[]): PlanEstimate;
+  /** What a recording keeps of the channel; absent: it carries no bytes that could be recorded. */
+  wire?(channel: C): RecordedWire;
   create(channel: C, deps: DriverDeps): Driver<A>;
   /** What the channel is of this machine or network, for `check` and `doctor`; absent: nothing that could be missing. */
   placeOf?(channel: C): ChannelPlace;

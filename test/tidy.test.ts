@@ -26,8 +26,8 @@ function importsOf(file: string): { target: string; typeOnly: boolean }[] {
   return found;
 }
 
-/** What every driver may use: the contract, and what carries bytes or counts whatever they mean. */
-const HAL_COMMON = /^hal\/(driver|transport|statistics|utilisation)\.ts$/;
+/** What every driver may use: the contract, and what carries, records or counts bytes whatever they mean. */
+const HAL_COMMON = /^hal\/(driver|transport|recorder|recording(-\w+)?|statistics|utilisation)\.ts$/;
 
 /** Who may import whom: the first rule whose `from` fits decides. `types` may be imported for their types only. */
 const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
@@ -78,11 +78,12 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     may: [
       /^src\/(cli|config|core|api|store|backtest|doctor)\//,
       /^src\/gateway\.ts$/,
+      /^src\/gateway\/poll-alone\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,
       /^src\/uplink\/mqtt-(tls|trouble)\.ts$/,
       /^hal\/(registry|scan)\.ts$/,
-      /^hal\/driver\.ts$/,
+      /^hal\/(driver|recording(-\w+)?)\.ts$/,
       /^hal\/mock\//,
       /^hal\/modbus\/probe-/,
     ],

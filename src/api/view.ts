@@ -117,6 +117,16 @@ export type WriteAnswer =
       readonly why: string;
     };
 
+/** What of recording the API serves. */
+export interface RecordingView {
+  /**
+   * Hands the lines of a recording of these channels (none named: all that can be recorded) to `onLine`, the header at
+   * once and then each event as it happens; the returned function ends it. Throws `Fault` for a channel that is not
+   * there, or that carries no bytes.
+   */
+  record(channels: readonly string[], onLine: (line: string) => void): () => void;
+}
+
 /** A part of a device's memory: registers or bits that one request can read. */
 export interface ProbedBlock {
   readonly unit: number;
@@ -132,7 +142,7 @@ export type ProbeAnswer =
   | { readonly ok: false; readonly why: string; readonly detail: string };
 
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView extends RulesView {
+export interface GatewayView extends RulesView, RecordingView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */

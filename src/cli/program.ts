@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
 import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
@@ -85,6 +86,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addCommissioningCommands(program, context, report);
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
+  addBusCommands(program, context, report);
   addInformationCommands(program, context, report);
   addSupportCommands(program, context, report);
   addShellCommands(program, context, report);

@@ -97,6 +97,7 @@ describe('the routes', () => {
       'get /api/v1/store',
       'get /api/v1/store/ledger',
       'get /api/v1/stream',
+      'get /api/v1/record',
       'post /api/v1/read',
       'post /api/v1/write',
       'post /api/v1/probe',

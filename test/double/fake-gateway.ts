@@ -273,6 +273,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       for (const listener of listeners) listener(readings);
     },
     followers: () => listeners.size,
+    record: () => () => {},
     ...fakeRules(),
     ...over,
   };
