@@ -22,7 +22,11 @@ async function delivered() {
   const events: EventBody[] = [];
   const stored = { readings: [{ from: 6, to: 21 }], events: [] };
   const status = async () => ({ stored }) as unknown as StoreStatus;
-  const replay = createReplay({ status }, () => [forwarder], (body) => events.push(body));
+  const replay = createReplay(
+    { status },
+    () => [forwarder],
+    (body) => events.push(body),
+  );
   const close = async () => {
     stop.abort();
     await clock.advance(5000);
