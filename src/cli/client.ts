@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
@@ -109,14 +109,14 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
 export async function findGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient> {
   if (context.env.MILLGATE_SOCKET) return answering(context.env.MILLGATE_SOCKET, context);
   const { file, absolute, named } = configFile(options, context);
-  if (!named && existsSync(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
+  if (!named && mayBeThere(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
   const loaded = await load(file, context);
   const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;
   const besideStore = storePath === undefined ? undefined : join(storePath, 'api.sock');
-  if (loaded.ok && besideStore !== undefined && existsSync(besideStore)) return answering(besideStore, context);
+  if (loaded.ok && besideStore !== undefined && mayBeThere(besideStore)) return answering(besideStore, context);
   if (named)
     for (const socketPath of [besideStore, SERVICE_SOCKET]) {
-      if (socketPath === undefined || !existsSync(socketPath)) continue;
+      if (socketPath === undefined || !mayBeThere(socketPath)) continue;
       const client = createClient(socketPath, context);
       if (await runsFile(client, absolute)) return client;
     }
@@ -127,6 +127,19 @@ export async function findGateway(options: CommonOptions, context: CliContext): 
       EXIT.configInvalid,
     );
   throw notStarted(besideStore ?? SERVICE_SOCKET, named ? file : undefined);
+}
+
+/**
+ * Whether there is a socket, as far as this user can see. One in a folder that is closed to him counts: to take it for
+ * absent would call a running gateway stopped, and put a second master on its lines.
+ */
+function mayBeThere(socketPath: string): boolean {
+  try {
+    lstatSync(socketPath);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EACCES';
+  }
 }
 
 /** Whether a gateway answers there and runs this very file. */

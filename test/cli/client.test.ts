@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -50,6 +50,45 @@ store: {path: ${join(folder, 'store')}}
     expect(await running.exitCode).toBe(EXIT.ok);
     expect(JSON.parse(running.out())).toMatchObject({ state: 'running', gateway: 'press-shop-1' });
   });
+});
+
+/** Runs as a user who is not root, whoever runs the tests: root may enter every folder. */
+async function asNobody(work: () => Promise<void>): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid!(65_534);
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
+}
+
+describe('a folder that is closed to this user', () => {
+  it.each(['status', 'watch', 'read oven/temp', 'events', 'export', 'confirm', 'diff'])(
+    'is not taken for a gateway that is stopped: %s ends with exit 77, and asks no device',
+    async (command) => {
+      const folder = temporaryFolder();
+      chmodSync(folder, 0o755);
+      mkdirSync(join(folder, 'store'));
+      const config = join(folder, 'millgate.yaml');
+      writeFileSync(
+        config,
+        `channels: {sim: {driver: mock}}
+devices: {oven: {channel: sim, tags: {temp: {address: 201.25}}}}
+store: {path: ${join(folder, 'store')}}
+`,
+      );
+      await serve(fakeGateway(), { socketPath: join(folder, 'store', 'api.sock') });
+      chmodSync(join(folder, 'store'), 0);
+      await asNobody(async () => {
+        const run = millgate([...command.split(' '), '--config', config], { env: { MILLGATE_SOCKET: '' } });
+        expect(await run.exitCode).toBe(EXIT.permission);
+        expect(run.err()).toContain('api.sock: this user may not use it. Join its group');
+        expect(run.out()).toBe('');
+      });
+      chmodSync(join(folder, 'store'), 0o700);
+    },
+  );
 });
 
 describe('a gateway that is not well', () => {
