@@ -199,7 +199,21 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const onRecord = judging.accept;
   const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
-  return { recorder, clock, store, committer, live, lines, uplinks, judging, outputs, current, stopping, event };
+  return {
+    recorder,
+    clock,
+    store,
+    committer,
+    live,
+    lines,
+    uplinks,
+    judging,
+    outputs,
+    current,
+    stopping,
+    onFailed,
+    event,
+  };
 }
 
 function viewOf(options: GatewayOptions, parts: Parts): GatewayView {

@@ -23,6 +23,8 @@ export interface ReconfigureParts {
   readonly outputs: OutputDriver;
   readonly current: Current;
   readonly stopping: AbortSignal;
+  /** Called when a change failed half done: the process has to be started again. */
+  readonly onFailed: (cause: unknown) => void;
 }
 
 /** The configuration in force, and what its predecessor's rules left behind until it is settled. */
@@ -39,7 +41,8 @@ const STORE_MS = 10_000;
 
 /**
  * Puts another configuration in force. Only channels and uplinks that differ are stopped and started; the rules change
- * between two records. Fails as a whole: then everything runs as before.
+ * between two records. Fails as a whole: then everything runs as before; once channels were stopped, `onFailed` is called
+ * instead, as a line that nobody polls must not go unnoticed.
  *
  * @returns since when it is in force, monotonic ms: no reading made for the one before is younger
  * @throws Fault when the store does not answer or the gateway stops
@@ -58,14 +61,19 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   );
   // Made before anything is stopped: what cannot be made leaves everything as it is.
   const made = makeLines(parts, next, touched, stored);
-  const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
-  await within(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
-  parts.stopping.throwIfAborted();
-  const sinceMs = parts.clock.monoMs();
-  swap(parts, next, made, stored);
-  await uplinks.replace(next.uplinks, next.gateway.id);
-  uplinks.announce();
-  return sinceMs;
+  try {
+    const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
+    await within(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
+    parts.stopping.throwIfAborted();
+    const sinceMs = parts.clock.monoMs();
+    swap(parts, next, made, stored);
+    await uplinks.replace(next.uplinks, next.gateway.id);
+    uplinks.announce();
+    return sinceMs;
+  } catch (error) {
+    if (!parts.stopping.aborted) parts.onFailed(error);
+    throw error;
+  }
 }
 
 /** What the store holds of rules, once everything so far is in it; and it keeps the place of every uplink. */

@@ -24,6 +24,8 @@ let gateway: RunningGateway;
 let folder: string;
 let isStoreSilent: boolean;
 let oil: number;
+/** What closing a line waits for. */
+let letsGo: Promise<void>;
 
 const line: DriverType = {
   type: 'line',
@@ -46,7 +48,10 @@ const line: DriverType = {
         return { ok: true, readBack: value };
       },
       learned: () => ({ scans: learned }),
-      close: async () => void calls.push(`${name} closed`),
+      async close() {
+        await letsGo;
+        calls.push(`${name} closed`);
+      },
     };
     return driver as unknown as Driver;
   },
@@ -82,6 +87,7 @@ beforeEach(async () => {
   calls = [];
   oil = 60;
   isStoreSilent = false;
+  letsGo = Promise.resolve();
   folder = mkdtempSync(join(tmpdir(), 'millgate-test-'));
   clock = new SimulatedClock();
   const log = silentLogger;
@@ -208,5 +214,18 @@ describe('a gateway that is reconfigured', () => {
     const first = points[0]!.wallMs;
     expect(points.map(({ wallMs }) => wallMs - first)).toEqual(points.map((_, index) => index * 1000));
     expect((await store.status()).ledger).toEqual([]);
+  });
+
+  it('ends the process when a line does not let go: it stands still, and nobody would know', async () => {
+    let letGo = () => {};
+    letsGo = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const failed = expect(gateway.failed).rejects.toThrow('a channel does not let go of its line (waited 10 s)');
+    const channels = [config('1').channels[0]!, channel('b', [tag('b-1', 'level')])];
+    await expect(passing(gateway.reconfigure(config('2', { channels, alarms: [] })))).rejects.toThrow('let go');
+    await clock.advance(100);
+    letGo();
+    await failed;
   });
 });
