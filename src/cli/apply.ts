@@ -62,11 +62,14 @@ async function order(
     if (options.json) printJson(context, { ok: true, hash, changes, outcome: 'on-trial' });
     return EXIT.ok;
   }
-  const { outcome, why } = end.entry;
+  const { outcome, why, how } = end.entry;
   const isKept = outcome === 'kept';
   if (options.json) printJson(context, { ok: isKept, hash, changes, outcome, why });
   else if (isKept) print(context, [context.colors.green(`Kept: ${file} is now ${given} (${hash}).`)]);
-  else warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}. What ran before runs again.`)]);
+  else {
+    const aside = how === 'reload' ? ` ${file} is as before; yours is kept as ${file}.rejected.` : '';
+    warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}. What ran before runs again.${aside}`)]);
+  }
   return isKept ? EXIT.ok : EXIT.failed;
 }
 

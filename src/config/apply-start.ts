@@ -3,7 +3,16 @@ import type { ConfigurationEntry, ConfigurationFiles } from '../core/configurati
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
-import { type Archive, entered, installFiles, isInstalled, type Place, removeStaged, type Trial } from './archive.ts';
+import {
+  type Archive,
+  entered,
+  installFiles,
+  isInstalled,
+  type Ledger,
+  type Place,
+  removeStaged,
+  type Trial,
+} from './archive.ts';
 import { diskFault } from './durable.ts';
 
 /** What applying needs before a gateway runs. */
@@ -68,12 +77,25 @@ async function undo(
 ): Promise<Recovery> {
   // Only a reload begins with the new files in place; of an apply they come last.
   const isInPlace = trial.how === 'reload' && (await isInstalled(parts.place, files));
+  if (wasTold(parts.archive.ledger(), trial) && !isInPlace) return forget(parts);
   const rest = isInPlace ? await replaced(parts, before, files) : undefined;
   const why = 'the gateway ended while it was on trial';
   parts.log.warn(`configuration ${trial.hash} is rolled back to ${trial.before}: ${why}`);
   // While the rejected file is in place the trial stays noted, for the next start to do the same.
   if (rest) return { events: [eventOf(trial, 'rolled-back', why)], files: rest };
   return note(parts, trial, 'rolled-back', why);
+}
+
+/** Whether a trial was rolled back already, and only its files could not be put aside then. */
+function wasTold({ history }: Ledger, { hash, atMs }: Trial): boolean {
+  return history.some((entry) => entry.hash === hash && entry.atMs === atMs && entry.outcome === 'rolled-back');
+}
+
+/** Somebody put the files right by hand meanwhile: there is nothing left to undo, and nothing new to tell. */
+async function forget({ archive, log }: StartParts): Promise<Recovery> {
+  const { trial: _trial, ...ledger } = archive.ledger();
+  await archive.note(ledger).catch((error: unknown) => log.error(messageOf(error)));
+  return NOTHING;
 }
 
 /** Replaces the files on the disk; gives those to start with when the disk refuses. */

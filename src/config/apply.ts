@@ -188,7 +188,9 @@ class Trials implements Applying {
     if (fixed) throw new Fault(`${changeText(fixed)}.`);
     const { hash } = after.config;
     const pending = hash !== before.config.hash;
-    if (pending) await this.try(before, after, found, order);
+    // A file that was edited in its place and is then named to apply: to come back, it has to be put aside.
+    const how = order.how === 'apply' && (await this.records.compare(files)) === 'same' ? 'reload' : order.how;
+    if (pending) await this.try(before, after, found, { ...order, how });
     else if (order.how === 'apply') await this.records.install(after.files);
     return { ok: true, hash, changes: found, warnings: result.warnings, pending };
   }
@@ -211,7 +213,7 @@ class Trials implements Applying {
     try {
       sinceMonoMs = await runtime.reconfigure(after.config);
     } catch (error) {
-      await this.records.enter(trial, 'failed', messageOf(error));
+      await this.records.enter(trial, 'failed', { why: messageOf(error) });
       throw error;
     }
     this.files = after.files;
@@ -285,10 +287,10 @@ class Trials implements Applying {
       return;
     }
     this.files = before.files;
-    let text = `configuration ${trial.hash} was rolled back to ${trial.before}: ${why}`;
-    if (trial.how === 'reload') text += await this.records.restore(before.files, rejected);
+    const restored = trial.how === 'reload' ? await this.records.restore(before.files, rejected) : undefined;
+    const text = `configuration ${trial.hash} was rolled back to ${trial.before}: ${why}${restored?.text ?? ''}`;
     log.warn(text);
-    await this.records.enter(trial, 'rolled-back', why);
+    await this.records.enter(trial, 'rolled-back', { why, isLeft: restored?.done === false });
     await runtime.settle();
     this.trial = undefined;
     this.tell('apply-rolled-back', trial.by, trial.hash, text, { why, back: trial.before });
@@ -314,18 +316,29 @@ class Trials implements Applying {
     await this.records.prepare(trial, [before, { config: result.config, files }]);
     try {
       await runtime.reconfigure(result.config);
-      await this.records.replace(files, before.files);
+      await this.replaceFiles(files, before.files);
     } catch (error) {
       if (runtime.config() !== before.config) await runtime.reconfigure(before.config);
-      await this.records.enter(trial, 'failed', messageOf(error));
+      await this.records.enter(trial, 'failed', { why: messageOf(error) });
       throw error;
     }
     this.files = files;
-    await this.records.enter(trial, 'kept', undefined, old);
+    await this.records.enter(trial, 'kept', { bad: old });
     await runtime.settle();
     const text = `rollback by ${by}: configuration ${old} → ${target}`;
     log.warn(text);
     this.tell('rollback', by, target, text, { changes: words });
+  }
+
+  /** All of them or, as far as the disk lets us, none. */
+  private async replaceFiles(files: ConfigurationFiles, left: ConfigurationFiles): Promise<void> {
+    const { records, parts } = this;
+    try {
+      await records.replace(files, left);
+    } catch (error) {
+      await records.replace(left, files).catch((again: unknown) => parts.log.error(messageOf(again)));
+      throw error;
+    }
   }
 
   private refuseReload(reasons: readonly string[]): void {

@@ -12,6 +12,21 @@ export interface InForce {
   readonly files: ConfigurationFiles;
 }
 
+/** Whether the files in force are back in their places, and what to say of it. */
+export interface Restored {
+  readonly done: boolean;
+  readonly text: string;
+}
+
+/** What there is to say of the end of a trial besides its outcome. */
+export interface Verdict {
+  readonly why?: string;
+  /** A configuration that counts as good no more. */
+  readonly bad?: string;
+  /** The rejected files are still in place: the trial stays noted, so that the next start puts them aside. */
+  readonly isLeft?: boolean;
+}
+
 /** What of a trial is on the disk: at any instant enough to come back to one whole configuration. */
 export interface TrialRecords {
   /** Says that a trial begins, once all that is needed to undo it is there. Throws `Fault` when it may not be written. */
@@ -20,10 +35,10 @@ export interface TrialRecords {
   install(files: ConfigurationFiles): Promise<void>;
   /** Puts all files of a configuration in their places. */
   replace(files: ConfigurationFiles, left: ConfigurationFiles): Promise<void>;
-  /** After a reload: puts the files in force back and the rejected one aside; what became of it, in words. Never throws. */
-  restore(files: ConfigurationFiles, rejected: ConfigurationFiles): Promise<string>;
-  /** Says what became of a trial; `bad` is a configuration that counts as good no more. Never throws. */
-  enter(trial: Trial, outcome: ConfigurationEntry['outcome'], why?: string, bad?: string): Promise<void>;
+  /** After a reload: puts the files in force back and the rejected one aside; what became of it. Never throws. */
+  restore(files: ConfigurationFiles, rejected: ConfigurationFiles): Promise<Restored>;
+  /** Says what became of a trial. Never throws. */
+  enter(trial: Trial, outcome: ConfigurationEntry['outcome'], more?: Verdict): Promise<void>;
   /** Whether the files on the disk are these. */
   compare(files: ConfigurationFiles): Promise<ConfigurationStatus['onDisk']>;
 }
@@ -73,16 +88,17 @@ export function createTrialRecords(parts: {
       try {
         await writeAtomically(disk, aside, rejected[main]!);
         await installFiles(place, files, rejected);
-        return `. The rejected file is kept as ${aside}`;
+        return { done: true, text: `. The rejected file is kept as ${aside}` };
       } catch (error) {
         log.error(`the file before could not be put back: ${diskFault(file, error).message}`);
-        return '. The rejected file is still in place';
+        return { done: false, text: '. The rejected file is still in place until the next start' };
       }
     },
-    async enter({ hash, how, by, atMs, changes }, outcome, why, bad) {
+    async enter(trial, outcome, { why, bad, isLeft } = {}) {
+      const { hash, how, by, atMs, changes } = trial;
       const ledger = entered(archive.ledger(), { hash, how, by, atMs, outcome, why, changes });
       try {
-        await archive.note({ ...ledger, good: ledger.good.filter((each) => each !== bad) });
+        await archive.note({ ...ledger, good: ledger.good.filter((each) => each !== bad), ...(isLeft && { trial }) });
         if (outcome !== 'kept') await removeStaged(place);
       } catch (error) {
         log.error(`what became of configuration ${hash} could not be noted: ${diskFault('the store', error).message}`);

@@ -209,6 +209,85 @@ describe('a reload', () => {
   });
 });
 
+describe('a file that was edited in its place and is then applied', () => {
+  it('is put aside when it stops the data, and the old one is back', async () => {
+    const { applying, clock, disk, limit, world } = await start();
+    await disk.write(FILE, NEW);
+    world.isGood = false;
+    await applying.apply({ text: NEW, by: 'ann' });
+    await clock.advance(31_000);
+    expect([limit(), disk.text(FILE), disk.text(`${FILE}.rejected`)]).toEqual([200, OLD, NEW]);
+    expect((await applying.status()).history[0]).toMatchObject({ outcome: 'rolled-back', by: 'ann' });
+  });
+
+  it('is not taken for one that was kept when the gateway ends while it is on trial', async () => {
+    const first = await start();
+    await first.disk.write(FILE, NEW);
+    await first.disk.syncFolder('/etc/millgate');
+    first.world.isGood = false;
+    await first.applying.apply({ text: NEW, by: 'ann' });
+    const second = await boot(first.disk.afterCut(seededRandom(1)));
+    expect([second.limit(), second.disk.text(FILE)]).toEqual([200, OLD]);
+    expect(second.told()).toEqual(['apply-rolled-back']);
+  });
+});
+
+describe('a disk that refuses', () => {
+  /** The folder of the configuration can be written no more. */
+  const closeFolder = (disk: PowerDisk) => {
+    const write = disk.write.bind(disk);
+    disk.write = (path, content) =>
+      path.startsWith('/etc/millgate/')
+        ? Promise.reject(Object.assign(new Error('read-only'), { code: 'EROFS' }))
+        : write(path, content);
+  };
+
+  it('to put the old file back after a reload: the next start does it', async () => {
+    const first = await start();
+    await first.disk.write(FILE, NEW);
+    await first.disk.syncFolder('/etc/millgate');
+    first.world.isGood = false;
+    await first.applying.reload();
+    closeFolder(first.disk);
+    await first.clock.advance(31_000);
+    expect([first.limit(), first.disk.text(FILE)]).toEqual([200, NEW]);
+    const second = await boot(first.disk.afterCut(seededRandom(1)));
+    expect([second.limit(), second.disk.text(FILE)]).toEqual([200, OLD]);
+    expect(second.archive.ledger().trial).toBeUndefined();
+  });
+
+  it('to put the old file back, and a technician who wrote another one meanwhile: that one is left alone', async () => {
+    const first = await start();
+    await first.disk.write(FILE, NEW);
+    await first.disk.syncFolder('/etc/millgate');
+    first.world.isGood = false;
+    await first.applying.reload();
+    closeFolder(first.disk);
+    await first.clock.advance(31_000);
+    const disk = first.disk.afterCut(seededRandom(1));
+    await disk.write(FILE, text(190));
+    const second = await boot(disk);
+    expect([second.limit(), second.archive.ledger().trial]).toEqual([190, undefined]);
+    expect(second.told()).toEqual(['configuration-changed']);
+  });
+
+  it('in the middle of a rollback by hand: the files are those of what runs', async () => {
+    const { applying, clock, disk, limit } = await start();
+    await disk.write(EXTRA, 'uplinks: {plant: {type: mqtt, url: "mqtt://broker"}}\n');
+    await applying.apply({ text: NEW, by: 'ann' });
+    await clock.advance(1000);
+    const write = disk.write.bind(disk);
+    let refused = 0;
+    disk.write = (path, content) =>
+      path.startsWith(FILE) && refused++ === 0
+        ? Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+        : write(path, content);
+    await expect(applying.rollback('bob')).rejects.toThrow('the disk is full');
+    expect([limit(), disk.text(FILE)]).toEqual([210, NEW]);
+    expect((await applying.status()).onDisk).toBe('same');
+  });
+});
+
 describe('a power cut', () => {
   type Deed = 'apply' | 'apply-late' | 'apply-unconfirmed' | 'reload-late' | 'rollback';
   const DEEDS: readonly Deed[] = ['apply', 'apply-late', 'apply-unconfirmed', 'reload-late', 'rollback'];
