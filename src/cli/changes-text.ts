@@ -30,17 +30,21 @@ const COLUMNS: readonly Column[] = [
   { title: 'WHAT', cut: 'end', minWidth: 20, drop: 1 },
 ];
 
-/** What was in force or was tried, newest first. */
+/** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
 export function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
   const { colors } = context;
   if (history.length === 0) return ['Nothing was applied yet.'];
-  const rows = history.map(({ atMs, hash, how, by, outcome, why, changes }) => [
+  const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [
     formatTime(atMs).slice(0, 19).replace('T', ' '),
     hash,
     how,
     plain(by),
     { text: outcome, paint: outcome === 'kept' || outcome === 'installed' ? colors.green : colors.red },
-    plain(why ?? changes.join('. ')),
+    plain(changes.join('. ')),
   ]);
-  return renderTable(COLUMNS, rows, context.columns(), colors.dim);
+  const columns = context.columns();
+  const [titles, ...lines] = renderTable(COLUMNS, rows, columns, colors.dim);
+  const reasonOf = ({ why }: ConfigurationEntry): string[] =>
+    why === undefined ? [] : wrapText(plain(why), Math.max(20, columns - 2)).map((line) => `  ${line}`);
+  return [titles!, ...lines.flatMap((line, index) => [line, ...reasonOf(history[index]!)])];
 }

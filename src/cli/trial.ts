@@ -62,11 +62,11 @@ function progressLines({ devices, awaits, confirmByMs, confirmedBy }: PendingCon
   ];
 }
 
-/** Said anew for each minute that is left, so that it stays calm. */
+/** Until when it may be confirmed. Said anew for each minute that is left, so that it stays calm. */
 function confirmLine(confirmByMs: number, nowMs: number): string {
   const leftMs = Math.max(0, confirmByMs - nowMs);
   const rounded = leftMs > 60_000 ? Math.ceil(leftMs / 60_000) * 60_000 : Math.ceil(leftMs / 15_000) * 15_000;
-  return `Everything flows. Within ${formatSpan(rounded)}: millgate confirm keeps it, else it is rolled back.`;
+  return `Everything flows. Until ${timeOfDay(confirmByMs)}, in less than ${formatSpan(rounded)}: millgate confirm keeps it, else it is rolled back.`;
 }
 
 function waitingLine(devices: PendingConfiguration['devices']): string {
@@ -81,6 +81,10 @@ export function leftLine(left: PendingConfiguration | undefined): string {
   const needs =
     left?.confirmByMs === undefined || left.confirmedBy !== undefined
       ? 'It is kept when data flows, else rolled back, by itself.'
-      : `It is rolled back unless millgate confirm is given until ${new Date(left.confirmByMs).toISOString().slice(11, 19)} UTC and data flows.`;
+      : `It is rolled back unless millgate confirm is given until ${timeOfDay(left.confirmByMs)} and data flows.`;
   return `The configuration stays on trial. ${needs} millgate apply --history tells what became of it.`;
+}
+
+function timeOfDay(wallMs: number): string {
+  return `${new Date(wallMs).toISOString().slice(11, 19)} UTC`;
 }

@@ -86,6 +86,27 @@ describe('apply', () => {
     const { out } = await command(['apply', '--history'], {}, new Terminal(columns));
     expect(out).toContain('rolled-back');
     for (const line of out.trimEnd().split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      'no good reading came from press-1 (waited 30s), which read good before',
+    );
+  });
+
+  it('says until when it may be confirmed, and no time that is longer than what is left', async () => {
+    const { hash } = STATUS;
+    const trial = { hash, how: 'apply' as const, by: 'ann', changes: [], confirmedBy: undefined, devices: [] };
+    const atMs = Date.now();
+    const pending = { ...trial, awaits: 'confirmation' as const, sinceMs: atMs, confirmByMs: atMs + 10_000 };
+    const kept = { hash, how: 'apply', by: 'ann', atMs, outcome: 'kept', changes: [] } as const;
+    let asked = 0;
+    const { err, out } = await command(['apply', 'new.yaml', '--confirm', '10s'], {
+      apply: async () => ({ ok: true, hash, changes: [], warnings: [], pending: true }),
+      status: async () => (asked++ < 2 ? { ...STATUS, history: [], pending } : { ...STATUS, history: [kept] }),
+    });
+    const until = new Date(atMs + 10_000).toISOString().slice(11, 19);
+    expect(err).toBe(
+      `Everything flows. Until ${until} UTC, in less than 15s: millgate confirm keeps it, else it is rolled back.\n`,
+    );
+    expect(out).toContain(`Kept: ${FILE} is now new.yaml`);
   });
 
   it('gives its history as JSON', async () => {
