@@ -73,6 +73,12 @@ describe('events', () => {
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ seq: 1 }, { seq: 2 }]);
     expect((await run('events', '--kind', 'spc')).out).toBe('');
   });
+
+  it('refuses a kind that there is not, as an empty journal would say that nothing happened', async () => {
+    const { exitCode, out, err } = await run('events', '--kind', 'alarms');
+    expect([exitCode, out]).toEqual([EXIT.usage, '']);
+    expect(err).toContain('Allowed choices are alarm, spc, gap, quality, lifecycle, audit');
+  });
 });
 
 describe('spc', () => {

@@ -1,6 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
+
+/** Kinds of events that there are in a journal. */
+const EVENT_KINDS = ['alarm', 'spc', 'gap', 'quality', 'lifecycle', 'audit'];
 
 /** The commands around alarms and control charts. */
 export function addRuleCommands(program: Command, context: CliContext, report: Report): void {
@@ -24,7 +27,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     'millgate events --since 7d --kind alarm --json > alarms.jsonl',
   ])
     .option('--since <DURATION>', 'how far back', '24h')
-    .option('--kind <KIND>', 'only alarm, spc, gap, quality, lifecycle or audit')
+    .addOption(new Option('--kind <KIND>', 'only these').choices(EVENT_KINDS))
     .action(async (_options, command: Command) => {
       const { events } = await import('../events.ts');
       report(await events(optionsOf(command), context));
