@@ -10,6 +10,7 @@ import {
   isInstalled,
   type Ledger,
   type Place,
+  putAside,
   removeStaged,
   type Trial,
 } from './archive.ts';
@@ -78,7 +79,7 @@ async function undo(
   // Only a reload begins with the new files in place; of an apply they come last.
   const isInPlace = trial.how === 'reload' && (await isInstalled(parts.place, files));
   if (wasTold(parts.archive.ledger(), trial) && !isInPlace) return forget(parts);
-  const rest = isInPlace ? await replaced(parts, before, files) : undefined;
+  const rest = isInPlace ? await replaced(parts, before, files, putAside) : undefined;
   const why = 'the gateway ended while it was on trial';
   parts.log.warn(`configuration ${trial.hash} is rolled back to ${trial.before}: ${why}`);
   // While the rejected file is in place the trial stays noted, for the next start to do the same.
@@ -103,8 +104,10 @@ async function replaced(
   { place, log }: StartParts,
   files: ConfigurationFiles,
   left: ConfigurationFiles,
+  first: typeof putAside | undefined = undefined,
 ): Promise<ConfigurationFiles | undefined> {
   try {
+    await first?.(place, left);
     await installFiles(place, files, left);
     return undefined;
   } catch (error) {

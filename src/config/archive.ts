@@ -172,6 +172,13 @@ export async function installFiles(
   }
 }
 
+/** Keeps the main file of a rejected configuration beside the one in force; its name. */
+export async function putAside({ file, disk }: Place, rejected: ConfigurationFiles): Promise<string> {
+  const aside = `${file}.rejected`;
+  await writeAtomically(disk, aside, rejected[mainName(file)]!);
+  return aside;
+}
+
 /** Removes what an interrupted writer left beside the main file. */
 export async function removeStaged({ file, disk }: Place): Promise<void> {
   await disk.remove(stagedName(await disk.realPath(file)));

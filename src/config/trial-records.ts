@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path';
 import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../core/configuration.ts';
 import type { Logger } from '../core/log.ts';
-import { type Archive, entered, installFiles, type Place, removeStaged, type Trial } from './archive.ts';
+import { type Archive, entered, installFiles, type Place, putAside, removeStaged, type Trial } from './archive.ts';
 import type { Config } from './config.ts';
 import { isOwn, mainName } from './config-files.ts';
-import { diskFault, stagedName, writeAtomically } from './durable.ts';
+import { diskFault, stagedName } from './durable.ts';
 
 /** A configuration with its files. */
 export interface InForce {
@@ -84,9 +84,8 @@ export function createTrialRecords(parts: {
     install: (files) => replace({ [main]: files[main]! }, {}),
     replace,
     async restore(files, rejected) {
-      const aside = `${file}.rejected`;
       try {
-        await writeAtomically(disk, aside, rejected[main]!);
+        const aside = await putAside(place, rejected);
         await installFiles(place, files, rejected);
         return { done: true, text: `. The rejected file is kept as ${aside}` };
       } catch (error) {

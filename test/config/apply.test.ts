@@ -228,6 +228,7 @@ describe('a file that was edited in its place and is then applied', () => {
     await first.applying.apply({ text: NEW, by: 'ann' });
     const second = await boot(first.disk.afterCut(seededRandom(1)));
     expect([second.limit(), second.disk.text(FILE)]).toEqual([200, OLD]);
+    expect(second.disk.text(`${FILE}.rejected`)).toBe(NEW);
     expect(second.told()).toEqual(['apply-rolled-back']);
   });
 });
