@@ -72,13 +72,15 @@ export interface RunningGateway {
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
-/** How often what drivers learned is handed to the store. */
-const LEARNED_EVERY_MS = 60_000;
+/** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
+const LEARNED_EVERY_MS = 5000;
 
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
   readonly recorder: Recorder;
+  /** What drivers learned, by channel, as it was last handed to the store. */
+  readonly learned: Map<string, string>;
 }
 
 /** Makes a running gateway of a checked configuration. */
@@ -199,7 +201,21 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const onRecord = judging.accept;
   const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
-  return { recorder, clock, store, committer, live, lines, uplinks, judging, outputs, current, stopping, event };
+  return {
+    recorder,
+    clock,
+    store,
+    committer,
+    live,
+    lines,
+    uplinks,
+    judging,
+    outputs,
+    current,
+    stopping,
+    event,
+    learned: new Map(),
+  };
 }
 
 function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
@@ -248,8 +264,13 @@ function tellForgotten(forgotten: readonly ForgottenUplink[], { event }: Parts, 
   }
 }
 
-function saveLearned({ lines, committer }: Parts): void {
-  for (const [channel, learned] of lines.learned()) committer.setState(learnedKey(channel), JSON.stringify(learned));
+function saveLearned({ lines, committer, learned }: Parts): void {
+  for (const [channel, what] of lines.learned()) {
+    const text = JSON.stringify(what);
+    if (learned.get(channel) === text) continue;
+    learned.set(channel, text);
+    committer.setState(learnedKey(channel), text);
+  }
 }
 
 function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceStand[] {
