@@ -20,6 +20,7 @@ import { LiveTable } from './poll/live.ts';
 import { Poller } from './poll/poller.ts';
 import { RuleEngine } from './rules/engine.ts';
 import { createRuleSet } from './rules/rule-set.ts';
+import type { GatewayProgress } from './service/progress.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
@@ -53,6 +54,8 @@ export interface RunningGateway {
   readonly view: GatewayView;
   /** Rejects when a part failed in a way that is a bug: the process should end and be started again. */
   readonly failed: Promise<never>;
+  /** What the lines and the store are at, for whoever watches that they get on. */
+  progress(): GatewayProgress;
   /** Stops polling, commits what is in memory, says goodbye upstream. Idempotent. */
   close(): Promise<void>;
 }
@@ -213,6 +216,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   return {
     view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event), ...rulesView },
     failed,
+    progress: () => ({
+      lines: pollers.map(({ poller }) => ({
+        ...{ name: poller.channel.name, state: poller.state.state },
+        ...poller.progress,
+      })),
+      commitSinceMs: committer.status().commitSinceMs,
+    }),
     close: () => {
       closing ??= close();
       return closing;

@@ -9,6 +9,7 @@ import { formatProblem, formatProblems } from './config/problems.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { startGateway } from './gateway.ts';
+import { joinService } from './service/service.ts';
 import { makeFolder } from './store/folder.ts';
 
 /** What the daemon is started with. */
@@ -53,10 +54,13 @@ export async function runDaemon({ file, simulate }: DaemonOptions, context: CliC
     ...{ view: gateway.view, socketPath: socketPath(config.store.path, environment), listen: config.api.listen },
     ...{ clock, log: log.scoped('api'), version },
   });
+  const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });
   try {
     await startApi(api, log);
+    service.ready();
     await Promise.race([gateway.failed, whenAborted(signal)]);
     log.info('stopping');
+    service.stopping();
     return EXIT.ok;
   } finally {
     await withinDeadline(Promise.all([api.close(), gateway.close()]), context, log);
