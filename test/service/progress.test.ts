@@ -43,9 +43,7 @@ describe('whether the gateway gets on', () => {
 
   it('does not when a commit hangs, but does while the disk is what it waits for', () => {
     const hanging = { ...fine, commitSinceMs: fine.nowMs - 8500 };
-    expect(stuckBecause(hanging)).toBe(
-      'store: a commit has been under way for 9s, and no disk is waited for',
-    );
+    expect(stuckBecause(hanging)).toBe('store: a commit has been under way for 9s, and no disk is waited for');
     expect(stuckBecause({ ...hanging, waitsForDisk: true })).toBeUndefined();
     expect(stuckBecause({ ...fine, commitSinceMs: fine.nowMs - 7000 })).toBeUndefined();
   });
