@@ -64,7 +64,7 @@ async function install(slave, port) {
   const tree = '/var/lib/millgate /data/millgate';
   console.log(
     await guest(
-      `mkdir -p /data/millgate && grep -q /data/millgate /etc/fstab || echo '/data/millgate /var/lib/millgate none bind,x-systemd.requires-mounts-for=/data,nofail 0 0' >>/etc/fstab; systemctl daemon-reload; mount /var/lib/millgate; chown millgate: ${tree}; chmod 750 ${tree}`,
+      `mkdir -p ${tree} && grep -q /data/millgate /etc/fstab || echo '/data/millgate /var/lib/millgate none bind,x-systemd.requires-mounts-for=/data,nofail 0 0' >>/etc/fstab; systemctl daemon-reload; mount /var/lib/millgate; chown millgate: ${tree}; chmod 750 ${tree}`,
     ),
   );
   await vm(
@@ -88,7 +88,7 @@ async function install(slave, port) {
   const open = await guest('millgate read --json door/open');
   row('a pin pulled up outside is seen', /true|"value": ?1/.test(open), open.replace(/\s+/g, ' ').slice(0, 120));
   const security = await guest('systemd-analyze security --no-pager millgate.service | tail -1');
-  row('systemd-analyze security ≤ 2.0', Number(/[\d.]+/.exec(security)?.[0]) <= 2, security.trim());
+  row('systemd-analyze security ≤ 2.0', Number(/: ([\d.]+)/.exec(security)?.[1]) <= 2, security.trim());
   row(
     'the journal has priorities',
     Number(await guest('journalctl -u millgate -p warning -o cat | wc -l')) <
