@@ -129,7 +129,7 @@ describe('modbus-serial', () => {
     const opened = await new Promise<{ close(done: () => void): void }>((resolve, reject) => {
       const server = new ModbusSerial.ServerSerial(memory(), {
         ...{ path: b, baudRate: BAUD, unitID: 1 },
-        openCallback: (error) => (error ? reject(error) : resolve(server)),
+        openCallback: (error: unknown) => (error ? reject(error) : resolve(server)),
       });
     });
     closeServer = () => new Promise((resolve) => opened.close(() => resolve()));

@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# What the scripts that work on the virtual machine have in common; sourced by them, from the project's root.
+# LAB_DIR names the folder of the machine, default ../shared/lab.
+
+# lab_begin NAME TOOL...: finds the machine and the tools it needs, and builds the program where it is not built.
+lab_begin() {
+  lab_who=$1
+  shift
+  lab=${LAB_DIR:-../shared/lab}
+  [ -x "$lab/vm.sh" ] ||
+    { echo "$lab_who: $lab/vm.sh is not there. Set LAB_DIR to the folder of the virtual machine." >&2; exit 1; }
+  local tool
+  for tool in qemu-system-x86_64 "$@"; do
+    command -v "$tool" >/dev/null || { echo "$lab_who: $tool is missing. Install it: apt-get install qemu-system-x86 nbdkit socat python3" >&2; exit 1; }
+  done
+  lab=$(cd "$lab" && pwd)
+  [ -f dist/src/store/worker.js ] || npm run --silent build
+  stage=$(mktemp -d)
+  lab_began=
+  trap lab_end EXIT
+}
+
+# lab_end: stops what was started here, and only that; a script that started more says so in lab_also_end.
+lab_end() {
+  if declare -F lab_also_end >/dev/null; then lab_also_end; fi
+  if [ -n "$lab_began" ]; then "$lab/vm.sh" stop >/dev/null || true; fi
+  rm -rf "$stage"
+}
+
+# lab_stage PATH...: the program, the packages it needs at run time, and these files, in $stage.
+lab_stage() {
+  # Tests as another user look in here too.
+  chmod 755 "$stage"
+  cp -r dist package.json "$stage/"
+  tar -cf - "$@" | tar -xf - -C "$stage"
+  npm ls --omit=dev --all --parseable 2>/dev/null | sed -n "s|^$PWD/||p" | sort -u | tar -chf - -T - | tar -xf - -C "$stage"
+}
+
+# lab_start OPTION...: a fresh machine, with $stage as /opt/millgate in it.
+lab_start() {
+  "$lab/vm.sh" status >/dev/null && { echo "$lab_who: the virtual machine is in use. Stop it first: vm.sh stop" >&2; exit 1; }
+  lab_began=1
+  echo "$lab_who: starting the machine …" >&2
+  # On a busy host the machine gives up waiting for its second disk; then it is mounted from the console.
+  LAB_BOOT_S=60 "$lab/vm.sh" start --fresh "$@" || {
+    echo "$lab_who: not up in 60 s; helping with the disk …" >&2
+    "$lab/vm.sh" console 'systemctl restart data.mount' >/dev/null || true
+    LAB_BOOT_S=240 "$lab/vm.sh" wait
+  }
+  "$lab/vm.sh" push "$stage" /opt/millgate
+  "$lab/vm.sh" ssh sync </dev/null
+}
