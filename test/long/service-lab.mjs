@@ -14,6 +14,19 @@ export async function vm(...args) {
   return stdout.trim();
 }
 
+/**
+ * Starts the machine, and resolves when it answers. On a busy host it gives up waiting for its second disk; then that is
+ * mounted from the console.
+ */
+export async function startMachine(...options) {
+  try {
+    return await vm('start', ...options);
+  } catch {
+    await vm('console', 'systemctl restart data.mount; mount -a').catch(() => {});
+    return `${await vm('wait')} (helped with the disk)`;
+  }
+}
+
 /** A command in the machine; what it prints, whether or not it fails. */
 export const guest = (command) => vm('ssh', `${command} 2>&1 || true`);
 

@@ -8,6 +8,7 @@ import {
   guest,
   outage,
   sleep,
+  startMachine,
   startSlave,
   status,
   until,
@@ -148,7 +149,7 @@ async function powerCuts(slave) {
     await sleep(3000 + Math.random() * 6000);
     await vm('cut');
     const onMs = performance.now();
-    const booted = await vm('start').catch(() => 'no ssh');
+    const booted = await startMachine();
     await until('polling', () => slave.lastMs > onMs, 180_000);
     const first = slave.firstAfter(onMs) - onMs;
     all.push({ firstMs: first, boot: Number(/up after ([\d.]+)/.exec(booted)?.[1] ?? Number.NaN) * 1000 });
@@ -185,7 +186,7 @@ async function upgrade(slave) {
 async function clock(slave) {
   await vm('stop');
   const beforeMs = Date.now();
-  await vm('start', '--rtc', '2020-01-01T00:00:00');
+  await startMachine('--rtc', '2020-01-01T00:00:00');
   await until('polling', () => performance.now() - slave.lastMs < 500, 120_000);
   const first = await status();
   const shown = await guest('date -u +%FT%TZ');
@@ -222,7 +223,7 @@ try {
   await bench.broker(port);
   await witness.start(port);
   const slave = startSlave(bench);
-  if (wanted.includes('install')) console.log(await vm('start', '--fresh', '--disk', process.env.DISK ?? 'volatile'));
+  if (wanted.includes('install')) console.log(await startMachine('--fresh', '--disk', process.env.DISK ?? 'volatile'));
   for (const name of wanted) await rows[name](slave, port);
 } catch (error) {
   row('the test itself', false, error.message);
