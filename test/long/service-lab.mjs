@@ -8,10 +8,19 @@ import { Bench, freePort, sleep } from '../bench/parts.mjs';
 const run = promisify(execFile);
 const LAB = process.env.LAB_DIR ?? '../shared/lab';
 
-/** Runs vm.sh; its output, trimmed. */
+/** ssh's own failure, as against the command's. */
+const OUT_OF_REACH = 255;
+
+/** Runs vm.sh; its output, trimmed. On a busy host the machine is out of reach at times: then it is asked again. */
 export async function vm(...args) {
-  const { stdout } = await run(join(LAB, 'vm.sh'), args, { maxBuffer: 64e6, timeout: 600_000 });
-  return stdout.trim();
+  for (let tries = 1; ; tries++)
+    try {
+      const { stdout } = await run(join(LAB, 'vm.sh'), args, { maxBuffer: 64e6, timeout: 600_000 });
+      return stdout.trim();
+    } catch (error) {
+      if (args[0] !== 'ssh' || error.code !== OUT_OF_REACH || tries >= 10) throw error;
+      await sleep(1000);
+    }
 }
 
 /**

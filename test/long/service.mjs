@@ -1,5 +1,6 @@
 // The package in the lab: node test/long/service.mjs PACKAGE [--old PACKAGE] [ROW…]   see scripts/service-test
 // Prints a table; exits 1 when a row fails.
+import { loadavg } from 'node:os';
 import { basename, dirname } from 'node:path';
 import {
   account,
@@ -30,7 +31,8 @@ let failed = 0;
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 function row(name, ok, text) {
   if (!ok) failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} | ${name.padEnd(44)} | ${text}`);
+  // An emulated machine is as slow as its host is busy.
+  console.log(`${ok ? 'ok  ' : 'FAIL'} | ${name.padEnd(44)} | ${text} (host load ${loadavg()[0].toFixed(0)})`);
 }
 
 /** Serial line back to back, pins and sensor, and a simulated load beside them. */
