@@ -3,14 +3,7 @@ import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
 import type { SerialSettings } from './settings.ts';
-
-/** What of `serialport` is used: its binding, without the stream around it, which would only add delay. */
-interface PortBinding {
-  read(buffer: Buffer, offset: number, length: number): Promise<{ bytesRead: number }>;
-  write(buffer: Buffer): Promise<void>;
-  close(): Promise<void>;
-  readonly isOpen: boolean;
-}
+import { openSystemPort, type PortBinding } from './system-port.ts';
 
 /** What the binding of Linux has besides: the file itself, opened without blocking, and when it can be read. */
 interface FileBinding extends PortBinding {
@@ -137,14 +130,14 @@ function isForLater(error: unknown): boolean {
   return ['EAGAIN', 'EWOULDBLOCK', 'EINTR'].includes(codeOf(error) ?? '');
 }
 
+/**
+ * Opens a port by the binding of `serialport`, without the stream around it, which would only add delay; where that
+ * package is not there, by what the system has.
+ */
 async function opened(settings: SerialSettings): Promise<PortBinding> {
-  const { SerialPort } = await import('serialport').catch((error: unknown) => {
-    throw new NotConnected(
-      `${settings.port}: serial ports need the package "serialport", which does not load here (${messageOf(error)}). Install it with: npm install serialport`,
-      { cause: error },
-    );
-  });
+  const SerialPort = await import('serialport').then((loaded) => loaded.SerialPort).catch(() => undefined);
   try {
+    if (!SerialPort) return await openSystemPort(settings);
     return await SerialPort.binding.open({
       path: settings.port,
       baudRate: settings.baud,
