@@ -15,7 +15,8 @@ const OUT_OF_REACH = 255;
 export async function vm(...args) {
   for (let tries = 1; ; tries++)
     try {
-      const { stdout } = await run(join(LAB, 'vm.sh'), args, { maxBuffer: 64e6, timeout: 600_000 });
+      const env = { ...process.env, LAB_BOOT_S: args[0] === 'wait' ? '500' : '90' };
+      const { stdout } = await run(join(LAB, 'vm.sh'), args, { env, maxBuffer: 64e6, timeout: 600_000 });
       return stdout.trim();
     } catch (error) {
       if (args[0] !== 'ssh' || error.code !== OUT_OF_REACH || tries >= 10) throw error;
