@@ -294,7 +294,7 @@ function createView(
         simulated: options.simulate || config.channels.every(({ driver }) => driver.simulated),
         rssBytes: process.memoryUsage.rss(),
         readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
-        channels: lines.map((line) => channelStatus(line, live, options.simulate)),
+        channels: lines.map((line) => channelStatus(line, live, clock, options.simulate)),
         alarms: alarmCounts(engine),
         store: await store.status(),
         uplinks: forwarders.map((forwarder) => forwarder.status()),

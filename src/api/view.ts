@@ -53,6 +53,8 @@ export interface DeviceStatus {
   readonly name: string;
   readonly state: 'online' | 'degraded' | 'offline' | 'waiting';
   readonly reason: string | undefined;
+  /** Since when it does not answer as it should, UTC ms; undefined while it does. */
+  readonly sinceMs: number | undefined;
   readonly tags: number;
   readonly good: number;
   readonly uncertain: number;

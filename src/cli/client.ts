@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { splitTagId } from '../core/reading.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, programVersion, warn } from './context.ts';
 import { plain } from './format.ts';
@@ -16,6 +17,9 @@ const DEADLINE_MS = 32_000;
 
 /** How long the gateway may take to accept a connection, ms. */
 const CONNECT_DEADLINE_MS = 3000;
+
+/** A stream says every 15 s that it is alive; one that is silent for longer than this is not, ms. */
+const SILENCE_DEADLINE_MS = 40_000;
 
 /** The largest answer that is taken, bytes. */
 const MAX_ANSWER_BYTES = 64_000_000;
@@ -37,6 +41,12 @@ export interface GatewayClient {
   post<T>(path: string, body: unknown): Promise<T>;
   /** Readings as they are made, until the signal ends it or the gateway goes away. */
   stream(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
+}
+
+/** Where the API has the history of a tag, `device/tag`. */
+export function historyPath(tag: string): string {
+  const { device, name } = splitTagId(tag)!;
+  return `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(name)}/history`;
 }
 
 /** A client of the gateway on one socket. */
@@ -68,7 +78,7 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
       const response = await open(socketPath, context, 'GET', path, undefined, signal);
       if (response.statusCode !== 200)
         throw faultOf(response.statusCode ?? 500, await readAll(response, socketPath, context));
-      yield* events(response, signal);
+      yield* events(response, socketPath, context, signal);
     },
   };
 }
@@ -199,12 +209,21 @@ function parseAnswer<T>(socketPath: string, text: string): T {
 }
 
 /** Takes server-sent events apart; ends with the connection. */
-async function* events(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+async function* events(
+  response: IncomingMessage,
+  socketPath: string,
+  { clock }: CliContext,
+  signal: AbortSignal,
+): AsyncGenerator<StreamEvent> {
+  const late = () => response.destroy(Object.assign(new Error('the stream is silent'), { code: 'ETIMEDOUT' }));
+  let cancel = clock.after(SILENCE_DEADLINE_MS, late);
   response.setEncoding('utf8');
   let rest = '';
   let event = '';
   try {
     for await (const chunk of response as AsyncIterable<string>) {
+      cancel();
+      cancel = clock.after(SILENCE_DEADLINE_MS, late);
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE_LENGTH) throw new Error('an event is too long');
@@ -214,8 +233,9 @@ async function* events(response: IncomingMessage, signal: AbortSignal): AsyncGen
       }
     }
   } catch (error) {
-    if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw error;
+    if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw transportFault(socketPath, error);
   } finally {
+    cancel();
     response.destroy();
   }
 }

@@ -12,8 +12,9 @@ import { type EmbeddedBroker, startBroker } from './broker.ts';
 import { loadOrFail } from './configuration.ts';
 import { type CliContext, type CommonOptions, installed, print, programVersion, warn } from './context.ts';
 import { placeDemo } from './demo-file.ts';
-import { createLiveTable, showLive } from './live.ts';
-import { fit } from './screen.ts';
+import { showLive } from './live.ts';
+import { createLiveTable } from './live-table.ts';
+import { fit, hasScreen } from './screen.ts';
 import { readingLine } from './watch.ts';
 
 /** Seed of the simulated plant: the same wear and the same faults at every demo. */
@@ -42,7 +43,7 @@ export async function demo(options: CommonOptions & { readonly for?: string }, c
     throw new Fault(`--for ${options.for}: not a duration. Write 10s or 5m.`, EXIT.usage);
   const undo: Undo = [];
   let lastWarning = '';
-  const showsTable = context.isTerminal && !options.json;
+  const showsTable = hasScreen(context) && !options.json;
   const log = createLogger(
     context.clock,
     (line) => {
@@ -112,7 +113,7 @@ async function showTable(
     foot: () => footLines(places, warning(), context),
   };
   try {
-    await showLive(table, frame, context, until);
+    await showLive(() => table, frame, context, until);
   } finally {
     unsubscribe();
   }

@@ -1,7 +1,6 @@
 import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { splitTagId } from '../core/reading.ts';
-import { findGateway, type GatewayClient } from './client.ts';
+import { findGateway, type GatewayClient, historyPath } from './client.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
 import { durationOption } from './duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './format.ts';
@@ -27,9 +26,8 @@ export async function history(
   if (others.length > 0)
     throw new Fault(`${tag} names ${others.length + 1} tags. Name one of them, such as ${name}.`, EXIT.usage);
   const unit = known.find((entry) => entry.tag === name)?.unit;
-  const { device, name: field } = splitTagId(name!)!;
   const toMs = context.clock.wallMs() + 1;
-  const base = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(field)}/history`;
+  const base = historyPath(name!);
   const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
   if (options.every !== undefined) {
     const rolled = { path: base, every: options.every, fromMs, toMs };

@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.ts';
 import { codeOf, EXIT } from '../core/errors.ts';
 import { type CliContext, colorsFor } from './context.ts';
 import { runCommandLine } from './program.ts';
+import { type TerminalOutput, terminalOutput } from './terminal-output.ts';
 
 /** What a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -32,9 +33,22 @@ function endQuietlyOnClosedPipe(end: AbortController): void {
   process.stderr.on('error', () => {});
 }
 
-/** Whatever ends the process, the terminal gets its cursor and its line wrapping back. */
-function restoreTerminalAtExit(): void {
-  if (process.stdout.isTTY) process.on('exit', () => process.stdout.write('\u001b[?25h\u001b[?7h'));
+/** Whatever ends the process, a second Ctrl-C or a bug, the terminal is given back as it was, and before a bug is told. */
+function restoreAtExit(output: TerminalOutput): void {
+  process.on('exit', () => output.restore());
+  process.on('uncaughtExceptionMonitor', () => output.restore());
+}
+
+/** Ctrl-Z gives the terminal back while the process stands still; `fg` takes it again and has everything drawn anew. */
+function stepAsideOnStop(output: TerminalOutput): void {
+  process.on('SIGTSTP', () => {
+    output.restore();
+    process.kill(process.pid, 'SIGSTOP');
+  });
+  process.on('SIGCONT', () => {
+    output.resume();
+    process.stdout.emit('resize');
+  });
 }
 
 function invocation(): string {
@@ -45,8 +59,13 @@ function invocation(): string {
 function processContext(signal: AbortSignal): CliContext {
   const { stdout, stderr, env } = process;
   const isTerminal = stdout.isTTY === true;
+  const terminal = terminalOutput(stdout, env);
+  if (isTerminal) {
+    restoreAtExit(terminal);
+    stepAsideOnStop(terminal);
+  }
   return {
-    stdout,
+    stdout: isTerminal ? terminal : stdout,
     stderr,
     env,
     isTerminal,
@@ -75,7 +94,6 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
 const end = new AbortController();
 endOnSignals(end);
 endQuietlyOnClosedPipe(end);
-restoreTerminalAtExit();
 const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal));
 await Promise.all([written(process.stdout), written(process.stderr)]);
 process.exit(exitCode);

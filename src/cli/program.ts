@@ -5,7 +5,9 @@ import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
+import { addShellCommands } from './commands/shell.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
+import { COMPLETE, REFERENCE } from './unlisted.ts';
 
 /**
  * Runs one command line in the world that `context` is.
@@ -19,11 +21,31 @@ export async function runCommandLine(args: readonly string[], context: CliContex
     exitCode = code;
   });
   try {
+    const answered = await answerUnlisted(program, args, context);
+    if (answered !== undefined) return answered;
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, context);
   }
+}
+
+/** Words that are meant for shells and scripts, not for a person; undefined: none of them. */
+async function answerUnlisted(
+  program: Command,
+  [word, ...rest]: readonly string[],
+  context: CliContext,
+): Promise<ExitCode | undefined> {
+  if (word === COMPLETE) {
+    const { answerShell } = await import('./completion.ts');
+    return answerShell(program, rest, context);
+  }
+  if (word === REFERENCE) {
+    const { manualPage, markdownReference } = await import('./reference.ts');
+    context.stdout.write(rest[0] === 'manual' ? manualPage(program) : markdownReference(program));
+    return EXIT.ok;
+  }
+  return undefined;
 }
 
 /** Says what went wrong on standard error: a fault in its one line, anything else as the bug it is. */
@@ -61,6 +83,7 @@ export function commandTree(context: CliContext, report: Report): Command {
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
   addInformationCommands(program, context, report);
+  addShellCommands(program, context, report);
   return program;
 }
 

@@ -1,11 +1,25 @@
 import type { GatewayStatus } from '../api/view.ts';
-import type { ConfigProblem } from '../config/config.ts';
+import type { Config, ConfigProblem } from '../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import type { StoreStatus } from '../store/store.ts';
 import { findGateway, isWithoutGateway } from './client.ts';
 import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson } from './context.ts';
-import { statusLines } from './status-text.ts';
-import { wrapText } from './table.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion } from './context.ts';
+import { formatCount, plain } from './format.ts';
+import { fit, hasScreen, openScreen } from './screen.ts';
+import { labelled } from './status-parts.ts';
+import { storeLines } from './status-store.ts';
+import { type StatusDetail, statusLines } from './status-text.ts';
+import { openStopped } from './stopped.ts';
+
+/** How often `--watch` asks again, ms. */
+const ASK_EVERY_MS = 2000;
+
+/** Options of `status`. */
+export interface StatusOptions extends CommonOptions, StatusDetail {
+  /** Keeps it on the screen until Ctrl-C. */
+  readonly watch?: boolean;
+}
 
 /** What can be known without a gateway. */
 interface Stopped {
@@ -20,26 +34,81 @@ interface Stopped {
     readonly tags?: number;
     readonly problems: readonly ConfigProblem[];
   };
+  /** What lies in the store; absent where there is none or it cannot be read. */
+  readonly store?: StoreStatus;
 }
+
+type Known = { readonly state: 'running'; readonly status: GatewayStatus } | Stopped;
 
 /**
  * `status`: the gateway at a glance. Without a gateway it says `stopped` and what can be known; that too is an answer,
- * exit 0. `state` in the JSON is `running`, `stopped` or `unknown`.
+ * exit 0. `state` in the JSON is `running`, `stopped` or `unknown`. Throws `Fault` for an answer of another version that
+ * cannot be shown.
  */
-export async function status(options: CommonOptions, context: CliContext): Promise<ExitCode> {
+export async function status(options: StatusOptions, context: CliContext): Promise<ExitCode> {
+  if (options.watch && hasScreen(context) && !options.json) return keepShowing(options, context);
+  const known = await ask(options, context);
+  if (!options.json) print(context, linesOf(known, options, context));
+  else if (known.state === 'running') printJson(context, { state: 'running', ...known.status });
+  else printJson(context, known);
+  return EXIT.ok;
+}
+
+async function keepShowing(options: StatusOptions, context: CliContext): Promise<ExitCode> {
+  const { signal, clock, colors } = context;
+  let note = '';
+  const quiet = { ...context, stderr: { write: (text: string) => (note = text.trim()) } };
+  let lines = linesOf(await ask(options, quiet), options, context);
+  const screen = openScreen(context);
+  const draw = (): void => {
+    const room = Math.max(1, context.rows() - 2);
+    const more = lines.length > room ? `… ${lines.length - room + 1} more lines  ` : '';
+    const foot = colors.dim(fit(context, `${more}${note ? `${note}  ` : ''}Ctrl-C ends`));
+    screen.draw([...lines.slice(0, more ? room - 1 : room), '', foot]);
+  };
+  const stopListening = context.onResize(draw);
+  try {
+    while (!signal.aborted) {
+      draw();
+      await clock.sleep(ASK_EVERY_MS, signal).catch(() => {});
+      if (!signal.aborted) lines = linesOf(await ask(options, quiet), options, context);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    stopListening();
+    screen.close();
+  }
+  print(context, lines);
+  return EXIT.ok;
+}
+
+async function ask(options: StatusOptions, context: CliContext): Promise<Known> {
   try {
     const gateway = await findGateway(options, context);
-    const running = await gateway.get<GatewayStatus>('/api/v1/status');
-    if (options.json) printJson(context, { state: 'running', ...running });
-    else print(context, statusLines(running, context));
+    return { state: 'running', status: await gateway.get<GatewayStatus>('/api/v1/status') };
   } catch (error) {
     if (!(error instanceof Fault && isWithoutGateway(error))) throw error;
     const state = error.exitCode === EXIT.configInvalid ? 'unknown' : 'stopped';
-    const stopped = await describeStopped(state, error.message, options, context);
-    if (options.json) printJson(context, stopped);
-    else print(context, stoppedLines(stopped, context));
+    return describeStopped(state, error.message, options, context);
   }
-  return EXIT.ok;
+}
+
+function linesOf(known: Known, options: StatusOptions, context: CliContext): string[] {
+  if (known.state !== 'running') return stoppedLines(known, context);
+  const { version } = known.status;
+  try {
+    return statusLines(known.status, options, context);
+  } catch (error) {
+    const ours = programVersion();
+    if (version === ours) throw error;
+    throw new Fault(
+      `the gateway is version ${plain(String(version))} and says its status in a way that this command, ${ours}, cannot ` +
+        'show; --json prints it as it is. Restart the gateway after an update: systemctl restart millgate.',
+      EXIT.failed,
+      { cause: error },
+    );
+  }
 }
 
 async function describeStopped(
@@ -57,20 +126,45 @@ async function describeStopped(
     devices: devices.length,
     tags: devices.flatMap(({ tags }) => tags).length,
   };
-  return { state, reason, config: { file, ok: true, ...counts, problems: loaded.warnings } };
+  const store = await storedBy(loaded.config, context);
+  return { state, reason, config: { file, ok: true, ...counts, problems: loaded.warnings }, ...(store && { store }) };
 }
 
-function stoppedLines({ state, reason, config }: Stopped, { colors, columns }: CliContext): string[] {
+/** What lies in the store of a stopped gateway; undefined where there is none yet or this user may not read it. */
+async function storedBy(config: Config, context: CliContext): Promise<StoreStatus | undefined> {
+  try {
+    const store = await openStopped(config, context);
+    try {
+      return await store.status();
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
+}
+
+function stoppedLines({ state, reason, config, store }: Stopped, context: CliContext): string[] {
+  const { colors } = context;
   const errors = config.problems.filter(({ severity }) => severity === 'error').length;
   const verdict = config.ok
     ? `valid: ${counted(config.channels, 'channel')}, ${counted(config.devices, 'device')}, ${counted(config.tags, 'tag')}`
-    : `${counted(errors, 'problem')}; millgate check ${config.file}`;
+    : colors.red(`${counted(errors, 'problem')}; millgate check ${config.file}`);
   return [
-    `${colors.bold('gateway')}  ${colors.red(state)}`,
-    ...wrapText(reason, columns() - 9).map((line) => `         ${line}`),
-    `${colors.bold('config')}   ${config.file}`,
-    `         ${config.ok ? verdict : colors.red(verdict)}`,
-  ];
+    labelled('gateway', colors.red(state), context),
+    labelled('', plain(reason), context),
+    labelled('config', config.file, context),
+    labelled('', verdict, context),
+    ...(store ? ['', ...storeLines(store, { nowMs: context.clock.wallMs() }, context)] : []),
+    ...Object.entries(store?.pending ?? {}).map(([uplink, { readings, events }]) =>
+      labelled('uplink', `${uplink}: ${formatCount(numbersIn([...readings, ...events]))} to be sent`, context),
+    ),
+  ].flatMap((line) => line.split('\n'));
+}
+
+function numbersIn(ranges: readonly { readonly from: number; readonly to: number }[]): number {
+  return ranges.reduce((total, { from, to }) => total + to - from, 0);
 }
 
 function counted(number: number | undefined, noun: string): string {

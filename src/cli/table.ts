@@ -10,6 +10,8 @@ export interface Column {
   readonly cut?: 'start' | 'end';
   /** Not cut below this width, characters, while another column can still be left out. */
   readonly minWidth?: number;
+  /** At least so wide while there is room, so that the columns behind it stand still when what is in it changes. */
+  readonly steady?: number;
 }
 
 /** Space between columns. */
@@ -68,7 +70,11 @@ export function renderTable(
   header?: (text: string) => string,
 ): string[] {
   const widths = columns.map((column, index) =>
-    Math.max(header ? displayWidth(column.title) : 0, ...rows.map((row) => displayWidth(textOf(row[index])))),
+    Math.max(
+      column.steady ?? 0,
+      header ? displayWidth(column.title) : 0,
+      ...rows.map((row) => displayWidth(textOf(row[index]))),
+    ),
   );
   const kept = keptColumns(columns, widths, width);
   let excess = sum(kept.map((index) => widths[index]!)) + GAP.length * (kept.length - 1) - width;
@@ -112,7 +118,8 @@ function lastResort({ cut }: Column, width: number): number {
 }
 
 function paintCell(cell: Cell | undefined, column: Column, width: number): string {
-  const text = cutText(textOf(cell), width, column.cut ?? 'end');
+  const whole = textOf(cell);
+  const text = displayWidth(whole) <= width ? whole : cutText(whole.trimEnd(), width, column.cut ?? 'end');
   const padding = ' '.repeat(Math.max(0, width - displayWidth(text)));
   const painted = typeof cell === 'object' ? cell.paint(text) : text;
   return column.align === 'right' ? padding + painted : painted + padding;
@@ -122,7 +129,8 @@ function textOf(cell: Cell | undefined): string {
   return typeof cell === 'object' ? cell.text : (cell ?? '');
 }
 
-function widthOf(character: string): number {
+/** Columns that one character takes: none, one or two. */
+export function widthOf(character: string): number {
   if (ZERO_WIDTH.test(character)) return 0;
   return DOUBLE_WIDTH.test(character) ? 2 : 1;
 }

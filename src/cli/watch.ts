@@ -1,11 +1,16 @@
-import type { JsonReading, JsonTag } from '../api/json.ts';
+import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
+import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
-import { findGateway, type GatewayClient, noGateway } from './client.ts';
+import { createClient, findGateway, type GatewayClient, historyPath, noGateway } from './client.ts';
 import { type CliContext, type CommonOptions, print } from './context.ts';
-import { formatTime, formatValue, plain } from './format.ts';
-import { createLiveTable, type LiveTable, showLive } from './live.ts';
-import { fit } from './screen.ts';
+import { formatSpan, formatTime, formatValue, plain } from './format.ts';
+import { showLive } from './live.ts';
+import { createLiveTable, type LiveTable } from './live-table.ts';
+import { fit, hasScreen } from './screen.ts';
 import { selectTags } from './select.ts';
+import type { Sort } from './sorts.ts';
+import { TREND_MS } from './sparkline.ts';
+import { wrapText } from './table.ts';
 
 /** More tags than this are not named to the gateway but picked from all; a request line has its limits. */
 const MAX_NAMED_TAGS = 100;
@@ -13,16 +18,35 @@ const MAX_NAMED_TAGS = 100;
 /** How long to wait before asking a gateway that went away again, ms. */
 const RETRY_MS = 1000;
 
+/** Of more tags than this the trend begins empty: asking for what they did would keep the gateway from its work. */
+const MAX_REMEMBERED_TAGS = 60;
+
+/** Readings of the past that are asked of one tag at most. */
+const MAX_REMEMBERED_READINGS = 1000;
+
+/** Options of `watch`. */
+export interface WatchOptions extends CommonOptions {
+  readonly sort?: Sort;
+}
+
 /**
  * `watch [TAG…]`: a live table on a terminal; elsewhere, and with `--json`, one line a reading. Ends with Ctrl-C; off a
  * terminal also (exit 69) when the gateway goes away.
  */
 export async function watch(
   patterns: readonly string[],
-  options: CommonOptions,
+  options: WatchOptions,
   context: CliContext,
 ): Promise<ExitCode> {
   const gateway = await findGateway(options, context);
+  const tags = await tagsOf(gateway, patterns);
+  if (hasScreen(context) && !options.json) await watchTable(gateway, patterns, tags, options, context);
+  else await watchLines(gateway, streamPath(patterns, tags), tags, options, context);
+  return EXIT.ok;
+}
+
+/** The tags that the patterns name, in the order of the gateway. */
+async function tagsOf(gateway: GatewayClient, patterns: readonly string[]): Promise<JsonTag[]> {
   const known = await gateway.get<JsonTag[]>('/api/v1/tags');
   const selected = new Set(
     selectTags(
@@ -30,55 +54,104 @@ export async function watch(
       known.map(({ tag }) => tag),
     ),
   );
-  const tags = known.filter(({ tag }) => selected.has(tag));
+  return known.filter(({ tag }) => selected.has(tag));
+}
+
+function streamPath(patterns: readonly string[], tags: readonly JsonTag[]): string {
   const named = patterns.length > 0 && tags.length <= MAX_NAMED_TAGS;
-  const path = `/api/v1/stream${named ? `?${tags.map(({ tag }) => `tag=${encodeURIComponent(tag)}`).join('&')}` : ''}`;
-  if (context.isTerminal && !options.json) await watchTable(gateway, path, tags, context);
-  else await watchLines(gateway, path, tags, options, context);
-  return EXIT.ok;
+  return `/api/v1/stream${named ? `?${tags.map(({ tag }) => `tag=${encodeURIComponent(tag)}`).join('&')}` : ''}`;
+}
+
+/** What a live table shows beside its readings. */
+interface Watching {
+  table: LiveTable;
+  /** Why no readings come, and since when on the monotonic clock; undefined while they come. */
+  trouble: { readonly text: string; readonly sinceMonoMs: number } | undefined;
+  /** What the client has to say, such as that the gateway is of another version. */
+  note: string;
 }
 
 async function watchTable(
   gateway: GatewayClient,
-  path: string,
+  patterns: readonly string[],
   tags: readonly JsonTag[],
+  options: WatchOptions,
   context: CliContext,
 ): Promise<void> {
-  const table = createLiveTable(tags, context.clock);
-  let trouble = '';
-  const tell = (message: string): void => {
-    trouble = message;
-  };
-  const following = follow(gateway, path, table, tell, context);
-  const { colors } = context;
+  const { colors, clock } = context;
+  const { gateway: name } = await gateway.get<GatewayStatus>('/api/v1/status');
+  const watching: Watching = { table: createLiveTable(tags, clock, options.sort), trouble: undefined, note: '' };
+  const following = follow(gateway, patterns, tags, watching, options, context);
   const frame = {
-    head: () => [colors.bold(fit(context, table.summary())), ''],
-    foot: () => ['', trouble ? colors.red(fit(context, trouble)) : colors.dim(fit(context, 'Ctrl-C ends'))],
+    head: () => [colors.bold(fit(context, `${plain(name)}  ${watching.table.summary()}`)), ''],
+    foot: () => ['', ...footLines(watching, context)],
   };
-  await showLive(table, frame, context, context.signal);
+  await showLive(() => watching.table, frame, context, context.signal);
   await following;
 }
 
-/** Keeps the table up to date until Ctrl-C, however often the gateway goes away. */
+function footLines({ trouble, note }: Watching, context: CliContext): string[] {
+  const { colors, clock } = context;
+  const width = context.columns();
+  const gone = trouble && `${trouble.text} Trying again; gone for ${formatSpan(clock.monoMs() - trouble.sinceMonoMs)}.`;
+  return [
+    ...(gone ? wrapText(gone, width).map(colors.red) : []),
+    ...(note ? wrapText(note, width).map(colors.yellow) : []),
+    colors.dim(fit(context, 'Ctrl-C ends')),
+  ];
+}
+
+/** Keeps the table up to date until Ctrl-C, however often the gateway goes away and whatever it is when it is back. */
 async function follow(
-  gateway: GatewayClient,
-  path: string,
-  table: LiveTable,
-  tell: (message: string) => void,
+  { socketPath }: GatewayClient,
+  patterns: readonly string[],
+  tags: readonly JsonTag[],
+  watching: Watching,
+  options: WatchOptions,
   context: CliContext,
 ): Promise<void> {
-  const { signal } = context;
-  while (!signal.aborted) {
+  const { signal, clock } = context;
+  let followed = tags;
+  const lost = (text: string): void => {
+    if (signal.aborted) return;
+    watching.trouble = { text, sinceMonoMs: watching.trouble?.sinceMonoMs ?? clock.monoMs() };
+    watching.table.setFollowing(false);
+  };
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    const stderr = { write: (text: string) => (watching.note = text.trim()) };
+    const gateway = createClient(socketPath, { ...context, stderr });
     try {
-      for await (const { event, readings } of gateway.stream(path, signal)) {
-        tell('');
-        table.update(readings, event === 'readings');
+      if (!isFirst) followed = await tagsOf(gateway, patterns);
+      if (!isFirst) watching.table = createLiveTable(followed, clock, options.sort);
+      const remembering = remember(gateway, followed, watching.table, context).catch(() => {});
+      for await (const { event, readings } of gateway.stream(streamPath(patterns, followed), signal)) {
+        watching.trouble = undefined;
+        watching.table.setFollowing(true);
+        watching.table.update(readings, event === 'readings');
       }
-      tell('the gateway went away; trying again');
+      await remembering;
+      lost('The gateway went away.');
     } catch (error) {
-      tell(messageOf(error));
+      lost(messageOf(error));
     }
-    await context.clock.sleep(RETRY_MS, signal).catch(() => {});
+    await clock.sleep(RETRY_MS, signal).catch(() => {});
+  }
+}
+
+/** Fills the trends with what the store has of the last minutes, one tag after the other. */
+async function remember(
+  gateway: GatewayClient,
+  tags: readonly JsonTag[],
+  table: LiveTable,
+  { clock, signal }: CliContext,
+): Promise<void> {
+  const toMs = Math.floor(clock.wallMs());
+  const range = `from=${Math.max(0, toMs - TREND_MS)}&to=${toMs}&limit=${MAX_REMEMBERED_READINGS}`;
+  if (tags.length > MAX_REMEMBERED_TAGS) return;
+  for (const { tag } of tags) {
+    if (signal.aborted) return;
+    const page = await gateway.get<JsonHistory>(`${historyPath(tag)}?${range}`);
+    table.remember(tag, page.points);
   }
 }
 

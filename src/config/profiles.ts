@@ -46,7 +46,7 @@ export function createProfiles(folders: readonly string[], access: FileAccess, r
       if (known) return known.tree;
       const folder = NAME_PATTERN.test(name) && folders.find((each) => access.exists(join(each, `${name}.yaml`)));
       if (!folder) {
-        const names = folders.flatMap((each) => namesIn(each, access));
+        const names = folders.flatMap((each) => profilesIn(each, access));
         const advice = hint(name, names, 'there are') || `: looked in ${folders.join(' and ')}`;
         report.error(
           spotOf(entry, []),
@@ -65,7 +65,7 @@ export function createProfiles(folders: readonly string[], access: FileAccess, r
 }
 
 /** Names of all profiles in a folder. */
-function namesIn(folder: string, access: FileAccess): string[] {
+export function profilesIn(folder: string, access: FileAccess): string[] {
   return [...access.list(folder)].filter((name) => name.endsWith('.yaml')).map((name) => name.slice(0, -5));
 }
 

@@ -1,6 +1,7 @@
 import { type DeviceStatistics, type Driver, isObservable } from '../../hal/driver.ts';
 import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import { plannedUtilisation } from '../config/forecast.ts';
+import { type Clock, instantAt } from '../core/clock.ts';
 import { FAILURES } from '../core/quality.ts';
 import type { LiveTable } from '../poll/live.ts';
 import type { Poller } from '../poll/poller.ts';
@@ -12,7 +13,12 @@ export interface Line {
 }
 
 /** A channel at a glance. */
-export function channelStatus({ driver, poller }: Line, live: LiveTable, simulate: boolean): ChannelStatus {
+export function channelStatus(
+  { driver, poller }: Line,
+  live: LiveTable,
+  clock: Clock,
+  simulate: boolean,
+): ChannelStatus {
   const { channel, state, counts } = poller;
   const line = isObservable(driver) ? driver.statistics() : undefined;
   return {
@@ -36,6 +42,7 @@ export function channelStatus({ driver, poller }: Line, live: LiveTable, simulat
         name,
         state: state.state === 'connected' ? health.state : 'waiting',
         reason: health.state === 'offline' ? FAILURES[poller.trouble(name) ?? 'timeout'].means : undefined,
+        sinceMs: health.state === 'online' ? undefined : instantAt(clock, health.sinceMs).wallMs,
         tags: tags.length,
         ...live.counts(name),
         ...countersOf(line?.devices[name]),

@@ -14,7 +14,7 @@ export function statusOf(house: House, next: Record<Stream, number>): Omit<Store
   const stored = { readings: storedIn(house, 'readings'), events: storedIn(house, 'events') };
   const ledger = house.meta.ledger();
   const infos = [...house.catalog.infos, ...(house.writer ? [house.writer.info] : [])];
-  const times = infos.filter((info) => info.stored.readings.length > 0).map(({ maxWallMs }) => maxWallMs);
+  const filled = infos.filter((info) => info.stored.readings.length > 0);
   return {
     epoch: house.meta.epoch,
     next: { ...next },
@@ -25,7 +25,8 @@ export function statusOf(house: House, next: Record<Stream, number>): Omit<Store
     bytes: totalBytes(house),
     maxBytes: house.maxBytes,
     segments: infos.length,
-    newestWallMs: times.length > 0 ? Math.max(...times) : undefined,
+    oldestWallMs: filled.length > 0 ? Math.min(...filled.map(({ minWallMs }) => minWallMs)) : undefined,
+    newestWallMs: filled.length > 0 ? Math.max(...filled.map(({ maxWallMs }) => maxWallMs)) : undefined,
     stored,
     pending: pendingOf(house, next),
     accounts: accountsOf(house, next, stored),

@@ -122,7 +122,8 @@ export interface StoreStatus {
   /** Bytes handed to SQLite since the start. */
   readonly bytesWritten: number;
   readonly lastCommitMs: number | undefined;
-  /** UTC ms of the latest stored record, as it was stamped. */
+  /** UTC ms of the earliest and of the latest stored record, as they were stamped. */
+  readonly oldestWallMs: number | undefined;
   readonly newestWallMs: number | undefined;
   /** Numbers that can be read. */
   readonly stored: Record<Stream, readonly SeqRange[]>;

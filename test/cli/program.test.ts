@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { colorsFor } from '../../src/cli/context.ts';
-import { commandTree } from '../../src/cli/program.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { millgate, serve, until } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
-import { Terminal } from '../double/terminal.ts';
 
 describe('the command line', () => {
   it('suggests the command that was meant, exit 2', async () => {
@@ -26,48 +22,6 @@ describe('the command line', () => {
     expect(await run.exitCode).toBe(EXIT.usage);
     expect(run.err()).not.toBe('');
     expect(run.out()).toBe('');
-  });
-
-  it('shows help with examples for every command', async () => {
-    const terminal = new Terminal();
-    const context = {
-      stdout: terminal,
-      stderr: terminal,
-      env: {},
-      isTerminal: false,
-      columns: () => 80,
-      rows: () => 24,
-      onResize: terminal.onResize,
-      colors: colorsFor(false, {}),
-      clock: systemClock,
-      signal: new AbortController().signal,
-      cwd: '/',
-      hostname: 'bench',
-      invocation: 'millgate',
-    };
-    const names = commandTree(context, () => {}).commands.map((command) => command.name());
-    expect(names).toEqual([
-      'run',
-      'demo',
-      'read',
-      'write',
-      'watch',
-      'history',
-      'export',
-      'alarms',
-      'events',
-      'spc',
-      'backtest',
-      'check',
-      'status',
-      'schema',
-      'version',
-    ]);
-    for (const name of names) {
-      const run = millgate([name, '--help']);
-      expect(await run.exitCode).toBe(EXIT.ok);
-      expect(run.out()).toMatch(new RegExp(`Examples:\n  millgate ${name}`));
-    }
   });
 
   it('prints its version, for a person and for a program', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { GatewayView } from '../../src/api/view.ts';
 import { displayWidth } from '../../src/cli/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -10,33 +11,40 @@ const oven = (value: number, wallMs = SIX) =>
   ({ tag: 'oven/temp', wallMs, monoMs: 0, quality: 'good', value }) as const;
 
 /** A watch on a terminal, with a clock that the test moves. */
-async function watchOn(terminal: Terminal, args: readonly string[] = [], env: Record<string, string> = {}) {
-  const view = fakeGateway();
+async function watchOn(
+  terminal: Terminal,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+  over: Partial<GatewayView> = {},
+) {
+  const view = fakeGateway({ history: async () => ({ points: [], next: undefined }), ...over });
   const { api, socketPath } = await serve(view);
   const clock = new SimulatedClock(SIX);
   const run = millgate(['watch', ...args], { terminal, clock, env: { MILLGATE_SOCKET: socketPath, ...env } });
   await until(() => terminal.isOnAlternatePage && view.followers() === 1);
-  return { view, api, clock, run };
+  return { view, api, clock, run, socketPath };
 }
 
 describe('watch on a terminal', () => {
-  it('shows value, unit, age, quality and rate, and redraws in place', async () => {
+  it('shows value, unit, trend, age, rate and quality below each device, decimal points below each other', async () => {
     const terminal = new Terminal();
     const { view, clock, run } = await watchOn(terminal);
     await clock.advance(2000);
-    view.make([oven(200, SIX + 2000)]);
+    view.make([oven(198.5, SIX + 1000), oven(200.25, SIX + 2000)]);
     await until(() => {
       terminal.resize(80, 24);
-      return terminal.lines.some((line) => line.includes('200'));
+      return terminal.lines.some((line) => line.includes('200.25'));
     });
     expect(terminal.lines).toEqual([
-      '4 tags: 3 good, 1 bad',
+      'press-shop-1  4 tags: 3 good, 1 bad',
       '',
-      'tag                             value  unit  age  quality        rate',
-      'press-1/oil-temp                 45.2  °C     2s  good            0/s',
-      'press-1/pressure                    –  bar    2s  bad timeout     0/s',
-      'press-1/parts     9223372036854775808         2s  good            0/s',
-      'oven/temp                         200  °C    now  good         0.50/s',
+      'tag                         value  unit  last 3 min     age    rate  quality',
+      'press-1',
+      '  oil-temp                  45.2   °C               ▄    2s          good',
+      '  pressure                   –     bar              ×    2s          bad timeout',
+      '  parts       9223372036854775808                        2s          good',
+      'oven',
+      '  temp                     200.25  °C               ▄   now   1.0/s  good',
       '',
       'Ctrl-C ends',
     ]);
@@ -44,18 +52,76 @@ describe('watch on a terminal', () => {
     await run.exitCode;
   });
 
-  it('rewrites only what changed', async () => {
+  it('fills the trend with what the store has of the last three minutes', async () => {
+    const points = [4, 3, 2, 1].map((value) => ({
+      seq: 10 - value,
+      wallMs: SIX - value * 30_000,
+      quality: 'good' as const,
+      value: 260 - 10 * value,
+    }));
+    const terminal = new Terminal();
+    const over = { history: async () => ({ points, next: undefined }) };
+    const { clock, run } = await watchOn(terminal, ['oven/temp'], {}, over);
+    await until(() => {
+      clock.advance(500);
+      return terminal.lines.some((line) => line.includes('▁ ▃ ▅ ▆ █'));
+    });
+    run.interrupt();
+    await run.exitCode;
+  });
+
+  it('writes only the characters that changed', async () => {
     const terminal = new Terminal();
     const { clock, run } = await watchOn(terminal);
+    await clock.advance(2500);
     const first = terminal.written.length;
     await clock.advance(500);
-    expect(terminal.written.length).toBe(first);
-    await clock.advance(500);
     const rewritten = terminal.written.slice(first);
-    expect(rewritten).toContain('1s');
-    expect(rewritten).not.toContain('4 tags');
+    expect(terminal.lines[4]).toMatch(/ 3s /);
+    expect(rewritten).not.toContain('temp');
+    expect(rewritten.length).toBeLessThan(4 * 25);
     run.interrupt();
     expect(await run.exitCode).toBe(EXIT.ok);
+  });
+
+  it('writes at most twice a second and stays below 1.5 kB/s with 30 tags that change every second', async () => {
+    const tags = Array.from({ length: 30 }, (_, index) => {
+      const tag = `press-${index % 3}/value-${index}` as const;
+      return { tag, unit: 'bar', everyMs: 1000, description: undefined, last: undefined, readings: 0 };
+    });
+    const view = fakeGateway({ tags: () => tags });
+    const { socketPath } = await serve(view);
+    const terminal = new Terminal(80, 40);
+    const clock = new SimulatedClock(SIX);
+    const run = millgate(['watch'], { terminal, clock, env: { MILLGATE_SOCKET: socketPath } });
+    await until(() => terminal.isOnAlternatePage && view.followers() === 1);
+    const SECONDS = 20;
+    let chunks = 0;
+    let bytes = 0;
+    const write = terminal.write.bind(terminal);
+    terminal.write = (text) => {
+      chunks++;
+      bytes += Buffer.byteLength(text);
+      return write(text);
+    };
+    for (let second = 1; second <= SECONDS; second++) {
+      const wallMs = SIX + second * 1000;
+      await clock.advance(1000);
+      view.make(
+        tags.map(({ tag }, index) => ({ tag, wallMs, monoMs: 0, quality: 'good', value: index + second / 10 })),
+      );
+      const shown = `0.${second % 10 || ''}`.replace(/\.$/, '');
+      await until(() => {
+        if (second < SECONDS) return true;
+        clock.advance(500);
+        return terminal.lines.some((line) => line.includes('value-0') && line.includes(shown));
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(chunks).toBeLessThanOrEqual(2 * SECONDS + 20);
+    expect(bytes / SECONDS).toBeLessThan(1500);
+    run.interrupt();
+    await run.exitCode;
   });
 
   it('gives the terminal back on Ctrl-C and leaves the last table on it', async () => {
@@ -67,7 +133,7 @@ describe('watch on a terminal', () => {
     expect(await run.exitCode).toBe(EXIT.ok);
     expect(performance.now() - pressedMs).toBeLessThan(1000);
     expect(terminal).toMatchObject({ isCursorShown: true, doesWrap: true, isOnAlternatePage: false });
-    expect(terminal.lines[1]).toMatch(/^press-1\/oil-temp/);
+    expect(terminal.lines.slice(1, 3)).toEqual(['press-1', expect.stringMatching(/^ {2}oil-temp/)]);
     expect(run.err()).toBe('');
   });
 
@@ -85,9 +151,22 @@ describe('watch on a terminal', () => {
     const terminal = new Terminal(80, 7);
     const { run } = await watchOn(terminal);
     expect(terminal.lines).toHaveLength(7);
-    expect(terminal.lines[4]).toBe('… 3 more tags');
+    expect(terminal.lines[4]).toBe('… 3 more: 1 good, 1 uncertain, 1 bad; --sort quality shows those first');
     run.interrupt();
     await run.exitCode;
+  });
+
+  it('prints lines on a terminal that knows no cursor', async () => {
+    const terminal = new Terminal();
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const run = millgate(['watch'], { terminal, env: { MILLGATE_SOCKET: socketPath, TERM: 'dumb' } });
+    await until(() => view.followers() === 1);
+    view.make([oven(200)]);
+    await until(() => run.out() !== '');
+    run.interrupt();
+    await run.exitCode;
+    expect(run.out()).toBe('2025-11-24T06:00:00.000Z\toven/temp\t200\t°C\tgood\n');
   });
 
   it('has no colours with NO_COLOR', async () => {
@@ -99,17 +178,40 @@ describe('watch on a terminal', () => {
     expect(terminal.written.match(/\u001b\[[1-9]\d*m/g)).toBeNull();
   });
 
-  it('keeps trying when the gateway goes away, and says so', async () => {
+  it('shows the worst first when it is told to', async () => {
+    const terminal = new Terminal(80, 7);
+    const { run } = await watchOn(terminal, ['--sort', 'quality']);
+    expect(terminal.lines[3]).toMatch(/^press-1\/pressure .* bad timeout$/);
+    run.interrupt();
+    await run.exitCode;
+  });
+
+  it('shows nothing as good while the gateway is away, and goes on when it is back with other tags', async () => {
     const terminal = new Terminal();
-    const { api, clock, run } = await watchOn(terminal);
+    const { api, clock, run, socketPath } = await watchOn(terminal);
     await api.close();
+    const shows = (text: string) =>
+      until(() => {
+        clock.advance(500);
+        return terminal.lines.join(' ').includes(text);
+      });
+    await shows('Trying again; gone for ');
+    expect(terminal.lines.find((line) => line.includes('oil-temp'))).toMatch(/ unknown$/);
+    expect(terminal.lines.join('\n')).not.toMatch(/ good$/m);
+
+    const [tag] = fakeGateway().tags();
+    const back = fakeGateway({ tags: () => [{ ...tag!, tag: 'press-9/speed' }] });
+    await serve(back, { socketPath, version: '9.9.9' });
+    await shows('  speed');
     await until(() => {
       clock.advance(500);
-      return terminal.lines.at(-1)?.includes('gateway') ?? false;
+      return !terminal.lines.join(' ').includes('Trying again');
     });
-    expect(terminal.lines.at(-1)).toMatch(/^(the gateway went away; trying again|no gateway answers on )/);
+    expect(terminal.lines.join('\n')).not.toContain('oil-temp');
+    expect(terminal.lines.join(' ')).toContain('the gateway is version 9.9.9, this command');
     run.interrupt();
     expect(await run.exitCode).toBe(EXIT.ok);
+    expect(run.err()).toBe('');
   });
 });
 

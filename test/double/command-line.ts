@@ -62,8 +62,8 @@ export interface World {
   readonly clock?: Clock;
 }
 
-/** Starts `millgate` with these words. */
-export function millgate(args: readonly string[], world: World = {}): Run {
+/** What `millgate` takes from a world, with what it wrote on standard error and Ctrl-C. */
+export function contextOf(world: World = {}) {
   const terminal = world.terminal ?? new Terminal();
   const isTerminal = world.terminal !== undefined;
   const env = { MILLGATE_SOCKET: '/nonexistent/api.sock', ...world.env };
@@ -84,8 +84,13 @@ export function millgate(args: readonly string[], world: World = {}): Run {
     hostname: 'bench',
     invocation: 'millgate',
   };
-  const exitCode = runCommandLine(args, context);
-  return { exitCode, terminal, out: () => terminal.written, err: () => err, interrupt: () => end.abort() };
+  return { context, terminal, err: () => err, interrupt: () => end.abort() };
+}
+
+/** Starts `millgate` with these words. */
+export function millgate(args: readonly string[], world: World = {}): Run {
+  const { context, terminal, err, interrupt } = contextOf(world);
+  return { exitCode: runCommandLine(args, context), terminal, out: () => terminal.written, err, interrupt };
 }
 
 /** Resolves when the condition holds; fails with its text when it does not within five seconds. */

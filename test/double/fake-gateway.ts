@@ -69,8 +69,9 @@ export const STATUS: GatewayStatus = {
     maxBytes: 2_000_000_000,
     segments: 14,
     commits: 4500,
-    bytesWritten: 1_300_000_000,
+    bytesWritten: 6_500_000,
     lastCommitMs: SIX - 400,
+    oldestWallMs: SIX - 5 * 86_400_000,
     newestWallMs: SIX - 500,
     stored: { readings: [{ from: 1, to: 188_201 }], events: [{ from: 1, to: 12 }] },
     pending: { plant: { readings: [{ from: 182_801, to: 188_201 }], events: [{ from: 11, to: 12 }] } },
@@ -120,7 +121,16 @@ function device(name: string, state: 'online' | 'offline', reason: string | unde
   const counts = { tags: 4, good: isOnline ? 4 : 0, uncertain: 0, bad: isOnline ? 0 : 4 };
   const errors = { timeouts: isOnline ? 0 : 30, garbled: 0, lateReplies: 0, exceptions: 0, exceptionCodes: { 2: 0 } };
   const times = { responseMsP50: p95, responseMsP95: p95, responseMsMax: p95, timeoutMs: 300, busyMs: requests * 25 };
-  return { name, state, reason, ...counts, requests, ...errors, ...times };
+  return {
+    name,
+    state,
+    reason,
+    sinceMs: isOnline ? undefined : SIX - 120_000,
+    ...counts,
+    requests,
+    ...errors,
+    ...times,
+  };
 }
 
 /** A gateway view whose readings the test makes. */

@@ -1,3 +1,5 @@
+import { glyphsOf } from '../../src/cli/glyph.ts';
+
 /** What a terminal shows of the bytes it is sent: enough of one to see what a person would see. */
 export class Terminal {
   columns: number;
@@ -7,9 +9,10 @@ export class Terminal {
   isCursorShown = true;
   isOnAlternatePage = false;
   doesWrap = true;
-  private main: string[] = [];
-  private alternate: string[] = [];
+  private main: string[][] = [];
+  private alternate: string[][] = [];
   private row = 0;
+  private column = 0;
   private resizeListeners = new Set<() => void>();
 
   constructor(columns = 80, rows = 24) {
@@ -17,10 +20,9 @@ export class Terminal {
     this.rows = rows;
   }
 
-  /** Lines on the page that is shown now, without colours, trailing blank lines left out. */
+  /** Lines on the page that is shown now, without colours, trailing blanks and blank lines left out. */
   get lines(): string[] {
-    const page = this.isOnAlternatePage ? this.alternate : this.main;
-    const lines = Array.from(page, (line) => line ?? '');
+    const lines = Array.from(this.page, (line) => (line ?? []).join('').trimEnd());
     while (lines.at(-1) === '') lines.pop();
     return lines;
   }
@@ -41,27 +43,42 @@ export class Terminal {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal is made of control characters
     for (const part of text.match(/\u001b\[[?\d;]*[A-Za-z]|\n|[^\u001b\n]+/g) ?? []) {
       if (part.startsWith('\u001b[')) this.control(part.slice(2, -1), part.at(-1)!);
-      else if (part === '\n') this.row++;
+      else if (part === '\n') this.moveTo(this.row + 1, 0);
       else this.put(part);
     }
     return true;
   }
 
+  private get page(): string[][] {
+    return this.isOnAlternatePage ? this.alternate : this.main;
+  }
+
+  private get line(): string[] {
+    this.page[this.row] ??= [];
+    return this.page[this.row]!;
+  }
+
   private put(text: string): void {
-    const page = this.isOnAlternatePage ? this.alternate : this.main;
-    page[this.row] = (page[this.row] ?? '') + text;
+    const { line } = this;
+    while (line.length < this.column) line.push(' ');
+    for (const { text: character } of glyphsOf(text)) line[this.column++] = character;
+  }
+
+  private moveTo(row: number, column: number): void {
+    this.row = row;
+    this.column = column;
   }
 
   private control(argument: string, command: string): void {
     if (command === 'h' || command === 'l') this.mode(argument, command === 'h');
     else if (command === 'H') {
-      this.row = Number(argument.split(';')[0]) - 1;
-      this.alternate[this.row] = '';
-    } else if (command === 'J') {
-      if (argument === '2') this.alternate = [];
-      else this.alternate.length = Math.min(this.alternate.length, this.row);
-    } else if (command !== 'K' && command !== 'm')
-      throw new Error(`the terminal does not know ESC[${argument}${command}`);
+      const [row = 1, column = 1] = argument.split(';').map(Number);
+      this.moveTo(row - 1, column - 1);
+    } else if (command === 'K') this.line.length = Math.min(this.line.length, this.column);
+    else if (command === 'J') {
+      if (argument === '2') this.page.length = 0;
+      else this.page.length = Math.min(this.page.length, this.row);
+    } else if (command !== 'm') throw new Error(`the terminal does not know ESC[${argument}${command}`);
   }
 
   private mode(argument: string, on: boolean): void {
@@ -69,7 +86,7 @@ export class Terminal {
     else if (argument === '?7') this.doesWrap = on;
     else if (argument === '?1049') {
       this.isOnAlternatePage = on;
-      this.row = on ? 0 : this.main.length;
+      this.moveTo(on ? 0 : this.main.length, 0);
       if (on) this.alternate = [];
     } else throw new Error(`the terminal does not know mode ${argument}`);
   }

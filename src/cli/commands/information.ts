@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { CliContext, CommonOptions } from '../context.ts';
+import type { CliContext } from '../context.ts';
+import type { StatusOptions } from '../status.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that tell about the file, the gateway and the program. */
@@ -15,12 +16,15 @@ export function addInformationCommands(program: Command, context: CliContext, re
     });
   addCommand(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [
     'millgate status',
+    'millgate status --watch',
     'millgate status --json',
     'millgate status --ledger',
   ])
+    .option('--all', 'every device, however many are well')
+    .option('--watch', 'keep it on the screen until Ctrl-C')
     .option('--ledger', 'where every record and event went, and whether it adds up')
     .action(async (_options, command: Command) => {
-      const options = optionsOf<CommonOptions & { readonly ledger?: boolean }>(command);
+      const options = optionsOf<StatusOptions & { readonly ledger?: boolean }>(command);
       const { status } = await import('../status.ts');
       const { ledger } = await import('../ledger.ts');
       report(await (options.ledger ? ledger(options, context) : status(options, context)));

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.ts';
+import { SORTS } from '../sorts.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that read and write tags, now and from the store. */
@@ -27,9 +28,11 @@ export function addReadingCommands(program: Command, context: CliContext, report
   addCommand(program, 'watch', 'live table of readings; piped or with --json, one line a reading', [
     'millgate watch',
     "millgate watch 'press-1/*' door/open",
+    'millgate watch --sort quality',
     'millgate watch --json | head -100',
   ])
     .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
+    .addOption(new Option('--sort <ORDER>', 'order of the table').choices(SORTS).default('device'))
     .action(async (tags: string[], _options, command: Command) => {
       const { watch } = await import('../watch.ts');
       report(await watch(tags, optionsOf(command), context));

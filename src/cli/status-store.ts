@@ -1,0 +1,103 @@
+import type { GatewayStatus } from '../api/view.ts';
+import { formatSize } from '../core/quantity.ts';
+import type { StoreStatus } from '../store/store.ts';
+import type { CliContext } from './context.ts';
+import { byState, formatAge, formatCount, formatShare, formatSpan } from './format.ts';
+import { entryText } from './ledger.ts';
+import { count, labelled, reasonLines, worstFirst } from './status-parts.ts';
+import { type Cell, renderTable } from './table.ts';
+
+/** Losses that are listed; `status --ledger` has them all. */
+const SHOWN_LOSSES = 5;
+
+/** From less time than this nothing is said about a day: what a store begins with would count too much, ms. */
+const LONG_ENOUGH_TO_WRITE_MS = 600_000;
+const LONG_ENOUGH_TO_STORE_MS = 3_600_000;
+
+const DAY_MS = 86_400_000;
+
+/** Size, what is in it, how long it lasts and wears as measured, and what was lost. */
+export function storeLines(
+  store: StoreStatus,
+  { nowMs, startedMs }: { readonly nowMs: number; readonly startedMs?: number },
+  context: CliContext,
+): string[] {
+  const { colors } = context;
+  const share = store.maxBytes > 0 ? store.bytes / store.maxBytes : 0;
+  const size = `${formatSize(store.bytes)} of ${formatSize(store.maxBytes)} (${formatShare(share)})`;
+  const { oldest, next } = store;
+  const held = next.readings - oldest.readings;
+  const records = held > 0 ? `, records ${formatCount(oldest.readings)}–${formatCount(next.readings - 1)}` : '';
+  const lost = store.losses.reduce((total, { count: number }) => total + number, 0);
+  return [
+    labelled('store', `${size}${records}`, context),
+    labelled('', lastText(store, nowMs, startedMs !== undefined), context),
+    ...measuredTexts(store, nowMs, startedMs).map((text) => labelled('', text, context)),
+    ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
+    ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
+    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry), context)),
+  ];
+}
+
+function lastText({ lastCommitMs, newestWallMs }: StoreStatus, nowMs: number, isRunning: boolean): string {
+  const ago = (ms: number): string => `${formatSpan(nowMs - ms)} ago`;
+  if (isRunning) return `last commit ${lastCommitMs === undefined ? 'none yet' : ago(lastCommitMs)}`;
+  return newestWallMs === undefined ? 'nothing in it yet' : `last reading ${ago(newestWallMs)}`;
+}
+
+/** What a day costs and how many days fit, from what was written since the start and what is stored. */
+function measuredTexts(store: StoreStatus, nowMs: number, startedMs: number | undefined): string[] {
+  const runMs = startedMs === undefined ? 0 : nowMs - startedMs;
+  const storedMs = (store.newestWallMs ?? 0) - (store.oldestWallMs ?? Number.POSITIVE_INFINITY);
+  const written = store.bytesWritten * (DAY_MS / runMs);
+  const fitDays = (store.maxBytes / store.bytes) * (storedMs / DAY_MS);
+  return [
+    ...(runMs >= LONG_ENOUGH_TO_WRITE_MS ? [`${formatSize(written)} written a day, measured since the start`] : []),
+    ...(storedMs >= LONG_ENOUGH_TO_STORE_MS && store.bytes > 0
+      ? [`holds an outage of about ${daysText(fitDays)}, measured over the ${formatAge(storedMs)} in it`]
+      : []),
+  ];
+}
+
+function daysText(days: number): string {
+  if (days >= 10) return `${formatCount(Math.round(days))} days`;
+  return days >= 1 ? `${days.toFixed(1)} days` : `${(days * 24).toFixed(1)} hours`;
+}
+
+/** Uplinks, those that do not deliver first, each with its reason below it. */
+export function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliContext): string[] {
+  const ordered = worstFirst(uplinks, ({ state, quarantinedRecords }) =>
+    state === 'connected' ? Math.min(1, quarantinedRecords) : 2,
+  );
+  const table = renderTable(
+    [
+      { title: 'uplink', cut: 'end', minWidth: 10 },
+      { title: 'state' },
+      { title: 'for', align: 'right', drop: 3 },
+      { title: 'pending', align: 'right' },
+      { title: 'delivered', align: 'right', drop: 1 },
+      { title: 'refused', align: 'right', drop: 2 },
+      { title: 'caught up in', align: 'right', drop: 4 },
+    ],
+    ordered.map((uplink) => uplinkRow(uplink, nowMs, context)),
+    context.columns(),
+    context.colors.dim,
+  );
+  return [
+    table[0]!,
+    ...table.slice(1).flatMap((line, index) => [line, ...reasonLines(ordered[index]!.reason, context)]),
+  ];
+}
+
+function uplinkRow(uplink: GatewayStatus['uplinks'][number], nowMs: number, { colors }: CliContext): Cell[] {
+  const pending = uplink.pendingRecords + uplink.pendingEvents;
+  return [
+    { text: uplink.name, paint: colors.bold },
+    { text: uplink.state, paint: (text) => byState(colors, text) },
+    formatAge(Math.max(0, nowMs - uplink.sinceMs)),
+    count(pending, uplink.state === 'connected' ? String : colors.yellow),
+    formatCount(uplink.deliveredRecords + uplink.deliveredEvents),
+    count(uplink.quarantinedRecords, colors.red),
+    uplink.catchUpSeconds === undefined ? '' : formatSpan(uplink.catchUpSeconds * 1000),
+  ];
+}

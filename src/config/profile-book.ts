@@ -1,0 +1,112 @@
+import { dirname, join, resolve } from 'node:path';
+import type { DriverType } from '../../hal/driver.ts';
+import type { ConfigProblem, TagConfig } from './config.ts';
+import type { FileAccess } from './files.ts';
+import { loadConfig } from './load.ts';
+import { createReport } from './problems.ts';
+import { builtInProfiles, profilesIn } from './profiles.ts';
+import { toPlain } from './tree.ts';
+import { parseYaml } from './yaml.ts';
+
+/** A profile as its file says it is. */
+export interface ProfileFacts {
+  readonly name: string;
+  /** The file, and whether it came with the program. */
+  readonly file: string;
+  readonly builtIn: boolean;
+  readonly manufacturer?: string;
+  readonly model?: string;
+  readonly source?: string;
+  readonly notes: readonly string[];
+  /** Factory settings of the line. */
+  readonly serial?: Readonly<Record<string, string | number>>;
+  readonly tags: readonly string[];
+}
+
+/** Where profiles are looked for, the technician's own first. */
+export interface ProfilePlaces {
+  /** The configuration file; profiles are in `profiles/` beside it. */
+  readonly file: string;
+  readonly files: FileAccess;
+  /** Folder of the profiles that come with the program; default: found from here. */
+  readonly builtIn?: string;
+}
+
+/** Every profile there is by name; one of the technician's own hides the built-in one of its name. */
+export function profileBook({ file, files, builtIn = builtInProfiles() }: ProfilePlaces): ProfileFacts[] {
+  const found = new Map<string, ProfileFacts>();
+  for (const folder of [join(dirname(file), 'profiles'), builtIn])
+    for (const name of profilesIn(folder, files))
+      if (!found.has(name)) found.set(name, factsOf(name, join(folder, `${name}.yaml`), folder === builtIn, files));
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * The tags of a profile as a device on Modbus has them, checked.
+ *
+ * @returns the tags, or what is wrong with the profile
+ */
+export function profileTags(
+  name: string,
+  { file, files, builtIn }: ProfilePlaces,
+  drivers: readonly DriverType[],
+): { readonly tags: readonly TagConfig[] } | { readonly problems: readonly ConfigProblem[] } {
+  const text = `channels: {line: {driver: modbus-tcp, host: 127.0.0.1}}
+devices: {device: {channel: line, unit: 1, profile: ${JSON.stringify(name)}}}
+`;
+  const isFile = (path: string): boolean => resolve(path) === resolve(file);
+  const loaded = loadConfig({
+    file,
+    drivers,
+    hostname: 'profile',
+    timezone: 'UTC',
+    files: {
+      read: (path) => (isFile(path) ? new TextEncoder().encode(text) : files.read(path)),
+      list: (path) => (path === join(dirname(file), 'conf.d') ? [] : files.list(path)),
+      exists: (path) => isFile(path) || files.exists(path),
+    },
+    ...(builtIn !== undefined && { profiles: builtIn }),
+  });
+  if (!loaded.ok) return { problems: loaded.problems };
+  return { tags: loaded.config.channels.flatMap(({ devices }) => devices).flatMap(({ tags }) => tags) };
+}
+
+/** What a file says; what it does not say, or not in the form of a profile, is left out. */
+function factsOf(name: string, path: string, builtIn: boolean, files: FileAccess): ProfileFacts {
+  const plain = recordOf(plainOf(path, files));
+  const words = (value: unknown): readonly string[] => (Array.isArray(value) ? value : [value]).filter(isText);
+  const serial = Object.entries(recordOf(plain.serial)).filter(isSetting);
+  return {
+    name,
+    file: path,
+    builtIn,
+    ...(isText(plain.manufacturer) && { manufacturer: plain.manufacturer }),
+    ...(isText(plain.model) && { model: plain.model }),
+    ...(isText(plain.source) && { source: plain.source.trim() }),
+    notes: words(plain.notes).map((note) => note.trim()),
+    ...(serial.length > 0 && { serial: Object.fromEntries(serial) }),
+    tags: Object.keys(recordOf(plain.tags)),
+  };
+}
+
+function plainOf(path: string, files: FileAccess): unknown {
+  try {
+    const tree = parseYaml(path, files.read(path), createReport());
+    return tree && toPlain(tree);
+  } catch {
+    // The list of profiles names it all the same; asking for it by name says what is wrong.
+    return undefined;
+  }
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isSetting(entry: [string, unknown]): entry is [string, string | number] {
+  return typeof entry[1] === 'string' || typeof entry[1] === 'number';
+}
