@@ -21,9 +21,12 @@ lay_out() {
     mkdir -p "$1/usr/share/man/man1"
     gzip -9nc docs/millgate.1 >"$1/usr/share/man/man1/millgate.1.gz"
   fi
-  if node dist/src/cli/main.js completion bash >"$1/completion" 2>/dev/null; then
-    mkdir -p "$1/usr/share/bash-completion/completions"
-    cp "$1/completion" "$1/usr/share/bash-completion/completions/millgate"
-  fi
-  rm -f "$1/completion"
+  completion bash "$1/usr/share/bash-completion/completions/millgate"
+  completion zsh "$1/usr/share/zsh/vendor-completions/_millgate"
+  completion fish "$1/usr/share/fish/vendor_completions.d/millgate.fish"
+}
+
+completion() {
+  mkdir -p "$(dirname "$2")"
+  node dist/src/cli/main.js completion "$1" >"$2"
 }
