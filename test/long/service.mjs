@@ -75,12 +75,17 @@ async function install(slave, port) {
     `cat >/etc/millgate/millgate.yaml <<'END'\n${configuration(port)}\nEND\nsystemctl restart millgate; sync`,
   );
   await until('the first question', () => slave.count > 0, 60_000);
-  await sleep(8000);
-  const now = await status();
+  let now;
+  const connected = () => (now?.channels ?? []).filter(({ state }) => state === 'connected').length;
+  const isUp = async () => {
+    now = await status();
+    return connected() === 4;
+  };
+  await until('all channels', isUp, 120_000, 1000).catch(() => {});
   const user = await guest(`ps -o user=,rss= -p ${await pid()}`);
   const live = JSON.parse(await guest('millgate read --json meter/a door/open oil/temperature'));
   const values = (live.readings ?? live).map((reading) => `${reading.tag}=${reading.value ?? reading.why}`).join(' ');
-  const good = (now?.channels ?? []).filter(({ state }) => state === 'connected').length;
+  const good = connected();
   row(
     'installs; runs as its user; real UART, GPIO, I²C',
     good === 4 && user.startsWith('millgate'),
