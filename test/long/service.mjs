@@ -224,6 +224,11 @@ async function clock(slave) {
   );
 }
 
+process.once('SIGINT', async () => {
+  bench.end();
+  await vm('stop').catch(() => {});
+  process.exit(130);
+});
 const rows = { install, faults, loop, cuts: powerCuts, upgrade, clock };
 try {
   const port = Number(process.env.BROKER_PORT ?? (await freePort()));
