@@ -5,6 +5,8 @@ import type { Logger } from '../src/core/log.ts';
 import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
+import type { LineTap } from './recorder.ts';
+import type { RecordedWire } from './recording.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -119,6 +121,27 @@ export interface Identifying {
   identify(unit: number, signal: AbortSignal): Promise<Identification>;
 }
 
+/** A part of a Modbus device's memory: registers or bits that one request can read. */
+export interface RawBlock {
+  readonly unit: number;
+  readonly table: 'coil' | 'discrete' | 'input' | 'holding';
+  /** Zero-based protocol address of the first. */
+  readonly start: number;
+  /** 1 to 125 registers, or 1 to 2000 bits. */
+  readonly count: number;
+}
+
+/** What a block holds: registers 0…65535, or bits 0 and 1; or why it was not read. */
+export type RawAnswer =
+  | { readonly ok: true; readonly items: readonly number[] }
+  | { readonly ok: false; readonly why: Failure; readonly detail: string };
+
+/** A driver that can read memory that no tag names, as it is, without changing anything in the device. */
+export interface RawReading {
+  /** One request. Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
+  readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer>;
+}
+
 /** Counters since `connect` was first called, for one device. */
 export interface DeviceStatistics {
   requests: number;
@@ -159,6 +182,8 @@ export interface DriverDeps {
   readonly random: Random;
   /** What `Learned.learned` returned before the last restart, if anything. Untrusted: check its form. */
   readonly learned?: unknown;
+  /** Where the bytes of the line can be listened in on; used by drivers whose type has a `wire`. */
+  readonly tap?: LineTap | undefined;
 }
 
 /** The requests of one scan and what they cost, for `check`. */
@@ -169,6 +194,19 @@ export interface PlanEstimate {
     readonly tags: readonly TagId[];
     readonly lineMs: number;
   }[];
+}
+
+/** What of this machine, or of its network, a channel is: where to look when it does not work. */
+export type ChannelPlace =
+  | { readonly kind: 'serial' | 'i2c'; readonly path: string }
+  /** `chip` is `auto`, the name of a chip or its label. */
+  | { readonly kind: 'gpio'; readonly chip: string; readonly backend: 'auto' | 'chardev' | 'sysfs' }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** How a device is told from its neighbours on the line, such as `unit 7`, and how long its answers may take. */
+export interface Station {
+  readonly text: string;
+  readonly timeoutMs: number;
 }
 
 /** Options of a tag that belong to its driver: the validated keys of `tagShape`, and `address` as text if given. */
@@ -219,7 +257,13 @@ export interface DriverType<C = unknown, A = unknown> {
   isEventful(address: A): boolean;
   /** Requests and line time of reading these tags once. */
   estimate(channel: C, tags: readonly Tag<A>[]): PlanEstimate;
+  /** What a recording keeps of the channel; absent: it carries no bytes that could be recorded. */
+  wire?(channel: C): RecordedWire;
   create(channel: C, deps: DriverDeps): Driver<A>;
+  /** What the channel is of this machine or network, for `check` and `doctor`; absent: nothing that could be missing. */
+  placeOf?(channel: C): ChannelPlace;
+  /** The station that an address is at; absent where a line has one device, or none that answers questions. */
+  stationOf?(channel: C, address: A): Station;
 }
 
 /** Whether a driver can write. */
@@ -240,6 +284,11 @@ export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observ
 /** Whether a driver can ask who is there. */
 export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
   return 'identify' in driver;
+}
+
+/** Whether a driver can read memory that no tag names. */
+export function isRawReading<A>(driver: Driver<A>): driver is Driver<A> & RawReading {
+  return 'readRaw' in driver;
 }
 
 /** Whether a driver learns. */

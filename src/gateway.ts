@@ -3,7 +3,7 @@ import { type Driver, type DriverDeps, hasLearned, type WriteResult } from '../h
 import { simulatedDriver } from '../hal/mock/simulate.ts';
 import { loopbackModbus } from '../hal/modbus/types.ts';
 import type { RulesView } from './api/rules-view.ts';
-import type { GatewayStatus, GatewayView } from './api/view.ts';
+import type { GatewayStatus, GatewayView, RecordingView } from './api/view.ts';
 import type { ChannelConfig, Config, UplinkConfig } from './config/config.ts';
 import { readSecret } from './config/secrets.ts';
 import { type Clock, instantOf, untilKnown } from './core/clock.ts';
@@ -13,6 +13,8 @@ import type { Random } from './core/random.ts';
 import type { Reading, TagId, Value } from './core/reading.ts';
 import { channelStatus, type Line } from './gateway/channel-status.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
+import { createProber } from './gateway/prober.ts';
+import { createRecorder } from './gateway/recorder.ts';
 import { ruleConfigOf } from './gateway/rule-config.ts';
 import { alarmCounts, createRulesView } from './gateway/rules.ts';
 import { createWriter } from './gateway/writer.ts';
@@ -135,10 +137,15 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
+  const recorder = createRecorder({ config, version: options.version, clock, simulate: options.simulate });
   const pollers: readonly Line[] = config.channels.map((channel) => {
     const scoped = log.scoped(channel.name);
     const learned = parsed(states.get(`${LEARNED_PREFIX}${channel.name}`));
-    const driver = driverOf(channel, options.simulate, { clock, log: scoped, random, learned });
+    const driver = driverOf(channel, options.simulate, {
+      ...{ clock, log: scoped, random, learned },
+      tap: recorder.tapOf(channel.name),
+    });
+    recorder.knows(channel.name, driver);
     const simulated = options.simulate || channel.driver.simulated;
     const polled = options.simulate ? polledChannel(channel) : channel;
     return {
@@ -214,7 +221,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await store.close();
   };
   return {
-    view: { ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event), ...rulesView },
+    view: {
+      ...createView(options, store, live, pollers, forwarders, engine, stop.signal, event),
+      ...rulesView,
+      ...recorder.view,
+    },
     failed,
     progress: () => ({
       lines: pollers.map(({ poller }) => ({
@@ -278,7 +289,7 @@ function createView(
   engine: RuleEngine,
   stopping: AbortSignal,
   event: (body: EventBody) => void,
-): Omit<GatewayView, keyof RulesView> {
+): Omit<GatewayView, keyof RulesView | keyof RecordingView> {
   const { config, clock } = options;
   const startedMs = clock.wallMs();
   return {
@@ -327,6 +338,7 @@ function createView(
       const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
       return ids.flatMap((id) => byTag.get(id) ?? []);
     },
+    probe: createProber(lines, stopping),
     write: createWriter(config, live, lines, stopping, event),
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),

@@ -26,8 +26,8 @@ function importsOf(file: string): { target: string; typeOnly: boolean }[] {
   return found;
 }
 
-/** What every driver may use: the contract, and what carries bytes or counts whatever they mean. */
-const HAL_COMMON = /^hal\/(driver|transport|statistics|utilisation)\.ts$/;
+/** What every driver may use: the contract, and what carries, records or counts bytes whatever they mean. */
+const HAL_COMMON = /^hal\/(driver|transport|recorder|recording(-\w+)?|statistics|utilisation)\.ts$/;
 
 /** Who may import whom: the first rule whose `from` fits decides. `types` may be imported for their types only. */
 const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
@@ -65,15 +65,28 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     types: [/^src\/config\/config\.ts$/, /^src\/store\/archive\.ts$/],
   },
   {
+    from: /^src\/doctor\//,
+    may: [/^src\/(doctor|core)\//],
+    types: [
+      /^src\/api\/(view|json)\.ts$/,
+      /^src\/store\/store\.ts$/,
+      /^src\/uplink\/(uplink|mqtt-tls)\.ts$/,
+      /^hal\/driver\.ts$/,
+    ],
+  },
+  {
     from: /^src\/(main\.ts|cli\/)/,
     may: [
-      /^src\/(cli|config|core|api|store|backtest|service)\//,
+      /^src\/(cli|config|core|api|store|backtest|doctor|service)\//,
       /^src\/gateway\.ts$/,
+      /^src\/gateway\/poll-alone\.ts$/,
       /^src\/main\.ts$/,
       /^src\/poll\/(outcome|write-guard)\.ts$/,
+      /^src\/uplink\/mqtt-(tls|trouble)\.ts$/,
       /^hal\/registry\.ts$/,
-      /^hal\/driver\.ts$/,
+      /^hal\/(driver|recording(-\w+)?)\.ts$/,
       /^hal\/mock\//,
+      /^hal\/modbus\/probe-/,
     ],
   },
 ];

@@ -39,6 +39,7 @@ export const gpio: DriverType<GpioChannel, GpioAddress> = {
       lineMs: group.length * LINE_MS,
     })),
   }),
+  placeOf: ({ chip, backend }) => ({ kind: 'gpio', chip, backend }),
   create: (channel, deps) => createGpioDriver(channel, deps, () => openPort(channel.backend)),
 };
 

@@ -27,6 +27,8 @@ export const i2c: DriverType<I2cChannel, I2cAddress> = {
   checkTag: checkI2cTag,
   describeAddress: describeI2cAddress,
   isEventful: () => false,
+  placeOf: ({ bus }) => ({ kind: 'i2c', path: `/dev/i2c-${bus}` }),
+  stationOf: ({ timeoutMs }, { unit }) => ({ text: `0x${unit.toString(16)}`, timeoutMs }),
   estimate: estimateI2c,
   create: (channel, deps) => createI2c(channel, kernelWire(channel.bus), deps),
 };

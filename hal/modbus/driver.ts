@@ -9,6 +9,9 @@ import type {
   Learned,
   LineStatistics,
   Observable,
+  RawAnswer,
+  RawBlock,
+  RawReading,
   ReadResult,
   Tag,
   Writable,
@@ -31,6 +34,7 @@ import {
 import { identifyUnit } from './identify.ts';
 import type { Line } from './line.ts';
 import { type LineCost, planReads, type ReadBlock } from './plan.ts';
+import { readRawBlock } from './raw.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
 import { showCounters } from './statistics.ts';
 import { writeValue } from './write.ts';
@@ -38,7 +42,9 @@ import { writeValue } from './write.ts';
 type ModbusTag = Tag<ModbusAddress>;
 
 /** A Modbus channel at work. */
-export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned, Identifying {
+export class ModbusDriver
+  implements Driver<ModbusAddress>, Writable<ModbusAddress>, Observable, Learned, Identifying, RawReading
+{
   readonly concurrency: number;
   private readonly channel: ModbusChannel;
   private readonly line: Line;
@@ -46,6 +52,8 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
   private readonly asking: Asking;
   private readonly cost: LineCost;
   private readonly devices = new Map<string, DeviceState>();
+  /** Units that were read although no device names them; unit ids bound their number. */
+  private readonly strangers = new Map<number, DeviceState>();
   private holes: HoleMemory;
   /** How tags were cut the last time, and what was known then: planning again each time would be waste. */
   private readonly planned = new WeakMap<readonly ModbusTag[], Planned>();
@@ -97,6 +105,16 @@ export class ModbusDriver implements Driver<ModbusAddress>, Writable<ModbusAddre
     signal.throwIfAborted();
     const device = newDevice(this.channel.timeoutMs);
     return unlessAborted(identifyUnit(this.asking, device, unit, signal), signal);
+  }
+
+  async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
+    signal.throwIfAborted();
+    let device = this.strangers.get(block.unit);
+    if (!device) {
+      device = newDevice(this.channel.timeoutMs);
+      this.strangers.set(block.unit, device);
+    }
+    return unlessAborted(readRawBlock(this.asking, device, block, signal), signal);
   }
 
   async close(): Promise<void> {

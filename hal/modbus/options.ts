@@ -130,15 +130,19 @@ export function checkModbusTag(
 /** A line for a technician: `holding:100 = 40101, FC 3, int16`; more digits where five are too few. */
 export function describeModbusAddress(address: ModbusAddress): string {
   const { table, start, bit, type, order, count } = address;
-  const { digit, functionCode } = TABLES[table];
-  const number = start + 1;
-  const modicon = `${digit}${String(number).padStart(number > 9999 ? 5 : 4, '0')}`;
+  const { functionCode } = TABLES[table];
   const place = bit === undefined ? '' : `.${bit}`;
   const shownOrder = order === 'ABCD' || table === 'coil' || table === 'discrete' ? '' : ` ${order}`;
   const length = type === 'string' ? ` of ${count} registers` : '';
   const scale = address.scaleAt === undefined ? '' : `, scaled by ${table}:${address.scaleAt}`;
   const bitText = bit === undefined ? '' : ` bit ${bit}`;
-  return `${table}:${start}${place} = ${modicon}${bitText}, FC ${functionCode}, ${type}${length}${shownOrder}${scale}`;
+  return `${table}:${start}${place} = ${modiconOf(table, start)}${bitText}, FC ${functionCode}, ${type}${length}${shownOrder}${scale}`;
+}
+
+/** The one-based Modicon number of a protocol address: `40101`, with six digits where five are too few. */
+export function modiconOf(table: Table, start: number): string {
+  const number = start + 1;
+  return `${TABLES[table].digit}${String(number).padStart(number > 9999 ? 5 : 4, '0')}`;
 }
 
 const TABLES: Record<Table, { digit: string; functionCode: number }> = {

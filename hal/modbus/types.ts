@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { ChannelPlace, Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import { tapped } from '../recorder.ts';
+import type { RecordedWire } from '../recording.ts';
 import { serialTransport } from '../serial/port.ts';
-import { characterMsOn } from '../serial/settings.ts';
+import { characterMsOn, serialKeys } from '../serial/settings.ts';
+import type { Transport } from '../transport.ts';
 import type { ModbusAddress } from './address.ts';
 import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
 import { ModbusDriver } from './driver.ts';
@@ -29,9 +32,18 @@ const common = {
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
   isEventful: () => false,
+  placeOf: (channel: ModbusChannel): ChannelPlace =>
+    channel.kind === 'serial'
+      ? { kind: 'serial', path: channel.serial.port }
+      : { kind: 'tcp', host: channel.host, port: channel.port },
+  stationOf: (channel: ModbusChannel, { unit, timeoutMs }: ModbusAddress) => ({
+    text: `unit ${unit}`,
+    timeoutMs: timeoutMs ?? channel.timeoutMs,
+  }),
   estimate: estimateModbus,
-  create: (channel: ModbusChannel, deps: Parameters<DriverType['create']>[1]) =>
-    new ModbusDriver(channel, lineOf(channel, deps.clock), deps),
+  wire: wireOf,
+  create: (channel: ModbusChannel, deps: DriverDeps) =>
+    new ModbusDriver(channel, lineOn(tapped(transportOf(channel, deps.clock), deps.tap), channel, deps.clock), deps),
 };
 
 /** Modbus RTU on a serial port. */
@@ -64,23 +76,42 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
 
 /** The line of a channel; nothing is opened. */
 export function lineOf(channel: ModbusChannel, clock: Clock): Line {
+  return lineOn(transportOf(channel, clock), channel, clock);
+}
+
+function transportOf(channel: ModbusChannel, clock: Clock): Transport {
+  if (channel.kind === 'serial') return serialTransport(channel.serial);
+  const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
+  return tcpTransport({ host: channel.host, port: channel.port, connectTimeoutMs }, clock);
+}
+
+/** The line of a channel over a transport, whatever carries its bytes; nothing is opened. */
+export function lineOn(transport: Transport, channel: ModbusChannel, clock: Clock): Line {
   const { pauseMs } = channel;
   const lateReplyWindowMs = lateReplyWindowMsOf(channel.timeoutMs);
   if (channel.kind === 'serial') {
     const { serial } = channel;
-    const timing = {
-      characterMs: characterMsOn(serial),
-      silenceMs: silenceMsOf(serial.baud),
-      pauseMs,
-      lateReplyWindowMs,
-    };
-    return new RtuLine(serialTransport(serial), timing, clock);
+    const times = { characterMs: characterMsOn(serial), silenceMs: silenceMsOf(serial.baud) };
+    return new RtuLine(transport, { ...times, pauseMs, lateReplyWindowMs }, clock);
   }
-  const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
-  const transport = tcpTransport({ host: channel.host, port: channel.port, connectTimeoutMs }, clock);
   if (channel.framing === 'tcp')
     return new MbapLine(transport, { pipeline: channel.pipeline, pauseMs, lateReplyWindowMs }, clock);
   return new RtuLine(transport, { characterMs: 0, silenceMs: CONVERTER_SILENCE_MS, pauseMs, lateReplyWindowMs }, clock);
+}
+
+/** What a recording keeps of a channel. */
+function wireOf(channel: ModbusChannel): RecordedWire {
+  const common = {
+    timeout: `${channel.timeoutMs}ms`,
+    retries: channel.retries,
+    pause: `${channel.pauseMs}ms`,
+  };
+  if (channel.kind === 'serial') {
+    const { serial } = channel;
+    return { framing: 'rtu', characterMs: characterMsOn(serial), settings: { ...serialKeys(serial), ...common } };
+  }
+  const { host, port, framing, pipeline } = channel;
+  return { framing, characterMs: 0, settings: { host, port, framing, pipeline, ...common } };
 }
 
 /** The requests of one scan of all `tags`, nothing learned, and their line time. */

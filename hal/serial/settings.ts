@@ -67,3 +67,14 @@ export function bitsPerCharacter(serial: SerialSettings): number {
 export function characterMsOn(serial: SerialSettings): number {
   return (bitsPerCharacter(serial) * 1000) / serial.baud;
 }
+
+/** The settings as keys of a configuration file. */
+export function serialKeys({
+  port,
+  baud,
+  parity,
+  dataBits,
+  stopBits,
+}: SerialSettings): Record<string, string | number> {
+  return { port, baud, parity, dataBits, stopBits };
+}

@@ -1,4 +1,6 @@
 import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import { tapped } from '../recorder.ts';
+import type { RecordedWire } from '../recording.ts';
 import { SerialLineDriver } from './driver.ts';
 import {
   checkSerialLineChannel,
@@ -11,7 +13,7 @@ import {
   serialLineTagShape,
 } from './options.ts';
 import { serialTransport } from './port.ts';
-import { characterMsOn } from './settings.ts';
+import { characterMsOn, serialKeys } from './settings.ts';
 
 /** A typical answer, characters, and the time a device takes to begin it, ms. */
 const TYPICAL_ANSWER = 24;
@@ -28,9 +30,25 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   checkTag: checkSerialLineTag,
   describeAddress: describeSerialLineAddress,
   isEventful: ({ request }) => request === undefined,
+  placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,
-  create: (channel, deps) => new SerialLineDriver(channel, serialTransport(channel.serial), deps),
+  wire: wireOf,
+  create: (channel, deps) => new SerialLineDriver(channel, tapped(serialTransport(channel.serial), deps.tap), deps),
 };
+
+/** What a recording keeps of a channel. */
+function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): RecordedWire {
+  const { delimiter, maxLine, encoding, checksum, idleMs } = line;
+  return {
+    framing: 'text',
+    characterMs: characterMsOn(serial),
+    settings: {
+      ...serialKeys(serial),
+      ...{ delimiter: Buffer.from(delimiter).toString('latin1'), maxLine, encoding, checksum },
+      ...{ idle: `${idleMs}ms`, timeout: `${timeoutMs}ms`, retries },
+    },
+  };
+}
 
 /** One request for each text that is sent to a device; lines that come by themselves cost nothing that could be planned. */
 function estimateSerialLine(channel: SerialLineChannel, tags: readonly Tag<SerialLineAddress>[]): PlanEstimate {

@@ -9,6 +9,7 @@ import type { Logger } from '../core/log.ts';
 import { type Answer, answerTo, failure, Refused } from './answer.ts';
 import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
+import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
 import { knownTags, openApi, ROUTES, type Route } from './routes.ts';
 import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
@@ -23,6 +24,7 @@ export const REQUEST_DEADLINE_MS = 30_000;
 export interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
+  readonly recordings: Recordings;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -44,6 +46,7 @@ export function createApp(parts: AppParts): Hono<Env> {
   const description = openApi(parts.version);
   app.get('/api/v1/openapi.json', () => respond({ status: 200, body: description }));
   app.get('/api/v1/stream', (context) => stream(parts, context));
+  app.get('/api/v1/record', (context) => record(parts, context));
   for (const route of ROUTES) {
     if (!route.answer) continue;
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
@@ -95,6 +98,21 @@ function stream({ view, streams }: AppParts, context: Context<Env>): Response {
   }
   if (streams.attach(context.env.outgoing, new Set(tags))) return RESPONSE_ALREADY_SENT;
   return respond(failure(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.'));
+}
+
+/** Bus traffic shows what was written to machines, too: it is for those who may use the socket. */
+function record({ recordings, transportOf }: AppParts, context: Context<Env>): Response {
+  if (transportOf(context.env.incoming) !== 'socket')
+    return respond(
+      failure(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.'),
+    );
+  try {
+    const channels = context.req.queries('channel') ?? [];
+    if (recordings.attach(context.env.outgoing, channels)) return RESPONSE_ALREADY_SENT;
+  } catch (thrown) {
+    return respond(answerTo(thrown));
+  }
+  return respond(failure(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.'));
 }
 
 async function parseBody(context: Context<Env>): Promise<unknown> {

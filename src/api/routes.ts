@@ -4,6 +4,7 @@ import { type Answer, failure, Refused } from './answer.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { nearest } from './nearest.ts';
+import { PROBE_ROUTE } from './probe-route.ts';
 import { integer, ok, type RouteRequest } from './request.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
@@ -119,6 +120,12 @@ export const ROUTES: readonly Route[] = [
     query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },
   },
   {
+    method: 'get',
+    path: '/api/v1/record',
+    summary: 'Bus traffic as it happens, one JSON object a line (docs/recording.md); over the Unix socket only.',
+    query: { channel: 'name of a channel; may be repeated; all that can be recorded unless given' },
+  },
+  {
     method: 'post',
     path: '/api/v1/read',
     summary: 'Reads tags now, through the channel that polls them.',
@@ -147,9 +154,19 @@ export const ROUTES: readonly Route[] = [
     changes: true,
     answer: write,
   },
+  PROBE_ROUTE,
   ...RULE_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
+
+/** Content types of the routes that never end. */
+const STREAMS: Readonly<Record<string, object>> = {
+  '/api/v1/stream': { 'text/event-stream': {} },
+  '/api/v1/record': { 'application/jsonl': {} },
+};
+
+/** What a query gives as text; everything else is a whole number. */
+const TEXT_QUERIES = new Set(['tag', 'every', 'channel']);
 
 /** The OpenAPI 3.1 description of the routes. */
 export function openApi(version: string): object {
@@ -200,10 +217,10 @@ function describe(route: Route): object {
     name,
     in: 'query',
     description,
-    schema: { type: name === 'tag' || name === 'every' ? 'string' : 'integer' },
+    schema: { type: TEXT_QUERIES.has(name) ? 'string' : 'integer' },
   }));
   const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
-  const type = route.path === '/api/v1/stream' ? { 'text/event-stream': {} } : json({});
+  const type = STREAMS[route.path] ?? json({});
   return {
     summary: route.summary,
     ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { isLoopback, refuse, SECURITY_HEADERS, type Transport } from './guard.ts';
+import { createRecordings } from './recordings.ts';
 import { createStreams, type Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
@@ -93,7 +94,7 @@ async function loadApplication(
   transportOf: (request: IncomingMessage) => Transport,
 ): Promise<AsyncHandler> {
   const [{ getRequestListener }, { createApp }] = await Promise.all([import('@hono/node-server'), import('./app.ts')]);
-  const app = createApp({ ...options, streams, transportOf });
+  const app = createApp({ ...options, streams, recordings: createRecordings(options), transportOf });
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   return async (request, response) => listener(request, response);
 }

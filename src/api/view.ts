@@ -117,12 +117,41 @@ export type WriteAnswer =
       readonly why: string;
     };
 
+/** What of recording the API serves. */
+export interface RecordingView {
+  /**
+   * Hands the lines of a recording of these channels (none named: all that can be recorded) to `onLine`, the header at
+   * once and then each event as it happens; the returned function ends it. Throws `Fault` for a channel that is not
+   * there, or that carries no bytes.
+   */
+  record(channels: readonly string[], onLine: (line: string) => void): () => void;
+}
+
+/** A part of a device's memory: registers or bits that one request can read. */
+export interface ProbedBlock {
+  readonly unit: number;
+  readonly table: 'coil' | 'discrete' | 'input' | 'holding';
+  /** Zero-based protocol address of the first. */
+  readonly start: number;
+  readonly count: number;
+}
+
+/** What it holds: registers 0…65535, or bits 0 and 1; or why it was not read. */
+export type ProbeAnswer =
+  | { readonly ok: true; readonly items: readonly number[] }
+  | { readonly ok: false; readonly why: string; readonly detail: string };
+
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView extends RulesView {
+export interface GatewayView extends RulesView, RecordingView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */
   readNow(tags: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]>;
+  /**
+   * Reads a part of a device's memory that no tag needs to name, through the channel that polls it, between its own
+   * requests. Throws `Fault` for an unknown channel, and when the line is not there.
+   */
+  probe(channel: string, block: ProbedBlock, signal: AbortSignal): Promise<ProbeAnswer>;
   /**
    * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
    * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.

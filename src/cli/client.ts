@@ -41,6 +41,8 @@ export interface GatewayClient {
   post<T>(path: string, body: unknown): Promise<T>;
   /** Readings as they are made, until the signal ends it or the gateway goes away. */
   stream(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
+  /** Lines of text as they are made, some at a time, until the signal ends it or the gateway goes away. */
+  lines(path: string, signal: AbortSignal): AsyncGenerator<readonly string[]>;
 }
 
 /** Where the API has the history of a tag, `device/tag`. */
@@ -70,15 +72,31 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
     if ((response.statusCode ?? 500) >= 300) throw faultOf(response.statusCode ?? 500, text);
     return parseAnswer<T>(socketPath, text);
   };
+  const follow = async (path: string, signal: AbortSignal): Promise<IncomingMessage> => {
+    const response = await open(socketPath, context, 'GET', path, undefined, signal);
+    compareVersions(response);
+    if (response.statusCode === 200) return response;
+    throw faultOf(response.statusCode ?? 500, await readAll(response, socketPath, context));
+  };
   return {
     socketPath,
     get: (path) => call('GET', path),
     post: (path, body) => call('POST', path, body),
     async *stream(path, signal) {
-      const response = await open(socketPath, context, 'GET', path, undefined, signal);
-      if (response.statusCode !== 200)
-        throw faultOf(response.statusCode ?? 500, await readAll(response, socketPath, context));
-      yield* events(response, socketPath, context, signal);
+      let event = '';
+      for await (const lines of linesOf(await follow(path, signal), socketPath, context, signal)) {
+        for (const line of lines) {
+          if (line.startsWith('event: ')) event = line.slice(7);
+          else if (line.startsWith('data: ')) yield { event, readings: JSON.parse(line.slice(6)) as JsonReading[] };
+        }
+      }
+    },
+    async *lines(path, signal) {
+      for await (const lines of linesOf(await follow(path, signal), socketPath, context, signal)) {
+        // An empty one only says that the gateway is still there.
+        const told = lines.filter((line) => line !== '');
+        if (told.length > 0) yield told;
+      }
     },
   };
 }
@@ -208,29 +226,28 @@ function parseAnswer<T>(socketPath: string, text: string): T {
   }
 }
 
-/** Takes server-sent events apart; ends with the connection. */
-async function* events(
+/**
+ * The whole lines of an answer as they come; ends with the connection, also when it is silent for too long. What has no line
+ * end yet is not given out.
+ */
+async function* linesOf(
   response: IncomingMessage,
   socketPath: string,
   { clock }: CliContext,
   signal: AbortSignal,
-): AsyncGenerator<StreamEvent> {
+): AsyncGenerator<readonly string[]> {
   const late = () => response.destroy(Object.assign(new Error('the stream is silent'), { code: 'ETIMEDOUT' }));
   let cancel = clock.after(SILENCE_DEADLINE_MS, late);
   response.setEncoding('utf8');
   let rest = '';
-  let event = '';
   try {
     for await (const chunk of response as AsyncIterable<string>) {
       cancel();
       cancel = clock.after(SILENCE_DEADLINE_MS, late);
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      if (rest.length > MAX_LINE_LENGTH) throw new Error('an event is too long');
-      for (const line of lines) {
-        if (line.startsWith('event: ')) event = line.slice(7);
-        else if (line.startsWith('data: ')) yield { event, readings: JSON.parse(line.slice(6)) as JsonReading[] };
-      }
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line is too long');
+      if (lines.length > 0) yield lines;
     }
   } catch (error) {
     if (!signal.aborted && codeOf(error) !== 'ECONNRESET') throw transportFault(socketPath, error);

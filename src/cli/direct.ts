@@ -78,8 +78,8 @@ function readChannel(channel: ChannelConfig, tags: readonly TagConfig[], context
   });
 }
 
-/** Opens a channel, works on it, and closes it whatever happens. */
-async function onChannel<T>(
+/** Opens a channel, works on it, and closes it whatever happens. Throws `Fault` (exit 69 or 77) when it cannot be opened. */
+export async function onChannel<T>(
   channel: ChannelConfig,
   context: CliContext,
   work: (driver: Driver) => Promise<T>,

@@ -50,7 +50,8 @@ async function take(options: CommonOptions, context: CliContext): Promise<Taken>
   }
 }
 
-async function allPages(page: (after: number) => Promise<readonly LedgerEntry[]>): Promise<LedgerEntry[]> {
+/** Every entry, asked for page by page: each answers what comes after the id it is given. */
+export async function allPages(page: (after: number) => Promise<readonly LedgerEntry[]>): Promise<LedgerEntry[]> {
   const all: LedgerEntry[] = [];
   for (;;) {
     const found = await page(all.at(-1)?.id ?? 0);

@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
+import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
+import { addSupportCommands } from './commands/support.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
 import { COMPLETE, REFERENCE } from './unlisted.ts';
 
@@ -80,9 +83,12 @@ export function commandTree(context: CliContext, report: Report): Command {
     .addHelpText('after', EXIT_CODES);
   common(program);
   addDaemonCommands(program, context, report);
+  addCommissioningCommands(program, context, report);
   addReadingCommands(program, context, report);
   addRuleCommands(program, context, report);
+  addBusCommands(program, context, report);
   addInformationCommands(program, context, report);
+  addSupportCommands(program, context, report);
   addShellCommands(program, context, report);
   return program;
 }

@@ -1,5 +1,5 @@
-import { tagsIn } from '../core/expression.ts';
 import type { ChannelConfig, Config, TagConfig } from './config.ts';
+import { forecastRules, type RulesForecast } from './forecast-rules.ts';
 
 /**
  * What one commit costs the disk, by the readings in it: bytes handed to the disk, log and file together
@@ -41,9 +41,19 @@ export interface PeriodForecast {
   readonly utilisation: number;
   /** Readings a second of this class. */
   readonly readingsPerSecond: number;
-  /** The request that takes longest. */
-  readonly slowest: { readonly text: string; readonly lineMs: number; readonly tags: readonly string[] } | undefined;
+  /** The requests that take longest, the longest first, at most {@link SLOWEST}. */
+  readonly slowest: readonly SlowRequest[];
 }
+
+/** A request with the time it takes on the line and the tags it reads. */
+export interface SlowRequest {
+  readonly text: string;
+  readonly lineMs: number;
+  readonly tags: readonly string[];
+}
+
+/** How many of the slowest requests are named. */
+const SLOWEST = 3;
 
 /** What a channel will do. */
 export interface ChannelForecast {
@@ -67,19 +77,6 @@ export interface TagForecast {
   readonly address: string;
   readonly unit: string | undefined;
   readonly everyMs: number | undefined;
-}
-
-/** What is made of readings: computed tags, and how many rules judge them. */
-export interface RulesForecast {
-  readonly derived: readonly {
-    readonly tag: string;
-    readonly unit: string | undefined;
-    readonly from: readonly string[];
-  }[];
-  readonly alarms: number;
-  /** Alarms for the instruments that alarms watch. */
-  readonly instruments: number;
-  readonly charts: number;
 }
 
 /** What a configuration will do, before anything is touched. JSON-able. */
@@ -115,7 +112,7 @@ export function forecast(config: Config): Forecast {
   return {
     channels,
     tags: config.channels.flatMap(tagsOf),
-    rules: rulesOf(config),
+    rules: forecastRules(config),
     readingsPerSecond,
     store: {
       commitEveryMs,
@@ -181,7 +178,7 @@ function forecastPeriod(
     tags.map(({ tag }) => tag),
   );
   const lineMs = sum(requests.map((each) => each.lineMs));
-  const slowest = [...requests].sort((a, b) => b.lineMs - a.lineMs)[0];
+  const slowest = [...requests].filter(({ lineMs }) => lineMs > 0).sort((a, b) => b.lineMs - a.lineMs);
   const perSecond = everyMs > 0 ? 1000 / everyMs : (shareLeft * 1000) / Math.max(lineMs, 1);
   return {
     everyMs,
@@ -190,7 +187,7 @@ function forecastPeriod(
     lineMs,
     utilisation: everyMs > 0 ? lineMs / everyMs : shareLeft,
     readingsPerSecond: tags.length * perSecond,
-    slowest: slowest && { text: slowest.text, lineMs: slowest.lineMs, tags: slowest.tags },
+    slowest: slowest.slice(0, SLOWEST).map(({ text, lineMs, tags: read }) => ({ text, lineMs, tags: read })),
   };
 }
 
@@ -215,17 +212,6 @@ function niceMs(atLeast: number): number {
 
 function ms(value: number): string {
   return value >= 1000 ? `${value / 1000}s` : `${value}ms`;
-}
-
-/** An alarm on stale readings tells of a dead instrument by itself. */
-function rulesOf({ derived, alarms, spc }: Config): RulesForecast {
-  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
-  return {
-    derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
-    alarms: alarms.length,
-    instruments: new Set(watched).size,
-    charts: spc.length,
-  };
 }
 
 function tagsOf(channel: ChannelConfig): TagForecast[] {

@@ -1,8 +1,11 @@
 import {
   type Driver,
   isEventful,
+  isRawReading,
   isWritable,
   NotConnected,
+  type RawAnswer,
+  type RawBlock,
   type ReadResult,
   type Tag,
   type WriteResult,
@@ -149,6 +152,21 @@ export class Poller {
     if (raw === undefined) return refused(`${value} cannot be written with scale ${config.scale}`);
     const result = await this.urgently((stop) => driver.write(tag, raw, stop), signal);
     return writtenIn(config, result, instantOf(this.deps.clock));
+  }
+
+  /**
+   * Reads memory that no tag names, one request as soon as the line is free.
+   *
+   * @throws Fault when the channel cannot do that, is not connected, or is lost meanwhile
+   */
+  async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
+    const { driver, channelState: state } = this;
+    const { name } = this.channel;
+    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line. Name a Modbus channel.`, EXIT.usage);
+    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, EXIT.unavailable);
+    if (state.state !== 'connected')
+      throw new Fault(`${name} is not connected yet. Try again in a moment.`, EXIT.unavailable);
+    return this.urgently((stop) => driver.readRaw(block, stop), signal);
   }
 
   private async urgently<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -129,8 +129,10 @@ export class Schedule {
   /** When to ask `take` again if nothing is due now; Infinity when only the end of a job can bring more. */
   nextDueMs(): number {
     let earliest = this.ready.length > 0 ? 0 : Number.POSITIVE_INFINITY;
+    const isProbing = this.probing();
     for (const { health, idle } of this.devices.values()) {
-      if (idle.length === 0) continue;
+      // One probe at a time: while one is under way, only its end brings the next.
+      if (idle.length === 0 || (isProbing && health.state === 'offline')) continue;
       if (health.state === 'offline') earliest = Math.min(earliest, Math.max(health.nextProbeMs, this.probeSlotMs));
       else for (const { nextMs } of idle) earliest = Math.min(earliest, nextMs);
     }

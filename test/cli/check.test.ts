@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
-import { millgate, temporaryFolder } from '../double/command-line.ts';
+import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
+import { fakeGateway } from '../double/fake-gateway.ts';
 
 const GOOD = `channels:
   sim: {driver: mock}
@@ -67,5 +68,63 @@ describe('check', () => {
     const run = millgate(['check', '/nonexistent/millgate.yaml']);
     expect(await run.exitCode).toBe(EXIT.configInvalid);
     expect(run.err()).toContain('/nonexistent/millgate.yaml');
+  });
+});
+
+describe('check --online', () => {
+  const TWO = GOOD.replace('tags: {temp', 'tags: {door: {address: on}, temp');
+
+  it('reads each tag once without a gateway, and shows value and quality in the list', async () => {
+    const run = millgate(['check', file(TWO), '--online'], { env: { MILLGATE_SOCKET: '' } });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(run.out()).toMatch(/^Tags +value +unit +quality +every +address$/m);
+    expect(run.out()).toMatch(/^ {2}oven\/temp +201\.25 +°C +good +1s/m);
+  });
+
+  it('makes the tags bad whose channel cannot be opened, and reads the others; exit 1', async () => {
+    const path = file(`channels: {sim: {driver: mock}, line: {driver: modbus-rtu, port: /nonexistent/tty}}
+devices:
+  oven: {channel: sim, tags: {temp: {address: 201.25}}}
+  press: {channel: line, unit: 3, tags: {speed: {address: "holding:1"}}}
+store: {path: /tmp/millgate-no-store}
+`);
+    const run = millgate(['check', path, '--online', '--json'], { env: { MILLGATE_SOCKET: '' } });
+    expect(await run.exitCode).toBe(EXIT.failed);
+    const { ok, readings } = JSON.parse(run.out());
+    expect(ok).toBe(false);
+    expect(readings).toMatchObject([
+      { tag: 'oven/temp', quality: 'good', value: 201.25 },
+      { tag: 'press/speed', quality: 'bad', why: 'not-connected' },
+    ]);
+    expect(run.err()).toContain('millgate: line: /nonexistent/tty: no such port.');
+  });
+
+  it('reads through the gateway that runs, and says when that has another configuration', async () => {
+    const path = file(`channels: {sim: {driver: mock}}
+devices: {oven: {channel: sim, tags: {temp: {address: 201.25}, new: {address: 1}}}}
+store: {path: /tmp/millgate-no-store}
+`);
+    const view = fakeGateway();
+    const { socketPath } = await serve(view);
+    const run = millgate(['check', path, '--online'], { env: { MILLGATE_SOCKET: socketPath } });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(view.asked.read).toEqual([['oven/temp']]);
+    expect(run.out()).toMatch(/oven\/temp +260 +uncertain out-of-range/);
+    expect(run.out()).toMatch(/oven\/new +– +not read/);
+    expect(run.err()).toMatch(/runs configuration 9b1e00c0ffee, not this one .* and 1 tags are not in it/);
+  });
+});
+
+describe('check on the machine itself', () => {
+  it('warns of ports that are not there, which is no error', async () => {
+    const path = file(`channels: {line: {driver: modbus-rtu, port: /nonexistent/tty}}
+devices: {press: {channel: line, unit: 3, tags: {speed: {address: "holding:1"}}}}
+`);
+    const run = millgate(['check', path]);
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(run.out()).toMatch(/On this machine \(bench\)\n {2}WARNING: line: \/nonexistent\/tty is not there/);
+    const machine = millgate(['check', path, '--json']);
+    await machine.exitCode;
+    expect(JSON.parse(machine.out()).machine).toMatchObject([{ severity: 'broken', where: 'line' }]);
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { costOfCommit, type Forecast, forecast, MEASURED_COMMITS } from '../../src/config/forecast.ts';
-import { formatForecast } from '../../src/config/forecast-text.ts';
 import { load, yaml } from './double/files.ts';
 import { GOOD } from './double/good.ts';
 
@@ -92,46 +91,7 @@ describe('bytes', () => {
   });
 });
 
-describe('the text', () => {
-  it('is calm, aligned and fits a terminal', () => {
-    const text = formatForecast(forecastOf(GOOD));
-    expect(text).toBe(EXPECTED);
-  });
-
-  it('has no line beyond 80 columns, whatever the file', () => {
-    const text = formatForecast(forecastOf(line(150, '1s').replaceAll('press', 'p'.repeat(60))));
-    expect(Math.max(...text.split('\n').map((each) => [...each].length))).toBeLessThanOrEqual(80);
-    expect(text).toContain("TOO MUCH: the periods ask for 150 % of the line's time");
-  });
-
-  it('loses nothing as JSON', () => {
-    const whole = forecastOf(GOOD);
-    expect(JSON.parse(JSON.stringify(whole)).channels[0].utilisation).toBe(whole.channels[0]!.utilisation);
-  });
+it('loses nothing as JSON', () => {
+  const whole = forecastOf(GOOD);
+  expect(JSON.parse(JSON.stringify(whole)).channels[0].utilisation).toBe(whole.channels[0]!.utilisation);
 });
-
-const EXPECTED = `line-a (modbus-rtu), 1 device
-  every  tags  requests  line time  of period
-  1s        2         2       20ms        2 %
-  slowest: unit 3 holding:100, 10ms: press-1/oil-temp
-  line in use 2 % of the time
-
-plc (modbus-tcp), 1 device
-  every  tags  requests  line time  of period
-  1s        1         1       10ms        1 %
-  slowest: unit 1 input:52, 10ms: meter/power
-  line in use 1 % of the time
-
-pins (gpio), 1 device
-  1 on change, not counted in the numbers below
-
-Tags
-  press-1/oil-temp  holding:100 = 40101    1s
-  press-1/parts     holding:1 = 40002      1s
-  meter/power       input:52 = 30053       1s
-  door/open         GPIO17                 on change
-
-Store
-  readings  3/s at most
-  written   about 574 MB a day, with one commit each 1s
-  outage    about 129 days fit in 2 GB, then the oldest go`;

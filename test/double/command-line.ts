@@ -93,9 +93,9 @@ export function millgate(args: readonly string[], world: World = {}): Run {
   return { exitCode: runCommandLine(args, context), terminal, out: () => terminal.written, err, interrupt };
 }
 
-/** Resolves when the condition holds; fails with its text when it does not within five seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 5000;
+/** Resolves when the condition holds; fails with its text when it does not within `withinMs`. */
+export async function until(condition: () => boolean, withinMs = 5000): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -1,5 +1,5 @@
 import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
-import type { GatewayStatus, GatewayView, TagView, WriteAnswer } from '../../src/api/view.ts';
+import type { GatewayStatus, GatewayView, ProbedBlock, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
 import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
 import type {
@@ -145,6 +145,7 @@ export interface FakeGateway extends GatewayView, FakeOrders {
     rollups: RollupQuery[];
     records: (RecordCursor | undefined)[];
     read: (readonly TagId[])[];
+    probe: [string, ProbedBlock][];
     write: [TagId, Value][];
   };
 }
@@ -221,7 +222,7 @@ function fakeRules(): RulesView & FakeOrders {
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
   const listeners = new Set<(readings: readonly Reading[]) => void>();
-  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [], write: [] };
+  const asked: FakeGateway['asked'] = { history: [], rollups: [], records: [], read: [], probe: [], write: [] };
   return {
     asked,
     status: async () => STATUS,
@@ -229,6 +230,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     async readNow(tags) {
       asked.read.push(tags);
       return TAGS.filter(({ tag: id }) => tags.includes(id)).map(({ last }) => last!);
+    },
+    async probe(channel, block) {
+      asked.probe.push([channel, block]);
+      if (block.unit !== 3) return { ok: false, why: 'timeout', detail: 'no answer before the deadline' };
+      return { ok: true, items: Array.from({ length: block.count }, (_, index) => block.start + index) };
     },
     async write(tag, value): Promise<WriteAnswer> {
       asked.write.push([tag, value]);
@@ -267,6 +273,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       for (const listener of listeners) listener(readings);
     },
     followers: () => listeners.size,
+    record: () => () => {},
     ...fakeRules(),
     ...over,
   };

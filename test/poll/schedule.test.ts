@@ -190,6 +190,19 @@ describe('silent devices', () => {
     expect(schedule.take(60_000)?.probe).toBe(true);
   });
 
+  it('are not waited for while another is being probed: only the end of that probe brings the next', () => {
+    const schedule = new Schedule(many(2), onePlan, 0);
+    serve(
+      schedule,
+      20_000,
+      () => 300,
+      () => 'silent',
+    );
+    expect(schedule.take(60_000)?.probe).toBe(true);
+    expect(schedule.take(60_000)).toBeUndefined();
+    expect(schedule.nextDueMs()).toBe(Number.POSITIVE_INFINITY);
+  });
+
   it('one of many that returns alone is found, though the others stay silent', () => {
     const schedule = new Schedule(many(8), onePlan, 0);
     const backAtMs = 60_000;

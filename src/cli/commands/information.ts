@@ -8,8 +8,10 @@ export function addInformationCommands(program: Command, context: CliContext, re
   addCommand(program, 'check', 'every problem of the configuration; then what will happen', [
     'millgate check',
     'millgate check ./millgate.yaml --json',
+    'millgate check --online',
   ])
     .argument('[FILE]', 'configuration file')
+    .option('--online', 'also read each tag once, through the gateway if it runs; exit 1 when one is bad')
     .action(async (file: string | undefined, _options, command: Command) => {
       const { check } = await import('../check.ts');
       report(await check(file, optionsOf(command), context));

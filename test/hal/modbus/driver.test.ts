@@ -12,7 +12,7 @@ import { seededRandom } from '../../../src/core/random.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { memoryBus } from '../../double/modbus-memory.ts';
-import { expectedRegister, modbusSlaves, type SlaveOptions } from '../../double/modbus-slave.ts';
+import { expectedBit, expectedRegister, modbusSlaves, type SlaveOptions } from '../../double/modbus-slave.ts';
 import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
 
 const { signal } = new AbortController();
@@ -40,6 +40,23 @@ async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown
   };
   return { clock, slaves, bus, driver, tag, run };
 }
+
+describe('reading what no tag names', () => {
+  it('gives registers and bits as they are, or why not', async () => {
+    const { driver, run } = await bench({ missing: [7] });
+    const block = { unit: 1, table: 'input', start: 4, count: 3 } as const;
+    const items = [4, 5, 6].map((address) => expectedRegister(1, address, 1));
+    expect(await run(driver.readRaw(block, signal))).toEqual({ ok: true, items });
+    const bits = [10, 11, 12, 13].map((address) => Number(expectedBit(1, address)));
+    const coils = { unit: 1, table: 'coil', start: 10, count: 4 } as const;
+    expect(await run(driver.readRaw(coils, signal))).toEqual({ ok: true, items: bits });
+    const refused = { ok: false, why: 'illegal-address', detail: 'Modbus exception 2' };
+    expect(await run(driver.readRaw({ ...block, count: 4 }, signal))).toEqual(refused);
+    expect(await run(driver.readRaw({ ...block, unit: 9 }, signal))).toMatchObject({ ok: false, why: 'timeout' });
+    // The holes of tags are learned from tags only.
+    expect(driver.learned()).toEqual((await bench()).driver.learned());
+  });
+});
 
 describe('reading', () => {
   it('stamps an answer with the middle between question and answer, on both clocks', async () => {

@@ -1,0 +1,171 @@
+import type { Value } from '../../src/core/reading.ts';
+import { type Belief, believe, lnAdd } from './probe-belief.ts';
+import { DECODINGS, type Decoding, seriesAt, type Watched } from './probe-decode.ts';
+import { type Expected, fitOf, reachOf } from './probe-expected.ts';
+import { jointly } from './probe-joint.ts';
+import { isFloat, SCALE_EXPONENTS, type ScaleExponent, scaled, scalePrior } from './probe-prior.ts';
+
+/** Where a value may be and how it is read there. */
+export interface Place {
+  readonly table: 'input' | 'holding';
+  readonly address: number;
+  readonly decoding: Decoding;
+  /** The power of ten that the raw value is multiplied by. */
+  readonly exponent: ScaleExponent;
+}
+
+/** A place that fits an expected value, and how well. */
+export interface Candidate extends Place {
+  /** Raw value, the last time it was seen. */
+  readonly raw: Value;
+  /** Scaled: the last, the smallest and the largest that was seen. */
+  readonly value: number;
+  readonly lowest: number;
+  readonly highest: number;
+  /** Natural logarithm of how well everything speaks for it; only differences mean something. */
+  readonly score: number;
+  /** Its share of the belief in all candidates of this value, 0…1. */
+  readonly share: number;
+  /** Places that nothing seen can tell from this one: the same registers gave the same value each time. */
+  readonly same: readonly Place[];
+}
+
+/** What was asked for, so that it goes before what was read for safety. */
+export interface Asked {
+  /** The table that was named; undefined: both. */
+  readonly table: 'input' | 'holding' | undefined;
+  /** First and last register that were named; one more on each side may have been read. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A place as it is being ranked. */
+export interface Found extends Omit<Candidate, 'score' | 'share' | 'same'> {
+  score: number;
+  same: Place[];
+  /** Everything that it showed, to tell it from others. */
+  readonly shown: string;
+}
+
+/** Most candidates of one expected value that go into the ranking, and that come out of it. */
+const MOST_RANKED = 120;
+const MOST_SHOWN = 20;
+
+/** A register that was not named is off by one or in the other table: manuals err, but seldom. */
+const LN_OTHER_TABLE = Math.log(0.1);
+const LN_NAMED_TABLE = Math.log(0.9);
+const LN_OFF_BY_ONE = Math.log(0.06);
+
+/** What a technician reads off a display moves more often than not; most of what else devices hold does not. */
+const LN_MOVING = Math.log(2.5);
+
+/** Below this a fit is none. A counter of nine digits that runs on shows each of its values very seldom. */
+const LEAST_FIT = 1e-12;
+
+/** The first look may be this far, as a share, from the mean of all. */
+const FIRST_LOOK = 0.3;
+
+/**
+ * Ranks every table, address, type, order and scale by how well it fits each expected value, how plausible it is in
+ * itself and among its neighbours, and how well it goes together with the places of the other expected values.
+ *
+ * @returns one list an expected value, the best first; empty when nothing fits
+ */
+export function rank(watched: readonly Watched[], asked: Asked, expected: readonly Expected[]): Candidate[][] {
+  const found: Found[][] = expected.map(() => []);
+  const belief = believe(watched);
+  for (const table of watched) {
+    const length = Math.max(0, ...table.looks.map(({ length: registers }) => registers));
+    const first = Math.max(table.start, asked.first - 1);
+    const last = Math.min(table.start + length - 1, asked.last + 1);
+    for (let address = first; address <= last; address++)
+      for (const decoding of DECODINGS) {
+        const value = firstValue(table, address, decoding);
+        if (value === undefined) continue;
+        for (const [index, each] of expected.entries())
+          for (const exponent of SCALE_EXPONENTS) {
+            if (!isNear(value, each, decoding, exponent)) continue;
+            const place = { table: table.table, address, decoding, exponent };
+            const candidate = judged(place, table, belief, asked, each);
+            if (candidate) found[index]!.push(candidate);
+          }
+      }
+  }
+  return jointly(found.map(likeliest)).map((ranked) => withShares(withTies(ranked)));
+}
+
+function firstValue(watched: Watched, address: number, decoding: Decoding): number | undefined {
+  const look = watched.looks.find((words) => words[address - watched.start] !== undefined);
+  return look && seriesAt({ ...watched, looks: [look] }, address, decoding)?.values[0];
+}
+
+function isNear(first: number, { value, halfStep }: Expected, decoding: Decoding, exponent: ScaleExponent): boolean {
+  const quantum = isFloat(decoding.type) ? 0 : 10 ** exponent;
+  return Math.abs(scaled(first, exponent) - value) <= FIRST_LOOK * Math.abs(value) + halfStep + quantum;
+}
+
+function judged(place: Place, watched: Watched, belief: Belief, asked: Asked, expected: Expected): Found | undefined {
+  const { table, address, decoding, exponent } = place;
+  const series = seriesAt(watched, address, decoding);
+  if (!series) return undefined;
+  const values = series.values.map((value) => scaled(value, exponent));
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const lowest = Math.min(...values);
+  const highest = Math.max(...values);
+  const quantum = isFloat(decoding.type) ? 0 : 10 ** exponent;
+  if (Math.abs(mean - expected.value) > reachOf(expected, highest - lowest, quantum)) return undefined;
+  const fit = fitOf(expected, values, quantum);
+  if (fit < LEAST_FIT) return undefined;
+  const named = asked.table === undefined ? 0 : asked.table === table ? LN_NAMED_TABLE : LN_OTHER_TABLE;
+  const isOutside = address < asked.first || address > asked.last;
+  const score =
+    belief.of(table, address, decoding) +
+    scalePrior(decoding, exponent, expected.decimals) +
+    named +
+    (isOutside ? LN_OFF_BY_ONE : 0) +
+    (lowest === highest ? 0 : LN_MOVING) +
+    Math.log(fit);
+  const shown = values.map((value) => value.toPrecision(12)).join(' ');
+  return { ...place, raw: series.last, value: values.at(-1)!, lowest, highest, score, same: [], shown };
+}
+
+/** The places that are worth comparing. */
+function likeliest(found: readonly Found[]): Found[] {
+  return [...found].sort((one, other) => other.score - one.score).slice(0, MOST_RANKED);
+}
+
+/** Puts places together that nothing seen can tell apart; the first of them speaks for the others. */
+function withTies(ranked: readonly Found[]): Found[] {
+  const heads = new Map<string, Found[]>();
+  const kept: Found[] = [];
+  for (const candidate of ranked) {
+    const alike = heads.get(candidate.shown) ?? [];
+    const head = alike.find((each) => overlap(each, candidate));
+    if (head) {
+      head.same.push(placeOf(candidate));
+      head.score = lnAdd(head.score, candidate.score);
+    } else {
+      kept.push(candidate);
+      heads.set(candidate.shown, [...alike, candidate]);
+    }
+  }
+  return kept;
+}
+
+/** Whether two places share a register; in both tables the same addresses, for many devices serve one memory as both. */
+export function overlap(one: Place, other: Place): boolean {
+  return one.address < other.address + other.decoding.registers && other.address < one.address + one.decoding.registers;
+}
+
+function placeOf({ table, address, decoding, exponent }: Place): Place {
+  return { table, address, decoding, exponent };
+}
+
+function withShares(found: readonly Found[]): Candidate[] {
+  const best = Math.max(...found.map(({ score }) => score));
+  const total = found.reduce((sum, { score }) => sum + Math.exp(score - best), 0);
+  return found.slice(0, MOST_SHOWN).map(({ shown: _, ...candidate }) => ({
+    ...candidate,
+    share: Math.exp(candidate.score - best) / total,
+  }));
+}

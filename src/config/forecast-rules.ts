@@ -1,0 +1,114 @@
+import type { AlarmConfig } from '../core/alarm.ts';
+import { tagsIn } from '../core/expression.ts';
+import { formatDuration } from '../core/quantity.ts';
+import type { SpcConfig } from '../core/spc.ts';
+import type { Config, TagConfig } from './config.ts';
+
+/** A rule that is right in itself, and still may never say what it is meant to say. */
+export interface RuleDoubt {
+  /** `alarms.oil-hot`, `spc.shaft`. */
+  readonly rule: string;
+  readonly why: string;
+  readonly remedy: string;
+}
+
+/** What is made of readings: computed tags, and how many rules judge them. */
+export interface RulesForecast {
+  readonly derived: readonly {
+    readonly tag: string;
+    readonly unit: string | undefined;
+    readonly from: readonly string[];
+  }[];
+  readonly alarms: number;
+  /** Alarms for the instruments that alarms watch. */
+  readonly instruments: number;
+  readonly charts: number;
+  /** Tags that at least one rule judges. */
+  readonly judgedTags: number;
+  readonly doubts: readonly RuleDoubt[];
+}
+
+/** A chart that has no limits for longer than this is one that nobody waits for, ms. */
+const LONG_BASELINE_MS = 7 * 86_400_000;
+
+/** Works out what the rules of a configuration will do. Alarms that their own tag can never raise were refused before. */
+export function forecastRules(config: Config): RulesForecast {
+  const { derived, alarms, spc } = config;
+  const tags = new Map(
+    [
+      ...config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags)),
+      ...derived.map(({ tag }) => tag),
+    ].map((tag) => [tag.tag.id, tag]),
+  );
+  // An alarm on stale readings tells of a dead instrument by itself.
+  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
+  return {
+    derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
+    alarms: alarms.length,
+    instruments: new Set(watched).size,
+    charts: spc.length,
+    judgedTags: new Set([...alarms, ...spc].map(({ tag }) => tag)).size,
+    doubts: [
+      ...alarms.flatMap((alarm) => alarmDoubts(alarm, tags, config)),
+      ...spc.flatMap((chart) => chartDoubts(chart, tags.get(chart.tag))),
+    ],
+  };
+}
+
+function alarmDoubts(alarm: AlarmConfig, tags: ReadonlyMap<string, TagConfig>, { derived }: Config): RuleDoubt[] {
+  const rule = `alarms.${alarm.id}`;
+  const doubts: RuleDoubt[] = [];
+  const gate = alarm.while && tags.get(alarm.while.tag);
+  const equals = alarm.while?.equals;
+  if (gate && typeof equals === 'number' && isOutside(equals, gate))
+    doubts.push({
+      rule,
+      why: `is suppressed for ever: it works only while ${gate.tag.id} == ${equals}, which goes over ${rangeText(gate)}`,
+      remedy: 'correct while:, or the range of that tag',
+    });
+  const own = tags.get(alarm.tag);
+  const isComputed = derived.some(({ tag }) => tag.tag.id === alarm.tag);
+  if (alarm.condition.kind === 'stale' && own?.everyMs === undefined && !isComputed)
+    doubts.push({
+      rule,
+      why: `comes whenever nothing happens for ${formatDuration(alarm.condition.afterMs)}: ${alarm.tag} reports only when it changes`,
+      remedy: 'leave it out if that is not meant: a dead input is told of by the alarm of its instrument',
+    });
+  return doubts;
+}
+
+function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagConfig | undefined): RuleDoubt[] {
+  const rule = `spc.${id}`;
+  const doubts: RuleDoubt[] = [];
+  const { everyMs, min, max } = own ?? { everyMs: undefined, min: undefined, max: undefined };
+  const pointMs =
+    subgroup.by === 'time'
+      ? subgroup.everyMs
+      : subgroup.by === 'count' && everyMs !== undefined
+        ? subgroup.size * everyMs
+        : undefined;
+  if (limits.from === 'baseline' && pointMs !== undefined && limits.points * pointMs > LONG_BASELINE_MS)
+    doubts.push({
+      rule,
+      why: `has no limits for ${formatDuration(limits.points * pointMs)}: its baseline is ${limits.points} points, one each ${formatDuration(pointMs)}`,
+      remedy: `read ${tag} more often, make subgroups smaller, or give limits: {center: …, sigma: …}`,
+    });
+  const isOff =
+    (spec?.usl !== undefined && min !== undefined && spec.usl < min) ||
+    (spec?.lsl !== undefined && max !== undefined && spec.lsl > max);
+  if (isOff && own)
+    doubts.push({
+      rule,
+      why: `no value can meet its spec: ${tag} goes over ${rangeText(own)}`,
+      remedy: 'correct spec:, or min and max of the tag',
+    });
+  return doubts;
+}
+
+function isOutside(value: number, { min, max }: TagConfig): boolean {
+  return (min !== undefined && value < min) || (max !== undefined && value > max);
+}
+
+function rangeText({ min, max }: TagConfig): string {
+  return `${min ?? 'any'}…${max ?? 'any'}`;
+}
