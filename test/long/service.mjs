@@ -21,7 +21,7 @@ const args = process.argv.slice(2);
 const oldAt = args.indexOf('--old');
 const [, old] = oldAt === -1 ? [] : args.splice(oldAt, 2);
 const [candidate, ...asked] = args;
-const wanted = asked.length > 0 ? asked : ['install', 'faults', 'loop', 'cuts', 'upgrade', 'clock'];
+const wanted = asked.length > 0 ? asked : ['install', 'faults', 'loop', 'cuts', 'upgrade', 'clock', 'remove'];
 const cuts = Number(process.env.CUTS ?? 10);
 const loopMs = Number(process.env.LOOP_S ?? 600) * 1000;
 
@@ -224,12 +224,37 @@ async function clock(slave) {
   );
 }
 
+/** Installs twice, removes, installs again and purges: what stays and what goes. */
+async function remove() {
+  const file = `/root/packages/${basename(candidate)}`;
+  const there = async () =>
+    guest('ls -d /etc/millgate/millgate.yaml /var/lib/millgate/meta.db /usr/lib/millgate 2>/dev/null | wc -l');
+  const again = await guest(
+    '/var/lib/dpkg/info/millgate.postinst configure "" >/dev/null && systemctl is-active millgate',
+  );
+  row('its scripts may run twice', again.endsWith('active'), again.split('\n').at(-1));
+  await guest('dpkg -r millgate');
+  const kept = await there();
+  row('remove keeps configuration and readings', kept === '2', `${kept} of 2 are there, the program is gone`);
+  await guest(`dpkg -i ${file}`);
+  await until('polling after it is back', async () => (await property('ActiveState')) === 'active', 120_000, 1000);
+  await settled('installed again, numbers go on', 'after remove and install');
+  // The second disk is mounted there in this test.
+  await guest(
+    'systemctl stop millgate; cp -a /var/lib/millgate /tmp/kept; umount /var/lib/millgate; cp -a /tmp/kept/. /var/lib/millgate; dpkg -P millgate',
+  );
+  const left = await guest(
+    'ls -d /etc/millgate /var/lib/millgate /usr/lib/millgate /etc/default/millgate 2>/dev/null | wc -l',
+  );
+  row('purge removes them', left === '0', `${left} are left`);
+}
+
 process.once('SIGINT', async () => {
   bench.end();
   await vm('stop').catch(() => {});
   process.exit(130);
 });
-const rows = { install, faults, loop, cuts: powerCuts, upgrade, clock };
+const rows = { install, faults, loop, cuts: powerCuts, upgrade, clock, remove };
 try {
   const port = Number(process.env.BROKER_PORT ?? (await freePort()));
   await bench.broker(port);
