@@ -70,7 +70,7 @@ export function startSlave(bench) {
 
 /** After a fault: waits until the slave is asked no more and then again; from the last question to the next, ms. */
 export async function outage(asked, deadlineMs = 90_000, silentMs = 1500) {
-  await until('polling to stop', () => performance.now() - asked.lastMs > silentMs, 30_000, 20);
+  await until('polling to stop', () => performance.now() - asked.lastMs > silentMs, deadlineMs, 20);
   const lastMs = asked.lastMs;
   await until('polling to go on', () => asked.lastMs > lastMs, deadlineMs, 20);
   return asked.lastMs - lastMs;

@@ -178,7 +178,7 @@ async function upgrade(slave) {
   ]) {
     const [text, silentMs] = await Promise.all([
       guest(`dpkg --force-downgrade -i ${file}; dpkg-query -f '\${Version}' -W millgate`),
-      outage(slave, 180_000, 1000),
+      outage(slave, 300_000, 2500),
     ]);
     await sleep(5000);
     const now = await status();
