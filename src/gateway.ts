@@ -15,6 +15,7 @@ import { channelStatus, type Line } from './gateway/channel-status.ts';
 import { createOutputDriver } from './gateway/outputs.ts';
 import { createProber } from './gateway/prober.ts';
 import { createRecorder } from './gateway/recorder.ts';
+import { createReplay } from './gateway/replay.ts';
 import { ruleConfigOf } from './gateway/rule-config.ts';
 import { alarmCounts, createRulesView } from './gateway/rules.ts';
 import { createWriter } from './gateway/writer.ts';
@@ -344,6 +345,7 @@ function createView(
     rollups: (query) => store.rollups(query),
     records: (query) => recordPage(store, query),
     ledger: (sinceId) => store.ledger(sinceId),
+    replay: createReplay(store, forwarders, event),
     onReadings: (listener) => live.onReadings(listener),
   };
 }

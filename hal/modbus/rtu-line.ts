@@ -17,6 +17,11 @@ export interface RtuTiming {
   /** Least time from the end of an answer to the next question, over the silence. */
   readonly pauseMs: number;
   readonly lateReplyWindowMs: number;
+  /**
+   * Least silence after a question that nothing at all came back to. Default: 25 ms, so that an answer a little late
+   * does not meet the next question; a search, which knows every frame by its unit, asks on sooner.
+   */
+  readonly quietMs?: number;
 }
 
 /** The questions handed to the line at once: one under way, one made ready or waiting out a late reply. */
@@ -325,7 +330,8 @@ export class RtuLine implements Line {
     this.isAwaiting = false;
     this.endedMs = this.lastByteMs > this.sentMs ? this.lastByteMs : nowMs;
     const isClean = outcome.kind === 'answer' || outcome.kind === 'exception';
-    this.silenceMs = isClean ? this.timing.silenceMs : Math.max(this.timing.silenceMs, QUIET_MS);
+    const quietMs = outcome.kind === 'timeout' ? (this.timing.quietMs ?? QUIET_MS) : QUIET_MS;
+    this.silenceMs = isClean ? this.timing.silenceMs : Math.max(this.timing.silenceMs, quietMs);
     this.current = undefined;
     job.settle(outcome);
     this.pump();

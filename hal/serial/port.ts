@@ -1,7 +1,8 @@
-import { readdirSync, readSync, statSync, writeSync } from 'node:fs';
+import { readSync, statSync, writeSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
+import { serialPorts } from './ports.ts';
 import type { SerialSettings } from './settings.ts';
 import { openSystemPort, type PortBinding } from './system-port.ts';
 
@@ -181,17 +182,6 @@ function explained(path: string, error: unknown): string {
 
 /** The ports there are, by the names that stay. */
 function portsThere(): string {
-  const named = listed('/dev/serial/by-id', /./);
-  const ports = named.length > 0 ? named : listed('/dev', /^tty(USB|ACM|AMA|S)\d+$/);
+  const ports = serialPorts();
   return ports.length > 0 ? `There are: ${ports.slice(0, 8).join(', ')}` : 'There is none; plug the adapter in.';
-}
-
-function listed(folder: string, pattern: RegExp): string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => pattern.test(name))
-      .map((name) => `${folder}/${name}`);
-  } catch {
-    return [];
-  }
 }

@@ -50,7 +50,7 @@ async function applySettings(settings: SerialSettings): Promise<void> {
 
 /** The settings in the words of stty(1): no echo, no flow control, nothing translated. */
 export function sttyWords({ baud, parity, dataBits, stopBits }: SerialSettings): string[] {
-  const parityWords = { none: ['-parenb'], even: ['parenb', '-parodd'], odd: ['parenb', 'parodd'] }[parity];
+  const parityWords = { none: ['-parenb', '-parodd'], even: ['parenb', '-parodd'], odd: ['parenb', 'parodd'] }[parity];
   const raw = ['raw', '-echo', '-echoe', '-echok', '-echoctl', '-echoke', 'clocal', 'cread', '-crtscts', '-hupcl'];
   return [...raw, String(baud), `cs${dataBits}`, ...parityWords, stopBits === 2 ? 'cstopb' : '-cstopb'];
 }

@@ -7,6 +7,7 @@ import { nearest } from './nearest.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
 import { integer, ok, type RouteRequest } from './request.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
+import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
 /** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
@@ -94,12 +95,7 @@ export const ROUTES: readonly Route[] = [
     summary: 'Channels with their devices.',
     answer: async (view) => ok((await view.status()).channels),
   },
-  {
-    method: 'get',
-    path: '/api/v1/uplinks',
-    summary: 'Uplinks and what they still have to deliver.',
-    answer: async (view) => ok((await view.status()).uplinks),
-  },
+  ...UPLINK_ROUTES,
   {
     method: 'get',
     path: '/api/v1/store',

@@ -7,7 +7,9 @@ import type {
   RecordQuery,
   RollupPage,
   RollupQuery,
+  SeqRange,
   StoreStatus,
+  Stream,
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { RulesView } from './rules-view.ts';
@@ -164,6 +166,16 @@ export interface GatewayView extends RulesView, RecordingView {
   records(query: RecordQuery): Promise<RecordPage>;
   /** Ledger entries after `sinceId`, one page of them. */
   ledger(sinceId: number): Promise<readonly LedgerEntry[]>;
+  /**
+   * Sends a range of numbers (`to` excluded) to an uplink again, as far as it is stored, and keeps an audit event of it.
+   * Gives how many were settled and go again, and which of the range are stored (both ends included). Throws `Fault` for
+   * an unknown uplink, and for one that has not begun.
+   */
+  replay(
+    uplink: string,
+    range: SeqRange & { readonly stream: Stream },
+    by: string,
+  ): Promise<{ readonly count: number; readonly stored: readonly SeqRange[] }>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
 }

@@ -18,6 +18,10 @@ export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Whether standard error is a terminal, so that a line can be redrawn on it. */
+  readonly isErrorTerminal?: boolean;
+  /** The terminal to ask questions on; undefined: there is none, and nothing is asked. */
+  readonly input?: NodeJS.ReadableStream | undefined;
   /** Size of the terminal now, in characters; 80 × 24 where there is none. */
   readonly columns: () => number;
   readonly rows: () => number;

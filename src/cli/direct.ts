@@ -95,14 +95,17 @@ export async function onChannel<T>(
     await within(context, CONNECT_DEADLINE_MS, late, (signal) => driver.connect(signal));
     return await work(driver);
   } catch (error) {
-    if (isNotConnected(error)) {
-      const exitCode = isRefused(error) ? EXIT.permission : EXIT.unavailable;
-      throw new Fault(`${channel.name}: ${error.message}`, exitCode, { cause: error });
-    }
-    throw error;
+    throw isNotConnected(error) ? noConnection(error, channel.name) : error;
   } finally {
     await driver.close();
   }
+}
+
+/** A channel that could not be opened, as the fault it is: exit 77 where this user may not, else 69. */
+export function noConnection(error: NotConnected, channel?: string): Fault {
+  const exitCode = isRefused(error) ? EXIT.permission : EXIT.unavailable;
+  const where = channel === undefined ? '' : `${channel}: `;
+  return new Fault(`${where}${error.message}`, exitCode, { cause: error });
 }
 
 function noAnswer(channel: string): Fault {
@@ -144,7 +147,8 @@ async function within<T>(
   }
 }
 
-function isNotConnected(error: unknown): error is NotConnected {
+/** Whether a channel could not be opened or was lost. */
+export function isNotConnected(error: unknown): error is NotConnected {
   return error instanceof Error && error.name === 'NotConnected' && messageOf(error) !== '';
 }
 

@@ -66,9 +66,11 @@ function processContext(signal: AbortSignal): CliContext {
   }
   return {
     stdout: isTerminal ? terminal : stdout,
-    stderr,
+    stderr: stderr.isTTY ? terminalOutput(stderr, env) : stderr,
     env,
     isTerminal,
+    isErrorTerminal: stderr.isTTY === true,
+    input: process.stdin.isTTY && isTerminal ? process.stdin : undefined,
     columns: () => stdout.columns ?? 80,
     rows: () => stdout.rows ?? 24,
     onResize(listener) {

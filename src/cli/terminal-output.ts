@@ -12,7 +12,7 @@ export interface TerminalOutput extends Output {
 
 /** Characters for terminals that know no others than ASCII, each as wide as what it stands for. */
 const ASCII: Readonly<Record<string, string>> = {
-  ...{ '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#' },
+  ...{ '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#', '░': '.' },
   ...{ '–': '-', '—': '-', '─': '-', '│': '|', '×': 'x', '·': '.', '…': '~', '’': "'", '→': '>', '✓': '+' },
   ...{ '°': 'o', µ: 'u', μ: 'u', '²': '2', '³': '3', ä: 'a', ö: 'o', ü: 'u', é: 'e' },
 };

@@ -25,6 +25,22 @@ export function diskFilesFrom(folder: string): FileAccess {
   };
 }
 
+/**
+ * The files as they are, but for one that is `text`, written or not.
+ *
+ * @param withConfD whether files in `conf.d` beside it are merged into it
+ */
+export function withText(files: FileAccess, file: string, text: string, withConfD = false): FileAccess {
+  const bytes = new TextEncoder().encode(text);
+  const isIt = (path: string): boolean => resolve(path) === resolve(file);
+  const isConfD = (path: string): boolean => resolve(path) === resolve(dirname(file), 'conf.d');
+  return {
+    read: (path) => (isIt(path) ? bytes : files.read(path)),
+    list: (path) => (isConfD(path) && !withConfD ? [] : files.list(path)),
+    exists: (path) => isIt(path) || files.exists(path),
+  };
+}
+
 /** Reads to the limit and one byte beyond, so that an endless file ends in a message and not in memory. */
 function readBounded(path: string): Uint8Array {
   const descriptor = openSync(path, 'r');

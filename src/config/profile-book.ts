@@ -1,10 +1,12 @@
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import type { ConfigProblem, TagConfig } from './config.ts';
-import type { FileAccess } from './files.ts';
+import { type FileAccess, withText } from './files.ts';
 import { loadConfig } from './load.ts';
 import { createReport } from './problems.ts';
 import { builtInProfiles, profilesIn } from './profiles.ts';
+import { fingerprintSchema } from './shapes.ts';
 import { toPlain } from './tree.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -21,7 +23,14 @@ export interface ProfileFacts {
   /** Factory settings of the line. */
   readonly serial?: Readonly<Record<string, string | number>>;
   readonly tags: readonly string[];
+  /** Signs by which a scan knows the device. */
+  readonly identify: readonly Fingerprint[];
+  /** Order of the bytes of its values unless a tag or a sign says otherwise. */
+  readonly order?: string;
 }
+
+/** One sign by which a device is known: what it says of itself, or a register and its value before `scale`. */
+export type Fingerprint = z.output<typeof fingerprintSchema>;
 
 /** Where profiles are looked for, the technician's own first. */
 export interface ProfilePlaces {
@@ -54,17 +63,12 @@ export function profileTags(
   const text = `channels: {line: {driver: modbus-tcp, host: 127.0.0.1}}
 devices: {device: {channel: line, unit: 1, profile: ${JSON.stringify(name)}}}
 `;
-  const isFile = (path: string): boolean => resolve(path) === resolve(file);
   const loaded = loadConfig({
     file,
     drivers,
     hostname: 'profile',
     timezone: 'UTC',
-    files: {
-      read: (path) => (isFile(path) ? new TextEncoder().encode(text) : files.read(path)),
-      list: (path) => (path === join(dirname(file), 'conf.d') ? [] : files.list(path)),
-      exists: (path) => isFile(path) || files.exists(path),
-    },
+    files: withText(files, file, text),
     ...(builtIn !== undefined && { profiles: builtIn }),
   });
   if (!loaded.ok) return { problems: loaded.problems };
@@ -75,6 +79,7 @@ devices: {device: {channel: line, unit: 1, profile: ${JSON.stringify(name)}}}
 function factsOf(name: string, path: string, builtIn: boolean, files: FileAccess): ProfileFacts {
   const plain = recordOf(plainOf(path, files));
   const words = (value: unknown): readonly string[] => (Array.isArray(value) ? value : [value]).filter(isText);
+  const device = recordOf(plain.device);
   const serial = Object.entries(recordOf(plain.serial)).filter(isSetting);
   return {
     name,
@@ -86,7 +91,15 @@ function factsOf(name: string, path: string, builtIn: boolean, files: FileAccess
     notes: words(plain.notes).map((note) => note.trim()),
     ...(serial.length > 0 && { serial: Object.fromEntries(serial) }),
     tags: Object.keys(recordOf(plain.tags)),
+    identify: signsOf(plain.identify),
+    ...(isText(device.order) && { order: device.order }),
   };
+}
+
+/** The signs of a profile; none where one of them is not in the form of a sign, for half a likeness would mislead. */
+function signsOf(value: unknown): readonly Fingerprint[] {
+  const all = z.array(fingerprintSchema).safeParse(Array.isArray(value) ? value : [value]);
+  return all.success ? all.data : [];
 }
 
 function plainOf(path: string, files: FileAccess): unknown {

@@ -213,7 +213,7 @@ export const mqttShape = {
 const lines = z.union([z.string(), z.array(z.string())]);
 
 /** What `scan` may read to recognise a device. */
-const fingerprintSchema = z.strictObject({
+export const fingerprintSchema = z.strictObject({
   vendor: z.string().meta({ description: 'Vendor name in Modbus device identification (function 43/14).' }).optional(),
   product: z.string().meta({ description: 'Product code or name in Modbus device identification.' }).optional(),
   address: z.string().meta({ description: 'Register to read.' }).optional(),

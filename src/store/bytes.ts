@@ -14,6 +14,11 @@ export class ByteWriter {
   private buffer = Buffer.allocUnsafe(1024);
   private length = 0;
 
+  /** How many bytes were written. */
+  get size(): number {
+    return this.length;
+  }
+
   byte(value: number): void {
     this.room(1);
     this.buffer[this.length++] = value;
@@ -60,6 +65,13 @@ export class ByteWriter {
     this.varint(size);
     this.room(size);
     this.length += this.buffer.write(value, this.length, size, encoding);
+  }
+
+  /** A text as UTF-8, without its length. */
+  characters(value: string): void {
+    // No character takes more than three bytes in UTF-8 for each of its code units.
+    this.room(value.length * 3);
+    this.length += this.buffer.write(value, this.length, 'utf8');
   }
 
   /** Another writer's bytes, after their length. */

@@ -18,6 +18,7 @@ import type {
   Store,
   Stream,
 } from './store.ts';
+import { textsOf } from './texts.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {
@@ -90,6 +91,9 @@ export function storeOn(backend: Backend, options: StoreOptions, bootId: string 
           cut(range, pieces, (body) => decodeRecords(body).records),
         ),
       };
+    },
+    async peekTexts(from, limit) {
+      return textsOf(await backend.call('texts', { from, limit, offset: stamps.own() }));
     },
     async peekEvents(from, limit) {
       const { pieces, ...range } = await backend.call('peek', { stream: 'events', from, limit });

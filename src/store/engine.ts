@@ -16,6 +16,7 @@ import { type House, openSized, storedIn } from './rotate.ts';
 import { salvage } from './salvage.ts';
 import { statusOf } from './status.ts';
 import { StoreTrouble, type Stream } from './store.ts';
+import { createTextWriter } from './texts.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;
@@ -100,14 +101,19 @@ type Handlers = { [Name in CallName]: (ask: Calls[Name]['ask'], now: Now) => Cal
 
 function handlersOf(state: State, lock: Lock): Handlers {
   const { house } = state;
+  const writeTexts = createTextWriter();
   return {
     commit: (ask, now) => commit(state, ask, now),
     peek: (ask, now) => repairing(state, now, () => peek(house, ask.stream, ask.from, ask.limit)),
+    texts({ from, limit, offset }, now) {
+      const found = repairing(state, now, () => peek(house, 'readings', from, limit));
+      return writeTexts(found, [...(offset ? [offset] : []), ...house.meta.offsets()]);
+    },
     history: (ask, now) => repairing(state, now, () => history(house, ask)),
     pending({ uplink, stream }) {
       const known = house.memory.cursors.get(uplink)?.[stream];
       if (known) return known;
-      const pending = [{ from: storedIn(house, stream)[0]?.from ?? state.next[stream], to: Number.POSITIVE_INFINITY }];
+      const pending = [{ from: firstOf(state, stream), to: Number.POSITIVE_INFINITY }];
       setCursor(state, uplink, stream, pending);
       return pending;
     },
@@ -146,6 +152,11 @@ function handlersOf(state: State, lock: Lock): Handlers {
   };
 }
 
+/** The first number that is stored, or the next one. */
+function firstOf({ house, next }: State, stream: Stream): number {
+  return storedIn(house, stream)[0]?.from ?? next[stream];
+}
+
 function setCursor(state: State, uplink: string, stream: Stream, pending: Calls['pending']['answer']): void {
   const { cursors } = state.house.memory;
   cursors.set(uplink, { ...cursors.get(uplink), [stream]: pending });
@@ -179,8 +190,13 @@ function keepUplinks(state: State, names: readonly string[]): Calls['keepUplinks
   const { house, next } = state;
   house.uplinks = names;
   const gone = [...house.memory.cursors].filter(([uplink]) => !names.includes(uplink));
+  // Without any cursor it is not known whether an uplink is new, or all cursors are lost: then it is held to everything.
+  const isNews = house.memory.cursors.size > 0;
+  const since = { readings: firstOf(state, 'readings'), events: firstOf(state, 'events') };
+  const added = isNews ? names.filter((name) => !house.memory.cursors.has(name)) : [];
+  for (const name of added) house.memory.cursors.set(name, { since });
   for (const [uplink] of gone) house.memory.cursors.delete(uplink);
-  if (gone.length > 0) house.cursorsChanged = true;
+  if (gone.length + added.length > 0) house.cursorsChanged = true;
   return gone.map(([uplink, cursor]) => {
     const left = (stream: Stream): number => countOf(intersect(cursor[stream] ?? [], [{ from: 1, to: next[stream] }]));
     return { uplink, records: left('readings'), events: left('events') };

@@ -1,8 +1,14 @@
 import { deflate } from './segment.ts';
 import type { LedgerEntry, Pending, SeqRange, Stream } from './store.ts';
 
-/** What an uplink has still to deliver, of each stream that it asked for. */
-export type Cursor = Partial<Record<Stream, Pending>>;
+/**
+ * What an uplink has still to deliver, of each stream that it asked for; and the number at which it began, where that is
+ * known: what was let go before that was never its to deliver.
+ */
+export type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
+
+/** A cursor in a commit; null stands for an open end. */
+type PackedCursor = Partial<Record<Stream, [number, number | null][]>> & Pick<Cursor, 'since'>;
 
 /** What is remembered beside records and events: states of rules by key, cursors by uplink. */
 export interface Memory {
@@ -26,7 +32,7 @@ export interface Notes {
 type Wire = {
   readonly snapshot?: true;
   readonly states?: [string, string | null][];
-  readonly cursors?: [string, Partial<Record<Stream, [number, number | null][]>>][];
+  readonly cursors?: [string, PackedCursor][];
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   readonly ledger?: readonly LedgerEntry[];
 };
@@ -68,20 +74,22 @@ export function remember(memory: Memory, notes: Pick<Notes, 'snapshot' | 'states
   for (const [uplink, cursor] of notes.cursors ?? []) memory.cursors.set(uplink, cursor);
 }
 
-function packCursor(cursor: Cursor): Partial<Record<Stream, [number, number | null][]>> {
+function packCursor(cursor: Cursor): PackedCursor {
   const pack = (pending: Pending): [number, number | null][] =>
     pending.map(({ from, to }) => [from, to === Number.POSITIVE_INFINITY ? null : to]);
   return {
     ...(cursor.readings && { readings: pack(cursor.readings) }),
     ...(cursor.events && { events: pack(cursor.events) }),
+    ...(cursor.since && { since: cursor.since }),
   };
 }
 
-function unpackCursor(cursor: Partial<Record<Stream, [number, number | null][]>>): Cursor {
+function unpackCursor(cursor: PackedCursor): Cursor {
   const unpack = (pairs: [number, number | null][]): SeqRange[] =>
     pairs.map(([from, to]) => ({ from, to: to ?? Number.POSITIVE_INFINITY }));
   return {
     ...(cursor.readings && { readings: unpack(cursor.readings) }),
     ...(cursor.events && { events: unpack(cursor.events) }),
+    ...(cursor.since && { since: cursor.since }),
   };
 }

@@ -124,12 +124,21 @@ function portOf(worker: Worker, options: StoreOptions): Port {
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  worker.on('message', (reply: FromWorker) => {
+  const answers: FromWorker[] = [];
+  const giveOne = (): void => {
+    const reply = answers.shift();
+    if (!reply) return;
+    if (answers.length > 0) setImmediate(giveOne);
     tell(options, reply.notices);
     const caller = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (reply.ok) caller?.resolve(reply.answer);
     else caller?.reject(errorFrom(reply.error));
+  };
+  // Node hands over all messages there are in one turn, and those that come meanwhile; what one answer sets off can
+  // take a millisecond, and polling waits for all of it.
+  worker.on('message', (reply: FromWorker) => {
+    if (answers.push(reply) === 1) setImmediate(giveOne);
   });
   worker.on('error', (error) =>
     end(new Error('the store’s thread failed; the gateway has to be restarted', { cause: error })),

@@ -43,6 +43,17 @@ export interface Pieces {
   readonly next: number;
 }
 
+/** Records as JSON; the commas between them belong to none. Columns, so that they cross to another thread in one piece. */
+export interface Texts {
+  readonly from: number;
+  readonly next: number;
+  readonly page: Uint8Array<ArrayBuffer>;
+  /** Where each record ends on the page; each begins one byte after the end of the one before, the first at 0. */
+  readonly ends: Uint32Array<ArrayBuffer>;
+  readonly fields: Uint32Array<ArrayBuffer>;
+  readonly wallMs: Float64Array<ArrayBuffer>;
+}
+
 /** A slice of history; all numbers up to `scannedTo` were looked at, or everything where it is undefined. */
 export interface HistorySlice {
   readonly points: HistoryPage['points'];
@@ -59,6 +70,8 @@ export interface RollupSlice {
 export interface Calls {
   commit: { ask: EncodedCommit; answer: Receipt };
   peek: { ask: { stream: Stream; from: number; limit: number }; answer: Pieces };
+  /** `offset`: what the caller knows of this run's clock, whether or not it was noted already. */
+  texts: { ask: { from: number; limit: number; offset: WallOffset | undefined }; answer: Texts };
   pending: { ask: { uplink: string; stream: Stream }; answer: Pending };
   settle: { ask: { uplink: string; stream: Stream; pending: Pending }; answer: undefined };
   /** Says what became known of this run's clock; again when more records turn out to need it. */

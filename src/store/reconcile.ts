@@ -12,6 +12,8 @@ export interface Account {
   /** The uplink that is asked about, and what it has still to deliver; undefined where there is none. */
   readonly uplink: string | undefined;
   readonly pending: Pending;
+  /** The first number that concerns the uplink: those before it were let go before the uplink was there. */
+  readonly since: number;
 }
 
 /** Where every number of a stream went, for one uplink. */
@@ -23,8 +25,8 @@ export type Balance = Omit<StreamAccount, 'stream' | 'uplink'>;
  * What is in the ledger for this uplink counts as gone, even where the record itself is still stored for another one.
  */
 export function reconcile(account: Account): Balance {
-  const { stream, next, uplink } = account;
-  const given: IntervalSet = [{ from: 1, to: next }].filter(({ to }) => to > 1);
+  const { stream, next, uplink, since } = account;
+  const given: IntervalSet = [{ from: since, to: next }].filter(({ from, to }) => from < to);
   const entered = (causes: readonly LedgerEntry['cause'][]): IntervalSet =>
     intersect(
       intervals(

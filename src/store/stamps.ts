@@ -11,6 +11,8 @@ import type { CommitBatch, Receipt, SeqRange } from './store.ts';
 export interface Stamps {
   /** Notes what of a commit has no trusted time; tells the store of the offset once the clock is known. */
   committed(batch: CommitBatch, receipt: Receipt): void;
+  /** What is known of this run's clock and may not be noted yet; undefined while nothing is, or nothing needs it. */
+  own(): WallOffset | undefined;
   /** Records from number `from` on, as they are read; those of a clock that became known since are stamped again. */
   records(from: number, records: DeviceRecord[]): DeviceRecord[];
   events(from: number, events: GatewayEvent[]): GatewayEvent[];
@@ -38,16 +40,21 @@ export function createStamps(
   let isTold = true;
   let own: number | undefined;
 
-  /** The offsets there are. The first look after the clock became known finds the own one, which then never changes. */
-  const offsets = (): readonly WallOffset[] => {
-    if (!unsynced) return backend.offsets;
+  /** The offset of this run. The first look after the clock became known finds it; it then never changes. */
+  const ownOffset = (): WallOffset | undefined => {
+    if (!unsynced) return undefined;
     own ??= offsetNow(clock);
-    if (own === undefined) return backend.offsets;
+    if (own === undefined) return undefined;
     const { readings, events, firstMonoMs, lastMonoMs } = unsynced;
     const times = { firstWallMs: trueWallMs(firstMonoMs, own), lastWallMs: trueWallMs(lastMonoMs, own) };
     const offset: WallOffset = { boot, offsetMs: own, readings, events, ...times };
     if (!isTold) tell(offset);
-    return [...backend.offsets, offset];
+    return offset;
+  };
+
+  const offsets = (): readonly WallOffset[] => {
+    const offset = ownOffset();
+    return offset ? [...backend.offsets, offset] : backend.offsets;
   };
 
   const tell = (offset: WallOffset): void => {
@@ -76,8 +83,9 @@ export function createStamps(
         };
         isTold = false;
       }
-      offsets();
+      ownOffset();
     },
+    own: ownOffset,
     records(from, records) {
       if (records.every(({ clockKnown }) => clockKnown)) return records;
       const known = offsets();

@@ -73,6 +73,9 @@ function accountsOf(
       uplinks.length === 0
         ? [{ uplink: undefined, pending: kept }]
         : uplinks.map((uplink) => ({ uplink, pending: pendingFor(house, uplink, stream, next[stream]) }));
-    return each.map(({ uplink, pending }) => ({ stream, uplink, ...reconcile({ ...common, uplink, pending }) }));
+    return each.map(({ uplink, pending }) => {
+      const since = (uplink === undefined ? undefined : house.memory.cursors.get(uplink)?.since?.[stream]) ?? 1;
+      return { stream, uplink, ...reconcile({ ...common, uplink, pending, since }) };
+    });
   });
 }

@@ -62,6 +62,26 @@ export interface StoredRecords {
   readonly next: number;
 }
 
+/** One record as a JSON object on the wire: UTF-8 from `start` to `end` of a page that holds its neighbours too. */
+export interface RecordText {
+  /** Texts in the order of their numbers, a comma between them. */
+  readonly page: Uint8Array;
+  readonly start: number;
+  /** Excluded; equal to `start` for a record that has no form in JSON. */
+  readonly end: number;
+  /** How many readings the record holds. */
+  readonly fields: number;
+  /** Time of the record, UTC ms. */
+  readonly wallMs: number;
+}
+
+/** Consecutive records as text; see {@link StoredRecords}. */
+export interface StoredTexts {
+  readonly from: number;
+  readonly texts: readonly RecordText[];
+  readonly next: number;
+}
+
 /** Consecutive events; see {@link StoredRecords}. */
 export interface StoredEvents {
   readonly from: number;
@@ -88,6 +108,7 @@ export interface StreamAccount {
   readonly stream: Stream;
   /** Undefined for a store without uplinks: then `delivered` is what was let go by age, `waiting` what is stored. */
   readonly uplink: string | undefined;
+  /** For an uplink that was added later: from the first number that was stored when it was. */
   readonly produced: number;
   readonly delivered: number;
   /** Stored, and still to be delivered. */
@@ -143,6 +164,9 @@ export const STATUS_ENTRIES = 20;
 
 /** How many ledger entries are given at once. */
 export const LEDGER_PAGE = 1000;
+
+/** How much text `peekTexts` gives at once; a record more than that, since at least one is given. */
+export const TEXTS_BYTES = 256 * 1024;
 
 /** A question to the history: readings of one tag, oldest first. Times are UTC ms, `to` excluded. */
 export interface HistoryQuery {
@@ -233,6 +257,11 @@ export interface Store {
   commit(batch: CommitBatch): Promise<Receipt>;
   /** Records from `from` on, at most `limit`. */
   peek(from: number, limit: number): Promise<StoredRecords>;
+  /**
+   * As `peek`, and at most about {@link TEXTS_BYTES} of text: written where the store works, so that sending a backlog
+   * costs the caller's thread next to nothing.
+   */
+  peekTexts(from: number, limit: number): Promise<StoredTexts>;
   peekEvents(from: number, limit: number): Promise<StoredEvents>;
   /** What `uplink` still has to deliver; everything that is stored when it is new. */
   pending(uplink: string, stream: Stream): Promise<Pending>;

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../core/errors.ts';
 import { type Engine, openEngine } from './engine.ts';
-import type { FromWorker, Now, ToWorker, WireError } from './protocol.ts';
+import type { FromWorker, Now, Pieces, Texts, ToWorker, WireError } from './protocol.ts';
 
 const port = parentPort;
 if (!port) throw new Error('this file runs only as a worker thread');
@@ -43,9 +43,13 @@ function answerTo(message: ToWorker): unknown {
 
 /** Bodies are handed over, not copied. */
 function transferable(reply: FromWorker): ArrayBuffer[] {
-  if (!reply.ok || reply.answer === null || typeof reply.answer !== 'object' || !('pieces' in reply.answer)) return [];
-  const { pieces } = reply.answer as { pieces: readonly { body: Uint8Array<ArrayBuffer> }[] };
-  return pieces.map(({ body }) => body.buffer);
+  if (!reply.ok || reply.answer === null || typeof reply.answer !== 'object') return [];
+  if ('page' in reply.answer) {
+    const { page, ends, fields, wallMs } = reply.answer as Texts;
+    return [page.buffer, ends.buffer, fields.buffer, wallMs.buffer];
+  }
+  if (!('pieces' in reply.answer)) return [];
+  return (reply.answer as Pieces).pieces.map(({ body }) => body.buffer);
 }
 
 function wireError(error: unknown): WireError {

@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { SeqRange } from '../store/store.ts';
+import type { RecordText, SeqRange, Stream } from '../store/store.ts';
 import {
   type CutLimits,
   halves,
@@ -25,6 +25,8 @@ export interface DeliveryDeps {
   readonly uplink: string;
   readonly session: UplinkSession;
   readonly limits: { readonly records: number; readonly fields: number };
+  /** Whether the backlog goes out as text. */
+  readonly takesTexts: boolean;
   readonly store: ForwarderStore;
   readonly progress: Progress;
   readonly bucket: TokenBucket;
@@ -41,6 +43,8 @@ export interface Delivery {
   /** Hands over what was just committed; never waits. */
   committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void;
   committedEvents(range: SeqRange, events: readonly GatewayEvent[]): void;
+  /** Sends what was delivered before once more. */
+  again(stream: Stream, ranges: readonly SeqRange[]): void;
   /** No further message goes out; confirmations of those under way still count. */
   stop(): void;
   /** Records that are to go as backfill, and how many did so far. */
@@ -65,7 +69,7 @@ const PAUSE_MS = 250;
 const ONE: CutLimits = { items: 1, fields: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
 
 type Parcel =
-  | ({ readonly stream: 'readings'; readonly lane: Lane } & Run<DeviceRecord>)
+  | ({ readonly stream: 'readings'; readonly lane: Lane } & Run<DeviceRecord | RecordText>)
   | ({ readonly stream: 'events'; readonly lane: Lane } & Run<GatewayEvent>);
 
 /** Sends over one session: events first, live readings next, the backlog behind at its rate, oldest first. */
@@ -83,9 +87,11 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let backfilled = 0;
 
   const common = { progress, clock, log, changed: () => pump(), wakeAt: wake.at };
-  const readings = createStreamLanes<DeviceRecord>({
+  const readings = createStreamLanes<DeviceRecord | RecordText>({
     ...{ ...common, stream: 'readings', sizeOf: sizeOfRecord, maxLiveFields: MAX_LIVE_FIELDS, readItems: READ_RECORDS },
-    peek: (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
+    peek: deps.takesTexts
+      ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
+      : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
   });
   const events = createStreamLanes<GatewayEvent>({
     ...{ ...common, stream: 'events', maxLiveFields: MAX_LIVE_EVENTS, readItems: READ_EVENTS },
@@ -192,6 +198,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     start: pump,
     committedRecords: readings.handOver,
     committedEvents: events.handOver,
+    again(stream, ranges) {
+      for (const range of ranges) (stream === 'readings' ? readings : events).owe(range);
+      if (!stopped) pump();
+    },
     stop() {
       stopped = true;
       readings.stop();
@@ -256,5 +266,13 @@ function createWake(clock: Clock, callback: () => void) {
 
 function batchOf(parcel: Parcel, epoch: string): OutgoingBatch {
   if (parcel.stream === 'events') return { kind: 'event', epoch, seq: parcel.from, event: parcel.items[0]! };
-  return { kind: 'readings', epoch, seq: parcel.from, lane: parcel.lane, records: parcel.items };
+  const { from: seq, lane, items } = parcel;
+  return isText(items)
+    ? { kind: 'texts', epoch, seq, lane, texts: items }
+    : { kind: 'readings', epoch, seq, lane, records: items as readonly DeviceRecord[] };
+}
+
+/** A parcel is cut from one queue, and a queue holds records of one form. */
+function isText(items: Run<DeviceRecord | RecordText>['items']): items is readonly RecordText[] {
+  return 'page' in items[0]!;
 }

@@ -1,10 +1,10 @@
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
-import { messageOf } from '../core/errors.ts';
+import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
-import type { CommitBatch, Receipt } from '../store/store.ts';
+import type { CommitBatch, Receipt, SeqRange, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createTokenBucket } from './lanes.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
@@ -27,6 +27,11 @@ export interface Forwarder {
   run(signal: AbortSignal): Promise<void>;
   /** To be called after each commit, in order, with what was committed. Never waits and never throws. */
   committed(receipt: Receipt, batch: CommitBatch): void;
+  /**
+   * Has a range sent again, what of it was delivered before; as backfill, oldest first. Gives how many go again. Throws
+   * `Fault` before `run` knows where the uplink stands.
+   */
+  replay(stream: Stream, range: SeqRange): number;
   status(): UplinkStatus;
 }
 
@@ -64,6 +69,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   let reason: string | undefined;
   let sinceMs = clock.wallMs();
   let sessions = 0;
+  let isLoaded = false;
   let delivery: Delivery | undefined;
   let rate: number | undefined;
 
@@ -82,6 +88,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
     const current = createDelivery({
       ...{ session, store, progress, bucket, clock, log, uplink: uplink.name, limits: uplink.limits },
+      takesTexts: uplink.takesTexts ?? false,
       giveUp: (why) => giveUp(why),
     });
     const stopTicking = everySecond(current);
@@ -149,7 +156,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   const load = async (signal: AbortSignal): Promise<void> => {
     for (let tries = 0; !signal.aborted; tries++) {
       try {
-        return await progress.load();
+        await progress.load();
+        isLoaded = true;
+        return;
       } catch (error) {
         become('waiting', `the store does not answer: ${messageOf(error)}`);
         await clock.sleep(backoffMs(tries, RECONNECT, random()), signal).catch(() => {});
@@ -187,6 +196,16 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       delivery.committedRecords({ from: handOver.readings, to: readings.from }, []);
       delivery.committedEvents(events, list);
       delivery.committedRecords(readings, records);
+    },
+    replay(stream, range) {
+      if (!isLoaded)
+        throw new Fault(
+          `${uplink.name} has not begun: the store has not said where it stands. Try again.`,
+          EXIT.unavailable,
+        );
+      const again = progress.again(stream, range);
+      delivery?.again(stream, again);
+      return again.reduce((sum, { from, to }) => sum + (to - from), 0);
     },
     status() {
       const { pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords } =

@@ -1,4 +1,5 @@
-import type { DeviceRecord, Field, Value } from '../core/reading.ts';
+import type { DeviceRecord, Field } from '../core/reading.ts';
+import { createRecordText, fieldText, numberText, valueText } from '../core/record-text.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** Who speaks: goes into every payload. */
@@ -17,62 +18,38 @@ export interface StatusPayload {
   readonly sinceMs: number;
 }
 
+type TextBatch = Extract<OutgoingBatch, { kind: 'texts' }>;
+
 /** Writes batches as JSON text. Throws a `TypeError` for what cannot be: NaN, infinities, an event that names a key twice. */
 export interface JsonEncoder {
-  batch(batch: OutgoingBatch): string;
+  batch(batch: Exclude<OutgoingBatch, TextBatch>): string;
+  /** A batch of records that are JSON already: the same bytes as of the records themselves, without looking into them. */
+  texts(batch: TextBatch): Buffer;
   /** The last value of one tag, for `topics: per-tag`. */
   lastValue(record: DeviceRecord, field: Field): string;
 }
 
-/** How many escaped names are kept; far above the number of tags of any gateway. */
-const MAX_CACHED_KEYS = 65_536;
-
 /** Members of an event that its body must not name again. */
 const EVENT_MEMBERS = new Set(['schema', 'gateway', 'epoch', 'seq', 't', 'clock']);
 
-/** A JSON encoder with a cache of escaped names of its own. Written by hand because this is the hottest path there is. */
+const COMMA = Buffer.from(',');
+const END = Buffer.from(']}');
+
+/** A JSON encoder. */
 export function createJsonEncoder(sender: Sender): JsonEncoder {
   const gateway = JSON.stringify(sender.gateway);
   const config = JSON.stringify(sender.config);
-  const keys = new Map<string, string>();
+  const recordText = createRecordText();
 
-  /** `,"name":`; the comma is cut off in front of a first member. */
-  const keyOf = (name: string): string => {
-    let key = keys.get(name);
-    if (key === undefined) {
-      if (keys.size >= MAX_CACHED_KEYS) keys.clear();
-      key = `,${JSON.stringify(name)}:`;
-      keys.set(name, key);
-    }
-    return key;
-  };
-
-  const recordText = (record: DeviceRecord): string => {
-    let values = '';
-    let uncertain = '';
-    let bad = '';
-    for (const field of record.fields) {
-      const key = keyOf(field.name);
-      if (field.quality === 'bad') {
-        bad += `${key}"${field.why}"`;
-        continue;
-      }
-      const { value } = field;
-      values += key + (typeof value === 'number' ? numberText(value) : valueText(value));
-      if (field.quality === 'uncertain') uncertain += `${key}"${field.why}"`;
-    }
-    const device = JSON.stringify(record.device);
-    let text = `{"device":${device},"t":${numberText(record.at.wallMs)},"v":{${values.slice(1)}}`;
-    if (uncertain) text += `,"uncertain":{${uncertain.slice(1)}}`;
-    if (bad) text += `,"bad":{${bad.slice(1)}}`;
-    return `${text}${marks(record)}}`;
-  };
+  const origin = (batch: OutgoingBatch): string =>
+    `"gateway":${gateway},"epoch":${JSON.stringify(batch.epoch)},"seq":${batch.seq}`;
+  const head = (batch: Exclude<OutgoingBatch, { kind: 'event' }>): string =>
+    `{"schema":"millgate/readings/1",${origin(batch)},"lane":"${batch.lane}","config":${config},"records":[`;
 
   return {
     batch(batch) {
-      const from = `"gateway":${gateway},"epoch":${JSON.stringify(batch.epoch)},"seq":${batch.seq}`;
       if (batch.kind === 'readings') {
-        let text = `{"schema":"millgate/readings/1",${from},"lane":"${batch.lane}","config":${config},"records":[`;
+        let text = head(batch);
         for (let index = 0; index < batch.records.length; index++) {
           if (index > 0) text += ',';
           text += recordText(batch.records[index]!);
@@ -85,49 +62,38 @@ export function createJsonEncoder(sender: Sender): JsonEncoder {
       if (doubled) throw new TypeError(`the event's body names "${doubled[0]}", which is a member of every event`);
       const unsynced = event.clockKnown ? '' : ',"clock":"unsynced"';
       const members = body.map(([name, value]) => `,${JSON.stringify(name)}:${jsonText(value)}`).join('');
-      return `{"schema":"millgate/event/1",${from},"t":${numberText(event.wallMs)}${unsynced}${members}}`;
+      return `{"schema":"millgate/event/1",${origin(batch)},"t":${numberText(event.wallMs)}${unsynced}${members}}`;
     },
-    lastValue(record, field) {
-      const what =
-        field.quality === 'bad'
-          ? `"bad":"${field.why}"`
-          : `"v":${valueText(field.value)}${field.quality === 'uncertain' ? `,"uncertain":"${field.why}"` : ''}`;
-      return `{"t":${numberText(record.at.wallMs)},${what}${marks(record)}}`;
+    texts(batch) {
+      const parts: Uint8Array[] = [Buffer.from(head(batch))];
+      for (const stretch of stretchesOf(batch.texts)) {
+        if (parts.length > 1) parts.push(COMMA);
+        parts.push(stretch);
+      }
+      parts.push(END);
+      return Buffer.concat(parts);
     },
+    lastValue: fieldText,
   };
+}
+
+/** Texts that lie side by side on a page are taken in one piece, with the commas between them. */
+function stretchesOf(texts: TextBatch['texts']): Uint8Array[] {
+  const stretches: Uint8Array[] = [];
+  let first = texts[0];
+  for (const [index, text] of texts.entries()) {
+    if (text.start === text.end) throw new TypeError('a value of it is not a finite number');
+    const following = texts[index + 1];
+    if (following?.page === text.page && following.start === text.end + 1) continue;
+    stretches.push(text.page.subarray(first!.start, text.end));
+    first = following;
+  }
+  return stretches;
 }
 
 /** The retained status message and the will. */
 export function statusText({ state, version, config, epoch, sinceMs }: StatusPayload): string {
   return JSON.stringify({ state, version, config, epoch, since: sinceMs });
-}
-
-function marks(record: DeviceRecord): string {
-  return `${record.clockKnown ? '' : ',"clock":"unsynced"'}${record.simulated ? ',"simulated":true' : ''}`;
-}
-
-function valueText(value: Value): string {
-  switch (typeof value) {
-    case 'number':
-      return numberText(value);
-    case 'boolean':
-      return value ? 'true' : 'false';
-    case 'bigint':
-      return bigintText(value);
-    default:
-      return JSON.stringify(value);
-  }
-}
-
-/** A finite number. Exact integers beyond what a double holds are never numbers here: they are bigints. */
-function numberText(value: number): string {
-  if (!Number.isFinite(value)) throw new TypeError(`${value} is not a value: it should have been a bad reading`);
-  return `${value}`;
-}
-
-function bigintText(value: bigint): string {
-  const exact = value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER);
-  return exact ? `${value}` : `"${value}"`;
 }
 
 /** Any JSON value, with the same rules for numbers; undefined members are left out. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { SeqRange } from '../store/store.ts';
+import type { RecordText, SeqRange } from '../store/store.ts';
 
 /** What one message may hold at most. One item always goes, however large. */
 export interface CutLimits {
@@ -35,7 +35,8 @@ export interface RunQueue<T> {
 }
 
 /** About how many bytes a record takes in a payload; only to cut messages to a handy size. */
-export function sizeOfRecord(record: DeviceRecord): ItemSize {
+export function sizeOfRecord(record: DeviceRecord | RecordText): ItemSize {
+  if ('page' in record) return { fields: Math.max(1, record.fields), bytes: record.end - record.start + 1 };
   let bytes = 48 + record.device.length;
   for (const field of record.fields) {
     const text = field.quality !== 'bad' && typeof field.value === 'string' ? field.value.length : 8;

@@ -6,7 +6,7 @@ import { messageOf } from '../core/errors.ts';
 import { type JsonEncoder, type StatusPayload, statusText } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import { reasonText } from './mqtt-trouble.ts';
-import { createMqttWindow } from './mqtt-window.ts';
+import { createMqttWindow, type Outgoing } from './mqtt-window.ts';
 import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
 
 /** What the broker said in its CONNACK. */
@@ -121,14 +121,14 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
     },
     send(batch, signal) {
       if (closing) return Promise.reject(new Error('the session is being closed'));
-      let payload: string | Buffer;
+      let message: Pick<Outgoing, 'payload' | 'isDeflated'>;
       try {
-        payload = payloadOf(batch, deps);
+        message = messageOfBatch(batch, deps);
       } catch (error) {
         return Promise.resolve({ ok: false, why: `it cannot be written as JSON: ${messageOf(error)}` });
       }
       const topic = `${config.topic}/${batch.kind === 'event' ? 'events' : 'readings'}`;
-      const sent = messages.publish({ topic, payload, retain: false }, signal);
+      const sent = messages.publish({ topic, ...message, retain: false }, signal);
       if (deps.lastValues) {
         deps.lastValues.offer(batch);
         publishLastValues();
@@ -172,10 +172,14 @@ export function takeoverText(clientId: string): string {
   return `another client with the id "${clientId}" took the session over. Give each gateway an id of its own.`;
 }
 
-function payloadOf(batch: OutgoingBatch, { encoder, config }: MqttSessionDeps): string | Buffer {
-  const text = encoder.batch(batch);
+function messageOfBatch(
+  batch: OutgoingBatch,
+  { encoder, config }: MqttSessionDeps,
+): Pick<Outgoing, 'payload' | 'isDeflated'> {
+  const text = batch.kind === 'texts' ? encoder.texts(batch) : encoder.batch(batch);
   // A zlib stream begins with 0x78, JSON with 0x7B: a receiver can tell them apart without a header.
-  return config.compression === 'deflate' && batch.kind === 'readings' ? deflateSync(text) : text;
+  const isDeflated = config.compression === 'deflate' && batch.kind !== 'event';
+  return isDeflated ? { payload: deflateSync(text), isDeflated } : { payload: text };
 }
 
 /** Waits for `work`, but no longer than `ms`; a failure counts as done. */

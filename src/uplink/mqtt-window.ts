@@ -8,6 +8,8 @@ import type { SendResult } from './uplink.ts';
 export interface Outgoing {
   readonly topic: string;
   readonly payload: string | Buffer;
+  /** The payload is a zlib stream. */
+  readonly isDeflated?: boolean;
   readonly retain: boolean;
 }
 
@@ -72,11 +74,11 @@ export function createMqttWindow(deps: MqttWindowDeps): MqttWindow {
   };
 
   const write = (message: Message): void => {
-    const { topic, payload, retain, bytes } = message;
+    const { topic, payload, isDeflated, retain, bytes } = message;
     taken++;
     bytesUnderWay += bytes;
-    const deflated = typeof payload !== 'string' && deps.protocolVersion === 5;
-    const properties = deflated ? { userProperties: { 'content-encoding': 'deflate' } } : undefined;
+    const properties =
+      isDeflated && deps.protocolVersion === 5 ? { userProperties: { 'content-encoding': 'deflate' } } : undefined;
     client.publish(topic, payload, { qos: 1, retain, properties }, (error) => {
       // The place is given back only now, even when the sender gave up long ago: to the broker it is taken.
       taken--;

@@ -137,6 +137,8 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
   return {
     name: config.name,
     limits: LIMITS,
+    // The newest value of each tag is found in the records themselves.
+    takesTexts: lastValues === undefined,
     async connect(signal) {
       const limit = new AbortController();
       const late = `${context.address} did not answer as a broker within ${formatDuration(CONNECT_TIMEOUT_MS)}. Check the address, firewalls on the way, and that it is an MQTT broker.`;

@@ -1,13 +1,16 @@
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../store/store.ts';
-import { below, compact, countBelow, type Ranges, rangesOf, removeRange } from './intervals.ts';
+import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from './intervals.ts';
 
 /** A range that the other side refused for good. */
 export type Refusal = Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>;
 
 /** What the store must offer a forwarder. */
-export type ForwarderStore = Pick<Store, 'epoch' | 'peek' | 'peekEvents' | 'pending' | 'settle' | 'quarantine'> & {
+export type ForwarderStore = Pick<
+  Store,
+  'epoch' | 'peek' | 'peekTexts' | 'peekEvents' | 'pending' | 'settle' | 'quarantine'
+> & {
   status(): Promise<Pick<StoreStatus, 'next'>>;
 };
 
@@ -23,6 +26,8 @@ export interface Progress {
   outstanding(stream: Stream): Ranges;
   /** Notes a confirmation. Returns what has to be sent (again) because the set was getting too finely divided. */
   delivered(stream: Stream, range: SeqRange): Ranges;
+  /** Takes what was delivered of a range as not delivered. Returns what has to be sent because of it. */
+  again(stream: Stream, range: SeqRange): Ranges;
   /** Notes that the store has these no more; its ledger says why. */
   gone(stream: Stream, range: SeqRange): void;
   /** Enters a refusal in the store; until that is done the range stays pending. */
@@ -121,6 +126,15 @@ export function createProgress(uplink: string, store: ForwarderStore, log: Logge
       const { count, refilled } = remove(stream, range);
       states[stream].delivered += count;
       return refilled;
+    },
+    again(stream, { from, to }) {
+      const state = states[stream];
+      const asked = { from: Math.max(1, from), to: Math.min(to, state.head) };
+      const settled = state.pending.reduce(removeRange, rangesOf([asked]));
+      const { ranges, refilled } = compact(addRange(state.pending, asked));
+      state.pending = ranges;
+      state.dirty = true;
+      return [...settled, ...refilled].reduce(addRange, [] as Ranges);
     },
     gone(stream, range) {
       if (range.from >= range.to) return;

@@ -1,10 +1,14 @@
 import type { GatewayEvent } from '../core/event.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import type { RecordText } from '../store/store.ts';
 
 /** `live` is new data; `backfill` is what an outage held back, oldest first. */
 export type Lane = 'live' | 'backfill';
 
-/** What is sent in one message: consecutive records, or one event. `seq` is the number of the first. */
+/**
+ * What is sent in one message: consecutive records, or one event. `seq` is the number of the first. `texts` are records
+ * that the store's thread has written as JSON; only an uplink that `takesTexts` is given them.
+ */
 export type OutgoingBatch =
   | {
       readonly kind: 'readings';
@@ -12,6 +16,13 @@ export type OutgoingBatch =
       readonly seq: number;
       readonly lane: Lane;
       readonly records: readonly DeviceRecord[];
+    }
+  | {
+      readonly kind: 'texts';
+      readonly epoch: string;
+      readonly seq: number;
+      readonly lane: Lane;
+      readonly texts: readonly RecordText[];
     }
   | { readonly kind: 'event'; readonly epoch: string; readonly seq: number; readonly event: GatewayEvent };
 
@@ -49,6 +60,8 @@ export interface Uplink {
   readonly name: string;
   /** Limits on one message. The forwarder cuts batches to them. */
   readonly limits: { readonly records: number; readonly fields: number };
+  /** Set when it sends records as JSON without looking into them: then the backlog comes to it as text. */
+  readonly takesTexts?: boolean;
   /** Opens a session, or rejects with a message that names the cause and its remedy. Every call is a new connection. */
   connect(signal: AbortSignal): Promise<UplinkSession>;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_BODY_BYTES, REQUEST_DEADLINE_MS } from '../../src/api/app.ts';
+import type { GatewayView } from '../../src/api/view.ts';
 import { EXIT, Fault } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask, post } from '../double/ask.ts';
@@ -94,6 +95,7 @@ describe('the routes', () => {
       'get /api/v1/readings',
       'get /api/v1/channels',
       'get /api/v1/uplinks',
+      'post /api/v1/uplinks/{name}/replay',
       'get /api/v1/store',
       'get /api/v1/store/ledger',
       'get /api/v1/stream',
@@ -132,6 +134,20 @@ describe('the routes', () => {
   });
 });
 
+describe('a replay', () => {
+  it('names its range with both ends, as gap events do, and says what goes again', async () => {
+    const asked: unknown[] = [];
+    const replay: GatewayView['replay'] = async (...args) => {
+      asked.push(args);
+      return { count: 4, stored: [{ from: 3, to: 6 }] };
+    };
+    const where = await serve(fakeGateway({ replay }));
+    const { status, body } = await post(where, '/api/v1/uplinks/plant/replay', '{"from":1,"to":6,"by":"j. doe"}');
+    expect([status, body]).toEqual([200, { count: 4, stored: [{ from: 3, to: 6 }] }]);
+    expect(asked).toEqual([['plant', { stream: 'readings', from: 1, to: 7 }, 'j. doe']]);
+  });
+});
+
 describe('bad requests', () => {
   it.each([
     ['{"tags":[]}', 'the body names no tags'],
@@ -143,6 +159,17 @@ describe('bad requests', () => {
     const { status, body } = await post(where, '/api/v1/read', text);
     expect(status).toBe(400);
     expect(body).toMatchObject({ error });
+  });
+
+  it.each([
+    ['plant', '{"from":5,"to":4,"by":"j. doe"}', 400, 'the body names no range'],
+    ['plant', '{"from":0,"to":4,"by":"j. doe"}', 400, 'the body names no range'],
+    ['plant', '{"from":1,"to":4}', 400, 'the body does not say who orders it'],
+    ['plant', '{"from":1,"to":4,"stream":"alarms","by":"j. doe"}', 400, 'there is no such stream'],
+    ['plamt', '{"from":1,"to":4,"by":"j. doe"}', 404, 'no uplink "plamt"'],
+  ])('a replay to %s of %s is refused', async (uplink, text, status, error) => {
+    const where = await serve(fakeGateway());
+    expect(await post(where, `/api/v1/uplinks/${uplink}/replay`, text)).toMatchObject({ status, body: { error } });
   });
 
   it('a body that a form of a web page could send is refused', async () => {

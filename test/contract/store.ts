@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { GatewayEvent } from '../../src/core/event.ts';
 import type { DeviceRecord, Field } from '../../src/core/reading.ts';
-import type { CommitBatch, Store } from '../../src/store/store.ts';
+import { createRecordText } from '../../src/core/record-text.ts';
+import { type CommitBatch, type Store, TEXTS_BYTES } from '../../src/store/store.ts';
 
 /** Opens a store in `path`, or in a new folder that is removed afterwards. */
 export type OpenForContract = (
@@ -63,6 +64,40 @@ export function describeStoreContract(name: string, open: OpenForContract): void
       expect(await store.peek(1, 100)).toEqual({ from: 1, records, next: 6 });
       expect(await store.peek(3, 2)).toEqual({ from: 3, records: records.slice(2, 4), next: 5 });
       expect(await store.peek(6, 2)).toEqual({ from: 6, records: [], next: 6 });
+    });
+
+    it('gives the same records as the text that goes out', async () => {
+      const { store } = await opened();
+      const records = [0, 1, 2, 3, 4].map((second) => recordOf(second));
+      await store.commit(batchOf(records.slice(0, 3)));
+      await store.commit(batchOf(records.slice(3)));
+      const text = createRecordText();
+      const written = async (from: number, limit: number) => {
+        const found = await store.peekTexts(from, limit);
+        const texts = found.texts.map(({ page, start, end }) => Buffer.from(page).toString('utf8', start, end));
+        return { ...found, texts };
+      };
+      expect(await written(1, 100)).toEqual({ from: 1, texts: records.map(text), next: 6 });
+      expect(await written(3, 2)).toEqual({ from: 3, texts: records.slice(2, 4).map(text), next: 5 });
+      expect(await written(6, 2)).toEqual({ from: 6, texts: [], next: 6 });
+      const { texts } = await store.peekTexts(2, 1);
+      expect(texts[0]).toMatchObject({ fields: records[1]!.fields.length, wallMs: records[1]!.at.wallMs });
+    });
+
+    it('gives no more text at once than a message or two, however large the records', async () => {
+      const { store } = await opened();
+      const large = recordOf(0, [{ name: 'label', quality: 'good', value: 'x'.repeat(TEXTS_BYTES / 2) }]);
+      await store.commit(batchOf([large, large, large, large]));
+      expect(await store.peekTexts(1, 100)).toMatchObject({ from: 1, next: 3 });
+      expect(await store.peekTexts(3, 100)).toMatchObject({ from: 3, next: 5 });
+    });
+
+    it('marks a record that has no form in JSON, and gives the others', async () => {
+      const { store } = await opened();
+      const broken = recordOf(1, [{ name: 'flow', quality: 'good', value: Number.NaN }]);
+      await store.commit(batchOf([recordOf(0), broken, recordOf(2)]));
+      const { texts } = await store.peekTexts(1, 10);
+      expect(texts.map(({ start, end }) => end > start)).toEqual([true, false, true]);
     });
 
     it('keeps values of every kind and quality as they were', async () => {

@@ -58,6 +58,8 @@ export interface World {
   readonly env?: Record<string, string>;
   /** A terminal of this size instead of a pipe. */
   readonly terminal?: Terminal;
+  /** What is typed, where there is somebody to ask. */
+  readonly input?: NodeJS.ReadableStream;
   readonly cwd?: string;
   readonly clock?: Clock;
 }
@@ -74,6 +76,8 @@ export function contextOf(world: World = {}) {
     stderr: { write: (text) => (err += text) },
     env,
     isTerminal,
+    isErrorTerminal: isTerminal,
+    input: world.input,
     columns: () => terminal.columns,
     rows: () => terminal.rows,
     onResize: terminal.onResize,

@@ -264,6 +264,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       const record = { device, at, clockKnown: true, simulated: false, fields };
       return { records: [{ seq: after ? 8 : 7, record }], next: after ? undefined : { seq: 8, until: 9 } };
     },
+    replay: async (_uplink, { from, to }) => ({ count: to - from, stored: [{ from, to: to - 1 }] }),
     ledger: async (sinceId) => STATUS.store.ledger.filter(({ id }) => id > sinceId),
     onReadings(listener) {
       listeners.add(listener);

@@ -1,8 +1,9 @@
 import type { GatewayEvent } from '../../src/core/event.ts';
 import type { Random } from '../../src/core/random.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
+import { createRecordText } from '../../src/core/record-text.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import type { CommitBatch, Pending, Receipt, SeqRange, Stream } from '../../src/store/store.ts';
+import type { CommitBatch, Pending, Receipt, RecordText, SeqRange, Stream } from '../../src/store/store.ts';
 import type { ForwarderStore, Refusal } from '../../src/uplink/progress.ts';
 import type { OutgoingBatch, SendResult, SessionEnd, Uplink } from '../../src/uplink/uplink.ts';
 
@@ -12,6 +13,12 @@ export function recordOf(number: number, fields = 1): DeviceRecord {
     ...({ name: `f${index}`, quality: 'good', value: number } as const),
   }));
   return { device: 'oven', at: { wallMs: number, monoMs: number }, clockKnown: true, simulated: false, fields: list };
+}
+
+/** A record as text, on a page of its own. */
+export function textOf(record: DeviceRecord): RecordText {
+  const page = Buffer.from(createRecordText()(record));
+  return { page, start: 0, end: page.length, fields: record.fields.length, wallMs: record.at.wallMs };
 }
 
 /** An event told apart by its number. */
@@ -83,6 +90,11 @@ export function createStoreDouble(clock: SimulatedClock, delayMs = 0): StoreDoub
         const { items, ...rest } = find(readings, 'readings', from, limit);
         return { ...rest, records: items };
       }),
+    peekTexts: (from, limit) =>
+      answer(() => {
+        const { items, ...rest } = find(readings, 'readings', from, limit);
+        return { ...rest, texts: items.map(textOf) };
+      }),
     peekEvents: (from, limit) =>
       answer(() => {
         const { items, ...rest } = find(events, 'events', from, limit);
@@ -111,6 +123,8 @@ export interface UplinkBehaviour {
   /** Connections refused. */
   down: boolean;
   takenOver: boolean;
+  /** Is given the backlog as text. */
+  takesTexts: boolean;
   /** Refuses a message for good when it says so. */
   refuses: (batch: OutgoingBatch) => string | undefined;
 }
@@ -139,6 +153,7 @@ export interface UplinkDouble extends Uplink {
 export function createUplinkDouble(clock: SimulatedClock, random: Random, change: Partial<UplinkBehaviour> = {}) {
   const behaviour: UplinkBehaviour = {
     ...{ window: 8, latencyMs: 10, jitterMs: 0, rejectShare: 0, dropShare: 0, down: false, takenOver: false },
+    takesTexts: false,
     refuses: () => undefined,
     ...change,
   };
@@ -151,6 +166,7 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
 
   const double: UplinkDouble = {
     ...{ name: 'plant', limits: { records: 100, fields: 1000 }, behaviour, arrivals, sends, connects },
+    takesTexts: behaviour.takesTexts,
     mostUnderWay: () => mostUnderWay,
     drop: () => drop(),
     async connect() {
@@ -202,6 +218,6 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
 
 /** The numbers of readings or events in a message. */
 export function numbersOf(batch: OutgoingBatch): number[] {
-  const count = batch.kind === 'readings' ? batch.records.length : 1;
+  const count = batch.kind === 'readings' ? batch.records.length : batch.kind === 'texts' ? batch.texts.length : 1;
   return Array.from({ length: count }, (_, index) => batch.seq + index);
 }

@@ -82,6 +82,8 @@ export async function faultServer(options: FaultServerOptions): Promise<FaultSer
 /** Length of the question at the beginning of `bytes`; infinite while it cannot be told. */
 function questionBytes(bytes: Uint8Array, framing: 'rtu' | 'mbap'): number {
   if (framing === 'mbap') return bytes.length < 6 ? Number.POSITIVE_INFINITY : 6 + ((bytes[4]! << 8) | bytes[5]!);
+  if (bytes[1] === 17) return 4;
+  if (bytes[1] === 43) return 7;
   if (bytes.length < 8) return Number.POSITIVE_INFINITY;
   if (bytes[1] === 15 || bytes[1] === 16) return 9 + bytes[6]!;
   return bytes[1] === 22 ? 10 : 8;

@@ -21,6 +21,8 @@ import sys
 import time
 import tty
 
+from modbus_wire import crc, until
+
 LINK, BAUD, UNITS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 TURNAROUND = float(sys.argv[4]) / 1000 if len(sys.argv) > 4 else 0.0
 CHARACTER = 11 / BAUD
@@ -28,21 +30,6 @@ SILENCE = 3.5 * CHARACTER if BAUD <= 19200 else 0.00175
 PIECE_BYTES = 8
 # A timer of the host may wake this late without the master being at fault.
 TOLERANCE = 0.000002
-
-
-def crc(data):
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
-    return value
-
-
-def until(instant):
-    left = instant - time.monotonic()
-    if left > 0:
-        time.sleep(left)
 
 
 class Bus:

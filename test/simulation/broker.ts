@@ -85,6 +85,7 @@ export class Broker {
     return {
       name: this.name,
       limits: { records: 100, fields: 1000 },
+      takesTexts: true,
       connect: async (signal) => {
         await world.clock.sleep(this.trouble.latencyMs, signal);
         if (this.trouble.isDown) throw new Error('the broker refuses connections. Is it running?');
@@ -113,14 +114,14 @@ export class Broker {
       if (isOver) return Promise.reject(new Error('the session is over'));
       if (!world.hasPower()) return new Promise(() => {});
       this.witness.sent(this.name, session, batch);
-      const text = this.encoder.batch(batch);
+      const text = batch.kind === 'texts' ? this.encoder.texts(batch).toString() : this.encoder.batch(batch);
       const fate = this.fate();
       return new Promise((resolve, reject) => {
         waiting.add(reject);
         clock.after(this.trouble.latencyMs * (0.5 + this.random()), () => {
           if (isOver || !world.hasPower()) return;
           if (fate === 'drop') return finish();
-          const refused = batch.kind === 'readings' && batch.records.some((_, i) => this.poison.has(batch.seq + i));
+          const refused = numbersIn(batch).some((seq) => this.poison.has(seq));
           if (!refused && fate !== 'lose') this.witness.arrived(this.name, JSON.parse(text) as WireMessage);
           if (fate !== 'take') return this.giveUp(clock, waiting, reject);
           waiting.delete(reject);
@@ -146,4 +147,11 @@ export class Broker {
     if (dice < dropShare + muteShare) return 'mute';
     return dice < dropShare + muteShare + loseShare ? 'lose' : 'take';
   }
+}
+
+/** Numbers of the records in a message. */
+export function numbersIn(batch: OutgoingBatch): number[] {
+  if (batch.kind === 'event') return [];
+  const { length } = batch.kind === 'texts' ? batch.texts : batch.records;
+  return Array.from({ length }, (_, index) => batch.seq + index);
 }

@@ -16,7 +16,10 @@ const LABEL_PARTS = 10;
 /** One answer of a device, as it was given. */
 export interface Scan {
   readonly wallMs: number;
+  readonly monoMs: number;
   readonly clockKnown: boolean;
+  /** What the wall clock of that run shows beyond the monotonic one, once it is known; see `World`. */
+  readonly offsets: readonly number[];
 }
 
 /** What a value on the wire must be: it names the device, the tag and the scan it came from. */
@@ -126,7 +129,7 @@ export class Field {
   ): readonly ReadResult[] {
     const scans = this.scans[device]!;
     const scan = scans.length;
-    scans.push({ wallMs: at.wallMs, clockKnown: world.clock.known() });
+    scans.push({ ...at, clockKnown: world.clock.known(), offsets: world.offsets });
     if (world.hasPower()) world.onAnswer(device, scan);
     const broken = this.random() < 0.01 ? tags[tags.length - 1] : undefined;
     return tags.map((tag) =>
@@ -141,6 +144,8 @@ export class Field {
 export interface FieldWorld {
   readonly clock: SimulatedClock;
   readonly hasPower: () => boolean;
+  /** Grows when the clock becomes known, and with each of its steps after that. */
+  readonly offsets: readonly number[];
   readonly onAnswer: (device: number, scan: number) => void;
 }
 

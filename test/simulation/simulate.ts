@@ -127,7 +127,7 @@ async function judge(world: World, seed: number, story: readonly string[]): Prom
     const seen = witness.of(uplink);
     for (const stream of ['readings', 'events'] as const) {
       const pending = await store.pending(uplink, stream);
-      const account = { stream, next: next[stream], stored: stored[stream], ledger, uplink, pending };
+      const account = { stream, next: next[stream], stored: stored[stream], ledger, uplink, pending, since: 1 };
       const balance = reconcile(account);
       for (const { from, to } of balance.unexplained)
         witness.violation(`${uplink}: ${stream} ${from} to ${to - 1} are owed, not stored, not in the ledger`);

@@ -44,6 +44,7 @@ export function witnessed(store: Store, world: StoreWorld): Store {
         return receipt;
       }),
     peek: (from, limit) => through(() => store.peek(from, limit)),
+    peekTexts: (from, limit) => through(() => store.peekTexts(from, limit)),
     peekEvents: (from, limit) => through(() => store.peekEvents(from, limit)),
     pending: (uplink, stream) => through(() => store.pending(uplink, stream)),
     settle: (uplink, stream, pending) => through(() => store.settle(uplink, stream, pending)),

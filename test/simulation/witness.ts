@@ -2,7 +2,7 @@ import type { GatewayEvent } from '../../src/core/event.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
-import type { BrokerWitness, WireMessage, WireRecord } from './broker.ts';
+import { type BrokerWitness, numbersIn, type WireMessage, type WireRecord } from './broker.ts';
 import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
 
 /** What reached one uplink. */
@@ -18,11 +18,22 @@ export interface Delivered {
 /** How many violations are told; the first is what matters. */
 const MAX_TOLD = 10;
 
-/** No clock that was set shows an earlier time in the simulation, however it was stepped. */
-const FIRST_RIGHT_MS = Date.UTC(2000, 0, 1);
+/** The wall clock shows whole milliseconds, both when it is compared with the other and when an instant is stamped anew. */
+const ROUNDING_MS = 2;
 
-function stampOf(record: DeviceRecord): { at: number; clockKnown: boolean } {
-  return { at: record.at.wallMs, clockKnown: record.clockKnown && record.at.wallMs >= FIRST_RIGHT_MS };
+/** When something was, by both clocks, and what the first of them shows beyond the second once it is known. */
+interface Moment {
+  readonly wallMs: number;
+  readonly monoMs: number;
+  readonly clockKnown: boolean;
+  readonly offsets: readonly number[];
+}
+
+/** What was stamped by a clock that is not known is stamped anew once it is, exactly, or else says that it is not. */
+function isRightStamp(t: number, isUnsynced: boolean, { wallMs, monoMs, clockKnown, offsets }: Moment): boolean {
+  if (clockKnown) return t === wallMs && !isUnsynced;
+  if (isUnsynced) return t === wallMs;
+  return offsets.some((offset) => Math.abs(t - (monoMs + offset)) < ROUNDING_MS);
 }
 
 /**
@@ -43,6 +54,8 @@ export class Witness implements BrokerWitness {
   /** Longest time from a commit to the arrival of one of its records as live data, ms. */
   worstLiveMs = 0;
   nowMs: () => number = () => 0;
+  /** What the wall clock of any run showed beyond its monotonic one, from when it was known. */
+  readonly offsets: number[] = [];
   private readonly committedMs: number[] = [];
   private readonly field: Field;
 
@@ -92,11 +105,10 @@ export class Witness implements BrokerWitness {
   }
 
   sent(uplink: string, session: number, batch: OutgoingBatch): void {
-    if (batch.kind !== 'readings') return;
+    if (batch.kind === 'event') return;
     const { sentIn, highest } = this.of(uplink);
     const lane = `${session} ${batch.lane}`;
-    for (let index = 0; index < batch.records.length; index++) {
-      const seq = batch.seq + index;
+    for (const seq of numbersIn(batch)) {
       if (sentIn.get(seq) === session) continue;
       sentIn.set(seq, session);
       const before = highest.get(lane) ?? 0;
@@ -142,15 +154,16 @@ export class Witness implements BrokerWitness {
     this.checkStamp(where, seq, record, scan === undefined ? undefined : this.field.scans[device]![scan]);
   }
 
-  /** What was measured before the clock was known is stamped anew once it is, or else says that it is not. */
   private checkStamp(where: string, seq: number, record: WireRecord, scan: Scan | undefined): void {
-    const { at, clockKnown } = scan
-      ? { at: scan.wallMs, clockKnown: scan.clockKnown }
-      : stampOf(this.truth.readings[seq]!);
-    const isWrong = clockKnown
-      ? record.t !== at || record.clock === 'unsynced'
-      : record.t !== at && record.clock !== 'unsynced' && record.t < FIRST_RIGHT_MS;
-    if (isWrong) this.violation(`${where}: record ${seq} is stamped ${record.t}, not ${at}`);
+    const { at, clockKnown } = this.truth.readings[seq]!;
+    const moment: Moment = scan ?? { ...at, clockKnown, offsets: this.offsets };
+    const isUnsynced = record.clock === 'unsynced';
+    if (isRightStamp(record.t, isUnsynced, moment)) return;
+    const { wallMs, monoMs, offsets } = moment;
+    const right = clockKnown
+      ? wallMs
+      : [...offsets.map((offset) => monoMs + offset), `unsynced ${wallMs}`].join(' or ');
+    this.violation(`${where}: record ${seq} is stamped ${isUnsynced ? 'unsynced ' : ''}${record.t}, not ${right}`);
   }
 
   private checkEvent(uplink: string, message: WireMessage): void {
@@ -160,12 +173,8 @@ export class Witness implements BrokerWitness {
       return;
     }
     const { kind, message: text } = known.body as { kind: string; message?: unknown };
-    // What happened before the clock was known is stamped anew once it is, as records are.
-    const isStamped = known.clockKnown
-      ? message.t === known.wallMs && message.clock !== 'unsynced'
-      : message.clock === 'unsynced'
-        ? message.t === known.wallMs
-        : Number(message.t) >= FIRST_RIGHT_MS;
+    const { offsets } = this;
+    const isStamped = isRightStamp(Number(message.t), message.clock === 'unsynced', { ...known, offsets });
     if (kind !== message.kind || text !== message.message || !isStamped)
       this.violation(`${uplink}: event ${message.seq} is not what was committed`);
   }

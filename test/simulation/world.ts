@@ -48,6 +48,8 @@ interface Boot {
   store: Store | undefined;
   gateway: RunningGateway | undefined;
   isOver: boolean;
+  /** What the wall clock showed beyond the monotonic one when it became known, and after each step since. */
+  readonly offsets: number[];
 }
 
 const START_MS = Date.UTC(2025, 10, 24, 6);
@@ -127,6 +129,14 @@ export class World {
   /** Steps the gateway's wall clock. */
   stepClock(byMs: number): void {
     this.boot.clock.stepWall(byMs);
+    this.noteOffset(this.boot);
+  }
+
+  private noteOffset({ clock, offsets }: Boot): void {
+    if (!clock.known()) return;
+    const offset = clock.wallMs() - clock.monoMs();
+    offsets.push(offset);
+    this.witness.offsets.push(offset);
   }
 
   /** Flips a bit in a segment that is not written to. */
@@ -173,13 +183,23 @@ export class World {
     clock.setKnown(isKnown);
     const open = openSized(segmentBytesOf(this.options.maxBytes));
     const disk = new SimulatedDisk(folder, open, seededRandom(Math.floor(this.random() * 2 ** 31)));
-    const boot: Boot = { clock, startedMs, disk, folder, store: undefined, gateway: undefined, isOver: false };
+    const boot: Boot = {
+      clock,
+      startedMs,
+      disk,
+      folder,
+      store: undefined,
+      gateway: undefined,
+      isOver: false,
+      offsets: [],
+    };
     this.boot = boot;
     disk.fault = this.fault;
     if (!isKnown)
       clock.after(60_000 + this.random() * 3_600_000, () => {
         clock.stepWall(START_MS + this.nowMs() - clock.wallMs());
         clock.setKnown(true);
+        this.noteOffset(boot);
       });
     if (cutAfter !== undefined) disk.arm(cutAfter);
     const hasPower = () => this.boot === boot && !boot.isOver && !disk.isCut;
@@ -305,11 +325,12 @@ export class World {
     return this.troubledMs + AFTER_TROUBLE_MS > sinceMs;
   }
 
-  private config({ clock }: Boot, hasPower: () => boolean): Config {
+  private config({ clock, offsets }: Boot, hasPower: () => boolean): Config {
     const { everyMs, commitEveryMs, maxBytes, backfillRate } = this.options;
     const { field, witness } = this;
     const world = {
       ...{ clock, hasPower },
+      offsets,
       onAnswer: (device: number, scan: number) => void witness.uncommitted.set(`d${device}#${scan}`, this.nowMs()),
     };
     const lines = [0, 1, 2].map((line) => {

@@ -52,6 +52,11 @@ function synchronize(clock: SimulatedClock): void {
 
 async function stamps(store: Store): Promise<[number, boolean][]> {
   const { records } = await store.peek(1, 1000);
+  const { texts } = await store.peekTexts(1, 1000);
+  const sent = texts.map(({ page, start, end }) => JSON.parse(Buffer.from(page).toString('utf8', start, end)));
+  expect(sent.map(({ t, clock }) => [t, clock])).toEqual(
+    records.map(({ at, clockKnown }) => [at.wallMs, clockKnown ? undefined : 'unsynced']),
+  );
   return records.map(({ at, clockKnown }) => [at.wallMs, clockKnown]);
 }
 

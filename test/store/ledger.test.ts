@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { GAPS_TOLD } from '../../src/store/gaps.ts';
 import { countOf, intervals } from '../../src/store/intervals.ts';
 import { mergeEntries, sumEntries } from '../../src/store/ledger.ts';
-import type { LedgerEntry, LossCause, Store } from '../../src/store/store.ts';
+import type { LedgerEntry, LossCause, Store, StoreStatus } from '../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../contract/store.ts';
 import { localStore, temporaryFolder } from './stores.ts';
 
@@ -110,7 +110,7 @@ describe('uplinks that come and go', () => {
     expect(await store.keepUplinks(['plant', 'new'])).toEqual([{ uplink: 'mes', records: 1, events: 1 }]);
     await store.close();
     const again = await localStore(path);
-    expect(Object.keys((await again.store.status()).pending)).toEqual(['plant']);
+    expect(Object.keys((await again.store.status()).pending)).toEqual(['plant', 'new']);
     expect(await again.store.keepUplinks(['plant', 'new'])).toEqual([]);
     await again.store.close();
   });
@@ -127,6 +127,26 @@ describe('uplinks that come and go', () => {
       ...{ delivered: oldest.readings - 1, waiting: 301 - oldest.readings },
     });
     await store.close();
+  });
+
+  it('one that is added later is told of nothing that was let go before it was there', async () => {
+    const { store, path } = await localStore(temporaryFolder(), { maxBytes: 600_000 });
+    await store.keepUplinks(['plant']);
+    await store.pending('plant', 'readings');
+    await overfill(store);
+    const { oldest, next } = await store.status();
+    await store.keepUplinks(['plant', 'new']);
+    const stored = next.readings - oldest.readings;
+    const accountOf = (status: StoreStatus, uplink: string) =>
+      status.accounts.find((account) => account.stream === 'readings' && account.uplink === uplink);
+    const added = { produced: stored, delivered: 0, waiting: stored, evicted: 0, unexplained: [] };
+    expect(accountOf(await store.status(), 'new')).toMatchObject(added);
+    expect(accountOf(await store.status(), 'plant')).toMatchObject({ produced: 300, evicted: oldest.readings - 1 });
+    await store.pending('new', 'readings');
+    await store.close();
+    const again = await localStore(path, { maxBytes: 600_000 });
+    expect(accountOf(await again.store.status(), 'new')).toMatchObject(added);
+    await again.store.close();
   });
 
   it('one that has not asked yet is waited for', async () => {

@@ -19,7 +19,7 @@ describe('the balance of a stream', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(range, cause)), fc.array(range), fc.array(range), (losses, stored, pending) => {
         const ledger = losses.map(([given, why]) => entryOf(given, why));
-        const sum = reconcile({ stream: 'readings', next: 100, stored, ledger, uplink: 'plant', pending });
+        const sum = reconcile({ stream: 'readings', next: 100, stored, ledger, uplink: 'plant', pending, since: 1 });
         const { delivered, waiting, evicted, quarantined, lost, unexplained } = sum;
         expect(delivered + waiting + evicted + quarantined + lost + countOf(unexplained)).toBe(99);
         const explained = intervals([...stored, ...ledger]);
@@ -36,6 +36,7 @@ describe('the balance of a stream', () => {
       stored: [{ from: 6, to: 11 }],
       ledger,
       pending: [{ from: 8, to: 11 }],
+      since: 1,
     } as const;
     expect(reconcile({ ...account, uplink: 'plant' })).toMatchObject({
       delivered: 5,
@@ -51,8 +52,23 @@ describe('the balance of a stream', () => {
     });
   });
 
+  it('leaves out what was let go before the uplink was there: it never had it', () => {
+    const ledger = [entryOf({ from: 1, to: 4 }, 'evicted'), entryOf({ from: 20, to: 23 }, 'evicted')];
+    const common = { stream: 'readings', next: 31, stored: [{ from: 23, to: 31 }], ledger, uplink: 'new' } as const;
+    expect(reconcile({ ...common, pending: [{ from: 25, to: 31 }], since: 11 })).toMatchObject({
+      ...{ produced: 20, delivered: 11, waiting: 6, evicted: 3, unexplained: [] },
+    });
+  });
+
   it('shows numbers that nobody can account for', () => {
-    const account = { stream: 'readings', next: 6, stored: [{ from: 1, to: 3 }], ledger: [], uplink: 'plant' } as const;
+    const account = {
+      stream: 'readings',
+      next: 6,
+      stored: [{ from: 1, to: 3 }],
+      ledger: [],
+      since: 1,
+      uplink: 'plant',
+    } as const;
     expect(reconcile({ ...account, pending: [{ from: 1, to: 6 }] }).unexplained).toEqual([{ from: 3, to: 6 }]);
   });
 });

@@ -167,6 +167,43 @@ describe('the forwarder', () => {
     expect(plant.lines.some((line) => line.includes('readings 200 to 300 are not in the store any more'))).toBe(true);
   });
 
+  it('sends a range again on request, as backfill, and what was not delivered yet once', async () => {
+    const plant = plantWith({}, 300);
+    expect(() => plant.forwarder.replay('readings', { from: 1, to: 10 })).toThrow(/has not begun/);
+    await plant.clock.advance(2000);
+    plant.uplink.drop();
+    plant.uplink.behaviour.down = true;
+    plant.commit(100);
+    const before = plant.uplink.sends.length;
+    expect(plant.forwarder.replay('readings', { from: 250, to: 1000 })).toBe(51);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 151 });
+    plant.uplink.behaviour.down = false;
+    await plant.clock.advance(120_000);
+    const again = plant.uplink.sends.slice(before).map(({ batch }) => batch);
+    expect(again.flatMap(numbersOf)).toEqual(Array.from({ length: 151 }, (_, index) => 250 + index));
+    expect(again.every((batch) => batch.kind === 'readings' && batch.lane === 'backfill')).toBe(true);
+    expect(plant.forwarder.replay('readings', { from: 5, to: 8 })).toBe(3);
+    await plant.clock.advance(2000);
+    expect(plant.uplink.sends.flatMap(({ batch }) => numbersOf(batch)).slice(-3)).toEqual([5, 6, 7]);
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0 });
+  });
+
+  it('takes the backlog as text where the uplink sends text, cuts and splits it like records', async () => {
+    const refuses: UplinkBehaviour['refuses'] = (batch) => (numbersOf(batch).includes(77) ? 'malformed' : undefined);
+    const plant = plantWith({ refuses, takesTexts: true }, 300);
+    await plant.clock.advance(5000);
+    plant.commit(2);
+    await plant.clock.advance(1000);
+    const kinds = plant.uplink.sends.map(({ batch }) =>
+      batch.kind === 'event' ? 'event' : `${batch.kind} ${batch.lane}`,
+    );
+    expect(new Set(kinds)).toEqual(new Set(['texts backfill', 'readings live']));
+    expect(plant.store.refusals).toMatchObject([{ from: 77, to: 78, firstWallMs: 77, detail: 'malformed' }]);
+    const arrived = plant.uplink.arrivals.flatMap(({ batch }) => numbersOf(batch)).sort((a, b) => a - b);
+    expect(arrived).toEqual(Array.from({ length: 302 }, (_, index) => index + 1).filter((seq) => seq !== 77));
+    expect(plant.forwarder.status()).toMatchObject({ pendingRecords: 0, quarantinedRecords: 1 });
+  });
+
   it('notes what was delivered at most once a second, and at the end', async () => {
     const plant = plantWith();
     await plant.clock.advance(10);

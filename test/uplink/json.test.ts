@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../src/core/quality.ts';
 import type { DeviceRecord, Field, Value } from '../../src/core/reading.ts';
+import { createRecordText } from '../../src/core/record-text.ts';
+import type { RecordText } from '../../src/store/store.ts';
 import { createJsonEncoder, statusText } from '../../src/uplink/json.ts';
 
 const encoder = createJsonEncoder({ gateway: 'press-shop-1', config: '9b1e' });
@@ -57,6 +59,19 @@ function recordOf(fields: readonly Field[]): DeviceRecord {
   return { device: 'press-1', at: { wallMs: 1763899200123, monoMs: 5 }, clockKnown: true, simulated: false, fields };
 }
 
+/** As the store gives them: side by side, a comma between them. */
+function textsOnOnePage(records: readonly DeviceRecord[]): RecordText[] {
+  const write = createRecordText();
+  const parts = records.map((one) => Buffer.from(write(one)));
+  const page = Buffer.from(parts.map((part) => part.toString('latin1')).join(), 'latin1');
+  let start = 0;
+  return parts.map((part, index) => {
+    const text = { page, start, end: start + part.length, fields: records[index]!.fields.length, wallMs: 0 };
+    start = text.end + 1;
+    return text;
+  });
+}
+
 describe('readings as JSON', () => {
   it('reads exactly as the contract shows it', () => {
     const records = [
@@ -74,6 +89,24 @@ describe('readings as JSON', () => {
         '"records":[{"device":"press-1","t":1763899200123,"v":{"oil-temp":45.2,"parts":10422}},' +
         '{"device":"press-1","t":1763899200123,"v":{"flow":12.8},"uncertain":{"flow":"out-of-range"},"bad":{"torque":"timeout"}}]}',
     );
+  });
+
+  it('writes records that the store has written as text into the very same bytes', () => {
+    fc.assert(
+      fc.property(fc.array(record, { minLength: 1, maxLength: 5 }), fc.nat(3), (records, cut) => {
+        const batch = { epoch: '0f6c', seq: 7, lane: 'backfill' } as const;
+        const texts = [records.slice(0, cut), records.slice(cut)].flatMap(textsOnOnePage);
+        expect(encoder.texts({ kind: 'texts', ...batch, texts }).toString()).toBe(
+          Buffer.from(encoder.batch({ kind: 'readings', ...batch, records })).toString(),
+        );
+      }),
+    );
+  });
+
+  it('refuses a text that says that its record has no form in JSON', () => {
+    const [text] = textsOnOnePage([recordOf([{ name: 'flow', quality: 'good', value: 1 }])]);
+    const texts = [text!, { ...text!, start: text!.end, end: text!.end }];
+    expect(() => encoder.texts({ kind: 'texts', epoch: 'e', seq: 1, lane: 'live', texts })).toThrow(TypeError);
   });
 
   it('says for any records what JSON.stringify would, with large integers as decimal strings', () => {

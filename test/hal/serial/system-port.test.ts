@@ -43,6 +43,10 @@ describe('a port without a native package', () => {
 
   it('is set in the words of stty', () => {
     expect(sttyWords(settings('x')).slice(-4)).toEqual(['cs8', 'parenb', '-parodd', '-cstopb']);
-    expect(sttyWords({ ...settings('x'), parity: 'none', stopBits: 2 }).slice(-2)).toEqual(['-parenb', 'cstopb']);
+    expect(sttyWords({ ...settings('x'), parity: 'none', stopBits: 2 }).slice(-3)).toEqual([
+      '-parenb',
+      '-parodd',
+      'cstopb',
+    ]);
   });
 });

@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Config, UplinkConfig } from '../config/config.ts';
+import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { toName } from '../core/fields.ts';
+import { type CliContext, type CommonOptions, configFile, print, warn } from './context.ts';
+import { formatShare } from './format.ts';
+import { type BrokerPlan, type ChannelPlan, type FilePlan, renderFile } from './init-file.ts';
+import { parseTag } from './init-tags.ts';
+import { alreadyThere, writeWhole } from './init-write.ts';
+import { createPrompt, Ended, type Prompt } from './prompt.ts';
+import type { ChannelKeys } from './scan-identify.ts';
+import { parseNumbers, parseParities } from './scan-target.ts';
+import { loadText } from './virtual-file.ts';
+
+/** Options of `init`. */
+export interface InitOptions extends CommonOptions {
+  readonly port?: string | undefined;
+  readonly baud?: string | undefined;
+  readonly parity?: string | undefined;
+  readonly stopBits?: string | undefined;
+  readonly host?: string | undefined;
+  readonly framing?: 'tcp' | 'rtu' | undefined;
+  readonly timeout?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly unit?: string | undefined;
+  readonly device?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly tag?: readonly string[] | undefined;
+  readonly every?: string | undefined;
+  readonly id?: string | undefined;
+  readonly location?: string | undefined;
+  readonly store?: string | undefined;
+  readonly broker?: string | undefined;
+  readonly username?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly passwordEnv?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly output?: string | undefined;
+  readonly force?: boolean | undefined;
+}
+
+const DEFAULT_TIMEOUT = { serial: '300ms', host: '1s' };
+const DEFAULT_PORT = 502;
+
+/**
+ * `init`: writes a first configuration file that passes `check`. On a terminal it asks for what the flags leave open.
+ * Exit 0 when the file was written; 1 when it is there already or the questions were ended; 2 when flags are missing off a
+ * terminal; 69 or 77 when a port cannot be used; 78 when what was asked for makes no good file. Except for exit 0 nothing is
+ * written.
+ */
+export async function init(options: InitOptions, context: CliContext): Promise<ExitCode> {
+  const file = options.output ?? configFile(options, context).file;
+  const path = resolve(context.cwd, file);
+  if (existsSync(path) && !options.force) throw alreadyThere(file);
+  const missing = missingIn(options);
+  if (missing.length === 0) return write(file, path, planOf(options, context), undefined, options, context);
+  if (!context.input)
+    throw new Fault(
+      `init needs ${missing.join(', ')} where it cannot ask. For example: ${context.invocation} init --port /dev/ttyUSB0 --baud 9600 --parity none --unit 1 --profile eastron-sdm120 --output ./millgate.yaml`,
+      EXIT.usage,
+    );
+  const prompt = createPrompt(context.input, context);
+  try {
+    const { askForTheRest } = await import('./init-questions.ts');
+    const answers = await askForTheRest(options, prompt, context);
+    return await write(file, path, planOf(answers, context), prompt, answers, context);
+  } catch (error) {
+    if (!(error instanceof Ended) && !context.signal.aborted) throw error;
+    warn(context, ['Ended; nothing was written.']);
+    return EXIT.failed;
+  } finally {
+    prompt.close();
+  }
+}
+
+/** Flags without which no file can be written. */
+function missingIn(options: InitOptions): string[] {
+  const { port, host, baud, parity, unit, profile, tag } = options;
+  if (port !== undefined && host !== undefined) throw new Fault('give --port or --host, not both.', EXIT.usage);
+  return [
+    ...(port === undefined && host === undefined ? ['--port or --host'] : []),
+    ...(port !== undefined && baud === undefined ? ['--baud'] : []),
+    ...(port !== undefined && parity === undefined ? ['--parity'] : []),
+    ...(unit === undefined ? ['--unit'] : []),
+    ...(profile === undefined && (tag ?? []).length === 0 ? ['--profile or --tag'] : []),
+  ];
+}
+
+/** What the file will say. Throws `Fault` (exit 2) for flags that mean nothing. */
+function planOf(options: InitOptions, context: CliContext): FilePlan {
+  const unit = parseNumbers('unit', options.unit ?? '', 0, 255);
+  if (unit.length !== 1)
+    throw new Fault(`--unit ${options.unit}: one device at a time. Add others to the file.`, EXIT.usage);
+  return {
+    id: options.id ?? toName(context.hostname) ?? 'gateway',
+    location: options.location,
+    channel: channelOf(options, context),
+    device: options.device ?? options.profile ?? `unit-${unit[0]}`,
+    unit: unit[0]!,
+    every: options.every ?? '1s',
+    profile: options.profile,
+    tags: (options.tag ?? []).map(parseTag),
+    broker: brokerOf(options),
+    storePath: options.store,
+  };
+}
+
+function channelOf(options: InitOptions, context: CliContext): ChannelPlan {
+  const { port, host, timeout, channel } = options;
+  if (port !== undefined)
+    return {
+      kind: 'serial',
+      name: channel ?? 'line-a',
+      port: resolve(context.cwd, port),
+      baud: parseNumbers('baud', options.baud ?? '', 300, 4_000_000)[0]!,
+      parity: parseParities(options.parity ?? '')[0]!,
+      stopBits: parseNumbers('stop-bits', options.stopBits ?? '1', 1, 2)[0]!,
+      timeout: timeout ?? DEFAULT_TIMEOUT.serial,
+    };
+  const [, name, digits] = /^(.+?)(?::(\d{1,5}))?$/.exec(host ?? '') ?? [];
+  return {
+    kind: 'host',
+    name: channel ?? 'plc',
+    host: name ?? '',
+    port: digits === undefined ? DEFAULT_PORT : Number(digits),
+    framing: options.framing ?? 'tcp',
+    timeout: timeout ?? DEFAULT_TIMEOUT.host,
+  };
+}
+
+/** The channel as keys of a file, to ask the device who it is. */
+export function channelKeys(options: InitOptions, context: CliContext): ChannelKeys {
+  const plan = channelOf(options, context);
+  if (plan.kind === 'host')
+    return { driver: 'modbus-tcp', host: plan.host, port: plan.port, framing: plan.framing, timeout: plan.timeout };
+  const { port, baud, parity, stopBits, timeout } = plan;
+  return { driver: 'modbus-rtu', port, baud, parity, stopBits, timeout };
+}
+
+function brokerOf({ broker, username, passwordFile, passwordEnv, ca }: InitOptions): BrokerPlan | undefined {
+  if (broker === undefined) return undefined;
+  if (passwordFile !== undefined && passwordEnv !== undefined)
+    throw new Fault('give --password-file or --password-env, not both.', EXIT.usage);
+  const password =
+    passwordFile !== undefined ? { file: passwordFile } : passwordEnv !== undefined ? { env: passwordEnv } : undefined;
+  return { url: broker, username, password, ca };
+}
+
+/** Tests the broker, checks the file, writes it, and says what to do next. */
+async function write(
+  file: string,
+  path: string,
+  plan: FilePlan,
+  prompt: Prompt | undefined,
+  options: InitOptions,
+  context: CliContext,
+): Promise<ExitCode> {
+  const text = renderFile(plan, file);
+  const loaded = await loadText(file, text, context, true);
+  const problems = loaded.ok ? loaded.warnings : loaded.problems;
+  if (problems.length > 0) {
+    const { formatProblems } = await import('../config/problems.ts');
+    warn(context, [formatProblems(problems)]);
+  }
+  if (!loaded.ok)
+    throw new Fault(
+      'what was asked for makes no good file; nothing was written. Mend what is listed above.',
+      EXIT.configInvalid,
+    );
+  const [uplink] = loaded.config.uplinks;
+  if (uplink && !(await brokerAnswers(uplink, context)) && prompt) {
+    if (!(await prompt.confirm('Write the file with this broker all the same?', true))) throw new Ended();
+  }
+  if (context.signal.aborted) throw new Ended();
+  writeWhole(path, text, options.force ?? false);
+  print(context, [file]);
+  warn(context, await summary(file, loaded.config, context));
+  return EXIT.ok;
+}
+
+/** Whether the broker takes this gateway, tried as `doctor` does; says so, or why not. Nothing is published. */
+async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise<boolean> {
+  const { askBroker } = await import('./doctor-broker.ts');
+  const startedMs = context.clock.monoMs();
+  const { asked, trouble, certificates } = await askBroker(uplink, false, context);
+  if (context.signal.aborted) throw new Ended();
+  const tookMs = Math.round(context.clock.monoMs() - startedMs);
+  if (trouble !== undefined) warn(context, [`The broker was not reached: ${trouble}`]);
+  else if (asked === 'login') warn(context, [`The broker took the connection in ${tookMs} ms.`]);
+  else
+    warn(context, [
+      'The broker is there; whether it takes this user was not tried, for the password is not to be had here.',
+    ]);
+  warn(
+    context,
+    certificates.map(({ message }) => message),
+  );
+  return trouble === undefined;
+}
+
+async function summary(file: string, config: Config, { invocation, colors }: CliContext): Promise<string[]> {
+  const { forecast } = await import('../config/forecast.ts');
+  const expected = forecast(config);
+  const tags = expected.tags.length;
+  const use = expected.channels.map(
+    ({ channel, utilisation }) => `${channel} in use ${formatShare(utilisation)} of the time`,
+  );
+  return [
+    `Wrote ${file}; it passes check: ${tags} ${tags === 1 ? 'tag' : 'tags'}, ${use.join(', ')}.`,
+    '',
+    colors.bold('Next'),
+    `  what will happen:  ${invocation} check ${file}`,
+    `  read it now:       ${invocation} read '*' --config ${file}`,
+    `  run it:            ${invocation} run --config ${file}`,
+  ];
+}
