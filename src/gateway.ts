@@ -18,6 +18,7 @@ import { createRulesView } from './gateway/rules.ts';
 import { createUplinks } from './gateway/uplinks.ts';
 import { createView } from './gateway/view.ts';
 import { LiveTable } from './poll/live.ts';
+import type { GatewayProgress } from './service/progress.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
@@ -65,6 +66,8 @@ export interface RunningGateway {
   devices(): readonly DeviceStand[];
   /** Puts an event into the journal. */
   event(body: EventBody): void;
+  /** What the lines and the store are at, for whoever watches that they get on. */
+  progress(): GatewayProgress;
   /** Stops polling, commits what is in memory, says goodbye upstream. Idempotent. */
   close(): Promise<void>;
 }
@@ -150,6 +153,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     },
     devices: () => devicesOf(current.config, live, lines),
     event,
+    progress: () => ({
+      lines: lines.made().map(({ poller }) => ({
+        ...{ name: poller.channel.name, state: poller.state.state },
+        ...poller.progress,
+      })),
+      commitSinceMs: committer.status().commitSinceMs,
+    }),
     close: () => {
       closing ??= close();
       return closing;
