@@ -28,6 +28,8 @@ document.dependencies = document.dependencies
   .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)).sort() }))
   .sort((a, b) => (a.ref < b.ref ? -1 : 1));
 document.metadata.timestamp = new Date(Number(process.env.SOURCE_DATE_EPOCH) * 1000).toISOString();
+// npm names the program by the folder it was asked in.
+document.metadata.component.name = 'millgate';
 document.metadata.component.version = version;
 document.metadata.component.purl = `pkg:deb/millgate@${version}?arch=${arch}`;
 document.serialNumber = undefined;
