@@ -1,13 +1,21 @@
 // Compiles src/ and hal/ to dist/ and gives the binary its run bit. No bundler: what runs is what is read.
+// The result is made beside dist/ and put in its place at the end, so that a program which starts meanwhile finds all of
+// the old one or all of the new one, and a build that fails leaves the old one as it was.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
-rmSync('dist', { recursive: true, force: true });
+const made = `.dist-${process.pid}`;
+const old = `${made}-old`;
+const remove = (folder) => rmSync(folder, { recursive: true, force: true });
+process.on('exit', () => [made, old].map(remove));
+
 const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
-const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], { stdio: 'inherit' });
 if (built.status !== 0) process.exit(built.status ?? 1);
-const binary = 'dist/src/cli/main.js';
+const binary = `${made}/src/cli/main.js`;
 if (existsSync(binary)) chmodSync(binary, 0o755);
+if (existsSync('dist')) renameSync('dist', old);
+renameSync(made, 'dist');

@@ -18,6 +18,7 @@ import { createRulesView } from './gateway/rules.ts';
 import { createUplinks } from './gateway/uplinks.ts';
 import { createView } from './gateway/view.ts';
 import { LiveTable } from './poll/live.ts';
+import type { GatewayProgress } from './service/progress.ts';
 import { createCommitter } from './store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from './store/gaps.ts';
 import { openStore } from './store/open.ts';
@@ -65,6 +66,8 @@ export interface RunningGateway {
   devices(): readonly DeviceStand[];
   /** Puts an event into the journal. */
   event(body: EventBody): void;
+  /** What the lines and the store are at, for whoever watches that they get on. */
+  progress(): GatewayProgress;
   /** Stops polling, commits what is in memory, says goodbye upstream. Idempotent. */
   close(): Promise<void>;
 }
@@ -72,13 +75,15 @@ export interface RunningGateway {
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
-/** How often what drivers learned is handed to the store. */
-const LEARNED_EVERY_MS = 60_000;
+/** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
+const LEARNED_EVERY_MS = 5000;
 
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
   readonly recorder: Recorder;
+  /** What drivers learned, by channel, as it was last handed to the store. */
+  readonly learned: Map<string, string>;
 }
 
 /** Makes a running gateway of a checked configuration. */
@@ -148,6 +153,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     },
     devices: () => devicesOf(current.config, live, lines),
     event,
+    progress: () => ({
+      lines: lines.made().map(({ poller }) => ({
+        ...{ name: poller.channel.name, state: poller.state.state },
+        ...poller.progress,
+      })),
+      commitSinceMs: committer.status().commitSinceMs,
+    }),
     close: () => {
       closing ??= close();
       return closing;
@@ -213,6 +225,7 @@ function assemble(
     stopping,
     onFailed,
     event,
+    learned: new Map(),
   };
 }
 
@@ -262,8 +275,13 @@ function tellForgotten(forgotten: readonly ForgottenUplink[], { event }: Parts, 
   }
 }
 
-function saveLearned({ lines, committer }: Parts): void {
-  for (const [channel, learned] of lines.learned()) committer.setState(learnedKey(channel), JSON.stringify(learned));
+function saveLearned({ lines, committer, learned }: Parts): void {
+  for (const [channel, what] of lines.learned()) {
+    const text = JSON.stringify(what);
+    if (learned.get(channel) === text) continue;
+    learned.set(channel, text);
+    committer.setState(learnedKey(channel), text);
+  }
 }
 
 function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceStand[] {

@@ -18,6 +18,7 @@ import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { type RunningGateway, startGateway } from './gateway.ts';
+import { joinService } from './service/service.ts';
 import { makeFolder } from './store/folder.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -89,13 +90,19 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
     ...{ view: viewOf(gateway, applying), listen: config.api.listen, clock, log: log.scoped('api'), version },
     socketPath: socketPath(config.store.path, environment),
   });
-  const giveBackHangup = context.onHangup?.(() => void applying.reload().catch(onFailed));
+  const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });
+  const giveBackHangup = context.onHangup?.(() => {
+    service.reloading();
+    applying.reload().then(service.ready, onFailed);
+  });
   try {
     for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
       gateway.event(body);
     await startApi(api, log);
+    service.ready();
     await Promise.race([gateway.failed, failed, whenAborted(signal)]);
     log.info('stopping');
+    service.stopping();
     return EXIT.ok;
   } finally {
     giveBackHangup?.();

@@ -57,6 +57,7 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
     may: [/^src\/api\//, /^src\/core\//],
     types: [/^src\/store\/store\.ts$/, /^src\/uplink\/uplink\.ts$/],
   },
+  { from: /^src\/service\//, may: [/^src\/service\//, /^src\/core\//] },
   { from: /^src\/gateway(\.ts$|\/)/, may: [/.*/] },
   {
     from: /^src\/backtest\//,
@@ -76,7 +77,7 @@ const RULES: { from: RegExp; may: RegExp[]; types?: RegExp[] }[] = [
   {
     from: /^src\/(main\.ts|cli\/)/,
     may: [
-      /^src\/(cli|config|core|api|store|backtest|doctor)\//,
+      /^src\/(cli|config|core|api|store|backtest|doctor|service)\//,
       /^src\/gateway\.ts$/,
       /^src\/gateway\/poll-alone\.ts$/,
       /^src\/main\.ts$/,

@@ -40,20 +40,27 @@ export function createLogger(
   const order: Level[] = ['debug', 'info', 'warn', 'error'];
   const quotas = new Map<string, Quota>();
 
+  const sumUp = (quota: Quota, scope: string, level: Level): void => {
+    if (quota.suppressed > 0) write(line(scope, `${quota.suppressed} more lines like these were left out`), level);
+    quota.suppressed = 0;
+  };
+
   const emit = (scope: string, level: Level, message: string): void => {
     if (order.indexOf(level) < order.indexOf(threshold)) return;
     const key = `${level} ${scope}`;
     const nowMs = clock.monoMs();
     let quota = quotas.get(key);
     if (!quota || nowMs - quota.windowStartMs >= WINDOW_MS) {
-      if (quota && quota.suppressed > 0)
-        write(line(scope, `${quota.suppressed} more lines like these were left out`), level);
+      if (quota) sumUp(quota, scope, level);
       if (quotas.size >= MAX_TRACKED) quotas.clear();
       quota = { windowStartMs: nowMs, written: 0, suppressed: 0 };
       quotas.set(key, quota);
     }
     if (quota.written >= LINES_PER_WINDOW) {
-      quota.suppressed++;
+      const full = quota;
+      // A storm that ends is summed up too, though no line of its kind comes after it.
+      if (quota.suppressed++ === 0)
+        clock.after(full.windowStartMs + WINDOW_MS - nowMs, () => sumUp(full, scope, level));
       return;
     }
     quota.written++;

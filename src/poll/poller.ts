@@ -71,6 +71,9 @@ export class Poller {
   private readonly guard = new WriteGuard();
   /** Why each device that does not answer does not. */
   private readonly troubles = new Map<string, Failure>();
+  /** Since when each question is under way, the oldest first. */
+  private readonly underWay = new Map<Promise<unknown>, number>();
+  private lastEndMs: number;
   private wake: (() => void) | undefined;
   private channelState: ChannelState;
 
@@ -83,6 +86,7 @@ export class Poller {
     const costMs = (tag: Tag) =>
       channel.driver.estimate(channel.options, [tag]).requests.reduce((sumMs, { lineMs }) => sumMs + lineMs, 0);
     this.schedule = new Schedule(scanClasses(channel), (tags) => driver.plan(tags), deps.clock.monoMs(), costMs);
+    this.lastEndMs = deps.clock.monoMs();
     this.channelState = { state: 'stopped', sinceMs: deps.clock.wallMs() };
   }
 
@@ -94,6 +98,12 @@ export class Poller {
   /** Scans made and skipped. */
   get counts(): Schedule['counts'] {
     return this.schedule.counts;
+  }
+
+  /** Since when the oldest question, or the connecting, is under way; since or from when the next is due. Monotonic, ms. */
+  get progress(): { readonly busySinceMs: number | undefined; readonly dueMs: number } {
+    const [busySinceMs] = this.underWay.values();
+    return { busySinceMs, dueMs: Math.max(this.schedule.nextDueMs(), this.lastEndMs) };
   }
 
   /** Health of a device. */
@@ -178,7 +188,7 @@ export class Poller {
       this.enter({ state: 'connecting', sinceMs: this.deps.clock.wallMs() });
       let connectedMs: number | undefined;
       try {
-        await this.driver.connect(signal);
+        await this.timed(this.driver.connect(signal));
         connectedMs = this.deps.clock.monoMs();
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
@@ -242,7 +252,7 @@ export class Poller {
     while (!signal.aborted) {
       const urgent = this.urgent.shift();
       if (urgent) {
-        await urgent.perform(signal);
+        await this.timed(urgent.perform(signal));
         continue;
       }
       const job = this.schedule.take(clock.monoMs());
@@ -253,7 +263,7 @@ export class Poller {
 
   private async perform(job: Job, signal: AbortSignal): Promise<void> {
     const startedMs = this.deps.clock.monoMs();
-    const results = await this.driver.read(job.tags, signal);
+    const results = await this.timed(this.driver.read(job.tags, signal));
     const end = endOf(results);
     const changed = this.schedule.done(job, end, startedMs, this.deps.clock.monoMs());
     if (end === 'answered') this.troubles.delete(job.device);
@@ -270,6 +280,14 @@ export class Poller {
   /** The gateway has no path to anybody: the others are not asked for a while, and their values are old. */
   private emitPathDown(asked: string): void {
     for (const { name } of this.channel.devices) if (name !== asked) this.emitBad(name, 'gateway-path');
+  }
+
+  private timed<T>(work: Promise<T>): Promise<T> {
+    this.underWay.set(work, this.deps.clock.monoMs());
+    return work.finally(() => {
+      this.underWay.delete(work);
+      this.lastEndMs = this.deps.clock.monoMs();
+    });
   }
 
   private idle(signal: AbortSignal): Promise<void> {

@@ -30,6 +30,8 @@ export interface StoreOptions {
   readonly cursorEveryMs?: number;
   /** How long delivered records are kept in preference to others, ms. Default one day. */
   readonly replayMs?: number;
+  /** Names the machine; a store last opened on another one is a copy. Default: by machine-id(5). */
+  readonly machine?: string;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -52,6 +52,8 @@ export interface CommitterStatus {
   /** Records dropped since the start because the memory was full. All of them are in the ledger, or will be. */
   readonly droppedRecords: number;
   readonly commits: number;
+  /** Since when a commit is under way, monotonic ms; undefined when none is. */
+  readonly commitSinceMs: number | undefined;
   /** Set while commits fail or stall: what the disk said, and what to do. */
   readonly trouble: string | undefined;
 }
@@ -170,6 +172,7 @@ class GroupCommitter implements Committer {
       heldEvents: this.events.length + (this.underWay?.events.length ?? 0),
       droppedRecords: this.droppedRecords,
       commits: this.commits,
+      commitSinceMs: this.underWay && this.underWaySinceMs,
       trouble: this.trouble ?? stall,
     };
   }

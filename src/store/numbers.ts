@@ -12,6 +12,8 @@ export interface GoOn {
   readonly lost: IntervalSet;
   /** Numbers that were passed over: entered as `skipped`. */
   readonly skipped: IntervalSet;
+  /** Why they were, where it is not that the newest commits are lost. */
+  readonly detail?: string;
 }
 
 /**

@@ -4,6 +4,7 @@ import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, sto
 import type { OpenDatabase } from './disk.ts';
 import { openEngine } from './engine.ts';
 import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from './protocol.ts';
+import { machineOf } from './restored.ts';
 import { type Store, StoreTrouble } from './store.ts';
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
@@ -101,7 +102,7 @@ export async function openLocalStore(
 
 function engineOptions(options: StoreOptions): EngineOptions {
   const { path, maxBytes, cursorEveryMs = CURSOR_EVERY_MS, replayMs = REPLAY_MS } = options;
-  return { path, maxBytes, cursorEveryMs, replayMs };
+  return { path, maxBytes, cursorEveryMs, replayMs, machine: options.machine ?? machineOf() };
 }
 
 function tell(options: StoreOptions, notices: readonly string[]): void {

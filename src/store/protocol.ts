@@ -1,4 +1,5 @@
 import type { WallOffset } from './restamp.ts';
+import type { Machine } from './restored.ts';
 import type { MinuteRollup } from './rollup.ts';
 import type { RollupCursor } from './rollup-files.ts';
 import type {
@@ -109,6 +110,8 @@ export interface EngineOptions {
   readonly maxBytes: number;
   readonly cursorEveryMs: number;
   readonly replayMs: number;
+  /** Where the store is opened; one that was last opened elsewhere is a copy. */
+  readonly machine: Machine;
 }
 
 /** What opening found; the log lines are for the technician. */

@@ -16,6 +16,7 @@ import { unpackNotes } from './notes.ts';
 import { type GoOn, goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { isRefusal, troubleText } from './refusal.ts';
+import { pastRestored, restoredBecause, settleIn } from './restored.ts';
 import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
 import { rebuild } from './salvage.ts';
 import {
@@ -90,20 +91,19 @@ export function openHouse(
   const indexed = indexedIn(meta);
   const lost = (stream: Stream): number | undefined => (isNewestMissing ? undefined : lostCommitsIn(scans, stream));
   const next = { readings: 1, events: 1 };
-  for (const stream of STREAMS)
-    next[stream] = enterHoles(
-      house,
-      stream,
-      goOnFrom(meta, stream, house.catalog.stored(stream), lost(stream), indexed[stream]),
-      scans,
-      now,
-    );
+  const restored = restoredBecause(folder, options.machine);
+  if (restored) notice(`store: ${restored}; numbers go on past any that may have been given since (see the ledger).`);
+  for (const stream of STREAMS) {
+    const found = goOnFrom(meta, stream, house.catalog.stored(stream), lost(stream), indexed[stream]);
+    next[stream] = enterHoles(house, stream, restored ? pastRestored(found, restored) : found, scans, now);
+  }
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
     segment: Math.max(0, ...lastIds),
     commit: Math.max(0, ...infos.map(({ lastCommit }) => lastCommit)) + 1,
   };
   try {
+    settleIn(folder, options.machine);
     settleIndex(house, newest, now, ids);
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -254,7 +254,7 @@ function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly S
       ...dropped.filter((entry) => entry.from >= hole.from && entry.to <= hole.to),
       ...subtract([hole], intervals(dropped)).map((range) => lossOf(stream, range, now)),
     ]),
-    ...found.skipped.map((range) => skipOf(stream, range, now)),
+    ...found.skipped.map((range) => skipOf(stream, range, now, found.detail)),
   ];
   house.meta.enter({ ledger: entries });
   if (entries.length > 0) cutPending(house, stream, intervals(entries));
@@ -275,11 +275,12 @@ function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   };
 }
 
-function skipOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
+function skipOf(stream: Stream, range: SeqRange, now: Now, detail?: string): NewLedgerEntry {
   return {
     ...lossOf(stream, range, now),
     cause: 'skipped',
-    detail: 'meta.db and the newest commits were lost together: numbers go on past any that can have been given',
+    detail:
+      detail ?? 'meta.db and the newest commits were lost together: numbers go on past any that can have been given',
   };
 }
 

@@ -21,4 +21,17 @@ describe('the log', () => {
     log.warn('CRC error again');
     expect(lines.slice(20)).toEqual(['line-a: 980 more lines like these were left out', 'line-a: CRC error again']);
   });
+
+  it('sums up a storm that ended: nothing has to come after it', async () => {
+    const clock = new SimulatedClock();
+    const lines: string[] = [];
+    const log = createLogger(clock, (line) => lines.push(line)).scoped('line-a');
+    for (let index = 0; index < 25; index++) log.warn('CRC error');
+    await clock.advance(59_000);
+    expect(lines).toHaveLength(20);
+    await clock.advance(1000);
+    expect(lines.slice(20)).toEqual(['line-a: 5 more lines like these were left out']);
+    await clock.advance(3_600_000);
+    expect(lines).toHaveLength(21);
+  });
 });

@@ -39,8 +39,9 @@ for (let kill = 1; kill <= KILLS; kill++) {
 }
 rmSync(folder, { recursive: true });
 const evicted = evictedIn(last.losses);
+const produced = last.next.readings - 1;
 console.log(
-  `${KILLS} kills: produced ${last.next.readings - 1} = stored ${read} + evicted ${evicted}, lost 0 expected`,
+  `${KILLS} kills: produced ${produced}, stored ${read}, evicted ${evicted}, lost ${produced - read - evicted}`,
 );
 console.log(`slowest opening ${slowestMs.toFixed(0)} ms`);
 for (const fault of faults) console.log(fault);

@@ -95,6 +95,7 @@ describe('a configuration on trial', () => {
     });
     expect((await status()).pending).toMatchObject({ by: 'ann' });
     const tried = (await status()).hash;
+    await until('the event', async () => (await audits()).includes('apply'), 10_000, gateway.output);
     await restart(signal);
     expect((await status()).hash).not.toBe(tried);
     expect((await status()).history[0]).toMatchObject({ hash: tried, outcome: 'rolled-back', by: 'ann' });
@@ -120,6 +121,7 @@ describe('a configuration on trial', () => {
     bench.write('new.yaml', configuration(61_000));
     expect(await command('apply', 'new.yaml', '--config', file)).toMatchObject({ exitCode: 0 });
     const { hash } = await status();
+    await until('the event', async () => (await audits()).includes('apply-kept'), 10_000, gateway.output);
     await restart('SIGKILL');
     expect((await status()).hash).toBe(hash);
     expect(readFileSync(file, 'utf8')).toBe(configuration(61_000));
