@@ -36,6 +36,9 @@ export interface Current {
 /** A driver lets go within a second; one that has not by now never will. */
 const HALT_MS = 10_000;
 
+/** An uplink says goodbye and notes how far it got, which takes seconds at most. */
+const UPLINK_MS = 20_000;
+
 /** How long the disk may take to say what it holds. */
 const STORE_MS = 10_000;
 
@@ -67,7 +70,7 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
     parts.stopping.throwIfAborted();
     const sinceMs = parts.clock.monoMs();
     swap(parts, next, made, stored);
-    await uplinks.replace(next.uplinks, next.gateway.id);
+    await within(parts.clock, UPLINK_MS, uplinks.replace(next.uplinks, next.gateway.id), 'an uplink does not end');
     uplinks.announce();
     return sinceMs;
   } catch (error) {

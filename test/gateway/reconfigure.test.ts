@@ -26,6 +26,8 @@ let isStoreSilent: boolean;
 let oil: number;
 /** What closing a line waits for. */
 let letsGo: Promise<void>;
+/** What an attempt to connect upstream waits for. */
+let hangsUp: Promise<void>;
 
 const line: DriverType = {
   type: 'line',
@@ -88,6 +90,7 @@ beforeEach(async () => {
   oil = 60;
   isStoreSilent = false;
   letsGo = Promise.resolve();
+  hangsUp = Promise.resolve();
   folder = mkdtempSync(join(tmpdir(), 'millgate-test-'));
   clock = new SimulatedClock();
   const log = silentLogger;
@@ -102,7 +105,10 @@ beforeEach(async () => {
     openStore: async () => broken,
     createUplink: ({ name }) => ({
       ...{ name, limits: { records: 500, fields: 5000 } },
-      connect: () => Promise.reject(new Error('nobody answers')),
+      async connect() {
+        await hangsUp;
+        throw new Error('nobody answers');
+      },
     }),
   });
   // An output that could not be set before its line was open is tried again after five seconds.
@@ -227,5 +233,19 @@ describe('a gateway that is reconfigured', () => {
     await clock.advance(100);
     letGo();
     await failed;
+  });
+
+  it('ends the process when an uplink does not end: else nothing could be rolled back any more', async () => {
+    const [plant, spare] = ['plant', 'spare'].map((name) => ({ name, backfillRate: 500 }) as UplinkConfig);
+    await passing(gateway.reconfigure(config('2', { uplinks: [plant!] })));
+    const failed = expect(gateway.failed).rejects.toThrow('an uplink does not end (waited 20 s)');
+    let letGo = () => {};
+    hangsUp = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    await clock.advance(120_000);
+    await expect(passing(gateway.reconfigure(config('3', { uplinks: [spare!] })))).rejects.toThrow('does not end');
+    await failed;
+    letGo();
   });
 });
