@@ -22,7 +22,7 @@ function unknownTag(pattern: string, known: readonly string[]): Fault {
   const near = devices.includes(pattern) ? `${pattern}/*` : nearest(pattern, known);
   const shown = JSON.stringify(pattern.slice(0, 130));
   return new Fault(
-    near ? `no tag ${shown}. Did you mean ${near}?` : `no tag ${shown}. millgate watch shows the tags there are.`,
+    near ? `no tag ${shown}. Did you mean ${near}?` : `no tag ${shown}. millgate check lists the tags there are.`,
     EXIT.usage,
   );
 }

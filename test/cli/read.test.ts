@@ -51,7 +51,7 @@ describe('read through a running gateway', () => {
   it.each([
     ['press-1/oil-tmep', 'Did you mean press-1/oil-temp?'],
     ['press-1', 'Did you mean press-1/*?'],
-    ['zzzzzzzzzz/*', 'millgate watch shows the tags there are.'],
+    ['zzzzzzzzzz/*', 'millgate check lists the tags there are.'],
   ])('answers the unknown tag %s with a way on, exit 2', async (tag, remedy) => {
     const { exitCode, out, err } = await readThroughGateway([tag]);
     expect(exitCode).toBe(EXIT.usage);
