@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type ApplyAnswer, CONFIRM_MS, type ConfigurationStatus } from '../core/configuration.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
@@ -103,6 +103,7 @@ async function install(given: string, text: string, options: ApplyOptions, conte
     import('../config/changes.ts'),
   ]);
   const { file, absolute } = configFile(options, context);
+  refuseWithoutFolder(file, absolute, given);
   const loading = await modules.loadOptions(file, context);
   const next = loadWithFiles(loading, { from: 'text', text });
   const problems = named(next.result.ok ? next.result.warnings : next.result.problems, file, given);
@@ -119,46 +120,63 @@ async function install(given: string, text: string, options: ApplyOptions, conte
     ...{ hash: config.hash, files: { ...now.files, [mainName(absolute)]: text }, before },
     ...{ by: operator(context), changes: found.map(changeText) },
   };
-  await put(
+  const copies = await put(
     absolute,
     before ? (now.result.ok ? now.result.config.store.path : '') : config.store.path,
     installation,
     context,
   );
-  if (options.json) printJson(context, { ok: true, hash: config.hash, changes: found, outcome: 'installed' });
+  if (options.json) printJson(context, { ok: true, hash: config.hash, changes: found, outcome: 'installed', copies });
   else
     print(context, [
       ...changeLines(found, context),
       `No gateway runs. ${file} is now ${given} (${config.hash}); it takes effect with the next start.`,
+      ...copies.map((copy) => `What was there before is kept as ${copy}.`),
     ]);
   return EXIT.ok;
 }
 
+/** A first configuration is not put into a folder that nobody made: the path may be mistyped, or not set up at all. */
+function refuseWithoutFolder(file: string, absolute: string, given: string): void {
+  const folder = dirname(absolute);
+  if (existsSync(folder)) return;
+  throw new Fault(
+    `no gateway runs, and there is no folder ${folder} to put ${given} into. millgate init writes a first file; or name the one to replace: --config FILE; or make the folder: mkdir -p ${folder}`,
+  );
+}
+
+/** Puts the files in their places; the copies of what else nobody would have any more. */
 async function put(
   file: string,
   storePath: string,
   installation: Parameters<typeof import('../config/apply-start.ts')['installStopped']>[1],
   context: CliContext,
-): Promise<void> {
-  const [{ installStopped, recoverTrial }, { archiveFolder, openArchive, installFiles }, { realDisk, diskFault }] =
-    await Promise.all([
-      import('../config/apply-start.ts'),
-      import('../config/archive.ts'),
-      import('../config/durable.ts'),
-    ]);
+): Promise<readonly string[]> {
+  const [{ installStopped, recoverTrial }, archives, { realDisk, diskFault }] = await Promise.all([
+    import('../config/apply-start.ts'),
+    import('../config/archive.ts'),
+    import('../config/durable.ts'),
+  ]);
+  const { archiveFolder, openArchive, installFiles, keepCopies } = archives;
   const place = { file, disk: realDisk };
+  const refused = (error: unknown): never => {
+    throw diskFault(file, error);
+  };
+  const copy = () => keepCopies(place, installation.files, [], 'replaced').catch(refused);
   if (!existsSync(storePath)) {
-    await installFiles(place, installation.files, {}).catch((error: unknown) => {
-      throw diskFault(file, error);
-    });
-    return;
+    const copies = await copy();
+    await installFiles(place, installation.files, {}).catch(refused);
+    return copies;
   }
   const { refuseIfHeld } = await import('../store/lock.ts');
   refuseIfHeld(storePath);
   const archive = await openArchive(archiveFolder(storePath), realDisk);
   const parts = { archive, place, clock: context.clock, log: silentLogger };
   await recoverTrial(parts);
+  // The archive keeps what is valid only.
+  const copies = installation.before ? [] : await copy();
   await installStopped(parts, installation);
+  return copies;
 }
 
 /** `apply --history`: what was in force or was tried, newest first; also with the gateway stopped. */

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../core/configuration.ts';
+import { Fault } from '../core/errors.ts';
 import { mainName } from './config-files.ts';
 import { type Disk, diskFault, stagedName, writeAtomically } from './durable.ts';
 
@@ -177,6 +178,44 @@ export async function putAside({ file, disk }: Place, rejected: ConfigurationFil
   const aside = `${file}.rejected`;
   await writeAtomically(disk, aside, rejected[mainName(file)]!);
   return aside;
+}
+
+/** How many copies of one file are kept beside it. */
+const MAX_COPIES = 20;
+
+/**
+ * Copies files beside themselves, as `NAME.edited` or `NAME.replaced` (then `.2`, `.3` …), before others take their
+ * place, where else nobody would have their text any more.
+ *
+ * @param next what takes their place
+ * @param known configurations whose texts are kept elsewhere
+ * @returns the copies, absolute
+ * @throws Fault when there are 20 copies already
+ */
+export async function keepCopies(
+  { file, disk }: Place,
+  next: ConfigurationFiles,
+  known: readonly ConfigurationFiles[],
+  suffix: 'edited' | 'replaced',
+): Promise<readonly string[]> {
+  const copies: string[] = [];
+  for (const name of Object.keys(next)) {
+    const path = join(dirname(file), name);
+    const text = await disk.read(path);
+    if (text === undefined || [next, ...known].some((files) => files[name] === text)) continue;
+    copies.push(await copyOf(disk, `${path}.${suffix}`, text));
+  }
+  return copies;
+}
+
+async function copyOf(disk: Disk, first: string, text: string): Promise<string> {
+  for (let number = 1; number <= MAX_COPIES; number++) {
+    const copy = number === 1 ? first : `${first}.${number}`;
+    const there = await disk.read(copy);
+    if (there === undefined) await writeAtomically(disk, copy, text);
+    if (there === undefined || there === text) return copy;
+  }
+  throw new Fault(`${first}: there are ${MAX_COPIES} copies already. Move those away that nobody needs, then try again.`);
 }
 
 /** Removes what an interrupted writer left beside the main file. */
