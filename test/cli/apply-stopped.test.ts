@@ -29,9 +29,9 @@ function stopped(before: string | undefined) {
 
 describe('apply with the gateway stopped', () => {
   it('where there is no store yet keeps each file that it replaces beside the new one', async () => {
-    const before = '# by hand\nchannels: {}\n';
-    const { folder, file, apply, read } = stopped(before);
-    const [first, second] = [text(folder, 200), text(folder, 210)];
+    const { folder, file, apply, read } = stopped(undefined);
+    const [before, first, second] = [text(folder, 190), text(folder, 200), text(folder, 210)];
+    writeFileSync(file, before);
     const { exitCode, out } = await apply(first);
     expect([exitCode, out]).toEqual([EXIT.ok, expect.stringContaining(`kept as ${file}.replaced.\n`)]);
     await apply(second);
