@@ -5,6 +5,7 @@ import type {
   ConfigurationChange,
   ConfigurationFiles,
   ConfigurationStatus,
+  DeviceFlow,
   RunningFiles,
 } from '../core/configuration.ts';
 import { Fault, messageOf } from '../core/errors.ts';
@@ -49,7 +50,7 @@ export interface ApplyParts {
 export interface Applying {
   /** Answers once the text is in force; whether it is kept shows in the status. Throws `Fault` when nothing was done. */
   apply(order: ApplyOrder): Promise<ApplyAnswer>;
-  /** Keeps what is on trial; its data still has to flow. */
+  /** Keeps what is on trial; its data still has to flow. Throws `Fault` when it flowed and does no more: the trial goes on. */
   confirm(by: string): Promise<void>;
   /** Takes back what is on trial, else the last configuration that was kept. */
   rollback(by: string): Promise<void>;
@@ -76,6 +77,11 @@ interface OnTrial {
   readonly confirmMs: number | undefined;
   confirmedBy: string | undefined;
   flows: boolean;
+}
+
+/** Devices without which a configuration is not kept, and which give nothing now. */
+function silent(flow: readonly DeviceFlow[]): readonly DeviceFlow[] {
+  return flow.filter(({ state, required }) => required && state !== 'flows');
 }
 
 /** Applying on a running gateway. */
@@ -106,6 +112,7 @@ class Trials implements Applying {
     return this.alone(async () => {
       const { trial } = this;
       if (!trial) throw new Fault('nothing waits to be confirmed. millgate apply --history shows what was kept.');
+      this.refuseSilent(trial);
       trial.confirmedBy ??= by;
       this.tell('confirm', by, trial.trial.hash, `configuration ${trial.trial.hash} was confirmed by ${by}`);
       await this.look();
@@ -130,22 +137,22 @@ class Trials implements Applying {
   }
 
   async status(): Promise<ConfigurationStatus> {
-    const { runtime, archive, clock, place } = this.parts;
+    const { runtime, archive, place } = this.parts;
     const { trial } = this;
-    const nowMs = clock.monoMs();
     const { history } = archive.ledger();
     const status = { file: place.file, hash: runtime.config().hash, history };
     const onDisk = await this.records.compare(this.files);
     if (!trial) return { ...status, onDisk };
     const { hash, how, by, atMs } = trial.trial;
+    const devices = this.flow(trial);
     return {
       ...status,
       onDisk,
       pending: {
         ...{ hash, how, by, sinceMs: atMs, changes: trial.changes, confirmedBy: trial.confirmedBy },
-        awaits: trial.flows ? 'confirmation' : 'data',
+        awaits: trial.flows && silent(devices).length === 0 ? 'confirmation' : 'data',
         confirmByMs: trial.confirmMs === undefined ? undefined : atMs + trial.confirmMs,
-        devices: flowOf(trial.expected, runtime.devices(), trial.sinceMonoMs, nowMs),
+        devices,
       },
     };
   }
@@ -240,13 +247,26 @@ class Trials implements Applying {
     });
   }
 
+  private flow({ expected: awaited, sinceMonoMs }: OnTrial): readonly DeviceFlow[] {
+    const { runtime, clock } = this.parts;
+    return flowOf(awaited, runtime.devices(), sinceMonoMs, clock.monoMs());
+  }
+
+  /** Data that flowed at the beginning says nothing of now: a line may have died since. */
+  private refuseSilent(trial: OnTrial): void {
+    const names = trial.flows ? silent(this.flow(trial)).map(({ device }) => device) : [];
+    if (names.length === 0) return;
+    throw new Fault(
+      `configuration ${trial.trial.hash} is not kept: no good reading comes any more from ${names.join(', ')}. Look at millgate status; confirm again once they read, or take it back: millgate rollback. Else it is taken back by itself.`,
+    );
+  }
+
   /** Keeps what is on trial or takes it back, once that can be told. */
   private async look(): Promise<void> {
-    const { runtime, clock } = this.parts;
     const { trial } = this;
     if (!trial) return;
-    const nowMs = clock.monoMs();
-    const flow = flowOf(trial.expected, runtime.devices(), trial.sinceMonoMs, nowMs);
+    const nowMs = this.parts.clock.monoMs();
+    const flow = this.flow(trial);
     const late = flow.filter(({ state, required }) => required && state === 'late');
     if (late.length > 0 && !trial.flows) {
       const names = late.map(({ device, deadlineMs }) => `${device} (waited ${formatDuration(deadlineMs)})`);

@@ -24,6 +24,8 @@ export interface Expected {
   /** A device that reports by itself may have nothing to say: then its channel has to be connected. */
   readonly by: 'reading' | 'connection';
   readonly deadlineMs: number;
+  /** Silent for so long after a good reading, it flows no more, ms. */
+  readonly silentMs: number;
 }
 
 /**
@@ -65,6 +67,8 @@ function expectation(
     required,
     by: periodMs === undefined ? 'connection' : 'reading',
     deadlineMs: Math.min(FLOW_MS.most, wantedMs),
+    // Without the most: a device that is read once an hour has not fallen silent between two readings.
+    silentMs: wantedMs,
   };
 }
 
@@ -75,7 +79,7 @@ function fastestMs({ tags }: DeviceConfig): number | undefined {
 }
 
 /**
- * How the awaited devices stand.
+ * How the awaited devices stand: one that gave a good reading flows as long as the next ones come.
  *
  * @param sinceMs when the configuration came into force, monotonic ms
  */
@@ -86,11 +90,13 @@ export function flowOf(
   nowMs: number,
 ): readonly DeviceFlow[] {
   const byName = new Map(stands.map((stand) => [stand.device, stand]));
-  return awaited.map(({ device, channel, required, by, deadlineMs }) => {
+  return awaited.map(({ device, channel, required, by, deadlineMs, silentMs }) => {
     const stand = byName.get(device);
-    const flows =
-      by === 'reading' ? (stand?.lastGoodMs ?? Number.NEGATIVE_INFINITY) > sinceMs : stand?.isConnected === true;
-    const state = flows ? 'flows' : nowMs - sinceMs >= deadlineMs ? 'late' : 'waiting';
+    const lastGoodMs = stand?.lastGoodMs ?? Number.NEGATIVE_INFINITY;
+    const hasFlowed = by === 'reading' ? lastGoodMs > sinceMs : stand?.isConnected === true;
+    const isSilent = by === 'reading' && nowMs - lastGoodMs > silentMs;
+    const isLate = hasFlowed ? isSilent : nowMs - sinceMs >= deadlineMs;
+    const state = isLate ? 'late' : hasFlowed ? 'flows' : 'waiting';
     return { device, channel, required, state, deadlineMs };
   });
 }

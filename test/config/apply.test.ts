@@ -1,89 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DRIVERS } from '../../hal/registry.ts';
-import { createApplying } from '../../src/config/apply.ts';
-import { noteStart, recoverTrial } from '../../src/config/apply-start.ts';
-import { openArchive } from '../../src/config/archive.ts';
-import type { Config } from '../../src/config/config.ts';
-import { type FileSource, loadWithFiles } from '../../src/config/config-files.ts';
-import type { DeviceStand } from '../../src/config/flow.ts';
-import { EXIT, Fault } from '../../src/core/errors.ts';
-import type { EventBody } from '../../src/core/event.ts';
-import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { PowerDisk } from '../double/power-disk.ts';
-import { BUILT_IN } from './double/files.ts';
-
-const FILE = '/etc/millgate/millgate.yaml';
-const EXTRA = '/etc/millgate/conf.d/extra.yaml';
-const STORE = '/var/lib/millgate';
-
-function text(limit: number, more = ''): string {
-  return `channels: {sim: {driver: mock}}
-devices:
-  oven: {channel: sim, tags: {temp: {address: "sine(min=180,max=220,period=60s)"}}}
-alarms: {hot: {tag: oven/temp, above: ${limit}}}
-store: {path: ${STORE}}
-${more}`;
-}
-
-const OLD = text(200);
-const NEW = text(210);
-
-/** A daemon without a plant: its files on a disk that may lose power, its devices as the test says. */
-async function boot(disk: PowerDisk) {
-  const clock = new SimulatedClock(undefined, 'promises');
-  const events: EventBody[] = [];
-  const files = {
-    read: (path: string) => {
-      const content = disk.text(path);
-      if (content === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
-      return new TextEncoder().encode(content);
-    },
-    list: (folder: string) => (folder === '/etc/millgate/conf.d' && disk.text(EXTRA) ? ['extra.yaml'] : []),
-    exists: (path: string) => disk.text(path) !== undefined,
-  };
-  const options = { file: FILE, drivers: DRIVERS, hostname: 'gate-1', timezone: 'UTC', files, profiles: BUILT_IN };
-  const load = (source: FileSource) => loadWithFiles(options, source);
-  const parts = { archive: await openArchive(`${STORE}/configurations`, disk), clock, log: silentLogger };
-  const place = { file: FILE, disk };
-  const recovery = await recoverTrial({ ...parts, place });
-  const loaded = load(recovery.files ? { from: 'files', files: recovery.files } : { from: 'disk' });
-  if (!loaded.result.ok) throw new Error(`the file is not valid: ${JSON.stringify(loaded.result.problems)}`);
-  let current: Config = loaded.result.config;
-  events.push(...recovery.events, ...(await noteStart({ ...parts, place }, current.hash, loaded.files)));
-  const world = { isGood: true, refuses: false, settled: 0, tried: false, failure: undefined as unknown };
-  const applying = createApplying({
-    ...parts,
-    ...{ place, load: async (source: FileSource) => load(source), files: loaded.files },
-    runtime: {
-      config: () => current,
-      async reconfigure(next) {
-        if (world.refuses)
-          throw new Fault('a channel does not let go of its line. See millgate status.', EXIT.unavailable);
-        current = next;
-        return clock.monoMs();
-      },
-      async settle() {
-        world.settled++;
-      },
-      devices: (): DeviceStand[] => {
-        const lastGoodMs = world.isGood ? clock.monoMs() : undefined;
-        return [{ device: 'oven', channel: 'sim', isGood: true, isConnected: true, lastGoodMs }];
-      },
-      event: (body) => void events.push(body),
-      onFailed: (cause) => {
-        world.failure = cause;
-      },
-    },
-  });
-  const told = () => events.flatMap((body) => (body.kind === 'audit' ? [body.what] : []));
-  const limit = () => (current.alarms[0]!.condition as { limit: number }).limit;
-  return { applying, clock, disk, events, told, world, limit, config: () => current, archive: parts.archive };
-}
-
-const start = (files: Record<string, string> = {}) => boot(new PowerDisk({ [FILE]: OLD, ...files }));
+import type { PowerDisk } from '../double/power-disk.ts';
+import { boot, EXTRA, FILE, NEW, OLD, STORE, start, text } from './double/applying.ts';
 
 describe('a configuration that is applied', () => {
   it('is in force at once, and takes the place of the file only when data flows', async () => {
@@ -124,6 +43,33 @@ describe('a configuration that is applied', () => {
     await clock.advance(1000);
     expect(disk.text(FILE)).toBe(NEW);
     expect(told()).toEqual(['apply', 'confirm', 'apply-kept']);
+  });
+
+  it('is not kept by a confirmation when its data has stopped since, but by one when it flows again', async () => {
+    const { applying, clock, disk, limit, told, world } = await start();
+    await applying.apply({ text: NEW, by: 'ann', confirmMs: 600_000 });
+    await clock.advance(60_000);
+    world.silentSinceMs = clock.monoMs();
+    await clock.advance(60_000);
+    await expect(applying.confirm('bob')).rejects.toThrow(/no good reading comes any more from oven\./);
+    const late = { device: 'oven', state: 'late' };
+    expect((await applying.status()).pending).toMatchObject({ awaits: 'data', devices: [late] });
+    world.silentSinceMs = undefined;
+    await clock.advance(1000);
+    await applying.confirm('bob');
+    expect([limit(), disk.text(FILE)]).toEqual([210, NEW]);
+    expect(told()).toEqual(['apply', 'confirm', 'apply-kept']);
+  });
+
+  it('is rolled back at the end of its time when the data has stopped and the confirmation was refused', async () => {
+    const { applying, clock, disk, limit, world } = await start();
+    await applying.apply({ text: NEW, by: 'ann', confirmMs: 120_000 });
+    await clock.advance(1000);
+    world.silentSinceMs = clock.monoMs();
+    await clock.advance(60_000);
+    await expect(applying.confirm('bob')).rejects.toThrow('oven');
+    await clock.advance(60_000);
+    expect([limit(), disk.text(FILE)]).toEqual([200, OLD]);
   });
 
   it('is rolled back without the confirmation, and by hand', async () => {
