@@ -198,8 +198,19 @@ class Trials implements Applying {
     // A file that was edited in its place and is then named to apply: to come back, it has to be put aside.
     const how = order.how === 'apply' && (await this.records.compare(files)) === 'same' ? 'reload' : order.how;
     if (pending) await this.try(before, after, found, { ...order, how });
-    else if (order.how === 'apply') await this.records.install(after.files);
+    else if (order.how === 'apply') await this.installRunning(order.by);
     return { ok: true, hash, changes: found, warnings: result.warnings, pending };
+  }
+
+  /** The file that runs is put in its place again. */
+  private async installRunning(by: string): Promise<void> {
+    const { runtime, log } = this.parts;
+    const edited = await this.records.install(this.files, this.files);
+    if (edited === '') return;
+    const { hash } = runtime.config();
+    const text = `apply by ${by}: the file of configuration ${hash}, which runs, is in its place again${edited}`;
+    log.warn(text);
+    this.tell('apply', by, hash, text);
   }
 
   /** Puts a configuration in force, on trial. The file on the disk stays the old one until it is kept. */
@@ -281,9 +292,10 @@ class Trials implements Applying {
 
   private async keep(onTrial: OnTrial): Promise<void> {
     const { runtime, log } = this.parts;
-    const { trial, confirmedBy } = onTrial;
+    const { trial, before, confirmedBy } = onTrial;
+    let edited = '';
     try {
-      if (trial.how === 'apply') await this.records.install(this.files);
+      if (trial.how === 'apply') edited = await this.records.install(this.files, before.files);
     } catch (error) {
       return this.takeBack(messageOf(error));
     }
@@ -291,8 +303,9 @@ class Trials implements Applying {
     await runtime.settle();
     this.trial = undefined;
     const who = confirmedBy === undefined ? '' : `, confirmed by ${confirmedBy}`;
-    const text = `configuration ${trial.hash} is kept${who}; data flows`;
-    log.info(text);
+    const text = `configuration ${trial.hash} is kept${who}; data flows${edited}`;
+    if (edited === '') log.info(text);
+    else log.warn(text);
     this.tell('apply-kept', trial.by, trial.hash, text, { confirmedBy });
   }
 
@@ -334,9 +347,10 @@ class Trials implements Applying {
     const words = found.slice(0, MAX_CHANGES).map(changeText);
     const trial: Trial = { hash: target, before: old, how: 'rollback', by, atMs: clock.wallMs(), changes: words };
     await this.records.prepare(trial, [before, { config: result.config, files }]);
+    let edited = '';
     try {
       await runtime.reconfigure(result.config);
-      await this.replaceFiles(files, before.files);
+      edited = await this.replaceFiles(files, before.files);
     } catch (error) {
       if (runtime.config() !== before.config) await runtime.reconfigure(before.config);
       await this.records.enter(trial, 'failed', { why: messageOf(error) });
@@ -345,16 +359,16 @@ class Trials implements Applying {
     this.files = files;
     await this.records.enter(trial, 'kept', { bad: old });
     await runtime.settle();
-    const text = `rollback by ${by}: configuration ${old} → ${target}`;
+    const text = `rollback by ${by}: configuration ${old} → ${target}${edited}`;
     log.warn(text);
     this.tell('rollback', by, target, text, { changes: words });
   }
 
   /** All of them or, as far as the disk lets us, none. */
-  private async replaceFiles(files: ConfigurationFiles, left: ConfigurationFiles): Promise<void> {
+  private async replaceFiles(files: ConfigurationFiles, left: ConfigurationFiles): Promise<string> {
     const { records, parts } = this;
     try {
-      await records.replace(files, left);
+      return await records.replace(files, left);
     } catch (error) {
       await records.replace(left, files).catch((again: unknown) => parts.log.error(messageOf(again)));
       throw error;

@@ -1,7 +1,16 @@
 import { dirname, join } from 'node:path';
 import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../core/configuration.ts';
 import type { Logger } from '../core/log.ts';
-import { type Archive, entered, installFiles, type Place, putAside, removeStaged, type Trial } from './archive.ts';
+import {
+  type Archive,
+  entered,
+  installFiles,
+  keepCopies,
+  type Place,
+  putAside,
+  removeStaged,
+  type Trial,
+} from './archive.ts';
 import type { Config } from './config.ts';
 import { isOwn, mainName } from './config-files.ts';
 import { diskFault, stagedName } from './durable.ts';
@@ -31,10 +40,10 @@ export interface Verdict {
 export interface TrialRecords {
   /** Says that a trial begins, once all that is needed to undo it is there. Throws `Fault` when it may not be written. */
   prepare(trial: Trial, both: readonly InForce[]): Promise<void>;
-  /** Puts the main file of a configuration in its place. */
-  install(files: ConfigurationFiles): Promise<void>;
-  /** Puts all files of a configuration in their places. */
-  replace(files: ConfigurationFiles, left: ConfigurationFiles): Promise<void>;
+  /** Puts the main file of a configuration in the place of another; what to say of an edit by hand that was there. */
+  install(files: ConfigurationFiles, left: ConfigurationFiles): Promise<string>;
+  /** The same for all files of a configuration. */
+  replace(files: ConfigurationFiles, left: ConfigurationFiles): Promise<string>;
   /** After a reload: puts the files in force back and the rejected one aside; what became of it. Never throws. */
   restore(files: ConfigurationFiles, rejected: ConfigurationFiles): Promise<Restored>;
   /** Says what became of a trial. Never throws. */
@@ -56,9 +65,16 @@ export function createTrialRecords(parts: {
   const { disk, file } = place;
   const main = mainName(file);
 
+  /** Somebody may have edited a file since it was loaded: his text is copied before another takes its place. */
+  const put: TrialRecords['replace'] = async (files, left) => {
+    const copies = await keepCopies(place, files, [left], 'edited');
+    await installFiles(place, files, left);
+    return copies.length === 0 ? '' : `. An edit by hand that was not in force is kept as ${copies.join(', ')}`;
+  };
+
   const replace: TrialRecords['replace'] = async (files, left) => {
     try {
-      await installFiles(place, files, left);
+      return await put(files, left);
     } catch (error) {
       throw diskFault(file, error);
     }
@@ -81,13 +97,13 @@ export function createTrialRecords(parts: {
         throw diskFault('the folder of the store', error);
       }
     },
-    install: (files) => replace({ [main]: files[main]! }, {}),
+    install: (files, left) => replace({ [main]: files[main]! }, { [main]: left[main]! }),
     replace,
     async restore(files, rejected) {
       try {
         const aside = await putAside(place, rejected);
-        await installFiles(place, files, rejected);
-        return { done: true, text: `. The rejected file is kept as ${aside}` };
+        const edited = await put(files, rejected);
+        return { done: true, text: `. The rejected file is kept as ${aside}${edited}` };
       } catch (error) {
         log.error(`the file before could not be put back: ${diskFault(file, error).message}`);
         return { done: false, text: '. The rejected file is still in place until the next start' };
