@@ -8,6 +8,7 @@ import {
   entered,
   installFiles,
   isInstalled,
+  keepCopies,
   type Ledger,
   type Place,
   putAside,
@@ -108,6 +109,8 @@ async function replaced(
 ): Promise<ConfigurationFiles | undefined> {
   try {
     await first?.(place, left);
+    const copies = await keepCopies(place, files, [left], 'edited');
+    if (copies.length > 0) log.warn(`an edit by hand that was not in force is kept as ${copies.join(', ')}`);
     await installFiles(place, files, left);
     return undefined;
   } catch (error) {
