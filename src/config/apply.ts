@@ -15,7 +15,7 @@ import { formatDuration } from '../core/quantity.ts';
 import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts';
 import { changes, changeText, touchedChannels } from './changes.ts';
 import type { Config } from './config.ts';
-import type { FileSource, LoadedFiles } from './config-files.ts';
+import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
 import { type DeviceStand, type Expected, expected, flowOf } from './flow.ts';
 import { formatProblem } from './problems.ts';
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
@@ -197,9 +197,20 @@ class Trials implements Applying {
     const pending = hash !== before.config.hash;
     // A file that was edited in its place and is then named to apply: to come back, it has to be put aside.
     const how = order.how === 'apply' && (await this.records.compare(files)) === 'same' ? 'reload' : order.how;
+    if (how === 'apply') await this.refuseUntried();
     if (pending) await this.try(before, after, found, { ...order, how });
     else if (order.how === 'apply') await this.installRunning(order.by);
     return { ok: true, hash, changes: found, warnings: result.warnings, pending };
+  }
+
+  /** A rollback leaves the other files alone, so that the next start would load a mix that nobody tried. */
+  private async refuseUntried(): Promise<void> {
+    const { file } = this.parts.place;
+    const names = (await this.records.edited(this.files)).filter((name) => name !== mainName(file));
+    if (names.length === 0) return;
+    throw new Fault(
+      `${names.join(', ')} beside ${file}: edited, and not in force. Apply that first (systemctl reload millgate) or undo it; millgate diff shows it.`,
+    );
   }
 
   /** The file that runs is put in its place again. */

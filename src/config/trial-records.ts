@@ -50,6 +50,8 @@ export interface TrialRecords {
   enter(trial: Trial, outcome: ConfigurationEntry['outcome'], more?: Verdict): Promise<void>;
   /** Whether the files on the disk are these. */
   compare(files: ConfigurationFiles): Promise<ConfigurationStatus['onDisk']>;
+  /** Names of the files on the disk that are not these, from the folder of the main file. Throws `Fault` when they cannot be read. */
+  edited(files: ConfigurationFiles): Promise<readonly string[]>;
 }
 
 /**
@@ -64,6 +66,15 @@ export function createTrialRecords(parts: {
   const { archive, place, log } = parts;
   const { disk, file } = place;
   const main = mainName(file);
+
+  const differing = async (files: ConfigurationFiles): Promise<readonly string[]> => {
+    const folder = dirname(file);
+    const beside = (await disk.list(join(folder, 'conf.d'))).map((name) => `conf.d/${name}`);
+    const names = new Set([...Object.keys(files), ...beside.filter((name) => isOwn(name, main))]);
+    const found: string[] = [];
+    for (const name of names) if ((await disk.read(join(folder, name))) !== files[name]) found.push(name);
+    return found;
+  };
 
   /** Somebody may have edited a file since it was loaded: his text is copied before another takes its place. */
   const put: TrialRecords['replace'] = async (files, left) => {
@@ -120,14 +131,17 @@ export function createTrialRecords(parts: {
       }
     },
     async compare(files) {
-      const folder = dirname(file);
       try {
-        const beside = (await disk.list(join(folder, 'conf.d'))).map((name) => `conf.d/${name}`);
-        const names = new Set([...Object.keys(files), ...beside.filter((name) => isOwn(name, main))]);
-        for (const name of names) if ((await disk.read(join(folder, name))) !== files[name]) return 'different';
-        return 'same';
+        return (await differing(files)).length === 0 ? 'same' : 'different';
       } catch {
         return 'unreadable';
+      }
+    },
+    async edited(files) {
+      try {
+        return await differing(files);
+      } catch (error) {
+        throw diskFault(dirname(file), error);
       }
     },
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FILE, NEW, OLD, start, text } from './double/applying.ts';
+import { EXTRA, FILE, NEW, OLD, start, text } from './double/applying.ts';
 
 const EDITED = text(195, '# by hand');
 const EDIT_KEPT = `An edit by hand that was not in force is kept as ${FILE}.edited`;
@@ -56,5 +56,33 @@ describe('a file that somebody edited in its place', () => {
     await disk.write(FILE, text(190));
     await applying.rollback('bob');
     expect([disk.text(FILE), disk.text(`${FILE}.edited.2`)]).toEqual([OLD, text(190)]);
+  });
+});
+
+describe('a file in conf.d that was edited and is not in force', () => {
+  const UPLINK = 'uplinks: {plant: {type: mqtt, url: "mqtt://broker"}}\n';
+
+  it('is named, and nothing is applied, as a rollback would leave a mix that nobody tried', async () => {
+    const { applying, disk, limit, archive } = await start();
+    await disk.write(EXTRA, UPLINK);
+    const refusal = `conf.d/extra.yaml beside ${FILE}: edited, and not in force. Apply that first (systemctl reload millgate)`;
+    await expect(applying.apply({ text: NEW, by: 'ann' })).rejects.toThrow(refusal);
+    expect([limit(), disk.text(FILE), archive.ledger().trial]).toEqual([200, OLD, undefined]);
+  });
+
+  it('is named when it is gone from the disk', async () => {
+    const { applying, disk } = await start({ [EXTRA]: UPLINK });
+    await disk.remove(EXTRA);
+    await expect(applying.apply({ text: NEW, by: 'ann' })).rejects.toThrow('conf.d/extra.yaml beside');
+  });
+
+  it('is in no way once a reload put it in force', async () => {
+    const { applying, clock, disk, limit } = await start();
+    await disk.write(EXTRA, UPLINK);
+    await applying.reload();
+    await clock.advance(1000);
+    await applying.apply({ text: NEW, by: 'ann' });
+    await clock.advance(1000);
+    expect([limit(), disk.text(FILE), disk.text(EXTRA)]).toEqual([210, NEW, UPLINK]);
   });
 });

@@ -221,7 +221,8 @@ describe('a disk that refuses', () => {
   it('in the middle of a rollback by hand: the files are those of what runs', async () => {
     const { applying, clock, disk, limit } = await start();
     await disk.write(EXTRA, 'uplinks: {plant: {type: mqtt, url: "mqtt://broker"}}\n');
-    await applying.apply({ text: NEW, by: 'ann' });
+    await disk.write(FILE, NEW);
+    await applying.reload();
     await clock.advance(1000);
     const write = disk.write.bind(disk);
     let refused = 0;
