@@ -27,7 +27,7 @@ export async function runCommandLine(args: readonly string[], context: CliContex
   try {
     const answered = await answerUnlisted(program, args, context);
     if (answered !== undefined) return answered;
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(withoutHelpOnNothing(program, args), { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, context);
@@ -50,6 +50,14 @@ async function answerUnlisted(
     return EXIT.ok;
   }
   return undefined;
+}
+
+/** Help on a word that is no command is told so, as the word alone is; the parser would show the help of the program. */
+function withoutHelpOnNothing(program: Command, args: readonly string[]): readonly string[] {
+  const [word, about] = args;
+  if (word !== 'help' || about === undefined || about.startsWith('-')) return args;
+  const isKnown = program.commands.some((command) => command.name() === about || command.aliases().includes(about));
+  return isKnown ? args : [about];
 }
 
 /** Says what went wrong on standard error: a fault in its one line, anything else as the bug it is. */

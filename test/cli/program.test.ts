@@ -11,6 +11,15 @@ describe('the command line', () => {
     expect(run.out()).toBe('');
   });
 
+  it('says of help on a word that is no command that it is unknown, exit 2', async () => {
+    const run = millgate(['help', 'stauts']);
+    expect(await run.exitCode).toBe(EXIT.usage);
+    expect(run.err()).toContain("unknown command 'stauts'\n(Did you mean status?)");
+    const known = millgate(['help', 'status']);
+    expect(await known.exitCode).toBe(EXIT.ok);
+    expect(known.out()).toContain('Usage: millgate status');
+  });
+
   it.each([
     [['read']],
     [['status', '--jsn']],
