@@ -224,8 +224,11 @@ function writeWhole(path: string, content: Buffer): void {
     rmSync(temporary, { force: true });
     const code = codeOf(error);
     const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new Fault(`${path}: there is no folder ${dirname(path)}. Make it, or name another file with --output.`);
+    const why = isDenied ? 'may not be written by this user' : `cannot be written: ${messageOf(error)}`;
     throw new Fault(
-      `${path}: ${messageOf(error)}. Name a file in a folder that is there and may be written, with --output.`,
+      `${path}: ${why}. Name a file in a folder that is there and may be written, with --output.`,
       isDenied ? EXIT.permission : EXIT.failed,
       { cause: error },
     );

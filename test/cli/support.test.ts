@@ -144,7 +144,9 @@ describe('support', () => {
     const { folder, context, machine } = await bench();
     writeFileSync(join(folder, 'there.tar.gz'), 'mine');
     await expect(support({ output: 'there.tar.gz' }, context, machine)).rejects.toThrow(/there already/);
-    await expect(support({ output: 'nowhere/x.tar.gz' }, context, machine)).rejects.toThrow(/nowhere.*--output/);
+    await expect(support({ output: 'nowhere/x.tar.gz' }, context, machine)).rejects.toThrow(
+      /nowhere\/x\.tar\.gz: there is no folder .*nowhere\. Make it, or name another file with --output\.$/,
+    );
     expect(readFileSync(join(folder, 'there.tar.gz'), 'utf8')).toBe('mine');
   });
 
