@@ -153,13 +153,15 @@ async function runsFile(client: GatewayClient, absolute: string): Promise<boolea
   }
 }
 
-/** That no gateway runs with a file, and how to start it; without a file, that the same file has to be named. */
 function notStarted(socketPath: string, file: string | undefined): Fault {
-  const start =
-    file === undefined
-      ? 'Start it: systemctl start millgate. One that was started with --config FILE is found with the same --config.'
-      : `Start it: millgate run --config ${file}.`;
-  return new Fault(`no gateway answers on ${socketPath}. ${start}`, EXIT.unavailable);
+  return new Fault(`no gateway answers on ${socketPath}. ${howToStart(file)}`, EXIT.unavailable);
+}
+
+/** How to start a gateway with the file that was named; without one, that the same file has to be named. */
+export function howToStart(file: string | undefined): string {
+  return file === undefined
+    ? 'Start it: systemctl start millgate. One that was started with --config FILE is found with the same --config.'
+    : `Start it: millgate run --config ${file}.`;
 }
 
 /** The gateway, or undefined when none runs; a gateway that refuses this user is a fault. */

@@ -5,7 +5,7 @@ import type { ConfigurationFiles, RunningFiles } from '../core/configuration.ts'
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { readText, stoppedArchive } from './apply.ts';
 import { changeLines, named } from './changes-text.ts';
-import { runningGateway } from './client.ts';
+import { howToStart, runningGateway } from './client.ts';
 import { loadOptions } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
 
@@ -52,12 +52,13 @@ async function baseOf(options: CommonOptions, context: CliContext): Promise<Base
   const archive = await stoppedArchive(options, context);
   const [latest] = archive?.ledger().good ?? [];
   const files = latest === undefined ? undefined : await archive?.files(latest);
+  const { file, absolute, named: isNamed } = configFile(options, context);
   if (!files)
     throw new Fault(
-      'no gateway runs, and none has run with this file: there is nothing to compare with. Start it: systemctl start millgate.',
+      `no gateway runs, and none has run with ${file}: there is nothing to compare with. ${howToStart(isNamed ? file : undefined)}`,
       EXIT.unavailable,
     );
-  return { file: configFile(options, context).absolute, files, name: 'what was applied last' };
+  return { file: absolute, files, name: 'what was applied last' };
 }
 
 /** The configuration; of one that is not valid the problems go to standard error. */

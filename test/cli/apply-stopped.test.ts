@@ -64,3 +64,13 @@ describe('apply with the gateway stopped', () => {
     expect(existsSync(absent)).toBe(false);
   });
 });
+
+describe('diff with the gateway stopped', () => {
+  it('says how to start one with the file that was named, where none has run', async () => {
+    const { folder, file } = stopped(undefined);
+    writeFileSync(file, text(folder, 200));
+    const run = millgate(['diff', '--config', file], { cwd: folder });
+    expect(await run.exitCode).toBe(EXIT.unavailable);
+    expect(run.err()).toContain(`none has run with ${file}: there is nothing to compare with. Start it: millgate run`);
+  });
+});
