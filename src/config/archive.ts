@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../core/configuration.ts';
 import { Fault } from '../core/errors.ts';
 import { mainName } from './config-files.ts';
-import { type Disk, diskFault, stagedName, writeAtomically } from './durable.ts';
+import { type Disk, readFault, stagedName, writeAtomically } from './durable.ts';
 
 /** Where configurations are kept, in the folder of a store. */
 export function archiveFolder(storePath: string): string {
@@ -73,7 +73,7 @@ export async function openArchive(folder: string, disk: Disk): Promise<Archive> 
   const ledgerFile = join(folder, 'ledger.json');
   const fileOf = (hash: string): string => join(folder, `${hash}.files.json`);
   const text = await disk.read(ledgerFile).catch((error: unknown) => {
-    throw diskFault(folder, error);
+    throw readFault(folder, error);
   });
   let ledger = parsedLedger(text);
 

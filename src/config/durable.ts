@@ -57,6 +57,14 @@ export function diskFault(what: string, error: unknown): Fault {
   return new Fault(`${what}: ${messageOf(error)}. Check the disk (dmesg).`, EXIT.failed, cause);
 }
 
+/** The same of what cannot be read. */
+export function readFault(what: string, error: unknown): Fault {
+  const code = codeOf(error);
+  if (code !== 'EACCES' && code !== 'EPERM') return diskFault(what, error);
+  const remedy = 'Use sudo -u millgate, or join its group (usermod -aG millgate).';
+  return new Fault(`${what}: this user may not read it. ${remedy}`, EXIT.permission, { cause: error });
+}
+
 /** Rights of a new file: its owner writes, its group reads. */
 const MODE = 0o640;
 const FOLDER_MODE = 0o750;
