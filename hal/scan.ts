@@ -5,8 +5,8 @@ import type { I2cChannel } from './i2c/options.ts';
 import { type FoundDevice, scanI2c } from './i2c/scan.ts';
 import { kernelWire } from './i2c/wire.ts';
 import type { ModbusChannel } from './modbus/channel.ts';
-import { type SearchOptions, type SearchResult, searchLine, searchMs } from './modbus/discover.ts';
-import { type LineSetting, type SearchLimits, settingsOn, settingText } from './modbus/discover-plan.ts';
+import { type SearchOptions, type SearchResult, searchLine } from './modbus/discover.ts';
+import { type LineSetting, longestMs, type SearchLimits, settingsOn, settingText } from './modbus/discover-plan.ts';
 import { type HostFinding, type HostTarget, searchHosts } from './modbus/discover-tcp.ts';
 import { serialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
@@ -16,7 +16,7 @@ export type { FoundDevice, HostFinding, HostTarget, LineSetting, SearchLimits, S
  * What can be found on the wires of this machine before anything is configured. Nothing here changes anything in a
  * device.
  */
-export { searchHosts, searchMs, serialPorts, settingText };
+export { longestMs, searchHosts, serialPorts, settingText };
 
 /** Where a channel is, whatever its driver calls it. */
 export type ScanWire =

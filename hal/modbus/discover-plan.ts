@@ -133,6 +133,32 @@ export function planSearch(limits: SearchLimits, allowanceMs: number | undefined
 }
 
 /**
+ * What is asked once a unit answered at a setting: the others there, with patience.
+ *
+ * @param units those that did not answer yet
+ */
+export function patientStep(
+  setting: LineSetting,
+  units: readonly number[],
+  allowanceMs: number | undefined,
+): SearchStep {
+  return { setting, units, table: 'holding', allowanceMs: allowanceMs ?? LIKELY_ALLOWANCE_MS };
+}
+
+/**
+ * How long a search takes at most, ms, on a line without noise: everything is asked before a unit answers, and then the
+ * others of its setting once more with patience. With `all` that may come at every setting.
+ */
+export function longestMs(limits: SearchLimits, allowanceMs: number | undefined, all: boolean): number {
+  const others = (limits.units ?? ALL_UNITS).slice(1);
+  const patientMs = settingsByLikelihood(limits).map((setting) =>
+    others.length === 0 ? 0 : stepMs(patientStep(setting, others, allowanceMs)),
+  );
+  const plannedMs = planSearch(limits, allowanceMs).reduce((totalMs, step) => totalMs + stepMs(step), 0);
+  return plannedMs + (all ? patientMs.reduce((totalMs, ms) => totalMs + ms, 0) : Math.max(...patientMs));
+}
+
+/**
  * The steps left in the order that signs of life suggest: bytes that are no frame come when somebody speaks whom we do
  * not understand, so that the same baud rate with another parity is likeliest, then the baud rates beside it.
  * The order among equals stays.

@@ -6,6 +6,7 @@ import {
   characterMsOf,
   LIKELY_ALLOWANCE_MS,
   type LineSetting,
+  patientStep,
   planSearch,
   questionMs,
   reorder,
@@ -94,11 +95,6 @@ export async function searchLine(options: SearchOptions, signal: AbortSignal): P
   return search.run();
 }
 
-/** How long a search takes when nobody answers, ms. */
-export function searchMs(limits: SearchLimits, timeoutMs: number | undefined): number {
-  return sumMs(planSearch(limits, timeoutMs));
-}
-
 /** A search under way. */
 class Search {
   private readonly options: SearchOptions;
@@ -145,12 +141,7 @@ class Search {
     this.settled.add(setting);
     const { limits, timeoutMs, all } = this.options;
     const units = (limits.units ?? ALL_UNITS).filter((unit) => !this.isFound(setting, unit));
-    const patient: SearchStep = {
-      setting,
-      units,
-      table: 'holding',
-      allowanceMs: timeoutMs ?? LIKELY_ALLOWANCE_MS,
-    };
+    const patient = patientStep(setting, units, timeoutMs);
     const elsewhere = all ? this.steps.filter((step) => step.setting !== setting) : [];
     this.steps = units.length > 0 ? [patient, ...elsewhere] : elsewhere;
   }

@@ -99,9 +99,9 @@ export async function searchSerial(
   atCtrlC = 'Ctrl-C ends it with what it has.',
 ): Promise<SerialScan> {
   await refuseWhileRunning(port, options, context);
-  const { searchMs, searchPort, settingText } = await import('../../hal/scan.ts');
+  const { longestMs, searchPort, settingText } = await import('../../hal/scan.ts');
   const timeoutMs = options.timeout === undefined ? undefined : durationOption('timeout', options.timeout);
-  const most = formatSpan(searchMs(limits, timeoutMs));
+  const most = formatSpan(longestMs(limits, timeoutMs, options.all ?? false));
   warn(context, [
     `Scanning ${port}: reads only, likeliest settings first, about ${most} at most${options.all ? '' : '; less once a unit answers'}. ${atCtrlC}`,
   ]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type SearchProgress, searchLine } from '../../../hal/modbus/discover.ts';
-import { type LineSetting, planSearch, settingText } from '../../../hal/modbus/discover-plan.ts';
+import { type LineSetting, longestMs, planSearch, settingText } from '../../../hal/modbus/discover-plan.ts';
 import type { Transport, TransportEvents } from '../../../hal/transport.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { modbusSlaves, rtuFrame } from '../../double/modbus-slave.ts';
@@ -91,6 +91,19 @@ describe('a search on a serial line', () => {
     const { search } = bench({ setting: '38400 8N1', units: [246], thinksMs: 90 });
     const { found } = await search({ limits: { bauds: [38400], parities: ['none'], stopBits: [1] } });
     expect(names(found)).toEqual(['38400 8N1 unit 246']);
+  });
+
+  it.each([
+    ['the last unit that is asked', '9600 8N1', 246, 19],
+    ['a slow one at a slow setting', '1200 8N1', 246, 90],
+  ])('takes no longer than was announced when %s is the one there', async (_what, setting, unit, thinksMs) => {
+    const { search } = bench({ setting, units: [unit], thinksMs });
+    const limits = { bauds: [Number(setting.split(' ')[0])], parities: ['none'], stopBits: [1] } as const;
+    const { found, tookMs } = await search({ limits });
+    expect(names(found)).toEqual([`${setting} unit ${unit}`]);
+    const announcedMs = longestMs(limits, undefined, false);
+    expect(tookMs).toBeLessThanOrEqual(announcedMs);
+    expect(tookMs).toBeGreaterThan(announcedMs / 2);
   });
 
   it('counts an exception as an answer', async () => {
