@@ -16,7 +16,7 @@ import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts'
 import { changes, changeText, touchedChannels } from './changes.ts';
 import type { Config } from './config.ts';
 import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
-import { type DeviceStand, type Expected, expected, flowOf } from './flow.ts';
+import { type DeviceStand, type Expected, expected, flowOf, silent } from './flow.ts';
 import { formatProblem } from './problems.ts';
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
 
@@ -77,11 +77,6 @@ interface OnTrial {
   readonly confirmMs: number | undefined;
   confirmedBy: string | undefined;
   flows: boolean;
-}
-
-/** Devices without which a configuration is not kept, and which give nothing now. */
-function silent(flow: readonly DeviceFlow[]): readonly DeviceFlow[] {
-  return flow.filter(({ state, required }) => required && state !== 'flows');
 }
 
 /** Applying on a running gateway. */

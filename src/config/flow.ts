@@ -100,3 +100,8 @@ export function flowOf(
     return { device, channel, required, state, deadlineMs };
   });
 }
+
+/** Devices without which a configuration is not kept, and which give nothing now. */
+export function silent(flow: readonly DeviceFlow[]): readonly DeviceFlow[] {
+  return flow.filter(({ state, required }) => required && state !== 'flows');
+}
