@@ -103,7 +103,7 @@ async function install(given: string, text: string, options: ApplyOptions, conte
     import('../config/changes.ts'),
   ]);
   const { file, absolute } = configFile(options, context);
-  refuseWithoutFolder(file, absolute, given);
+  refuseWithoutFolder(absolute, given);
   const loading = await modules.loadOptions(file, context);
   const next = loadWithFiles(loading, { from: 'text', text });
   const problems = named(next.result.ok ? next.result.warnings : next.result.problems, file, given);
@@ -137,7 +137,7 @@ async function install(given: string, text: string, options: ApplyOptions, conte
 }
 
 /** A first configuration is not put into a folder that nobody made: the path may be mistyped, or not set up at all. */
-function refuseWithoutFolder(file: string, absolute: string, given: string): void {
+function refuseWithoutFolder(absolute: string, given: string): void {
   const folder = dirname(absolute);
   if (existsSync(folder)) return;
   throw new Fault(
