@@ -215,7 +215,9 @@ async function copyOf(disk: Disk, first: string, text: string): Promise<string> 
     if (there === undefined) await writeAtomically(disk, copy, text);
     if (there === undefined || there === text) return copy;
   }
-  throw new Fault(`${first}: there are ${MAX_COPIES} copies already. Move those away that nobody needs, then try again.`);
+  throw new Fault(
+    `${first}: there are ${MAX_COPIES} copies already. Move those away that nobody needs, then try again.`,
+  );
 }
 
 /** Removes what an interrupted writer left beside the main file. */
