@@ -27,8 +27,11 @@ import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
 import { WriteGuard } from './write-guard.ts';
 
-/** Pauses between attempts to connect a channel, with full jitter: a plugged-in adapter is back well within 10 s. */
-const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 5000 };
+/**
+ * Pauses between attempts to connect a channel, with full jitter. Each attempt gives every device a bad reading, which is
+ * why they are not shorter.
+ */
+const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 10_000 };
 
 /** A connection that lived this long was good: the next loss starts again with a short pause. */
 const STABLE_AFTER_MS = 10_000;
