@@ -27,11 +27,11 @@ import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
 import { WriteGuard } from './write-guard.ts';
 
-/**
- * Pauses between attempts to connect a channel, with full jitter. Each attempt gives every device a bad reading, which is
- * why they are not shorter.
- */
-const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 10_000 };
+/** Pauses between attempts to connect a channel, with full jitter: an adapter that is plugged in is back well within 10 s. */
+const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 5000 };
+
+/** While a channel is away, its devices get bad readings at their own period, but not more often than this, ms. */
+const BAD_AGAIN_MS = 5000;
 
 /** A connection that lived this long was good: the next loss starts again with a short pause. */
 const STABLE_AFTER_MS = 10_000;
@@ -70,6 +70,8 @@ export class Poller {
   private readonly tags = new Map<string, TagConfig>();
   private readonly schedule: Schedule;
   private lastReason: string | undefined;
+  /** When each device was last given bad readings because the channel is away, monotonic ms. */
+  private readonly awayToldMs = new Map<string, number>();
   private readonly urgent = new UrgentLane();
   private readonly guard = new WriteGuard();
   /** Why each device that does not answer does not. */
@@ -193,6 +195,7 @@ export class Poller {
       try {
         await this.timed(this.driver.connect(signal));
         connectedMs = this.deps.clock.monoMs();
+        this.awayToldMs.clear();
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
       } catch (error) {
@@ -334,7 +337,14 @@ export class Poller {
   }
 
   private lose(error: NotConnected): void {
-    for (const { name } of this.channel.devices) this.emitBad(name, 'not-connected');
+    const nowMs = this.deps.clock.monoMs();
+    for (const { name, tags } of this.channel.devices) {
+      const toldMs = this.awayToldMs.get(name);
+      const everyMs = Math.min(...tags.map((tag) => tag.everyMs ?? BAD_AGAIN_MS));
+      if (toldMs !== undefined && nowMs - toldMs < Math.max(everyMs, BAD_AGAIN_MS)) continue;
+      this.awayToldMs.set(name, nowMs);
+      this.emitBad(name, 'not-connected');
+    }
     this.urgent.refuseAll(new Fault(error.message, EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }

@@ -89,7 +89,7 @@ class LineDouble implements Driver {
   async close(): Promise<void> {}
 }
 
-function start(channel: ChannelConfig, refuse?: string) {
+function start(channel: ChannelConfig, refuse?: string, random = 0) {
   const clock = new SimulatedClock();
   const line = new LineDouble(clock);
   line.refuse = refuse;
@@ -98,7 +98,7 @@ function start(channel: ChannelConfig, refuse?: string) {
   const poller = new Poller(
     channel,
     line,
-    { clock, log: silentLogger, random: () => 0, simulated: false },
+    { clock, log: silentLogger, random: () => random, simulated: false },
     {
       onRecord: (record) => records.push(record),
       onHealth: (device, { state }) => health.push(`${device} ${state}`),
@@ -144,6 +144,20 @@ describe('the loop of a channel', () => {
     expect(poller.state.state).toBe('connected');
     expect(records.at(-1)!.fields[0]).toMatchObject({ quality: 'good' });
     await end();
+  });
+
+  it('is back within 10 s after however long, and gives no more bad readings than the period asks for', async () => {
+    for (const random of [0, 0.5, 0.999]) {
+      const slow = { ...tagConfig('press-1', 'a'), everyMs: 60_000 };
+      const { clock, line, records, poller, end } = start(channelOf(slow), 'line-a: no such port', random);
+      await clock.advance(600_000);
+      expect(records.length).toBeGreaterThanOrEqual(9);
+      expect(records.length).toBeLessThanOrEqual(11);
+      line.refuse = undefined;
+      await clock.advance(9000);
+      expect(poller.state.state).toBe('connected');
+      await end();
+    }
   });
 
   it('reconnects after a lost connection and marks the readings of that moment bad', async () => {
