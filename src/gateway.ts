@@ -8,6 +8,8 @@ import { EXIT, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import type { Logger } from './core/log.ts';
 import type { Random } from './core/random.ts';
+import type { DeviceRecord } from './core/reading.ts';
+import { type Beginning, watchBeginning } from './gateway/beginning.ts';
 import { createJudging } from './gateway/judging.ts';
 import { createLines, type Lines } from './gateway/lines.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './gateway/memory.ts';
@@ -48,6 +50,8 @@ export interface GatewayOptions {
 /** A gateway at work. */
 export interface RunningGateway {
   readonly view: GatewayView;
+  /** Resolves once every line has been asked, or has had its time: what is not needed for that may be loaded now. */
+  readonly begun: Promise<void>;
   /** Rejects when a part failed in a way that is a bug: the process should end and be started again. */
   readonly failed: Promise<never>;
   /** The configuration in force. */
@@ -82,6 +86,7 @@ const LEARNED_EVERY_MS = 5000;
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
   readonly recorder: Recorder;
+  readonly beginning: Beginning;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
 }
@@ -133,6 +138,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
   return {
     view: viewOf(options, parts),
+    begun: parts.beginning.begun,
     failed,
     config: () => current.config,
     reconfigure(next) {
@@ -178,7 +184,8 @@ function assemble(
   const { config, clock, log, random } = options;
   const current: Current = { config, kept: undefined };
   const live = new LiveTable(config, clock.monoMs());
-  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options);
+  const beginning = watchBeginning(config, clock);
+  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
   const uplinks = createUplinks({ store, clock, log, random, create, onFailed });
   const committer = createCommitter({
     ...{ store, clock, log: log.scoped('store'), random, onFailed },
@@ -209,10 +216,14 @@ function assemble(
   });
   const { simulate, version } = options;
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
-  const onRecord = judging.accept;
+  const onRecord = (record: DeviceRecord): void => {
+    judging.accept(record);
+    beginning.heard(record.device);
+  };
   const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
   return {
     recorder,
+    beginning,
     clock,
     store,
     committer,
@@ -253,7 +264,13 @@ function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<St
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
 }
 
-function uplinkOf(uplink: UplinkConfig, store: Store, current: Current, options: GatewayOptions): Uplink {
+function uplinkOf(
+  uplink: UplinkConfig,
+  store: Store,
+  current: Current,
+  options: GatewayOptions,
+  mayLoad: Promise<void>,
+): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, version, environment } = options;
   return createMqttUplink(uplink, {
@@ -263,6 +280,7 @@ function uplinkOf(uplink: UplinkConfig, store: Store, current: Current, options:
     },
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
+    mayLoad,
   });
 }
 

@@ -101,10 +101,17 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-const end = new AbortController();
-const hangups = new Set<() => void>();
-endOnSignals(end, hangups);
-endQuietlyOnClosedPipe(end);
-const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal, hangups));
-await Promise.all([written(process.stdout), written(process.stderr)]);
-process.exit(exitCode);
+/** Not awaited at the top of the file: the package brings the program as CommonJS, which cannot. */
+async function main(): Promise<never> {
+  const end = new AbortController();
+  const hangups = new Set<() => void>();
+  endOnSignals(end, hangups);
+  endQuietlyOnClosedPipe(end);
+  // In force only if nothing were left to wait for: a bug, and no success.
+  process.exitCode = EXIT.failed;
+  const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal, hangups));
+  await Promise.all([written(process.stdout), written(process.stderr)]);
+  process.exit(exitCode);
+}
+
+void main();

@@ -136,9 +136,10 @@ function formOf(target: string, { baud, parity, stopBits, framing, timeout }: Li
 
 /** The channel of a form, checked as one of a file is. */
 async function channelOf(target: string, { driver: type, keys }: Form): Promise<ChannelConfig> {
-  const [{ DRIVERS }, { z }] = await Promise.all([import('../../hal/registry.ts'), import('zod')]);
+  const { DRIVERS } = await import('../../hal/registry.ts');
+  const { strictObject } = await import('zod');
   const driver = DRIVERS.find((each) => each.type === type)!;
-  const parsed = z.strictObject(driver.channelShape).safeParse(keys);
+  const parsed = strictObject(driver.channelShape).safeParse(keys);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Fault(`--${issue!.path.join('.').replace('stopBits', 'stop-bits')}: ${issue!.message}.`, EXIT.usage);

@@ -13,6 +13,19 @@ import { addSupportCommands } from './commands/support.ts';
 import { type CliContext, programVersion, warn } from './context.ts';
 import { COMPLETE, REFERENCE } from './unlisted.ts';
 
+/** Groups of commands, in the order of the help. */
+const COMMANDS: readonly ((program: Command, context: CliContext, report: Report) => void)[] = [
+  addDaemonCommands,
+  addCommissioningCommands,
+  addReadingCommands,
+  addRuleCommands,
+  addApplyCommands,
+  addBusCommands,
+  addInformationCommands,
+  addSupportCommands,
+  addShellCommands,
+];
+
 /**
  * Runs one command line in the world that `context` is.
  *
@@ -21,9 +34,11 @@ import { COMPLETE, REFERENCE } from './unlisted.ts';
  */
 export async function runCommandLine(args: readonly string[], context: CliContext): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok;
-  const program = commandTree(context, (code) => {
+  const report: Report = (code) => {
     exitCode = code;
-  });
+  };
+  // A service has no use for the other commands, and a slow board none for the time that they take.
+  const program = commandTree(context, report, args[0] === 'run' ? [addDaemonCommands] : COMMANDS);
   try {
     const answered = await answerUnlisted(program, args, context);
     if (answered !== undefined) return answered;
@@ -73,8 +88,8 @@ function exitCodeOf(error: unknown, context: CliContext): ExitCode {
   return EXIT.failed;
 }
 
-/** The commands, their options and their examples. What they do is imported when one of them is called. */
-export function commandTree(context: CliContext, report: Report): Command {
+/** The commands, all or some groups, their options and their examples. What they do is imported when one is called. */
+export function commandTree(context: CliContext, report: Report, commands = COMMANDS): Command {
   const program = new Command('millgate')
     .description('Edge gateway agent: polls machines, keeps every reading, syncs upstream.')
     .version(`millgate ${programVersion()}`, '-V, --version', 'print the version')
@@ -91,15 +106,7 @@ export function commandTree(context: CliContext, report: Report): Command {
     .showHelpAfterError('(millgate help shows how)')
     .addHelpText('after', EXIT_CODES);
   common(program);
-  addDaemonCommands(program, context, report);
-  addCommissioningCommands(program, context, report);
-  addReadingCommands(program, context, report);
-  addRuleCommands(program, context, report);
-  addApplyCommands(program, context, report);
-  addBusCommands(program, context, report);
-  addInformationCommands(program, context, report);
-  addSupportCommands(program, context, report);
-  addShellCommands(program, context, report);
+  for (const add of commands) add(program, context, report);
   return program;
 }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type IClientOptions, type IConnackPacket, type IStore, type MqttClient, connect as openClient } from 'mqtt';
+import type { connect, IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig, SecretRef } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
@@ -27,6 +27,8 @@ export interface MqttDeps {
   /** Gives a secret; throws with a message that names the file or variable, never its content. */
   readonly secrets: (ref: SecretRef) => string | Promise<string>;
   readonly readFile: ReadFile;
+  /** When the library may be loaded, which takes a slow processor a second; never rejects. Default: at once. */
+  readonly mayLoad?: Promise<void>;
 }
 
 /** From the call of `connect` to the broker's confirmation of `online`. */
@@ -111,7 +113,10 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
-    const client = openOrExplain(optionsOf(config, version, url, files, password, status()), context);
+    const library = await import('mqtt');
+    signal.throwIfAborted();
+    const options = optionsOf(config, version, url, files, password, status());
+    const client = openOrExplain(library.connect, options, context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
       ...{ client, config, encoder, lastValues, status, clock, closedByBroker, protocolVersion: version },
@@ -144,6 +149,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     // The newest value of each tag is found in the records themselves.
     takesTexts: lastValues === undefined,
     async connect(signal) {
+      await deps.mayLoad;
       const limit = new AbortController();
       const late = `${context.address} did not answer as a broker within ${formatDuration(CONNECT_TIMEOUT_MS)}. Check the address, firewalls on the way, and that it is an MQTT broker.`;
       const cancel = clock.after(CONNECT_TIMEOUT_MS, () => limit.abort(new Fault(late)));
@@ -164,9 +170,9 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
 class VersionRefused extends Fault {}
 
 /** Opens a client. Certificates and keys that do not fit are found at once, and thrown. */
-function openOrExplain(options: IClientOptions, context: BrokerContext): MqttClient {
+function openOrExplain(open: typeof connect, options: IClientOptions, context: BrokerContext): MqttClient {
   try {
-    return openClient(options);
+    return open(options);
   } catch (error) {
     throw new Fault(explainTrouble(error, context), undefined, { cause: error });
   }
