@@ -4,10 +4,10 @@ lay_out() {
   lib=$1/usr/lib/millgate doc=$1/usr/share/doc/millgate
   mkdir -p "$lib" "$doc/examples" "$1/usr/bin" "$1/etc/default" "$1/usr/lib/systemd/system" "$1/usr/lib/sysusers.d" \
     "$1/usr/lib/tmpfiles.d" "$1/usr/lib/udev/rules.d"
-  cp -r dist config package.json "$lib/"
+  cp -r config "$lib/"
+  node scripts/deb/bundle.mjs "$lib"
   cp -r "$2" "$lib/node_modules"
-  find "$lib/dist" \( -name '*.map' -o -name '.millgate-built' \) -exec rm {} +
-  ln -s dist/src/cli/main.js "$lib/millgate"
+  ln -s dist/program/main.js "$lib/millgate"
   sed "s|@NODE@|$3|" scripts/deb/millgate.in >"$1/usr/bin/millgate"
   chmod 755 "$1/usr/bin/millgate"
   cp systemd/millgate.service "$1/usr/lib/systemd/system/millgate.service"

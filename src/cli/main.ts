@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './code-cache.ts';
 import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
 import { systemClock } from '../core/clock.ts';
