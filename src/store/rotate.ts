@@ -12,6 +12,7 @@ import {
   type SegmentInfo,
 } from './catalog.ts';
 import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './disk.ts';
+import { type GivenUp, giveUp, removeGivenUp } from './given-up.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
 import type { Meta, MetaChange, NewLedgerEntry } from './meta.ts';
 import type { Memory } from './notes.ts';
@@ -45,6 +46,8 @@ export interface House {
   writer: Writer | undefined;
   /** Set when a cursor changed that is not yet durable. */
   cursorsChanged: boolean;
+  /** What went before it could be entered in the ledger. */
+  givenUp: readonly GivenUp[];
   readonly notice: (text: string) => void;
 }
 
@@ -206,9 +209,13 @@ export function reserveBytes(maxBytes: number): number {
   return Math.min(256 * 1024, Math.floor(maxBytes / 50));
 }
 
-/** Makes room on a full disk; false when nothing can go any more. */
+/**
+ * Makes room on a full disk; false when nothing can go any more. As long as it could not be entered what went before,
+ * giving up that did not help: whoever fills the disk takes what is freed, and nothing more goes for them.
+ */
 export function makeRoom(house: House, nowWallMs: number): boolean {
   const hadReserve = releaseReserve(house.folder);
+  if (house.givenUp.length > 0) enterDeferred(house);
   if (evictOne(house, nowWallMs, 'forced') || hadReserve) return true;
   // The last resort: what is being written is closed early, so that it can go.
   if (!house.writer || house.writer.info.bytes < SMALLEST_BYTES) return false;
@@ -244,30 +251,40 @@ function evictOne(house: House, nowWallMs: number, how: Eviction): boolean {
   return true;
 }
 
+/** Enters what was deferred; what went before it could be entered needs its mark no more then. Throws what the disk says. */
+export function enterDeferred(house: House): void {
+  house.meta.enter({});
+  removeGivenUp(house.folder, house.givenUp);
+  house.givenUp = [];
+}
+
 /**
  * The ledger first, then the file: after a crash between the two, opening removes the file. On a disk that takes nothing
- * the file goes first, since only that frees something; after a crash then, opening enters its numbers as missing. Events
- * go with their segment only where keeping them apart failed.
+ * the file goes first, since only that frees something, and leaves its name, from which opening enters its numbers after
+ * a crash. Events go with their segment only where keeping them apart failed.
  */
 function evict(house: House, victim: SegmentInfo, nowWallMs: number, how: Eviction): void {
-  const enter = (change: MetaChange): void => {
-    try {
-      house.meta.enter(change);
-    } catch (error) {
-      if (how === 'in order' || !isRefusal(error)) throw error;
-      house.meta.defer(change);
-    }
-  };
   const gone = goneWith(house, victim);
-  enter({
+  const change: MetaChange = {
     ledger: gone.flatMap(({ stream, lost }) => lost.map((range) => evictionOf(victim, stream, range, nowWallMs))),
     forgotten: gone.flatMap(({ stream, delivered }) => delivered.map((range) => ({ stream, ...range }))),
     segments: new Map([[victim.file, LEAVING]]),
-  });
+  };
+  let isEntered = true;
+  try {
+    house.meta.enter(change);
+  } catch (error) {
+    if (how === 'in order' || !isRefusal(error)) throw error;
+    isEntered = false;
+  }
   house.catalog.release(victim.file);
+  if (isEntered) unlinkDatabase(join(house.folder, victim.file));
+  else {
+    house.givenUp = [...house.givenUp, giveUp(house.folder, victim)];
+    house.meta.defer(change);
+  }
   house.catalog.infos.splice(house.catalog.infos.indexOf(victim), 1);
-  unlinkDatabase(join(house.folder, victim.file));
-  enter({ segments: new Map([[victim.file, null]]) });
+  leave(house, victim);
   for (const { stream, lost } of gone) {
     if (lost.length === 0) continue;
     cutPending(house, stream, lost);
@@ -275,6 +292,16 @@ function evict(house: House, victim: SegmentInfo, nowWallMs: number, how: Evicti
       `store: ${countOf(lost)} ${stream} that were not delivered were given up to stay within its size (see the ledger). ` +
         'Raise store.maxSize, or bring the uplink back.',
     );
+  }
+}
+
+/** Takes a segment out of the index, now or as soon as the disk takes it. */
+function leave(house: House, victim: SegmentInfo): void {
+  house.meta.defer({ segments: new Map([[victim.file, null]]) });
+  try {
+    enterDeferred(house);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
   }
 }
 
@@ -291,7 +318,13 @@ function goneWith(house: House, victim: SegmentInfo): { stream: Stream; lost: In
   });
 }
 
-function evictionOf(victim: SegmentInfo, stream: Stream, range: SeqRange, nowWallMs: number): NewLedgerEntry {
+/** What is entered for numbers that nobody got and that went with a segment. */
+export function evictionOf(
+  victim: Pick<SegmentInfo, 'minWallMs' | 'maxWallMs'>,
+  stream: Stream,
+  range: SeqRange,
+  nowWallMs: number,
+): NewLedgerEntry {
   return {
     stream,
     ...range,
