@@ -158,7 +158,7 @@ function diskTrouble(random: Random, atMs: number): Happening[] {
       act: set({ code, isDone, times }),
     },
     {
-      atMs: atMs + (isLong ? durationOf(random, HOUR_MS / 6) : 5 * MINUTE_MS),
+      atMs: atMs + (isLong ? durationOf(random, HOUR_MS / 3) : 5 * MINUTE_MS),
       what: 'the disk is well',
       act: set(undefined),
     },
