@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { unlinkDatabase } from './disk.ts';
+import { enterDeferred, evictToSize, makeRoom } from './evict.ts';
 import { GAPS_TOLD } from './gaps.ts';
 import type { MetaChange, NewLedgerEntry } from './meta.ts';
 import { type Notes, packNotes, remember } from './notes.ts';
@@ -8,7 +9,7 @@ import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import type { Roller } from './roller.ts';
-import { closeWriter, enterDeferred, evictToSize, type House, makeRoom } from './rotate.ts';
+import { closeWriter, type House } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
 import { beginSegment, type Writer } from './writer.ts';
 

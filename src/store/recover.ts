@@ -10,6 +10,7 @@ import {
   type SegmentInfo,
 } from './catalog.ts';
 import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
+import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from './evict.ts';
 import { findGivenUp, givenUpOf } from './given-up.ts';
 import { countOf, intersect, intervals, subtract } from './intervals.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
@@ -18,16 +19,7 @@ import { type GoOn, goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { pastRestored, restoredBecause, settleIn } from './restored.ts';
-import {
-  archiveEvents,
-  cutPending,
-  enterDeferred,
-  evictionOf,
-  type House,
-  LEAVING,
-  pendingAnywhere,
-  reserveBytes,
-} from './rotate.ts';
+import { archiveEvents, type House } from './rotate.ts';
 import { rebuild } from './salvage.ts';
 import {
   indexedIn,
