@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { unlinkDatabase } from './disk.ts';
+import { enterDeferred, evictToSize, makeRoom } from './evict.ts';
 import { GAPS_TOLD } from './gaps.ts';
 import type { MetaChange, NewLedgerEntry } from './meta.ts';
 import { type Notes, packNotes, remember } from './notes.ts';
@@ -8,7 +9,7 @@ import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import type { Roller } from './roller.ts';
-import { closeWriter, evictToSize, type House, makeRoom } from './rotate.ts';
+import { closeWriter, type House } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
 import { beginSegment, type Writer } from './writer.ts';
 
@@ -138,7 +139,7 @@ function enterAfter(state: State, change: MetaChange): void {
 export function restoreMeta(state: State): void {
   if (!state.isMetaDown) return;
   reopenMeta(state.house);
-  state.house.meta.enter({});
+  enterDeferred(state.house);
   state.isMetaDown = false;
 }
 
@@ -227,23 +228,18 @@ export function reserveNothing(state: State): void {
 
 /** A commit that succeeded is not undone by trouble in making room after it. */
 function evictAfter(state: State, now: Now): void {
-  enterDeferred(state.house);
+  try {
+    enterDeferred(state.house);
+  } catch (error) {
+    // It stays deferred until the next commit: a crash before that would make a loss of it, but for what was given up.
+    if (!isRefusal(error)) throw error;
+  }
   try {
     evictToSize(state.house, now.wallMs);
     state.house.meta.compact(Number(state.house.memory.states.get(GAPS_TOLD) ?? 0) || 0);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     state.house.notice(`store: room could not be made: ${messageOf(error)}. It is tried again with the next commit.`);
-  }
-}
-
-/** What could not be entered is entered as soon as the disk takes it: a crash before that would make a loss of it. */
-function enterDeferred({ meta }: House): void {
-  try {
-    meta.enter({});
-  } catch (error) {
-    // It stays deferred until the next commit.
-    if (!isRefusal(error)) throw error;
   }
 }
 

@@ -80,6 +80,7 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
   const house: House = {
     ...{ folder, maxBytes, meta, catalog, open: openForReading, segmentBytes: 0, replayMs: 0, writer: undefined },
     ...{ memory: memoryOf(folder, kept, openForReading), uplinks: options.uplinks, cursorsChanged: false },
+    givenUp: [],
     notice: () => {},
   };
   const indexed = indexedIn(meta);

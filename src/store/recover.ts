@@ -10,14 +10,16 @@ import {
   type SegmentInfo,
 } from './catalog.ts';
 import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
-import { countOf, intervals, subtract } from './intervals.ts';
+import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from './evict.ts';
+import { findGivenUp, givenUpOf } from './given-up.ts';
+import { countOf, intersect, intervals, subtract } from './intervals.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { unpackNotes } from './notes.ts';
 import { type GoOn, goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { pastRestored, restoredBecause, settleIn } from './restored.ts';
-import { archiveEvents, cutPending, type House, LEAVING, reserveBytes } from './rotate.ts';
+import { archiveEvents, type House } from './rotate.ts';
 import { rebuild } from './salvage.ts';
 import {
   indexedIn,
@@ -67,6 +69,7 @@ export function openHouse(
   const maxBytes = affordable(folder, options.maxBytes);
   const meta = metaIn(folder, open, notice);
   removeLeaving(folder, meta);
+  const givenUp = findGivenUp(folder);
   const scans = withoutLeftovers(folder, scanAll(folder, open, meta, notice));
   const memory = memoryOf(folder, scans);
   const newest = scans.filter(({ info }) => info.kind === 'readings').at(-1);
@@ -86,6 +89,7 @@ export function openHouse(
     uplinks: undefined,
     writer: undefined,
     cursorsChanged: false,
+    givenUp,
     notice,
   };
   const indexed = indexedIn(meta);
@@ -97,6 +101,7 @@ export function openHouse(
     const found = goOnFrom(meta, stream, house.catalog.stored(stream), lost(stream), indexed[stream]);
     next[stream] = enterHoles(house, stream, restored ? pastRestored(found, restored) : found, scans, now);
   }
+  enterDeferred(house);
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
     segment: Math.max(0, ...lastIds),
@@ -249,14 +254,22 @@ function scanOrRebuild(
 function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly Scanned[], now: Now): number {
   const dropped =
     stream === 'readings' ? scans.flatMap(({ notes }) => notes ?? []).flatMap((notes) => notes.dropped ?? []) : [];
+  const { parts, rest } = givenUpOf(house.givenUp, stream, found.lost);
+  const gone = parts.map(({ range, from }) => ({
+    from,
+    lost: intersect([range], pendingAnywhere(house, stream)),
+    range,
+  }));
   const entries = [
-    ...found.lost.flatMap((hole) => [
+    ...gone.flatMap(({ from, lost }) => lost.map((range) => evictionOf(from, stream, range, now.wallMs))),
+    ...rest.flatMap((hole) => [
       ...dropped.filter((entry) => entry.from >= hole.from && entry.to <= hole.to),
       ...subtract([hole], intervals(dropped)).map((range) => lossOf(stream, range, now)),
     ]),
     ...found.skipped.map((range) => skipOf(stream, range, now, found.detail)),
   ];
-  house.meta.enter({ ledger: entries });
+  const delivered = gone.flatMap(({ range, lost }) => subtract([range], lost));
+  house.meta.enter({ ledger: entries, forgotten: delivered.map((range) => ({ stream, ...range })) });
   if (entries.length > 0) cutPending(house, stream, intervals(entries));
   const corrupt = entries.filter(({ cause }) => cause === 'corrupt');
   if (corrupt.length > 0)

@@ -21,7 +21,7 @@ const args = process.argv.slice(2);
 const oldAt = args.indexOf('--old');
 const [, old] = oldAt === -1 ? [] : args.splice(oldAt, 2);
 const [candidate, ...asked] = args;
-const wanted = asked.length > 0 ? asked : ['install', 'faults', 'loop', 'cuts', 'upgrade', 'clock', 'remove'];
+const wanted = asked.length > 0 ? asked : ['install', 'faults', 'board', 'loop', 'cuts', 'upgrade', 'clock', 'remove'];
 const cuts = Number(process.env.CUTS ?? 10);
 const loopMs = Number(process.env.LOOP_S ?? 600) * 1000;
 
@@ -190,6 +190,63 @@ async function upgrade(slave) {
   }
 }
 
+/** What a board differs in: another file without a restart, a read-only root, a library that cannot be loaded. */
+async function board(slave) {
+  const before = await pid();
+  const [, silentMs] = await Promise.all([
+    guest(
+      `sed -i 's/^  meter: .*/&\\n  other: {channel: sim, every: 1s, tags: {x: {address: "sine(min=0,max=1,period=60s)"}}}/' /etc/millgate/millgate.yaml; systemctl reload millgate`,
+    ),
+    longestSilence(slave, 15_000),
+  ]);
+  const read = await guest('millgate read --json other/x');
+  const isSame = before === (await pid());
+  row(
+    'systemctl reload: a device more, no restart',
+    isSame && silentMs < 2000 && /"quality": ?"good"/.test(read),
+    `${isSame ? 'the same process' : 'another process'}; longest time between questions ${seconds(silentMs)}; other/x ${/good/.exec(read) ?? read.slice(0, 80)}`,
+  );
+
+  await guest('systemctl stop systemd-journald; mount -o remount,ro /; systemctl start systemd-journald');
+  const mounted = await guest('findmnt -no OPTIONS /');
+  await guest('systemctl restart millgate');
+  await until('polling', () => performance.now() - slave.lastMs < 500, 60_000);
+  await sleep(15_000);
+  const answer = await guest(
+    'cp /etc/millgate/millgate.yaml /run/new.yaml; echo "# other" >>/run/new.yaml; millgate apply /run/new.yaml',
+  );
+  const { ok, text } = await account(witness);
+  row(
+    'root mounted read-only',
+    ok && mounted.startsWith('ro'),
+    `/ is ${mounted.slice(0, 2)}; ${text}; apply says: ${answer.split('\n').at(-1).slice(0, 120)}`,
+  );
+  await guest('mount -o remount,rw /');
+
+  await guest('mv /usr/lib/millgate/node_modules/koffi /root/koffi.away; systemctl restart millgate');
+  const restarts = await property('NRestarts');
+  await sleep(30_000);
+  const state = await property('ActiveState');
+  row(
+    'told to systemd without the native library',
+    state === 'active' && restarts === (await property('NRestarts')) && performance.now() - slave.lastMs < 1000,
+    `${state} 30 s later, watchdog fed by systemd-notify`,
+  );
+  await guest('mv /root/koffi.away /usr/lib/millgate/node_modules/koffi; systemctl restart millgate');
+  await settled('nothing lost on the board', 'three restarts');
+}
+
+/** The longest time between two questions within `ms`. */
+async function longestSilence(slave, ms) {
+  const endMs = performance.now() + ms;
+  let longest = 0;
+  while (performance.now() < endMs) {
+    longest = Math.max(longest, performance.now() - slave.lastMs);
+    await sleep(20);
+  }
+  return longest;
+}
+
 async function clock(slave) {
   await vm('stop');
   const beforeMs = Date.now();
@@ -254,7 +311,7 @@ process.once('SIGINT', async () => {
   await vm('stop').catch(() => {});
   process.exit(130);
 });
-const rows = { install, faults, loop, cuts: powerCuts, upgrade, clock, remove };
+const rows = { install, faults, board, loop, cuts: powerCuts, upgrade, clock, remove };
 try {
   const port = Number(process.env.BROKER_PORT ?? (await freePort()));
   await bench.broker(port);

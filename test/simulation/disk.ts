@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Random } from '../../src/core/random.ts';
 import type { Connection, OpenDatabase } from '../../src/store/disk.ts';
@@ -11,6 +11,8 @@ export interface DiskFault {
   readonly code: 'SQLITE_FULL' | 'SQLITE_IOERR_FSYNC' | 'SQLITE_IOERR_WRITE' | 'SQLITE_READONLY';
   readonly isDone: boolean;
   times: number;
+  /** It refuses only while the folder holds more than this: what goes makes room. */
+  readonly roomBytes?: number;
 }
 
 type Image = Map<string, Buffer>;
@@ -119,6 +121,7 @@ export class SimulatedDisk {
   private refuse(isDone: boolean): void {
     const { fault } = this;
     if (!fault || fault.isDone !== isDone || fault.times <= 0) return;
+    if (fault.roomBytes !== undefined && bytesIn(this.folder) <= fault.roomBytes) return;
     fault.times--;
     this.refusals++;
     throw Object.assign(new Error('the disk refused'), { code: fault.code });
@@ -179,9 +182,21 @@ export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function snapshot(folder: string): Image {
+/** Bytes of all files in a folder and below. */
+export function bytesIn(folder: string): number {
+  return namesIn(folder).reduce(
+    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
+
+function namesIn(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+  return files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+function snapshot(folder: string): Image {
+  const names = namesIn(folder);
   return new Map(
     names
       .filter((name) => !VOLATILE.test(name))

@@ -12,7 +12,8 @@ export interface StoreWorld {
   readonly stallMs: () => number;
 }
 
-const NEVER = new Promise<never>(() => {});
+/** A new one each time: whoever waits for a promise is held by it. */
+const never = () => new Promise<never>(() => {});
 
 /** The store as the gateway sees it: late while the disk stalls, silent for ever once the power is gone. */
 export function witnessed(store: Store, world: StoreWorld): Store {
@@ -21,12 +22,12 @@ export function witnessed(store: Store, world: StoreWorld): Store {
   const through = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = async (): Promise<T> => {
       if (world.stallMs() > 0) await clock.sleep(world.stallMs());
-      if (!hasPower()) return NEVER;
+      if (!hasPower()) return never();
       try {
         const answer = await work();
-        return hasPower() ? answer : NEVER;
+        return hasPower() ? answer : never();
       } catch (error) {
-        if (!hasPower()) return NEVER;
+        if (!hasPower()) return never();
         throw error;
       }
     };

@@ -1,6 +1,6 @@
 import type { Random } from '../../src/core/random.ts';
 import { type Broker, type BrokerTrouble, CALM } from './broker.ts';
-import type { DiskFault } from './disk.ts';
+import { bytesIn, type DiskFault } from './disk.ts';
 import type { World } from './world.ts';
 
 /** Something that happens to the world at a time. */
@@ -146,17 +146,19 @@ function diskTrouble(random: Random, atMs: number): Happening[] {
   ]!;
   const isDone = code === 'SQLITE_IOERR_FSYNC' && random() < 0.5;
   const times = isLong ? Number.POSITIVE_INFINITY : 1 + Math.floor(random() * 6);
+  // Of two full disks one has room as soon as something goes; on the other somebody else takes what is freed.
+  const share = code === 'SQLITE_FULL' && random() < 0.5 ? 0.7 + random() * 0.3 : undefined;
   const set = (fault: DiskFault | undefined) => (world: World) => {
-    world.setFault(fault);
+    world.setFault(fault && share !== undefined ? { ...fault, roomBytes: bytesIn(world.folder) * share } : fault);
   };
   return [
     {
       atMs,
-      what: `the disk says ${code} ${times} times${isDone ? ', after it wrote' : ''}`,
+      what: `the disk says ${code} ${times} times${isDone ? ', after it wrote' : ''}${share === undefined ? '' : ', until something goes'}`,
       act: set({ code, isDone, times }),
     },
     {
-      atMs: atMs + (isLong ? durationOf(random, HOUR_MS / 6) : 5 * MINUTE_MS),
+      atMs: atMs + (isLong ? durationOf(random, HOUR_MS / 3) : 5 * MINUTE_MS),
       what: 'the disk is well',
       act: set(undefined),
     },

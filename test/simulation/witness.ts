@@ -81,8 +81,18 @@ export class Witness implements BrokerWitness {
     this.dropped += batch.dropped?.count ?? 0;
     this.enter('readings', receipt.readings.from, batch.records);
     this.enter('events', receipt.events.from, batch.events);
+    if (batch.dropped) this.forgetDropped(batch.records);
     for (const record of batch.records) this.uncommitted.delete(keyOf(record));
     for (let seq = receipt.readings.from; seq < receipt.readings.to; seq++) this.committedMs[seq] = this.nowMs();
+  }
+
+  /** Only the oldest are dropped: answers that came before the first of the batch, which is all that is held. */
+  private forgetDropped(held: readonly DeviceRecord[]): void {
+    const kept = new Set(held.map(keyOf));
+    for (const key of [...this.uncommitted.keys()]) {
+      if (kept.has(key)) return;
+      this.uncommitted.delete(key);
+    }
   }
 
   /** Notes what holds a number; two contents for one number are a violation. */

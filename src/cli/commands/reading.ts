@@ -50,6 +50,7 @@ export function addReadingCommands(program: Command, context: CliContext, report
       report(await history(tag, optionsOf(command), context));
     });
   addExportCommand(program, context, report);
+  addResendCommand(program, context, report);
 }
 
 function addExportCommand(program: Command, context: CliContext, report: Report): void {
@@ -63,5 +64,21 @@ function addExportCommand(program: Command, context: CliContext, report: Report)
     .action(async (tags: string[], _options, command: Command) => {
       const { exportReadings } = await import('../export.ts');
       report(await exportReadings(tags, optionsOf(command), context));
+    });
+}
+
+function addResendCommand(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'resend', 'send to an uplink again what it confirmed and lost, as far as it is stored', [
+    'millgate resend plant --since 2h',
+    'millgate resend plant 188201-190000',
+    'millgate resend plant 12-40 --events',
+  ])
+    .argument('<UPLINK>', 'name of the uplink')
+    .argument('[NUMBERS]', 'the first and the last sequence number')
+    .option('--since <DURATION>', 'all readings of this long, instead of numbers')
+    .option('--events', 'numbers of events, not of readings')
+    .action(async (uplink: string, numbers: string | undefined, _options, command: Command) => {
+      const { resend } = await import('../resend.ts');
+      report(await resend(uplink, numbers, optionsOf(command), context));
     });
 }
