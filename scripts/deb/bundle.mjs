@@ -15,9 +15,9 @@ const native = { 'better_sqlite3.node': 'better-sqlite3', 'i2c.node': 'i2c-bus',
 const paths = Object.entries(native).map(([file, name]) => [file, `../../node_modules/${name}/build/Release/${file}`]);
 const bindings = {
   name: 'bindings',
-  resolveId: (id) => (id === 'bindings' ? '\0bindings' : undefined),
+  resolveId: (id) => (id === 'bindings' ? 'native:bindings' : undefined),
   load: (id) =>
-    id === '\0bindings'
+    id === 'native:bindings'
       ? `const PATHS = ${JSON.stringify(Object.fromEntries(paths))};\nmodule.exports = (name) => require(PATHS[name]);\n`
       : undefined,
 };

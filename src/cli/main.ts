@@ -108,8 +108,8 @@ async function main(): Promise<never> {
   const hangups = new Set<() => void>();
   endOnSignals(end, hangups);
   endQuietlyOnClosedPipe(end);
-  // In force only if nothing were left to wait for: a bug, and no success.
-  process.exitCode = EXIT.failed;
+  // Nothing is left to wait for, and the command has not ended: a bug, and no success.
+  process.once('beforeExit', () => process.exit(EXIT.failed));
   const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal, hangups));
   await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(exitCode);
