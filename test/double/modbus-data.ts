@@ -1,11 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ModbusAddress } from '../../hal/modbus/address.ts';
 import { checkModbusTag, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/options.ts';
 import type { Checked } from '../../src/core/checked.ts';
-
-const ROOT = resolve(import.meta.dirname, '../..');
+import { readOracle } from './oracle.ts';
 
 /** A complete address; holding register 0 of unit 1 as a uint16 unless said otherwise. */
 export function addressOf(given: Partial<ModbusAddress> = {}): ModbusAddress {
@@ -50,14 +47,9 @@ export function checkTag(
   return checkModbusTag(source, line);
 }
 
-const oracleFile = join(process.env.MILLGATE_ORACLES ?? join(ROOT, '../shared/oracles'), 'modbus/modbus.json');
-
-/** Whether the oracle file is there: at MILLGATE_ORACLES, or in ../shared/oracles beside the repository. */
-export const hasModbusOracle = existsSync(oracleFile);
-
 /** Reads the parts of the oracle that concern data. */
 export function readModbusOracle() {
-  return oracleSchema.parse(JSON.parse(readFileSync(oracleFile, 'utf8')));
+  return oracleSchema.parse(readOracle('modbus/modbus.json'));
 }
 
 const registers = z.array(z.string());

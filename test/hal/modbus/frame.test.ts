@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc16, hasValidCrc } from '../../../hal/modbus/crc.ts';
@@ -7,6 +5,7 @@ import { encodePdu, judgePdu, type ModbusRequest, parseIdentification, questionO
 import { scanMbap } from '../../../hal/modbus/scan-mbap.ts';
 import { rtuQuestion, scanRtu } from '../../../hal/modbus/scan-rtu.ts';
 import { mbapFrame, rtuFrame, slowCrc } from '../../double/modbus-slave.ts';
+import { readOracle } from '../../double/oracle.ts';
 
 const PLAIN = { quiet: false, expectEcho: false, believeExceptions: true };
 const QUIET = { ...PLAIN, quiet: true };
@@ -21,28 +20,22 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 describe('published frames', () => {
-  const folder = process.env.MILLGATE_ORACLES ?? resolve(import.meta.dirname, '../../../../shared/oracles');
-  const file = resolve(folder, 'modbus/modbus.json');
-  const present = existsSync(file);
-  it.runIf(!present)(`not compared: the oracles are absent (${file}); set MILLGATE_ORACLES to their folder`, () => {
-    expect(present).toBe(false);
-  });
   const oracle = () => {
-    return JSON.parse(readFileSync(file, 'utf8')) as {
+    return readOracle('modbus/modbus.json') as {
       rtu_frames_with_crc: string[];
       computed_frames: string[];
       pdu_examples_from_spec: [string, string][];
     };
   };
 
-  it.runIf(present)('their checksums are ours', () => {
+  it('their checksums are ours', () => {
     for (const hex of [...oracle().rtu_frames_with_crc, ...oracle().computed_frames]) {
       const frame = bytesOf(hex);
       expect([hex, hasValidCrc(frame, 0, frame.length)]).toEqual([hex, true]);
     }
   });
 
-  it.runIf(present)('the examples of the specification are asked in its bytes, and their answers believed', () => {
+  it('the examples of the specification are asked in its bytes, and their answers believed', () => {
     const asked: ModbusRequest[] = [
       { kind: 'read', unit: 1, table: 'coil', start: 0x13, count: 0x13 },
       { kind: 'read', unit: 1, table: 'discrete', start: 0xc4, count: 0x16 },

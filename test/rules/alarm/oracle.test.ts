@@ -1,16 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { AlarmConfig } from '../../../src/core/alarm.ts';
 import type { AlarmState } from '../../../src/core/event.ts';
 import { chattering, measure, measuresAt, NO_MEASURES } from '../../../src/rules/alarm/alarm-measures.ts';
 import { type AlarmAction, transition } from '../../../src/rules/alarm/lifecycle.ts';
+import { readOracle } from '../../double/oracle.ts';
 import { type AlarmEvent, alarm, Bench } from './harness.ts';
-
-const ROOT = resolve(import.meta.dirname, '../../..');
-const FOLDER = join(process.env.MILLGATE_ORACLES ?? join(ROOT, '../shared/oracles'), 'alarms');
-const present = existsSync(join(FOLDER, 'sequences.json'));
 
 const LETTERS: Record<string, AlarmState> = {
   A: 'normal',
@@ -26,7 +21,7 @@ const LETTERS: Record<string, AlarmState> = {
 const letterOf = (state: unknown) => Object.keys(LETTERS).find((letter) => LETTERS[letter] === state);
 
 function oracle<T>(file: string, schema: z.ZodType<T>): T {
-  return schema.parse(JSON.parse(readFileSync(join(FOLDER, file), 'utf8')));
+  return schema.parse(readOracle(`alarms/${file}`));
 }
 
 const sequences = z.object({
@@ -90,12 +85,8 @@ function play(bench: Bench, { inputs, end }: Sequence): number[] {
 }
 
 describe('alarm oracles', () => {
-  it.runIf(!present)('(oracles alarms/*.json not present in MILLGATE_ORACLES: nothing was compared)', () => {
-    expect(present).toBe(false);
-  });
-
-  describe.runIf(present)('sequences', () => {
-    for (const sequence of present ? oracle('sequences.json', sequences).sequences : []) {
+  describe('sequences', () => {
+    for (const sequence of oracle('sequences.json', sequences).sequences) {
       it(`${sequence.id}: ${sequence.desc}`, () => {
         const bench = new Bench(configOf(sequence));
         const refused = play(bench, sequence);
@@ -114,7 +105,7 @@ describe('alarm oracles', () => {
     }
   });
 
-  describe.runIf(present)('state machine', () => {
+  describe('state machine', () => {
     it('has exactly the transitions of the standard', () => {
       const listed = oracle(
         'state_machine.json',
@@ -128,11 +119,9 @@ describe('alarm oracles', () => {
     });
   });
 
-  describe.runIf(present)('boundary conventions', () => {
-    const cases = present
-      ? oracle('boundary.json', z.object({ cases: z.array(z.record(z.string(), z.union([z.string(), z.number()]))) }))
-          .cases
-      : [];
+  describe('boundary conventions', () => {
+    const row = z.record(z.string(), z.union([z.string(), z.number()]));
+    const { cases } = oracle('boundary.json', z.object({ cases: z.array(row) }));
     for (const { sp, db, v, state, on_delay, true_for, expect: expected } of cases) {
       it(
         on_delay === undefined
@@ -157,7 +146,7 @@ describe('alarm oracles', () => {
     }
   });
 
-  describe.runIf(present)('measures', () => {
+  describe('measures', () => {
     const constants = z.object({
       chattering: z.object({ transitions_to_alarm: z.number(), window_s: z.number() }),
       flood: z.object({ start: z.string(), end: z.string(), window_s: z.number() }),

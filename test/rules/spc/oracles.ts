@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readOracle } from '../../double/oracle.ts';
 
-/** Numbers made by independent tools, each file naming its own: qcc for R, published tables. MILLGATE_ORACLES names others. */
+/** A file about control charts: qcc for R, published tables. */
 export function oracle<T>(name: string): T {
-  const root = process.env.MILLGATE_ORACLES;
-  const file = root ? join(root, 'spc', name) : join(import.meta.dirname, 'oracles', name);
-  return JSON.parse(readFileSync(file, 'utf8')) as T;
+  return readOracle(`spc/${name}`) as T;
 }
 
 /** How far two numbers are apart, relative to the second (absolute below 1e-300). */
