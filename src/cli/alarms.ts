@@ -2,7 +2,7 @@ import { nearest } from '../api/nearest.ts';
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway, type GatewayClient } from './client.ts';
-import { type CliContext, type Colors, type CommonOptions, print, printJson } from './context.ts';
+import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './context.ts';
 import { durationOption } from './duration.ts';
 import { formatAge, formatSpan, formatTime, plain } from './format.ts';
 import { type Cell, type Column, renderTable } from './table.ts';
@@ -50,7 +50,7 @@ function list(overview: AlarmsView, options: AlarmsOptions, context: CliContext)
   const nowMs = context.clock.wallMs();
   if (shown.length > 0) {
     const rows = shown.map((alarm) => row(alarm, nowMs, colors));
-    print(context, renderTable(COLUMNS, rows, context.columns(), colors.dim));
+    print(context, renderTable(COLUMNS, rows, tableWidth(context), colors.dim));
   }
   if (overview.floodForMs !== undefined)
     print(context, [colors.red(`Flood for ${formatSpan(overview.floodForMs)}: more alarms than can be answered.`)]);

@@ -3,12 +3,12 @@ import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from '../
 import type { RulesForecast } from '../config/forecast-rules.ts';
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import type { Finding } from '../doctor/finding.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, tableWidth } from './context.ts';
 import { byQuality, formatValue, plain, qualityText } from './format.ts';
 import { type Cell, renderTable, wrapText } from './table.ts';
 
 /** The part of the context that a page of text needs. */
-type Page = Pick<CliContext, 'columns' | 'colors' | 'hostname'>;
+type Page = Pick<CliContext, 'columns' | 'colors' | 'hostname' | 'isTerminal'>;
 
 /** Text is not wrapped narrower than this, columns. */
 const NARROWEST = 20;
@@ -51,7 +51,7 @@ function channelLines(channel: ChannelForecast, context: Page): string[] {
             { title: 'of period', align: 'right' },
           ],
           periods.map(periodRow),
-          context.columns(),
+          tableWidth(context),
           colors.dim,
         );
   const events =
@@ -119,7 +119,7 @@ function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'
     { title: 'every', drop: 2 },
     { title: 'address', cut: 'end', minWidth: 12, drop: 3 } as const,
   ];
-  return renderTable(columns, rows, context.columns(), colors.dim);
+  return renderTable(columns, rows, tableWidth(context), colors.dim);
 }
 
 function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {
@@ -138,7 +138,7 @@ function ruleLines(
     { title: '', cut: 'end', minWidth: 12 } as const,
   ];
   const { colors } = context;
-  const computed = rows.length === 0 ? [] : ['', ...renderTable(columns, rows, context.columns(), colors.dim)];
+  const computed = rows.length === 0 ? [] : ['', ...renderTable(columns, rows, tableWidth(context), colors.dim)];
   if (alarms + charts === 0) return computed;
   const dead = instruments === 0 ? '' : `, ${instruments} more for the instruments they watch`;
   const own = `${alarms} ${alarms === 1 ? 'alarm' : 'alarms'}${dead}`;

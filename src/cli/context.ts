@@ -66,6 +66,11 @@ export function configFile(
   return { file, absolute: resolve(context.cwd, file), named: named !== undefined };
 }
 
+/** How wide a table may be, characters: as the terminal. In a file or a pipe nothing of it is cut. */
+export function tableWidth({ isTerminal, columns }: Pick<CliContext, 'isTerminal' | 'columns'>): number {
+  return isTerminal ? columns() : Number.POSITIVE_INFINITY;
+}
+
 /** Prints lines on standard output. */
 export function print(context: CliContext, lines: readonly string[]): void {
   if (lines.length > 0) context.stdout.write(`${lines.join('\n')}\n`);

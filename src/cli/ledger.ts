@@ -2,7 +2,7 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { LedgerEntry, SeqRange, StoreStatus, StreamAccount } from '../store/store.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth } from './context.ts';
 import { formatCount, formatTime } from './format.ts';
 import { openStopped } from './stopped.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -81,7 +81,7 @@ function ledgerLines(
       ...columns.map((title) => ({ title, align: 'right' as const })),
     ],
     accounts.map((account) => accountRow(account, context)),
-    context.columns(),
+    tableWidth(context),
     colors.dim,
   );
   const wrong = accounts.filter((account) => !addsUp(account));

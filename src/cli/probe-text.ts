@@ -6,7 +6,7 @@ import { describePlace, modiconOf, scaleText, tagLine } from '../../hal/modbus/p
 import { jsonValue } from '../api/json.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import type { Value } from '../core/reading.ts';
-import { type CliContext, print, printJson, warn } from './context.ts';
+import { type CliContext, print, printJson, tableWidth, warn } from './context.ts';
 import { formatShare, formatValue } from './format.ts';
 import type { Seen } from './probe.ts';
 import { type Cell, type Column, renderTable, wrapText } from './table.ts';
@@ -49,7 +49,7 @@ export function printBits({ seen, isJson }: Shown, context: CliContext): ExitCod
       moved ? '*' : '',
     ]);
     const columns: Column[] = [{ title: 'address' }, { title: 'modicon', drop: 1 }, { title: 'value' }, { title: '' }];
-    print(context, renderTable(columns, rows, widthOf(context), context.colors.dim));
+    print(context, renderTable(columns, rows, tableWidth(context), context.colors.dim));
     footnote(seen, context);
   }
   return EXIT.ok;
@@ -69,7 +69,7 @@ export function printRegisters(
     return EXIT.ok;
   }
   const rows = tables.flatMap(({ table, sights }) => (all ? fullRows(table, sights) : denseRows(table, sights)));
-  print(context, renderTable(REGISTER_COLUMNS, rows, widthOf(context), context.colors.dim));
+  print(context, renderTable(REGISTER_COLUMNS, rows, tableWidth(context), context.colors.dim));
   footnote(seen, context);
   return EXIT.ok;
 }
@@ -203,7 +203,7 @@ function candidateLines(
       lowest === highest ? 'still' : `${formatValue(lowest)}…${formatValue(highest)}`,
     ];
   });
-  const table = renderTable(CANDIDATE_COLUMNS, rows, widthOf(context), context.colors.dim);
+  const table = renderTable(CANDIDATE_COLUMNS, rows, tableWidth(context), context.colors.dim);
   const same = candidates[0]!.same.map(shortPlace).join(', ');
   const note = same === '' ? [] : wrapText(`Nothing seen tells the first from: ${same}.`, noteWidth(context));
   return [context.colors.bold(text), ...table, ...note];
@@ -283,10 +283,6 @@ function headOf({ target, unit, looks, watchedMs, survey }: Seen): object {
 
 function addresses({ range: { first, last } }: Seen): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-}
-
-function widthOf(context: CliContext): number {
-  return context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY;
 }
 
 function noteWidth(context: CliContext): number {

@@ -3,7 +3,7 @@ import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { type GatewayClient, runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './context.ts';
 import { readDirectly } from './direct.ts';
 import { byQuality, formatValue, plain, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
@@ -99,5 +99,5 @@ function table(readings: readonly Read[], context: CliContext): string[] {
     { title: 'unit' },
     { title: 'quality', cut: 'end', minWidth: 7 },
   ] as const;
-  return renderTable(columns, rows, context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY);
+  return renderTable(columns, rows, tableWidth(context));
 }

@@ -1,6 +1,6 @@
 import { decodeLine } from '../../hal/recording.ts';
 import { Fault } from '../core/errors.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, tableWidth } from './context.ts';
 import { formatCount, plain } from './format.ts';
 import { type Column, renderTable } from './table.ts';
 
@@ -84,7 +84,7 @@ export function createTally(path: string): Tally {
       const reasons = Object.entries(channels).flatMap(([name, { reason }]) =>
         reason === undefined ? [] : [`${plain(name)}: ${plain(reason)}`],
       );
-      return [...renderTable(COLUMNS, rows, context.columns(), context.colors.dim), ...reasons];
+      return [...renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim), ...reasons];
     },
   };
 }

@@ -101,9 +101,9 @@ function linesOf(uplink: string, stream: Stream, { from, to }: SeqRange, { count
   const missing = to - from + 1 - kept;
   const still = kept - count;
   return [
-    `${formatCount(count)} ${stream} of ${from}–${to} are sent to ${uplink} again.`,
+    `${formatCount(count)} of ${stream} ${from}–${to} are sent to ${uplink} again.`,
     ...(still > 0 ? [`${formatCount(still)} more wait for it anyway.`] : []),
-    ...(missing > 0 ? [`${formatCount(missing)} are not in the store (any more); it has ${rangesText(stored)}.`] : []),
+    ...(missing > 0 ? [`${formatCount(missing)} are not in the store; of these it has ${rangesText(stored)}.`] : []),
   ];
 }
 

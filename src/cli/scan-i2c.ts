@@ -1,6 +1,6 @@
 import type { FoundDevice } from '../../hal/scan.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './context.ts';
 import { isNotConnected, noConnection } from './direct.ts';
 import { plain } from './format.ts';
 import { createProgress } from './progress.ts';
@@ -51,12 +51,7 @@ function table(found: readonly FoundDevice[], context: CliContext): string[] {
     { title: 'chip', cut: 'end', minWidth: 12 },
     { title: 'trouble', cut: 'end', drop: 1 },
   ] as const;
-  return renderTable(
-    columns,
-    rows,
-    context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY,
-    context.colors.dim,
-  );
+  return renderTable(columns, rows, tableWidth(context), context.colors.dim);
 }
 
 /** Lines for the file. */

@@ -1,5 +1,5 @@
 import type { LineSetting } from '../../hal/scan.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, tableWidth } from './context.ts';
 import { plain } from './format.ts';
 import type { Identified } from './scan-identify.ts';
 import type { RegisterRange } from './scan-survey.ts';
@@ -65,7 +65,7 @@ export function unitTable(rows: readonly UnitRow[], context: CliContext): string
     { title: 'says of itself', cut: 'end', minWidth: 10 },
     { title: 'profile', cut: 'end', minWidth: 10, drop: 1 },
   ] as const;
-  const width = context.isTerminal ? context.columns() : Number.POSITIVE_INFINITY;
+  const width = tableWidth(context);
   return renderTable(columns, cells, width, context.colors.dim);
 }
 

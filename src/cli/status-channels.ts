@@ -1,5 +1,5 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, tableWidth } from './context.ts';
 import { byState, formatAge, formatCount, formatShare } from './format.ts';
 import { reasonLines, worstFirst } from './status-parts.ts';
 import { type Cell, renderTable, wrapText } from './table.ts';
@@ -41,7 +41,7 @@ export function channelLines({ channels, nowMs }: GatewayStatus, all: boolean, c
       { title: 'p95', align: 'right', drop: 2 },
     ],
     rows,
-    context.columns(),
+    tableWidth(context),
     context.colors.dim,
   );
   return [table[0]!, ...table.slice(1).flatMap((line, index) => [line, ...notes[index]!])];

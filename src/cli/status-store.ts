@@ -1,7 +1,7 @@
 import type { GatewayStatus } from '../api/view.ts';
 import { formatSize } from '../core/quantity.ts';
 import type { StoreStatus } from '../store/store.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, tableWidth } from './context.ts';
 import { byState, formatAge, formatCount, formatShare, formatSpan } from './format.ts';
 import { entryText } from './ledger.ts';
 import { count, labelled, reasonLines, worstFirst } from './status-parts.ts';
@@ -80,7 +80,7 @@ export function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliConte
       { title: 'caught up in', align: 'right', drop: 4 },
     ],
     ordered.map((uplink) => uplinkRow(uplink, nowMs, context)),
-    context.columns(),
+    tableWidth(context),
     context.colors.dim,
   );
   return [

@@ -10,7 +10,7 @@ import { GOOD } from '../config/double/good.ts';
 function shown(text: string, columns = 80, over: Partial<CheckReport> = {}): string[] {
   const result = load({ 'millgate.yaml': text });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  const page = { columns: () => columns, colors: colorsFor(false, {}), hostname: 'bench' };
+  const page = { columns: () => columns, colors: colorsFor(false, {}), hostname: 'bench', isTerminal: true };
   return checkLines({ forecast: forecast(result.config), machine: [], readings: undefined, ...over }, page);
 }
 

@@ -10,11 +10,15 @@ import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
 import { Terminal } from '../double/terminal.ts';
 
-async function throughGateway(args: readonly string[], over: Parameters<typeof fakeGateway>[0] = {}) {
+async function throughGateway(
+  args: readonly string[],
+  over: Parameters<typeof fakeGateway>[0] = {},
+  out: { readonly terminal?: Terminal } = { terminal: new Terminal(100) },
+) {
   const { socketPath } = await serve(fakeGateway(over));
   const run = millgate(['status', '--ledger', ...args], {
     env: { MILLGATE_SOCKET: socketPath, NO_COLOR: '1' },
-    terminal: new Terminal(100),
+    ...out,
   });
   return { exitCode: await run.exitCode, out: run.out(), err: run.err() };
 }
@@ -51,6 +55,14 @@ adds up: produced = delivered + stored + evicted + quarantined + lost + skipped
 
 readings 10–14 quarantined by plant, 2025-11-24T05:59:00.000Z
 `);
+  });
+
+  it('cuts nothing in a pipe, where there is no width to keep to', async () => {
+    const uplink = 'a-broker-with-a-name-of-its-own-that-is-longer-than-others';
+    const accounts = STATUS.store.accounts.map((account) => ({ ...account, uplink }));
+    const status = async () => ({ ...STATUS, store: { ...STATUS.store, accounts } });
+    expect((await throughGateway([], { status })).out).not.toContain(uplink);
+    expect((await throughGateway([], { status }, {})).out).toContain(`readings  ${uplink}  `);
   });
 
   it('exits 1 when it does not add up, and names the numbers', async () => {

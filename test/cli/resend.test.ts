@@ -21,7 +21,7 @@ async function run(args: readonly string[], answer?: Awaited<ReturnType<GatewayV
 describe('resend', () => {
   it('has a range of numbers sent again, both ends included, in the name of the user', async () => {
     const { exitCode, out, asked } = await run(['plant', '11-20']);
-    expect([exitCode, out]).toEqual([EXIT.ok, '10 readings of 11–20 are sent to plant again.\n']);
+    expect([exitCode, out]).toEqual([EXIT.ok, '10 of readings 11–20 are sent to plant again.\n']);
     expect(asked).toEqual([['plant', { stream: 'readings', from: 11, to: 21 }, 'ann']]);
     expect((await run(['plant', '7', '--events'])).asked).toEqual([
       ['plant', { stream: 'events', from: 7, to: 8 }, 'ann'],
@@ -37,9 +37,9 @@ describe('resend', () => {
     const { out } = await run(['plant', '1-20'], { count: 5, stored: [{ from: 11, to: 20 }] });
     expect(out).toBe(
       [
-        '5 readings of 1–20 are sent to plant again.',
+        '5 of readings 1–20 are sent to plant again.',
         '5 more wait for it anyway.',
-        '10 are not in the store (any more); it has 11–20.',
+        '10 are not in the store; of these it has 11–20.',
         '',
       ].join('\n'),
     );
