@@ -4,7 +4,8 @@
 //   node test/long/store-drain.mjs [RECORDS] [FOLDER]     after: npm run build; scripts/store-drain does both
 import { execFile } from 'node:child_process';
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { silentLogger } from '../../dist/src/core/log.js';
@@ -26,7 +27,7 @@ const TARGET_RSS_MB = 150;
 const TARGET_DRAIN = 50;
 
 if (process.argv[2] === '--fill') await fill(process.argv[3], Number(process.argv[4]));
-else await main(Number(process.argv[2] ?? 10_000_000), process.argv[3] ?? '.');
+else await main(Number(process.argv[2] ?? 10_000_000), resolve(process.argv[3] ?? tmpdir()));
 
 /** What the devices gave, three tags each, up to now. */
 async function fill(path, records) {
