@@ -26,7 +26,8 @@ lay_out() {
   completion fish "$1/usr/share/fish/vendor_completions.d/millgate.fish"
 }
 
+# By the name that it will have: called as a file of this checkout, the program would have the shell call that.
 completion() {
   mkdir -p "$(dirname "$2")"
-  node dist/src/cli/main.js completion "$1" >"$2"
+  node "$lib/millgate" completion "$1" >"$2"
 }

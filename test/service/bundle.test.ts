@@ -35,6 +35,12 @@ describe('the bundled program', () => {
     expect(run('help')).toBe(checkout);
   });
 
+  it.each(['bash', 'zsh', 'fish'])('completes for %s by the name that it has when it is installed', (shell) => {
+    const script = run('completion', shell);
+    expect(script).toMatch(/\bmillgate __complete /);
+    expect(script).not.toContain(lib);
+  });
+
   it('says in its files which source each part is, for who reads a stack trace', () => {
     const folder = join(lib, 'dist/program');
     const text = readdirSync(folder)
