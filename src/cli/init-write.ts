@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { syncFolder } from '../store/folder.ts';
 
 /** That a file is there already and nobody said that it may go. */
 export function alreadyThere(file: string): Fault {
@@ -30,16 +31,6 @@ export function writeWhole(path: string, text: string, replace: boolean): void {
     throw explained(path, error);
   } finally {
     rmSync(draft, { force: true });
-  }
-}
-
-/** The name is safe once its folder is on the disk. */
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../core/errors.ts';
 
@@ -23,5 +23,15 @@ export function makeFolder(folder: string): void {
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
+  }
+}
+
+/** Has the names in a folder on the disk: a file that was made or renamed is safe only then. Throws what the disk says. */
+export function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SegmentInfo, type SegmentKind, segmentFile } from './catalog.ts';
 import { filesOf } from './disk.ts';
+import { syncFolder } from './folder.ts';
 import { type IntervalSet, intersect, intervals, subtract } from './intervals.ts';
 import type { SeqRange, Stream } from './store.ts';
 
@@ -34,8 +35,14 @@ export function giveUp(folder: string, info: SegmentInfo): GivenUp {
   const file = `given-up-${info.kind}-${id}-r${bounds('readings')}-e${bounds('events')}-${times}`;
   const [database, ...logs] = filesOf(join(folder, info.file));
   renameSync(database!, join(folder, file));
-  syncFolder(folder);
-  truncateSync(join(folder, file));
+  try {
+    // The new name is on the disk before the content goes.
+    syncFolder(folder);
+    truncateSync(join(folder, file));
+  } catch (error) {
+    renameSync(join(folder, file), database!);
+    throw error;
+  }
   for (const log of logs) rmSync(log, { force: true });
   return parse(file)!;
 }
@@ -47,8 +54,9 @@ export function findGivenUp(folder: string): GivenUp[] {
   return readdirSync(folder).flatMap((name) => {
     const found = parse(name);
     if (!found) return [];
-    if (statSync(join(folder, name)).size === 0) return [found];
-    renameSync(join(folder, name), join(folder, segmentFile(found.kind, found.id)));
+    const segment = join(folder, segmentFile(found.kind, found.id));
+    if (statSync(join(folder, name)).size === 0 || existsSync(segment)) return [found];
+    renameSync(join(folder, name), segment);
     return [];
   });
 }
@@ -84,14 +92,4 @@ function parse(file: string): GivenUp | undefined {
 
 function between(from: number, to: number): IntervalSet {
   return from < to ? [{ from, to }] : [];
-}
-
-/** The new name is on the disk before the content goes. */
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
