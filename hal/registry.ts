@@ -2,7 +2,7 @@ import type { DriverType } from './driver.ts';
 import { gpio } from './gpio/gpio.ts';
 import { i2c } from './i2c/types.ts';
 import { mock } from './mock/mock.ts';
-import { modbusRtu, modbusTcp } from './modbus/types.ts';
+import { modbusRtu, modbusTcp } from './modbus/type.ts';
 import { serialLine } from './serial/types.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { type Driver, type DriverDeps, hasLearned } from '../../hal/driver.ts';
 import { simulatedDriver } from '../../hal/mock/simulate.ts';
-import { loopbackModbus } from '../../hal/modbus/types.ts';
+import { loopbackModbus } from '../../hal/modbus/type.ts';
 import type { ChannelConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EventBody } from '../core/event.ts';

@@ -1,7 +1,7 @@
 import type { DriverType, Tag } from '../../hal/driver.ts';
 import type { ModbusAddress } from '../../hal/modbus/address.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
-import { modbusTcp } from '../../hal/modbus/types.ts';
+import { modbusTcp } from '../../hal/modbus/type.ts';
 
 /** A tag as the configuration makes it. */
 export function modbusTag(unit: number, options: Record<string, unknown>, channel: ModbusChannel): Tag<ModbusAddress> {

@@ -2,7 +2,7 @@ import { type DriverDeps, NotConnected } from '../../hal/driver.ts';
 import { ReplayPlayer } from '../../hal/mock/replay.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../hal/modbus/driver.ts';
-import { lineOn } from '../../hal/modbus/types.ts';
+import { lineOn } from '../../hal/modbus/type.ts';
 import { LineTap, tapped } from '../../hal/recorder.ts';
 import { decodeLine, encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording.ts';
 import { LineBuilder, type RecordedLine } from '../../hal/recording-exchanges.ts';

@@ -1,6 +1,6 @@
 import type { ReadResult, Tag } from '../../../hal/driver.ts';
 import type { ModbusAddress } from '../../../hal/modbus/address.ts';
-import { modbusRtu, modbusTcp } from '../../../hal/modbus/types.ts';
+import { modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';

@@ -6,7 +6,7 @@ import { isIdentifying, isWritable } from '../../../hal/driver.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { askDevice, newDevice } from '../../../hal/modbus/device.ts';
 import type { ModbusRequest } from '../../../hal/modbus/frame.ts';
-import { lineOf, modbusRtu, modbusTcp } from '../../../hal/modbus/types.ts';
+import { lineOf, modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { serveTwin } from '../../../hal/mock/server.ts';
 import { createTwin, type TwinTag } from '../../../hal/mock/twin.ts';
 import type { ModbusAddress } from '../../../hal/modbus/address.ts';
-import { loopbackModbus } from '../../../hal/modbus/types.ts';
+import { loopbackModbus } from '../../../hal/modbus/type.ts';
 import { DRIVERS } from '../../../hal/registry.ts';
 import type { TagConfig } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
