@@ -1,9 +1,9 @@
 import type { Clock } from '../../src/core/clock.ts';
 import type { ModbusAddress } from './address.ts';
-import { type ModbusRequest, questionOf } from './frame.ts';
-import type { Line, Outcome } from './line.ts';
+import { type ModbusRequest, questionOf } from './line/frame.ts';
+import type { Line, Outcome } from './line/line.ts';
+import { type DeviceCounters, newCounters } from './line/statistics.ts';
 import { isBusy } from './result.ts';
-import { type DeviceCounters, newCounters } from './statistics.ts';
 import { answered, deadlineMs, isProven, noResponseTimes, type ResponseTimes, timedOut } from './timeout.ts';
 
 /** Rests before a busy device is asked again, ms; after the last it is `device-busy`. The line serves others meanwhile. */

@@ -14,11 +14,11 @@ import {
   type SearchStep,
   stepMs,
 } from './discover-plan.ts';
-import { questionOf } from './frame.ts';
-import type { Outcome } from './line.ts';
-import { RtuLine } from './rtu-line.ts';
-import { type DeviceCounters, newCounters } from './statistics.ts';
-import { silenceMsOf } from './timing.ts';
+import { questionOf } from './line/frame.ts';
+import type { Outcome } from './line/line.ts';
+import { RtuLine } from './line/rtu-line.ts';
+import { type DeviceCounters, newCounters } from './line/statistics.ts';
+import { silenceMsOf } from './line/timing.ts';
 
 /** A unit that answered, and at which setting. */
 export interface FoundUnit {

@@ -32,11 +32,11 @@ import {
   toStored,
 } from './holes.ts';
 import { identifyUnit } from './identify.ts';
-import type { Line } from './line.ts';
+import type { Line } from './line/line.ts';
+import { showCounters } from './line/statistics.ts';
 import { type LineCost, planReads, type ReadBlock } from './plan.ts';
 import { readRawBlock } from './raw.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
-import { showCounters } from './statistics.ts';
 import { writeValue } from './write.ts';
 
 type ModbusTag = Tag<ModbusAddress>;

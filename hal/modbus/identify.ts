@@ -1,7 +1,7 @@
 import type { Identification } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState } from './device.ts';
-import { type IdentificationObject, parseIdentification } from './frame.ts';
-import type { Outcome } from './line.ts';
+import { type IdentificationObject, parseIdentification } from './line/frame.ts';
+import type { Outcome } from './line/line.ts';
 
 /** Objects of the basic and regular categories (Modbus Application Protocol V1.1b3, 6.21). */
 const OBJECT_NAMES: Record<number, keyof Identification['names']> = {

@@ -3,7 +3,7 @@ import type { Instant } from '../../src/core/reading.ts';
 import type { ReadResult } from '../driver.ts';
 import type { ModbusAddress } from './address.ts';
 import { decodeBit, decodeRegisters } from './decode.ts';
-import type { Outcome } from './line.ts';
+import type { Outcome } from './line/line.ts';
 import type { ReadBlock } from './plan.ts';
 
 /** Meaning of the exception codes (MODBUS Application Protocol V1.1b3, section 7). */

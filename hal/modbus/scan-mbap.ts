@@ -1,4 +1,4 @@
-import { MAX_MBAP_BYTES } from './frame.ts';
+import { MAX_MBAP_BYTES } from './line/frame.ts';
 
 /** One frame of a Modbus TCP stream. */
 export interface MbapFrame {

@@ -10,13 +10,13 @@ import type { Transport } from '../transport.ts';
 import type { ModbusAddress } from './address.ts';
 import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
 import { ModbusDriver } from './driver.ts';
-import { type Line, lateReplyWindowMsOf } from './line.ts';
-import { MbapLine } from './mbap-line.ts';
+import { type Line, lateReplyWindowMsOf } from './line/line.ts';
+import { MbapLine } from './line/mbap-line.ts';
+import { RtuLine } from './line/rtu-line.ts';
+import { tcpTransport } from './line/tcp.ts';
+import { silenceMsOf } from './line/timing.ts';
 import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './options.ts';
 import { planReads } from './plan.ts';
-import { RtuLine } from './rtu-line.ts';
-import { tcpTransport } from './tcp.ts';
-import { silenceMsOf } from './timing.ts';
 
 /** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
 const CONVERTER_SILENCE_MS = 2;

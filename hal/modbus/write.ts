@@ -4,8 +4,8 @@ import type { ModbusAddress } from './address.ts';
 import { decodeBit, decodeRegisters } from './decode.ts';
 import { type Asking, askDevice, type DeviceState, readRequestOf } from './device.ts';
 import { encodeScaled, encodeValue } from './encode.ts';
-import type { ModbusRequest } from './frame.ts';
-import type { Outcome } from './line.ts';
+import type { ModbusRequest } from './line/frame.ts';
+import type { Outcome } from './line/line.ts';
 import { failureOf } from './result.ts';
 
 /** Modbus exception 01: the device does not know the function. */

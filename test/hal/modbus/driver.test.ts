@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { hasLearned, isObservable, isWritable } from '../../../hal/driver.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../../hal/modbus/driver.ts';
-import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
+import { RtuLine } from '../../../hal/modbus/line/rtu-line.ts';
 import { modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { DRIVERS } from '../../../hal/registry.ts';
 import { systemClock } from '../../../src/core/clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newDevice } from '../../../hal/modbus/device.ts';
 import { identifyUnit } from '../../../hal/modbus/identify.ts';
-import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
+import { RtuLine } from '../../../hal/modbus/line/rtu-line.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { memoryBus } from '../../double/modbus-memory.ts';
 import { modbusSlaves } from '../../double/modbus-slave.ts';

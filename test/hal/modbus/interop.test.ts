@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isIdentifying, isWritable } from '../../../hal/driver.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { askDevice, newDevice } from '../../../hal/modbus/device.ts';
-import type { ModbusRequest } from '../../../hal/modbus/frame.ts';
+import type { ModbusRequest } from '../../../hal/modbus/line/frame.ts';
 import { lineOf, modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';

@@ -1,4 +1,4 @@
-import type { DeviceStatistics } from '../driver.ts';
+import type { DeviceStatistics } from '../../driver.ts';
 
 /** How many response times the percentiles are made of. */
 const WINDOW = 256;

@@ -1,4 +1,4 @@
-import type { NotConnected } from '../driver.ts';
+import type { NotConnected } from '../../driver.ts';
 import type { Question } from './frame.ts';
 import type { DeviceCounters } from './statistics.ts';
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { questionOf } from '../../../hal/modbus/frame.ts';
-import type { Line, Outcome } from '../../../hal/modbus/line.ts';
-import { MbapLine } from '../../../hal/modbus/mbap-line.ts';
-import { RtuLine } from '../../../hal/modbus/rtu-line.ts';
-import { newCounters } from '../../../hal/modbus/statistics.ts';
-import { characterMsOf, silenceMsOf } from '../../../hal/modbus/timing.ts';
-import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { memoryBus } from '../../double/modbus-memory.ts';
-import { expectedRegister, modbusSlaves, rtuFrame } from '../../double/modbus-slave.ts';
+import { questionOf } from '../../../../hal/modbus/line/frame.ts';
+import type { Line, Outcome } from '../../../../hal/modbus/line/line.ts';
+import { MbapLine } from '../../../../hal/modbus/line/mbap-line.ts';
+import { RtuLine } from '../../../../hal/modbus/line/rtu-line.ts';
+import { newCounters } from '../../../../hal/modbus/line/statistics.ts';
+import { characterMsOf, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
+import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';
+import { memoryBus } from '../../../double/modbus-memory.ts';
+import { expectedRegister, modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
 
 const TIMEOUT_MS = 100;
 const WINDOW_MS = 1000;

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc16, hasValidCrc } from '../../../hal/modbus/crc.ts';
-import { encodePdu, judgePdu, type ModbusRequest, parseIdentification, questionOf } from '../../../hal/modbus/frame.ts';
-import { scanMbap } from '../../../hal/modbus/scan-mbap.ts';
-import { rtuQuestion, scanRtu } from '../../../hal/modbus/scan-rtu.ts';
-import { mbapFrame, rtuFrame, slowCrc } from '../../double/modbus-slave.ts';
-import { readOracle } from '../../double/oracle.ts';
+import { crc16, hasValidCrc } from '../../../../hal/modbus/crc.ts';
+import {
+  encodePdu,
+  judgePdu,
+  type ModbusRequest,
+  parseIdentification,
+  questionOf,
+} from '../../../../hal/modbus/line/frame.ts';
+import { rtuQuestion, scanRtu } from '../../../../hal/modbus/line/scan-rtu.ts';
+import { scanMbap } from '../../../../hal/modbus/scan-mbap.ts';
+import { mbapFrame, rtuFrame, slowCrc } from '../../../double/modbus-slave.ts';
+import { readOracle } from '../../../double/oracle.ts';
 
 const PLAIN = { quiet: false, expectEcho: false, believeExceptions: true };
 const QUIET = { ...PLAIN, quiet: true };

@@ -1,8 +1,8 @@
 import { connect as connectTcp, type Socket } from 'node:net';
-import type { Clock } from '../../src/core/clock.ts';
-import { codeOf, messageOf } from '../../src/core/errors.ts';
-import { NotConnected } from '../driver.ts';
-import type { Transport, TransportEvents } from '../transport.ts';
+import type { Clock } from '../../../src/core/clock.ts';
+import { codeOf, messageOf } from '../../../src/core/errors.ts';
+import { NotConnected } from '../../driver.ts';
+import type { Transport, TransportEvents } from '../../transport.ts';
 
 /** Where to connect. */
 export interface TcpEndpoint {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/core/clock.ts';
+import type { Clock } from '../../../src/core/clock.ts';
 
 /** Bits of a character on an RTU line: start, 8 data, parity or second stop, stop (Serial Line V1.02, 2.5.1). */
 export const BITS_PER_CHARACTER = 11;

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answered, deadlineMs, noResponseTimes, SHORTEST_TIMEOUT_MS, timedOut } from '../../../hal/modbus/timeout.ts';
-import { atInstant, silenceMsOf } from '../../../hal/modbus/timing.ts';
-import { systemClock } from '../../../src/core/clock.ts';
+import { atInstant, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
+import {
+  answered,
+  deadlineMs,
+  noResponseTimes,
+  SHORTEST_TIMEOUT_MS,
+  timedOut,
+} from '../../../../hal/modbus/timeout.ts';
+import { systemClock } from '../../../../src/core/clock.ts';
 
 describe('the silence between frames', () => {
   it('is 3.5 characters of 11 bits up to 19,200 baud, and 1.75 ms above', () => {

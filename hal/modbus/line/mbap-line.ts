@@ -1,9 +1,9 @@
-import type { Clock } from '../../src/core/clock.ts';
-import { NotConnected } from '../driver.ts';
-import type { Transport } from '../transport.ts';
+import type { Clock } from '../../../src/core/clock.ts';
+import { NotConnected } from '../../driver.ts';
+import type { Transport } from '../../transport.ts';
+import { type MbapFrame, scanMbap } from '../scan-mbap.ts';
 import { encodeMbap, judgePdu } from './frame.ts';
 import type { Ask, Line, LineCounters, Outcome } from './line.ts';
-import { type MbapFrame, scanMbap } from './scan-mbap.ts';
 import { countException, countResponse, type DeviceCounters } from './statistics.ts';
 
 /** How a Modbus TCP line is used. */

@@ -1,6 +1,6 @@
-import type { Clock } from '../../src/core/clock.ts';
-import { NotConnected } from '../driver.ts';
-import type { Transport } from '../transport.ts';
+import type { Clock } from '../../../src/core/clock.ts';
+import { NotConnected } from '../../driver.ts';
+import type { Transport } from '../../transport.ts';
 import { readDataBytes } from './frame.ts';
 import type { Ask, Line, LineCounters, Outcome } from './line.ts';
 import { OwedReplies } from './owed.ts';
