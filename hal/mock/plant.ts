@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
-import type { ModbusAddress, ModbusType, Table } from '../modbus/address.ts';
+import type { ModbusAddress, ModbusType, Table } from '../modbus/map/address.ts';
 import { mix } from './noise.ts';
 import { newPress, PRESS_MODES, PRESS_STEP_MS, type Press, type PressBuild, stepPress } from './press.ts';
 import { type LineFault, serveTwin } from './server.ts';

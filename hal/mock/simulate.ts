@@ -11,8 +11,8 @@ import {
   type Tag,
   type Writable,
 } from '../driver.ts';
-import type { ModbusAddress } from '../modbus/address.ts';
-import { encodeValue } from '../modbus/encode.ts';
+import type { ModbusAddress } from '../modbus/map/address.ts';
+import { encodeValue } from '../modbus/map/encode.ts';
 import type { Framing } from './framing.ts';
 import { createMock } from './mock.ts';
 import { hashOf, mix } from './noise.ts';

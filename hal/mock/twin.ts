@@ -1,7 +1,7 @@
 import type { Value } from '../../src/core/reading.ts';
-import type { ModbusAddress, Table } from '../modbus/address.ts';
-import { encodeValue } from '../modbus/encode.ts';
-import { spanOf } from '../modbus/plan.ts';
+import type { ModbusAddress, Table } from '../modbus/map/address.ts';
+import { encodeValue } from '../modbus/map/encode.ts';
+import { spanOf } from '../modbus/map/plan.ts';
 
 /** A value of a twin: where it lies, and what it is. */
 export interface TwinTag {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
 import { silenceMsOf } from './line/timing.ts';
-import type { LineCost } from './plan.ts';
+import type { LineCost } from './map/plan.ts';
 
 /** What every Modbus channel has. */
 interface Common {

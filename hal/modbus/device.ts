@@ -1,8 +1,8 @@
 import type { Clock } from '../../src/core/clock.ts';
-import type { ModbusAddress } from './address.ts';
 import { type ModbusRequest, questionOf } from './line/frame.ts';
 import type { Line, Outcome } from './line/line.ts';
 import { type DeviceCounters, newCounters } from './line/statistics.ts';
+import type { ModbusAddress } from './map/address.ts';
 import { isBusy } from './result.ts';
 import { answered, deadlineMs, isProven, noResponseTimes, type ResponseTimes, timedOut } from './timeout.ts';
 

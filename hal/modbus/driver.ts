@@ -18,7 +18,6 @@ import type {
   WriteResult,
 } from '../driver.ts';
 import { Utilisation } from '../utilisation.ts';
-import type { ModbusAddress } from './address.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
 import { type Asking, askDevice, type DeviceState, newDevice, timeoutMsOf } from './device.ts';
 import {
@@ -34,7 +33,8 @@ import {
 import { identifyUnit } from './identify.ts';
 import type { Line } from './line/line.ts';
 import { showCounters } from './line/statistics.ts';
-import { type LineCost, planReads, type ReadBlock } from './plan.ts';
+import type { ModbusAddress } from './map/address.ts';
+import { type LineCost, planReads, type ReadBlock } from './map/plan.ts';
 import { readRawBlock } from './raw.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
 import { writeValue } from './write.ts';

@@ -1,5 +1,5 @@
-import type { Table } from './address.ts';
-import type { ReadBlock } from './plan.ts';
+import type { Table } from './map/address.ts';
+import type { ReadBlock } from './map/plan.ts';
 import type { Range, Ranges } from './ranges.ts';
 
 /** Refusals in a row, and the time from the first to the last of them, before a register that worked is written off. */

@@ -1,4 +1,3 @@
-import type { Table } from './address.ts';
 import {
   type AskedBlock,
   type Barrier,
@@ -12,7 +11,8 @@ import {
   STRIKES_SPAN_MS,
   type TableMemory,
 } from './hole-memory.ts';
-import type { Hole, Holes } from './plan.ts';
+import type { Table } from './map/address.ts';
+import type { Hole, Holes } from './map/plan.ts';
 import { covers, type Range, withRange } from './ranges.ts';
 
 export { type AskedBlock, type HoleMemory, noHoles } from './hole-memory.ts';

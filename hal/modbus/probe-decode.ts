@@ -1,7 +1,7 @@
 import type { Value } from '../../src/core/reading.ts';
-import type { ModbusAddress, Order } from './address.ts';
-import { decodeRegisters } from './decode.ts';
-import { registersOf } from './location.ts';
+import type { ModbusAddress, Order } from './map/address.ts';
+import { decodeRegisters } from './map/decode.ts';
+import { registersOf } from './map/location.ts';
 
 /** Types whose value is a number, the simpler first. */
 export const NUMBER_TYPES = [

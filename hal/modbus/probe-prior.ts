@@ -1,4 +1,4 @@
-import { isByteSwapped } from './decode.ts';
+import { isByteSwapped } from './map/decode.ts';
 import type { Decoding, NumberType } from './probe-decode.ts';
 
 /*

@@ -1,6 +1,6 @@
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
-import type { Table } from './address.ts';
-import { parseLocation } from './location.ts';
+import type { Table } from './map/address.ts';
+import { parseLocation } from './map/location.ts';
 
 /** Registers or bits to look at. */
 export interface ProbeRange {

@@ -1,5 +1,5 @@
 import type { RawAnswer } from '../driver.ts';
-import type { Table } from './address.ts';
+import type { Table } from './map/address.ts';
 
 /** Registers or bits of one table that one request reads. */
 export interface Block {

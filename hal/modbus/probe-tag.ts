@@ -1,8 +1,8 @@
-import type { ModbusAddress } from './address.ts';
-import { describeModbusAddress } from './options.ts';
+import type { ModbusAddress } from './map/address.ts';
+import { describeModbusAddress } from './map/options.ts';
 import type { Place } from './probe-rank.ts';
 
-export { modiconOf } from './options.ts';
+export { modiconOf } from './map/options.ts';
 
 /** A place in every form a manual may use: `input:0 = 30001, FC 4, float32 CDAB`. */
 export function describePlace(place: Place): string {

@@ -1,10 +1,10 @@
 import type { Failure } from '../../src/core/quality.ts';
 import type { Instant } from '../../src/core/reading.ts';
 import type { ReadResult } from '../driver.ts';
-import type { ModbusAddress } from './address.ts';
-import { decodeBit, decodeRegisters } from './decode.ts';
 import type { Outcome } from './line/line.ts';
-import type { ReadBlock } from './plan.ts';
+import type { ModbusAddress } from './map/address.ts';
+import { decodeBit, decodeRegisters } from './map/decode.ts';
+import type { ReadBlock } from './map/plan.ts';
 
 /** Meaning of the exception codes (MODBUS Application Protocol V1.1b3, section 7). */
 const EXCEPTION_FAILURE: Record<number, Failure> = {

@@ -1,6 +1,6 @@
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
-import type { ModbusType } from './address.ts';
-import { registersOf } from './location.ts';
+import type { ModbusType } from './map/address.ts';
+import { registersOf } from './map/location.ts';
 
 /**
  * Reads `invalid`: one pattern or a list. A pattern is a whole number, or text when it has more than 53 bits; for signed

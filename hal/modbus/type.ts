@@ -7,7 +7,6 @@ import type { RecordedWire } from '../recording.ts';
 import { serialTransport } from '../serial/port.ts';
 import { characterMsOn, serialKeys } from '../serial/settings.ts';
 import type { Transport } from '../transport.ts';
-import type { ModbusAddress } from './address.ts';
 import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
 import { ModbusDriver } from './driver.ts';
 import { type Line, lateReplyWindowMsOf } from './line/line.ts';
@@ -15,8 +14,9 @@ import { MbapLine } from './line/mbap-line.ts';
 import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
-import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './options.ts';
-import { planReads } from './plan.ts';
+import type { ModbusAddress } from './map/address.ts';
+import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './map/options.ts';
+import { planReads } from './map/plan.ts';
 
 /** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
 const CONVERTER_SILENCE_MS = 2;

@@ -1,11 +1,11 @@
 import type { Value } from '../../src/core/reading.ts';
 import { NotConnected, type WriteResult } from '../driver.ts';
-import type { ModbusAddress } from './address.ts';
-import { decodeBit, decodeRegisters } from './decode.ts';
 import { type Asking, askDevice, type DeviceState, readRequestOf } from './device.ts';
-import { encodeScaled, encodeValue } from './encode.ts';
 import type { ModbusRequest } from './line/frame.ts';
 import type { Outcome } from './line/line.ts';
+import type { ModbusAddress } from './map/address.ts';
+import { decodeBit, decodeRegisters } from './map/decode.ts';
+import { encodeScaled, encodeValue } from './map/encode.ts';
 import { failureOf } from './result.ts';
 
 /** Modbus exception 01: the device does not know the function. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ModbusAddress } from '../../hal/modbus/address.ts';
-import { checkModbusTag, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/options.ts';
+import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
+import { checkModbusTag, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/map/options.ts';
 import type { Checked } from '../../src/core/checked.ts';
 import { readOracle } from './oracle.ts';
 

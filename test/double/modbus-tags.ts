@@ -1,6 +1,6 @@
 import type { DriverType, Tag } from '../../hal/driver.ts';
-import type { ModbusAddress } from '../../hal/modbus/address.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
+import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import { modbusTcp } from '../../hal/modbus/type.ts';
 
 /** A tag as the configuration makes it. */

@@ -1,10 +1,10 @@
 import type { Tag } from '../../hal/driver.ts';
-import type { ModbusAddress } from '../../hal/modbus/address.ts';
 import { ModbusDriver } from '../../hal/modbus/driver.ts';
 import { lateReplyWindowMsOf } from '../../hal/modbus/line/line.ts';
 import { MbapLine } from '../../hal/modbus/line/mbap-line.ts';
 import { RtuLine } from '../../hal/modbus/line/rtu-line.ts';
 import { characterMsOf, silenceMsOf } from '../../hal/modbus/line/timing.ts';
+import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';

@@ -1,5 +1,5 @@
-import type { Table } from '../address.ts';
 import { crc16 } from '../crc.ts';
+import type { Table } from '../map/address.ts';
 
 /** What can be asked of a slave. Addresses are zero-based protocol addresses; registers are host numbers, 0…65535. */
 export type ModbusRequest =

@@ -5,9 +5,9 @@ import { type Driver, type DriverType, isWritable, NotConnected, type Tag } from
 import { mock } from '../../../hal/mock/mock.ts';
 import type { SimulatedTag } from '../../../hal/mock/plausible.ts';
 import { simulatedDriver, twinTags } from '../../../hal/mock/simulate.ts';
-import { MODBUS_TYPES, type ModbusAddress } from '../../../hal/modbus/address.ts';
-import { decodeRegisters } from '../../../hal/modbus/decode.ts';
-import { encodeValue } from '../../../hal/modbus/encode.ts';
+import { MODBUS_TYPES, type ModbusAddress } from '../../../hal/modbus/map/address.ts';
+import { decodeRegisters } from '../../../hal/modbus/map/decode.ts';
+import { encodeValue } from '../../../hal/modbus/map/encode.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';

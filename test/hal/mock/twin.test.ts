@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { crc16, type Framing, unwrap, wrap } from '../../../hal/mock/framing.ts';
 import { type LineFault, type ModbusServer, serveTwin } from '../../../hal/mock/server.ts';
 import { createTwin, type TwinTag } from '../../../hal/mock/twin.ts';
-import type { ModbusAddress } from '../../../hal/modbus/address.ts';
+import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { register } from './bench.ts';

@@ -1,5 +1,5 @@
 import type { ReadResult, Tag } from '../../../hal/driver.ts';
-import type { ModbusAddress } from '../../../hal/modbus/address.ts';
+import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';
 import { modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ModbusAddress } from '../../../hal/modbus/address.ts';
 import { MAX_ENTRIES, PROBE_MAX_MS, PROBE_MIN_MS, STRIKES, STRIKES_SPAN_MS } from '../../../hal/modbus/hole-memory.ts';
 import {
   fromStored,
@@ -13,7 +12,8 @@ import {
   onSuccess,
   toStored,
 } from '../../../hal/modbus/holes.ts';
-import { type LineCost, planReads, type ReadBlock } from '../../../hal/modbus/plan.ts';
+import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';
+import { type LineCost, planReads, type ReadBlock } from '../../../hal/modbus/map/plan.ts';
 import { addressOf } from '../../double/modbus-data.ts';
 
 const COST: LineCost = { requestMs: 16, registerMs: 1, bitMs: 0.1 };

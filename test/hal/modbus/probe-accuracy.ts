@@ -1,4 +1,4 @@
-import type { Order } from '../../../hal/modbus/address.ts';
+import type { Order } from '../../../hal/modbus/map/address.ts';
 import { NUMBER_TYPES, type NumberType, type Watched } from '../../../hal/modbus/probe-decode.ts';
 import { type Expected, parseExpected } from '../../../hal/modbus/probe-expected.ts';
 import { type Candidate, rank } from '../../../hal/modbus/probe-rank.ts';

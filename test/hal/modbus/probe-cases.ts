@@ -1,4 +1,4 @@
-import { ORDERS, type Order } from '../../../hal/modbus/address.ts';
+import { ORDERS, type Order } from '../../../hal/modbus/map/address.ts';
 import { NUMBER_TYPES, type NumberType, type Watched } from '../../../hal/modbus/probe-decode.ts';
 import type { Asked } from '../../../hal/modbus/probe-rank.ts';
 import { type Random, seededRandom } from '../../../src/core/random.ts';

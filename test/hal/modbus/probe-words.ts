@@ -1,4 +1,4 @@
-import type { Order } from '../../../hal/modbus/address.ts';
+import type { Order } from '../../../hal/modbus/map/address.ts';
 import type { NumberType } from '../../../hal/modbus/probe-decode.ts';
 
 /** Registers that a value of the type takes. */

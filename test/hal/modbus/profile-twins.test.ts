@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serveTwin } from '../../../hal/mock/server.ts';
 import { createTwin, type TwinTag } from '../../../hal/mock/twin.ts';
-import type { ModbusAddress } from '../../../hal/modbus/address.ts';
+import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';
 import { loopbackModbus } from '../../../hal/modbus/type.ts';
 import { DRIVERS } from '../../../hal/registry.ts';
 import type { TagConfig } from '../../../src/config/config.ts';

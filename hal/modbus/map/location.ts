@@ -1,4 +1,4 @@
-import { type Checked, failed, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, passed } from '../../../src/core/checked.ts';
 import type { ModbusType, Table } from './address.ts';
 
 /** Where a tag is: table, zero-based protocol address, and the bit of a register if one is named. */

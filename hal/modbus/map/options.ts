@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
-import { durationField } from '../../src/core/fields.ts';
-import type { TagSource } from '../driver.ts';
+import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
+import { durationField } from '../../../src/core/fields.ts';
+import type { TagSource } from '../../driver.ts';
+import { parseInvalid } from '../sentinel.ts';
 import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS, type Order, type Table } from './address.ts';
 import { parseLocation, registersOf } from './location.ts';
-import { parseInvalid } from './sentinel.ts';
 
 const LAST_ADDRESS = 65_535;
 

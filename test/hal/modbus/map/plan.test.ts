@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ModbusAddress, Table } from '../../../hal/modbus/address.ts';
+import type { ModbusAddress, Table } from '../../../../hal/modbus/map/address.ts';
 import {
   cheapestPartition,
   type Hole,
@@ -10,9 +10,9 @@ import {
   type ReadBlock,
   type Span,
   spanOf,
-} from '../../../hal/modbus/plan.ts';
-import { seededRandom } from '../../../src/core/random.ts';
-import { addressOf } from '../../double/modbus-data.ts';
+} from '../../../../hal/modbus/map/plan.ts';
+import { seededRandom } from '../../../../src/core/random.ts';
+import { addressOf } from '../../../double/modbus-data.ts';
 
 /** 19200 baud 8E1: a request costs its 8 bytes, the 5 fixed ones of the answer, two silences and a turnaround. */
 const SERIAL: LineCost = { requestMs: 16.5, registerMs: 1.146, bitMs: 0.0716 };

@@ -1,6 +1,6 @@
-import type { Checked } from '../../src/core/checked.ts';
-import { failed, passed } from '../../src/core/checked.ts';
-import type { Value } from '../../src/core/reading.ts';
+import type { Checked } from '../../../src/core/checked.ts';
+import { failed, passed } from '../../../src/core/checked.ts';
+import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, ModbusType, Order } from './address.ts';
 import { isByteSwapped, isPrintable, SCALE_FACTOR_LIMIT, swapBytes } from './decode.ts';
 

@@ -1,5 +1,5 @@
-import type { Failure } from '../../src/core/quality.ts';
-import type { Value } from '../../src/core/reading.ts';
+import type { Failure } from '../../../src/core/quality.ts';
+import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, Order } from './address.ts';
 
 /** A value of the wire, or why there is none; `detail` is for a technician. */

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS } from '../../../hal/modbus/address.ts';
-import { applyScaleFactor, decodeBit, decodeRegisters } from '../../../hal/modbus/decode.ts';
-import { encodeScaled, encodeValue } from '../../../hal/modbus/encode.ts';
-import { registersOf } from '../../../hal/modbus/location.ts';
-import type { Value } from '../../../src/core/reading.ts';
-import { addressOf, bytesOf, readModbusOracle } from '../../double/modbus-data.ts';
+import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS } from '../../../../hal/modbus/map/address.ts';
+import { applyScaleFactor, decodeBit, decodeRegisters } from '../../../../hal/modbus/map/decode.ts';
+import { encodeScaled, encodeValue } from '../../../../hal/modbus/map/encode.ts';
+import { registersOf } from '../../../../hal/modbus/map/location.ts';
+import type { Value } from '../../../../src/core/reading.ts';
+import { addressOf, bytesOf, readModbusOracle } from '../../../double/modbus-data.ts';
 
 function of(type: ModbusType, given: Partial<ModbusAddress> = {}): ModbusAddress {
   return addressOf({ type, count: registersOf(type), ...given });
