@@ -5,9 +5,15 @@ import type { I2cChannel } from './i2c/options.ts';
 import { type FoundDevice, scanI2c } from './i2c/scan.ts';
 import { kernelWire } from './i2c/wire.ts';
 import type { ModbusChannel } from './modbus/channel.ts';
-import { type SearchOptions, type SearchResult, searchLine } from './modbus/discover.ts';
-import { type LineSetting, longestMs, type SearchLimits, settingsOn, settingText } from './modbus/discover-plan.ts';
-import { type HostFinding, type HostTarget, searchHosts } from './modbus/discover-tcp.ts';
+import { type SearchOptions, type SearchResult, searchLine } from './modbus/search/discover.ts';
+import {
+  type LineSetting,
+  longestMs,
+  type SearchLimits,
+  settingsOn,
+  settingText,
+} from './modbus/search/discover-plan.ts';
+import { type HostFinding, type HostTarget, searchHosts } from './modbus/search/discover-tcp.ts';
 import { serialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 

@@ -1,6 +1,11 @@
-import type { Clock } from '../../src/core/clock.ts';
-import { NotConnected } from '../driver.ts';
-import type { Transport } from '../transport.ts';
+import type { Clock } from '../../../src/core/clock.ts';
+import { NotConnected } from '../../driver.ts';
+import type { Transport } from '../../transport.ts';
+import { questionOf } from '../line/frame.ts';
+import type { Outcome } from '../line/line.ts';
+import { RtuLine } from '../line/rtu-line.ts';
+import { type DeviceCounters, newCounters } from '../line/statistics.ts';
+import { silenceMsOf } from '../line/timing.ts';
 import {
   ALL_UNITS,
   characterMsOf,
@@ -14,11 +19,6 @@ import {
   type SearchStep,
   stepMs,
 } from './discover-plan.ts';
-import { questionOf } from './line/frame.ts';
-import type { Outcome } from './line/line.ts';
-import { RtuLine } from './line/rtu-line.ts';
-import { type DeviceCounters, newCounters } from './line/statistics.ts';
-import { silenceMsOf } from './line/timing.ts';
 
 /** A unit that answered, and at which setting. */
 export interface FoundUnit {

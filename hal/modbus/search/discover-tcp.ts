@@ -1,13 +1,13 @@
-import type { Clock } from '../../src/core/clock.ts';
-import { messageOf } from '../../src/core/errors.ts';
-import { NotConnected } from '../driver.ts';
+import type { Clock } from '../../../src/core/clock.ts';
+import { messageOf } from '../../../src/core/errors.ts';
+import { NotConnected } from '../../driver.ts';
+import { questionOf } from '../line/frame.ts';
+import type { Line, Outcome } from '../line/line.ts';
+import { MbapLine } from '../line/mbap-line.ts';
+import { RtuLine } from '../line/rtu-line.ts';
+import { newCounters } from '../line/statistics.ts';
+import { tcpTransport } from '../line/tcp.ts';
 import { LIKELY_UNITS } from './discover-plan.ts';
-import { questionOf } from './line/frame.ts';
-import type { Line, Outcome } from './line/line.ts';
-import { MbapLine } from './line/mbap-line.ts';
-import { RtuLine } from './line/rtu-line.ts';
-import { newCounters } from './line/statistics.ts';
-import { tcpTransport } from './line/tcp.ts';
 
 /** Where a Modbus TCP device may listen. */
 export interface HostTarget {

@@ -1,5 +1,5 @@
-import { characterMsOn, type SerialSettings } from '../serial/settings.ts';
-import { silenceMsOf } from './line/timing.ts';
+import { characterMsOn, type SerialSettings } from '../../serial/settings.ts';
+import { silenceMsOf } from '../line/timing.ts';
 
 /** What has to fit on both ends of a serial line; RTU always has 8 data bits. */
 export type LineSetting = Pick<SerialSettings, 'baud' | 'parity' | 'stopBits'>;

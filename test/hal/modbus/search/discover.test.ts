@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type SearchProgress, searchLine } from '../../../hal/modbus/discover.ts';
-import { type LineSetting, longestMs, planSearch, settingText } from '../../../hal/modbus/discover-plan.ts';
-import type { Transport, TransportEvents } from '../../../hal/transport.ts';
-import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { modbusSlaves, rtuFrame } from '../../double/modbus-slave.ts';
+import { type SearchProgress, searchLine } from '../../../../hal/modbus/search/discover.ts';
+import { type LineSetting, longestMs, planSearch, settingText } from '../../../../hal/modbus/search/discover-plan.ts';
+import type { Transport, TransportEvents } from '../../../../hal/transport.ts';
+import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';
+import { modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
 
 interface Bus {
   readonly setting: string;
