@@ -1,5 +1,5 @@
 import { messageOf } from '../src/core/errors.ts';
-import type { LineEvent } from './recording.ts';
+import type { LineEvent } from './recording/recording.ts';
 import type { Transport } from './transport.ts';
 
 /** Takes what happens on a line, at the moment it happens. Bytes may be used again after the call. */

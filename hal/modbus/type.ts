@@ -3,7 +3,7 @@ import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { ChannelPlace, Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
 import { tapped } from '../recorder.ts';
-import type { RecordedWire } from '../recording.ts';
+import type { RecordedWire } from '../recording/recording.ts';
 import { serialTransport } from '../serial/port.ts';
 import { characterMsOn, serialKeys } from '../serial/settings.ts';
 import type { Transport } from '../transport.ts';

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { encodeLine } from '../../hal/recording.ts';
+import { encodeLine } from '../../hal/recording/recording.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { formatSize } from '../core/quantity.ts';
 

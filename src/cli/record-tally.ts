@@ -1,4 +1,4 @@
-import { decodeLine } from '../../hal/recording.ts';
+import { decodeLine } from '../../hal/recording/recording.ts';
 import { Fault } from '../core/errors.ts';
 import { type CliContext, tableWidth } from './context.ts';
 import { formatCount, plain } from './format.ts';

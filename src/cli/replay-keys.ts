@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { RecordedChannel } from '../../hal/recording.ts';
+import type { RecordedChannel } from '../../hal/recording/recording.ts';
 import { parseDuration } from '../core/quantity.ts';
 
 /** Keys of a channel as a configuration file has them. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeLine } from '../../hal/recording.ts';
+import { decodeLine } from '../../hal/recording/recording.ts';
 import { EXIT, Fault } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { millgate, serve, temporaryFolder, until } from '../double/command-line.ts';

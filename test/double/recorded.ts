@@ -1,11 +1,11 @@
 import { type DriverDeps, NotConnected } from '../../hal/driver.ts';
-import { ReplayPlayer } from '../../hal/mock/replay.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../hal/modbus/driver.ts';
 import { lineOn } from '../../hal/modbus/type.ts';
 import { LineTap, tapped } from '../../hal/recorder.ts';
-import { decodeLine, encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording.ts';
-import { LineBuilder, type RecordedLine } from '../../hal/recording-exchanges.ts';
+import { decodeLine, encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording/recording.ts';
+import { LineBuilder, type RecordedLine } from '../../hal/recording/recording-exchanges.ts';
+import { ReplayPlayer } from '../../hal/recording/replay.ts';
 import { SerialLineDriver } from '../../hal/serial/driver.ts';
 import type { SerialLineChannel } from '../../hal/serial/options.ts';
 import type { Transport } from '../../hal/transport.ts';

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/core/clock.ts';
-import { hexOf } from '../recording.ts';
+import { LONGEST_FRAME_BYTES, type Request, unwrap, wrap } from '../mock/framing.ts';
+import { hexOf } from './recording.ts';
 import {
   differing,
   type Exchange,
@@ -7,8 +8,7 @@ import {
   type Piece,
   type RecordedLine,
   transactionOf,
-} from '../recording-exchanges.ts';
-import { LONGEST_FRAME_BYTES, type Request, unwrap, wrap } from './framing.ts';
+} from './recording-exchanges.ts';
 
 /** Whoever is served: a TCP connection, a pseudo terminal, a test. */
 export interface ReplayPeer {

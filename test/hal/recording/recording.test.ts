@@ -7,9 +7,9 @@ import {
   type LineEvent,
   type RecordedChannel,
   type RecordingLine,
-} from '../../hal/recording.ts';
-import { differing, LineBuilder, type RecordedLine } from '../../hal/recording-exchanges.ts';
-import { mbapFrame, rtuFrame } from '../double/modbus-slave.ts';
+} from '../../../hal/recording/recording.ts';
+import { differing, LineBuilder, type RecordedLine } from '../../../hal/recording/recording-exchanges.ts';
+import { mbapFrame, rtuFrame } from '../../double/modbus-slave.ts';
 
 const HEADER: RecordingLine = {
   kind: 'header',
