@@ -6,6 +6,6 @@ export async function run(
   options: CommonOptions & { readonly simulate?: boolean },
   context: CliContext,
 ): Promise<ExitCode> {
-  const { runDaemon } = await import('../main.ts');
+  const { runDaemon } = await import('../daemon.ts');
   return runDaemon({ file: configFile(options, context).file, simulate: options.simulate ?? false }, context);
 }

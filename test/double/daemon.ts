@@ -4,7 +4,7 @@ import { afterEach } from 'vitest';
 import type { CliContext } from '../../src/cli/context.ts';
 import { colorsFor } from '../../src/cli/context.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import { runDaemon } from '../../src/main.ts';
+import { runDaemon } from '../../src/daemon.ts';
 import { ask } from './ask.ts';
 import { until } from './processes.ts';
 
