@@ -1,7 +1,7 @@
 import type { ConfigurationStatus } from '../core/configuration.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { operator } from './alarms.ts';
-import { history } from './apply.ts';
+import { history } from './apply/apply.ts';
 import { findGateway } from './client.ts';
 import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
 

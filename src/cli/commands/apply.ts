@@ -13,7 +13,7 @@ export function addApplyCommands(program: Command, context: CliContext, report: 
     .option('--confirm <DURATION>', 'roll back unless "millgate confirm" is given within this time')
     .option('--history', 'what was in force or was tried, who and when')
     .action(async (file: string | undefined, _options, command: Command) => {
-      const { apply } = await import('../apply.ts');
+      const { apply } = await import('../apply/apply.ts');
       report(await apply(file, optionsOf(command), context));
     });
   addCommand(program, 'confirm', 'keep the configuration that is on trial', ['millgate confirm']).action(
@@ -34,7 +34,7 @@ export function addApplyCommands(program: Command, context: CliContext, report: 
   addCommand(program, 'diff', 'what a file would change of what runs', ['millgate diff ./new.yaml', 'millgate diff'])
     .argument('[FILE]', 'configuration file; the one on the disk unless given')
     .action(async (file: string | undefined, _options, command: Command) => {
-      const { diff } = await import('../diff.ts');
+      const { diff } = await import('../apply/diff.ts');
       report(await diff(file, optionsOf(command), context));
     });
 }

@@ -1,13 +1,13 @@
-import type { Config } from '../config/config.ts';
-import { type LoadedFiles, loadWithFiles } from '../config/config-files.ts';
-import { formatProblems } from '../config/problems.ts';
-import type { ConfigurationFiles, RunningFiles } from '../core/configuration.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import type { Config } from '../../config/config.ts';
+import { type LoadedFiles, loadWithFiles } from '../../config/config-files.ts';
+import { formatProblems } from '../../config/problems.ts';
+import type { ConfigurationFiles, RunningFiles } from '../../core/configuration.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { changeLines, named } from '../changes-text.ts';
+import { howToStart, runningGateway } from '../client.ts';
+import { loadOptions } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
 import { readText, stoppedArchive } from './apply.ts';
-import { changeLines, named } from './changes-text.ts';
-import { howToStart, runningGateway } from './client.ts';
-import { loadOptions } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
 
 /** A configuration to compare with, and what it is called. */
 interface Base {
@@ -31,7 +31,7 @@ export async function diff(given: string | undefined, options: CommonOptions, co
   );
   const after = valid(next, base.file, given ?? file, context);
   if (!before || !after) return EXIT.configInvalid;
-  const { changes } = await import('../config/changes.ts');
+  const { changes } = await import('../../config/changes.ts');
   const found = changes(before, after);
   if (options.json) printJson(context, { from: before.hash, to: after.hash, changes: found });
   else print(context, found.length > 0 ? changeLines(found, context) : [sameLine(before, after, given ?? file, base)]);

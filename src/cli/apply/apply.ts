@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type ApplyAnswer, CONFIRM_MS, type ConfigurationStatus } from '../core/configuration.ts';
-import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { silentLogger } from '../core/log.ts';
-import { formatDuration } from '../core/quantity.ts';
-import { operator } from './alarms.ts';
-import { changeLines, historyLines, named } from './changes-text.ts';
-import { type GatewayClient, runningGateway } from './client.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
-import { durationOption } from './duration.ts';
+import { type ApplyAnswer, CONFIRM_MS, type ConfigurationStatus } from '../../core/configuration.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { silentLogger } from '../../core/log.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import { operator } from '../alarms.ts';
+import { changeLines, historyLines, named } from '../changes-text.ts';
+import { type GatewayClient, runningGateway } from '../client.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
+import { durationOption } from '../duration.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */
@@ -43,7 +43,7 @@ async function order(
   const { file } = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
   const answer = await gateway.post<ApplyAnswer>('/api/v1/apply', body);
   const problems = named(answer.ok ? answer.warnings : answer.problems, file, given);
-  const { formatProblems } = await import('../config/problems.ts');
+  const { formatProblems } = await import('../../config/problems.ts');
   if (problems.length > 0 && !options.json) warn(context, [formatProblems(problems)]);
   if (!answer.ok) {
     if (options.json) printJson(context, { ok: false, problems });
@@ -96,11 +96,11 @@ export function readText(given: string, context: CliContext): string {
 
 /** Checks the file at the place of the configuration and puts it there, with no gateway to show that data flows. */
 async function install(given: string, text: string, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
-  const modules = await import('./configuration.ts');
+  const modules = await import('../configuration.ts');
   const [{ loadWithFiles, mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
-    import('../config/config-files.ts'),
-    import('../config/problems.ts'),
-    import('../config/changes.ts'),
+    import('../../config/config-files.ts'),
+    import('../../config/problems.ts'),
+    import('../../config/changes.ts'),
   ]);
   const { file, absolute } = configFile(options, context);
   refuseWithoutFolder(absolute, given);
@@ -149,13 +149,13 @@ function refuseWithoutFolder(absolute: string, given: string): void {
 async function put(
   file: string,
   storePath: string,
-  installation: Parameters<typeof import('../config/apply-start.ts')['installStopped']>[1],
+  installation: Parameters<typeof import('../../config/apply-start.ts')['installStopped']>[1],
   context: CliContext,
 ): Promise<readonly string[]> {
   const [{ installStopped, recoverTrial }, archives, { realDisk, diskFault }] = await Promise.all([
-    import('../config/apply-start.ts'),
-    import('../config/archive.ts'),
-    import('../config/durable.ts'),
+    import('../../config/apply-start.ts'),
+    import('../../config/archive.ts'),
+    import('../../config/durable.ts'),
   ]);
   const { archiveFolder, openArchive, installFiles, keepCopies } = archives;
   const place = { file, disk: realDisk };
@@ -168,7 +168,7 @@ async function put(
     await installFiles(place, installation.files, {}).catch(refused);
     return copies;
   }
-  const { refuseIfHeld } = await import('../store/lock.ts');
+  const { refuseIfHeld } = await import('../../store/lock.ts');
   refuseIfHeld(storePath);
   const archive = await openArchive(archiveFolder(storePath), realDisk);
   const parts = { archive, place, clock: context.clock, log: silentLogger };
@@ -193,9 +193,9 @@ export async function history(options: CommonOptions, context: CliContext): Prom
 /** What the store of a stopped gateway remembers of configurations; undefined when the file does not say where it is. */
 export async function stoppedArchive(options: CommonOptions, context: CliContext) {
   const [{ load }, { archiveFolder, openArchive }, { realDisk }] = await Promise.all([
-    import('./configuration.ts'),
-    import('../config/archive.ts'),
-    import('../config/durable.ts'),
+    import('../configuration.ts'),
+    import('../../config/archive.ts'),
+    import('../../config/durable.ts'),
   ]);
   const loaded = await load(configFile(options, context).file, context);
   const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;

@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ConfigurationView } from '../../src/api/view.ts';
-import { displayWidth } from '../../src/cli/table.ts';
-import { diskFault } from '../../src/config/durable.ts';
-import { type ApplyOrder, CONFIRM_MS, type ConfigurationStatus } from '../../src/core/configuration.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { ask, post } from '../double/ask.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
-import { fakeGateway, SIX } from '../double/fake-gateway.ts';
-import { Terminal } from '../double/terminal.ts';
+import type { ConfigurationView } from '../../../src/api/view.ts';
+import { displayWidth } from '../../../src/cli/table.ts';
+import { diskFault } from '../../../src/config/durable.ts';
+import { type ApplyOrder, CONFIRM_MS, type ConfigurationStatus } from '../../../src/core/configuration.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { ask, post } from '../../double/ask.ts';
+import { millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { fakeGateway, SIX } from '../../double/fake-gateway.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 const FILE = '/etc/millgate/millgate.yaml';
 
