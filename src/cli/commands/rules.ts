@@ -51,7 +51,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     .option('--csv <FILE>', 'readings of a file instead: t,tag,value,quality')
     .option('--against <FILE>', 'compare with the rules of another configuration')
     .action(async (_options, command: Command) => {
-      const { backtest } = await import('../backtest.ts');
+      const { backtest } = await import('../backtest/backtest.ts');
       report(await backtest(optionsOf(command), context));
     });
 }

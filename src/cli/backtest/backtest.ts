@@ -1,15 +1,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { FileReadings, FileTag } from '../backtest/readings-file.ts';
-import type { Played } from '../backtest/records.ts';
-import type { BacktestResult } from '../backtest/run.ts';
-import type { Config } from '../config/config.ts';
-import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import type { TagId } from '../core/reading.ts';
+import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
+import type { Played } from '../../backtest/records.ts';
+import type { BacktestResult } from '../../backtest/run.ts';
+import type { Config } from '../../config/config.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import type { TagId } from '../../core/reading.ts';
+import { loadOrFail } from '../configuration.ts';
+import { type CliContext, type CommonOptions, print, warn } from '../context.ts';
+import { durationOption } from '../duration.ts';
 import { backtestLines } from './backtest-text.ts';
-import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, warn } from './context.ts';
-import { durationOption } from './duration.ts';
 
 /** Options of `backtest`. */
 export interface BacktestOptions extends CommonOptions {
@@ -53,8 +53,8 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
 
 async function run(config: Config, source: Source): Promise<BacktestResult> {
   const [{ runBacktest }, { ruleConfigOf }] = await Promise.all([
-    import('../backtest/run.ts'),
-    import('../backtest/rules-of.ts'),
+    import('../../backtest/run.ts'),
+    import('../../backtest/rules-of.ts'),
   ]);
   return runBacktest(ruleConfigOf(config, source.tags), source.play());
 }
@@ -65,7 +65,7 @@ async function json(
   other: Config | undefined,
   compared: BacktestResult | undefined,
 ): Promise<string> {
-  const { resultText } = await import('../backtest/wire.ts');
+  const { resultText } = await import('../../backtest/wire.ts');
   const against = other && compared ? `,\n"against":{${resultText(other, compared)}}` : '';
   return `{${resultText(config, result)}${against}}\n`;
 }
@@ -73,8 +73,8 @@ async function json(
 async function storedReadings(config: Config, since: string | undefined, context: CliContext): Promise<Source> {
   const fromMs = since === undefined ? 0 : context.clock.wallMs() - durationOption('since', since);
   const [{ readArchive }, { recordsOfArchive }] = await Promise.all([
-    import('../store/archive.ts'),
-    import('../backtest/records.ts'),
+    import('../../store/archive.ts'),
+    import('../../backtest/records.ts'),
   ]);
   const { path } = config.store;
   const told = new Set<string>();
@@ -104,8 +104,8 @@ function* guarded(played: Iterable<Played>, path: string): Generator<Played> {
 async function fileReadings(name: string, configs: readonly Config[], context: CliContext): Promise<Source> {
   const file = resolve(context.cwd, name);
   const [{ parseReadings, BrokenFile }, { recordsOfFile }] = await Promise.all([
-    import('../backtest/readings-file.ts'),
-    import('../backtest/records.ts'),
+    import('../../backtest/readings-file.ts'),
+    import('../../backtest/records.ts'),
   ]);
   const text = readText(file, name);
   let parsed: FileReadings;
