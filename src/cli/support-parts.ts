@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { EventsPage } from '../api/rules-view.ts';
 import type { Config } from '../config/config.ts';
 import { type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { check } from './check.ts';
+import { check } from './check/check.ts';
 import type { GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, colorsFor, programVersion } from './context.ts';
 import { doctor } from './doctor.ts';

@@ -13,7 +13,7 @@ export function addInformationCommands(program: Command, context: CliContext, re
     .argument('[FILE]', 'configuration file')
     .option('--online', 'also read each tag once, through the gateway if it runs; exit 1 when one is bad')
     .action(async (file: string | undefined, _options, command: Command) => {
-      const { check } = await import('../check.ts');
+      const { check } = await import('../check/check.ts');
       report(await check(file, optionsOf(command), context));
     });
   addCommand(program, 'status', 'the gateway at a glance; answers (exit 0) with the gateway stopped, too', [

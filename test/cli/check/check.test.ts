@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EXIT } from '../../src/core/errors.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
-import { fakeGateway } from '../double/fake-gateway.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { fakeGateway } from '../../double/fake-gateway.ts';
 
 const GOOD = `channels:
   sim: {driver: mock}

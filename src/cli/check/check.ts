@@ -1,13 +1,13 @@
-import type { JsonReading } from '../api/json.ts';
-import type { GatewayStatus } from '../api/view.ts';
-import type { Config } from '../config/config.ts';
-import type { Forecast } from '../config/forecast.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import type { Finding } from '../doctor/finding.ts';
-import { type GatewayClient, runningGateway } from './client.ts';
-import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
-import { type Machine, machineAt } from './machine.ts';
+import type { JsonReading } from '../../api/json.ts';
+import type { GatewayStatus } from '../../api/view.ts';
+import type { Config } from '../../config/config.ts';
+import type { Forecast } from '../../config/forecast.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import type { Finding } from '../../doctor/finding.ts';
+import { type GatewayClient, runningGateway } from '../client.ts';
+import { load } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
+import { type Machine, machineAt } from '../machine.ts';
 
 /** Tags of one question to a running gateway. */
 const TAGS_A_QUESTION = 500;
@@ -33,14 +33,14 @@ export async function check(
   const { file } = configFile(asked, context);
   const loaded = await load(file, context);
   const problems = loaded.ok ? loaded.warnings : loaded.problems;
-  const { formatProblems } = await import('../config/problems.ts');
+  const { formatProblems } = await import('../../config/problems.ts');
   if (!options.json && problems.length > 0) warn(context, [formatProblems(problems)]);
   if (!loaded.ok) {
     if (options.json) printJson(context, { ok: false, file, problems });
     return EXIT.configInvalid;
   }
   const [{ forecast }, { checkLines }] = await Promise.all([
-    import('../config/forecast.ts'),
+    import('../../config/forecast.ts'),
     import('./check-text.ts'),
   ]);
   const expected = forecast(loaded.config);
@@ -69,9 +69,9 @@ async function missingHere(
   machine: Machine,
 ): Promise<readonly Finding[]> {
   const [{ gatherPorts }, { portFindings }, { inOrder }] = await Promise.all([
-    import('./doctor-gather.ts'),
-    import('../doctor/ports.ts'),
-    import('../doctor/finding.ts'),
+    import('../doctor-gather.ts'),
+    import('../../doctor/ports.ts'),
+    import('../../doctor/finding.ts'),
   ]);
   const { channels, devices, user } = await gatherPorts(config, forecast, file, machine);
   return inOrder(portFindings(channels, devices, user));
@@ -112,7 +112,7 @@ async function readThrough(gateway: GatewayClient, config: Config, context: CliC
 
 /** A channel that cannot be opened makes its own tags bad, and no others. */
 async function readWithout(config: Config, context: CliContext): Promise<JsonReading[]> {
-  const { readDirectly } = await import('./direct.ts');
+  const { readDirectly } = await import('../direct.ts');
   const readings = await Promise.all(
     config.channels.map(async (channel): Promise<JsonReading[]> => {
       const only = { ...config, channels: [channel] };

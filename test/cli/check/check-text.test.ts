@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type CheckReport, checkLines } from '../../src/cli/check-text.ts';
-import { colorsFor } from '../../src/cli/context.ts';
-import { displayWidth } from '../../src/cli/table.ts';
-import { forecast } from '../../src/config/forecast.ts';
-import { load, yaml } from '../config/double/files.ts';
-import { GOOD } from '../config/double/good.ts';
+import { type CheckReport, checkLines } from '../../../src/cli/check/check-text.ts';
+import { colorsFor } from '../../../src/cli/context.ts';
+import { displayWidth } from '../../../src/cli/table.ts';
+import { forecast } from '../../../src/config/forecast.ts';
+import { load, yaml } from '../../config/double/files.ts';
+import { GOOD } from '../../config/double/good.ts';
 
 /** What `check` shows of a file; a request on the doubles' line takes 10 ms and reads one tag. */
 function shown(text: string, columns = 80, over: Partial<CheckReport> = {}): string[] {
