@@ -181,7 +181,7 @@ async function write(
 
 /** Whether the broker takes this gateway, tried as `doctor` does; says so, or why not. Nothing is published. */
 async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise<boolean> {
-  const { askBroker } = await import('./doctor-broker.ts');
+  const { askBroker } = await import('./doctor/doctor-broker.ts');
   const startedMs = context.clock.monoMs();
   const { asked, trouble, certificates } = await askBroker(uplink, false, context);
   if (context.signal.aborted) throw new Ended();

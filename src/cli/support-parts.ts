@@ -7,9 +7,9 @@ import { type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { check } from './check/check.ts';
 import type { GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, colorsFor, programVersion } from './context.ts';
-import { doctor } from './doctor.ts';
+import { doctor } from './doctor/doctor.ts';
+import type { Machine } from './doctor/machine.ts';
 import { ledger } from './ledger.ts';
-import type { Machine } from './machine.ts';
 import { status } from './status.ts';
 import { openStopped } from './stopped.ts';
 

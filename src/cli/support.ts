@@ -17,8 +17,8 @@ import { formatSize } from '../core/quantity.ts';
 import { type GatewayClient, runningGateway } from './client.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion, warn } from './context.ts';
+import { type Machine, machineAt } from './doctor/machine.ts';
 import { formatCount, formatTime } from './format.ts';
-import { type Machine, machineAt } from './machine.ts';
 import { REDACTED, redact } from './redact.ts';
 import {
   commandParts,

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { machineAt } from '../../src/cli/machine.ts';
+import { machineAt } from '../../src/cli/doctor/machine.ts';
 import { support } from '../../src/cli/support.ts';
 import { tar } from '../../src/cli/tar.ts';
 import { EXIT } from '../../src/core/errors.ts';

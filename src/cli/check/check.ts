@@ -7,7 +7,7 @@ import type { Finding } from '../../doctor/finding.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load } from '../configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
-import { type Machine, machineAt } from '../machine.ts';
+import { type Machine, machineAt } from '../doctor/machine.ts';
 
 /** Tags of one question to a running gateway. */
 const TAGS_A_QUESTION = 500;
@@ -69,7 +69,7 @@ async function missingHere(
   machine: Machine,
 ): Promise<readonly Finding[]> {
   const [{ gatherPorts }, { portFindings }, { inOrder }] = await Promise.all([
-    import('../doctor-gather.ts'),
+    import('../doctor/doctor-gather.ts'),
     import('../../doctor/ports.ts'),
     import('../../doctor/finding.ts'),
   ]);

@@ -12,7 +12,7 @@ export function addSupportCommands(program: Command, context: CliContext, report
   )
     .option('--for <DURATION>', 'judge the lines over this time from now, instead of since the start of the gateway')
     .action(async (_options, command: Command) => {
-      const { doctor } = await import('../doctor.ts');
+      const { doctor } = await import('../doctor/doctor.ts');
       report(await doctor(optionsOf(command), context));
     });
   addCommand(program, 'support', 'one archive with everything that tells what is wrong, and without secrets', [

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askBroker, reach } from '../../src/cli/doctor-broker.ts';
-import type { MqttConfig } from '../../src/config/config.ts';
-import { startFaultBroker } from '../double/broker-fault.ts';
-import { contextOf } from '../double/command-line.ts';
-import { freePort, runTool } from '../double/mqtt-peers.ts';
+import { askBroker, reach } from '../../../src/cli/doctor/doctor-broker.ts';
+import type { MqttConfig } from '../../../src/config/config.ts';
+import { startFaultBroker } from '../../double/broker-fault.ts';
+import { contextOf } from '../../double/command-line.ts';
+import { freePort, runTool } from '../../double/mqtt-peers.ts';
 
 const { context } = contextOf({ env: { MQTT: 'right' } });
 

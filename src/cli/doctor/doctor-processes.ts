@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Process, User } from '../doctor/facts.ts';
+import type { Process, User } from '../../doctor/facts.ts';
 import type { Machine } from './machine.ts';
 
 /** Programs that open serial ports unasked. */

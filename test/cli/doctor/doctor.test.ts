@@ -1,19 +1,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { GatewayView } from '../../src/api/view.ts';
-import { doctor } from '../../src/cli/doctor.ts';
-import { gatherDisk, gatherMachine, gatherService } from '../../src/cli/doctor-machine.ts';
-import { gatherDevices, gatherFiles } from '../../src/cli/doctor-ports.ts';
-import { gatewaysOf, userByName, userOfProcess } from '../../src/cli/doctor-processes.ts';
-import { machineAt } from '../../src/cli/machine.ts';
-import { displayWidth } from '../../src/cli/table.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import type { Finding } from '../../src/doctor/finding.ts';
-import { contextOf, millgate, serve, temporaryFolder, type World } from '../double/command-line.ts';
-import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
-import { type MachineFiles, QUIET_MACHINE, writeMachine } from '../double/machine-root.ts';
-import { Terminal } from '../double/terminal.ts';
+import type { GatewayView } from '../../../src/api/view.ts';
+import { doctor } from '../../../src/cli/doctor/doctor.ts';
+import { gatherDisk, gatherMachine, gatherService } from '../../../src/cli/doctor/doctor-machine.ts';
+import { gatherDevices, gatherFiles } from '../../../src/cli/doctor/doctor-ports.ts';
+import { gatewaysOf, userByName, userOfProcess } from '../../../src/cli/doctor/doctor-processes.ts';
+import { machineAt } from '../../../src/cli/doctor/machine.ts';
+import { displayWidth } from '../../../src/cli/table.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import type { Finding } from '../../../src/doctor/finding.ts';
+import { contextOf, millgate, serve, temporaryFolder, type World } from '../../double/command-line.ts';
+import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
+import { type MachineFiles, QUIET_MACHINE, writeMachine } from '../../double/machine-root.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 const FILE = (store: string) => `gateway: {id: press-shop-1, timezone: Europe/London}
 channels: {line-a: {driver: modbus-rtu, port: /dev/ttyUSB0, timeout: 300ms}}

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { DiskFacts, MachineFacts, ServiceFacts } from '../doctor/facts.ts';
+import type { DiskFacts, MachineFacts, ServiceFacts } from '../../doctor/facts.ts';
 import { groupName } from './doctor-processes.ts';
 import { type Machine, propertiesOf } from './machine.ts';
 

@@ -1,9 +1,9 @@
-import type { DriverType } from '../../hal/driver.ts';
-import type { JsonTag } from '../api/json.ts';
-import type { GatewayStatus } from '../api/view.ts';
-import type { ChannelConfig, Config, LoadResult } from '../config/config.ts';
-import type { Forecast } from '../config/forecast.ts';
-import { EXIT, Fault } from '../core/errors.ts';
+import type { DriverType } from '../../../hal/driver.ts';
+import type { JsonTag } from '../../api/json.ts';
+import type { GatewayStatus } from '../../api/view.ts';
+import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
+import type { Forecast } from '../../config/forecast.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
 import type {
   ChannelFacts,
   ConfigurationFacts,
@@ -12,18 +12,18 @@ import type {
   Facts,
   RunningFacts,
   User,
-} from '../doctor/facts.ts';
-import type { LedgerEntry } from '../store/store.ts';
-import { findGateway, type GatewayClient, isWithoutGateway } from './client.ts';
-import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, DEFAULT_CONFIG_FILE, programVersion } from './context.ts';
+} from '../../doctor/facts.ts';
+import type { LedgerEntry } from '../../store/store.ts';
+import { findGateway, type GatewayClient, isWithoutGateway } from '../client.ts';
+import { load } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, DEFAULT_CONFIG_FILE, programVersion } from '../context.ts';
+import { allPages } from '../ledger.ts';
+import { openStopped } from '../stopped.ts';
 import { askBroker, reach } from './doctor-broker.ts';
 import { gatherDisk, gatherMachine, gatherService } from './doctor-machine.ts';
 import { gatherDevices, gatherFiles } from './doctor-ports.ts';
 import { gatewaysOf, userByName, userOfProcess } from './doctor-processes.ts';
-import { allPages } from './ledger.ts';
 import type { Machine } from './machine.ts';
-import { openStopped } from './stopped.ts';
 
 /** A backlog larger than this is looked at twice, to see whether it shrinks; and how long lies between, ms. */
 const BACKLOG_RECORDS = 1000;
@@ -47,7 +47,7 @@ export async function gatherFacts(
   const file = named.named ? named.file : (firstStatus?.config.file ?? named.file);
   const loaded = await load(file, context);
   const config = loaded.ok ? loaded.config : undefined;
-  const forecast = config && (await import('../config/forecast.ts')).forecast(config);
+  const forecast = config && (await import('../../config/forecast.ts')).forecast(config);
   const [running, facts, service, brokers, disk] = await Promise.all([
     found.gateway && firstStatus
       ? gatherRunning(found.gateway, firstStatus, config, options.watchMs, context)

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import type { UplinkConfig } from '../config/config.ts';
-import { readSecret } from '../config/secrets.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import type { BrokerFacts } from '../doctor/facts.ts';
-import { type CertificateFinding, judgeCertificate, loadTls, type TlsFiles } from '../uplink/mqtt-tls.ts';
+import type { UplinkConfig } from '../../config/config.ts';
+import { readSecret } from '../../config/secrets.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import type { BrokerFacts } from '../../doctor/facts.ts';
+import { type CertificateFinding, judgeCertificate, loadTls, type TlsFiles } from '../../uplink/mqtt-tls.ts';
 import {
   type BrokerContext,
   explainSilentClose,
   explainTrouble,
   isVersionRefusal,
   reasonCodeOf,
-} from '../uplink/mqtt-trouble.ts';
-import type { CliContext } from './context.ts';
+} from '../../uplink/mqtt-trouble.ts';
+import type { CliContext } from '../context.ts';
 
 /** How long a connection, and a sign-in, may take, ms. */
 const DEADLINE_MS = 5000;

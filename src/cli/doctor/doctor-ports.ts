@@ -1,4 +1,4 @@
-import type { DeviceFile, Devices, Process } from '../doctor/facts.ts';
+import type { DeviceFile, Devices, Process } from '../../doctor/facts.ts';
 import { grabbersOf, groupName, holdersOf } from './doctor-processes.ts';
 import type { Machine } from './machine.ts';
 
