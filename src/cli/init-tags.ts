@@ -1,6 +1,6 @@
 import { EXIT, Fault } from '../core/errors.ts';
 import { NAME_PATTERN } from '../core/quantity.ts';
-import type { TagPlan } from './init-file.ts';
+import type { TagPlan } from './init/init-file.ts';
 
 const TYPES = /^(bool|u?int(16|32|64)|float(32|64)|bcd(16|32)|string)$/;
 const ORDERS = /^(ABCD|CDAB|BADC|DCBA)$/i;

@@ -117,7 +117,7 @@ function addInit(program: Command, context: CliContext, report: Report): void {
     .option('--output <FILE>', 'file to write (default: that of --config)')
     .option('--force', 'replace a file that is there')
     .action(async (_options, command: Command) => {
-      const { init } = await import('../init.ts');
+      const { init } = await import('../init/init.ts');
       report(await init(optionsOf(command), context));
     });
 }

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Config, UplinkConfig } from '../config/config.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { toName } from '../core/fields.ts';
-import { type CliContext, type CommonOptions, configFile, print, warn } from './context.ts';
-import { formatShare } from './format.ts';
+import type { Config, UplinkConfig } from '../../config/config.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { toName } from '../../core/fields.ts';
+import { type CliContext, type CommonOptions, configFile, print, warn } from '../context.ts';
+import { formatShare } from '../format.ts';
+import { parseTag } from '../init-tags.ts';
+import { alreadyThere, writeWhole } from '../init-write.ts';
+import { createPrompt, Ended, type Prompt } from '../prompt.ts';
+import type { ChannelKeys } from '../scan-identify.ts';
+import { parseNumbers, parseParities } from '../scan-target.ts';
+import { loadText } from '../virtual-file.ts';
 import { type BrokerPlan, type ChannelPlan, type FilePlan, renderFile } from './init-file.ts';
-import { parseTag } from './init-tags.ts';
-import { alreadyThere, writeWhole } from './init-write.ts';
-import { createPrompt, Ended, type Prompt } from './prompt.ts';
-import type { ChannelKeys } from './scan-identify.ts';
-import { parseNumbers, parseParities } from './scan-target.ts';
-import { loadText } from './virtual-file.ts';
 
 /** Options of `init`. */
 export interface InitOptions extends CommonOptions {
@@ -160,7 +160,7 @@ async function write(
   const loaded = await loadText(file, text, context, true);
   const problems = loaded.ok ? loaded.warnings : loaded.problems;
   if (problems.length > 0) {
-    const { formatProblems } = await import('../config/problems.ts');
+    const { formatProblems } = await import('../../config/problems.ts');
     warn(context, [formatProblems(problems)]);
   }
   if (!loaded.ok)
@@ -181,7 +181,7 @@ async function write(
 
 /** Whether the broker takes this gateway, tried as `doctor` does; says so, or why not. Nothing is published. */
 async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise<boolean> {
-  const { askBroker } = await import('./doctor/doctor-broker.ts');
+  const { askBroker } = await import('../doctor/doctor-broker.ts');
   const startedMs = context.clock.monoMs();
   const { asked, trouble, certificates } = await askBroker(uplink, false, context);
   if (context.signal.aborted) throw new Ended();
@@ -200,7 +200,7 @@ async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise
 }
 
 async function summary(file: string, config: Config, { invocation, colors }: CliContext): Promise<string[]> {
-  const { forecast } = await import('../config/forecast.ts');
+  const { forecast } = await import('../../config/forecast.ts');
   const expected = forecast(config);
   const tags = expected.tags.length;
   const use = expected.channels.map(

@@ -1,15 +1,15 @@
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { EXIT, Fault, messageOf } from '../core/errors.ts';
-import { toName } from '../core/fields.ts';
-import { NAME_PATTERN } from '../core/quantity.ts';
-import { type CliContext, print, warn } from './context.ts';
+import { EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { toName } from '../../core/fields.ts';
+import { NAME_PATTERN } from '../../core/quantity.ts';
+import { type CliContext, print, warn } from '../context.ts';
+import { parseTag } from '../init-tags.ts';
+import { Ended, type Prompt } from '../prompt.ts';
+import { limitsOf, searchSerial } from '../scan.ts';
+import { identify, type Likely, profilesFor, titleOf } from '../scan-identify.ts';
+import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from '../scan-text.ts';
 import type { InitOptions } from './init.ts';
-import { parseTag } from './init-tags.ts';
-import { Ended, type Prompt } from './prompt.ts';
-import { limitsOf, searchSerial } from './scan.ts';
-import { identify, type Likely, profilesFor, titleOf } from './scan-identify.ts';
-import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from './scan-text.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
 type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };
@@ -43,7 +43,7 @@ export async function askForTheRest(options: InitOptions, prompt: Prompt, contex
 }
 
 async function askPlace(answers: Answers, prompt: Prompt): Promise<void> {
-  const { serialPorts } = await import('../../hal/scan.ts');
+  const { serialPorts } = await import('../../../hal/scan.ts');
   const place = await prompt.choose('Where is the device?', [
     ...serialPorts().map((port) => ({ label: `serial port ${port}${numberOf(port)}`, value: port })),
     { label: 'on the network: Modbus TCP, or a converter', value: 'network' },
