@@ -75,7 +75,7 @@ function addProbe(program: Command, context: CliContext, report: Report): void {
     .option('--timeout <DURATION>', 'longest wait for one answer, such as 300ms (default: 1s)')
     .addHelpText('after', PROBE_HELP)
     .action(async (channel: string, unit: string, range: string, _options, command: Command) => {
-      const { probe } = await import('../probe.ts');
+      const { probe } = await import('../probe/probe.ts');
       report(await probe(channel, unit, range, optionsOf(command), context));
     });
 }

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { millgate, serve, temporaryFolder, type World } from '../double/command-line.ts';
-import { fakeGateway } from '../double/fake-gateway.ts';
-import { serveMeter } from '../double/meter.ts';
-import type { FaultServer } from '../double/modbus-fault-server.ts';
-import { type Pty, ptyTo } from '../double/pty.ts';
-import { Terminal } from '../double/terminal.ts';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { millgate, serve, temporaryFolder, type World } from '../../double/command-line.ts';
+import { fakeGateway } from '../../double/fake-gateway.ts';
+import { serveMeter } from '../../double/meter.ts';
+import type { FaultServer } from '../../double/modbus-fault-server.ts';
+import { type Pty, ptyTo } from '../../double/pty.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {

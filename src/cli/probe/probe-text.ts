@@ -1,15 +1,15 @@
-import type { Watched } from '../../hal/modbus/probe-decode.ts';
-import type { Expected } from '../../hal/modbus/probe-expected.ts';
-import { listRegisters, type Reading, type Sight } from '../../hal/modbus/probe-list.ts';
-import { type Candidate, type Place, rank } from '../../hal/modbus/probe-rank.ts';
-import { describePlace, modiconOf, scaleText, tagLine } from '../../hal/modbus/probe-tag.ts';
-import { jsonValue } from '../api/json.ts';
-import { EXIT, type ExitCode } from '../core/errors.ts';
-import type { Value } from '../core/reading.ts';
-import { type CliContext, print, printJson, tableWidth, warn } from './context.ts';
-import { formatShare, formatValue } from './format.ts';
+import type { Watched } from '../../../hal/modbus/probe-decode.ts';
+import type { Expected } from '../../../hal/modbus/probe-expected.ts';
+import { listRegisters, type Reading, type Sight } from '../../../hal/modbus/probe-list.ts';
+import { type Candidate, type Place, rank } from '../../../hal/modbus/probe-rank.ts';
+import { describePlace, modiconOf, scaleText, tagLine } from '../../../hal/modbus/probe-tag.ts';
+import { jsonValue } from '../../api/json.ts';
+import { EXIT, type ExitCode } from '../../core/errors.ts';
+import type { Value } from '../../core/reading.ts';
+import { type CliContext, print, printJson, tableWidth, warn } from '../context.ts';
+import { formatShare, formatValue } from '../format.ts';
+import { type Cell, type Column, renderTable, wrapText } from '../table.ts';
 import type { Seen } from './probe.ts';
-import { type Cell, type Column, renderTable, wrapText } from './table.ts';
 
 /** What is to be shown, and how. */
 export interface Shown {

@@ -1,13 +1,13 @@
-import { isRawReading, type RawBlock } from '../../hal/driver.ts';
-import type { AskBlock } from '../../hal/modbus/probe-read.ts';
-import type { ProbeAnswer } from '../api/view.ts';
-import type { ChannelConfig } from '../config/config.ts';
-import { EXIT, Fault } from '../core/errors.ts';
-import { NAME_PATTERN } from '../core/quantity.ts';
-import { type GatewayClient, runningGateway } from './client.ts';
-import { load, loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile } from './context.ts';
-import { onChannel } from './direct.ts';
+import { isRawReading, type RawBlock } from '../../../hal/driver.ts';
+import type { AskBlock } from '../../../hal/modbus/probe-read.ts';
+import type { ProbeAnswer } from '../../api/view.ts';
+import type { ChannelConfig } from '../../config/config.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
+import { NAME_PATTERN } from '../../core/quantity.ts';
+import { type GatewayClient, runningGateway } from '../client.ts';
+import { load, loadOrFail } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile } from '../context.ts';
+import { onChannel } from '../direct.ts';
 
 /** How the line is named and set. */
 export interface LineOptions extends CommonOptions {
@@ -136,7 +136,7 @@ function formOf(target: string, { baud, parity, stopBits, framing, timeout }: Li
 
 /** The channel of a form, checked as one of a file is. */
 async function channelOf(target: string, { driver: type, keys }: Form): Promise<ChannelConfig> {
-  const { DRIVERS } = await import('../../hal/registry.ts');
+  const { DRIVERS } = await import('../../../hal/registry.ts');
   const { strictObject } = await import('zod');
   const driver = DRIVERS.find((each) => each.type === type)!;
   const parsed = strictObject(driver.channelShape).safeParse(keys);
