@@ -19,7 +19,7 @@ export function addBusCommands(program: Command, context: CliContext, report: Re
     .option('--max-size <SIZE>', 'end by itself at this size', '50MB')
     .option('--overwrite', 'replace a file that is there')
     .action(async (file: string, _options, command: Command) => {
-      const { record } = await import('../record.ts');
+      const { record } = await import('../record/record.ts');
       report(await record(file, optionsOf(command), context));
     });
   addCommand(
@@ -36,7 +36,7 @@ export function addBusCommands(program: Command, context: CliContext, report: Re
     .option('--speed <FACTOR>', '2 plays twice as fast; the printed timeouts fit', '1')
     .option('--strict', 'end with exit 1 at a question that is not in the recording, with 0 when it is played')
     .action(async (file: string, _options, command: Command) => {
-      const { replay } = await import('../replay.ts');
+      const { replay } = await import('../record/replay.ts');
       report(await replay(file, optionsOf(command), context));
     });
 }

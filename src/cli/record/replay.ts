@@ -1,11 +1,11 @@
-import type { RecordedLine } from '../../hal/recording/recording-exchanges.ts';
-import { ReplayPlayer } from '../../hal/recording/replay.ts';
-import { serveReplay } from '../../hal/recording/replay-server.ts';
-import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
-import { formatCount, formatSpan, formatTime, plain } from './format.ts';
+import type { RecordedLine } from '../../../hal/recording/recording-exchanges.ts';
+import { ReplayPlayer } from '../../../hal/recording/replay.ts';
+import { serveReplay } from '../../../hal/recording/replay-server.ts';
+import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../context.ts';
+import { formatCount, formatSpan, formatTime, plain } from '../format.ts';
+import { type ChannelKeys, channelsYaml, keysOnPty, keysOnTcp } from '../replay-keys.ts';
 import { type Recording, readRecording } from './replay-file.ts';
-import { type ChannelKeys, channelsYaml, keysOnPty, keysOnTcp } from './replay-keys.ts';
 
 /** Options of `replay`. */
 export interface ReplayOptions extends CommonOptions {
@@ -109,7 +109,7 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
       const server = await serveReplay({ player, ...listen, clock });
       return { player, keys: keysOnTcp(channel, listen.host, server.port, speed), close: () => server.close() };
     }
-    const { openPty } = await import('../../hal/recording/pty.ts');
+    const { openPty } = await import('../../../hal/recording/pty.ts');
     const opened = await openPty((bytes) => connection.receive(bytes));
     const connection = player.attach({
       send: (bytes) => opened.write(bytes),

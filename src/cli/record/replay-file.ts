@@ -1,10 +1,10 @@
 import { createReadStream, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { decodeLine, type RecordingHeader } from '../../hal/recording/recording.ts';
-import { LineBuilder, type RecordedLine } from '../../hal/recording/recording-exchanges.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import { formatSize } from '../core/quantity.ts';
+import { decodeLine, type RecordingHeader } from '../../../hal/recording/recording.ts';
+import { LineBuilder, type RecordedLine } from '../../../hal/recording/recording-exchanges.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { formatSize } from '../../core/quantity.ts';
 
 /** The largest file that is taken into memory, bytes. */
 const MAX_BYTES = 100_000_000;

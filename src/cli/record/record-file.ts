@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { encodeLine } from '../../hal/recording/recording.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import { formatSize } from '../core/quantity.ts';
+import { encodeLine } from '../../../hal/recording/recording.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { formatSize } from '../../core/quantity.ts';
 
 /** A recording on its way to the disk. */
 export interface RecordingFile {

@@ -3,12 +3,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { encodeLine, type LineEvent, type RecordedChannel } from '../../hal/recording/recording.ts';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { millgate, type Run, temporaryFolder, until } from '../double/command-line.ts';
-import { mbapFrame, rtuFrame } from '../double/modbus-slave.ts';
+import { encodeLine, type LineEvent, type RecordedChannel } from '../../../hal/recording/recording.ts';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { millgate, type Run, temporaryFolder, until } from '../../double/command-line.ts';
+import { mbapFrame, rtuFrame } from '../../double/modbus-slave.ts';
 
 const undo: (() => unknown)[] = [];
 

@@ -1,13 +1,13 @@
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { formatSize, parseSize } from '../core/quantity.ts';
-import { noGateway, runningGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
-import { durationOption } from './duration.ts';
-import { formatSpan, plain } from './format.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/quantity.ts';
+import { noGateway, runningGateway } from '../client.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../context.ts';
+import { durationOption } from '../duration.ts';
+import { formatSpan, plain } from '../format.ts';
+import { pollingLines } from '../record-polling.ts';
+import { createTally, type Tally } from '../record-tally.ts';
+import { fit, openScreen } from '../screen.ts';
 import { openRecordingFile, type RecordingFile } from './record-file.ts';
-import { pollingLines } from './record-polling.ts';
-import { createTally, type Tally } from './record-tally.ts';
-import { fit, openScreen } from './screen.ts';
 
 /** Options of `record`. */
 export interface RecordOptions extends CommonOptions {

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeLine } from '../../hal/recording/recording.ts';
-import { EXIT, Fault } from '../../src/core/errors.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { millgate, serve, temporaryFolder, until } from '../double/command-line.ts';
-import { fakeGateway } from '../double/fake-gateway.ts';
-import { faultServer } from '../double/modbus-fault-server.ts';
-import { modbusSlaves } from '../double/modbus-slave.ts';
+import { decodeLine } from '../../../hal/recording/recording.ts';
+import { EXIT, Fault } from '../../../src/core/errors.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { millgate, serve, temporaryFolder, until } from '../../double/command-line.ts';
+import { fakeGateway } from '../../double/fake-gateway.ts';
+import { faultServer } from '../../double/modbus-fault-server.ts';
+import { modbusSlaves } from '../../double/modbus-slave.ts';
 
 const HEADER =
   '{"schema":"millgate/recording/1","gateway":"press-shop-1","program":"0.1.0","config":{"file":"a.yaml","hash":"9b1e"},' +
