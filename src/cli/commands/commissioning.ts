@@ -32,7 +32,7 @@ function addScan(program: Command, context: CliContext, report: Report): void {
     .option('--timeout <DURATION>', 'how long a device may take to answer, such as 300ms')
     .option('--all', 'serial lines: go on after the first setting that answers')
     .action(async (target: string, _options, command: Command) => {
-      const { scan } = await import('../scan.ts');
+      const { scan } = await import('../scan/scan.ts');
       report(await scan(target, optionsOf(command), context));
     });
 }

@@ -8,8 +8,8 @@ import { formatShare } from '../format.ts';
 import { parseTag } from '../init-tags.ts';
 import { alreadyThere, writeWhole } from '../init-write.ts';
 import { createPrompt, Ended, type Prompt } from '../prompt.ts';
-import type { ChannelKeys } from '../scan-identify.ts';
-import { parseNumbers, parseParities } from '../scan-target.ts';
+import type { ChannelKeys } from '../scan/scan-identify.ts';
+import { parseNumbers, parseParities } from '../scan/scan-target.ts';
 import { loadText } from '../virtual-file.ts';
 import { type BrokerPlan, type ChannelPlan, type FilePlan, renderFile } from './init-file.ts';
 

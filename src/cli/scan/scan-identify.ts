@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
-import { type Identification, isIdentifying } from '../../hal/driver.ts';
-import type { JsonReading } from '../api/json.ts';
-import type { Config } from '../config/config.ts';
-import type { Fingerprint, ProfileFacts } from '../config/profile-book.ts';
-import { EXIT, Fault } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, configFile } from './context.ts';
-import { onChannel, readDirectly } from './direct.ts';
-import { loadText } from './virtual-file.ts';
+import { type Identification, isIdentifying } from '../../../hal/driver.ts';
+import type { JsonReading } from '../../api/json.ts';
+import type { Config } from '../../config/config.ts';
+import type { Fingerprint, ProfileFacts } from '../../config/profile-book.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
+import { type CliContext, type CommonOptions, configFile } from '../context.ts';
+import { onChannel, readDirectly } from '../direct.ts';
+import { loadText } from '../virtual-file.ts';
 
 /** Keys of a channel as a file would give them. */
 export type ChannelKeys = Readonly<Record<string, string | number>>;
@@ -37,8 +37,8 @@ const LEAST_ALIVE = 3;
 /** The profiles there are for a file: those beside it and those of the program. */
 export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileFacts[]> {
   const [{ profileBook }, { diskFilesFrom }] = await Promise.all([
-    import('../config/profile-book.ts'),
-    import('../config/files.ts'),
+    import('../../config/profile-book.ts'),
+    import('../../config/files.ts'),
   ]);
   return profileBook({ file: configFile(options, context).file, files: diskFilesFrom(context.cwd) });
 }

@@ -1,4 +1,4 @@
-import { EXIT, Fault } from '../core/errors.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
 
 /** What a scan was asked to look at. */
 export type ScanTarget =

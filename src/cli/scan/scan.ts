@@ -1,17 +1,17 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { LineSetting, ScanWire, SearchLimits, SearchResult } from '../../hal/scan.ts';
-import type { GatewayStatus } from '../api/view.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { runningGateway } from './client.ts';
-import { load, loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
-import { isNotConnected, noConnection } from './direct.ts';
-import { durationOption } from './duration.ts';
-import { formatSpan } from './format.ts';
-import { createProgress } from './progress.ts';
+import type { LineSetting, ScanWire, SearchLimits, SearchResult } from '../../../hal/scan.ts';
+import type { GatewayStatus } from '../../api/view.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { runningGateway } from '../client.ts';
+import { load, loadOrFail } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
+import { isNotConnected, noConnection } from '../direct.ts';
+import { durationOption } from '../duration.ts';
+import { formatSpan } from '../format.ts';
+import { createProgress } from '../progress.ts';
+import { scanI2cBus } from '../scan-i2c.ts';
 import { type HostRange, scanHosts } from './scan-hosts.ts';
-import { scanI2cBus } from './scan-i2c.ts';
 import { profilesFor } from './scan-identify.ts';
 import { parseNumbers, parseParities, parseTarget } from './scan-target.ts';
 import { nextSteps, registerLines, type UnitRow, unitJson, unitTable } from './scan-text.ts';
@@ -56,7 +56,7 @@ async function wireNamed(text: string, options: ScanOptions, context: CliContext
     const remark = config.ok ? `There is no channel ${target.name} in ${file} either.` : undefined;
     return { kind: 'hosts', hosts: [target.name], port: target.port, remark };
   }
-  const { wireOf } = await import('../../hal/scan.ts');
+  const { wireOf } = await import('../../../hal/scan.ts');
   const wire = wireOf(channel.driver, channel.options);
   if (!wire)
     throw new Fault(
@@ -99,7 +99,7 @@ export async function searchSerial(
   atCtrlC = 'Ctrl-C ends it with what it has.',
 ): Promise<SerialScan> {
   await refuseWhileRunning(port, options, context);
-  const { longestMs, searchPort, settingText } = await import('../../hal/scan.ts');
+  const { longestMs, searchPort, settingText } = await import('../../../hal/scan.ts');
   const timeoutMs = options.timeout === undefined ? undefined : durationOption('timeout', options.timeout);
   const most = formatSpan(longestMs(limits, timeoutMs, options.all ?? false));
   warn(context, [
@@ -198,7 +198,7 @@ async function refuseWhileRunning(port: string, options: CommonOptions, context:
   const { config } = await gateway.get<GatewayStatus>('/api/v1/status');
   const loaded = await load(config.file, context);
   if (!loaded.ok) return;
-  const { wireOf } = await import('../../hal/scan.ts');
+  const { wireOf } = await import('../../../hal/scan.ts');
   const channel = loaded.config.channels.find(({ driver, options: own }) => {
     const wire = wireOf(driver, own);
     return wire?.kind === 'serial' && realPath(wire.port) === realPath(port);

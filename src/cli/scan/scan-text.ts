@@ -1,10 +1,10 @@
-import type { LineSetting } from '../../hal/scan.ts';
-import { type CliContext, tableWidth } from './context.ts';
-import { plain } from './format.ts';
+import type { LineSetting } from '../../../hal/scan.ts';
+import { type CliContext, tableWidth } from '../context.ts';
+import { plain } from '../format.ts';
+import { renderTable } from '../table.ts';
 import type { Identified } from './scan-identify.ts';
 import type { RegisterRange } from './scan-survey.ts';
 import type { UnitDescription } from './scan-unit.ts';
-import { renderTable } from './table.ts';
 
 /** Where a unit was found. */
 export type UnitPlace =

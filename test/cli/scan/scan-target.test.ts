@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseNumbers, parseParities, parseTarget } from '../../src/cli/scan-target.ts';
-import { EXIT, Fault } from '../../src/core/errors.ts';
+import { parseNumbers, parseParities, parseTarget } from '../../../src/cli/scan/scan-target.ts';
+import { EXIT, Fault } from '../../../src/core/errors.ts';
 
 const hostsOf = (text: string) => {
   const target = parseTarget(text);

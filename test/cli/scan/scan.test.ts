@@ -1,15 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { NotConnected } from '../../hal/driver.ts';
-import { noConnection } from '../../src/cli/direct.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
-import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
-import { type FaultServer, faultServer } from '../double/modbus-fault-server.ts';
-import { type ModbusSlaves, modbusSlaves } from '../double/modbus-slave.ts';
-import { freePort } from '../double/processes.ts';
-import { Terminal } from '../double/terminal.ts';
+import { NotConnected } from '../../../hal/driver.ts';
+import { noConnection } from '../../../src/cli/direct.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { fakeGateway, STATUS } from '../../double/fake-gateway.ts';
+import { type FaultServer, faultServer } from '../../double/modbus-fault-server.ts';
+import { type ModbusSlaves, modbusSlaves } from '../../double/modbus-slave.ts';
+import { freePort } from '../../double/processes.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 let server: FaultServer | undefined;
 

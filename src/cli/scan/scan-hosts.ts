@@ -1,8 +1,8 @@
-import type { HostFinding } from '../../hal/scan.ts';
-import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type CliContext, print, printJson, warn } from './context.ts';
-import { durationOption } from './duration.ts';
-import { createProgress } from './progress.ts';
+import type { HostFinding } from '../../../hal/scan.ts';
+import { EXIT, type ExitCode } from '../../core/errors.ts';
+import { type CliContext, print, printJson, warn } from '../context.ts';
+import { durationOption } from '../duration.ts';
+import { createProgress } from '../progress.ts';
 import type { ScanOptions } from './scan.ts';
 import { profilesFor } from './scan-identify.ts';
 import { parseNumbers } from './scan-target.ts';
@@ -33,7 +33,7 @@ export async function scanHosts(
   options: ScanOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const { searchHosts } = await import('../../hal/scan.ts');
+  const { searchHosts } = await import('../../../hal/scan.ts');
   const deadlines = hosts.length === 1 ? ONE : MANY;
   const timeoutMs = options.timeout === undefined ? deadlines.timeoutMs : durationOption('timeout', options.timeout);
   const units = options.units === undefined ? undefined : parseNumbers('units', options.units, 0, 255);
