@@ -56,11 +56,11 @@ async function answerUnlisted(
   context: CliContext,
 ): Promise<ExitCode | undefined> {
   if (word === COMPLETE) {
-    const { answerShell } = await import('./completion.ts');
+    const { answerShell } = await import('./shell/completion.ts');
     return answerShell(program, rest, context);
   }
   if (word === REFERENCE) {
-    const { manualPage, markdownReference } = await import('./reference.ts');
+    const { manualPage, markdownReference } = await import('./shell/reference.ts');
     context.stdout.write(rest[0] === 'manual' ? manualPage(program) : markdownReference(program));
     return EXIT.ok;
   }

@@ -24,7 +24,7 @@ export function addShellCommands(program: Command, context: CliContext, report: 
   addCommand(program, 'completion', completionWords, completionExamples, [])
     .addArgument(new Argument('<SHELL>', 'which shell').choices(SHELLS))
     .action(async (shell: Shell) => {
-      const { completion } = await import('../completion.ts');
+      const { completion } = await import('../shell/completion.ts');
       report(completion(shell, context));
     });
 }

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { complete } from '../../src/cli/complete.ts';
-import { commandTree } from '../../src/cli/program.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { contextOf, millgate, temporaryFolder } from '../double/command-line.ts';
-import { BINARY } from '../double/processes.ts';
+import { commandTree } from '../../../src/cli/program.ts';
+import { complete } from '../../../src/cli/shell/complete.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { contextOf, millgate, temporaryFolder } from '../../double/command-line.ts';
+import { BINARY } from '../../double/processes.ts';
 
 const NAMES = {
   channels: ['line-a', 'plc'],

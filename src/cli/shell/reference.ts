@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
-import { ENVIRONMENT, EXIT_STATUS, FILES } from './reference-facts.ts';
+import { ENVIRONMENT, EXIT_STATUS, FILES } from '../reference-facts.ts';
 
 /** One command as the reference tells of it. */
 interface Chapter {

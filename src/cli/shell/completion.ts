@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { diskFilesFrom, type FileAccess } from '../config/files.ts';
-import { namesIn } from '../config/names.ts';
-import { EXIT, type ExitCode } from '../core/errors.ts';
+import { diskFilesFrom, type FileAccess } from '../../config/files.ts';
+import { namesIn } from '../../config/names.ts';
+import { EXIT, type ExitCode } from '../../core/errors.ts';
+import { type CliContext, configFile, print } from '../context.ts';
+import { plain } from '../format.ts';
+import { COMPLETE, type Shell } from '../unlisted.ts';
 import { complete } from './complete.ts';
-import { type CliContext, configFile, print } from './context.ts';
-import { plain } from './format.ts';
-import { COMPLETE, type Shell } from './unlisted.ts';
 
 /** After the words, this line says that files may follow, too. */
 const FILES = ':files';

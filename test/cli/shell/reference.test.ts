@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { commandTree } from '../../src/cli/program.ts';
-import { commandsOf, examplesOf } from '../../src/cli/reference.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { parseDuration } from '../../src/core/quantity.ts';
-import { contextOf, millgate } from '../double/command-line.ts';
+import { commandTree } from '../../../src/cli/program.ts';
+import { commandsOf, examplesOf } from '../../../src/cli/shell/reference.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { parseDuration } from '../../../src/core/quantity.ts';
+import { contextOf, millgate } from '../../double/command-line.ts';
 
-const DOCS = join(import.meta.dirname, '../../docs');
+const DOCS = join(import.meta.dirname, '../../../docs');
 
 function tree(): Command {
   return commandTree(contextOf().context, () => {});

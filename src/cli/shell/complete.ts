@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
-import { ALARM_ORDERS } from '../api/rules-view.ts';
-import type { Names } from '../config/names.ts';
+import { ALARM_ORDERS } from '../../api/rules-view.ts';
+import type { Names } from '../../config/names.ts';
 
 /** A word that may come next, and what it is. */
 export interface Candidate {
