@@ -6,7 +6,7 @@ import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from 
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
 import { plain } from './format.ts';
-import { labelled } from './status-parts.ts';
+import { labelled } from './status/status-parts.ts';
 import { renderTable } from './table.ts';
 
 /** A tag of a profile as `profiles NAME --json` gives it. */

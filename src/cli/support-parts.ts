@@ -9,8 +9,8 @@ import type { GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, colorsFor, programVersion } from './context.ts';
 import { doctor } from './doctor/doctor.ts';
 import type { Machine } from './doctor/machine.ts';
-import { ledger } from './ledger.ts';
-import { status } from './status.ts';
+import { ledger } from './status/ledger.ts';
+import { status } from './status/status.ts';
 import { openStopped } from './stopped.ts';
 
 /** A file for the archive, or why there is none. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import type { StatusOptions } from '../status.ts';
+import type { StatusOptions } from '../status/status.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that tell about the file, the gateway and the program. */
@@ -27,8 +27,8 @@ export function addInformationCommands(program: Command, context: CliContext, re
     .option('--ledger', 'where every record and event went, and whether it adds up')
     .action(async (_options, command: Command) => {
       const options = optionsOf<StatusOptions & { readonly ledger?: boolean }>(command);
-      const { status } = await import('../status.ts');
-      const { ledger } = await import('../ledger.ts');
+      const { status } = await import('../status/status.ts');
+      const { ledger } = await import('../status/ledger.ts');
       report(await (options.ledger ? ledger(options, context) : status(options, context)));
     });
   const schemaExamples = ['millgate schema > millgate.schema.json'];

@@ -1,16 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../src/api/view.ts';
-import { displayWidth } from '../../src/cli/table.ts';
-import { systemClock } from '../../src/core/clock.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { silentLogger } from '../../src/core/log.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { openStore } from '../../src/store/open.ts';
-import { millgate, serve, temporaryFolder, until } from '../double/command-line.ts';
-import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
-import { Terminal } from '../double/terminal.ts';
+import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../../src/api/view.ts';
+import { displayWidth } from '../../../src/cli/table.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { silentLogger } from '../../../src/core/log.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { millgate, serve, temporaryFolder, until } from '../../double/command-line.ts';
+import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 const [LINE] = STATUS.channels as [ChannelStatus];
 const [PRESS_1, PRESS_2] = LINE.devices as [DeviceStatus, DeviceStatus];

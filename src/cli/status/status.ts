@@ -1,16 +1,16 @@
-import type { GatewayStatus } from '../api/view.ts';
-import type { Config, ConfigProblem } from '../config/config.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import type { StoreStatus } from '../store/store.ts';
-import { findGateway, isWithoutGateway } from './client.ts';
-import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion } from './context.ts';
-import { formatCount, plain } from './format.ts';
-import { fit, hasScreen, openScreen } from './screen.ts';
+import type { GatewayStatus } from '../../api/view.ts';
+import type { Config, ConfigProblem } from '../../config/config.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import type { StoreStatus } from '../../store/store.ts';
+import { findGateway, isWithoutGateway } from '../client.ts';
+import { load } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion } from '../context.ts';
+import { formatCount, plain } from '../format.ts';
+import { fit, hasScreen, openScreen } from '../screen.ts';
+import { openStopped } from '../stopped.ts';
 import { labelled } from './status-parts.ts';
 import { storeLines } from './status-store.ts';
 import { type StatusDetail, statusLines } from './status-text.ts';
-import { openStopped } from './stopped.ts';
 
 /** How often `--watch` asks again, ms. */
 const ASK_EVERY_MS = 2000;

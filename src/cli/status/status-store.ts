@@ -1,11 +1,11 @@
-import type { GatewayStatus } from '../api/view.ts';
-import { formatSize } from '../core/quantity.ts';
-import type { StoreStatus } from '../store/store.ts';
-import { type CliContext, tableWidth } from './context.ts';
-import { byState, formatAge, formatCount, formatShare, formatSpan } from './format.ts';
+import type { GatewayStatus } from '../../api/view.ts';
+import { formatSize } from '../../core/quantity.ts';
+import type { StoreStatus } from '../../store/store.ts';
+import { type CliContext, tableWidth } from '../context.ts';
+import { byState, formatAge, formatCount, formatShare, formatSpan } from '../format.ts';
+import { type Cell, renderTable } from '../table.ts';
 import { entryText } from './ledger.ts';
 import { count, labelled, reasonLines, worstFirst } from './status-parts.ts';
-import { type Cell, renderTable } from './table.ts';
 
 /** Losses that are listed; `status --ledger` has them all. */
 const SHOWN_LOSSES = 5;

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EXIT } from '../../src/core/errors.ts';
-import { silentLogger } from '../../src/core/log.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { openLocalStore } from '../../src/store/open.ts';
-import { batchOf, recordOf } from '../contract/store.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
-import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
-import { Terminal } from '../double/terminal.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { silentLogger } from '../../../src/core/log.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { openLocalStore } from '../../../src/store/open.ts';
+import { batchOf, recordOf } from '../../contract/store.ts';
+import { millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { fakeGateway, STATUS } from '../../double/fake-gateway.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 async function throughGateway(
   args: readonly string[],
@@ -94,7 +94,7 @@ readings 10–14 quarantined by plant, 2025-11-24T05:59:00.000Z
 
   it('says who holds the store when the gateway runs but does not answer', async () => {
     const file = await stoppedGateway();
-    const path = join(file, '../store');
+    const path = join(file, '../../store');
     const store = await openLocalStore({ path, maxBytes: 1e9, clock: new SimulatedClock(), log: silentLogger });
     const run = millgate(['status', '--ledger', '--config', file], { env: { MILLGATE_SOCKET: '' } });
     expect(await run.exitCode).toBe(EXIT.unavailable);

@@ -1,8 +1,8 @@
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../api/view.ts';
-import { type CliContext, tableWidth } from './context.ts';
-import { byState, formatAge, formatCount, formatShare } from './format.ts';
+import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../api/view.ts';
+import { type CliContext, tableWidth } from '../context.ts';
+import { byState, formatAge, formatCount, formatShare } from '../format.ts';
+import { type Cell, renderTable, wrapText } from '../table.ts';
 import { reasonLines, worstFirst } from './status-parts.ts';
-import { type Cell, renderTable, wrapText } from './table.ts';
 
 /** Bytes that came uncalled: fewer than this are the stray ones of any line. */
 const MANY_BYTES = 256;
