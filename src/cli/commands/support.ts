@@ -21,7 +21,7 @@ export function addSupportCommands(program: Command, context: CliContext, report
   ])
     .option('--output <FILE>', 'where to (default: millgate-support-HOST-TIME.tar.gz in this folder)')
     .action(async (_options, command: Command) => {
-      const { support } = await import('../support.ts');
+      const { support } = await import('../support/support.ts');
       report(await support(optionsOf(command), context));
     });
 }

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { machineAt } from '../../src/cli/doctor/machine.ts';
-import { support } from '../../src/cli/support.ts';
-import { tar } from '../../src/cli/tar.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { contextOf, millgate, serve, temporaryFolder } from '../double/command-line.ts';
-import { fakeGateway, SIX, STATUS } from '../double/fake-gateway.ts';
-import { QUIET_MACHINE, writeMachine } from '../double/machine-root.ts';
+import { machineAt } from '../../../src/cli/doctor/machine.ts';
+import { support } from '../../../src/cli/support/support.ts';
+import { tar } from '../../../src/cli/tar.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { contextOf, millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
+import { QUIET_MACHINE, writeMachine } from '../../double/machine-root.ts';
 
 /** Secrets, one for each place that could give one away. */
 const SECRETS = {

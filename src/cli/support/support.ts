@@ -11,14 +11,15 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Config } from '../config/config.ts';
-import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { formatSize } from '../core/quantity.ts';
-import { type GatewayClient, runningGateway } from './client.ts';
-import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion, warn } from './context.ts';
-import { type Machine, machineAt } from './doctor/machine.ts';
-import { formatCount, formatTime } from './format.ts';
+import type { Config } from '../../config/config.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { formatSize } from '../../core/quantity.ts';
+import { type GatewayClient, runningGateway } from '../client.ts';
+import { load } from '../configuration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion, warn } from '../context.ts';
+import { type Machine, machineAt } from '../doctor/machine.ts';
+import { formatCount, formatTime } from '../format.ts';
+import { type ArchiveFile, tar } from '../tar.ts';
 import { REDACTED, redact } from './redact.ts';
 import {
   commandParts,
@@ -29,7 +30,6 @@ import {
   systemPart,
   tagsPart,
 } from './support-parts.ts';
-import { type ArchiveFile, tar } from './tar.ts';
 
 /** All contents together, before they are compressed, bytes: the archive fits into a mail whatever the logs hold. */
 const MAX_BYTES = 10_000_000;
