@@ -2,10 +2,10 @@ import { nearest } from '../api/nearest.ts';
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway, type GatewayClient } from './client.ts';
-import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './context.ts';
-import { durationOption } from './duration.ts';
-import { formatAge, formatSpan, formatTime, plain } from './format.ts';
-import { type Cell, type Column, renderTable } from './table.ts';
+import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './terminal/context.ts';
+import { durationOption } from './terminal/duration.ts';
+import { formatAge, formatSpan, formatTime, plain } from './terminal/format.ts';
+import { type Cell, type Column, renderTable } from './terminal/table.ts';
 
 /** Options of `alarms`. */
 export interface AlarmsOptions extends CommonOptions {

@@ -1,8 +1,8 @@
 import { changeText } from '../config/changes.ts';
 import type { ConfigurationChange, ConfigurationEntry } from '../core/configuration.ts';
-import type { CliContext } from './context.ts';
-import { formatTime, plain } from './format.ts';
-import { type Column, renderTable, wrapText } from './table.ts';
+import type { CliContext } from './terminal/context.ts';
+import { formatTime, plain } from './terminal/format.ts';
+import { type Column, renderTable, wrapText } from './terminal/table.ts';
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
 

@@ -6,8 +6,8 @@ import type { GatewayStatus } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { splitTagId } from '../core/reading.ts';
 import { load } from './configuration.ts';
-import { type CliContext, type CommonOptions, configFile, programVersion, warn } from './context.ts';
-import { plain } from './format.ts';
+import { type CliContext, type CommonOptions, configFile, programVersion, warn } from './terminal/context.ts';
+import { plain } from './terminal/format.ts';
 
 /** The socket of the service. */
 export const SERVICE_SOCKET = '/run/millgate/api.sock';

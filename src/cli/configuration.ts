@@ -1,7 +1,7 @@
 import type { Config, LoadResult } from '../config/config.ts';
 import type { LoadOptions } from '../config/load.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, configFile, warn } from './context.ts';
+import { type CliContext, type CommonOptions, configFile, warn } from './terminal/context.ts';
 
 /** How a file is loaded: relative to the context's folder, with every driver there is. */
 export async function loadOptions(file: string, context: CliContext): Promise<LoadOptions> {

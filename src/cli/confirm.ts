@@ -3,7 +3,7 @@ import { EXIT, type ExitCode } from '../core/errors.ts';
 import { operator } from './alarms.ts';
 import { followTrial, leftLine } from './apply/trial.ts';
 import { findGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
 
 /** `confirm`: keeps the configuration on trial, once data flows. */
 export async function confirm(options: CommonOptions, context: CliContext): Promise<ExitCode> {

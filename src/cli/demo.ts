@@ -10,11 +10,11 @@ import { parseDuration } from '../core/quantity.ts';
 import { seededRandom } from '../core/random.ts';
 import { type EmbeddedBroker, startBroker } from './broker.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, installed, print, programVersion, warn } from './context.ts';
 import { placeDemo } from './demo-file.ts';
-import { showLive } from './live.ts';
-import { createLiveTable } from './live-table.ts';
-import { fit, hasScreen } from './screen.ts';
+import { type CliContext, type CommonOptions, installed, print, programVersion, warn } from './terminal/context.ts';
+import { showLive } from './terminal/live.ts';
+import { createLiveTable } from './terminal/live-table.ts';
+import { fit, hasScreen } from './terminal/screen.ts';
 import { readingLine } from './watch.ts';
 
 /** Seed of the simulated plant: the same wear and the same faults at every demo. */

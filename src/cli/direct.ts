@@ -15,7 +15,7 @@ import { seededRandom } from '../core/random.ts';
 import type { Reading, Value } from '../core/reading.ts';
 import { outcomeOf, rawOf, writtenIn } from '../poll/outcome.ts';
 import { WriteGuard } from '../poll/write-guard.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from './terminal/context.ts';
 
 /** How long a channel may take to connect, ms. */
 const CONNECT_DEADLINE_MS = 10_000;

@@ -1,8 +1,8 @@
 import type { Finding, Look } from '../doctor/finding.ts';
 import type { Diagnosis } from '../doctor/judge.ts';
-import type { CliContext } from './context.ts';
-import { plain } from './format.ts';
-import { cutText, displayWidth, wrapText } from './table.ts';
+import type { CliContext } from './terminal/context.ts';
+import { plain } from './terminal/format.ts';
+import { cutText, displayWidth, wrapText } from './terminal/table.ts';
 
 /** The part of the context that a page of text needs. */
 type Page = Pick<CliContext, 'columns' | 'colors'>;

@@ -1,9 +1,9 @@
 import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { findGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print } from './context.ts';
-import { durationOption } from './duration.ts';
-import { formatTime, plain } from './format.ts';
+import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { durationOption } from './terminal/duration.ts';
+import { formatTime, plain } from './terminal/format.ts';
 
 /** Events of one request to the gateway. */
 const PAGE = 1000;

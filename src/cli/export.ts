@@ -2,10 +2,10 @@ import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print } from './context.ts';
-import { durationOption } from './duration.ts';
 import { selectTags } from './select.ts';
 import { openStopped } from './stopped.ts';
+import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { durationOption } from './terminal/duration.ts';
 
 /** Records of one page: few, so that the gateway goes on polling between them. */
 const PAGE = 200;

@@ -1,4 +1,4 @@
-import { widthOf } from './table.ts';
+import { widthOf } from './terminal/table.ts';
 
 /** What one column of a terminal shows. The right half of a wide character has an empty text. */
 export interface Glyph {

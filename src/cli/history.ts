@@ -1,10 +1,10 @@
 import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway, type GatewayClient, historyPath } from './client.ts';
-import { type CliContext, type CommonOptions, print } from './context.ts';
-import { durationOption } from './duration.ts';
-import { byQuality, formatTime, formatWithUnit, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
+import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { durationOption } from './terminal/duration.ts';
+import { byQuality, formatTime, formatWithUnit, qualityText } from './terminal/format.ts';
 
 /** Readings of one request to the gateway. */
 const PAGE = 5000;

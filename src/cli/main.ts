@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { codeOf, EXIT } from '../core/errors.ts';
-import { type CliContext, colorsFor } from './context.ts';
 import { runCommandLine } from './program.ts';
-import { type TerminalOutput, terminalOutput } from './terminal-output.ts';
+import { type CliContext, colorsFor } from './terminal/context.ts';
+import { type TerminalOutput, terminalOutput } from './terminal/terminal-output.ts';
 
 /** What a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;

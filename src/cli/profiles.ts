@@ -4,10 +4,10 @@ import { diskFilesFrom } from '../config/files.ts';
 import { formatProblems } from '../config/problems.ts';
 import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './context.ts';
-import { plain } from './format.ts';
 import { labelled } from './status/status-parts.ts';
-import { renderTable } from './table.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './terminal/context.ts';
+import { plain } from './terminal/format.ts';
+import { renderTable } from './terminal/table.ts';
 
 /** A tag of a profile as `profiles NAME --json` gives it. */
 interface ProfileTag {

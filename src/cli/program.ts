@@ -10,7 +10,7 @@ import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
-import { type CliContext, programVersion, warn } from './context.ts';
+import { type CliContext, programVersion, warn } from './terminal/context.ts';
 import { COMPLETE, REFERENCE } from './unlisted.ts';
 
 /** Groups of commands, in the order of the help. */

@@ -3,11 +3,11 @@ import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { type GatewayClient, runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './context.ts';
 import { readDirectly } from './direct.ts';
-import { byQuality, formatValue, plain, qualityText } from './format.ts';
 import { selectTags } from './select.ts';
-import { renderTable } from './table.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './terminal/context.ts';
+import { byQuality, formatValue, plain, qualityText } from './terminal/format.ts';
+import { renderTable } from './terminal/table.ts';
 
 /** Reasons that say the device was not reached, as against an answer that is no good. */
 const NOT_REACHED = new Set(['timeout', 'not-connected', 'offline', 'gateway-path', 'gateway-target']);

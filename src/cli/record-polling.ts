@@ -2,7 +2,7 @@ import { EXIT, Fault } from '../core/errors.ts';
 import { createLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, programVersion, warn } from './context.ts';
+import { type CliContext, type CommonOptions, programVersion, warn } from './terminal/context.ts';
 
 /** How often what happened is handed on, ms. */
 const HAND_ON_EVERY_MS = 100;

@@ -1,8 +1,8 @@
 import { decodeLine } from '../../hal/recording/recording.ts';
 import { Fault } from '../core/errors.ts';
-import { type CliContext, tableWidth } from './context.ts';
-import { formatCount, plain } from './format.ts';
-import { type Column, renderTable } from './table.ts';
+import { type CliContext, tableWidth } from './terminal/context.ts';
+import { formatCount, plain } from './terminal/format.ts';
+import { type Column, renderTable } from './terminal/table.ts';
 
 /** What was recorded of one channel. */
 export interface ChannelTally {

@@ -1,4 +1,4 @@
-import { DEFAULT_CONFIG_FILE } from './context.ts';
+import { DEFAULT_CONFIG_FILE } from './terminal/context.ts';
 
 /** Something that a user of the command line should know by its name or number. */
 export interface Fact {

@@ -4,9 +4,9 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { SeqRange, StoreStatus, Stream } from '../store/store.ts';
 import { operator } from './alarms.ts';
 import { findGateway, type GatewayClient } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
-import { durationOption } from './duration.ts';
-import { formatCount } from './format.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
+import { durationOption } from './terminal/duration.ts';
+import { formatCount } from './terminal/format.ts';
 
 /** Options of `resend`. */
 export interface ResendOptions extends CommonOptions {

@@ -3,7 +3,7 @@ import { EXIT, type ExitCode } from '../core/errors.ts';
 import { operator } from './alarms.ts';
 import { history } from './apply/apply.ts';
 import { findGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
 
 /** `rollback`: takes back the configuration on trial, else returns to the last one that was kept before. */
 export async function rollback(

@@ -1,5 +1,5 @@
 import type { ExitCode } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, configFile } from './context.ts';
+import { type CliContext, type CommonOptions, configFile } from './terminal/context.ts';
 
 /** `run`: the daemon, until Ctrl-C or a polite kill. */
 export async function run(

@@ -1,10 +1,10 @@
 import type { FoundDevice } from '../../hal/scan.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './context.ts';
 import { isNotConnected, noConnection } from './direct.ts';
-import { plain } from './format.ts';
-import { createProgress } from './progress.ts';
-import { renderTable } from './table.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './terminal/context.ts';
+import { plain } from './terminal/format.ts';
+import { createProgress } from './terminal/progress.ts';
+import { renderTable } from './terminal/table.ts';
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */
 export async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {

@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type CliContext, printJson } from './context.ts';
+import { type CliContext, printJson } from './terminal/context.ts';
 
 /** `schema`: the JSON Schema of the configuration file, for editors. */
 export async function schema(context: CliContext): Promise<ExitCode> {

@@ -2,9 +2,9 @@ import type { ChartView, IndexView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { operator } from './alarms.ts';
 import { findGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './context.ts';
-import { formatValue, plain } from './format.ts';
-import { wrapText } from './table.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
+import { formatValue, plain } from './terminal/format.ts';
+import { wrapText } from './terminal/table.ts';
 
 /** Lines that the chart leaves to the text below it, and its own bounds. */
 const TEXT_ROWS = 10;

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { StoreReader } from '../store/inspect.ts';
-import { type CliContext, warn } from './context.ts';
+import { type CliContext, warn } from './terminal/context.ts';
 
 /** The store of a gateway that does not run, for reading. Throws `Fault` with exit 69 when it is held by one. */
 export async function openStopped(config: Config, context: CliContext): Promise<StoreReader> {

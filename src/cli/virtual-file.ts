@@ -1,5 +1,5 @@
 import type { LoadResult } from '../config/config.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from './terminal/context.ts';
 
 /**
  * Checks a configuration that is not written yet, as `check` would once it is: profiles beside the file count, and files

@@ -2,15 +2,15 @@ import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
 import { createClient, findGateway, type GatewayClient, historyPath, noGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print } from './context.ts';
-import { formatSpan, formatTime, formatValue, plain } from './format.ts';
-import { showLive } from './live.ts';
-import { createLiveTable, type LiveTable } from './live-table.ts';
-import { fit, hasScreen } from './screen.ts';
 import { selectTags } from './select.ts';
 import type { Sort } from './sorts.ts';
-import { TREND_MS } from './sparkline.ts';
-import { wrapText } from './table.ts';
+import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { formatSpan, formatTime, formatValue, plain } from './terminal/format.ts';
+import { showLive } from './terminal/live.ts';
+import { createLiveTable, type LiveTable } from './terminal/live-table.ts';
+import { fit, hasScreen } from './terminal/screen.ts';
+import { TREND_MS } from './terminal/sparkline.ts';
+import { wrapText } from './terminal/table.ts';
 
 /** More tags than this are not named to the gateway but picked from all; a request line has its limits. */
 const MAX_NAMED_TAGS = 100;

@@ -4,10 +4,10 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { Value } from '../core/reading.ts';
 import { runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './context.ts';
 import { writeDirectly } from './direct.ts';
-import { formatValue } from './format.ts';
 import { selectTags } from './select.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
+import { formatValue } from './terminal/format.ts';
 
 /** Options of `write`. */
 export interface WriteOptions extends CommonOptions {

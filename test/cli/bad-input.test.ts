@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { displayWidth } from '../../src/cli/table.ts';
+import { displayWidth } from '../../src/cli/terminal/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { millgate, serve, temporaryFolder, until, type World } from '../double/command-line.ts';
 import { fakeGateway, STATUS } from '../double/fake-gateway.ts';

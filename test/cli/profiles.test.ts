@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { displayWidth } from '../../src/cli/table.ts';
+import { displayWidth } from '../../src/cli/terminal/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { millgate, temporaryFolder } from '../double/command-line.ts';
 import { Terminal } from '../double/terminal.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayView } from '../../src/api/view.ts';
-import { displayWidth } from '../../src/cli/table.ts';
+import { displayWidth } from '../../src/cli/terminal/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { millgate, serve, until } from '../double/command-line.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
-import type { CliContext } from '../../src/cli/context.ts';
-import { colorsFor } from '../../src/cli/context.ts';
+import type { CliContext } from '../../src/cli/terminal/context.ts';
+import { colorsFor } from '../../src/cli/terminal/context.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { runDaemon } from '../../src/daemon.ts';
 import { ask } from './ask.ts';

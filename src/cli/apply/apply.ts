@@ -7,8 +7,8 @@ import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
 import { changeLines, historyLines, named } from '../changes-text.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
-import { durationOption } from '../duration.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */

@@ -6,7 +6,7 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { changeLines, named } from '../changes-text.ts';
 import { howToStart, runningGateway } from '../client.ts';
 import { loadOptions } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 import { readText, stoppedArchive } from './apply.ts';
 
 /** A configuration to compare with, and what it is called. */

@@ -1,8 +1,8 @@
 import type { ConfigurationEntry, ConfigurationStatus, PendingConfiguration } from '../../core/configuration.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { GatewayClient } from '../client.ts';
-import { type CliContext, warn } from '../context.ts';
-import { formatSpan } from '../format.ts';
+import { type CliContext, warn } from '../terminal/context.ts';
+import { formatSpan } from '../terminal/format.ts';
 
 /** How often the gateway is asked how a trial goes, ms. */
 const ASK_EVERY_MS = 500;

@@ -1,8 +1,8 @@
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
-import type { CliContext } from '../context.ts';
-import { formatCount, formatSpan, formatTime, plain } from '../format.ts';
-import { type Cell, type Column, renderTable } from '../table.ts';
+import type { CliContext } from '../terminal/context.ts';
+import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
+import { type Cell, type Column, renderTable } from '../terminal/table.ts';
 
 const DAY_MS = 86_400_000;
 

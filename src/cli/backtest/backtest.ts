@@ -7,8 +7,8 @@ import type { Config } from '../../config/config.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
-import { type CliContext, type CommonOptions, print, warn } from '../context.ts';
-import { durationOption } from '../duration.ts';
+import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */

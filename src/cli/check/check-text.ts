@@ -3,9 +3,9 @@ import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from '../
 import type { RulesForecast } from '../../config/forecast-rules.ts';
 import { formatDuration, formatSize } from '../../core/quantity.ts';
 import type { Finding } from '../../doctor/finding.ts';
-import { type CliContext, tableWidth } from '../context.ts';
-import { byQuality, formatValue, plain, qualityText } from '../format.ts';
-import { type Cell, renderTable, wrapText } from '../table.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
+import { byQuality, formatValue, plain, qualityText } from '../terminal/format.ts';
+import { type Cell, renderTable, wrapText } from '../terminal/table.ts';
 
 /** The part of the context that a page of text needs. */
 type Page = Pick<CliContext, 'columns' | 'colors' | 'hostname' | 'isTerminal'>;

@@ -6,8 +6,8 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../context.ts';
 import { type Machine, machineAt } from '../doctor/machine.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 
 /** Tags of one question to a running gateway. */
 const TAGS_A_QUESTION = 500;

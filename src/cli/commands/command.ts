@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../../core/errors.ts';
-import { type CommonOptions, DEFAULT_CONFIG_FILE } from '../context.ts';
+import { type CommonOptions, DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
 
 /** Carries a command's exit code out of the command tree. */
 export type Report = (exitCode: ExitCode) => void;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context.ts';
 import type { StatusOptions } from '../status/status.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that tell about the file, the gateway and the program. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { CliContext } from '../context.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** Kinds of events that there are in a journal. */

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import type { CliContext } from '../context.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { SHELLS, type Shell } from '../unlisted.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 

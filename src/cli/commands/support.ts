@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that help when something does not work. */

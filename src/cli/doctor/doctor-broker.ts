@@ -13,7 +13,7 @@ import {
   isVersionRefusal,
   reasonCodeOf,
 } from '../../uplink/mqtt-trouble.ts';
-import type { CliContext } from '../context.ts';
+import type { CliContext } from '../terminal/context.ts';
 
 /** How long a connection, and a sign-in, may take, ms. */
 const DEADLINE_MS = 5000;

@@ -16,9 +16,15 @@ import type {
 import type { LedgerEntry } from '../../store/store.ts';
 import { findGateway, type GatewayClient, isWithoutGateway } from '../client.ts';
 import { load } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile, DEFAULT_CONFIG_FILE, programVersion } from '../context.ts';
 import { allPages } from '../status/ledger.ts';
 import { openStopped } from '../stopped.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  DEFAULT_CONFIG_FILE,
+  programVersion,
+} from '../terminal/context.ts';
 import { askBroker, reach } from './doctor-broker.ts';
 import { gatherDisk, gatherMachine, gatherService } from './doctor-machine.ts';
 import { gatherDevices, gatherFiles } from './doctor-ports.ts';

@@ -1,8 +1,8 @@
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { judge } from '../../doctor/judge.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from '../context.ts';
 import { diagnosisLines } from '../doctor-text.ts';
-import { durationOption } from '../duration.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
 import { gatherFacts } from './doctor-gather.ts';
 import { type Machine, machineAt } from './machine.ts';
 

@@ -6,8 +6,8 @@ import { EXIT, Fault } from '../../core/errors.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load, loadOrFail } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile } from '../context.ts';
 import { onChannel } from '../direct.ts';
+import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
 
 /** How the line is named and set. */
 export interface LineOptions extends CommonOptions {

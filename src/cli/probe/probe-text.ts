@@ -6,9 +6,9 @@ import { describePlace, modiconOf, scaleText, tagLine } from '../../../hal/modbu
 import { jsonValue } from '../../api/json.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Value } from '../../core/reading.ts';
-import { type CliContext, print, printJson, tableWidth, warn } from '../context.ts';
-import { formatShare, formatValue } from '../format.ts';
-import { type Cell, type Column, renderTable, wrapText } from '../table.ts';
+import { type CliContext, print, printJson, tableWidth, warn } from '../terminal/context.ts';
+import { formatShare, formatValue } from '../terminal/format.ts';
+import { type Cell, type Column, renderTable, wrapText } from '../terminal/table.ts';
 import type { Seen } from './probe.ts';
 
 /** What is to be shown, and how. */

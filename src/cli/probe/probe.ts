@@ -4,8 +4,8 @@ import { type ProbeRange, parseRange } from '../../../hal/modbus/probe-range.ts'
 import type { AskBlock, Block, Look, Survey } from '../../../hal/modbus/probe-read.ts';
 import { itemsIn, lookAgain, survey } from '../../../hal/modbus/probe-read.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { type CliContext, warn } from '../context.ts';
-import { durationOption } from '../duration.ts';
+import { type CliContext, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
 import { type LineOptions, onLine } from './probe-line.ts';
 import { printBits, printRanking, printRegisters } from './probe-text.ts';
 

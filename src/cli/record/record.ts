@@ -1,12 +1,12 @@
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/quantity.ts';
 import { noGateway, runningGateway } from '../client.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from '../context.ts';
-import { durationOption } from '../duration.ts';
-import { formatSpan, plain } from '../format.ts';
 import { pollingLines } from '../record-polling.ts';
 import { createTally, type Tally } from '../record-tally.ts';
-import { fit, openScreen } from '../screen.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
+import { formatSpan, plain } from '../terminal/format.ts';
+import { fit, openScreen } from '../terminal/screen.ts';
 import { openRecordingFile, type RecordingFile } from './record-file.ts';
 
 /** Options of `record`. */

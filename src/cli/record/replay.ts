@@ -2,9 +2,9 @@ import type { RecordedLine } from '../../../hal/recording/recording-exchanges.ts
 import { ReplayPlayer } from '../../../hal/recording/replay.ts';
 import { serveReplay } from '../../../hal/recording/replay-server.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from '../context.ts';
-import { formatCount, formatSpan, formatTime, plain } from '../format.ts';
 import { type ChannelKeys, channelsYaml, keysOnPty, keysOnTcp } from '../replay-keys.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
+import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Recording, readRecording } from './replay-file.ts';
 
 /** Options of `replay`. */

@@ -1,8 +1,8 @@
 import type { HostFinding } from '../../../hal/scan.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
-import { type CliContext, print, printJson, warn } from '../context.ts';
-import { durationOption } from '../duration.ts';
-import { createProgress } from '../progress.ts';
+import { type CliContext, print, printJson, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
+import { createProgress } from '../terminal/progress.ts';
 import type { ScanOptions } from './scan.ts';
 import { profilesFor } from './scan-identify.ts';
 import { parseNumbers } from './scan-target.ts';

@@ -4,8 +4,8 @@ import type { JsonReading } from '../../api/json.ts';
 import type { Config } from '../../config/config.ts';
 import type { Fingerprint, ProfileFacts } from '../../config/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
-import { type CliContext, type CommonOptions, configFile } from '../context.ts';
 import { onChannel, readDirectly } from '../direct.ts';
+import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
 import { loadText } from '../virtual-file.ts';
 
 /** Keys of a channel as a file would give them. */

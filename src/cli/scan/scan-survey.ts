@@ -1,5 +1,5 @@
-import type { CliContext } from '../context.ts';
 import { readDirectly } from '../direct.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { type ChannelKeys, unitConfig } from './scan-identify.ts';
 
 /** Registers in a row that answer, from `first` to `last`; `isAlive`: not all of them are zero. */

@@ -1,7 +1,7 @@
 import type { LineSetting } from '../../../hal/scan.ts';
-import { type CliContext, tableWidth } from '../context.ts';
-import { plain } from '../format.ts';
-import { renderTable } from '../table.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
+import { plain } from '../terminal/format.ts';
+import { renderTable } from '../terminal/table.ts';
 import type { Identified } from './scan-identify.ts';
 import type { RegisterRange } from './scan-survey.ts';
 import type { UnitDescription } from './scan-unit.ts';

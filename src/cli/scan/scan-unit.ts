@@ -1,6 +1,6 @@
 import type { ProfileFacts } from '../../config/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
-import type { CliContext, CommonOptions } from '../context.ts';
+import type { CliContext, CommonOptions } from '../terminal/context.ts';
 import { type ChannelKeys, type Identified, identify, scanFile } from './scan-identify.ts';
 import { type RegisterRange, surveyRegisters } from './scan-survey.ts';
 

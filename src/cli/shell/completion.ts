@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { diskFilesFrom, type FileAccess } from '../../config/files.ts';
 import { namesIn } from '../../config/names.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
-import { type CliContext, configFile, print } from '../context.ts';
-import { plain } from '../format.ts';
+import { type CliContext, configFile, print } from '../terminal/context.ts';
+import { plain } from '../terminal/format.ts';
 import { COMPLETE, type Shell } from '../unlisted.ts';
 import { complete } from './complete.ts';
 

@@ -2,10 +2,10 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { LedgerEntry, SeqRange, StoreStatus, StreamAccount } from '../../store/store.ts';
 import { findGateway } from '../client.ts';
 import { loadOrFail } from '../configuration.ts';
-import { type CliContext, type CommonOptions, print, printJson, tableWidth } from '../context.ts';
-import { formatCount, formatTime } from '../format.ts';
 import { openStopped } from '../stopped.ts';
-import { type Cell, renderTable } from '../table.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth } from '../terminal/context.ts';
+import { formatCount, formatTime } from '../terminal/format.ts';
+import { type Cell, renderTable } from '../terminal/table.ts';
 
 /** Ledger entries that are listed below the account; `--json` has them all. */
 const SHOWN_ENTRIES = 20;

@@ -1,7 +1,7 @@
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../api/view.ts';
-import { type CliContext, tableWidth } from '../context.ts';
-import { byState, formatAge, formatCount, formatShare } from '../format.ts';
-import { type Cell, renderTable, wrapText } from '../table.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
+import { byState, formatAge, formatCount, formatShare } from '../terminal/format.ts';
+import { type Cell, renderTable, wrapText } from '../terminal/table.ts';
 import { reasonLines, worstFirst } from './status-parts.ts';
 
 /** Bytes that came uncalled: fewer than this are the stray ones of any line. */

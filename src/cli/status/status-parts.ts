@@ -1,6 +1,6 @@
-import type { CliContext } from '../context.ts';
-import { formatCount, plain } from '../format.ts';
-import { type Cell, displayWidth, wrapText } from '../table.ts';
+import type { CliContext } from '../terminal/context.ts';
+import { formatCount, plain } from '../terminal/format.ts';
+import { type Cell, displayWidth, wrapText } from '../terminal/table.ts';
 
 /** Width of the words at the left. */
 const LABEL_WIDTH = 9;

@@ -1,9 +1,9 @@
 import type { GatewayStatus } from '../../api/view.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { StoreStatus } from '../../store/store.ts';
-import { type CliContext, tableWidth } from '../context.ts';
-import { byState, formatAge, formatCount, formatShare, formatSpan } from '../format.ts';
-import { type Cell, renderTable } from '../table.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
+import { byState, formatAge, formatCount, formatShare, formatSpan } from '../terminal/format.ts';
+import { type Cell, renderTable } from '../terminal/table.ts';
 import { entryText } from './ledger.ts';
 import { count, labelled, reasonLines, worstFirst } from './status-parts.ts';
 

@@ -4,10 +4,17 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { StoreStatus } from '../../store/store.ts';
 import { findGateway, isWithoutGateway } from '../client.ts';
 import { load } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion } from '../context.ts';
-import { formatCount, plain } from '../format.ts';
-import { fit, hasScreen, openScreen } from '../screen.ts';
 import { openStopped } from '../stopped.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  print,
+  printJson,
+  programVersion,
+} from '../terminal/context.ts';
+import { formatCount, plain } from '../terminal/format.ts';
+import { fit, hasScreen, openScreen } from '../terminal/screen.ts';
 import { labelled } from './status-parts.ts';
 import { storeLines } from './status-store.ts';
 import { type StatusDetail, statusLines } from './status-text.ts';

@@ -6,12 +6,12 @@ import type { Config } from '../../config/config.ts';
 import { type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import { check } from '../check/check.ts';
 import type { GatewayClient } from '../client.ts';
-import { type CliContext, type CommonOptions, colorsFor, programVersion } from '../context.ts';
 import { doctor } from '../doctor/doctor.ts';
 import type { Machine } from '../doctor/machine.ts';
 import { ledger } from '../status/ledger.ts';
 import { status } from '../status/status.ts';
 import { openStopped } from '../stopped.ts';
+import { type CliContext, type CommonOptions, colorsFor, programVersion } from '../terminal/context.ts';
 
 /** A file for the archive, or why there is none. */
 export type Part = { readonly name: string } & (

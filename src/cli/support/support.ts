@@ -16,10 +16,18 @@ import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors
 import { formatSize } from '../../core/quantity.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load } from '../configuration.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, programVersion, warn } from '../context.ts';
 import { type Machine, machineAt } from '../doctor/machine.ts';
-import { formatCount, formatTime } from '../format.ts';
 import { type ArchiveFile, tar } from '../tar.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  print,
+  printJson,
+  programVersion,
+  warn,
+} from '../terminal/context.ts';
+import { formatCount, formatTime } from '../terminal/format.ts';
 import { REDACTED, redact } from './redact.ts';
 import {
   commandParts,

@@ -7,7 +7,7 @@ import { gatherDisk, gatherMachine, gatherService } from '../../../src/cli/docto
 import { gatherDevices, gatherFiles } from '../../../src/cli/doctor/doctor-ports.ts';
 import { gatewaysOf, userByName, userOfProcess } from '../../../src/cli/doctor/doctor-processes.ts';
 import { machineAt } from '../../../src/cli/doctor/machine.ts';
-import { displayWidth } from '../../../src/cli/table.ts';
+import { displayWidth } from '../../../src/cli/terminal/table.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import { contextOf, millgate, serve, temporaryFolder, type World } from '../../double/command-line.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../../src/api/view.ts';
-import { displayWidth } from '../../../src/cli/table.ts';
+import { displayWidth } from '../../../src/cli/terminal/table.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/log.ts';

@@ -1,4 +1,4 @@
-import type { JsonReading } from '../api/json.ts';
+import type { JsonReading } from '../../api/json.ts';
 
 /** A trend has so many characters, each the mean of so long: three minutes. */
 const BUCKETS = 12;

@@ -1,5 +1,5 @@
-import { EXIT, Fault } from '../core/errors.ts';
-import { parseDuration } from '../core/quantity.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
+import { parseDuration } from '../../core/quantity.ts';
 
 /** An option that is a duration, in ms; throws `Fault` (exit 2) for anything else. */
 export function durationOption(name: string, text: string): number {

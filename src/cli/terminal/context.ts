@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import pc from 'picocolors';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 
 /** Where text goes: a stream of the process, or a test's memory. */
 export interface Output {
@@ -98,6 +98,6 @@ export function programVersion(): string {
 
 /** The folder of package.json: two up from the sources, three up from the compiled program. */
 function packageRoot(): string {
-  const above = resolve(import.meta.dirname, '../..');
+  const above = resolve(import.meta.dirname, '../../..');
   return above.endsWith('/dist') ? dirname(above) : above;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createTrend, TREND_MS } from '../../src/cli/sparkline.ts';
+import { createTrend, TREND_MS } from '../../../src/cli/terminal/sparkline.ts';
 
 const QUARTER_MS = 15_000;
 const good = (value: number | boolean | string) => ({ quality: 'good', value }) as const;

@@ -1,9 +1,9 @@
-import type { JsonReading, JsonTag } from '../api/json.ts';
-import type { Clock } from '../core/clock.ts';
+import type { JsonReading, JsonTag } from '../../api/json.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Sort } from '../sorts.ts';
 import type { CliContext } from './context.ts';
 import { byQuality, formatAge, formatRate, formatValue, plain, qualityText } from './format.ts';
 import { fit } from './screen.ts';
-import type { Sort } from './sorts.ts';
 import { createTrend, type Trend } from './sparkline.ts';
 import { type Cell, type Column, displayWidth, renderTable } from './table.ts';
 

@@ -1,5 +1,5 @@
+import { type Glyph, glyphsOf } from '../glyph.ts';
 import type { CliContext } from './context.ts';
-import { type Glyph, glyphsOf } from './glyph.ts';
 import { cutText, displayWidth } from './table.ts';
 
 /** Takes the alternate page, hides the cursor, stops line wrapping. */

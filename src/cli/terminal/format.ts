@@ -1,5 +1,5 @@
-import type { JsonReading, JsonValue } from '../api/json.ts';
-import { formatDuration } from '../core/quantity.ts';
+import type { JsonReading, JsonValue } from '../../api/json.ts';
+import { formatDuration } from '../../core/quantity.ts';
 import type { Colors } from './context.ts';
 
 /** Digits that a value is shown with; JSON output has all of them. */

@@ -7,7 +7,7 @@ import {
   formatValue,
   plain,
   qualityText,
-} from '../../src/cli/format.ts';
+} from '../../../src/cli/terminal/format.ts';
 
 describe('values for a person', () => {
   it.each([

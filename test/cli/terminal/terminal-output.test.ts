@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { displayWidth } from '../../src/cli/table.ts';
-import { terminalOutput, toAscii } from '../../src/cli/terminal-output.ts';
-import { Terminal } from '../double/terminal.ts';
+import { displayWidth } from '../../../src/cli/terminal/table.ts';
+import { terminalOutput, toAscii } from '../../../src/cli/terminal/terminal-output.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createProgress } from '../../src/cli/progress.ts';
-import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { contextOf } from '../double/command-line.ts';
-import { Terminal } from '../double/terminal.ts';
+import { createProgress } from '../../../src/cli/terminal/progress.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { contextOf } from '../../double/command-line.ts';
+import { Terminal } from '../../double/terminal.ts';
 
 function progressOn(isErrorTerminal: boolean, columns = 80) {
   const clock = new SimulatedClock(0, 'promises');

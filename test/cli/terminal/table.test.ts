@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutText, displayWidth, renderTable, wrapText } from '../../src/cli/table.ts';
+import { cutText, displayWidth, renderTable, wrapText } from '../../../src/cli/terminal/table.ts';
 
 const COLUMNS = [
   { title: 'tag', cut: 'start', minWidth: 8 },
