@@ -3,7 +3,6 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { asFromThread, loadInThread } from './cli/load-thread.ts';
 import { type CliContext, programVersion, warn } from './cli/terminal/context.ts';
 import { formatTime } from './cli/terminal/format.ts';
 import { type Applying, createApplying } from './config/apply.ts';
@@ -12,6 +11,7 @@ import { type Archive, archiveFolder, openArchive, type Place } from './config/a
 import type { Config } from './config/config.ts';
 import { type FileSource, type LoadedFiles, loadWithFiles } from './config/config-files.ts';
 import { realDisk } from './config/durable.ts';
+import { asFromThread, loadInThread } from './config/load-thread.ts';
 import { formatProblem, formatProblems } from './config/problems.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
-import type { ChannelConfig, Config, LoadResult } from '../config/config.ts';
-import type { FileSource, LoadedFiles } from '../config/config-files.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/errors.ts';
+import type { ChannelConfig, Config, LoadResult } from './config.ts';
+import type { FileSource, LoadedFiles } from './config-files.ts';
 
 /** What the thread is asked to load. */
 export interface LoadTask {
@@ -84,6 +84,6 @@ export function asFromThread(loaded: LoadedFiles): LoadedFiles {
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/cli/' : './';
+  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/cli/' : '../cli/';
   return new URL(`${folder}load-worker.js`, import.meta.url);
 }

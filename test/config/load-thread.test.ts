@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
-import { asFromThread, loadInThread } from '../../src/cli/load-thread.ts';
 import { changes, touchedChannels } from '../../src/config/changes.ts';
 import { loadWithFiles } from '../../src/config/config-files.ts';
+import { asFromThread, loadInThread } from '../../src/config/load-thread.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { temporaryFolder } from '../double/command-line.ts';
 
