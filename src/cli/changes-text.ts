@@ -1,4 +1,4 @@
-import { changeText } from '../config/changes.ts';
+import { changeText } from '../config/apply/changes.ts';
 import type { ConfigurationChange, ConfigurationEntry } from '../core/configuration.ts';
 import type { CliContext } from './terminal/context.ts';
 import { formatTime, plain } from './terminal/format.ts';

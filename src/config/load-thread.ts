@@ -2,8 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/errors.ts';
+import type { FileSource, LoadedFiles } from './apply/config-files.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
-import type { FileSource, LoadedFiles } from './config-files.ts';
 
 /** What the thread is asked to load. */
 export interface LoadTask {

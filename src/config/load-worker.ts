@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
-import { loadWithFiles } from './config-files.ts';
+import { loadWithFiles } from './apply/config-files.ts';
 import { type LoadTask, packed } from './load-thread.ts';
 
 /** The thread that checks a configuration while the gateway goes on. */

@@ -1,4 +1,4 @@
-import { changedTags, touchedChannels } from '../config/changes.ts';
+import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';

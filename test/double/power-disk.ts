@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { Disk } from '../../src/config/durable.ts';
+import type { Disk } from '../../src/config/apply/durable.ts';
 import type { Random } from '../../src/core/random.ts';
 
 /** What `PowerDisk` throws once the power is gone. */

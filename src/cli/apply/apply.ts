@@ -98,9 +98,9 @@ export function readText(given: string, context: CliContext): string {
 async function install(given: string, text: string, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
   const modules = await import('../configuration.ts');
   const [{ loadWithFiles, mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
-    import('../../config/config-files.ts'),
+    import('../../config/apply/config-files.ts'),
     import('../../config/problems.ts'),
-    import('../../config/changes.ts'),
+    import('../../config/apply/changes.ts'),
   ]);
   const { file, absolute } = configFile(options, context);
   refuseWithoutFolder(absolute, given);
@@ -149,13 +149,13 @@ function refuseWithoutFolder(absolute: string, given: string): void {
 async function put(
   file: string,
   storePath: string,
-  installation: Parameters<typeof import('../../config/apply-start.ts')['installStopped']>[1],
+  installation: Parameters<typeof import('../../config/apply/apply-start.ts')['installStopped']>[1],
   context: CliContext,
 ): Promise<readonly string[]> {
   const [{ installStopped, recoverTrial }, archives, { realDisk, diskFault }] = await Promise.all([
-    import('../../config/apply-start.ts'),
-    import('../../config/archive.ts'),
-    import('../../config/durable.ts'),
+    import('../../config/apply/apply-start.ts'),
+    import('../../config/apply/archive.ts'),
+    import('../../config/apply/durable.ts'),
   ]);
   const { archiveFolder, openArchive, installFiles, keepCopies } = archives;
   const place = { file, disk: realDisk };
@@ -194,8 +194,8 @@ export async function history(options: CommonOptions, context: CliContext): Prom
 export async function stoppedArchive(options: CommonOptions, context: CliContext) {
   const [{ load }, { archiveFolder, openArchive }, { realDisk }] = await Promise.all([
     import('../configuration.ts'),
-    import('../../config/archive.ts'),
-    import('../../config/durable.ts'),
+    import('../../config/apply/archive.ts'),
+    import('../../config/apply/durable.ts'),
   ]);
   const loaded = await load(configFile(options, context).file, context);
   const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;

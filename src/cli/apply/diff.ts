@@ -1,5 +1,5 @@
+import { type LoadedFiles, loadWithFiles } from '../../config/apply/config-files.ts';
 import type { Config } from '../../config/config.ts';
-import { type LoadedFiles, loadWithFiles } from '../../config/config-files.ts';
 import { formatProblems } from '../../config/problems.ts';
 import type { ConfigurationFiles, RunningFiles } from '../../core/configuration.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
@@ -31,7 +31,7 @@ export async function diff(given: string | undefined, options: CommonOptions, co
   );
   const after = valid(next, base.file, given ?? file, context);
   if (!before || !after) return EXIT.configInvalid;
-  const { changes } = await import('../../config/changes.ts');
+  const { changes } = await import('../../config/apply/changes.ts');
   const found = changes(before, after);
   if (options.json) printJson(context, { from: before.hash, to: after.hash, changes: found });
   else print(context, found.length > 0 ? changeLines(found, context) : [sameLine(before, after, given ?? file, base)]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ConfigurationView } from '../../../src/api/view.ts';
 import { displayWidth } from '../../../src/cli/terminal/table.ts';
-import { diskFault } from '../../../src/config/durable.ts';
+import { diskFault } from '../../../src/config/apply/durable.ts';
 import { type ApplyOrder, CONFIRM_MS, type ConfigurationStatus } from '../../../src/core/configuration.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { ask, post } from '../../double/ask.ts';

@@ -1,10 +1,10 @@
 import { DRIVERS } from '../../../hal/registry.ts';
-import { createApplying } from '../../../src/config/apply.ts';
-import { noteStart, recoverTrial } from '../../../src/config/apply-start.ts';
-import { openArchive } from '../../../src/config/archive.ts';
+import { createApplying } from '../../../src/config/apply/apply.ts';
+import { noteStart, recoverTrial } from '../../../src/config/apply/apply-start.ts';
+import { openArchive } from '../../../src/config/apply/archive.ts';
+import { type FileSource, loadWithFiles } from '../../../src/config/apply/config-files.ts';
+import type { DeviceStand } from '../../../src/config/apply/flow.ts';
 import type { Config } from '../../../src/config/config.ts';
-import { type FileSource, loadWithFiles } from '../../../src/config/config-files.ts';
-import type { DeviceStand } from '../../../src/config/flow.ts';
 import { EXIT, Fault } from '../../../src/core/errors.ts';
 import type { EventBody } from '../../../src/core/event.ts';
 import { silentLogger } from '../../../src/core/log.ts';

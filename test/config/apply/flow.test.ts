@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DeviceStand, type Expected, flowOf, silent } from '../../src/config/flow.ts';
+import { type DeviceStand, type Expected, flowOf, silent } from '../../../src/config/apply/flow.ts';
 
 const SINCE_MS = 1_000_000;
 

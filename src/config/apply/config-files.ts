@@ -1,8 +1,8 @@
 import { basename, dirname, relative, resolve } from 'node:path';
-import type { ConfigurationFiles } from '../core/configuration.ts';
-import type { LoadResult } from './config.ts';
-import { diskFilesFrom, type FileAccess } from './files.ts';
-import { type LoadOptions, loadConfig } from './load.ts';
+import type { ConfigurationFiles } from '../../core/configuration.ts';
+import type { LoadResult } from '../config.ts';
+import { diskFilesFrom, type FileAccess } from '../files.ts';
+import { type LoadOptions, loadConfig } from '../load.ts';
 
 /** A configuration, and the texts that it was made of. */
 export interface LoadedFiles {

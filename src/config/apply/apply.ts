@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,
   ApplyOrder,
@@ -7,17 +7,17 @@ import type {
   ConfigurationStatus,
   DeviceFlow,
   RunningFiles,
-} from '../core/configuration.ts';
-import { Fault, messageOf } from '../core/errors.ts';
-import type { EventBody } from '../core/event.ts';
-import type { Logger } from '../core/log.ts';
-import { formatDuration } from '../core/quantity.ts';
+} from '../../core/configuration.ts';
+import { Fault, messageOf } from '../../core/errors.ts';
+import type { EventBody } from '../../core/event.ts';
+import type { Logger } from '../../core/log.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import type { Config } from '../config.ts';
+import { formatProblem } from '../problems.ts';
 import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts';
 import { changes, changeText, touchedChannels } from './changes.ts';
-import type { Config } from './config.ts';
 import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
 import { type DeviceStand, type Expected, expected, flowOf, silent } from './flow.ts';
-import { formatProblem } from './problems.ts';
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { DRIVERS } from '../../hal/registry.ts';
-import { changedTags, changes, changeText, touchedChannels } from '../../src/config/changes.ts';
-import type { Config } from '../../src/config/config.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problems.ts';
-import { BUILT_IN, memoryFiles } from './double/files.ts';
+import { DRIVERS } from '../../../hal/registry.ts';
+import { changedTags, changes, changeText, touchedChannels } from '../../../src/config/apply/changes.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { formatProblem } from '../../../src/config/problems.ts';
+import { BUILT_IN, memoryFiles } from '../double/files.ts';
 
 const FILE = `gateway: {id: press-shop}
 channels:

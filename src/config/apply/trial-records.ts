@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
-import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../core/configuration.ts';
-import type { Logger } from '../core/log.ts';
+import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../../core/configuration.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Config } from '../config.ts';
 import {
   type Archive,
   entered,
@@ -11,7 +12,6 @@ import {
   removeStaged,
   type Trial,
 } from './archive.ts';
-import type { Config } from './config.ts';
 import { isOwn, mainName } from './config-files.ts';
 import { diskFault, stagedName } from './durable.ts';
 

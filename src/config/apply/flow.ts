@@ -1,5 +1,5 @@
-import type { DeviceFlow } from '../core/configuration.ts';
-import type { ChannelConfig, Config, DeviceConfig } from './config.ts';
+import type { DeviceFlow } from '../../core/configuration.ts';
+import type { ChannelConfig, Config, DeviceConfig } from '../config.ts';
 
 /** How a device stands. */
 export interface DeviceStand {

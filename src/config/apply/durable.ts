@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 
 /** Steps on a disk that are each on it for good when they resolve, or, where said, after the next `syncFolder`. */
 export interface Disk {

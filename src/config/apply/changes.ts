@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { AlarmCondition, AlarmConfig } from '../core/alarm.ts';
-import type { ConfigurationChange, ConfigurationPart } from '../core/configuration.ts';
-import type { TagId } from '../core/reading.ts';
-import type { ChannelConfig, Config, DeviceConfig, TagConfig, UplinkConfig } from './config.ts';
-import { differences, shown } from './differences.ts';
+import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
+import type { ConfigurationChange, ConfigurationPart } from '../../core/configuration.ts';
+import type { TagId } from '../../core/reading.ts';
+import type { ChannelConfig, Config, DeviceConfig, TagConfig, UplinkConfig } from '../config.ts';
+import { differences, shown } from '../differences.ts';
 
 /** Why a change of the store has to wait, and what to do. */
 const STOP_FIRST =

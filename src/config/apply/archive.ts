@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { ConfigurationEntry, ConfigurationFiles } from '../core/configuration.ts';
-import { Fault } from '../core/errors.ts';
+import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
+import { Fault } from '../../core/errors.ts';
 import { mainName } from './config-files.ts';
 import { type Disk, readFault, stagedName, writeAtomically } from './durable.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { openArchive } from '../../src/config/archive.ts';
-import { EXIT } from '../../src/core/errors.ts';
-import { PowerDisk } from '../double/power-disk.ts';
+import { openArchive } from '../../../src/config/apply/archive.ts';
+import { EXIT } from '../../../src/core/errors.ts';
+import { PowerDisk } from '../../double/power-disk.ts';
 
 describe('an archive of configurations', () => {
   it('that this user may not read says so, and not that he may not write', async () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/core/random.ts';
-import type { PowerDisk } from '../double/power-disk.ts';
-import { boot, EXTRA, FILE, NEW, OLD, STORE, start, text } from './double/applying.ts';
+import { seededRandom } from '../../../src/core/random.ts';
+import type { PowerDisk } from '../../double/power-disk.ts';
+import { boot, EXTRA, FILE, NEW, OLD, STORE, start, text } from '../double/applying.ts';
 
 describe('a configuration that is applied', () => {
   it('is in force at once, and takes the place of the file only when data flows', async () => {

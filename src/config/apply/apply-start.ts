@@ -1,8 +1,8 @@
-import type { Clock } from '../core/clock.ts';
-import type { ConfigurationEntry, ConfigurationFiles } from '../core/configuration.ts';
-import { messageOf } from '../core/errors.ts';
-import type { EventBody } from '../core/event.ts';
-import type { Logger } from '../core/log.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { EventBody } from '../../core/event.ts';
+import type { Logger } from '../../core/log.ts';
 import {
   type Archive,
   entered,
