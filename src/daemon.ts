@@ -11,8 +11,8 @@ import { type Archive, archiveFolder, openArchive, type Place } from './config/a
 import { type FileSource, type LoadedFiles, loadWithFiles } from './config/apply/config-files.ts';
 import { realDisk } from './config/apply/durable.ts';
 import type { Config } from './config/config.ts';
+import { formatProblem, formatProblems } from './config/file/problems.ts';
 import { asFromThread, loadInThread } from './config/load-thread.ts';
-import { formatProblem, formatProblems } from './config/problems.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';

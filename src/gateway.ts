@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { GatewayView } from './api/view.ts';
 import type { DeviceStand } from './config/apply/flow.ts';
 import type { Config, UplinkConfig } from './config/config.ts';
-import { readSecret } from './config/secrets.ts';
+import { readSecret } from './config/file/secrets.ts';
 import { type Clock, instantOf } from './core/clock.ts';
 import { EXIT, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';

@@ -20,7 +20,7 @@ export async function loadOrFail(options: CommonOptions, context: CliContext): P
   const { file } = configFile(options, context);
   const loaded = await load(file, context);
   if (loaded.ok) return loaded.config;
-  const { formatProblems } = await import('../config/problems.ts');
+  const { formatProblems } = await import('../config/file/problems.ts');
   warn(context, [formatProblems(loaded.problems)]);
   throw new Fault(`${file}: not valid. Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
 }

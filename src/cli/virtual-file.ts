@@ -15,7 +15,7 @@ export async function loadText(
 ): Promise<LoadResult> {
   const [{ loadConfig }, { diskFilesFrom, withText }, { DRIVERS }] = await Promise.all([
     import('../config/load.ts'),
-    import('../config/files.ts'),
+    import('../config/file/files.ts'),
     import('../../hal/registry.ts'),
   ]);
   const files = withText(diskFilesFrom(context.cwd), file, text, withConfD);

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
 import { toName } from '../core/fields.ts';
 import { NAME_PATTERN } from '../core/quantity.ts';
-import type { Report } from './problems.ts';
+import type { Report } from './file/problems.ts';
+import { type Entry, type MapNode, spotOf } from './file/tree.ts';
+import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
+import { clip, shown } from './file/words.ts';
+import { formatPlace } from './file/yaml.ts';
 import { channelShape } from './shapes.ts';
 import { hint } from './suggest.ts';
-import { type Entry, type MapNode, spotOf } from './tree.ts';
-import { isMapOr, reportAll, validateKeys } from './validate.ts';
-import { clip, shown } from './words.ts';
-import { formatPlace } from './yaml.ts';
 
 /** A channel that passed its checks, before its devices are known. */
 export interface CheckedChannel {

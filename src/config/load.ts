@@ -7,16 +7,16 @@ import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { checkFormulas, type Formula } from './derived.ts';
 import { checkDevices } from './devices.ts';
-import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './files.ts';
+import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';
+import { createReport, type Report } from './file/problems.ts';
+import { type Entry, type MapNode, spotOf } from './file/tree.ts';
+import { isEmpty, validate } from './file/validate.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
-import { createReport, type Report } from './problems.ts';
 import { builtInProfiles, createProfiles } from './profiles.ts';
 import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { SECTIONS } from './sections.ts';
 import { hint, nearest } from './suggest.ts';
-import { type Entry, type MapNode, spotOf } from './tree.ts';
 import { checkUplinks } from './uplinks.ts';
-import { isEmpty, validate } from './validate.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {

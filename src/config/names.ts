@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path';
-import { type FileAccess, readSources } from './files.ts';
-import { createReport } from './problems.ts';
+import { type FileAccess, readSources } from './file/files.ts';
+import { createReport } from './file/problems.ts';
+import { entryOf, type Node } from './file/tree.ts';
+import { parseYaml } from './file/yaml.ts';
 import { builtInProfiles, profilesIn } from './profiles.ts';
-import { entryOf, type Node } from './tree.ts';
-import { parseYaml } from './yaml.ts';
 
 /** Names that a configuration gives to things, in the order of the file. */
 export interface Names {

@@ -5,13 +5,13 @@ import type { SpcConfig } from '../core/spc.ts';
 import { checkAlarm, conflictingOutputs, type TagFacts } from './alarms.ts';
 import { checkName } from './channels.ts';
 import type { TagConfig } from './config.ts';
-import type { Report } from './problems.ts';
+import type { Report } from './file/problems.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
+import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
+import { clip } from './file/words.ts';
 import { type AlarmOptions, alarmShape } from './section-alarms.ts';
 import { checkSpc, type SpcOptions, spcShape } from './section-spc.ts';
 import { hint } from './suggest.ts';
-import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
-import { isMapOr, reportAll, validateKeys } from './validate.ts';
-import { clip } from './words.ts';
 
 /** What checking rules needs of the rest of the file. */
 export interface RuleContext {

@@ -4,12 +4,12 @@ import { formatDuration } from '../core/quantity.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
 import type { TagConfig, WriteLimits } from './config.ts';
 import type { Formula } from './derived.ts';
-import type { Report } from './problems.ts';
+import type { Report } from './file/problems.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
+import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './file/validate.ts';
+import { clip } from './file/words.ts';
+import { formatPlace } from './file/yaml.ts';
 import { tagShape } from './shapes.ts';
-import { type Entry, entryOf, type MapNode, spotOf } from './tree.ts';
-import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './validate.ts';
-import { clip } from './words.ts';
-import { formatPlace } from './yaml.ts';
 
 /** What the tags of one device have in common. */
 export interface TagContext {

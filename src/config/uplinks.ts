@@ -2,14 +2,14 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { checkName } from './channels.ts';
 import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from './config.ts';
-import type { FileAccess } from './files.ts';
-import type { Report } from './problems.ts';
+import type { FileAccess } from './file/files.ts';
+import type { Report } from './file/problems.ts';
+import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from './file/tree.ts';
+import { isMapOr, validateKeys } from './file/validate.ts';
+import { clip, shown } from './file/words.ts';
+import { formatPlace } from './file/yaml.ts';
 import { mqttShape } from './shapes.ts';
 import { hint } from './suggest.ts';
-import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from './tree.ts';
-import { isMapOr, validateKeys } from './validate.ts';
-import { clip, shown } from './words.ts';
-import { formatPlace } from './yaml.ts';
 
 /** Kinds of uplinks and formats that belong to the format of the file but not to this version. */
 const NOT_YET = ['http', 'sparkplug'];

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
+import { formatProblems } from '../../src/config/file/problems.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { formatProblems } from '../../src/config/problems.ts';
 import { formatSchema, generateSchema } from '../../src/config/schema.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

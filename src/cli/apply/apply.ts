@@ -43,7 +43,7 @@ async function order(
   const { file } = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
   const answer = await gateway.post<ApplyAnswer>('/api/v1/apply', body);
   const problems = named(answer.ok ? answer.warnings : answer.problems, file, given);
-  const { formatProblems } = await import('../../config/problems.ts');
+  const { formatProblems } = await import('../../config/file/problems.ts');
   if (problems.length > 0 && !options.json) warn(context, [formatProblems(problems)]);
   if (!answer.ok) {
     if (options.json) printJson(context, { ok: false, problems });
@@ -99,7 +99,7 @@ async function install(given: string, text: string, options: ApplyOptions, conte
   const modules = await import('../configuration.ts');
   const [{ loadWithFiles, mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
     import('../../config/apply/config-files.ts'),
-    import('../../config/problems.ts'),
+    import('../../config/file/problems.ts'),
     import('../../config/apply/changes.ts'),
   ]);
   const { file, absolute } = configFile(options, context);

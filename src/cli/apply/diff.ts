@@ -1,6 +1,6 @@
 import { type LoadedFiles, loadWithFiles } from '../../config/apply/config-files.ts';
 import type { Config } from '../../config/config.ts';
-import { formatProblems } from '../../config/problems.ts';
+import { formatProblems } from '../../config/file/problems.ts';
 import type { ConfigurationFiles, RunningFiles } from '../../core/configuration.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { changeLines, named } from '../changes-text.ts';

@@ -33,7 +33,7 @@ export async function check(
   const { file } = configFile(asked, context);
   const loaded = await load(file, context);
   const problems = loaded.ok ? loaded.warnings : loaded.problems;
-  const { formatProblems } = await import('../../config/problems.ts');
+  const { formatProblems } = await import('../../config/file/problems.ts');
   if (!options.json && problems.length > 0) warn(context, [formatProblems(problems)]);
   if (!loaded.ok) {
     if (options.json) printJson(context, { ok: false, file, problems });

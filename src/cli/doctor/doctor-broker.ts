@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { UplinkConfig } from '../../config/config.ts';
-import { readSecret } from '../../config/secrets.ts';
+import { readSecret } from '../../config/file/secrets.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import type { BrokerFacts } from '../../doctor/facts.ts';
 import { type CertificateFinding, judgeCertificate, loadTls, type TlsFiles } from '../../uplink/mqtt-tls.ts';

@@ -160,7 +160,7 @@ async function write(
   const loaded = await loadText(file, text, context, true);
   const problems = loaded.ok ? loaded.warnings : loaded.problems;
   if (problems.length > 0) {
-    const { formatProblems } = await import('../../config/problems.ts');
+    const { formatProblems } = await import('../../config/file/problems.ts');
     warn(context, [formatProblems(problems)]);
   }
   if (!loaded.ok)

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { diskFilesFrom, type FileAccess } from '../../config/files.ts';
+import { diskFilesFrom, type FileAccess } from '../../config/file/files.ts';
 import { namesIn } from '../../config/names.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, configFile, print } from '../terminal/context.ts';

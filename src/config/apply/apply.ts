@@ -13,7 +13,7 @@ import type { EventBody } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Config } from '../config.ts';
-import { formatProblem } from '../problems.ts';
+import { formatProblem } from '../file/problems.ts';
 import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts';
 import { changes, changeText, touchedChannels } from './changes.ts';
 import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';

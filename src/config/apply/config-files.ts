@@ -1,7 +1,7 @@
 import { basename, dirname, relative, resolve } from 'node:path';
 import type { ConfigurationFiles } from '../../core/configuration.ts';
 import type { LoadResult } from '../config.ts';
-import { diskFilesFrom, type FileAccess } from '../files.ts';
+import { diskFilesFrom, type FileAccess } from '../file/files.ts';
 import { type LoadOptions, loadConfig } from '../load.ts';
 
 /** A configuration, and the texts that it was made of. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../../hal/registry.ts';
 import { changedTags, changes, changeText, touchedChannels } from '../../../src/config/apply/changes.ts';
 import type { Config } from '../../../src/config/config.ts';
+import { formatProblem } from '../../../src/config/file/problems.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { formatProblem } from '../../../src/config/problems.ts';
 import { BUILT_IN, memoryFiles } from '../double/files.ts';
 
 const FILE = `gateway: {id: press-shop}

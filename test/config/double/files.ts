@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import type { LoadResult } from '../../../src/config/config.ts';
-import type { FileAccess } from '../../../src/config/files.ts';
+import type { FileAccess } from '../../../src/config/file/files.ts';
+import { formatProblem } from '../../../src/config/file/problems.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { formatProblem } from '../../../src/config/problems.ts';
 import { drivers } from './drivers.ts';
 
 /** Where the doubles keep the profiles that come with the program. */

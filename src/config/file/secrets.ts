@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import type { SecretRef } from './config.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import type { SecretRef } from '../config.ts';
 
 /** What reading a secret needs of the world. */
 export interface SecretSources {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Problem } from '../core/checked.ts';
+import type { Problem } from '../../core/checked.ts';
+import { hint, nearest } from '../suggest.ts';
 import type { Report } from './problems.ts';
-import { hint, nearest } from './suggest.ts';
 import { type Entry, type Node, nodeAt, type Path, spotOf, toPlain } from './tree.ts';
 import { describeIssue, NOT_OURS } from './words.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSecret } from '../../src/config/secrets.ts';
+import { readSecret } from '../../../src/config/file/secrets.ts';
 
 /** Files in memory; `modes` are permission bits. */
 function world(files: Record<string, string>, mode = 0o600) {

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from './config.ts';
+import type { ConfigProblem } from '../config.ts';
 import { formatPath, type Spot } from './tree.ts';
 
 /** At most this many problems are kept; a broken generator should not fill a terminal for minutes. */
