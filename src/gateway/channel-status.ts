@@ -1,6 +1,6 @@
 import { type DeviceStatistics, type Driver, isObservable } from '../../hal/driver.ts';
 import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
-import { plannedUtilisation } from '../config/forecast.ts';
+import { plannedUtilisation } from '../config/forecast/forecast.ts';
 import { type Clock, instantAt } from '../core/clock.ts';
 import { FAILURES } from '../core/quality.ts';
 import type { LiveTable } from '../poll/live.ts';

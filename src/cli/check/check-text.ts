@@ -1,6 +1,6 @@
 import type { JsonReading } from '../../api/json.ts';
-import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from '../../config/forecast.ts';
-import type { RulesForecast } from '../../config/forecast-rules.ts';
+import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from '../../config/forecast/forecast.ts';
+import type { RulesForecast } from '../../config/forecast/forecast-rules.ts';
 import { formatDuration, formatSize } from '../../core/quantity.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';

@@ -1,7 +1,7 @@
 import type { JsonReading } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config } from '../../config/config.ts';
-import type { Forecast } from '../../config/forecast.ts';
+import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
@@ -40,7 +40,7 @@ export async function check(
     return EXIT.configInvalid;
   }
   const [{ forecast }, { checkLines }] = await Promise.all([
-    import('../../config/forecast.ts'),
+    import('../../config/forecast/forecast.ts'),
     import('./check-text.ts'),
   ]);
   const expected = forecast(loaded.config);

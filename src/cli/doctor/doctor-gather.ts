@@ -2,7 +2,7 @@ import type { DriverType } from '../../../hal/driver.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
-import type { Forecast } from '../../config/forecast.ts';
+import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type {
   ChannelFacts,
@@ -53,7 +53,7 @@ export async function gatherFacts(
   const file = named.named ? named.file : (firstStatus?.config.file ?? named.file);
   const loaded = await load(file, context);
   const config = loaded.ok ? loaded.config : undefined;
-  const forecast = config && (await import('../../config/forecast.ts')).forecast(config);
+  const forecast = config && (await import('../../config/forecast/forecast.ts')).forecast(config);
   const [running, facts, service, brokers, disk] = await Promise.all([
     found.gateway && firstStatus
       ? gatherRunning(found.gateway, firstStatus, config, options.watchMs, context)

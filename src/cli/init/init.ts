@@ -200,7 +200,7 @@ async function brokerAnswers(uplink: UplinkConfig, context: CliContext): Promise
 }
 
 async function summary(file: string, config: Config, { invocation, colors }: CliContext): Promise<string[]> {
-  const { forecast } = await import('../../config/forecast.ts');
+  const { forecast } = await import('../../config/forecast/forecast.ts');
   const expected = forecast(config);
   const tags = expected.tags.length;
   const use = expected.channels.map(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type CheckReport, checkLines } from '../../../src/cli/check/check-text.ts';
 import { colorsFor } from '../../../src/cli/terminal/context.ts';
 import { displayWidth } from '../../../src/cli/terminal/table.ts';
-import { forecast } from '../../../src/config/forecast.ts';
+import { forecast } from '../../../src/config/forecast/forecast.ts';
 import { load, yaml } from '../../config/double/files.ts';
 import { GOOD } from '../../config/double/good.ts';
 

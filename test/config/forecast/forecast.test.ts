@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { costOfCommit, type Forecast, forecast, MEASURED_COMMITS } from '../../src/config/forecast.ts';
-import { load, yaml } from './double/files.ts';
-import { GOOD } from './double/good.ts';
+import { costOfCommit, type Forecast, forecast, MEASURED_COMMITS } from '../../../src/config/forecast/forecast.ts';
+import { load, yaml } from '../double/files.ts';
+import { GOOD } from '../double/good.ts';
 
 /** The forecast of a file; a request on the doubles' line takes 10 ms and reads one tag. */
 function forecastOf(text: string): Forecast {

@@ -1,8 +1,8 @@
-import type { AlarmConfig } from '../core/alarm.ts';
-import { tagsIn } from '../core/expression.ts';
-import { formatDuration } from '../core/quantity.ts';
-import type { SpcConfig } from '../core/spc.ts';
-import type { Config, TagConfig } from './config.ts';
+import type { AlarmConfig } from '../../core/alarm.ts';
+import { tagsIn } from '../../core/expression.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import type { SpcConfig } from '../../core/spc.ts';
+import type { Config, TagConfig } from '../config.ts';
 
 /** A rule that is right in itself, and still may never say what it is meant to say. */
 export interface RuleDoubt {

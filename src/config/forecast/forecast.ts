@@ -1,4 +1,4 @@
-import type { ChannelConfig, Config, TagConfig } from './config.ts';
+import type { ChannelConfig, Config, TagConfig } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { DRIVERS } from '../../hal/registry.ts';
-import { forecastRules } from '../../src/config/forecast-rules.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { memoryFiles, yaml } from './double/files.ts';
+import { DRIVERS } from '../../../hal/registry.ts';
+import { forecastRules } from '../../../src/config/forecast/forecast-rules.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { memoryFiles, yaml } from '../double/files.ts';
 
 /** What is doubted of rules over an oven, its mode (0…3) and a door that reports when it changes. */
 function doubts(...rules: string[]): string[] {
