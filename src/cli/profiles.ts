@@ -2,7 +2,7 @@ import { DRIVERS } from '../../hal/registry.ts';
 import { nearest } from '../api/nearest.ts';
 import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';
-import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profile-book.ts';
+import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profiles/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { labelled } from './status/status-parts.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './terminal/context.ts';

@@ -7,7 +7,7 @@ import type { Report } from './file/problems.ts';
 import { type Entry, entryOf, type MapNode, madeMap, overlay, spotOf, without } from './file/tree.ts';
 import { anything, isEmpty, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './file/validate.ts';
 import { clip, shown } from './file/words.ts';
-import { type Profiles, withProfile } from './profiles.ts';
+import { type Profiles, withProfile } from './profiles/profiles.ts';
 import { deviceShape } from './shapes.ts';
 import { hint, nearest } from './suggest.ts';
 import { checkTags, type TagContext } from './tags.ts';

@@ -12,7 +12,7 @@ import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, validate } from './file/validate.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
-import { builtInProfiles, createProfiles } from './profiles.ts';
+import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
 import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { SECTIONS } from './sections.ts';
 import { hint, nearest } from './suggest.ts';

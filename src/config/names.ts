@@ -3,7 +3,7 @@ import { type FileAccess, readSources } from './file/files.ts';
 import { createReport } from './file/problems.ts';
 import { entryOf, type Node } from './file/tree.ts';
 import { parseYaml } from './file/yaml.ts';
-import { builtInProfiles, profilesIn } from './profiles.ts';
+import { builtInProfiles, profilesIn } from './profiles/profiles.ts';
 
 /** Names that a configuration gives to things, in the order of the file. */
 export interface Names {

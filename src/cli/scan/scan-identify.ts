@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { type Identification, isIdentifying } from '../../../hal/driver.ts';
 import type { JsonReading } from '../../api/json.ts';
 import type { Config } from '../../config/config.ts';
-import type { Fingerprint, ProfileFacts } from '../../config/profile-book.ts';
+import type { Fingerprint, ProfileFacts } from '../../config/profiles/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { onChannel, readDirectly } from '../direct.ts';
 import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
@@ -37,7 +37,7 @@ const LEAST_ALIVE = 3;
 /** The profiles there are for a file: those beside it and those of the program. */
 export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileFacts[]> {
   const [{ profileBook }, { diskFilesFrom }] = await Promise.all([
-    import('../../config/profile-book.ts'),
+    import('../../config/profiles/profile-book.ts'),
     import('../../config/file/files.ts'),
   ]);
   return profileBook({ file: configFile(options, context).file, files: diskFilesFrom(context.cwd) });

@@ -1,4 +1,4 @@
-import type { ProfileFacts } from '../../config/profile-book.ts';
+import type { ProfileFacts } from '../../config/profiles/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { CliContext, CommonOptions } from '../terminal/context.ts';
 import { type ChannelKeys, type Identified, identify, scanFile } from './scan-identify.ts';

@@ -1,14 +1,14 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { DriverType } from '../../hal/driver.ts';
-import type { ConfigProblem, TagConfig } from './config.ts';
-import { type FileAccess, withText } from './file/files.ts';
-import { createReport } from './file/problems.ts';
-import { toPlain } from './file/tree.ts';
-import { parseYaml } from './file/yaml.ts';
-import { loadConfig } from './load.ts';
+import type { DriverType } from '../../../hal/driver.ts';
+import type { ConfigProblem, TagConfig } from '../config.ts';
+import { type FileAccess, withText } from '../file/files.ts';
+import { createReport } from '../file/problems.ts';
+import { toPlain } from '../file/tree.ts';
+import { parseYaml } from '../file/yaml.ts';
+import { loadConfig } from '../load.ts';
+import { fingerprintSchema } from '../shapes.ts';
 import { builtInProfiles, profilesIn } from './profiles.ts';
-import { fingerprintSchema } from './shapes.ts';
 
 /** A profile as its file says it is. */
 export interface ProfileFacts {
