@@ -3,20 +3,20 @@ import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
-import { checkChannels } from './channels.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
-import { checkFormulas, type Formula } from './derived.ts';
-import { checkDevices } from './devices.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';
 import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, validate } from './file/validate.ts';
-import { checkApi, checkCommands, checkGateway, checkStore } from './gateway.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
 import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
-import { SECTIONS } from './sections.ts';
+import { checkChannels } from './sections/channels.ts';
+import { checkFormulas, type Formula } from './sections/derived.ts';
+import { checkDevices } from './sections/devices.ts';
+import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
+import { SECTIONS } from './sections/sections.ts';
+import { checkUplinks } from './sections/uplinks.ts';
 import { hint, nearest } from './suggest.ts';
-import { checkUplinks } from './uplinks.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
 import { formatProblems } from '../../src/config/file/problems.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { formatSchema, generateSchema } from '../../src/config/schema.ts';
+import { formatSchema, generateSchema } from '../../src/config/sections/schema.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

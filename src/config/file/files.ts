@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../core/errors.ts';
-import { SECTIONS } from '../sections.ts';
+import { SECTIONS } from '../sections/sections.ts';
 import type { Report } from './problems.ts';
 import type { Entry, MapNode } from './tree.ts';
 import { formatPlace, MAX_FILE_BYTES, parseYaml } from './yaml.ts';

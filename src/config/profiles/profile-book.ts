@@ -7,7 +7,7 @@ import { createReport } from '../file/problems.ts';
 import { toPlain } from '../file/tree.ts';
 import { parseYaml } from '../file/yaml.ts';
 import { loadConfig } from '../load.ts';
-import { fingerprintSchema } from '../shapes.ts';
+import { fingerprintSchema } from '../sections/shapes.ts';
 import { builtInProfiles, profilesIn } from './profiles.ts';
 
 /** A profile as its file says it is. */

@@ -7,7 +7,7 @@ import type { Report } from '../file/problems.ts';
 import { type Entry, type MapNode, type Node, overlay, spotOf } from '../file/tree.ts';
 import { isEmpty, validate } from '../file/validate.ts';
 import { parseYaml } from '../file/yaml.ts';
-import { profileShape } from '../shapes.ts';
+import { profileShape } from '../sections/shapes.ts';
 import { hint } from '../suggest.ts';
 
 /** Finds device profiles by name. Every profile is read once, and its own problems reported once. */

@@ -1,8 +1,8 @@
-import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../core/alarm.ts';
-import type { Checked, Problem } from '../core/checked.ts';
-import type { TagId, Value } from '../core/reading.ts';
+import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
+import type { Checked, Problem } from '../../core/checked.ts';
+import type { TagId, Value } from '../../core/reading.ts';
+import { ALARM_KINDS, type AlarmOptions } from '../section-alarms.ts';
 import { reachProblems } from './alarm-reach.ts';
-import { ALARM_KINDS, type AlarmOptions } from './section-alarms.ts';
 
 /** What the checks of alarms know of a tag. */
 export interface TagFacts {

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from '../config.ts';
+import type { FileAccess } from '../file/files.ts';
+import type { Report } from '../file/problems.ts';
+import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
+import { isMapOr, validateKeys } from '../file/validate.ts';
+import { clip, shown } from '../file/words.ts';
+import { formatPlace } from '../file/yaml.ts';
+import { hint } from '../suggest.ts';
 import { checkName } from './channels.ts';
-import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from './config.ts';
-import type { FileAccess } from './file/files.ts';
-import type { Report } from './file/problems.ts';
-import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from './file/tree.ts';
-import { isMapOr, validateKeys } from './file/validate.ts';
-import { clip, shown } from './file/words.ts';
-import { formatPlace } from './file/yaml.ts';
 import { mqttShape } from './shapes.ts';
-import { hint } from './suggest.ts';
 
 /** Kinds of uplinks and formats that belong to the format of the file but not to this version. */
 const NOT_YET = ['http', 'sparkplug'];

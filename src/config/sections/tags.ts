@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { DriverType } from '../../hal/driver.ts';
-import { formatDuration } from '../core/quantity.ts';
+import type { DriverType } from '../../../hal/driver.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import type { TagConfig, WriteLimits } from '../config.ts';
+import type { Report } from '../file/problems.ts';
+import { type Entry, entryOf, type MapNode, spotOf } from '../file/tree.ts';
+import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from '../file/validate.ts';
+import { clip } from '../file/words.ts';
+import { formatPlace } from '../file/yaml.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
-import type { TagConfig, WriteLimits } from './config.ts';
 import type { Formula } from './derived.ts';
-import type { Report } from './file/problems.ts';
-import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
-import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from './file/validate.ts';
-import { clip } from './file/words.ts';
-import { formatPlace } from './file/yaml.ts';
 import { tagShape } from './shapes.ts';
 
 /** What the tags of one device have in common. */

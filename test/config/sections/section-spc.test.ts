@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { checkSpc, type SpcContext, spcShape } from '../../src/config/section-spc.ts';
+import { checkSpc, type SpcContext, spcShape } from '../../../src/config/sections/section-spc.ts';
 
 const CONTEXT: SpcContext = {
   tags: new Map([

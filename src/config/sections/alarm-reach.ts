@@ -1,6 +1,6 @@
-import type { AlarmCondition } from '../core/alarm.ts';
-import type { Problem } from '../core/checked.ts';
-import { formatDuration } from '../core/quantity.ts';
+import type { AlarmCondition } from '../../core/alarm.ts';
+import type { Problem } from '../../core/checked.ts';
+import { formatDuration } from '../../core/quantity.ts';
 
 /** What the tag can be; see `TagFacts`. */
 interface Range {

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { formatSchema, generateSchema, writeSchema } from '../../src/config/schema.ts';
-import { drivers } from './double/drivers.ts';
+import { formatSchema, generateSchema, writeSchema } from '../../../src/config/sections/schema.ts';
+import { drivers } from '../double/drivers.ts';
 
 type Json = { [key: string]: Json } & { readonly [Symbol.iterator]?: never };
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../core/checked.ts';
-import { durationField } from '../core/fields.ts';
-import { formatDuration } from '../core/quantity.ts';
+import { type Checked, failed, type Problem, passed } from '../../core/checked.ts';
+import { durationField } from '../../core/fields.ts';
+import { formatDuration } from '../../core/quantity.ts';
 import {
   CHARTS,
   type Chart,
@@ -19,8 +19,8 @@ import {
   type SpcConfig,
   type Subgrouping,
   WESTERN_ELECTRIC_RULES,
-} from '../core/spc.ts';
-import { hint } from './suggest.ts';
+} from '../../core/spc.ts';
+import { hint } from '../suggest.ts';
 
 const tagName = (description: string) =>
   z

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { MAX_EXPRESSION_LENGTH } from '../core/expression.ts';
-import { durationField, nameField, rateField, sizeField } from '../core/fields.ts';
+import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
+import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';
 
 /** A reference to a secret, as the file gives it. */
 export const secretSchema = z
