@@ -3,6 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver.ts';
+import { hint, nearest } from '../core/suggest.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';
 import { createReport, type Report } from './file/problems.ts';
@@ -16,7 +17,6 @@ import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { SECTIONS } from './sections/sections.ts';
 import { checkUplinks } from './sections/uplinks.ts';
-import { hint, nearest } from './suggest.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {

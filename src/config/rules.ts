@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
+import { hint } from '../core/suggest.ts';
 import type { TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
@@ -11,7 +12,6 @@ import { type AlarmOptions, alarmShape } from './section-alarms.ts';
 import { checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
-import { hint } from './suggest.ts';
 
 /** What checking rules needs of the rest of the file. */
 export interface RuleContext {

@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { type IntervalSet, intervals, union } from '../core/intervals.ts';
 import { filesOf, type OpenDatabase, sizeOf } from './disk.ts';
-import { type IntervalSet, intervals, union } from './intervals.ts';
 import { Damage, openSegment, type Row, type Segment } from './segment.ts';
 import type { Stream } from './store.ts';
 

@@ -1,9 +1,9 @@
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import { countOf, intersect, union } from '../core/intervals.ts';
 import { moveToQuarantine } from './catalog.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './disk.ts';
 import { history, seek } from './history.ts';
-import { countOf, intersect, union } from './intervals.ts';
 import { ledgerPage } from './ledger.ts';
 import { type Lock, lockFolder } from './lock.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { countOf, type IntervalSet, intersect, intervals, subtract } from '../core/intervals.ts';
 import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from './catalog.ts';
 import { unlinkDatabase } from './disk.ts';
 import { giveUp, removeGivenUp } from './given-up.ts';
-import { countOf, type IntervalSet, intersect, intervals, subtract } from './intervals.ts';
 import type { MetaChange, NewLedgerEntry } from './meta.ts';
 import { isFull, isRefusal } from './refusal.ts';
 import { archiveEvents, closeWriter, type House, totalBytes } from './rotate.ts';

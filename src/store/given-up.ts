@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { type IntervalSet, intersect, intervals, subtract } from '../core/intervals.ts';
 import { type SegmentInfo, type SegmentKind, segmentFile } from './catalog.ts';
 import { filesOf } from './disk.ts';
 import { syncFolder } from './folder.ts';
-import { type IntervalSet, intersect, intervals, subtract } from './intervals.ts';
 import type { SeqRange, Stream } from './store.ts';
 
 /**

@@ -1,7 +1,7 @@
+import { intersect } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
 import { DISORDER_MS, type SegmentInfo } from './catalog.ts';
 import { decodeTag } from './codec.ts';
-import { intersect } from './intervals.ts';
 import type { HistorySlice } from './protocol.ts';
 import { sources, within } from './read.ts';
 import { offsetOf, trueWallMs, type WallOffset } from './restamp.ts';

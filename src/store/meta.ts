@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../core/errors.ts';
+import { type IntervalSet, union } from '../core/intervals.ts';
 import { type Connection, type OpenDatabase, unlinkDatabase } from './disk.ts';
-import { type IntervalSet, union } from './intervals.ts';
 import { mergeEntries } from './ledger.ts';
 import type { WallOffset } from './restamp.ts';
 import { Damage, isDamage } from './segment.ts';

@@ -1,4 +1,4 @@
-import { type IntervalSet, intervals, subtract, union } from './intervals.ts';
+import { type IntervalSet, intervals, subtract, union } from '../core/intervals.ts';
 import type { Meta } from './meta.ts';
 import type { SeqRange, Stream } from './store.ts';
 

@@ -1,4 +1,4 @@
-import { countOf, type IntervalSet, intersect, intervals, subtract, union } from './intervals.ts';
+import { countOf, type IntervalSet, intersect, intervals, subtract, union } from '../core/intervals.ts';
 import type { LedgerEntry, Pending, SeqRange, Stream, StreamAccount } from './store.ts';
 
 /** What is known of one stream at one moment. */

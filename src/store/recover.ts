@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { countOf, intersect, intervals, subtract } from '../core/intervals.ts';
 import {
   createCatalog,
   emptyInfo,
@@ -12,7 +13,6 @@ import {
 import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
 import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from './evict.ts';
 import { findGivenUp, givenUpOf } from './given-up.ts';
-import { countOf, intersect, intervals, subtract } from './intervals.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
 import { unpackNotes } from './notes.ts';
 import { type GoOn, goOnFrom } from './numbers.ts';

@@ -1,6 +1,6 @@
+import { type IntervalSet, intersect, subtract, union } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
 import { decodeRecords } from './codec.ts';
-import { type IntervalSet, intersect, subtract, union } from './intervals.ts';
 import type { Now, RollupSlice } from './protocol.ts';
 import { peek } from './read.ts';
 import { isRefusal } from './refusal.ts';

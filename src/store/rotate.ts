@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
+import { type IntervalSet, intervals, subtract, union } from '../core/intervals.ts';
 import { type Catalog, countRow, emptyInfo, overheadBytes, type SegmentInfo } from './catalog.ts';
 import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './disk.ts';
 import type { GivenUp } from './given-up.ts';
-import { type IntervalSet, intervals, subtract, union } from './intervals.ts';
 import type { Meta } from './meta.ts';
 import type { Memory } from './notes.ts';
 import { rollupBytes } from './rollup-files.ts';

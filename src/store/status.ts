@@ -1,4 +1,4 @@
-import { intersect, subtract } from './intervals.ts';
+import { intersect, subtract } from '../core/intervals.ts';
 import { sumEntries } from './ledger.ts';
 import { reconcile } from './reconcile.ts';
 import { type House, storedIn, totalBytes } from './rotate.ts';

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { countOf, type IntervalSet, intervals, subtract } from '../../src/core/intervals.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { countOf, type IntervalSet, intervals, subtract } from '../../src/store/intervals.ts';
 import { reconcile } from '../../src/store/reconcile.ts';
 import type { LedgerEntry, SeqRange, Stream } from '../../src/store/store.ts';
 import { CALM } from './broker.ts';

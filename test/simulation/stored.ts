@@ -1,5 +1,5 @@
+import { type IntervalSet, intervals } from '../../src/core/intervals.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { type IntervalSet, intervals } from '../../src/store/intervals.ts';
 import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../../src/store/store.ts';
 import { keyOf, onWire, type Witness } from './witness.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { countOf, intervals } from '../../src/core/intervals.ts';
 import { GAPS_TOLD } from '../../src/store/gaps.ts';
-import { countOf, intervals } from '../../src/store/intervals.ts';
 import { mergeEntries, sumEntries } from '../../src/store/ledger.ts';
 import type { LedgerEntry, LossCause, Store, StoreStatus } from '../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../contract/store.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countOf, intervals, subtract } from '../../src/store/intervals.ts';
+import { countOf, intervals, subtract } from '../../src/core/intervals.ts';
 import { reconcile } from '../../src/store/reconcile.ts';
 import type { LedgerEntry, LossCause } from '../../src/store/store.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from '../../core/checked.ts';
-import { hint, nearest } from '../suggest.ts';
+import { hint, nearest } from '../../core/suggest.ts';
 import type { Report } from './problems.ts';
 import { type Entry, type Node, nodeAt, type Path, spotOf, toPlain } from './tree.ts';
 import { describeIssue, NOT_OURS } from './words.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hint, nearest } from '../suggest.ts';
+import { hint, nearest } from '../../core/suggest.ts';
 import type { Node } from './tree.ts';
 
 type Issue = z.core.$ZodIssue;

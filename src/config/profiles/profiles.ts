@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import { hint } from '../../core/suggest.ts';
 import { type FileAccess, readOne } from '../file/files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, type MapNode, type Node, overlay, spotOf } from '../file/tree.ts';
 import { isEmpty, validate } from '../file/validate.ts';
 import { parseYaml } from '../file/yaml.ts';
 import { profileShape } from '../sections/shapes.ts';
-import { hint } from '../suggest.ts';
 
 /** Finds device profiles by name. Every profile is read once, and its own problems reported once. */
 export interface Profiles {

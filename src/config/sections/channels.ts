@@ -2,12 +2,12 @@ import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import { hint } from '../../core/suggest.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, type MapNode, spotOf } from '../file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
 import { formatPlace } from '../file/yaml.ts';
-import { hint } from '../suggest.ts';
 import { channelShape } from './shapes.ts';
 
 /** A channel that passed its checks, before its devices are known. */

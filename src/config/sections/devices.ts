@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { DefaultTags, DriverType } from '../../../hal/driver.ts';
+import { hint, nearest } from '../../core/suggest.ts';
 import type { DeviceConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, madeMap, overlay, spotOf, without } from '../file/tree.ts';
 import { anything, isEmpty, isMapOr, pick, reportAll, salvageKeys, validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
 import { type Profiles, withProfile } from '../profiles/profiles.ts';
-import { hint, nearest } from '../suggest.ts';
 import { type CheckedChannel, checkName, type KnownChannel } from './channels.ts';
 import type { Formula } from './derived.ts';
 import { deviceShape } from './shapes.ts';

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import { hint } from '../../core/suggest.ts';
 import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
-import { hint } from '../suggest.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
 export interface SectionValues {

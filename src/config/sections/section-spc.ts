@@ -20,7 +20,7 @@ import {
   type Subgrouping,
   WESTERN_ELECTRIC_RULES,
 } from '../../core/spc.ts';
-import { hint } from '../suggest.ts';
+import { hint } from '../../core/suggest.ts';
 
 const tagName = (description: string) =>
   z

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { hint } from '../../core/suggest.ts';
 import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from '../config.ts';
 import type { FileAccess } from '../file/files.ts';
 import type { Report } from '../file/problems.ts';
@@ -7,7 +8,6 @@ import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../f
 import { isMapOr, validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
 import { formatPlace } from '../file/yaml.ts';
-import { hint } from '../suggest.ts';
 import { checkName } from './channels.ts';
 import { mqttShape } from './shapes.ts';
 

@@ -1,4 +1,4 @@
-import type { SeqRange } from './store.ts';
+import type { SeqRange } from '../store/store.ts';
 
 /** A set of numbers as half-open ranges: ascending, none empty, none touching another. */
 export type IntervalSet = readonly SeqRange[];

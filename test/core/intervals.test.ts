@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countOf, type IntervalSet, intersect, intervals, subtract, union } from '../../src/store/intervals.ts';
+import { countOf, type IntervalSet, intersect, intervals, subtract, union } from '../../src/core/intervals.ts';
 
 const ranges = fc.array(
   fc
