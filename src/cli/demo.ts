@@ -76,7 +76,7 @@ async function start(log: Logger, context: CliContext, undo: Undo): Promise<Runn
   const broker = await startBroker();
   undo.push(() => broker.close());
   const config = await loadOrFail({ config: writeFile(folder, plant, broker) }, context);
-  const { startGateway } = await import('../gateway.ts');
+  const { startGateway } = await import('../gateway/gateway.ts');
   const version = programVersion();
   const random = seededRandom(PLANT_SEED);
   const environment = context.env;

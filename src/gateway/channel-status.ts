@@ -3,8 +3,8 @@ import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import { plannedUtilisation } from '../config/forecast/forecast.ts';
 import { type Clock, instantAt } from '../core/clock.ts';
 import { FAILURES } from '../core/quality.ts';
-import type { LiveTable } from '../poll/live.ts';
 import type { Poller } from '../poll/poller.ts';
+import type { LiveTable } from './live.ts';
 
 /** One channel at work. */
 export interface Line {

@@ -4,8 +4,8 @@ import type { Config } from '../config/config.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { TagId, Value } from '../core/reading.ts';
-import type { LiveTable } from '../poll/live.ts';
 import type { Lines } from './lines.ts';
+import type { LiveTable } from './live.ts';
 
 /** The refusal of every write while `commands.enabled` is not true. */
 export const COMMANDS_ARE_OFF =

@@ -9,7 +9,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway.ts';
+import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
 import { openLocalStore } from '../../src/store/open.ts';
 import { type Store, StoreTrouble } from '../../src/store/store.ts';
 import { alarm } from '../rules/alarm/harness.ts';

@@ -3,8 +3,8 @@ import type { WriteResult } from '../../hal/driver.ts';
 import type { ChannelConfig, Config, TagConfig } from '../../src/config/config.ts';
 import type { EventBody } from '../../src/core/event.ts';
 import type { Line } from '../../src/gateway/channel-status.ts';
+import { LiveTable } from '../../src/gateway/live.ts';
 import { createWriter } from '../../src/gateway/writer.ts';
-import { LiveTable } from '../../src/poll/live.ts';
 
 const { signal } = new AbortController();
 

@@ -4,7 +4,7 @@ import { DRIVERS } from '../../hal/registry.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway.ts';
+import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
 import { Bench, until } from '../double/processes.ts';
 import { type RtuBus, startRtuBus } from '../double/rtu-bus.ts';
 

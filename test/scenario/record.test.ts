@@ -6,7 +6,7 @@ import { DRIVERS } from '../../hal/registry.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway.ts';
+import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
 import { millgate, temporaryFolder, until } from '../double/command-line.ts';
 import { faultServer } from '../double/modbus-fault-server.ts';
 import type { Fault } from '../double/modbus-faults.ts';

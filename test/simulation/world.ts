@@ -4,7 +4,7 @@ import type { Config, UplinkConfig } from '../../src/config/config.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { type RunningGateway, startGateway } from '../../src/gateway.ts';
+import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
 import { openLocalStore } from '../../src/store/open.ts';
 import { segmentBytesOf } from '../../src/store/recover.ts';
 import { openSized } from '../../src/store/rotate.ts';

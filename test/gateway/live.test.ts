@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config, TagConfig } from '../../src/config/config.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
-import { LiveTable } from '../../src/poll/live.ts';
+import { LiveTable } from '../../src/gateway/live.ts';
 
 const tag = (name: string) =>
   ({ tag: { id: `press-1/${name}`, device: 'press-1', name, address: undefined } }) as TagConfig;
