@@ -1,6 +1,6 @@
-import { isFloat, togetherPrior, togetherScalePrior } from './probe-prior.ts';
-import type { Found, Place } from './probe-rank.ts';
-import { overlap } from './probe-rank.ts';
+import { isFloat, togetherPrior, togetherScalePrior } from '../../src/probe/probe-prior.ts';
+import type { Found, Place } from '../../src/probe/probe-rank.ts';
+import { overlap } from '../../src/probe/probe-rank.ts';
 
 /** An expected value that nothing fits beside an anchor costs as much as a bad fit. */
 const LN_MISSING = -12;

@@ -1,6 +1,6 @@
+import type { Place } from '../../src/probe/probe-rank.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { describeModbusAddress } from './map/options.ts';
-import type { Place } from './probe-rank.ts';
 
 export { modiconOf } from './map/options.ts';
 

@@ -1,9 +1,9 @@
 import { isRawReading, type RawBlock } from '../../../hal/driver.ts';
-import type { AskBlock } from '../../../hal/modbus/probe-read.ts';
 import type { ProbeAnswer } from '../../api/view.ts';
 import type { ChannelConfig } from '../../config/config.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import type { AskBlock } from '../../probe/probe-read.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load, loadOrFail } from '../configuration.ts';
 import { onChannel } from '../direct.ts';

@@ -1,9 +1,9 @@
-import type { Watched } from '../../../hal/modbus/probe-decode.ts';
-import { type Expected, parseExpected } from '../../../hal/modbus/probe-expected.ts';
-import { type ProbeRange, parseRange } from '../../../hal/modbus/probe-range.ts';
-import type { AskBlock, Block, Look, Survey } from '../../../hal/modbus/probe-read.ts';
-import { itemsIn, lookAgain, survey } from '../../../hal/modbus/probe-read.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import type { Watched } from '../../probe/probe-decode.ts';
+import { type Expected, parseExpected } from '../../probe/probe-expected.ts';
+import { type ProbeRange, parseRange } from '../../probe/probe-range.ts';
+import type { AskBlock, Block, Look, Survey } from '../../probe/probe-read.ts';
+import { itemsIn, lookAgain, survey } from '../../probe/probe-read.ts';
 import { type CliContext, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { type LineOptions, onLine } from './probe-line.ts';

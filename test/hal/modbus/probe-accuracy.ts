@@ -1,7 +1,7 @@
 import type { Order } from '../../../hal/modbus/map/address.ts';
-import { NUMBER_TYPES, type NumberType, type Watched } from '../../../hal/modbus/probe-decode.ts';
-import { type Expected, parseExpected } from '../../../hal/modbus/probe-expected.ts';
-import { type Candidate, rank } from '../../../hal/modbus/probe-rank.ts';
+import { NUMBER_TYPES, type NumberType, type Watched } from '../../../src/probe/probe-decode.ts';
+import { type Expected, parseExpected } from '../../../src/probe/probe-expected.ts';
+import { type Candidate, rank } from '../../../src/probe/probe-rank.ts';
 import { type CaseOptions, type ProbeCase, probeCase, type Truth } from './probe-cases.ts';
 import { numberIn, registersOf } from './probe-words.ts';
 

@@ -1,7 +1,7 @@
 import { ORDERS, type Order } from '../../../hal/modbus/map/address.ts';
-import { NUMBER_TYPES, type NumberType, type Watched } from '../../../hal/modbus/probe-decode.ts';
-import type { Asked } from '../../../hal/modbus/probe-rank.ts';
 import { type Random, seededRandom } from '../../../src/core/random.ts';
+import { NUMBER_TYPES, type NumberType, type Watched } from '../../../src/probe/probe-decode.ts';
+import type { Asked } from '../../../src/probe/probe-rank.ts';
 import { registersOf, wordsOf } from './probe-words.ts';
 
 /*

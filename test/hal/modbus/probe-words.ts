@@ -1,5 +1,5 @@
 import type { Order } from '../../../hal/modbus/map/address.ts';
-import type { NumberType } from '../../../hal/modbus/probe-decode.ts';
+import type { NumberType } from '../../../src/probe/probe-decode.ts';
 
 /** Registers that a value of the type takes. */
 export function registersOf(type: NumberType): number {

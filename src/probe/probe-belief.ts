@@ -1,4 +1,4 @@
-import { isByteSwapped } from './map/decode.ts';
+import { isByteSwapped } from '../../hal/modbus/map/decode.ts';
 import { DECODINGS, type Decoding, NUMBER_TYPES, type NumberType, seriesAt, type Watched } from './probe-decode.ts';
 import { idleEvidence, movingEvidence, stillEvidence } from './probe-evidence.ts';
 import { ORDER_SHARE, SWAPPED_SHARE, TYPE_SHARE } from './probe-prior.ts';

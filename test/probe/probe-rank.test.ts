@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DECODINGS, seriesAt, type Watched } from '../../../hal/modbus/probe-decode.ts';
-import { fitOf, parseExpected } from '../../../hal/modbus/probe-expected.ts';
-import { listRegisters } from '../../../hal/modbus/probe-list.ts';
-import { SCALE_EXPONENTS } from '../../../hal/modbus/probe-prior.ts';
-import { type Asked, rank } from '../../../hal/modbus/probe-rank.ts';
-import { describePlace, tagLine } from '../../../hal/modbus/probe-tag.ts';
-import { configured } from '../../double/configured.ts';
-import { expectedOf } from './probe-accuracy.ts';
-import { numberIn, wordsOf } from './probe-words.ts';
+import { describePlace, tagLine } from '../../hal/modbus/probe-tag.ts';
+import { DECODINGS, seriesAt, type Watched } from '../../src/probe/probe-decode.ts';
+import { fitOf, parseExpected } from '../../src/probe/probe-expected.ts';
+import { listRegisters } from '../../src/probe/probe-list.ts';
+import { SCALE_EXPONENTS } from '../../src/probe/probe-prior.ts';
+import { type Asked, rank } from '../../src/probe/probe-rank.ts';
+import { configured } from '../double/configured.ts';
+import { expectedOf } from '../hal/modbus/probe-accuracy.ts';
+import { numberIn, wordsOf } from '../hal/modbus/probe-words.ts';
 
 const BOTH: Asked = { table: undefined, first: 0, last: 20 };
 

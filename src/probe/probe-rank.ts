@@ -1,8 +1,8 @@
-import type { Value } from '../../src/core/reading.ts';
+import { jointly } from '../../hal/modbus/probe-joint.ts';
+import type { Value } from '../core/reading.ts';
 import { type Belief, believe, lnAdd } from './probe-belief.ts';
 import { DECODINGS, type Decoding, seriesAt, type Watched } from './probe-decode.ts';
 import { type Expected, fitOf, reachOf } from './probe-expected.ts';
-import { jointly } from './probe-joint.ts';
 import { isFloat, SCALE_EXPONENTS, type ScaleExponent, scaled, scalePrior } from './probe-prior.ts';
 
 /** Where a value may be and how it is read there. */

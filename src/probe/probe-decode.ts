@@ -1,7 +1,7 @@
-import type { Value } from '../../src/core/reading.ts';
-import type { ModbusAddress, Order } from './map/address.ts';
-import { decodeRegisters } from './map/decode.ts';
-import { registersOf } from './map/location.ts';
+import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
+import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
+import { registersOf } from '../../hal/modbus/map/location.ts';
+import type { Value } from '../core/reading.ts';
 
 /** Types whose value is a number, the simpler first. */
 export const NUMBER_TYPES = [

@@ -1,5 +1,5 @@
-import type { RawAnswer } from '../driver.ts';
-import type { Table } from './map/address.ts';
+import type { RawAnswer } from '../../hal/driver.ts';
+import type { Table } from '../../hal/modbus/map/address.ts';
 
 /** Registers or bits of one table that one request reads. */
 export interface Block {

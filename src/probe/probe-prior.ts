@@ -1,4 +1,4 @@
-import { isByteSwapped } from './map/decode.ts';
+import { isByteSwapped } from '../../hal/modbus/map/decode.ts';
 import type { Decoding, NumberType } from './probe-decode.ts';
 
 /*

@@ -1,6 +1,6 @@
-import type { Value } from '../../src/core/reading.ts';
-import type { Order } from './map/address.ts';
-import { decodeRegisters } from './map/decode.ts';
+import type { Order } from '../../hal/modbus/map/address.ts';
+import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
+import type { Value } from '../core/reading.ts';
 import { believe } from './probe-belief.ts';
 import { DECODINGS, type NumberType, seriesAt, type Watched, wordsIn } from './probe-decode.ts';
 

@@ -1,6 +1,6 @@
-import { type Checked, failed, passed } from '../../src/core/checked.ts';
-import type { Table } from './map/address.ts';
-import { parseLocation } from './map/location.ts';
+import type { Table } from '../../hal/modbus/map/address.ts';
+import { parseLocation } from '../../hal/modbus/map/location.ts';
+import { type Checked, failed, passed } from '../core/checked.ts';
 
 /** Registers or bits to look at. */
 export interface ProbeRange {

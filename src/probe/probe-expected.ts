@@ -1,4 +1,4 @@
-import { type Checked, failed, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, passed } from '../core/checked.ts';
 
 /** A value as it was read from the device's display. */
 export interface Expected {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRange } from '../../../hal/modbus/probe-range.ts';
+import { parseRange } from '../../src/probe/probe-range.ts';
 
 describe('a range of registers', () => {
   it.each([

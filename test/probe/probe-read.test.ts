@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RawAnswer } from '../../../hal/driver.ts';
-import { type AskBlock, type Block, itemsIn, lookAgain, survey } from '../../../hal/modbus/probe-read.ts';
+import type { RawAnswer } from '../../hal/driver.ts';
+import { type AskBlock, type Block, itemsIn, lookAgain, survey } from '../../src/probe/probe-read.ts';
 
 const REFUSED: RawAnswer = { ok: false, why: 'illegal-address', detail: 'Modbus exception 2' };
 
