@@ -19,7 +19,7 @@ import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
-import { makeFolder } from './store/folder.ts';
+import { makeFolder } from './store/format/folder.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 

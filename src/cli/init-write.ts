@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import { syncFolder } from '../store/folder.ts';
+import { syncFolder } from '../store/format/folder.ts';
 
 /** That a file is there already and nobody said that it may go. */
 export function alreadyThere(file: string): Fault {

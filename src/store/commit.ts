@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
-import { unlinkDatabase } from './disk.ts';
 import { enterDeferred, evictToSize, makeRoom } from './evict.ts';
+import { unlinkDatabase } from './format/disk.ts';
+import { type Notes, packNotes, remember } from './format/notes.ts';
 import { GAPS_TOLD } from './gaps.ts';
 import type { MetaChange, NewLedgerEntry } from './meta.ts';
-import { type Notes, packNotes, remember } from './notes.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';

@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import { stampedEvents, stampedRecords } from './restamp.ts';
+import { stampedEvents, stampedRecords } from './format/restamp.ts';
 import { type CommitBatch, type Receipt, type Store, StoreTrouble } from './store.ts';
 
 /** A commit is cut at this size, so that none holds the disk or the worker for long. */

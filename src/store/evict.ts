@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { countOf, type IntervalSet, intersect, intervals, subtract } from '../core/intervals.ts';
 import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from './catalog.ts';
-import { unlinkDatabase } from './disk.ts';
+import { unlinkDatabase } from './format/disk.ts';
+import { isDamage } from './format/segment.ts';
 import { giveUp, removeGivenUp } from './given-up.ts';
 import type { MetaChange, NewLedgerEntry } from './meta.ts';
 import { isFull, isRefusal } from './refusal.ts';
 import { archiveEvents, closeWriter, type House, totalBytes } from './rotate.ts';
-import { isDamage } from './segment.ts';
 import type { SeqRange, Stream } from './store.ts';
 
 /** A segment smaller than this is not worth giving up. */

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } f
 import { join } from 'node:path';
 import { type IntervalSet, intersect, intervals, subtract } from '../core/intervals.ts';
 import { type SegmentInfo, type SegmentKind, segmentFile } from './catalog.ts';
-import { filesOf } from './disk.ts';
-import { syncFolder } from './folder.ts';
+import { filesOf } from './format/disk.ts';
+import { syncFolder } from './format/folder.ts';
 import type { SeqRange, Stream } from './store.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { intersect } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
 import { DISORDER_MS, type SegmentInfo } from './catalog.ts';
-import { decodeTag } from './codec.ts';
+import { decodeTag } from './format/codec.ts';
+import { offsetOf, trueWallMs, type WallOffset } from './format/restamp.ts';
+import type { Segment } from './format/segment.ts';
 import type { HistorySlice } from './protocol.ts';
 import { sources, within } from './read.ts';
-import { offsetOf, trueWallMs, type WallOffset } from './restamp.ts';
 import type { House } from './rotate.ts';
-import type { Segment } from './segment.ts';
 import type { HistoryQuery } from './store.ts';
 
 /** Bound of one slice, so that a reader never delays a commit by more than a few milliseconds. */

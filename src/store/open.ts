@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
-import type { OpenDatabase } from './disk.ts';
 import { openEngine } from './engine.ts';
+import type { OpenDatabase } from './format/disk.ts';
 import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from './protocol.ts';
 import { machineOf } from './restored.ts';
 import { type Store, StoreTrouble } from './store.ts';

@@ -1,4 +1,4 @@
-import type { WallOffset } from './restamp.ts';
+import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './restored.ts';
 import type { MinuteRollup } from './rollup.ts';
 import type { RollupCursor } from './rollup-files.ts';

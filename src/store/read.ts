@@ -1,7 +1,7 @@
 import type { SegmentInfo } from './catalog.ts';
+import { Damage, isDamage, type Row, type Segment } from './format/segment.ts';
 import type { Piece, Pieces } from './protocol.ts';
 import type { House } from './rotate.ts';
-import { Damage, isDamage, type Row, type Segment } from './segment.ts';
 import type { Stream } from './store.ts';
 
 /** Bounds of one slice, so that a reader never delays a commit by more than a few milliseconds. */

@@ -10,11 +10,13 @@ import {
   parseSegmentFile,
   type SegmentInfo,
 } from './catalog.ts';
-import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './disk.ts';
 import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from './evict.ts';
+import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './format/disk.ts';
+import { unpackNotes } from './format/notes.ts';
+import { Damage, isDamage, NeverWritten, openSegment } from './format/segment.ts';
+import { claimOfWal } from './format/wal.ts';
 import { findGivenUp, givenUpOf } from './given-up.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from './meta.ts';
-import { unpackNotes } from './notes.ts';
 import { type GoOn, goOnFrom } from './numbers.ts';
 import type { EngineOptions, Now } from './protocol.ts';
 import { isRefusal, troubleText } from './refusal.ts';
@@ -31,9 +33,7 @@ import {
   scan,
   withoutLeftovers,
 } from './scan.ts';
-import { Damage, isDamage, NeverWritten, openSegment } from './segment.ts';
 import type { LedgerEntry, SeqRange, Stream } from './store.ts';
-import { claimOfWal } from './wal.ts';
 import { resumeSegment } from './writer.ts';
 
 const STREAMS = ['readings', 'events'] as const;

@@ -1,10 +1,10 @@
 import { type IntervalSet, intersect, subtract, union } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
-import { decodeRecords } from './codec.ts';
+import { decodeRecords } from './format/codec.ts';
+import { offsetOf, recordAgain } from './format/restamp.ts';
 import type { Now, RollupSlice } from './protocol.ts';
 import { peek } from './read.ts';
 import { isRefusal } from './refusal.ts';
-import { offsetOf, recordAgain } from './restamp.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
 import { type House, storedIn } from './rotate.ts';

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type IntervalSet, intervals, union } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
-import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
+import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from './format/disk.ts';
+import { Damage, deflate, inflate, isDamage } from './format/segment.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
-import { Damage, deflate, inflate, isDamage } from './segment.ts';
 import type { SeqRange } from './store.ts';
 
 const TABLES = `

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { countOf, type IntervalSet, intervals, subtract } from '../core/intervals.ts';
 import { countRow, emptyInfo, moveToQuarantine, parseSegmentFile, type SegmentInfo } from './catalog.ts';
-import { type OpenDatabase, sizeOf, unlinkDatabase } from './disk.ts';
 import { cutPending } from './evict.ts';
+import { type OpenDatabase, sizeOf, unlinkDatabase } from './format/disk.ts';
+import { createSegment, isDamage, openSegment, type Row, type Segment } from './format/segment.ts';
 import { archiveEvents, type House } from './rotate.ts';
-import { createSegment, isDamage, openSegment, type Row, type Segment } from './segment.ts';
 import type { Stream } from './store.ts';
 
 /** Where the number of the last commit is not known, looking for more ends after this many that are not there. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
-import type { OpenDatabase } from './disk.ts';
+import type { OpenDatabase } from './format/disk.ts';
+import { type Memory, type Notes, remember, unpackNotes } from './format/notes.ts';
+import { Damage, isDamage, openSegment, type Segment } from './format/segment.ts';
+import type { WalClaim } from './format/wal.ts';
 import type { Meta } from './meta.ts';
-import { type Memory, type Notes, remember, unpackNotes } from './notes.ts';
 import { isFull } from './refusal.ts';
-import { Damage, isDamage, openSegment, type Segment } from './segment.ts';
 import type { SeqRange, Stream } from './store.ts';
-import type { WalClaim } from './wal.ts';
 
 const SCAN_ROWS = 128;
 

@@ -1,9 +1,9 @@
 import type { DeviceRecord } from '../core/reading.ts';
 import { createRecordText } from '../core/record-text.ts';
-import { ByteWriter } from './bytes.ts';
-import { decodeRecords } from './codec.ts';
+import { ByteWriter } from './format/bytes.ts';
+import { decodeRecords } from './format/codec.ts';
+import { offsetOf, recordAgain, type WallOffset } from './format/restamp.ts';
 import type { Pieces, Texts } from './protocol.ts';
-import { offsetOf, recordAgain, type WallOffset } from './restamp.ts';
 import { type StoredTexts, TEXTS_BYTES } from './store.ts';
 
 const COMMA = 0x2c;

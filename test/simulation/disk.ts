@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Random } from '../../src/core/random.ts';
-import type { Connection, OpenDatabase } from '../../src/store/disk.ts';
+import type { Connection, OpenDatabase } from '../../src/store/format/disk.ts';
 
 /** Thrown where the machine lost its power: nothing after it happens. */
 export class PowerLost extends Error {}

@@ -168,7 +168,7 @@ async function put(
     await installFiles(place, installation.files, {}).catch(refused);
     return copies;
   }
-  const { refuseIfHeld } = await import('../../store/lock.ts');
+  const { refuseIfHeld } = await import('../../store/format/lock.ts');
   refuseIfHeld(storePath);
   const archive = await openArchive(archiveFolder(storePath), realDisk);
   const parts = { archive, place, clock: context.clock, log: silentLogger };

@@ -1,4 +1,4 @@
-import type { Value } from '../core/reading.ts';
+import type { Value } from '../../core/reading.ts';
 import { type ByteReader, type ByteWriter, CodecError } from './bytes.ts';
 
 /**

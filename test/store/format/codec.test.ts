@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../src/core/quality.ts';
-import type { DeviceRecord, Field, Value } from '../../src/core/reading.ts';
-import { CodecError } from '../../src/store/bytes.ts';
+import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../../src/core/quality.ts';
+import type { DeviceRecord, Field, Value } from '../../../src/core/reading.ts';
+import { CodecError } from '../../../src/store/format/bytes.ts';
 import {
   decodeEvents,
   decodeRecords,
@@ -10,7 +10,7 @@ import {
   encodeEvents,
   encodeRecords,
   shapesIn,
-} from '../../src/store/codec.ts';
+} from '../../../src/store/format/codec.ts';
 
 const value: fc.Arbitrary<Value> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),

@@ -1,6 +1,6 @@
-import type { GatewayEvent } from '../core/event.ts';
-import type { Doubt, Failure } from '../core/quality.ts';
-import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/reading.ts';
+import type { GatewayEvent } from '../../core/event.ts';
+import type { Doubt, Failure } from '../../core/quality.ts';
+import type { DeviceRecord, Field, Instant, Outcome, Value } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, writeColumn } from './column.ts';
 

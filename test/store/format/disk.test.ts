@@ -1,13 +1,13 @@
 import { cpSync, readdirSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { GatewayEvent } from '../../src/core/event.ts';
-import { type Connection, openForWriting } from '../../src/store/disk.ts';
-import { openLocalStore } from '../../src/store/open.ts';
-import type { CommitBatch } from '../../src/store/store.ts';
-import { batchOf, countRecords, eventOf, recordOf } from '../contract/store.ts';
-import { SimulatedDisk } from '../simulation/disk.ts';
-import { storeOptions, temporaryFolder } from './stores.ts';
+import type { GatewayEvent } from '../../../src/core/event.ts';
+import { type Connection, openForWriting } from '../../../src/store/format/disk.ts';
+import { openLocalStore } from '../../../src/store/open.ts';
+import type { CommitBatch } from '../../../src/store/store.ts';
+import { batchOf, countRecords, eventOf, recordOf } from '../../contract/store.ts';
+import { SimulatedDisk } from '../../simulation/disk.ts';
+import { storeOptions, temporaryFolder } from '../stores.ts';
 
 /** A disk that fails when it is told to: each writing statement then throws what SQLite throws on a real one. */
 class FailingDisk {

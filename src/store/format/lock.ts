@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import { makeFolder } from './folder.ts';
 
 /** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf } from '../core/errors.ts';
+import { codeOf } from '../../core/errors.ts';
 
 /** Permissions of a new folder: its owner, and readers of its group. */
 const MODE = 0o750;

@@ -1,5 +1,5 @@
+import type { LedgerEntry, Pending, SeqRange, Stream } from '../store.ts';
 import { deflate } from './segment.ts';
-import type { LedgerEntry, Pending, SeqRange, Stream } from './store.ts';
 
 /**
  * What an uplink has still to deliver, of each stream that it asked for; and the number at which it began, where that is

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeFolder } from '../../src/store/folder.ts';
+import { makeFolder } from '../../../src/store/format/folder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millgate-folder-'));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
