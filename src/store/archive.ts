@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { messageOf } from '../core/errors.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import { listSegmentFiles, parseSegmentFile } from './catalog.ts';
 import { decodeRecords } from './format/codec.ts';
 import { isDamage, openSegment, type Segment } from './format/segment.ts';
+import { listSegmentFiles, parseSegmentFile } from './index/catalog.ts';
 
 /** Records of one commit, in order. Monotonic times of two batches compare only where `bootId` is the same. */
 export interface ArchivedBatch {

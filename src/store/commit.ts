@@ -4,14 +4,14 @@ import { enterDeferred, evictToSize, makeRoom } from './evict.ts';
 import { unlinkDatabase } from './format/disk.ts';
 import { type Notes, packNotes, remember } from './format/notes.ts';
 import { GAPS_TOLD } from './gaps.ts';
-import type { MetaChange, NewLedgerEntry } from './meta.ts';
+import type { MetaChange, NewLedgerEntry } from './index/meta.ts';
+import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { reopenMeta } from './recover.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import type { Roller } from './roller.ts';
 import { closeWriter, type House } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
-import { beginSegment, type Writer } from './writer.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 

@@ -1,11 +1,11 @@
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
-import { moveToQuarantine } from './catalog.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
 import { type Lock, lockFolder } from './format/lock.ts';
 import { history, seek } from './history.ts';
-import { ledgerPage } from './ledger.ts';
+import { moveToQuarantine } from './index/catalog.ts';
+import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { DamagedSegment, peek } from './read.ts';
 import { affordable, openHouse, segmentBytesOf } from './recover.ts';

@@ -1,9 +1,9 @@
 import { intersect } from '../core/intervals.ts';
 import { splitTagId } from '../core/reading.ts';
-import { DISORDER_MS, type SegmentInfo } from './catalog.ts';
 import { decodeTag } from './format/codec.ts';
 import { offsetOf, trueWallMs, type WallOffset } from './format/restamp.ts';
 import type { Segment } from './format/segment.ts';
+import { DISORDER_MS, type SegmentInfo } from './index/catalog.ts';
 import type { HistorySlice } from './protocol.ts';
 import { sources, within } from './read.ts';
 import type { House } from './rotate.ts';

@@ -1,5 +1,5 @@
-import type { SegmentInfo } from './catalog.ts';
 import { Damage, isDamage, type Row, type Segment } from './format/segment.ts';
+import type { SegmentInfo } from './index/catalog.ts';
 import type { Piece, Pieces } from './protocol.ts';
 import type { House } from './rotate.ts';
 import type { Stream } from './store.ts';

@@ -2,10 +2,10 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { countOf, type IntervalSet, intervals, subtract } from '../core/intervals.ts';
-import { countRow, emptyInfo, moveToQuarantine, parseSegmentFile, type SegmentInfo } from './catalog.ts';
 import { cutPending } from './evict.ts';
 import { type OpenDatabase, sizeOf, unlinkDatabase } from './format/disk.ts';
 import { createSegment, isDamage, openSegment, type Row, type Segment } from './format/segment.ts';
+import { countRow, emptyInfo, moveToQuarantine, parseSegmentFile, type SegmentInfo } from './index/catalog.ts';
 import { archiveEvents, type House } from './rotate.ts';
 import type { Stream } from './store.ts';
 

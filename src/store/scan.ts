@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
 import type { OpenDatabase } from './format/disk.ts';
 import { type Memory, type Notes, remember, unpackNotes } from './format/notes.ts';
 import { Damage, isDamage, openSegment, type Segment } from './format/segment.ts';
 import type { WalClaim } from './format/wal.ts';
-import type { Meta } from './meta.ts';
+import { countRow, emptyInfo, type SegmentInfo } from './index/catalog.ts';
+import type { Meta } from './index/meta.ts';
 import { isFull } from './refusal.ts';
 import type { SeqRange, Stream } from './store.ts';
 

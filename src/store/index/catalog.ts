@@ -1,10 +1,10 @@
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type IntervalSet, intervals, union } from '../core/intervals.ts';
-import { filesOf, type OpenDatabase, sizeOf } from './format/disk.ts';
-import { Damage, openSegment, type Row, type Segment } from './format/segment.ts';
-import type { Stream } from './store.ts';
+import { type IntervalSet, intervals, union } from '../../core/intervals.ts';
+import { filesOf, type OpenDatabase, sizeOf } from '../format/disk.ts';
+import { Damage, openSegment, type Row, type Segment } from '../format/segment.ts';
+import type { Stream } from '../store.ts';
 
 /** Readings segments hold whole commits; events segments keep the events of those that were closed, to be evicted last. */
 export type SegmentKind = Stream;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { shapesIn } from '../format/codec.ts';
+import { type OpenDatabase, sizeOf } from '../format/disk.ts';
+import { createSegment, type Dictionary, deflate, openSegment, type Row, type Segment } from '../format/segment.ts';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
-import { shapesIn } from './format/codec.ts';
-import { type OpenDatabase, sizeOf } from './format/disk.ts';
-import { createSegment, type Dictionary, deflate, openSegment, type Row, type Segment } from './format/segment.ts';
 
 /** Shapes beyond this are left out of the dictionary; deflate looks back 32 kB at most, and values need some of it. */
 const MAX_DICTIONARY_BYTES = 16 * 1024;

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countOf, intervals } from '../../src/core/intervals.ts';
-import { GAPS_TOLD } from '../../src/store/gaps.ts';
-import { mergeEntries, sumEntries } from '../../src/store/ledger.ts';
-import type { LedgerEntry, LossCause, Store, StoreStatus } from '../../src/store/store.ts';
-import { batchOf, eventOf, recordOf } from '../contract/store.ts';
-import { localStore, temporaryFolder } from './stores.ts';
+import { countOf, intervals } from '../../../src/core/intervals.ts';
+import { GAPS_TOLD } from '../../../src/store/gaps.ts';
+import { mergeEntries, sumEntries } from '../../../src/store/index/ledger.ts';
+import type { LedgerEntry, LossCause, Store, StoreStatus } from '../../../src/store/store.ts';
+import { batchOf, eventOf, recordOf } from '../../contract/store.ts';
+import { localStore, temporaryFolder } from '../stores.ts';
 
 /** Entries as the store makes them: no number is entered twice for the same stream, cause and uplink. */
 const entries = fc

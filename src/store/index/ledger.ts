@@ -1,4 +1,4 @@
-import { LEDGER_PAGE, type LedgerEntry, type LossSum } from './store.ts';
+import { LEDGER_PAGE, type LedgerEntry, type LossSum } from '../store.ts';
 
 /** Entries of one stream, cause and uplink belong together. */
 function keyOf({ stream, cause, uplink }: LedgerEntry): string {
