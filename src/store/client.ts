@@ -5,6 +5,7 @@ import type { DeviceRecord } from '../core/reading.ts';
 import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './format/codec.ts';
 import type { WallOffset } from './format/restamp.ts';
 import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
+import { textsOf } from './read/texts.ts';
 import { type Cell, MINUTE_MS, merge } from './rollup.ts';
 import type { RollupCursor } from './rollup-files.ts';
 import { createStamps } from './stamps.ts';
@@ -18,7 +19,6 @@ import type {
   Store,
   Stream,
 } from './store.ts';
-import { textsOf } from './texts.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {

@@ -3,20 +3,20 @@ import { countOf, intersect, union } from '../core/intervals.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
 import { type Lock, lockFolder } from './format/lock.ts';
-import { history, seek } from './history.ts';
 import { moveToQuarantine } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
-import { DamagedSegment, peek } from './read.ts';
+import { history, seek } from './read/history.ts';
+import { DamagedSegment, peek } from './read/read.ts';
+import { statusOf } from './read/status.ts';
+import { createTextWriter } from './read/texts.ts';
 import { affordable, openHouse, segmentBytesOf } from './recover.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { createRoller, type Roller } from './roller.ts';
 import { openRollups } from './rollup-files.ts';
 import { type House, openSized, storedIn } from './rotate.ts';
 import { salvage } from './salvage.ts';
-import { statusOf } from './status.ts';
 import { StoreTrouble, type Stream } from './store.ts';
-import { createTextWriter } from './texts.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;

@@ -6,18 +6,18 @@ import { storeOn } from './client.ts';
 import { openForReading, sizeOf } from './format/disk.ts';
 import { refuseIfHeld } from './format/lock.ts';
 import { isDamage, openSegment } from './format/segment.ts';
-import { history, seek } from './history.ts';
 import { createCatalog, emptyInfo, listSegmentFiles, parseSegmentFile } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { Meta } from './index/meta.ts';
 import { readMeta } from './index/meta.ts';
 import { goOnFrom } from './index/numbers.ts';
 import type { CallName, Calls } from './protocol.ts';
-import { DamagedSegment, peek } from './read.ts';
+import { history, seek } from './read/history.ts';
+import { DamagedSegment, peek } from './read/read.ts';
+import { statusOf } from './read/status.ts';
 import { openRollups } from './rollup-files.ts';
 import type { House } from './rotate.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
-import { statusOf } from './status.ts';
 import type { Store } from './store.ts';
 
 /** What can be asked of a store without holding it. */

@@ -3,7 +3,7 @@ import { splitTagId } from '../core/reading.ts';
 import { decodeRecords } from './format/codec.ts';
 import { offsetOf, recordAgain } from './format/restamp.ts';
 import type { Now, RollupSlice } from './protocol.ts';
-import { peek } from './read.ts';
+import { peek } from './read/read.ts';
 import { isRefusal } from './refusal.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';

@@ -1,13 +1,13 @@
-import { intersect } from '../core/intervals.ts';
-import { splitTagId } from '../core/reading.ts';
-import { decodeTag } from './format/codec.ts';
-import { offsetOf, trueWallMs, type WallOffset } from './format/restamp.ts';
-import type { Segment } from './format/segment.ts';
-import { DISORDER_MS, type SegmentInfo } from './index/catalog.ts';
-import type { HistorySlice } from './protocol.ts';
+import { intersect } from '../../core/intervals.ts';
+import { splitTagId } from '../../core/reading.ts';
+import { decodeTag } from '../format/codec.ts';
+import { offsetOf, trueWallMs, type WallOffset } from '../format/restamp.ts';
+import type { Segment } from '../format/segment.ts';
+import { DISORDER_MS, type SegmentInfo } from '../index/catalog.ts';
+import type { HistorySlice } from '../protocol.ts';
+import type { House } from '../rotate.ts';
+import type { HistoryQuery } from '../store.ts';
 import { sources, within } from './read.ts';
-import type { House } from './rotate.ts';
-import type { HistoryQuery } from './store.ts';
 
 /** Bound of one slice, so that a reader never delays a commit by more than a few milliseconds. */
 const HISTORY_ROWS = 64;

@@ -1,10 +1,10 @@
-import type { DeviceRecord } from '../core/reading.ts';
-import { createRecordText } from '../core/record-text.ts';
-import { ByteWriter } from './format/bytes.ts';
-import { decodeRecords } from './format/codec.ts';
-import { offsetOf, recordAgain, type WallOffset } from './format/restamp.ts';
-import type { Pieces, Texts } from './protocol.ts';
-import { type StoredTexts, TEXTS_BYTES } from './store.ts';
+import type { DeviceRecord } from '../../core/reading.ts';
+import { createRecordText } from '../../core/record-text.ts';
+import { ByteWriter } from '../format/bytes.ts';
+import { decodeRecords } from '../format/codec.ts';
+import { offsetOf, recordAgain, type WallOffset } from '../format/restamp.ts';
+import type { Pieces, Texts } from '../protocol.ts';
+import { type StoredTexts, TEXTS_BYTES } from '../store.ts';
 
 const COMMA = 0x2c;
 
