@@ -10,12 +10,12 @@ import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { createTextWriter } from './read/texts.ts';
-import { affordable, openHouse, segmentBytesOf } from './recover.ts';
 import { isRefusal, troubleText } from './refusal.ts';
+import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
+import { salvage } from './repair/salvage.ts';
 import { createRoller, type Roller } from './roller.ts';
 import { openRollups } from './rollup-files.ts';
 import { type House, openSized, storedIn } from './rotate.ts';
-import { salvage } from './salvage.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */

@@ -15,9 +15,9 @@ import type { CallName, Calls } from './protocol.ts';
 import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
+import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
 import { openRollups } from './rollup-files.ts';
 import type { House } from './rotate.ts';
-import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
 import type { Store } from './store.ts';
 
 /** What can be asked of a store without holding it. */

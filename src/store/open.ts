@@ -4,7 +4,7 @@ import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, sto
 import { openEngine } from './engine.ts';
 import type { OpenDatabase } from './format/disk.ts';
 import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from './protocol.ts';
-import { machineOf } from './restored.ts';
+import { machineOf } from './repair/restored.ts';
 import { type Store, StoreTrouble } from './store.ts';
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */

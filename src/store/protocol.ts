@@ -1,5 +1,5 @@
 import type { WallOffset } from './format/restamp.ts';
-import type { Machine } from './restored.ts';
+import type { Machine } from './repair/restored.ts';
 import type { MinuteRollup } from './rollup.ts';
 import type { RollupCursor } from './rollup-files.ts';
 import type {

@@ -6,7 +6,7 @@ import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
 import { openLocalStore } from '../../src/store/open.ts';
-import { segmentBytesOf } from '../../src/store/recover.ts';
+import { segmentBytesOf } from '../../src/store/repair/recover.ts';
 import { openSized } from '../../src/store/rotate.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Broker } from './broker.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { emptyInfo } from '../../../src/store/index/catalog.ts';
 import type { Reserved } from '../../../src/store/index/meta.ts';
 import { goOnFrom } from '../../../src/store/index/numbers.ts';
-import { lostCommitsIn, type Scanned } from '../../../src/store/scan.ts';
+import { lostCommitsIn, type Scanned } from '../../../src/store/repair/scan.ts';
 import type { SeqRange } from '../../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../../contract/store.ts';
 import { localStore, temporaryFolder } from '../stores.ts';

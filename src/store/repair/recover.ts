@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { countOf, intersect, intervals, subtract } from '../core/intervals.ts';
-import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from './evict.ts';
-import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from './format/disk.ts';
-import { unpackNotes } from './format/notes.ts';
-import { Damage, isDamage, NeverWritten, openSegment } from './format/segment.ts';
-import { claimOfWal } from './format/wal.ts';
+import { countOf, intersect, intervals, subtract } from '../../core/intervals.ts';
+import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from '../evict.ts';
+import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from '../format/disk.ts';
+import { unpackNotes } from '../format/notes.ts';
+import { Damage, isDamage, NeverWritten, openSegment } from '../format/segment.ts';
+import { claimOfWal } from '../format/wal.ts';
 import {
   createCatalog,
   emptyInfo,
@@ -14,15 +14,16 @@ import {
   moveToQuarantine,
   parseSegmentFile,
   type SegmentInfo,
-} from './index/catalog.ts';
-import { findGivenUp, givenUpOf } from './index/given-up.ts';
-import { type Meta, type NewLedgerEntry, openMeta } from './index/meta.ts';
-import { type GoOn, goOnFrom } from './index/numbers.ts';
-import { resumeSegment } from './index/writer.ts';
-import type { EngineOptions, Now } from './protocol.ts';
-import { isRefusal, troubleText } from './refusal.ts';
+} from '../index/catalog.ts';
+import { findGivenUp, givenUpOf } from '../index/given-up.ts';
+import { type Meta, type NewLedgerEntry, openMeta } from '../index/meta.ts';
+import { type GoOn, goOnFrom } from '../index/numbers.ts';
+import { resumeSegment } from '../index/writer.ts';
+import type { EngineOptions, Now } from '../protocol.ts';
+import { isRefusal, troubleText } from '../refusal.ts';
+import { archiveEvents, type House } from '../rotate.ts';
+import type { LedgerEntry, SeqRange, Stream } from '../store.ts';
 import { pastRestored, restoredBecause, settleIn } from './restored.ts';
-import { archiveEvents, type House } from './rotate.ts';
 import { rebuild } from './salvage.ts';
 import {
   indexedIn,
@@ -34,7 +35,6 @@ import {
   scan,
   withoutLeftovers,
 } from './scan.ts';
-import type { LedgerEntry, SeqRange, Stream } from './store.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 const META = 'meta.db';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { GoOn } from './index/numbers.ts';
+import type { GoOn } from '../index/numbers.ts';
 
 /** Names the machine that the store was last opened on. */
 const HOME = 'machine';
