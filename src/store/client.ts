@@ -6,8 +6,8 @@ import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './form
 import type { WallOffset } from './format/restamp.ts';
 import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
 import { textsOf } from './read/texts.ts';
-import { type Cell, MINUTE_MS, merge } from './rollup.ts';
-import type { RollupCursor } from './rollup-files.ts';
+import { type Cell, MINUTE_MS, merge } from './rollup/rollup.ts';
+import type { RollupCursor } from './rollup/rollup-files.ts';
 import { createStamps } from './stamps.ts';
 import type {
   CommitBatch,

@@ -9,7 +9,7 @@ import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { reopenMeta } from './repair/recover.ts';
-import type { Roller } from './roller.ts';
+import type { Roller } from './rollup/roller.ts';
 import { closeWriter, type House } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
 

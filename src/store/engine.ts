@@ -13,8 +13,8 @@ import { createTextWriter } from './read/texts.ts';
 import { isRefusal, troubleText } from './refusal.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
-import { createRoller, type Roller } from './roller.ts';
-import { openRollups } from './rollup-files.ts';
+import { createRoller, type Roller } from './rollup/roller.ts';
+import { openRollups } from './rollup/rollup-files.ts';
 import { type House, openSized, storedIn } from './rotate.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 

@@ -16,7 +16,7 @@ import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
-import { openRollups } from './rollup-files.ts';
+import { openRollups } from './rollup/rollup-files.ts';
 import type { House } from './rotate.ts';
 import type { Store } from './store.ts';
 

@@ -1,7 +1,7 @@
 import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './repair/restored.ts';
-import type { MinuteRollup } from './rollup.ts';
-import type { RollupCursor } from './rollup-files.ts';
+import type { MinuteRollup } from './rollup/rollup.ts';
+import type { RollupCursor } from './rollup/rollup-files.ts';
 import type {
   ForgottenUplink,
   HistoryPage,

@@ -9,7 +9,7 @@ import { type Catalog, countRow, emptyInfo, overheadBytes, type SegmentInfo } fr
 import type { GivenUp } from './index/given-up.ts';
 import type { Meta } from './index/meta.ts';
 import type { Writer } from './index/writer.ts';
-import { rollupBytes } from './rollup-files.ts';
+import { rollupBytes } from './rollup/rollup-files.ts';
 import type { Stream } from './store.ts';
 
 /** How many rows are held while events are copied. */

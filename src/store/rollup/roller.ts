@@ -1,14 +1,14 @@
-import { type IntervalSet, intersect, subtract, union } from '../core/intervals.ts';
-import { splitTagId } from '../core/reading.ts';
-import { decodeRecords } from './format/codec.ts';
-import { offsetOf, recordAgain } from './format/restamp.ts';
-import type { Now, RollupSlice } from './protocol.ts';
-import { peek } from './read/read.ts';
-import { isRefusal } from './refusal.ts';
+import { type IntervalSet, intersect, subtract, union } from '../../core/intervals.ts';
+import { splitTagId } from '../../core/reading.ts';
+import { decodeRecords } from '../format/codec.ts';
+import { offsetOf, recordAgain } from '../format/restamp.ts';
+import type { Now, RollupSlice } from '../protocol.ts';
+import { peek } from '../read/read.ts';
+import { isRefusal } from '../refusal.ts';
+import { type House, storedIn } from '../rotate.ts';
+import type { SeqRange } from '../store.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
-import { type House, storedIn } from './rotate.ts';
-import type { SeqRange } from './store.ts';
 
 /** Records that are rolled up at once: some milliseconds of work. */
 const STEP_RECORDS = 200;

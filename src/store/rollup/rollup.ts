@@ -1,6 +1,6 @@
-import type { DeviceRecord, Field } from '../core/reading.ts';
-import { ByteReader, ByteWriter, CodecError } from './format/bytes.ts';
-import { modeOf, readColumn, writeColumn } from './format/column.ts';
+import type { DeviceRecord, Field } from '../../core/reading.ts';
+import { ByteReader, ByteWriter, CodecError } from '../format/bytes.ts';
+import { modeOf, readColumn, writeColumn } from '../format/column.ts';
 
 /** Length of what is rolled up, ms. */
 export const MINUTE_MS = 60_000;
