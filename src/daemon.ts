@@ -20,8 +20,8 @@ import { createLogger, type Level, type Logger } from './core/log.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import { makeFolder } from './store/format/folder.ts';
-import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { openStore } from './store/thread/open.ts';
 
 /** What the daemon is started with. */
 export interface DaemonOptions {

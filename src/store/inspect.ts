@@ -1,8 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import type { Backend, StoreOptions } from './client.ts';
-import { storeOn } from './client.ts';
 import { openForReading, sizeOf } from './format/disk.ts';
 import { refuseIfHeld } from './format/lock.ts';
 import { isDamage, openSegment } from './format/segment.ts';
@@ -19,6 +17,8 @@ import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } fro
 import { openRollups } from './rollup/rollup-files.ts';
 import type { House } from './rotate.ts';
 import type { Store } from './store.ts';
+import type { Backend, StoreOptions } from './thread/client.ts';
+import { storeOn } from './thread/client.ts';
 
 /** What can be asked of a store without holding it. */
 export type StoreReader = Pick<

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
-import { openLocalStore } from '../../src/store/open.ts';
+import { openLocalStore } from '../../src/store/thread/open.ts';
 import { millgate, temporaryFolder } from '../double/command-line.ts';
 
 const SIX = Date.UTC(2025, 10, 24, 6);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { openLocalStore } from '../../src/store/open.ts';
+import { openLocalStore } from '../../src/store/thread/open.ts';
 import { batchOf, recordOf } from '../contract/store.ts';
 import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway, SIX } from '../double/fake-gateway.ts';

@@ -10,8 +10,8 @@ import { seededRandom } from '../../src/core/random.ts';
 import type { Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway/gateway.ts';
-import { openLocalStore } from '../../src/store/open.ts';
 import { type Store, StoreTrouble } from '../../src/store/store.ts';
+import { openLocalStore } from '../../src/store/thread/open.ts';
 import { alarm } from '../rules/alarm/harness.ts';
 
 /** A whole gateway in this process, on a clock that moves when told to, with a line that the test can see into. */

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { seededRandom } from '../../dist/src/core/random.js';
-import { openLocalStore } from '../../dist/src/store/open.js';
+import { openLocalStore } from '../../dist/src/store/thread/open.js';
 
 const ROUNDS = Number(process.argv[2] ?? 250);
 const FLIPS = Number(process.argv[3] ?? 4);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
-import { openLocalStore } from '../../dist/src/store/open.js';
+import { openLocalStore } from '../../dist/src/store/thread/open.js';
 
 const KILLS = Number(process.argv[2] ?? 200);
 const MAX_BYTES = 3_000_000;

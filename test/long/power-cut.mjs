@@ -3,7 +3,7 @@
 //   node power-cut.mjs check FOLDER   acknowledged numbers on stdin; opens the store as a restart would, prints "lost K"
 import { readFileSync, writeSync } from 'node:fs';
 import { systemClock } from '../../dist/src/core/clock.js';
-import { openStore } from '../../dist/src/store/open.js';
+import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [role, path] = process.argv.slice(2);
 const notices = [];

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
-import { openLocalStore } from '../../dist/src/store/open.js';
+import { openLocalStore } from '../../dist/src/store/thread/open.js';
 
 const COMMITS = Number(process.argv[2] ?? 600);
 const READINGS = Number(process.argv[4] ?? 200);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
-import { openLocalStore } from '../../dist/src/store/open.js';
+import { openLocalStore } from '../../dist/src/store/thread/open.js';
 import { Bench, BINARY, freePort, sleep } from '../bench/parts.mjs';
 
 const DEVICES = 20;

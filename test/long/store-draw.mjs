@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
-import { openLocalStore, openStore } from '../../dist/src/store/open.js';
+import { openLocalStore, openStore } from '../../dist/src/store/thread/open.js';
 
 /** Filling is not what is measured. */
 const COMMIT_SECONDS = 10;

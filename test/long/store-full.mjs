@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { createCommitter } from '../../dist/src/store/committer.js';
-import { openStore } from '../../dist/src/store/open.js';
+import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [folder, seconds = '20'] = process.argv.slice(2);
 const path = join(folder, 'store');

@@ -3,8 +3,8 @@ import { silentLogger } from '../../src/core/log.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { createCommitter } from '../../src/store/committer.ts';
-import { openLocalStore } from '../../src/store/open.ts';
 import type { CommitBatch, Store } from '../../src/store/store.ts';
+import { openLocalStore } from '../../src/store/thread/open.ts';
 import { batchOf, eventOf } from '../contract/store.ts';
 import { storeOptions, temporaryFolder } from './stores.ts';
 

@@ -5,12 +5,12 @@ import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { StoreOptions } from '../../src/store/client.ts';
-import { openLocalStore, openStore } from '../../src/store/open.ts';
+import type { StoreOptions } from '../../src/store/thread/client.ts';
+import { openLocalStore, openStore } from '../../src/store/thread/open.ts';
 import type { OpenForContract } from '../contract/store.ts';
 
 /** The compiled worker: threads do not run sources. */
-export const WORKER_URL = pathToFileURL(resolve(import.meta.dirname, '../../dist/src/store/worker.js'));
+export const WORKER_URL = pathToFileURL(resolve(import.meta.dirname, '../../dist/src/store/thread/worker.js'));
 
 /** In memory where the system has it: thousands of commits on a shared disk would make the suite slow. */
 const PLACE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
-import { openStore } from '../../dist/src/store/open.js';
+import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [path, maxBytes] = process.argv.slice(2);
 const store = await openStore({

@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { openStore } from '../../../src/store/open.ts';
+import { openStore } from '../../../src/store/thread/open.ts';
 import { millgate, serve, temporaryFolder, until } from '../../double/command-line.ts';
 import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
 import { Terminal } from '../../double/terminal.ts';

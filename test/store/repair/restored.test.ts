@@ -1,9 +1,9 @@
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openLocalStore } from '../../../src/store/open.ts';
 import { machineOf, RESTORED_JUMP } from '../../../src/store/repair/restored.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { openLocalStore } from '../../../src/store/thread/open.ts';
 import { batchOf, recordOf } from '../../contract/store.ts';
 import { storeOptions, temporaryFolder } from '../stores.ts';
 

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Field } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { openLocalStore } from '../../../src/store/open.ts';
 import { decodeRollups, encodeRollups, type Rollups, rollUp } from '../../../src/store/rollup/rollup.ts';
 import type { RollupPage, Store } from '../../../src/store/store.ts';
+import { openLocalStore } from '../../../src/store/thread/open.ts';
 import { batchOf, recordOf } from '../../contract/store.ts';
 import { storeOptions, temporaryFolder } from '../stores.ts';
 

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, instantOf } from '../core/clock.ts';
-import type { Logger } from '../core/log.ts';
-import type { DeviceRecord } from '../core/reading.ts';
-import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from './format/codec.ts';
-import type { WallOffset } from './format/restamp.ts';
-import type { CallName, Calls, EncodedCommit, Pieces } from './protocol.ts';
-import { textsOf } from './read/texts.ts';
-import { type Cell, MINUTE_MS, merge } from './rollup/rollup.ts';
-import type { RollupCursor } from './rollup/rollup-files.ts';
-import { createStamps } from './stamps.ts';
+import { type Clock, instantOf } from '../../core/clock.ts';
+import type { Logger } from '../../core/log.ts';
+import type { DeviceRecord } from '../../core/reading.ts';
+import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from '../format/codec.ts';
+import type { WallOffset } from '../format/restamp.ts';
+import type { CallName, Calls, EncodedCommit, Pieces } from '../protocol.ts';
+import { textsOf } from '../read/texts.ts';
+import { type Cell, MINUTE_MS, merge } from '../rollup/rollup.ts';
+import type { RollupCursor } from '../rollup/rollup-files.ts';
 import type {
   CommitBatch,
   HistoryPage,
@@ -18,7 +17,8 @@ import type {
   RollupQuery,
   Store,
   Stream,
-} from './store.ts';
+} from '../store.ts';
+import { createStamps } from './stamps.ts';
 
 /** What a store is opened with. */
 export interface StoreOptions {

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
-import { Fault, messageOf } from '../core/errors.ts';
-import { type Engine, openEngine } from './engine.ts';
-import type { FromWorker, Now, Pieces, Texts, ToWorker, WireError } from './protocol.ts';
+import { Fault, messageOf } from '../../core/errors.ts';
+import { type Engine, openEngine } from '../engine.ts';
+import type { FromWorker, Now, Pieces, Texts, ToWorker, WireError } from '../protocol.ts';
 
 const port = parentPort;
 if (!port) throw new Error('this file runs only as a worker thread');

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { openEngine } from '../engine.ts';
+import type { OpenDatabase } from '../format/disk.ts';
+import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
+import { machineOf } from '../repair/restored.ts';
+import { type Store, StoreTrouble } from '../store.ts';
 import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
-import { openEngine } from './engine.ts';
-import type { OpenDatabase } from './format/disk.ts';
-import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from './protocol.ts';
-import { machineOf } from './repair/restored.ts';
-import { type Store, StoreTrouble } from './store.ts';
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
 const MAX_WAITING = 1000;
@@ -68,7 +68,7 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/store/' : './';
+  const folder = import.meta.url.endsWith('.ts') ? '../../../dist/src/store/' : '../';
   return new URL(`${folder}worker.js`, import.meta.url);
 }
 
