@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
-import { enterDeferred, evictToSize, makeRoom } from './evict.ts';
 import { unlinkDatabase } from './format/disk.ts';
 import { type Notes, packNotes, remember } from './format/notes.ts';
 import { GAPS_TOLD } from './gaps.ts';
@@ -10,8 +9,9 @@ import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { reopenMeta } from './repair/recover.ts';
 import type { Roller } from './rollup/roller.ts';
-import { closeWriter, type House } from './rotate.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
+import { enterDeferred, evictToSize, makeRoom } from './write/evict.ts';
+import { closeWriter, type House } from './write/rotate.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 

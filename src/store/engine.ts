@@ -15,8 +15,8 @@ import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
 import { createRoller, type Roller } from './rollup/roller.ts';
 import { openRollups } from './rollup/rollup-files.ts';
-import { type House, openSized, storedIn } from './rotate.ts';
 import { StoreTrouble, type Stream } from './store.ts';
+import { type House, openSized, storedIn } from './write/rotate.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;

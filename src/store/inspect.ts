@@ -15,10 +15,10 @@ import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
 import { openRollups } from './rollup/rollup-files.ts';
-import type { House } from './rotate.ts';
 import type { Store } from './store.ts';
 import type { Backend, StoreOptions } from './thread/client.ts';
 import { storeOn } from './thread/client.ts';
+import type { House } from './write/rotate.ts';
 
 /** What can be asked of a store without holding it. */
 export type StoreReader = Pick<

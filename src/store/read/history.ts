@@ -5,8 +5,8 @@ import { offsetOf, trueWallMs, type WallOffset } from '../format/restamp.ts';
 import type { Segment } from '../format/segment.ts';
 import { DISORDER_MS, type SegmentInfo } from '../index/catalog.ts';
 import type { HistorySlice } from '../protocol.ts';
-import type { House } from '../rotate.ts';
 import type { HistoryQuery } from '../store.ts';
+import type { House } from '../write/rotate.ts';
 import { sources, within } from './read.ts';
 
 /** Bound of one slice, so that a reader never delays a commit by more than a few milliseconds. */

@@ -1,8 +1,8 @@
 import { Damage, isDamage, type Row, type Segment } from '../format/segment.ts';
 import type { SegmentInfo } from '../index/catalog.ts';
 import type { Piece, Pieces } from '../protocol.ts';
-import type { House } from '../rotate.ts';
 import type { Stream } from '../store.ts';
+import type { House } from '../write/rotate.ts';
 
 /** Bounds of one slice, so that a reader never delays a commit by more than a few milliseconds. */
 const PEEK_ROWS = 64;

@@ -1,8 +1,8 @@
 import { intersect, subtract } from '../../core/intervals.ts';
 import { sumEntries } from '../index/ledger.ts';
 import { reconcile } from '../reconcile.ts';
-import { type House, storedIn, totalBytes } from '../rotate.ts';
 import { type SeqRange, STATUS_ENTRIES, type StoreStatus, type Stream, type StreamAccount } from '../store.ts';
+import { type House, storedIn, totalBytes } from '../write/rotate.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 

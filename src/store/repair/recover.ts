@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { countOf, intersect, intervals, subtract } from '../../core/intervals.ts';
-import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from '../evict.ts';
 import { type OpenDatabase, openForReading, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { unpackNotes } from '../format/notes.ts';
 import { Damage, isDamage, NeverWritten, openSegment } from '../format/segment.ts';
@@ -21,8 +20,9 @@ import { type GoOn, goOnFrom } from '../index/numbers.ts';
 import { resumeSegment } from '../index/writer.ts';
 import type { EngineOptions, Now } from '../protocol.ts';
 import { isRefusal, troubleText } from '../refusal.ts';
-import { archiveEvents, type House } from '../rotate.ts';
 import type { LedgerEntry, SeqRange, Stream } from '../store.ts';
+import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from '../write/evict.ts';
+import { archiveEvents, type House } from '../write/rotate.ts';
 import { pastRestored, restoredBecause, settleIn } from './restored.ts';
 import { rebuild } from './salvage.ts';
 import {

@@ -2,12 +2,12 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';
 import { countOf, type IntervalSet, intervals, subtract } from '../../core/intervals.ts';
-import { cutPending } from '../evict.ts';
 import { type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { createSegment, isDamage, openSegment, type Row, type Segment } from '../format/segment.ts';
 import { countRow, emptyInfo, moveToQuarantine, parseSegmentFile, type SegmentInfo } from '../index/catalog.ts';
-import { archiveEvents, type House } from '../rotate.ts';
 import type { Stream } from '../store.ts';
+import { cutPending } from '../write/evict.ts';
+import { archiveEvents, type House } from '../write/rotate.ts';
 
 /** Where the number of the last commit is not known, looking for more ends after this many that are not there. */
 const MISSES = 2000;

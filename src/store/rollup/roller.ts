@@ -5,8 +5,8 @@ import { offsetOf, recordAgain } from '../format/restamp.ts';
 import type { Now, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { isRefusal } from '../refusal.ts';
-import { type House, storedIn } from '../rotate.ts';
 import type { SeqRange } from '../store.ts';
+import { type House, storedIn } from '../write/rotate.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { countOf, type IntervalSet, intersect, intervals, subtract } from '../core/intervals.ts';
-import { unlinkDatabase } from './format/disk.ts';
-import { isDamage } from './format/segment.ts';
-import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from './index/catalog.ts';
-import { giveUp, removeGivenUp } from './index/given-up.ts';
-import type { MetaChange, NewLedgerEntry } from './index/meta.ts';
-import { isFull, isRefusal } from './refusal.ts';
+import { countOf, type IntervalSet, intersect, intervals, subtract } from '../../core/intervals.ts';
+import { unlinkDatabase } from '../format/disk.ts';
+import { isDamage } from '../format/segment.ts';
+import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from '../index/catalog.ts';
+import { giveUp, removeGivenUp } from '../index/given-up.ts';
+import type { MetaChange, NewLedgerEntry } from '../index/meta.ts';
+import { isFull, isRefusal } from '../refusal.ts';
+import type { SeqRange, Stream } from '../store.ts';
 import { archiveEvents, closeWriter, type House, totalBytes } from './rotate.ts';
-import type { SeqRange, Stream } from './store.ts';
 
 /** A segment smaller than this is not worth giving up. */
 const SMALLEST_BYTES = 64_000;

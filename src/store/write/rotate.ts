@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../core/errors.ts';
-import { type IntervalSet, intervals, subtract, union } from '../core/intervals.ts';
-import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from './format/disk.ts';
-import type { Memory } from './format/notes.ts';
-import { createSegment, isDamage, openSegment, type Segment } from './format/segment.ts';
-import { type Catalog, countRow, emptyInfo, overheadBytes, type SegmentInfo } from './index/catalog.ts';
-import type { GivenUp } from './index/given-up.ts';
-import type { Meta } from './index/meta.ts';
-import type { Writer } from './index/writer.ts';
-import { rollupBytes } from './rollup/rollup-files.ts';
-import type { Stream } from './store.ts';
+import { messageOf } from '../../core/errors.ts';
+import { type IntervalSet, intervals, subtract, union } from '../../core/intervals.ts';
+import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from '../format/disk.ts';
+import type { Memory } from '../format/notes.ts';
+import { createSegment, isDamage, openSegment, type Segment } from '../format/segment.ts';
+import { type Catalog, countRow, emptyInfo, overheadBytes, type SegmentInfo } from '../index/catalog.ts';
+import type { GivenUp } from '../index/given-up.ts';
+import type { Meta } from '../index/meta.ts';
+import type { Writer } from '../index/writer.ts';
+import { rollupBytes } from '../rollup/rollup-files.ts';
+import type { Stream } from '../store.ts';
 
 /** How many rows are held while events are copied. */
 const COPY_ROWS = 256;
