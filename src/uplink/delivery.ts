@@ -5,6 +5,8 @@ import type { GatewayEvent } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText, SeqRange, Stream } from '../store/store.ts';
+import { createStreamLanes } from './lanes.ts';
+import type { ForwarderStore, Progress } from './progress.ts';
 import {
   type CutLimits,
   halves,
@@ -14,9 +16,7 @@ import {
   SLOW_CONFIRMATION_MS,
   sizeOfRecord,
   type TokenBucket,
-} from './lanes.ts';
-import type { ForwarderStore, Progress } from './progress.ts';
-import { createStreamLanes } from './stream-lanes.ts';
+} from './run-queue.ts';
 import { createSuspects } from './suspects.ts';
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 

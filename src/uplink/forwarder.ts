@@ -6,8 +6,8 @@ import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { CommitBatch, Receipt, SeqRange, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
-import { createTokenBucket } from './lanes.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
+import { createTokenBucket } from './run-queue.ts';
 import type { Uplink, UplinkSession, UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */

@@ -1,162 +1,114 @@
 import type { Clock } from '../core/clock.ts';
-import type { DeviceRecord } from '../core/reading.ts';
-import type { RecordText, SeqRange } from '../store/store.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { SeqRange, Stream } from '../store/store.ts';
+import { addRange, countBelow, type Ranges, removeRange } from './intervals.ts';
+import type { Progress } from './progress.ts';
+import { createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
 
-/** What one message may hold at most. One item always goes, however large. */
-export interface CutLimits {
-  readonly items: number;
-  readonly fields: number;
-  readonly bytes: number;
+/** A read from the store; see `StoredRecords`. */
+export type Found<T> = Run<T> & { readonly next: number };
+
+/** What the lanes of a stream need. */
+export interface StreamLanesDeps<T> {
+  readonly stream: Stream;
+  readonly progress: Progress;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly sizeOf: (item: T) => ItemSize;
+  /** Fields of live items kept in memory; beyond it the oldest go as backlog from the store. */
+  readonly maxLiveFields: number;
+  /** How much is read from the store at once; more is read when half of it is left. */
+  readonly readItems: number;
+  readonly peek: (from: number, limit: number) => Promise<Found<T>>;
+  /** Called when there is more to send. */
+  readonly changed: () => void;
+  /** Asks for a call of `readAhead` at a time of the monotonic clock, ms. */
+  readonly wakeAt: (atMs: number) => void;
 }
-
-/** Consecutive items; `items[i]` has number `from + i`. */
-export interface Run<T> {
-  readonly from: number;
-  readonly items: readonly T[];
-}
-
-/** Size of an item, for cutting and for bounds. */
-export interface ItemSize {
-  readonly fields: number;
-  readonly bytes: number;
-}
-
-/** Items in the order of their coming, in runs of consecutive numbers. */
-export interface RunQueue<T> {
-  /** Items waiting. */
-  readonly size: number;
-  /** Fields of the items waiting. */
-  readonly fields: number;
-  push(run: Run<T>): void;
-  /** Takes consecutive items from the front, at least one; undefined when there is none. */
-  take(limits: CutLimits): Run<T> | undefined;
-  /** Forgets the run at the front and says which numbers it had. */
-  dropFirst(): SeqRange | undefined;
-}
-
-/** About how many bytes a record takes in a payload; only to cut messages to a handy size. */
-export function sizeOfRecord(record: DeviceRecord | RecordText): ItemSize {
-  if ('page' in record) return { fields: Math.max(1, record.fields), bytes: record.end - record.start + 1 };
-  let bytes = 48 + record.device.length;
-  for (const field of record.fields) {
-    const text = field.quality !== 'bad' && typeof field.value === 'string' ? field.value.length : 8;
-    bytes += field.name.length + 6 + text;
-  }
-  // A record without fields takes memory too.
-  return { fields: Math.max(1, record.fields.length), bytes };
-}
-
-/** An empty queue. */
-export function createRunQueue<T>(sizeOf: (item: T) => ItemSize): RunQueue<T> {
-  const runs: { from: number; items: readonly T[]; taken: number }[] = [];
-  let size = 0;
-  let fields = 0;
-
-  const fieldsOf = (items: readonly T[]) => items.reduce((sum, item) => sum + sizeOf(item).fields, 0);
-
-  return {
-    get size() {
-      return size;
-    },
-    get fields() {
-      return fields;
-    },
-    push(run) {
-      if (run.items.length === 0) return;
-      runs.push({ ...run, taken: 0 });
-      size += run.items.length;
-      fields += fieldsOf(run.items);
-    },
-    take(limits) {
-      const first = runs[0];
-      if (!first) return undefined;
-      const from = first.from + first.taken;
-      const items: T[] = [];
-      let bytes = 0;
-      let taken = 0;
-      for (let run = runs[0]; run && run.from + run.taken === from + items.length; run = runs[0]) {
-        const item = run.items[run.taken]!;
-        const itemSize = sizeOf(item);
-        const full = items.length >= limits.items || taken + itemSize.fields > limits.fields;
-        if (items.length > 0 && (full || bytes + itemSize.bytes > limits.bytes)) break;
-        items.push(item);
-        bytes += itemSize.bytes;
-        taken += itemSize.fields;
-        run.taken++;
-        if (run.taken === run.items.length) runs.shift();
-      }
-      size -= items.length;
-      fields -= taken;
-      return { from, items };
-    },
-    dropFirst() {
-      const run = runs.shift();
-      if (!run) return undefined;
-      const left = run.items.slice(run.taken);
-      size -= left.length;
-      fields -= fieldsOf(left);
-      return { from: run.from + run.taken, to: run.from + run.items.length };
-    },
-  };
-}
-
-/** Cuts a run in two halves, for the search of the item that is refused. */
-export function halves<T>({ from, items }: Run<T>): [Run<T>, Run<T>] {
-  const middle = Math.ceil(items.length / 2);
-  return [
-    { from, items: items.slice(0, middle) },
-    { from: from + middle, items: items.slice(middle) },
-  ];
-}
-
-/** Lets through so many a second, and a burst after a pause. */
-export interface TokenBucket {
-  readonly burst: number;
-  /** How long until `count` (at most `burst`) may go; 0 when they may now. Milliseconds. */
-  waitMs(count: number): number;
-  take(count: number): void;
-}
-
-/** A burst is what this much time lets through. */
-const BURST_MS = 200;
-
-/** @param perSecond more than 0 */
-export function createTokenBucket(clock: Pick<Clock, 'monoMs'>, perSecond: number): TokenBucket {
-  const burst = Math.max(1, Math.floor((perSecond * BURST_MS) / 1000));
-  let tokens = burst;
-  let filledMs = clock.monoMs();
-  const fill = () => {
-    const nowMs = clock.monoMs();
-    tokens = Math.min(burst, tokens + ((nowMs - filledMs) * perSecond) / 1000);
-    filledMs = nowMs;
-  };
-  return {
-    burst,
-    waitMs(count) {
-      fill();
-      return tokens >= count ? 0 : Math.ceil(((count - tokens) * 1000) / perSecond);
-    },
-    take(count) {
-      fill();
-      tokens -= count;
-    },
-  };
-}
-
-/** What the last message of the backlog met: confirmed in time, confirmed late, or not at all. */
-export type BacklogOutcome = 'prompt' | 'slow' | 'lost';
 
 /**
- * A confirmation slower than this means that messages queue up on the way. Live data waits in the same queue, and it is
- * to be at most a second late.
+ * One stream during one session: what was committed since it began, in memory, and what was outstanding before, read
+ * from the store as it is needed. A number is in one place only: live, fetched, owed, or under way.
  */
-export const SLOW_CONFIRMATION_MS = 400;
+export interface StreamLanes<T> {
+  readonly live: RunQueue<T>;
+  readonly fetched: RunQueue<T>;
+  /** Has numbers sent from the store, (again or) for the first time. */
+  owe(range: SeqRange): void;
+  /** How many numbers are to come from the store, fetched ones included. */
+  owed(): number;
+  /** Hands over what was just committed. */
+  handOver(range: SeqRange, items: readonly T[]): void;
+  /** Reads from the store when little is left; one read at a time, and nothing waits for it. */
+  readAhead(): void;
+  stop(): void;
+}
 
-/**
- * How many messages of the backlog may be under way: one more for about every four confirmed in time, half as many when
- * confirmations are slow or missing, so that a narrow link is not filled with what will time out on it.
- */
-export function nextBacklogWindow(current: number, outcome: BacklogOutcome, max: number): number {
-  const next = outcome === 'prompt' ? current + 0.25 : current / 2;
-  return Math.min(Math.max(1, next), Math.max(1, max));
+/** A pause after the store failed or did not know what it should, so that trouble does not spin. */
+const STORE_RETRY_MS = 1000;
+
+/** Lanes that owe everything outstanding now. */
+export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
+  const { stream, progress, clock, log } = deps;
+  const live = createRunQueue(deps.sizeOf);
+  const fetched = createRunQueue(deps.sizeOf);
+  let todo: Ranges = progress.outstanding(stream);
+  let reading = false;
+  let retryAtMs = 0;
+  let stopped = false;
+
+  const owe = (range: SeqRange): void => {
+    todo = addRange(todo, range);
+  };
+
+  /** Takes what was read; false when it got no further. */
+  const absorb = (asked: SeqRange, found: Found<T>): boolean => {
+    const items = found.items.slice(0, Math.max(0, asked.to - found.from));
+    const end = Math.min(found.from + items.length, asked.to);
+    const next = Math.min(Math.max(found.next, end), asked.to);
+    if (next <= asked.from) return false;
+    progress.gone(stream, { from: asked.from, to: Math.min(found.from, asked.to) });
+    progress.gone(stream, { from: end, to: next });
+    fetched.push({ from: found.from, items });
+    todo = removeRange(todo, { from: asked.from, to: next });
+    return true;
+  };
+
+  const read = async (range: SeqRange): Promise<void> => {
+    reading = true;
+    try {
+      const found = await deps.peek(range.from, Math.min(deps.readItems, range.to - range.from));
+      if (!stopped && !absorb(range, found)) retryAtMs = clock.monoMs() + STORE_RETRY_MS;
+    } catch (error) {
+      log.warn(`the backlog could not be read: ${messageOf(error)}. Trying again.`);
+      retryAtMs = clock.monoMs() + STORE_RETRY_MS;
+    }
+    reading = false;
+    if (!stopped) deps.changed();
+  };
+
+  return {
+    live,
+    fetched,
+    owe,
+    owed: () => countBelow(todo, progress.head(stream)) + fetched.size,
+    handOver(range, items) {
+      if (stopped || range.from >= range.to) return;
+      // Numbers given to what was dropped before the commit have no item: the store knows which they are.
+      if (items.length !== range.to - range.from) owe(range);
+      else live.push({ from: range.from, items });
+      while (live.fields > deps.maxLiveFields) owe(live.dropFirst()!);
+      deps.changed();
+    },
+    readAhead() {
+      const range = todo[0];
+      if (stopped || !range || reading || fetched.size > deps.readItems / 2) return;
+      if (clock.monoMs() < retryAtMs) deps.wakeAt(retryAtMs);
+      else void read(range);
+    },
+    stop() {
+      stopped = true;
+    },
+  };
 }

@@ -8,7 +8,7 @@ import {
   nextBacklogWindow,
   type Run,
   sizeOfRecord,
-} from '../../src/uplink/lanes.ts';
+} from '../../src/uplink/run-queue.ts';
 import { recordOf } from '../double/forwarding.ts';
 
 const sizeOf = (fields: number) => ({ fields, bytes: fields * 10 });
