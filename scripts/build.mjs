@@ -15,7 +15,7 @@ process.on('exit', () => [made, old].map(remove));
 const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
 const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], { stdio: 'inherit' });
 if (built.status !== 0) process.exit(built.status ?? 1);
-const binary = `${made}/src/cli/main.js`;
+const binary = `${made}/src/cli.js`;
 if (existsSync(binary)) chmodSync(binary, 0o755);
 if (existsSync('dist')) renameSync('dist', old);
 renameSync(made, 'dist');

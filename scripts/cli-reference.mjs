@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
 mkdirSync(fileURLToPath(new URL('../docs', import.meta.url)), { recursive: true });
 for (const [form, name] of [
   ['markdown', 'cli.md'],

@@ -14,7 +14,7 @@ lab_begin() {
     command -v "$tool" >/dev/null || { echo "$lab_who: $tool is missing. Install it: apt-get install qemu-system-x86 nbdkit socat python3" >&2; exit 1; }
   done
   lab=$(cd "$lab" && pwd)
-  [ -f dist/src/store/worker.js ] || npm run --silent build
+  [ -f dist/src/store/thread/worker.js ] || npm run --silent build
   stage=$(mktemp -d)
   lab_began=
   trap lab_end EXIT

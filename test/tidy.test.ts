@@ -145,10 +145,10 @@ describe('the house is tidy', () => {
 
   it('every product file is reached from an entry point', () => {
     const entries = [
-      'src/main.ts',
-      'src/cli/main.ts',
-      'src/store/worker.ts',
-      'src/cli/load-worker.ts',
+      'src/daemon.ts',
+      'src/cli.ts',
+      'src/store/thread/worker.ts',
+      'src/config/load-worker.ts',
       // Offered to callers outside the program: the simulation's clock.
       'src/core/simulated-clock.ts',
     ].filter((file) => PRODUCT.includes(file));

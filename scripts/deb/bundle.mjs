@@ -24,9 +24,9 @@ const bindings = {
 
 const bundle = await rolldown({
   input: {
-    main: 'dist/src/cli/main.js',
-    worker: 'dist/src/store/worker.js',
-    'load-worker': 'dist/src/cli/load-worker.js',
+    main: 'dist/src/cli.js',
+    worker: 'dist/src/store/thread/worker.js',
+    'load-worker': 'dist/src/config/load-worker.js',
   },
   platform: 'node',
   external,

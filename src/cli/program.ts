@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
+import { programVersion } from '../core/program.ts';
 import { addApplyCommands } from './commands/apply.ts';
 import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
@@ -10,7 +11,7 @@ import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
-import { type CliContext, programVersion, warn } from './terminal/context.ts';
+import { type CliContext, warn } from './terminal/context.ts';
 import { COMPLETE, REFERENCE } from './unlisted.ts';
 
 /** Groups of commands, in the order of the help. */

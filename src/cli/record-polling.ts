@@ -1,8 +1,9 @@
 import { EXIT, Fault } from '../core/errors.ts';
 import { createLogger } from '../core/log.ts';
+import { programVersion } from '../core/program.ts';
 import { seededRandom } from '../core/random.ts';
 import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, programVersion, warn } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, warn } from './terminal/context.ts';
 
 /** How often what happened is handed on, ms. */
 const HAND_ON_EVERY_MS = 100;

@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type CliContext, type CommonOptions, print, printJson, programVersion } from './terminal/context.ts';
+import { programVersion } from '../core/program.ts';
+import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
 
 /** `version`: this program's version; with `--json` also what it runs on. */
 export function version(options: CommonOptions, context: CliContext): ExitCode {

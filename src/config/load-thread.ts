@@ -84,6 +84,6 @@ export function asFromThread(loaded: LoadedFiles): LoadedFiles {
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/cli/' : '../cli/';
+  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/config/' : './';
   return new URL(`${folder}load-worker.js`, import.meta.url);
 }

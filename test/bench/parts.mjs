@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** The compiled binary, as it is installed. */
-export const BINARY = join(here, '../../dist/src/cli/main.js');
+export const BINARY = join(here, '../../dist/src/cli.js');
 
 /** @param {number} ms milliseconds */
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -58,7 +58,7 @@ for (const program of process.argv.length > 2 ? process.argv.slice(2).map((path)
   const own = join(program, 'bin/node');
   const node = existsSync(own) ? own : process.execPath;
   const link = join(program, 'millgate');
-  const args = [existsSync(link) ? link : join(program, 'dist/src/cli/main.js'), 'run', '--config', file];
+  const args = [existsSync(link) ? link : join(program, 'dist/src/cli.js'), 'run', '--config', file];
   await start(node, args);
   const rows = [];
   while (rows.length < runs) rows.push(await start(node, args));

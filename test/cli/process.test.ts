@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 
-const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
+const PROGRAM = resolve(import.meta.dirname, '../../dist/src/cli.js');
 
 /** The compiled program, running a demo; resolves with the folder it works in. */
 async function startDemo() {

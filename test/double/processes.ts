@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** The compiled binary, as it is installed. */
-export const BINARY = join(import.meta.dirname, '../../dist/src/cli/main.js');
+export const BINARY = join(import.meta.dirname, '../../dist/src/cli.js');
 
 /** A free TCP port on the loopback. */
 export function freePort(): Promise<number> {

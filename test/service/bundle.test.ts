@@ -31,7 +31,7 @@ describe('the bundled program', () => {
   });
 
   it('brings every command that the checkout has', () => {
-    const checkout = execFileSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), 'help'], { encoding: 'utf8' });
+    const checkout = execFileSync(process.execPath, [join(ROOT, 'dist/src/cli.js'), 'help'], { encoding: 'utf8' });
     expect(run('help')).toBe(checkout);
   });
 

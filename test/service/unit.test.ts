@@ -36,7 +36,7 @@ describe('millgate.service', () => {
   });
 
   it('leaves the gateway its own deadline for stopping', () => {
-    const deadline = /STOP_DEADLINE_MS = ([\d_]+)/.exec(readFileSync(join(ROOT, 'src/main.ts'), 'utf8'))?.[1];
+    const deadline = /STOP_DEADLINE_MS = ([\d_]+)/.exec(readFileSync(join(ROOT, 'src/daemon.ts'), 'utf8'))?.[1];
     expect(Number(one('TimeoutStopSec')) * 1000).toBeGreaterThan(Number(deadline?.replaceAll('_', '')));
   });
 

@@ -4,6 +4,7 @@ import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
+import { programVersion } from '../../core/program.ts';
 import type {
   ChannelFacts,
   ConfigurationFacts,
@@ -18,13 +19,7 @@ import { findGateway, type GatewayClient, isWithoutGateway } from '../client.ts'
 import { load } from '../configuration.ts';
 import { allPages } from '../status/ledger.ts';
 import { openStopped } from '../stopped.ts';
-import {
-  type CliContext,
-  type CommonOptions,
-  configFile,
-  DEFAULT_CONFIG_FILE,
-  programVersion,
-} from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, configFile, DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
 import { askBroker, reach } from './doctor-broker.ts';
 import { gatherDisk, gatherMachine, gatherService } from './doctor-machine.ts';
 import { gatherDevices, gatherFiles } from './doctor-ports.ts';

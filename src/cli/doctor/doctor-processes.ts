@@ -29,7 +29,7 @@ export function grabbersOf(machine: Machine): Process[] {
 export function gatewaysOf(machine: Machine): Process[] {
   return processNumbers(machine).flatMap((pid) => {
     const words = (machine.text(`/proc/${pid}/cmdline`) ?? '').split('\0');
-    const program = words.findIndex((word) => basename(word) === 'millgate' || word.endsWith('src/cli/main.js'));
+    const program = words.findIndex((word) => basename(word) === 'millgate' || word.endsWith('src/cli.js'));
     if (program === -1 || program > 3 || words[program + 1] !== 'run') return [];
     const command = ['millgate', ...words.slice(program + 1)].join(' ').trim();
     return [{ pid, command: command.slice(0, SHOWN_COMMAND) }];

@@ -1,6 +1,7 @@
 import type { AlarmCounts, GatewayStatus } from '../../api/view.ts';
+import { programVersion } from '../../core/program.ts';
 import { formatSize } from '../../core/quantity.ts';
-import { type CliContext, programVersion } from '../terminal/context.ts';
+import type { CliContext } from '../terminal/context.ts';
 import { byState, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { channelLines } from './status-channels.ts';
 import { labelled } from './status-parts.ts';

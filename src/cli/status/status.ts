@@ -1,18 +1,12 @@
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config, ConfigProblem } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { programVersion } from '../../core/program.ts';
 import type { StoreStatus } from '../../store/store.ts';
 import { findGateway, isWithoutGateway } from '../client.ts';
 import { load } from '../configuration.ts';
 import { openStopped } from '../stopped.ts';
-import {
-  type CliContext,
-  type CommonOptions,
-  configFile,
-  print,
-  printJson,
-  programVersion,
-} from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson } from '../terminal/context.ts';
 import { formatCount, plain } from '../terminal/format.ts';
 import { fit, hasScreen, openScreen } from '../terminal/screen.ts';
 import { labelled } from './status-parts.ts';

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { EventsPage } from '../../api/rules-view.ts';
 import type { Config } from '../../config/config.ts';
 import { type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { programVersion } from '../../core/program.ts';
 import { check } from '../check/check.ts';
 import type { GatewayClient } from '../client.ts';
 import { doctor } from '../doctor/doctor.ts';
@@ -11,7 +12,7 @@ import type { Machine } from '../doctor/machine.ts';
 import { ledger } from '../status/ledger.ts';
 import { status } from '../status/status.ts';
 import { openStopped } from '../stopped.ts';
-import { type CliContext, type CommonOptions, colorsFor, programVersion } from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, colorsFor } from '../terminal/context.ts';
 
 /** A file for the archive, or why there is none. */
 export type Part = { readonly name: string } & (

@@ -13,20 +13,13 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Config } from '../../config/config.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { programVersion } from '../../core/program.ts';
 import { formatSize } from '../../core/quantity.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load } from '../configuration.ts';
 import { type Machine, machineAt } from '../doctor/machine.ts';
 import { type ArchiveFile, tar } from '../tar.ts';
-import {
-  type CliContext,
-  type CommonOptions,
-  configFile,
-  print,
-  printJson,
-  programVersion,
-  warn,
-} from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 import { formatCount, formatTime } from '../terminal/format.ts';
 import { REDACTED, redact } from './redact.ts';
 import {

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Clock } from '../../core/clock.ts';
 
@@ -84,20 +83,4 @@ export function printJson(context: CliContext, document: unknown): void {
 /** Prints lines on standard error. */
 export function warn(context: CliContext, lines: readonly string[]): void {
   if (lines.length > 0) context.stderr.write(`${lines.join('\n')}\n`);
-}
-
-/** A file or folder that is installed with the program, by its path from the package's root. */
-export function installed(path: string): string {
-  return join(packageRoot(), path);
-}
-
-/** The version of this program, out of its package. */
-export function programVersion(): string {
-  return (JSON.parse(readFileSync(installed('package.json'), 'utf8')) as { version: string }).version;
-}
-
-/** The folder of package.json: two up from the sources, three up from the compiled program. */
-function packageRoot(): string {
-  const above = resolve(import.meta.dirname, '../../..');
-  return above.endsWith('/dist') ? dirname(above) : above;
 }

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { installed } from '../../core/program.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';
 import { type FileAccess, readOne } from '../file/files.ts';
@@ -22,11 +21,8 @@ export interface Profiles {
 const NOT_IN_PROFILE = ['channel', 'profile', 'tags', 'description'];
 
 /** The profiles that come with the program: `config/profiles` beside its package.json. */
-export function builtInProfiles(start: string = import.meta.dirname): string {
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return join(folder, 'config', 'profiles');
-    if (dirname(folder) === folder) return join(start, 'profiles');
-  }
+export function builtInProfiles(): string {
+  return installed('config/profiles');
 }
 
 /**

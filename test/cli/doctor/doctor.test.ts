@@ -171,8 +171,8 @@ describe('what is gathered of a machine', () => {
   });
 
   it('gateways that run, by their command lines', () => {
-    const command = ['/usr/bin/node', '/opt/dist/src/cli/main.js', 'run', '--config', 'x.yaml', ''].join('\0');
-    const other = ['/usr/bin/node', '/opt/dist/src/cli/main.js', 'doctor', ''].join('\0');
+    const command = ['/usr/bin/node', '/opt/dist/src/cli.js', 'run', '--config', 'x.yaml', ''].join('\0');
+    const other = ['/usr/bin/node', '/opt/dist/src/cli.js', 'doctor', ''].join('\0');
     expect(gatewaysOf(at({ '/proc/9/cmdline': command, '/proc/10/cmdline': other }))).toEqual([
       { pid: 9, command: 'millgate run --config x.yaml' },
     ]);

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import './code-cache.ts';
+import './cli/code-cache.ts';
 import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
-import { systemClock } from '../core/clock.ts';
-import { codeOf, EXIT } from '../core/errors.ts';
-import { runCommandLine } from './program.ts';
-import { type CliContext, colorsFor } from './terminal/context.ts';
-import { type TerminalOutput, terminalOutput } from './terminal/terminal-output.ts';
+import { runCommandLine } from './cli/program.ts';
+import { type CliContext, colorsFor } from './cli/terminal/context.ts';
+import { type TerminalOutput, terminalOutput } from './cli/terminal/terminal-output.ts';
+import { systemClock } from './core/clock.ts';
+import { codeOf, EXIT } from './core/errors.ts';
 
 /** What a shell reports for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
