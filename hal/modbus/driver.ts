@@ -19,7 +19,15 @@ import type {
 } from '../driver.ts';
 import { Utilisation } from '../utilisation.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
-import { type Asking, askDevice, type DeviceState, newDevice, timeoutMsOf } from './device.ts';
+import {
+  type Asking,
+  askDevice,
+  type DeviceState,
+  identifyUnit,
+  newDevice,
+  readRawBlock,
+  timeoutMsOf,
+} from './device.ts';
 import {
   fromStored,
   type HoleMemory,
@@ -30,12 +38,10 @@ import {
   onSuccess,
   toStored,
 } from './holes.ts';
-import { identifyUnit } from './identify.ts';
 import type { Line } from './line/line.ts';
 import { showCounters } from './line/statistics.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { type LineCost, planReads, type ReadBlock } from './map/plan.ts';
-import { readRawBlock } from './raw.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
 import { writeValue } from './write.ts';
 

@@ -1,22 +1,6 @@
-import {
-  type AskedBlock,
-  type Barrier,
-  type HoleMemory,
-  MAX_ENTRIES,
-  MAX_TABLES,
-  PROBE_MAX_MS,
-  PROBE_MIN_MS,
-  PROBE_TURN_MS,
-  STRIKES,
-  STRIKES_SPAN_MS,
-  type TableMemory,
-} from './hole-memory.ts';
+import { z } from 'zod';
 import type { Table } from './map/address.ts';
-import type { Hole, Holes } from './map/plan.ts';
-import { covers, type Range, withRange } from './ranges.ts';
-
-export { type AskedBlock, type HoleMemory, noHoles } from './hole-memory.ts';
-export { fromStored, toStored } from './holes-stored.ts';
+import type { Hole, Holes, ReadBlock } from './map/plan.ts';
 
 /*
  * What a device's register map lacks, learned from exceptions 02 and 03.
@@ -168,4 +152,146 @@ function withMemory(state: HoleMemory, block: AskedBlock, memory: TableMemory): 
   const key = keyOf(block);
   if (!state.tables.has(key) && state.tables.size >= MAX_TABLES) return state;
   return { tables: new Map(state.tables).set(key, memory) };
+}
+
+/** Refusals in a row, and the time from the first to the last of them, before a register that worked is written off. */
+export const STRIKES = 5;
+export const STRIKES_SPAN_MS = 30_000;
+
+/** First and longest wait before a hole or a cut is tried again. */
+export const PROBE_MIN_MS = 60_000;
+export const PROBE_MAX_MS = 3_600_000;
+
+/** With several cuts of one table due, each is lifted for this long in turn: were all lifted, one bad gap would hide the rest. */
+export const PROBE_TURN_MS = 10_000;
+
+/** Most cuts, holes, doubts and readable ranges kept of one table; more are not learned. */
+export const MAX_ENTRIES = 512;
+/** Most (unit, table) pairs remembered: 247 units of 4 tables fit. */
+export const MAX_TABLES = 1024;
+
+/** A place that is left out until `probeAtMs`, and how long it is left out after the next refusal. */
+export interface Barrier extends Range {
+  readonly probeAtMs: number;
+  readonly delayMs: number;
+  /** What was refused when the barrier was made. */
+  readonly within: Range;
+}
+
+/** Refusals in a row of something that worked before. */
+export interface Doubt extends Range {
+  readonly strikes: number;
+  readonly sinceMs: number;
+}
+
+/** What is known of one table of one unit. */
+export interface TableMemory {
+  readonly unit: number;
+  readonly table: Table;
+  readonly worked: Ranges;
+  /** Tags that are refused by themselves. */
+  readonly holes: readonly Barrier[];
+  /** Places that no request may pass over; `start` equals `end`. */
+  readonly cuts: readonly Barrier[];
+  readonly doubts: readonly Doubt[];
+}
+
+/** Everything learned of the devices of one line. Immutable; JSON-serialisable through `toStored`. */
+export interface HoleMemory {
+  readonly tables: ReadonlyMap<string, TableMemory>;
+}
+
+/** What of a request matters here. */
+export type AskedBlock = Pick<ReadBlock, 'unit' | 'table' | 'start' | 'count' | 'members' | 'values'>;
+
+/** Nothing learned yet. */
+export const noHoles: HoleMemory = { tables: new Map() };
+
+const position = z.int().min(0).max(65_536);
+const range = z.strictObject({ start: position, end: position }).refine(({ start, end }) => start <= end);
+const barrier = z
+  .strictObject({
+    start: position,
+    end: position,
+    within: range,
+    delayMs: z.number().min(PROBE_MIN_MS).max(PROBE_MAX_MS),
+  })
+  .refine(({ start, end }) => start <= end);
+
+const storedTable = z.strictObject({
+  unit: z.int().min(0).max(255),
+  table: z.enum(['coil', 'discrete', 'input', 'holding']),
+  worked: z
+    .array(range)
+    .max(MAX_ENTRIES)
+    .refine((ranges) => ranges.every(({ start }, index) => index === 0 || start > ranges[index - 1]!.end)),
+  holes: z.array(barrier.refine(({ start, end }) => start < end)).max(MAX_ENTRIES),
+  cuts: z.array(barrier.refine(({ start, end }) => start === end)).max(MAX_ENTRIES),
+});
+
+const storedMemory = z.strictObject({ version: z.literal(1), tables: z.array(storedTable).max(MAX_TABLES) });
+
+/** What is worth remembering across a restart, as JSON. Times are left out: the monotonic clock begins anew. */
+export function toStored(state: HoleMemory): unknown {
+  const tables = [...state.tables.values()].map(({ unit, table, worked, holes, cuts }) => ({
+    unit,
+    table,
+    worked,
+    holes: holes.map(({ start, end, within, delayMs }) => ({ start, end, within, delayMs })),
+    cuts: cuts.map(({ start, end, within, delayMs }) => ({ start, end, within, delayMs })),
+  }));
+  return { version: 1, tables };
+}
+
+/**
+ * The memory that `toStored` gave. Everything in it is tried once soon after the restart, because a restart is when a
+ * device may have been changed; what is refused again waits twice as long as it did before.
+ *
+ * @param stored untrusted; anything that is not what `toStored` gives is forgotten whole
+ * @param nowMs monotonic
+ */
+export function fromStored(stored: unknown, nowMs = 0): HoleMemory {
+  const parsed = storedMemory.safeParse(stored);
+  if (!parsed.success) return noHoles;
+  const due = <T>(barriers: readonly T[]) => barriers.map((each) => ({ ...each, probeAtMs: nowMs }));
+  return {
+    tables: new Map(
+      parsed.data.tables.map(({ holes, cuts, ...rest }) => [
+        `${rest.unit}/${rest.table}`,
+        { ...rest, holes: due(holes), cuts: due(cuts), doubts: [] },
+      ]),
+    ),
+  };
+}
+
+/** Registers or bits [start, end). */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Disjoint ranges in ascending order that do not touch. */
+export type Ranges = readonly Range[];
+
+/** Whether one of the ranges holds all of [start, end). */
+export function covers(ranges: Ranges, start: number, end: number): boolean {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]!.start <= start) low = middle + 1;
+    else high = middle;
+  }
+  const candidate = ranges[low - 1];
+  return candidate !== undefined && candidate.end >= end;
+}
+
+/** The ranges with [start, end) added; what touches or overlaps is joined. */
+export function withRange(ranges: Ranges, start: number, end: number): Ranges {
+  const before = ranges.filter((range) => range.end < start);
+  const after = ranges.filter((range) => range.start > end);
+  const joined = ranges.filter((range) => range.end >= start && range.start <= end);
+  const first = Math.min(start, ...joined.map((range) => range.start));
+  const last = Math.max(end, ...joined.map((range) => range.end));
+  return [...before, { start: first, end: last }, ...after];
 }

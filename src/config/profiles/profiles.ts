@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { installed } from '../../core/program.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';

@@ -1,15 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_ENTRIES, PROBE_MAX_MS, PROBE_MIN_MS, STRIKES, STRIKES_SPAN_MS } from '../../../hal/modbus/hole-memory.ts';
 import {
   fromStored,
   type HoleMemory,
   holesAt,
   isWrittenOff,
+  MAX_ENTRIES,
   nextProbeMs,
   noHoles,
   onException,
   onSuccess,
+  PROBE_MAX_MS,
+  PROBE_MIN_MS,
+  STRIKES,
+  STRIKES_SPAN_MS,
   toStored,
 } from '../../../hal/modbus/holes.ts';
 import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';

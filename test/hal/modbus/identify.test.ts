@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newDevice } from '../../../hal/modbus/device.ts';
-import { identifyUnit } from '../../../hal/modbus/identify.ts';
+import { identifyUnit, newDevice } from '../../../hal/modbus/device.ts';
 import { RtuLine } from '../../../hal/modbus/line/rtu-line.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { memoryBus } from '../../double/modbus-memory.ts';

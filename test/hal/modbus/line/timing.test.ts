@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { answered, deadlineMs, noResponseTimes, SHORTEST_TIMEOUT_MS, timedOut } from '../../../../hal/modbus/device.ts';
 import { atInstant, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
-import {
-  answered,
-  deadlineMs,
-  noResponseTimes,
-  SHORTEST_TIMEOUT_MS,
-  timedOut,
-} from '../../../../hal/modbus/timeout.ts';
 import { systemClock } from '../../../../src/core/clock.ts';
 
 describe('the silence between frames', () => {
