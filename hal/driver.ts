@@ -5,8 +5,8 @@ import type { Logger } from '../src/core/log.ts';
 import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
-import type { LineTap } from './recorder.ts';
 import type { RecordedWire } from './recording/recording.ts';
+import type { LineTap } from './transport.ts';
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {

@@ -17,7 +17,7 @@ import type {
   Writable,
   WriteResult,
 } from '../driver.ts';
-import { Utilisation } from '../utilisation.ts';
+import { Utilisation } from '../statistics.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
 import {
   type Asking,

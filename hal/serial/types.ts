@@ -1,6 +1,6 @@
 import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
-import { tapped } from '../recorder.ts';
 import type { RecordedWire } from '../recording/recording.ts';
+import { tapped } from '../transport.ts';
 import { SerialLineDriver } from './driver.ts';
 import {
   checkSerialLineChannel,

@@ -1,6 +1,6 @@
 import { type Driver, hasLearned } from '../../hal/driver.ts';
-import { LineTap } from '../../hal/recorder.ts';
 import { encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording/recording.ts';
+import { LineTap } from '../../hal/transport.ts';
 import type { RecordingView } from '../api/view.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';

@@ -1,5 +1,12 @@
-import { hasValidCrc } from '../crc.ts';
-import { encodeRtu, identificationPduBytes, type Judgement, judgePdu, MAX_RTU_BYTES, type Question } from './frame.ts';
+import {
+  encodeRtu,
+  hasValidCrc,
+  identificationPduBytes,
+  type Judgement,
+  judgePdu,
+  MAX_RTU_BYTES,
+  type Question,
+} from './frame.ts';
 
 /** What was found between the start of the buffer and the answer, or the end. */
 export type Oddity =

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc16, hasValidCrc } from '../../../../hal/modbus/crc.ts';
 import {
+  crc16,
   encodePdu,
+  hasValidCrc,
   judgePdu,
   type ModbusRequest,
   parseIdentification,
   questionOf,
 } from '../../../../hal/modbus/line/frame.ts';
+import { scanMbap } from '../../../../hal/modbus/line/mbap-line.ts';
 import { rtuQuestion, scanRtu } from '../../../../hal/modbus/line/scan-rtu.ts';
-import { scanMbap } from '../../../../hal/modbus/scan-mbap.ts';
 import { mbapFrame, rtuFrame, slowCrc } from '../../../double/modbus-slave.ts';
 import { readOracle } from '../../../double/oracle.ts';
 

@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseLocation } from '../../../../hal/modbus/map/location.ts';
-import { describeModbusAddress, modbusDeviceShape, modbusTagShape } from '../../../../hal/modbus/map/options.ts';
-import { parseInvalid } from '../../../../hal/modbus/sentinel.ts';
+import {
+  describeModbusAddress,
+  modbusDeviceShape,
+  modbusTagShape,
+  parseInvalid,
+} from '../../../../hal/modbus/map/options.ts';
 import { addressOf, checkTag, readModbusOracle } from '../../../double/modbus-data.ts';
 
 /** Every message about one tag, or the line that describes its address. */
