@@ -1,6 +1,5 @@
 import { CONFIRM_MS } from '../core/configuration.ts';
-import { type Answer, Refused } from './answer.ts';
-import { asObject, ok, type RouteRequest } from './request.ts';
+import { type Answer, asObject, ok, Refused, type RouteRequest } from './answer.ts';
 import type { Route } from './routes.ts';
 import { ordererOf } from './rule-routes.ts';
 import type { ConfigurationView, GatewayView } from './view.ts';

@@ -1,5 +1,4 @@
-import { type Answer, Refused } from './answer.ts';
-import { ok, type RouteRequest } from './request.ts';
+import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
 import type { Route } from './routes.ts';
 import type { GatewayView, ProbedBlock } from './view.ts';
 

@@ -1,6 +1,5 @@
-import { type Answer, Refused } from './answer.ts';
+import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
 import { nearest } from './nearest.ts';
-import { ok, type RouteRequest } from './request.ts';
 import type { Route } from './routes.ts';
 import type { GatewayView } from './view.ts';
 

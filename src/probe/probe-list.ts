@@ -1,8 +1,10 @@
-import type { Order } from '../../hal/modbus/map/address.ts';
+import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
 import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
+import { describeModbusAddress } from '../../hal/modbus/map/options.ts';
 import type { Value } from '../core/reading.ts';
 import { believe } from './probe-belief.ts';
 import { DECODINGS, type NumberType, seriesAt, type Watched, wordsIn } from './probe-decode.ts';
+import type { Place } from './probe-rank.ts';
 
 /** A value that may begin at a register. */
 export interface Reading {
@@ -108,4 +110,32 @@ function isHalfText(word: number): boolean {
 
 function isLetter(byte: number): boolean {
   return byte >= 0x20 && byte < 0x7f;
+}
+
+export { modiconOf } from '../../hal/modbus/map/options.ts';
+
+/** A place in every form a manual may use: `input:0 = 30001, FC 4, float32 CDAB`. */
+export function describePlace(place: Place): string {
+  return describeModbusAddress(addressOf(place));
+}
+
+/** The tag to paste into a device of the configuration, in one line. */
+export function tagLine(name: string, { table, address, decoding, exponent }: Place): string {
+  const { type, order } = decoding;
+  const keys = [
+    `address: "${table}:${address}"`,
+    `type: ${type}`,
+    ...(order === 'ABCD' ? [] : [`order: ${order}`]),
+    ...(exponent === 0 ? [] : [`scale: ${scaleText(exponent)}`]),
+  ];
+  return `${name}: {${keys.join(', ')}}`;
+}
+
+/** A power of ten without an exponent: `0.001`. */
+export function scaleText(exponent: number): string {
+  return exponent < 0 ? (10 ** exponent).toFixed(-exponent) : String(10 ** exponent);
+}
+
+function addressOf({ table, address, decoding }: Place): ModbusAddress {
+  return { ...decoding.address, table, start: address };
 }

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describePlace, tagLine } from '../../hal/modbus/probe-tag.ts';
 import { DECODINGS, seriesAt, type Watched } from '../../src/probe/probe-decode.ts';
 import { fitOf, parseExpected } from '../../src/probe/probe-expected.ts';
-import { listRegisters } from '../../src/probe/probe-list.ts';
+import { describePlace, listRegisters, tagLine } from '../../src/probe/probe-list.ts';
 import { SCALE_EXPONENTS } from '../../src/probe/probe-prior.ts';
 import { type Asked, rank } from '../../src/probe/probe-rank.ts';
 import { configured } from '../double/configured.ts';

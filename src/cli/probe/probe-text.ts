@@ -1,10 +1,17 @@
-import { describePlace, modiconOf, scaleText, tagLine } from '../../../hal/modbus/probe-tag.ts';
 import { jsonValue } from '../../api/json.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Value } from '../../core/reading.ts';
 import type { Watched } from '../../probe/probe-decode.ts';
 import type { Expected } from '../../probe/probe-expected.ts';
-import { listRegisters, type Reading, type Sight } from '../../probe/probe-list.ts';
+import {
+  describePlace,
+  listRegisters,
+  modiconOf,
+  type Reading,
+  type Sight,
+  scaleText,
+  tagLine,
+} from '../../probe/probe-list.ts';
 import { type Candidate, type Place, rank } from '../../probe/probe-rank.ts';
 import { type CliContext, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { formatShare, formatValue } from '../terminal/format.ts';
