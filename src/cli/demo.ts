@@ -1,17 +1,17 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isMap, isScalar, parseDocument } from 'yaml';
 import { jsonReading, jsonTag } from '../api/json.ts';
 import { createApi } from '../api/server.ts';
 import type { GatewayView } from '../api/view.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { codeOf, EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { installed, programVersion } from '../core/program.ts';
 import { parseDuration } from '../core/quantity.ts';
 import { seededRandom } from '../core/random.ts';
-import { type EmbeddedBroker, startBroker } from './broker.ts';
 import { loadOrFail } from './configuration.ts';
-import { placeDemo } from './demo-file.ts';
 import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
 import { showLive } from './terminal/live.ts';
 import { createLiveTable } from './terminal/live-table.ts';
@@ -173,4 +173,100 @@ async function showLines(
     else until.addEventListener('abort', () => resolve(), { once: true });
   });
   unsubscribe();
+}
+
+/** What a demo file must be told before it can run here. */
+export interface DemoPlaces {
+  readonly plantPort: number;
+  readonly brokerPort: number;
+  readonly storePath: string;
+}
+
+/**
+ * A demo file's text with the ports of this run: every `modbus-tcp` channel goes to the plant, every MQTT uplink to the
+ * embedded broker, the store to its folder. Only those values change, so that lines and columns stay what they are in
+ * the file; a port or a store that is not written is added.
+ */
+export function placeDemo(text: string, { plantPort, brokerPort, storePath }: DemoPlaces): string {
+  const document = parseDocument(text);
+  const places: [path: string[], value: string | number][] = [];
+  const entries = (section: string): string[] => {
+    const node = document.get(section);
+    return isMap(node) ? node.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : [];
+  };
+  for (const name of entries('channels')) {
+    if (document.getIn(['channels', name, 'driver']) !== 'modbus-tcp') continue;
+    places.push([['channels', name, 'host'], '127.0.0.1'], [['channels', name, 'port'], plantPort]);
+  }
+  for (const name of entries('uplinks'))
+    if (document.getIn(['uplinks', name, 'type']) === 'mqtt')
+      places.push([['uplinks', name, 'url'], `mqtt://127.0.0.1:${brokerPort}`]);
+  places.push([['store', 'path'], storePath]);
+
+  const written = places.map(([path, value]) => ({ path, value, range: rangeOf(document.getIn(path, true)) }));
+  if (written.every(({ range }) => range !== undefined)) {
+    return written
+      .sort((a, b) => b.range![0] - a.range![0])
+      .reduce((done, { value, range }) => {
+        return done.slice(0, range![0]) + JSON.stringify(value) + done.slice(range![1]);
+      }, text);
+  }
+  for (const { path, value } of written) document.setIn(path, value);
+  return String(document);
+}
+
+function rangeOf(node: unknown): readonly [number, number] | undefined {
+  return isScalar(node) && node.range ? [node.range[0], node.range[1]] : undefined;
+}
+
+/** The port of MQTT, and how many after it are tried when it is in use. */
+const MQTT_PORT = 1883;
+const PORTS_TRIED = 10;
+
+/** A broker inside this process, for the demo: loopback only, no password, nothing kept. */
+export interface EmbeddedBroker {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Starts it on 127.0.0.1, on port 1883 or the next free one. */
+export async function startBroker(): Promise<EmbeddedBroker> {
+  const { Aedes } = await import('aedes');
+  const broker = await Aedes.createBroker();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    broker.handle(socket);
+  });
+  const port = await listenOnFreePort(server);
+  return {
+    port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await new Promise<void>((resolve) => broker.close(() => resolve()));
+    },
+  };
+}
+
+async function listenOnFreePort(server: Server): Promise<number> {
+  const candidates = [...Array.from({ length: PORTS_TRIED }, (_, index) => MQTT_PORT + index), 0];
+  for (const port of candidates) {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: '127.0.0.1', port }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      break;
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE') throw error;
+    }
+  }
+  return (server.address() as AddressInfo).port;
 }

@@ -4,6 +4,7 @@ import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';
 import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profiles/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { programVersion } from '../core/program.ts';
 import { labelled } from './status/status-parts.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './terminal/context.ts';
 import { plain } from './terminal/format.ts';
@@ -139,4 +140,22 @@ function unknown(name: string, book: readonly ProfileFacts[]): Fault {
   );
   const remedy = near ? `Did you mean ${near}?` : 'millgate profiles lists them.';
   return new Fault(`no profile ${JSON.stringify(name.slice(0, 130))}. ${remedy}`, EXIT.usage);
+}
+
+/** `schema`: the JSON Schema of the configuration file, for editors. */
+export async function schema(context: CliContext): Promise<ExitCode> {
+  const [{ generateSchema }, { DRIVERS }] = await Promise.all([
+    import('../config/sections/schema.ts'),
+    import('../../hal/registry.ts'),
+  ]);
+  printJson(context, generateSchema(DRIVERS));
+  return EXIT.ok;
+}
+
+/** `version`: this program's version; with `--json` also what it runs on. */
+export function version(options: CommonOptions, context: CliContext): ExitCode {
+  const millgate = programVersion();
+  if (!options.json) print(context, [`millgate ${millgate}`]);
+  else printJson(context, { millgate, node: process.versions.node, platform: process.platform, arch: process.arch });
+  return EXIT.ok;
 }

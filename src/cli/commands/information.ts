@@ -34,13 +34,13 @@ export function addInformationCommands(program: Command, context: CliContext, re
   const schemaExamples = ['millgate schema > millgate.schema.json'];
   addCommand(program, 'schema', 'JSON Schema of the configuration file, for editors', schemaExamples, ['json']).action(
     async () => {
-      const { schema } = await import('../schema.ts');
+      const { schema } = await import('../profiles.ts');
       report(await schema(context));
     },
   );
   addCommand(program, 'version', 'print the version', ['millgate version --json'], ['json']).action(
     async (_options, command: Command) => {
-      const { version } = await import('../version.ts');
+      const { version } = await import('../profiles.ts');
       report(version(optionsOf(command), context));
     },
   );
