@@ -1,14 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type ApplyAnswer, CONFIRM_MS, type ConfigurationStatus } from '../../core/configuration.ts';
+import { changeText } from '../../config/apply/changes.ts';
+import {
+  type ApplyAnswer,
+  CONFIRM_MS,
+  type ConfigurationChange,
+  type ConfigurationEntry,
+  type ConfigurationStatus,
+} from '../../core/configuration.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
-import { changeLines, historyLines, named } from '../changes-text.ts';
-import { type GatewayClient, runningGateway } from '../client.ts';
+import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
+import { formatTime, plain } from '../terminal/format.ts';
+import { type Column, renderTable, wrapText } from '../terminal/table.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */
@@ -200,4 +208,82 @@ export async function stoppedArchive(options: CommonOptions, context: CliContext
   const loaded = await load(configFile(options, context).file, context);
   const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;
   return storePath === undefined ? undefined : openArchive(archiveFolder(storePath), realDisk);
+}
+
+/** `confirm`: keeps the configuration on trial, once data flows. */
+export async function confirm(options: CommonOptions, context: CliContext): Promise<ExitCode> {
+  const gateway = await findGateway(options, context);
+  const before = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
+  await gateway.post<ConfigurationStatus>('/api/v1/confirm', { by: operator(context) });
+  const hash = before.pending?.hash ?? before.hash;
+  const end = await followTrial(hash, gateway, context);
+  if ('left' in end) {
+    warn(context, [leftLine(end.left)]);
+    return EXIT.ok;
+  }
+  const { outcome, why } = end.entry;
+  const isKept = outcome === 'kept';
+  if (options.json) printJson(context, { ok: isKept, hash, outcome, why });
+  else if (isKept) print(context, [context.colors.green(`Kept: configuration ${hash}.`)]);
+  else warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}.`)]);
+  return isKept ? EXIT.ok : EXIT.failed;
+}
+
+/** `rollback`: takes back the configuration on trial, else returns to the last one that was kept before. */
+export async function rollback(
+  options: CommonOptions & { readonly list?: boolean },
+  context: CliContext,
+): Promise<ExitCode> {
+  if (options.list) return history(options, context);
+  const gateway = await findGateway(options, context);
+  const before = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
+  const after = await gateway.post<ConfigurationStatus>('/api/v1/rollback', { by: operator(context) });
+  if (options.json) printJson(context, { from: before.hash, to: after.hash });
+  else print(context, [`Rolled back: configuration ${before.hash} → ${after.hash} is in force.`]);
+  return EXIT.ok;
+}
+
+const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
+
+/** Differences, one below the other: what was added, removed and changed, and what is interrupted by it. */
+export function changeLines(changes: readonly ConfigurationChange[], context: CliContext): string[] {
+  const { colors, columns } = context;
+  const paint = { added: colors.green, removed: colors.red, changed: colors.yellow };
+  return changes.flatMap((change) => {
+    const lines = wrapText(plain(changeText(change)), Math.max(20, columns() - 2));
+    return lines.map((line, index) => paint[change.change](`${index === 0 ? SIGNS[change.change] : ' '} ${line}`));
+  });
+}
+
+/** Problems of a text that was to be applied, under the name that the technician gave. */
+export function named<T extends { readonly file: string }>(problems: readonly T[], file: string, given: string): T[] {
+  return problems.map((problem) => (problem.file === file ? { ...problem, file: given } : problem));
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'WHEN' },
+  { title: 'CONFIG', drop: 3 },
+  { title: 'HOW' },
+  { title: 'BY', cut: 'end', minWidth: 6, drop: 2 },
+  { title: 'OUTCOME' },
+  { title: 'WHAT', cut: 'end', minWidth: 20, drop: 1 },
+];
+
+/** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
+export function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
+  const { colors } = context;
+  if (history.length === 0) return ['Nothing was applied yet.'];
+  const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [
+    formatTime(atMs).slice(0, 19).replace('T', ' '),
+    hash,
+    how,
+    plain(by),
+    { text: outcome, paint: outcome === 'kept' || outcome === 'installed' ? colors.green : colors.red },
+    plain(changes.join('. ')),
+  ]);
+  const columns = context.columns();
+  const [titles, ...lines] = renderTable(COLUMNS, rows, columns, colors.dim);
+  const reasonOf = ({ why }: ConfigurationEntry): string[] =>
+    why === undefined ? [] : wrapText(plain(why), Math.max(20, columns - 2)).map((line) => `  ${line}`);
+  return [titles!, ...lines.flatMap((line, index) => [line, ...reasonOf(history[index]!)])];
 }

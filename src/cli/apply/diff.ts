@@ -3,11 +3,10 @@ import type { Config } from '../../config/config.ts';
 import { formatProblems } from '../../config/file/problems.ts';
 import type { ConfigurationFiles, RunningFiles } from '../../core/configuration.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { changeLines, named } from '../changes-text.ts';
 import { howToStart, runningGateway } from '../client.ts';
 import { loadOptions } from '../configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
-import { readText, stoppedArchive } from './apply.ts';
+import { changeLines, named, readText, stoppedArchive } from './apply.ts';
 
 /** A configuration to compare with, and what it is called. */
 interface Base {

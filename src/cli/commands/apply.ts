@@ -18,7 +18,7 @@ export function addApplyCommands(program: Command, context: CliContext, report: 
     });
   addCommand(program, 'confirm', 'keep the configuration that is on trial', ['millgate confirm']).action(
     async (_options, command: Command) => {
-      const { confirm } = await import('../confirm.ts');
+      const { confirm } = await import('../apply/apply.ts');
       report(await confirm(optionsOf(command), context));
     },
   );
@@ -28,7 +28,7 @@ export function addApplyCommands(program: Command, context: CliContext, report: 
   ])
     .option('--list', 'what was in force or was tried, who and when')
     .action(async (_options, command: Command) => {
-      const { rollback } = await import('../rollback.ts');
+      const { rollback } = await import('../apply/apply.ts');
       report(await rollback(optionsOf(command), context));
     });
   addCommand(program, 'diff', 'what a file would change of what runs', ['millgate diff ./new.yaml', 'millgate diff'])
