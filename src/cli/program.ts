@@ -11,8 +11,8 @@ import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
+import { COMPLETE, REFERENCE } from './shell/completion.ts';
 import { type CliContext, warn } from './terminal/context.ts';
-import { COMPLETE, REFERENCE } from './unlisted.ts';
 
 /** Groups of commands, in the order of the help. */
 const COMMANDS: readonly ((program: Command, context: CliContext, report: Report) => void)[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { showChips } from '../../src/cli/scan-i2c.ts';
+import { showChips } from '../../src/cli/scan/scan.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { contextOf } from '../double/command-line.ts';
 import { Terminal } from '../double/terminal.ts';

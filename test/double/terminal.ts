@@ -1,4 +1,4 @@
-import { glyphsOf } from '../../src/cli/glyph.ts';
+import { glyphsOf } from '../../src/cli/terminal/screen.ts';
 
 /** What a terminal shows of the bytes it is sent: enough of one to see what a person would see. */
 export class Terminal {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { SORTS } from '../sorts.ts';
 import type { CliContext } from '../terminal/context.ts';
+import { SORTS } from '../terminal/live-table.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that read and write tags, now and from the store. */

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
+import { SHELLS, type Shell } from '../shell/completion.ts';
 import type { CliContext } from '../terminal/context.ts';
-import { SHELLS, type Shell } from '../unlisted.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands around the command line itself and what comes with the program. */

@@ -1,8 +1,10 @@
 import { EXIT, type ExitCode } from '../../core/errors.ts';
-import { judge } from '../../doctor/judge.ts';
-import { diagnosisLines } from '../doctor-text.ts';
+import type { Finding, Look } from '../../doctor/finding.ts';
+import { type Diagnosis, judge } from '../../doctor/judge.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
+import { plain } from '../terminal/format.ts';
+import { cutText, displayWidth, wrapText } from '../terminal/table.ts';
 import { gatherFacts } from './doctor-gather.ts';
 import { type Machine, machineAt } from './machine.ts';
 
@@ -39,4 +41,77 @@ export async function doctor(
     });
   } else print(context, diagnosisLines(diagnosis, context));
   return isWrong ? EXIT.failed : EXIT.ok;
+}
+
+/** The part of the context that a page of text needs. */
+type Page = Pick<CliContext, 'columns' | 'colors'>;
+
+/** Text is not wrapped narrower than this, columns. */
+const NARROWEST = 20;
+
+/** Longest line of text, columns: longer ones are hard to read on a wide terminal. */
+const WIDEST = 100;
+
+/** The diagnosis for a person: what to do first comes first. */
+export function diagnosisLines(diagnosis: Diagnosis, context: Page): string[] {
+  const { findings, well, unseen } = diagnosis;
+  const { colors } = context;
+  return [
+    ...findings.flatMap((finding, index) => [...findingLines(finding, index + 1, context), '']),
+    ...lookLines(well, 'ok', colors.green, context),
+    ...lookLines(unseen, '?', colors.yellow, context),
+    ...(well.length + unseen.length > 0 ? [''] : []),
+    summary(findings, context),
+  ];
+}
+
+function findingLines({ severity, where, cause, remedy }: Finding, number: number, context: Page): string[] {
+  const { colors } = context;
+  const paint = paintOf(severity, context);
+  const room = Math.max(NARROWEST, context.columns() - severity.length - 6);
+  const head = `${String(number).padStart(2)}  ${paint(severity)}  ${colors.bold(cutText(plain(where), room, 'start'))}`;
+  return [head, ...indented(plain(cause), '    ', context), ...indented(plain(remedy), '    → ', context)];
+}
+
+/** A command inside of a sentence: from its first word to the next comma, semicolon, bracket or end. */
+const COMMAND =
+  /\b(?:sudo|millgate|nc -vz|ping -c|journalctl|timedatectl|vcgencmd|iostat|uname|ps -eo) (?:"[^"]*"|[^;,()"])+?(?=[;,)]| \(|\. |$)/g;
+
+/** Keeps the words of a command together, so that it can be copied from one line; one that is too long is wrapped. */
+function keepCommands(text: string, width: number): string {
+  return text.replaceAll(COMMAND, (command) =>
+    displayWidth(command) < width ? command.replaceAll(' ', '\u00a0') : command,
+  );
+}
+
+/** Text wrapped behind a mark; further lines begin below its first letter. */
+function indented(text: string, mark: string, { columns }: Page): string[] {
+  const width = Math.max(NARROWEST, Math.min(columns(), WIDEST) - displayWidth(mark));
+  const blank = ' '.repeat(displayWidth(mark));
+  return wrapText(keepCommands(text, width), width).map(
+    (line, index) => `${index === 0 ? mark : blank}${line.replaceAll('\u00a0', ' ')}`,
+  );
+}
+
+function lookLines(looks: readonly Look[], mark: string, paint: (text: string) => string, context: Page): string[] {
+  return looks.flatMap(({ where, saw }) => {
+    const lines = indented(plain(`${where}: ${saw}`), `${mark.padEnd(2)}  `, context);
+    return lines.map((line, index) => (index === 0 ? `${paint(mark.padEnd(2))}${line.slice(2)}` : line));
+  });
+}
+
+/** How many of each: `2 broken, 1 warning, 3 hints`. */
+function summary(findings: readonly Finding[], { colors }: Page): string {
+  if (findings.length === 0) return colors.green('nothing is wrong');
+  const counts = (['broken', 'warning', 'hint'] as const).flatMap((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length;
+    if (count === 0) return [];
+    return [`${count} ${severity}${severity === 'broken' || count === 1 ? '' : 's'}`];
+  });
+  const isWrong = findings.some(({ severity }) => severity !== 'hint');
+  return `${isWrong ? '' : colors.green('nothing is wrong; ')}${counts.join(', ')}`;
+}
+
+function paintOf(severity: Finding['severity'], { colors }: Page): (text: string) => string {
+  return { broken: colors.red, warning: colors.yellow, hint: colors.cyan }[severity];
 }

@@ -1,3 +1,9 @@
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { NAME_PATTERN } from '../../core/quantity.ts';
+import { syncFolder } from '../../store/format/folder.ts';
+
 /** A tag as `--tag` gives it: its keys in the words of the file. */
 export interface TagPlan {
   readonly name: string;
@@ -159,4 +165,92 @@ function scalar(text: string): string {
 
 function quoted(text: string): string {
   return JSON.stringify(text);
+}
+
+/** That a file is there already and nobody said that it may go. */
+export function alreadyThere(file: string): Fault {
+  return new Fault(`${file} is there already and stays as it is. --output FILE writes another; --force replaces it.`);
+}
+
+/**
+ * Writes a file whole or not at all: into a draft beside it, to the disk, and then under its name.
+ *
+ * @param replace whether a file that is there is replaced
+ * @throws Fault: exit 1 when it is there or the folder is not, 77 when it may not be written
+ */
+export function writeWhole(path: string, text: string, replace: boolean): void {
+  const draft = join(dirname(path), `.millgate-init-${process.pid}.new`);
+  try {
+    const file = openSync(draft, 'wx', 0o644);
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    if (replace) renameSync(draft, path);
+    else linkSync(draft, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    throw explained(path, error);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function explained(path: string, error: unknown): Fault {
+  switch (codeOf(error)) {
+    case 'EEXIST':
+      return existsSync(path) ? alreadyThere(path) : new Fault(`${path}: another init is writing it. Try again.`);
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new Fault(`${path}: there is no folder ${dirname(path)}. Make it: mkdir -p ${dirname(path)}`);
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new Fault(`${path}: may not be written. Run with sudo, or give --output FILE.`, EXIT.permission, {
+        cause: error,
+      });
+    default:
+      return new Fault(`${path}: cannot be written: ${messageOf(error)}. Is the disk full?`);
+  }
+}
+
+const TYPES = /^(bool|u?int(16|32|64)|float(32|64)|bcd(16|32)|string)$/;
+const ORDERS = /^(ABCD|CDAB|BADC|DCBA)$/i;
+
+/** Keys whose values are numbers; the others are texts, but for `true` and `false`. */
+const NUMBERS = new Set(['scale', 'offset', 'min', 'max', 'deadband', 'length']);
+
+const FORM = 'NAME=ADDRESS[,TYPE][,ORDER][,KEY=VALUE …], such as voltage=holding:100,float32,CDAB,unit=V';
+
+/**
+ * A tag as `--tag` writes it: `voltage=holding:100,float32,CDAB,unit=V,min=0`. What the words mean is checked with the
+ * whole file.
+ *
+ * @throws Fault (exit 2)
+ */
+export function parseTag(text: string): TagPlan {
+  const [, name, rest] = /^\s*([^=,]+?)\s*=\s*(.+)$/.exec(text) ?? [];
+  if (name === undefined || rest === undefined) throw wrong(text, `expected ${FORM}`);
+  if (!NAME_PATTERN.test(name)) throw wrong(text, `${JSON.stringify(name)} is no name: a-z, 0-9, - and _`);
+  const [address, ...words] = rest.split(',').map((word) => word.trim());
+  const keys: Record<string, string | number | boolean> = { address: address! };
+  for (const word of words) {
+    const [, key, value] = /^([A-Za-z]+)=(.+)$/.exec(word) ?? [];
+    if (key !== undefined && value !== undefined) keys[key] = worded(key, value);
+    else if (TYPES.test(word)) keys.type = word;
+    else if (ORDERS.test(word)) keys.order = word.toUpperCase();
+    else throw wrong(text, `${JSON.stringify(word)} is neither a type, an order nor KEY=VALUE; expected ${FORM}`);
+  }
+  return { name, keys };
+}
+
+function worded(key: string, text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return NUMBERS.has(key) && text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+function wrong(text: string, why: string): Fault {
+  return new Fault(`--tag ${text.slice(0, 100)}: ${why}.`, EXIT.usage);
 }

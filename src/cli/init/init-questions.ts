@@ -3,13 +3,13 @@ import { basename } from 'node:path';
 import { EXIT, Fault, messageOf } from '../../core/errors.ts';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
-import { parseTag } from '../init-tags.ts';
 import { limitsOf, searchSerial } from '../scan/scan.ts';
 import { identify, type Likely, profilesFor, titleOf } from '../scan/scan-identify.ts';
 import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from '../scan/scan-text.ts';
 import { type CliContext, print, warn } from '../terminal/context.ts';
 import { Ended, type Prompt } from '../terminal/prompt.ts';
 import type { InitOptions } from './init.ts';
+import { parseTag } from './init-file.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
 type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };

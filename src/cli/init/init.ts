@@ -3,15 +3,21 @@ import { resolve } from 'node:path';
 import type { Config, UplinkConfig } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { toName } from '../../core/fields.ts';
-import { parseTag } from '../init-tags.ts';
-import { alreadyThere, writeWhole } from '../init-write.ts';
 import type { ChannelKeys } from '../scan/scan-identify.ts';
 import { parseNumbers, parseParities } from '../scan/scan-target.ts';
 import { type CliContext, type CommonOptions, configFile, print, warn } from '../terminal/context.ts';
 import { formatShare } from '../terminal/format.ts';
 import { createPrompt, Ended, type Prompt } from '../terminal/prompt.ts';
 import { loadText } from '../virtual-file.ts';
-import { type BrokerPlan, type ChannelPlan, type FilePlan, renderFile } from './init-file.ts';
+import {
+  alreadyThere,
+  type BrokerPlan,
+  type ChannelPlan,
+  type FilePlan,
+  parseTag,
+  renderFile,
+  writeWhole,
+} from './init-file.ts';
 
 /** Options of `init`. */
 export interface InitOptions extends CommonOptions {

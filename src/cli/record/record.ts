@@ -1,12 +1,16 @@
+import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { createLogger } from '../../core/log.ts';
+import { programVersion } from '../../core/program.ts';
 import { formatSize, parseSize } from '../../core/quantity.ts';
+import { seededRandom } from '../../core/random.ts';
 import { noGateway, runningGateway } from '../client.ts';
-import { pollingLines } from '../record-polling.ts';
-import { createTally, type Tally } from '../record-tally.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
+import { loadOrFail } from '../configuration.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
-import { formatSpan, plain } from '../terminal/format.ts';
+import { formatCount, formatSpan, plain } from '../terminal/format.ts';
 import { fit, openScreen } from '../terminal/screen.ts';
+import { type Column, renderTable } from '../terminal/table.ts';
 import { openRecordingFile, type RecordingFile } from './record-file.ts';
 
 /** Options of `record`. */
@@ -115,4 +119,136 @@ function sizeOption(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= LEAST_BYTES) return bytes;
   throw new Fault(`--max-size ${text}: not a size of 10kB or more. Write 500kB, 50MB or 1GB.`, EXIT.usage);
+}
+
+/** How often what happened is handed on, ms. */
+const HAND_ON_EVERY_MS = 100;
+
+/** Lines that may wait to be written; more than a minute of a very busy machine. */
+const MAX_WAITING_LINES = 200_000;
+
+/**
+ * The lines of a recording where no gateway runs: opens the channels of the configuration and polls them as it says, until
+ * the signal. Throws `Fault` for a broken file or a channel that cannot be recorded.
+ */
+export async function* pollingLines(
+  channels: readonly string[],
+  options: CommonOptions,
+  context: CliContext,
+  signal: AbortSignal,
+): AsyncGenerator<readonly string[]> {
+  const { clock } = context;
+  const config = await loadOrFail(options, context);
+  const { createPollingAlone } = await import('../gateway/poll-alone.ts');
+  const log = createLogger(clock, (line) => warn(context, [line]), 'warn');
+  const random = seededRandom(Math.floor(clock.wallMs()));
+  const polling = createPollingAlone({ config, version: programVersion(), clock, log, random });
+  const waiting: string[] = [];
+  const endRecording = polling.record(channels, (line) => void waiting.push(line));
+  const ended = new AbortController();
+  let failure: { readonly cause: unknown } | undefined;
+  const polls = polling.poll(channels, AbortSignal.any([signal, ended.signal])).catch((cause: unknown) => {
+    failure = { cause };
+  });
+  try {
+    while (!signal.aborted) {
+      if (waiting.length > MAX_WAITING_LINES)
+        throw new Fault('the disk is too slow for this recording. Record fewer channels: --channel NAME.', EXIT.failed);
+      if (waiting.length > 0) yield waiting.splice(0);
+      if (failure) throw failure.cause;
+      await clock.sleep(HAND_ON_EVERY_MS, signal).catch(() => {});
+    }
+    ended.abort();
+    await polls;
+    if (waiting.length > 0) yield waiting.splice(0);
+  } finally {
+    ended.abort();
+    await polls;
+    endRecording();
+  }
+}
+
+/** What was recorded of one channel. */
+export interface ChannelTally {
+  /** Pieces sent and received, and bytes received. */
+  sent: number;
+  received: number;
+  bytesReceived: number;
+  /** Connections that failed or were lost, and why the last one was. */
+  losses: number;
+  reason: string | undefined;
+}
+
+/** Counts what goes into a recording. */
+export interface Tally {
+  /** Takes lines that were written; `bytes`: size of the file now. */
+  count(lines: readonly string[], bytes: number): void;
+  bytes(): number;
+  header(): { readonly recorded: readonly string[]; readonly notRecorded: Readonly<Record<string, string>> };
+  channels(): Readonly<Record<string, ChannelTally>>;
+  /** A table, no wider than the terminal, and under it the channels that are not connected. */
+  lines(context: CliContext): string[];
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'channel', cut: 'end', minWidth: 8 },
+  { title: 'sent', align: 'right' },
+  { title: 'received', align: 'right' },
+  { title: 'bytes in', align: 'right', drop: 1 },
+  { title: 'lost', align: 'right' },
+];
+
+/** A tally of a recording; `path` is for messages. Throws `Fault` for what is no line of a recording. */
+export function createTally(path: string): Tally {
+  const channels: Record<string, ChannelTally> = {};
+  let notRecorded: Readonly<Record<string, string>> = {};
+  let size = 0;
+  const tallyOf = (name: string): ChannelTally => {
+    channels[name] ??= { sent: 0, received: 0, bytesReceived: 0, losses: 0, reason: undefined };
+    return channels[name];
+  };
+  const take = (text: string): void => {
+    const decoded = decodeLine(text);
+    if (!decoded.ok)
+      throw new Fault(
+        `${path}: the gateway sends a recording that this command does not know. ` +
+          'Restart the gateway after an update: systemctl restart millgate.',
+      );
+    const { line } = decoded;
+    if (line.kind === 'header') {
+      notRecorded = line.header.notRecorded;
+      for (const name of Object.keys(line.header.channels)) tallyOf(name);
+    } else if (line.kind === 'event') {
+      const { channel, event } = line.recorded;
+      const tally = tallyOf(channel);
+      if (event.what === 'out') tally.sent++;
+      else if (event.what === 'in') {
+        tally.received++;
+        tally.bytesReceived += event.bytes.length;
+      } else if (event.what === 'open') tally.reason = undefined;
+      else if ('why' in event) {
+        tally.losses++;
+        tally.reason = event.why;
+      }
+    }
+  };
+  return {
+    count(lines, bytes) {
+      for (const line of lines) take(line);
+      size = bytes;
+    },
+    bytes: () => size,
+    header: () => ({ recorded: Object.keys(channels), notRecorded }),
+    channels: () => channels,
+    lines(context) {
+      const rows = Object.entries(channels).map(([name, tally]) => [
+        plain(name),
+        ...[tally.sent, tally.received, tally.bytesReceived, tally.losses].map(formatCount),
+      ]);
+      const reasons = Object.entries(channels).flatMap(([name, { reason }]) =>
+        reason === undefined ? [] : [`${plain(name)}: ${plain(reason)}`],
+      );
+      return [...renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim), ...reasons];
+    },
+  };
 }

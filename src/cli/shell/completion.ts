@@ -6,7 +6,6 @@ import { namesIn } from '../../config/names.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, configFile, print } from '../terminal/context.ts';
 import { plain } from '../terminal/format.ts';
-import { COMPLETE, type Shell } from '../unlisted.ts';
 import { complete } from './complete.ts';
 
 /** After the words, this line says that files may follow, too. */
@@ -115,3 +114,15 @@ function __millgate_complete
 end
 complete -c millgate -f -k -a '(__millgate_complete)'`,
 };
+
+/** The shells that `completion` knows. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+/** One of {@link SHELLS}. */
+export type Shell = (typeof SHELLS)[number];
+
+/** The word by which a shell asks what may come next. Like the next it is no command: help does not show it. */
+export const COMPLETE = '__complete';
+
+/** The word by which the reference and the manual page are made. */
+export const REFERENCE = '__reference';

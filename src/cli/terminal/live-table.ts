@@ -1,6 +1,5 @@
 import type { JsonReading, JsonTag } from '../../api/json.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Sort } from '../sorts.ts';
 import type { CliContext } from './context.ts';
 import { byQuality, formatAge, formatRate, formatValue, plain, qualityText } from './format.ts';
 import { fit } from './screen.ts';
@@ -264,3 +263,9 @@ function countsText(rows: readonly Row[]): string {
   const parts = Object.entries(counts).filter(([, number]) => number > 0);
   return parts.map(([word, number]) => `${number} ${word}`).join(', ');
 }
+
+/** Orders of the rows of a live table: by device as in the file, by name, or what wants a look first. */
+export const SORTS = ['device', 'name', 'quality', 'age', 'rate'] as const;
+
+/** One of {@link SORTS}. */
+export type Sort = (typeof SORTS)[number];

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type FilePlan, renderFile } from '../../../src/cli/init/init-file.ts';
-import { parseTag } from '../../../src/cli/init-tags.ts';
+import { type FilePlan, parseTag, renderFile } from '../../../src/cli/init/init-file.ts';
 
 const plan: FilePlan = {
   id: 'gate-1',

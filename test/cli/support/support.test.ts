@@ -3,8 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { machineAt } from '../../../src/cli/doctor/machine.ts';
-import { support } from '../../../src/cli/support/support.ts';
-import { tar } from '../../../src/cli/tar.ts';
+import { support, tar } from '../../../src/cli/support/support.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { contextOf, millgate, serve, temporaryFolder } from '../../double/command-line.ts';
 import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
