@@ -8,8 +8,7 @@ import type { Report } from './file/problems.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
 import { clip } from './file/words.ts';
-import { type AlarmOptions, alarmShape } from './section-alarms.ts';
-import { checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
+import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
-import { alarmShape } from '../section-alarms.ts';
+import { alarmShape } from './alarms.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { alarmShape } from '../../../src/config/section-alarms.ts';
-import { checkAlarm, conflictingOutputs, type TagFacts } from '../../../src/config/sections/alarms.ts';
+import { alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from '../../../src/config/sections/alarms.ts';
 
 const facts = (over: Partial<TagFacts> = {}): TagFacts => {
   return { form: 'number', unit: '°C', min: -20, max: 150, everyMs: 1000, writable: false, ...over };
