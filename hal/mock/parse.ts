@@ -1,7 +1,7 @@
 import { type Checked, type Problem, passed } from '../../src/core/checked.ts';
 import { parseDuration } from '../../src/core/quantity.ts';
 import type { Value } from '../../src/core/reading.ts';
-import { suggestion } from './nearest.ts';
+import { hint } from '../../src/core/suggest.ts';
 import type { Finish, Signal } from './signal.ts';
 import { type Argument, type Call, type Expression, readExpression } from './syntax.ts';
 
@@ -77,7 +77,7 @@ function callOf(call: Call, report: Report): Signal | undefined {
   const builder = Object.hasOwn(BUILDERS, call.name) ? BUILDERS[call.name] : undefined;
   if (!builder) {
     const word = `unknown signal "${call.name}" at character ${call.at}`;
-    report(word + suggestion(call.name, Object.keys(BUILDERS)));
+    report(word + hint(call.name, Object.keys(BUILDERS), 'known are'));
     return undefined;
   }
   const given = givenIn(call, report);
@@ -189,7 +189,7 @@ function givenIn(call: Call, outer: Report): Given {
         if (seen.has(argument.key)) report(`"${argument.key}" is given twice, again at character ${argument.at}`);
         else if (!taken.has(argument)) {
           const word = `unknown parameter "${argument.key}" at character ${argument.at}`;
-          report(word + suggestion(argument.key, [...asked]));
+          report(word + hint(argument.key, [...asked], 'known are'));
         }
         seen.add(argument.key);
       }

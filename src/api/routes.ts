@@ -1,10 +1,10 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
+import { nearest } from '../core/suggest.ts';
 import { type Answer, failure, integer, ok, Refused, type RouteRequest } from './answer.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
-import { nearest } from './nearest.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';

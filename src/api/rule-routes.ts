@@ -1,6 +1,6 @@
 import { parseDuration } from '../core/quantity.ts';
+import { nearest } from '../core/suggest.ts';
 import { type Answer, asObject, integer, ok, Refused, type RouteRequest } from './answer.ts';
-import { nearest } from './nearest.ts';
 import type { Route } from './routes.ts';
 import { ALARM_ORDERS, type AlarmOrder, type ChartView, type Orderer } from './rules-view.ts';
 import type { GatewayView } from './view.ts';

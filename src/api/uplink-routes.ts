@@ -1,5 +1,5 @@
+import { nearest } from '../core/suggest.ts';
 import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
-import { nearest } from './nearest.ts';
 import type { Route } from './routes.ts';
 import type { GatewayView } from './view.ts';
 

@@ -1,4 +1,5 @@
 import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
+import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, TagId, Value } from '../core/reading.ts';
 import type {
   HistoryPage,
@@ -8,7 +9,6 @@ import type {
   RecordQuery,
   RollupPage,
   RollupQuery,
-  SeqRange,
   StoreStatus,
   Stream,
 } from '../store/store.ts';

@@ -1,6 +1,6 @@
-import { nearest } from '../api/nearest.ts';
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import { nearest } from '../core/suggest.ts';
 import { findGateway, type GatewayClient } from './client.ts';
 import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';

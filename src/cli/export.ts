@@ -72,7 +72,7 @@ async function openSource(options: CommonOptions, context: CliContext): Promise<
   }
   const config = await loadOrFail(options, context);
   const store = await openStopped(config, context);
-  const { recordPage } = await import('../store/records.ts');
+  const { recordPage } = await import('../store/read/history.ts');
   return {
     tags: config.channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags.map(({ tag }) => tag.id))),
     async page(fromMs, toMs, before) {

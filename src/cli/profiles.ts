@@ -1,10 +1,10 @@
 import { DRIVERS } from '../../hal/registry.ts';
-import { nearest } from '../api/nearest.ts';
 import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';
 import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profiles/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { programVersion } from '../core/program.ts';
+import { nearest } from '../core/suggest.ts';
 import { labelled } from './status/status-parts.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './terminal/context.ts';
 import { plain } from './terminal/format.ts';

@@ -1,7 +1,8 @@
 import type { JsonReadings } from '../api/json.ts';
-import { nearest } from '../api/nearest.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import type { SeqRange, StoreStatus, Stream } from '../store/store.ts';
+import type { SeqRange } from '../core/intervals.ts';
+import { nearest } from '../core/suggest.ts';
+import type { StoreStatus, Stream } from '../store/store.ts';
 import { operator } from './alarms.ts';
 import { findGateway, type GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';

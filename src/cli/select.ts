@@ -1,5 +1,5 @@
-import { nearest } from '../api/nearest.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import { nearest } from '../core/suggest.ts';
 
 /**
  * The tags that patterns name, in the order of `known` and each once: `press-1/oil-temp`, or with `*` for any number of

@@ -1,8 +1,10 @@
+/** Guesses the word that a person meant to type. */
+
 /** Longer texts are nobody's typing slip; comparing them would only cost time. */
 const MAX_COMPARED = 64;
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn one text into the other. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {

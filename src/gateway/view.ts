@@ -2,16 +2,17 @@ import type { RulesView } from '../api/rules-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
+import { EXIT, Fault } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
+import { rangesOf } from '../core/intervals.ts';
 import type { Reading, TagId } from '../core/reading.ts';
-import { recordPage } from '../store/records.ts';
+import { recordPage } from '../store/read/history.ts';
 import type { Store } from '../store/store.ts';
-import { channelStatus } from './channel-status.ts';
+import type { Forwarder } from '../uplink/forwarder.ts';
+import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
-import { createProber } from './prober.ts';
-import { createReplay } from './replay.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import { createWriter } from './writer.ts';
@@ -102,4 +103,46 @@ async function readNow(parts: ViewParts, ids: readonly TagId[], signal: AbortSig
   for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
   const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
   return ids.flatMap((id) => byTag.get(id) ?? []);
+}
+
+/**
+ * Reads memory that no tag names through the channel that polls the line.
+ *
+ * @param running the channels at work
+ * @param stopping ends what still waits when the gateway stops
+ */
+export function createProber(running: () => readonly Line[], stopping: AbortSignal): GatewayView['probe'] {
+  return async (channel, block, signal) => {
+    const lines = running();
+    const line = lines.find(({ poller }) => poller.channel.name === channel);
+    if (!line) {
+      const names = lines.map(({ poller }) => poller.channel.name).join(', ');
+      throw new Fault(`there is no channel ${JSON.stringify(channel.slice(0, 80))}. There is: ${names}.`, EXIT.usage);
+    }
+    return line.poller.readRaw(block, AbortSignal.any([signal, stopping]));
+  };
+}
+
+/**
+ * Sends what is stored again on request. Each time leaves an audit event.
+ *
+ * @param forwarders those of the uplinks that are configured now
+ */
+export function createReplay(
+  store: Pick<Store, 'status'>,
+  forwarders: () => readonly Forwarder[],
+  event: (body: EventBody) => void,
+): GatewayView['replay'] {
+  return async (uplink, { stream, from, to }, by) => {
+    const forwarder = forwarders().find((one) => one.status().name === uplink);
+    if (!forwarder) throw new Fault(`there is no uplink ${uplink}`, EXIT.failed);
+    const { stored } = await store.status();
+    const found = stored[stream]
+      .map((range) => ({ from: Math.max(range.from, from), to: Math.min(range.to, to) }))
+      .filter((range) => range.from < range.to);
+    const count = found.reduce((sum, range) => sum + forwarder.replay(stream, range), 0);
+    const message = `${count} ${stream} of ${from} to ${to - 1} are sent to ${uplink} again, as ${by} wishes`;
+    event({ kind: 'audit', what: 'replay', message, uplink, stream, from, to: to - 1, count, by });
+    return { count, stored: rangesOf(found).map((range) => ({ from: range.from, to: range.to - 1 })) };
+  };
 }

@@ -1,5 +1,8 @@
-import type { ReadResult, WriteResult } from '../../hal/driver.ts';
-import type { Instant, Outcome, Value } from '../core/reading.ts';
+import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
+import type { TagConfig } from '../config/config.ts';
+import type { Failure } from '../core/quality.ts';
+import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/reading.ts';
+import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
 export interface Conversion {
@@ -59,4 +62,63 @@ export function writtenIn(conversion: Conversion, result: WriteResult, at: Insta
   if (!result.ok || result.readBack === undefined) return result;
   const outcome = outcomeOf(conversion, { at, ok: true, value: result.readBack });
   return { ok: true, readBack: outcome.quality === 'bad' ? undefined : outcome.value };
+}
+
+interface Open {
+  readonly device: string;
+  readonly at: Instant;
+  readonly fields: Field[];
+}
+
+/**
+ * One record for each (device, instant) among the results, in the order of their first tags. Tags that one request
+ * answered need not stand together.
+ *
+ * @param configs by tag id, at least of every tag here
+ */
+export function recordsOf(
+  tags: readonly Tag[],
+  results: readonly ReadResult[],
+  configs: ReadonlyMap<string, TagConfig>,
+  make: (device: string, at: Instant, fields: Field[]) => DeviceRecord,
+): DeviceRecord[] {
+  const open: Open[] = [];
+  let last: Open | undefined;
+  for (let index = 0; index < tags.length; index++) {
+    const tag = tags[index]!;
+    const result = results[index]!;
+    if (last === undefined || last.at !== result.at || last.device !== tag.device) {
+      last = open.find(({ device, at }) => at === result.at && device === tag.device);
+      if (last === undefined) {
+        last = { device: tag.device, at: result.at, fields: [] };
+        open.push(last);
+      }
+    }
+    last.fields.push({ name: tag.name, ...outcomeOf(configs.get(tag.id)!, result) });
+  }
+  return open.map(({ device, at, fields }) => make(device, at, fields));
+}
+
+/** Failures that mean that nobody answered; every other word came from the device or about it. */
+const SILENCE: ReadonlySet<string> = new Set<Failure>([
+  'timeout',
+  'garbled',
+  'gateway-target',
+  'gateway-path',
+  'not-connected',
+  'offline',
+]);
+
+/** What the results say of the device. One answer is enough; what was not asked says nothing. */
+export function endOf(results: readonly ReadResult[]): JobEnd {
+  const asked = results.filter((result) => result.ok || result.asked !== false);
+  if (asked.length === 0) return 'not-asked';
+  if (asked.some((result) => result.ok || !SILENCE.has(result.why))) return 'answered';
+  return asked.some((result) => !result.ok && result.why === 'gateway-path') ? 'path' : 'silent';
+}
+
+/** Why the first tag that was asked for has no value. */
+export function firstFailure(results: readonly ReadResult[]): Failure {
+  for (const result of results) if (!result.ok && result.asked !== false) return result.why;
+  return 'timeout';
 }

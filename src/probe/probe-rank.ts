@@ -189,7 +189,7 @@ const REGISTERS = 60;
 const IS_ALIGNED = 0.9;
 
 const LN_SAME_TABLE = Math.log(0.95 / 0.5);
-const LN_OTHER_TABLE = Math.log(0.05 / 0.5);
+const LN_TABLES_DIFFER = Math.log(0.05 / 0.5);
 
 /**
  * Ranks the candidates of several expected values together: they come from one device, which has its habits.
@@ -246,7 +246,7 @@ function together(anchor: Place, other: Place, places: number): number {
   let sum = togetherPrior(anchor.decoding, other.decoding);
   if (isFloat(anchor.decoding.type) === isFloat(other.decoding.type))
     sum += togetherScalePrior(other.decoding.type, anchor.exponent, other.exponent);
-  if (anchor.table !== other.table) return sum + LN_OTHER_TABLE;
+  if (anchor.table !== other.table) return sum + LN_TABLES_DIFFER;
   sum += LN_SAME_TABLE;
   const isNext = other.address === anchor.address + places * registers;
   sum += Math.log((isNext ? IS_NEXT * REGISTERS : 0) + 1 - IS_NEXT);

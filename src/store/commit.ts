@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
-import { unlinkDatabase } from './format/disk.ts';
+import { isFull, isRefusal, troubleText, unlinkDatabase } from './format/disk.ts';
 import { type Notes, packNotes, remember } from './format/notes.ts';
 import { GAPS_TOLD } from './gaps.ts';
 import type { MetaChange, NewLedgerEntry } from './index/meta.ts';
 import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
-import { isFull, isRefusal, troubleText } from './refusal.ts';
 import { reopenMeta } from './repair/recover.ts';
 import type { Roller } from './rollup/roller.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';

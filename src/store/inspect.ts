@@ -9,14 +9,14 @@ import { ledgerPage } from './index/ledger.ts';
 import type { Meta } from './index/meta.ts';
 import { readMeta } from './index/meta.ts';
 import { goOnFrom } from './index/numbers.ts';
-import type { CallName, Calls } from './protocol.ts';
+import type { Backend, CallName, Calls } from './protocol.ts';
 import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
 import { openRollups } from './rollup/rollup-files.ts';
 import type { Store } from './store.ts';
-import type { Backend, StoreOptions } from './thread/client.ts';
+import type { StoreOptions } from './thread/client.ts';
 import { storeOn } from './thread/client.ts';
 import type { House } from './write/rotate.ts';
 

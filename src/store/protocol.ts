@@ -138,3 +138,13 @@ export interface WireError {
   readonly exitCode: number | undefined;
   readonly stack: string | undefined;
 }
+
+/** Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls. */
+export interface Backend {
+  readonly epoch: string;
+  /** What became known of clocks in earlier runs. */
+  readonly offsets: readonly WallOffset[];
+  call<Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']>;
+  /** Closes the engine and whatever it runs in. */
+  close(): Promise<void>;
+}

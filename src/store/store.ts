@@ -1,14 +1,9 @@
 import type { GatewayEvent } from '../core/event.ts';
+import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 
 /** The two numbered streams. Each has sequence numbers of its own, from 1, without unexplained gaps. */
 export type Stream = 'readings' | 'events';
-
-/** A half-open range of sequence numbers, `from` included, `to` not. */
-export interface SeqRange {
-  readonly from: number;
-  readonly to: number;
-}
 
 /**
  * Why a range is not there any more, or never was. `corrupt` counts what was given and cannot be read, `memory-full` what

@@ -2,9 +2,10 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
+import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { RecordText, SeqRange, Stream } from '../store/store.ts';
+import type { RecordText, Stream } from '../store/store.ts';
 import { createStreamLanes } from './lanes.ts';
 import type { ForwarderStore, Progress } from './progress.ts';
 import {

@@ -1,8 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
+import type { SeqRange } from '../core/intervals.ts';
+import { addRange, countBelow, type Ranges, removeRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
-import type { SeqRange, Stream } from '../store/store.ts';
-import { addRange, countBelow, type Ranges, removeRange } from './intervals.ts';
+import type { Stream } from '../store/store.ts';
 import type { Progress } from './progress.ts';
 import { createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
 

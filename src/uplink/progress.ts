@@ -1,7 +1,8 @@
 import { messageOf } from '../core/errors.ts';
+import type { SeqRange } from '../core/intervals.ts';
+import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
-import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../store/store.ts';
-import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from './intervals.ts';
+import type { LedgerEntry, Store, StoreStatus, Stream } from '../store/store.ts';
 
 /** A range that the other side refused for good. */
 export type Refusal = Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>;

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
+import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { RecordText, SeqRange } from '../store/store.ts';
+import type { RecordText } from '../store/store.ts';
 
 /** What one message may hold at most. One item always goes, however large. */
 export interface CutLimits {

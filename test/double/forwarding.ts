@@ -1,9 +1,10 @@
 import type { GatewayEvent } from '../../src/core/event.ts';
+import type { SeqRange } from '../../src/core/intervals.ts';
 import type { Random } from '../../src/core/random.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import { createRecordText } from '../../src/core/record-text.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import type { CommitBatch, Pending, Receipt, RecordText, SeqRange, Stream } from '../../src/store/store.ts';
+import type { CommitBatch, Pending, Receipt, RecordText, Stream } from '../../src/store/store.ts';
 import type { ForwarderStore, Refusal } from '../../src/uplink/progress.ts';
 import type { OutgoingBatch, SendResult, SessionEnd, Uplink } from '../../src/uplink/uplink.ts';
 

@@ -3,7 +3,7 @@ import type { EventBody } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createReplay } from '../../src/gateway/replay.ts';
+import { createReplay } from '../../src/gateway/view.ts';
 import type { StoreStatus } from '../../src/store/store.ts';
 import { createForwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, numbersOf } from '../double/forwarding.ts';

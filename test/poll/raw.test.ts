@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { createProber } from '../../src/gateway/prober.ts';
+import { createProber } from '../../src/gateway/view.ts';
 import { Poller } from '../../src/poll/poller.ts';
 import { until } from '../double/command-line.ts';
 import { configured } from '../double/configured.ts';

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SeqRange } from '../../src/core/intervals.ts';
 import { countOf, type IntervalSet, intervals, subtract } from '../../src/core/intervals.ts';
 import type { Logger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { reconcile } from '../../src/store/reconcile.ts';
-import type { LedgerEntry, SeqRange, Stream } from '../../src/store/store.ts';
+import { reconcile } from '../../src/store/read/status.ts';
+import type { LedgerEntry, Stream } from '../../src/store/store.ts';
 import { CALM } from './broker.ts';
 import { readAll, wholeLedger } from './stored.ts';
 import { troublesOf } from './troubles.ts';

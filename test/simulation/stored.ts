@@ -1,6 +1,7 @@
+import type { SeqRange } from '../../src/core/intervals.ts';
 import { type IntervalSet, intervals } from '../../src/core/intervals.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import type { LedgerEntry, SeqRange, Store, StoreStatus, Stream } from '../../src/store/store.ts';
+import type { LedgerEntry, Store, StoreStatus, Stream } from '../../src/store/store.ts';
 import { keyOf, onWire, type Witness } from './witness.ts';
 
 /** Where a store's calls meet the world. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countOf, intervals, subtract } from '../../src/core/intervals.ts';
-import { reconcile } from '../../src/store/reconcile.ts';
+import { reconcile } from '../../src/store/read/status.ts';
 import type { LedgerEntry, LossCause } from '../../src/store/store.ts';
 
 const range = fc

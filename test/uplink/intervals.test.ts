@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SeqRange } from '../../src/store/store.ts';
-import { addRange, below, compact, countBelow, covers, rangesOf, removeRange } from '../../src/uplink/intervals.ts';
+import type { SeqRange } from '../../src/core/intervals.ts';
+import { addRange, below, compact, countBelow, covers, rangesOf, removeRange } from '../../src/core/intervals.ts';
 
 /** Numbers 0…59 as a plain set: the slow, obvious model. */
 const SPAN = 60;

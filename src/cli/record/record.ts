@@ -139,7 +139,7 @@ export async function* pollingLines(
 ): AsyncGenerator<readonly string[]> {
   const { clock } = context;
   const config = await loadOrFail(options, context);
-  const { createPollingAlone } = await import('../gateway/poll-alone.ts');
+  const { createPollingAlone } = await import('../../gateway/poll-alone.ts');
   const log = createLogger(clock, (line) => warn(context, [line]), 'warn');
   const random = seededRandom(Math.floor(clock.wallMs()));
   const polling = createPollingAlone({ config, version: programVersion(), clock, log, random });

@@ -228,7 +228,7 @@ function realPath(path: string): string {
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */
 export async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
-  const { searchI2cBus } = await import('../../hal/scan.ts');
+  const { searchI2cBus } = await import('../../../hal/scan.ts');
   const progress = createProgress(context);
   let found: FoundDevice[];
   try {

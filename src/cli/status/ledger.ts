@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import type { LedgerEntry, SeqRange, StoreStatus, StreamAccount } from '../../store/store.ts';
+import type { SeqRange } from '../../core/intervals.ts';
+import type { LedgerEntry, StoreStatus, StreamAccount } from '../../store/store.ts';
 import { findGateway } from '../client.ts';
 import { loadOrFail } from '../configuration.ts';
 import { openStopped } from '../stopped.ts';

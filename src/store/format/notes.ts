@@ -1,4 +1,5 @@
-import type { LedgerEntry, Pending, SeqRange, Stream } from '../store.ts';
+import type { SeqRange } from '../../core/intervals.ts';
+import type { LedgerEntry, Pending, Stream } from '../store.ts';
 import { deflate } from './segment.ts';
 
 /**

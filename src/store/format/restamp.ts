@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { GatewayEvent } from '../../core/event.ts';
+import type { SeqRange } from '../../core/intervals.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
-import type { SeqRange, Stream } from '../store.ts';
+import type { Stream } from '../store.ts';
 
 /**
  * What became known of the clock of one run, after it had stamped records: wall clock = monotonic clock + `offsetMs`.

@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intersect, intervals, subtract } from '../../core/intervals.ts';
 import { filesOf } from '../format/disk.ts';
 import { syncFolder } from '../format/folder.ts';
-import type { SeqRange, Stream } from '../store.ts';
+import type { Stream } from '../store.ts';
 import { type SegmentInfo, type SegmentKind, segmentFile } from './catalog.ts';
 
 /**

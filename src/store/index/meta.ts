@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../../core/errors.ts';
+import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, union } from '../../core/intervals.ts';
 import { type Connection, type OpenDatabase, unlinkDatabase } from '../format/disk.ts';
 import type { WallOffset } from '../format/restamp.ts';
 import { Damage, isDamage } from '../format/segment.ts';
-import type { LedgerEntry, SeqRange, Stream } from '../store.ts';
+import type { LedgerEntry, Stream } from '../store.ts';
 import { mergeEntries } from './ledger.ts';
 
 /** Each migration brings the database from the version of its index to the next; all in one transaction. */

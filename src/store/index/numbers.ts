@@ -1,5 +1,6 @@
+import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intervals, subtract, union } from '../../core/intervals.ts';
-import type { SeqRange, Stream } from '../store.ts';
+import type { Stream } from '../store.ts';
 import type { Meta } from './meta.ts';
 
 /** Where numbers go on when nothing says how far they went: no gateway gives so many within a minute. */

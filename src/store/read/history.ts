@@ -5,7 +5,7 @@ import { offsetOf, trueWallMs, type WallOffset } from '../format/restamp.ts';
 import type { Segment } from '../format/segment.ts';
 import { DISORDER_MS, type SegmentInfo } from '../index/catalog.ts';
 import type { HistorySlice } from '../protocol.ts';
-import type { HistoryQuery } from '../store.ts';
+import type { HistoryQuery, RecordPage, RecordQuery, Store } from '../store.ts';
 import type { House } from '../write/rotate.ts';
 import { sources, within } from './read.ts';
 
@@ -113,4 +113,20 @@ function sliceOf(
   const last = rows.at(-1);
   if (!last || rows.length < HISTORY_ROWS) return { points, scannedTo: undefined };
   return { points, scannedTo: last.readingsFirst + last.readingsCount - 1 };
+}
+
+/** One page of whole records: a bounded piece of work, so that a reader of all there is never holds up the writer. */
+export async function recordPage(
+  store: Pick<Store, 'seek' | 'peek' | 'status'>,
+  { fromMs, toMs, limit, after }: RecordQuery,
+): Promise<RecordPage> {
+  const until = after?.until ?? (await store.status()).next.readings;
+  const seq = after?.seq ?? (await store.seek(fromMs));
+  if (seq >= until) return { records: [], next: undefined };
+  const found = await store.peek(seq, Math.min(limit, until - seq));
+  const records = found.records
+    .map((record, index) => ({ seq: found.from + index, record }))
+    .filter(({ seq: number, record }) => number < until && record.at.wallMs >= fromMs && record.at.wallMs < toMs);
+  const isEnd = found.next <= seq || found.next >= until;
+  return { records, next: isEnd ? undefined : { seq: found.next, until } };
 }

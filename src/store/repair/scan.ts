@@ -1,12 +1,13 @@
 import { join } from 'node:path';
+import type { SeqRange } from '../../core/intervals.ts';
 import type { OpenDatabase } from '../format/disk.ts';
+import { isFull } from '../format/disk.ts';
 import { type Memory, type Notes, remember, unpackNotes } from '../format/notes.ts';
 import { Damage, isDamage, openSegment, type Segment } from '../format/segment.ts';
 import type { WalClaim } from '../format/wal.ts';
 import { countRow, emptyInfo, type SegmentInfo } from '../index/catalog.ts';
 import type { Meta } from '../index/meta.ts';
-import { isFull } from '../refusal.ts';
-import type { SeqRange, Stream } from '../store.ts';
+import type { Stream } from '../store.ts';
 
 const SCAN_ROWS = 128;
 

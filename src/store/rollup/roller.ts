@@ -1,11 +1,11 @@
+import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intersect, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { decodeRecords } from '../format/codec.ts';
+import { isRefusal } from '../format/disk.ts';
 import { offsetOf, recordAgain } from '../format/restamp.ts';
 import type { Now, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
-import { isRefusal } from '../refusal.ts';
-import type { SeqRange } from '../store.ts';
 import { type House, storedIn } from '../write/rotate.ts';
 import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';

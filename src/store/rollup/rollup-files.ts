@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intervals, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { Damage, deflate, inflate, isDamage } from '../format/segment.ts';
-import type { SeqRange } from '../store.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
 
 const TABLES = `

@@ -3,8 +3,7 @@ import { type Clock, instantOf } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from '../format/codec.ts';
-import type { WallOffset } from '../format/restamp.ts';
-import type { CallName, Calls, EncodedCommit, Pieces } from '../protocol.ts';
+import type { Backend, EncodedCommit, Pieces } from '../protocol.ts';
 import { textsOf } from '../read/texts.ts';
 import { type Cell, MINUTE_MS, merge } from '../rollup/rollup.ts';
 import type { RollupCursor } from '../rollup/rollup-files.ts';
@@ -41,16 +40,6 @@ export const CURSOR_EVERY_MS = 5000;
 
 /** Default of {@link StoreOptions.replayMs}. */
 export const REPLAY_MS = 86_400_000;
-
-/** Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls. */
-export interface Backend {
-  readonly epoch: string;
-  /** What became known of clocks in earlier runs. */
-  readonly offsets: readonly WallOffset[];
-  call<Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']>;
-  /** Closes the engine and whatever it runs in. */
-  close(): Promise<void>;
-}
 
 /**
  * The {@link Store} on a backend: encodes and decodes here, so that the engine handles nothing but bytes.

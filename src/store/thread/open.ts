@@ -2,10 +2,10 @@ import { Worker } from 'node:worker_threads';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
-import type { CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
+import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
 import { machineOf } from '../repair/restored.ts';
 import { type Store, StoreTrouble } from '../store.ts';
-import { type Backend, CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
+import { CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
 const MAX_WAITING = 1000;

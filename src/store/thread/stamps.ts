@@ -1,11 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { GatewayEvent } from '../../core/event.ts';
+import type { SeqRange } from '../../core/intervals.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import { eventAgain, offsetNow, offsetOf, recordAgain, trueWallMs, type WallOffset } from '../format/restamp.ts';
-import type { CommitBatch, Receipt, SeqRange } from '../store.ts';
-import type { Backend } from './client.ts';
+import type { Backend } from '../protocol.ts';
+import type { CommitBatch, Receipt } from '../store.ts';
 
 /** Keeps track of what was committed while the clock was not known, and gives it the right time once it is. */
 export interface Stamps {

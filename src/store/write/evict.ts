@@ -1,12 +1,12 @@
 import { join } from 'node:path';
+import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract } from '../../core/intervals.ts';
-import { unlinkDatabase } from '../format/disk.ts';
+import { isFull, isRefusal, unlinkDatabase } from '../format/disk.ts';
 import { isDamage } from '../format/segment.ts';
 import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from '../index/catalog.ts';
 import { giveUp, removeGivenUp } from '../index/given-up.ts';
 import type { MetaChange, NewLedgerEntry } from '../index/meta.ts';
-import { isFull, isRefusal } from '../refusal.ts';
-import type { SeqRange, Stream } from '../store.ts';
+import type { Stream } from '../store.ts';
 import { archiveEvents, closeWriter, type House, totalBytes } from './rotate.ts';
 
 /** A segment smaller than this is not worth giving up. */

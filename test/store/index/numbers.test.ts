@@ -1,11 +1,11 @@
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SeqRange } from '../../../src/core/intervals.ts';
 import { emptyInfo } from '../../../src/store/index/catalog.ts';
 import type { Reserved } from '../../../src/store/index/meta.ts';
 import { goOnFrom } from '../../../src/store/index/numbers.ts';
 import { lostCommitsIn, type Scanned } from '../../../src/store/repair/scan.ts';
-import type { SeqRange } from '../../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../../contract/store.ts';
 import { localStore, temporaryFolder } from '../stores.ts';
 
