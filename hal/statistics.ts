@@ -2,7 +2,7 @@ import type { Clock } from '../src/core/clock.ts';
 import type { DeviceStatistics, LineStatistics } from './driver.ts';
 
 /** The counters of a line; see {@link countersOn}. */
-export interface Counters {
+interface Counters {
   connected(): void;
   /** The line was in use for `ms`. */
   busy(ms: number): void;

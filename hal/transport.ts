@@ -23,7 +23,7 @@ export interface Transport {
 }
 
 /** Takes what happens on a line, at the moment it happens. Bytes may be used again after the call. */
-export type LineListener = (event: LineEvent) => void;
+type LineListener = (event: LineEvent) => void;
 
 /**
  * The place of a line where its traffic can be listened in on. It outlives connections, and the drivers of a channel; as

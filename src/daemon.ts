@@ -25,7 +25,7 @@ import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
 
 /** What the daemon is started with. */
-export interface DaemonOptions {
+interface DaemonOptions {
   readonly file: string;
   readonly simulate: boolean;
 }

@@ -18,7 +18,7 @@ export const SIZE = { chipInfo: 68, lineInfo: 256, lineRequest: 592, lineValues:
 const NAME_BYTES = 32;
 
 /** `enum gpio_v2_line_flag`. */
-export const FLAG = {
+const FLAG = {
   used: 1 << 0,
   activeLow: 1 << 1,
   input: 1 << 2,

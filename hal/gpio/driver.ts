@@ -30,7 +30,7 @@ type GpioTag = Tag<GpioAddress>;
  * misdates nothing and loses nothing below 100,000 edges a second, and a storm wakes the gateway no more often than one
  * edge. (Edges that the kernel itself merges are another matter: `interrupts.ts`.)
  */
-export const FETCH_EVERY_MS = 10;
+const FETCH_EVERY_MS = 10;
 
 /** How often a line that was refused is asked for again, for tags that report by themselves, ms. */
 export const RETRY_EVERY_MS = 5000;

@@ -1,7 +1,7 @@
 import { type GpioChip, LineFault } from './port.ts';
 
 /** A line as the kernel finds it. */
-export interface Place {
+interface Place {
   readonly chip: GpioChip;
   readonly offset: number;
 }

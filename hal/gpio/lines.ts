@@ -15,7 +15,7 @@ import {
 import type { Reporter } from './reports.ts';
 
 /** A tag whose changes are reported. */
-export interface Listener {
+interface Listener {
   readonly tag: Tag<GpioAddress>;
   readonly reporter: Reporter;
   /** Edges before this were told by the first report, on the port's clock. */

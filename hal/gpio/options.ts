@@ -7,11 +7,11 @@ import type { LineName } from './find.ts';
 import type { Bias, Drive, Edges } from './port.ts';
 
 /** What a tag makes of its line. */
-export const MEASURES = ['state', 'count', 'rate', 'frequency', 'pulse-width', 'lost'] as const;
+const MEASURES = ['state', 'count', 'rate', 'frequency', 'pulse-width', 'lost'] as const;
 export type Measure = (typeof MEASURES)[number];
 
 /** Ways to the lines; `auto` takes the character device where there is one. */
-export const BACKENDS = ['auto', 'chardev', 'sysfs'] as const;
+const BACKENDS = ['auto', 'chardev', 'sysfs'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
 /** A GPIO channel, complete. */

@@ -14,7 +14,7 @@ const stored = z.strictObject({
 });
 
 /** A counter, and the line it counts: another line is another counter. */
-export interface StoredCounter extends Counted {
+interface StoredCounter extends Counted {
   readonly tag: TagId;
   readonly line: string;
 }

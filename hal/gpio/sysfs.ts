@@ -15,7 +15,7 @@ import {
 } from './port.ts';
 
 /** The part of an onoff line that is used. */
-export interface SysfsLine {
+interface SysfsLine {
   readSync(): 0 | 1;
   writeSync(value: 0 | 1): void;
   watch(callback: (error: Error | null | undefined, value: 0 | 1) => void): void;
@@ -85,7 +85,7 @@ export function sysfsPort(world: SysfsWorld): GpioPort {
 }
 
 /** The chips below `root`, each with its base as the kernel says it: it is 0, 512 or anything else. */
-export function sysfsChips(root: string): SysfsChip[] {
+function sysfsChips(root: string): SysfsChip[] {
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((name) => /^gpiochip\d+$/.test(name))

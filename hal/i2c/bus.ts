@@ -6,7 +6,7 @@ import { hex, I2cFault } from './fault.ts';
 import type { OpenWire, Wire } from './wire.ts';
 
 /** What a bus is made of. */
-export interface BusSettings {
+interface BusSettings {
   /** As messages call it: `/dev/i2c-1`. */
   readonly name: string;
   /** Longest wait for one transfer, ms. */

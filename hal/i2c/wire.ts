@@ -2,9 +2,6 @@ import { readdirSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 
-/** Most bytes of one register read: the limit of SMBus blocks, which every adapter keeps. */
-export const LONGEST_BLOCK = 32;
-
 /**
  * One open bus. Calls must not overlap. Every call is one transfer between start and stop; it rejects with the error of
  * the system (`ENXIO`, `ETIMEDOUT`, …) and has no deadline of its own.

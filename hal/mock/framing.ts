@@ -12,7 +12,7 @@ export interface Request {
 }
 
 /** What the front of a buffer holds: a request, too little, or bytes that belong to none. `used` bytes are done with. */
-export type Unwrapped =
+type Unwrapped =
   | { readonly kind: 'request'; readonly request: Request; readonly used: number }
   | { readonly kind: 'more' }
   | { readonly kind: 'noise'; readonly used: number };

@@ -16,7 +16,7 @@ export type SimulatedTag = Tag & {
 };
 
 /** What the raw value of a tag may be. */
-export interface RawForm {
+interface RawForm {
   readonly type: string;
   /** Longest text, in bytes. */
   readonly textBytes: number;

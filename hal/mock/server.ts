@@ -24,7 +24,7 @@ export type LineFault = FaultWindow & {
   );
 
 /** What a twin's server needs. */
-export interface ServerOptions {
+interface ServerOptions {
   readonly twin: Twin;
   readonly framing: Framing;
   /** Loopback port; 0 takes a free one. */

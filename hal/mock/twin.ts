@@ -11,7 +11,7 @@ export interface TwinTag {
 }
 
 /** How a twin treats what its tags do not say. */
-export interface TwinOptions {
+interface TwinOptions {
   /**
    * Whether registers between the lowest and the highest tag of a table are there and read 0. When false they answer
    * exception 02, as in devices whose map has holes.

@@ -5,7 +5,7 @@ import { NotConnected } from '../driver.ts';
 import type { ReplayPlayer } from './replay.ts';
 
 /** Where a replay is served. */
-export interface ReplayServerOptions {
+interface ReplayServerOptions {
   readonly player: ReplayPlayer;
   readonly host: string;
   /** 0 takes a free one. */
@@ -14,7 +14,7 @@ export interface ReplayServerOptions {
 }
 
 /** A replay that is being served over TCP. */
-export interface ReplayServer {
+interface ReplayServer {
   readonly port: number;
   /** Drops every connection and stops listening. Idempotent. */
   close(): Promise<void>;

@@ -21,7 +21,7 @@ export const MAX_BODY_BYTES = 1_000_000;
 export const REQUEST_DEADLINE_MS = 30_000;
 
 /** What the application is made of. */
-export interface AppParts {
+interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
   readonly recordings: Recordings;

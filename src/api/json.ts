@@ -25,7 +25,7 @@ export interface JsonTag {
 }
 
 /** A stored reading in the API. */
-export interface JsonPoint extends Omit<JsonReading, 'tag'> {
+interface JsonPoint extends Omit<JsonReading, 'tag'> {
   readonly seq: number;
 }
 

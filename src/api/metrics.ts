@@ -7,7 +7,7 @@ interface Sample {
 }
 
 /** One metric: what it is called, what it means, and where its samples come from. */
-export interface Metric {
+interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;

@@ -68,7 +68,7 @@ export interface JsonEvent {
 }
 
 /** One point of a control chart. Lines are absent while the baseline is collected; a bad or missing point has no value. */
-export interface ChartPointView {
+interface ChartPointView {
   readonly point: number;
   readonly value: number | null;
   readonly center?: number;

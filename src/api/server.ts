@@ -23,7 +23,7 @@ const RECEIVE_DEADLINE_MS = 15_000;
 const PROBE_DEADLINE_MS = 2000;
 
 /** What the API serves, and where. */
-export interface ApiOptions {
+interface ApiOptions {
   readonly view: GatewayView;
   /** Unix socket of the command line. */
   readonly socketPath: string;

@@ -8,7 +8,7 @@ import { formatAge, formatSpan, formatTime, plain } from './terminal/format.ts';
 import { type Cell, type Column, renderTable } from './terminal/table.ts';
 
 /** Options of `alarms`. */
-export interface AlarmsOptions extends CommonOptions {
+interface AlarmsOptions extends CommonOptions {
   /** Show those that are normal, too. */
   readonly all?: boolean;
   /** How long to shelve. */

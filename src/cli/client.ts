@@ -11,7 +11,7 @@ import { type CliContext, type CommonOptions, configFile, warn } from './termina
 import { plain } from './terminal/format.ts';
 
 /** The socket of the service. */
-export const SERVICE_SOCKET = '/run/millgate/api.sock';
+const SERVICE_SOCKET = '/run/millgate/api.sock';
 
 /** How long the gateway may take to begin its answer, ms; a little more than the API's own deadline. */
 const DEADLINE_MS = 32_000;
@@ -29,7 +29,7 @@ const MAX_ANSWER_BYTES = 64_000_000;
 const MAX_LINE_LENGTH = 16_000_000;
 
 /** One event of the stream of readings. */
-export interface StreamEvent {
+interface StreamEvent {
   readonly event: string;
   readonly readings: readonly JsonReading[];
 }

@@ -176,7 +176,7 @@ async function showLines(
 }
 
 /** What a demo file must be told before it can run here. */
-export interface DemoPlaces {
+interface DemoPlaces {
   readonly plantPort: number;
   readonly brokerPort: number;
   readonly storePath: string;

@@ -11,7 +11,7 @@ import { durationOption } from './terminal/duration.ts';
 const PAGE = 200;
 
 /** Options of `export`. */
-export interface ExportOptions extends CommonOptions {
+interface ExportOptions extends CommonOptions {
   readonly since: string;
   readonly format: 'csv' | 'jsonl';
 }

@@ -10,7 +10,7 @@ import { durationOption } from './terminal/duration.ts';
 import { formatCount } from './terminal/format.ts';
 
 /** Options of `resend`. */
-export interface ResendOptions extends CommonOptions {
+interface ResendOptions extends CommonOptions {
   /** Instead of numbers: all records that are not older. */
   readonly since?: string;
   /** Numbers of events, instead of readings. */

@@ -25,7 +25,7 @@ const MAX_REMEMBERED_TAGS = 60;
 const MAX_REMEMBERED_READINGS = 1000;
 
 /** Options of `watch`. */
-export interface WatchOptions extends CommonOptions {
+interface WatchOptions extends CommonOptions {
   readonly sort?: Sort;
 }
 

@@ -10,7 +10,7 @@ import { type CliContext, type CommonOptions, print, printJson, warn } from './t
 import { formatValue } from './terminal/format.ts';
 
 /** Options of `write`. */
-export interface WriteOptions extends CommonOptions {
+interface WriteOptions extends CommonOptions {
   readonly text?: boolean;
 }
 

@@ -13,7 +13,7 @@ import { checkName } from './sections/channels.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
 /** What checking rules needs of the rest of the file. */
-export interface RuleContext {
+interface RuleContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   readonly report: Report;
 }

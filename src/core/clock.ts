@@ -74,7 +74,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Nobody ever wakes who waits on this: the time runs out. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 /** What a machine shows of how far its clock can be trusted. */
-export interface ClockEvidence {
+interface ClockEvidence {
   wallMs(): number;
   /** Whether the time service says that it has set the clock. */
   isSynchronized(): boolean;

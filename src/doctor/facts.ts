@@ -49,7 +49,7 @@ export interface Devices {
 }
 
 /** A device of the configuration. */
-export interface DeviceFacts {
+interface DeviceFacts {
   readonly name: string;
   readonly station: Station | undefined;
 }

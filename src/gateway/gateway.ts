@@ -29,7 +29,7 @@ import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 
 /** Everything a gateway is made of that it does not make itself. */
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly config: Config;
   /** Swaps every channel for a simulated one that serves the same devices. */
   readonly simulate: boolean;

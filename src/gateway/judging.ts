@@ -7,7 +7,7 @@ import { begunAnew, succeed } from '../rules/succession.ts';
 import { ruleConfigOf } from './rule-config.ts';
 
 /** What rules are run with. */
-export interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
+interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
   readonly clock: Clock;
 }
 
@@ -36,7 +36,7 @@ export interface Left {
  * States by key, JSON texts: `stored` of rules that are not running now; `kept` to be preferred where rules began anew
  * meanwhile.
  */
-export interface RuleMemory {
+interface RuleMemory {
   readonly stored: ReadonlyMap<string, string>;
   readonly kept: ReadonlyMap<string, string>;
 }

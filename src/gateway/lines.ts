@@ -13,7 +13,7 @@ import type { Line } from './channel-status.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What the channels of a gateway are run with. */
-export interface LinesParts {
+interface LinesParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;

@@ -5,7 +5,7 @@ import type { EventBody } from '../core/event.ts';
 import type { TagId, Value } from '../core/reading.ts';
 
 /** What outputs are driven with. */
-export interface OutputParts {
+interface OutputParts {
   /** Writes a tag through the channel that polls it; throws when it is not known whether the device took the value. */
   readonly write: (tag: TagId, value: Value, signal: AbortSignal) => Promise<WriteResult>;
   readonly event: (body: EventBody) => void;

@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 
 /** What a recorder is made of. */
-export interface RecorderOptions {
+interface RecorderOptions {
   /** The configuration in force. */
   readonly config: () => Config;
   readonly version: string;

@@ -18,7 +18,7 @@ import type { Uplinks } from './uplinks.ts';
 import { createWriter } from './writer.ts';
 
 /** What a view shows. */
-export interface ViewParts {
+interface ViewParts {
   /** The configuration in force. */
   readonly config: () => Config;
   readonly simulate: boolean;

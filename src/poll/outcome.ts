@@ -5,7 +5,7 @@ import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/readi
 import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
-export interface Conversion {
+interface Conversion {
   readonly scale: number;
   readonly offset: number;
   readonly min: number | undefined;

@@ -58,7 +58,7 @@ const NOT_ASKED_REST_MS = 100;
 const MAX_UNIONS = 64;
 
 /** Counters of a schedule. */
-export interface ScheduleCounts {
+interface ScheduleCounts {
   scans: number;
   /** Ticks that passed before the line got to them. */
   skipped: number;

@@ -82,7 +82,7 @@ function lineOf(watched: Watched): Line {
 }
 
 /** How much the registers themselves speak for a value; −∞ where there can be none. */
-export function evidenceAt(watched: Watched, address: number, decoding: Decoding): number {
+function evidenceAt(watched: Watched, address: number, decoding: Decoding): number {
   const series = seriesAt(watched, address, decoding);
   if (!series) return Number.NEGATIVE_INFINITY;
   return stillEvidence(decoding, series.words[0]!, series.values[0]!) + movingEvidence(series);

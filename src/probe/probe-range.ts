@@ -12,7 +12,7 @@ export interface ProbeRange {
 }
 
 /** Most registers of one range: more is a search, and takes minutes on a serial line. */
-export const MOST_REGISTERS = 1000;
+const MOST_REGISTERS = 1000;
 
 const LAST_ADDRESS = 65_535;
 const EXAMPLES =

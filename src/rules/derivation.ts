@@ -20,7 +20,7 @@ interface KeptTotals {
 }
 
 /** A record with what was computed from it. */
-export interface Derived {
+interface Derived {
   /** The record itself first, then one for each other device that has computed tags of its tags. */
   readonly records: readonly DeviceRecord[];
   /** Totals that changed, by key of the store. */

@@ -28,7 +28,7 @@ export interface Evaluator {
 type Node = (scene: Scene) => Result;
 
 /** What a formula is given beside its text. */
-export interface EvaluatorOptions {
+interface EvaluatorOptions {
   /** Totals as they were kept; others start at 0. */
   readonly restored?: readonly number[];
   /** Tags that only grow: when one of them falls it was reset, and its rate begins anew. */

@@ -31,7 +31,7 @@ export interface RuleSet {
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
-export function chartKey(name: string): string {
+function chartKey(name: string): string {
   return `spc:${name}`;
 }
 

@@ -4,7 +4,7 @@ import type { Notifier } from './notify.ts';
 import { type GatewayProgress, statusLine, stuckBecause } from './progress.ts';
 
 /** What the watch is kept with. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly notifier: Notifier;

@@ -33,7 +33,7 @@ export interface Engine {
 }
 
 /** What {@link openEngine} finds in the world besides the folder. */
-export interface EngineWorld {
+interface EngineWorld {
   readonly pid: number;
   /** Opens files for writing; a failing disk can be put in its place. */
   readonly open?: OpenDatabase;

@@ -10,7 +10,7 @@ export const GAPS_TOLD = 'gaps-told';
 const MAX_EVENTS = 500;
 
 /** Publishes what the ledger gains. */
-export interface GapTeller {
+interface GapTeller {
   /** Commits an event for each entry that was not told of yet, together with how far it told. */
   tell(): Promise<void>;
 }

@@ -50,7 +50,7 @@ export interface Receipt {
  * Consecutive records out of the store. `records[i]` has number `from + i`, where `from` is later than what was asked for
  * when that is not stored any more. Empty when what was asked for is past the head.
  */
-export interface StoredRecords {
+interface StoredRecords {
   readonly from: number;
   readonly records: readonly DeviceRecord[];
   /** Where to go on. Greater than `from + records.length` when what follows is not stored any more. */
@@ -78,7 +78,7 @@ export interface StoredTexts {
 }
 
 /** Consecutive events; see {@link StoredRecords}. */
-export interface StoredEvents {
+interface StoredEvents {
   readonly from: number;
   readonly events: readonly GatewayEvent[];
   readonly next: number;

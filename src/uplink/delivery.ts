@@ -22,7 +22,7 @@ import { createSuspects } from './suspects.ts';
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 
 /** What a delivery needs. */
-export interface DeliveryDeps {
+interface DeliveryDeps {
   readonly uplink: string;
   readonly session: UplinkSession;
   readonly limits: { readonly records: number; readonly fields: number };

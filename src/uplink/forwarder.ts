@@ -12,7 +12,7 @@ import { createTokenBucket } from './run-queue.ts';
 import type { Uplink, UplinkSession, UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
-export interface ForwarderDeps {
+interface ForwarderDeps {
   readonly uplink: Uplink;
   readonly store: ForwarderStore;
   readonly clock: Clock;

@@ -3,7 +3,7 @@ import type { JsonEncoder } from './json.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** A retained message for one tag. */
-export interface LastValue {
+interface LastValue {
   readonly topic: string;
   readonly payload: string;
 }

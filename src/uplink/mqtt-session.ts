@@ -18,7 +18,7 @@ export interface BrokerLimits {
 }
 
 /** What a session needs. The client is connected and belongs to the session from now on. */
-export interface MqttSessionDeps {
+interface MqttSessionDeps {
   readonly client: MqttClient;
   readonly broker: BrokerLimits;
   readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId'>;
@@ -37,7 +37,7 @@ export interface MqttSessionDeps {
 }
 
 /** A session that can announce itself. */
-export interface MqttSession extends UplinkSession {
+interface MqttSession extends UplinkSession {
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
   announce(signal: AbortSignal): Promise<void>;
 }

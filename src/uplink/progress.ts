@@ -42,7 +42,7 @@ export interface Progress {
 }
 
 /** Records and events by what became of them. */
-export interface Counts {
+interface Counts {
   readonly pendingRecords: number;
   readonly pendingEvents: number;
   readonly deliveredRecords: number;

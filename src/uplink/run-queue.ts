@@ -145,7 +145,7 @@ export function createTokenBucket(clock: Pick<Clock, 'monoMs'>, perSecond: numbe
 }
 
 /** What the last message of the backlog met: confirmed in time, confirmed late, or not at all. */
-export type BacklogOutcome = 'prompt' | 'slow' | 'lost';
+type BacklogOutcome = 'prompt' | 'slow' | 'lost';
 
 /**
  * A confirmation slower than this means that messages queue up on the way. Live data waits in the same queue, and it is

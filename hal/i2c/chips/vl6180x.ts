@@ -11,7 +11,7 @@ const INTERRUPT_STATUS = 0x04f;
 const RANGE_MM = 0x062;
 
 /** Model identity of a VL6180X. */
-export const VL6180X_ID = 0xb4;
+const VL6180X_ID = 0xb4;
 
 const RANGE_READY = 0x04;
 

@@ -21,7 +21,7 @@ import {
 } from './discover-plan.ts';
 
 /** A unit that answered, and at which setting. */
-export interface FoundUnit {
+interface FoundUnit {
   readonly setting: LineSetting;
   readonly unit: number;
   /** From the end of the question to the beginning of the answer, ms. */

@@ -20,7 +20,7 @@ import { type Column, renderTable, wrapText } from '../terminal/table.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */
-export interface ApplyOptions extends CommonOptions {
+interface ApplyOptions extends CommonOptions {
   /** How long a technician has to confirm. */
   readonly confirm?: string;
   readonly history?: boolean;
@@ -270,7 +270,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
-export function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
+function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
   const { colors } = context;
   if (history.length === 0) return ['Nothing was applied yet.'];
   const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [

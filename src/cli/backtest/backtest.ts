@@ -12,7 +12,7 @@ import { durationOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
-export interface BacktestOptions extends CommonOptions {
+interface BacktestOptions extends CommonOptions {
   readonly since?: string;
   readonly csv?: string;
   readonly against?: string;

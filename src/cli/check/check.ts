@@ -13,7 +13,7 @@ import { type CliContext, type CommonOptions, configFile, print, printJson, warn
 const TAGS_A_QUESTION = 500;
 
 /** Options of `check`. */
-export interface CheckOptions extends CommonOptions {
+interface CheckOptions extends CommonOptions {
   /** Also read each tag once. */
   readonly online?: boolean;
 }

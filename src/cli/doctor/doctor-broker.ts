@@ -31,7 +31,7 @@ const UNREACHED: Record<string, string> = {
 };
 
 /** The answer to an attempt to connect: `detail` goes on from the address. */
-export interface Reach {
+interface Reach {
   readonly ok: boolean;
   readonly detail: string;
 }

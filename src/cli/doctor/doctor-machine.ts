@@ -78,7 +78,7 @@ export async function gatherService(
 }
 
 /** The part of {@link DiskFacts} that the file system gives. */
-export type FileSystemFacts = Pick<
+type FileSystemFacts = Pick<
   DiskFacts,
   | 'isThere'
   | 'freeBytes'

@@ -5,7 +5,7 @@ import { NAME_PATTERN } from '../../core/quantity.ts';
 import { syncFolder } from '../../store/format/folder.ts';
 
 /** A tag as `--tag` gives it: its keys in the words of the file. */
-export interface TagPlan {
+interface TagPlan {
   readonly name: string;
   readonly keys: Readonly<Record<string, string | number | boolean>>;
 }

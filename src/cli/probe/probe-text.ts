@@ -19,7 +19,7 @@ import { type Cell, type Column, renderTable, wrapText } from '../terminal/table
 import type { Seen } from './probe.ts';
 
 /** What is to be shown, and how. */
-export interface Shown {
+interface Shown {
   readonly seen: Seen;
   /** Everything, however unlikely. */
   readonly all: boolean;

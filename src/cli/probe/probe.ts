@@ -10,7 +10,7 @@ import { type LineOptions, onLine } from './probe-line.ts';
 import { printBits, printRanking, printRegisters } from './probe-text.ts';
 
 /** Options of `probe`. */
-export interface ProbeOptions extends LineOptions {
+interface ProbeOptions extends LineOptions {
   readonly expect?: readonly string[];
   readonly within?: string;
   readonly for?: string;

@@ -15,7 +15,7 @@ export interface RecordingFile {
 }
 
 /** How a recording is written. */
-export interface RecordingFileOptions {
+interface RecordingFileOptions {
   readonly cwd: string;
   /** Whether a file that is there may be replaced. */
   readonly overwrite: boolean;

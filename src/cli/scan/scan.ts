@@ -87,7 +87,7 @@ export function limitsOf(options: ScanOptions, first?: LineSetting): SearchLimit
 }
 
 /** A serial line searched and its units identified. */
-export interface SerialScan {
+interface SerialScan {
   readonly port: string;
   readonly result: SearchResult;
   readonly rows: readonly UnitRow[];
@@ -227,7 +227,7 @@ function realPath(path: string): string {
 }
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */
-export async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
+async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const { searchI2cBus } = await import('../../../hal/scan.ts');
   const progress = createProgress(context);
   let found: FoundDevice[];

@@ -9,13 +9,13 @@ export interface Candidate {
 }
 
 /** What may come next: words, and files when `files` says so. */
-export interface Completion {
+interface Completion {
   readonly candidates: readonly Candidate[];
   readonly files: boolean;
 }
 
 /** The names of a configuration; asked only when a name is wanted. `file`: as `--config` on the line says. */
-export type NameSource = (file: string | undefined) => Names;
+type NameSource = (file: string | undefined) => Names;
 
 /** More words than this are no help, and would hold up the shell. */
 const MAX_CANDIDATES = 2000;

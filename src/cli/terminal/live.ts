@@ -6,7 +6,7 @@ import { openScreen } from './screen.ts';
 const REDRAW_EVERY_MS = 500;
 
 /** What a live view shows around its table. */
-export interface LiveFrame {
+interface LiveFrame {
   readonly head: () => readonly string[];
   readonly foot: () => readonly string[];
 }

@@ -3,7 +3,7 @@ import { formatSpan } from './format.ts';
 import { fit } from './screen.ts';
 
 /** How far something is, on standard error. */
-export interface Progress {
+interface Progress {
   /** @param done share, 0…1; @param leftMs undefined where nothing is known of it; @param text what is done now */
   show(done: number, leftMs: number | undefined, text: string): void;
   /** Takes the bar away. Idempotent. */

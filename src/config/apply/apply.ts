@@ -21,7 +21,7 @@ import { type DeviceStand, type Expected, expected, flowOf, silent } from './flo
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */
-export interface ApplyRuntime {
+interface ApplyRuntime {
   config(): Config;
   /** Puts another configuration in force, as a whole or not at all; says since when it is, monotonic ms. */
   reconfigure(config: Config): Promise<number>;
@@ -34,7 +34,7 @@ export interface ApplyRuntime {
 }
 
 /** What applying is made of. */
-export interface ApplyParts {
+interface ApplyParts {
   readonly runtime: ApplyRuntime;
   readonly archive: Archive;
   readonly place: Place;

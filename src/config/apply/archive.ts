@@ -11,7 +11,7 @@ export function archiveFolder(storePath: string): string {
 }
 
 /** How many configurations are remembered. */
-export const MAX_HISTORY = 20;
+const MAX_HISTORY = 20;
 
 /** How many words of changes an entry of the history keeps. */
 export const MAX_CHANGES = 20;

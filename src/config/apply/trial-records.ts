@@ -22,7 +22,7 @@ export interface InForce {
 }
 
 /** Whether the files in force are back in their places, and what to say of it. */
-export interface Restored {
+interface Restored {
   readonly done: boolean;
   readonly text: string;
 }

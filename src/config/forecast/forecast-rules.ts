@@ -5,7 +5,7 @@ import type { SpcConfig } from '../../core/spc.ts';
 import type { Config, TagConfig } from '../config.ts';
 
 /** A rule that is right in itself, and still may never say what it is meant to say. */
-export interface RuleDoubt {
+interface RuleDoubt {
   /** `alarms.oil-hot`, `spc.shaft`. */
   readonly rule: string;
   readonly why: string;

@@ -17,7 +17,7 @@ export interface TagFacts {
 }
 
 /** What checking alarms needs of the rest of the file. */
-export interface AlarmContext {
+interface AlarmContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   /** `; did you mean "x"?` or the like, to be put behind "there is no tag y". */
   readonly hint: (text: string, words: Iterable<string>, what: string) => string;
@@ -214,7 +214,7 @@ const tagField = (description: string) =>
     .meta({ description, examples: ['press-1/oil-temp'] });
 
 /** Keys of which an alarm has exactly one: what it watches for. */
-export const ALARM_KINDS = ['above', 'below', 'outside', 'equals', 'rateAbove', 'stale', 'changed'] as const;
+const ALARM_KINDS = ['above', 'below', 'outside', 'equals', 'rateAbove', 'stale', 'changed'] as const;
 
 /** `alarms.NAME` */
 export const alarmShape = {

@@ -17,7 +17,7 @@ export interface Formula {
 }
 
 /** What checking formulas needs. */
-export interface FormulaContext {
+interface FormulaContext {
   /** Tags that are read, those that passed their checks. */
   readonly tags: readonly TagConfig[];
   /** Tags that are in the file but broken: they were told of, and are not missing. */

@@ -8,7 +8,7 @@ import { type Entry, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
-export interface SectionValues {
+interface SectionValues {
   readonly values: Record<string, unknown>;
   readonly entry: Entry | undefined;
 }

@@ -140,7 +140,7 @@ export const spcShape = {
 export type SpcOptions = z.output<z.ZodObject<typeof spcShape>>;
 
 /** What a tag holds. */
-export type TagKind = 'number' | 'bool' | 'text';
+type TagKind = 'number' | 'bool' | 'text';
 
 /** What checking a chart needs to know of the rest of the file. */
 export interface SpcContext {

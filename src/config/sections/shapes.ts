@@ -3,7 +3,7 @@ import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';
 
 /** A reference to a secret, as the file gives it. */
-export const secretSchema = z
+const secretSchema = z
   .union([
     z.strictObject({
       file: z

@@ -8,7 +8,7 @@ export interface Sample {
 }
 
 /** What a condition may look at beside the reading. */
-export interface ConditionMemory {
+interface ConditionMemory {
   /** Whether the alarm is active: then the deadband counts. */
   readonly active: boolean;
   /** Earlier samples, oldest first; kept by {@link remember}. */

@@ -14,7 +14,7 @@ export type AlarmAction =
   | 'in-service';
 
 /** What the transitions depend on beside the state. */
-export interface AlarmTraits {
+interface AlarmTraits {
   readonly latch: boolean;
   readonly ack: boolean;
   /** Whether the condition holds, delays and deadband counted in. */
@@ -22,7 +22,7 @@ export interface AlarmTraits {
 }
 
 /** A transition, or why there is none and what to do instead. */
-export type Transition =
+type Transition =
   | { readonly ok: true; readonly to: AlarmState; readonly change: AlarmChange }
   | { readonly ok: false; readonly why: string };
 

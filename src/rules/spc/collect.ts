@@ -52,7 +52,7 @@ export type Closed =
   | { readonly kind: 'missing'; readonly count: number; readonly why?: 'too-many-readings' };
 
 /** The state after an input, and the subgroups that it closed, in order. */
-export interface Collected {
+interface Collected {
   readonly state: Collecting;
   readonly closed: readonly Closed[];
 }

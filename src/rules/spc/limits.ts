@@ -47,7 +47,7 @@ export function fullSizeOf({ subgroup, inspected }: Pick<SpcConfig, 'subgroup' |
 }
 
 /** How a chart measures the spread within its points. */
-export type SpreadKind = 'moving-range' | 'range' | 'deviation' | 'none';
+type SpreadKind = 'moving-range' | 'range' | 'deviation' | 'none';
 
 /** What measures the spread: ranges while subgroups are sure to be small, else standard deviations. */
 export function spreadKindOf({ chart, subgroup }: Pick<SpcConfig, 'chart' | 'subgroup'>): SpreadKind {

@@ -16,7 +16,7 @@ export interface Asked {
 }
 
 /** What a change led to: the new state with its events, or why nothing was done and what to do instead. */
-export type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
+type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
 
 /** A chart as it stands. */
 export interface SpcStatus {

@@ -39,7 +39,7 @@ interface Header {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-export type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
+type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.

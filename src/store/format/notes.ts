@@ -6,7 +6,7 @@ import { deflate } from './segment.ts';
  * What an uplink has still to deliver, of each stream that it asked for; and the number at which it began, where that is
  * known: what was let go before that was never its to deliver.
  */
-export type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
+type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
 
 /** A cursor in a commit; null stands for an open end. */
 type PackedCursor = Partial<Record<Stream, [number, number | null][]>> & Pick<Cursor, 'since'>;

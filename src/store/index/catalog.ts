@@ -156,7 +156,7 @@ export function moveToQuarantine(folder: string, file: string): string {
 }
 
 /** Bytes in quarantine. */
-export function quarantineBytes(folder: string): number {
+function quarantineBytes(folder: string): number {
   return quarantined(folder).reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 

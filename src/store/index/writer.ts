@@ -11,7 +11,7 @@ const MAX_DICTIONARY_BYTES = 16 * 1024;
 const DICTIONARY_WAIT_FACTOR = 8;
 
 /** A row before it is deflated. */
-export type NewRow = Omit<Row, 'latestWallMs' | 'dictionary' | 'readings' | 'events'> & {
+type NewRow = Omit<Row, 'latestWallMs' | 'dictionary' | 'readings' | 'events'> & {
   readonly readings: Uint8Array | null;
   readonly events: Uint8Array | null;
 };

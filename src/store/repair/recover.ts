@@ -52,7 +52,7 @@ export function affordable(folder: string, maxBytes: number): number {
 }
 
 /** What opening gives the engine. */
-export interface Started {
+interface Started {
   readonly house: House;
   readonly next: Record<Stream, number>;
   readonly ids: { segment: number; commit: number };

@@ -32,7 +32,7 @@ export function pendingAnywhere(house: Pick<House, 'memory' | 'uplinks'>, stream
  * Which segment goes first: readings that every uplink has, beyond the replay window; then any that every uplink has;
  * then the oldest; events only when no readings are left. Undefined when nothing may go.
  */
-export function chooseVictim(
+function chooseVictim(
   infos: readonly SegmentInfo[],
   pending: IntervalSet,
   oldestReplayWallMs: number,
