@@ -90,7 +90,11 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
   const { createApi } = await import('./api/server.ts');
   const api = createApi({
-    ...{ view: viewOf(gateway, applying), listen: config.api.listen, clock, log: log.scoped('api'), version },
+    view: viewOf(gateway, applying),
+    listen: config.api.listen,
+    clock,
+    log: log.scoped('api'),
+    version,
     socketPath: socketPath(config.store.path, environment),
   });
   const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });

@@ -20,7 +20,7 @@ const RATCHET = {
   bannedCalls: 0,
   foldersWithoutReadme: 26,
   sharedNames: 46,
-  formatterSpreads: 96,
+  formatterSpreads: 0,
   filesWithoutOpening: 365,
   deadLinks: 0,
   documentsLeftOutOfPackage: 1,

@@ -166,7 +166,10 @@ export function checkGpioTag(source: TagSource<Record<string, unknown>>, channel
   if (!line.ok || problems.length > 0) return { ok: false, problems };
   return passed({
     ...common,
-    ...{ line: line.value, direction, measure, bias },
+    line: line.value,
+    direction,
+    measure,
+    bias,
     debounceUs: Math.round((options.debounce ?? 0) * 1000),
     edge: options.edge ?? (measure === 'state' || measure === 'lost' ? 'both' : 'rising'),
     windowMs: options.window ?? 1000,

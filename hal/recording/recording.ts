@@ -147,7 +147,10 @@ function headerOf(members: Members): RecordingHeader | undefined {
   if (!isMembers(notRecorded) || !Object.values(notRecorded).every((driver) => typeof driver === 'string'))
     return undefined;
   return {
-    ...{ gateway, program, wallMs, clockKnown: clockKnown === true },
+    gateway,
+    program,
+    wallMs,
+    clockKnown: clockKnown === true,
     config: { file: config.file, hash: config.hash },
     channels: channels as Record<string, RecordedChannel>,
     notRecorded: notRecorded as Record<string, string>,

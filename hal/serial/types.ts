@@ -44,8 +44,13 @@ function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): Record
     characterMs: characterMsOn(serial),
     settings: {
       ...serialKeys(serial),
-      ...{ delimiter: Buffer.from(delimiter).toString('latin1'), maxLine, encoding, checksum },
-      ...{ idle: `${idleMs}ms`, timeout: `${timeoutMs}ms`, retries },
+      delimiter: Buffer.from(delimiter).toString('latin1'),
+      maxLine,
+      encoding,
+      checksum,
+      idle: `${idleMs}ms`,
+      timeout: `${timeoutMs}ms`,
+      retries,
     },
   };
 }

@@ -66,7 +66,10 @@ export function createLines(parts: LinesParts): Lines {
     make(channel, learned) {
       const scoped = log.scoped(channel.name);
       const driver = driverOf(channel, simulate, {
-        ...{ clock, log: scoped, random, learned },
+        clock,
+        log: scoped,
+        random,
+        learned,
         tap: recorder.tapOf(channel.name),
       });
       const simulated = simulate || channel.driver.simulated;

@@ -92,7 +92,14 @@ function chartView(
 ): ChartView {
   const { id, phase, baseline, limits, signals, capability } = status;
   return {
-    ...{ id, tag, chart, unit, phase, signals, lines, points },
+    id,
+    tag,
+    chart,
+    unit,
+    phase,
+    signals,
+    lines,
+    points,
     baseline: { collected: baseline.collected, needed: baseline.needed },
     limits: limits?.version,
     capability: capabilityView(capability),

@@ -46,7 +46,9 @@ export function keepWatch({ clock, log, notifier, progress, waitsForDisk }: Watc
     if (commitSinceMs !== undefined && nowMs - commitSinceMs > SUSPICIOUS_COMMIT_MS && waitsForDisk())
       diskSeenIn = commitSinceMs;
     const stuck = stuckBecause({
-      ...{ ...work, nowMs, latenessMs },
+      ...work,
+      nowMs,
+      latenessMs,
       waitsForDisk: commitSinceMs !== undefined && diskSeenIn === commitSinceMs,
     });
     if (stuck === undefined) {

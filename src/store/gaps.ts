@@ -52,7 +52,12 @@ function gapEvent(entry: LedgerEntry, clock: Clock): GatewayEvent {
     ...instantOf(clock),
     clockKnown: clock.known(),
     body: {
-      ...{ kind: 'gap', stream, from, to: to - 1, count, cause },
+      kind: 'gap',
+      stream,
+      from,
+      to: to - 1,
+      count,
+      cause,
       ...(uplink !== undefined && { uplink }),
       ...(firstWallMs !== undefined && { first: firstWallMs }),
       ...(lastWallMs !== undefined && { last: lastWallMs }),

@@ -89,13 +89,20 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   const common = { progress, clock, log, changed: () => pump(), wakeAt: wake.at };
   const readings = createStreamLanes<DeviceRecord | RecordText>({
-    ...{ ...common, stream: 'readings', sizeOf: sizeOfRecord, maxLiveFields: MAX_LIVE_FIELDS, readItems: READ_RECORDS },
+    ...common,
+    stream: 'readings',
+    sizeOf: sizeOfRecord,
+    maxLiveFields: MAX_LIVE_FIELDS,
+    readItems: READ_RECORDS,
     peek: deps.takesTexts
       ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
       : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
   });
   const events = createStreamLanes<GatewayEvent>({
-    ...{ ...common, stream: 'events', maxLiveFields: MAX_LIVE_EVENTS, readItems: READ_EVENTS },
+    ...common,
+    stream: 'events',
+    maxLiveFields: MAX_LIVE_EVENTS,
+    readItems: READ_EVENTS,
     sizeOf: () => ({ fields: 1, bytes: 1 }),
     peek: (from, limit) => store.peekEvents(from, limit).then((found) => ({ ...found, items: found.events })),
   });

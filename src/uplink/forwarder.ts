@@ -91,7 +91,14 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     });
     const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
     const current = createDelivery({
-      ...{ session, store, progress, bucket, clock, log, uplink: uplink.name, limits: uplink.limits },
+      session,
+      store,
+      progress,
+      bucket,
+      clock,
+      log,
+      uplink: uplink.name,
+      limits: uplink.limits,
       takesTexts: uplink.takesTexts ?? false,
       giveUp: (why) => giveUp(why),
     });
@@ -221,8 +228,16 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         progress.counts();
       const left = delivery?.backlog().left ?? 0;
       return {
-        ...{ name: uplink.name, state, reason, sinceMs, sessions },
-        ...{ pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords },
+        name: uplink.name,
+        state,
+        reason,
+        sinceMs,
+        sessions,
+        pendingRecords,
+        pendingEvents,
+        deliveredRecords,
+        deliveredEvents,
+        quarantinedRecords,
         catchUpSeconds: left > 0 && rate !== undefined && rate > 0 ? Math.ceil(left / rate) : undefined,
       };
     },

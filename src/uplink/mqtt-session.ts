@@ -76,8 +76,12 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   };
 
   const messages = createMqttWindow({
-    ...{ client, clock, places, packetBytes: broker.packetBytes },
-    ...{ protocolVersion: deps.protocolVersion, ackTimeoutMs: config.ackTimeoutMs },
+    client,
+    clock,
+    places,
+    packetBytes: broker.packetBytes,
+    protocolVersion: deps.protocolVersion,
+    ackTimeoutMs: config.ackTimeoutMs,
     dead: (reason) => finish({ reason, takenOver: false }),
   });
 

@@ -119,7 +119,14 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     const client = openOrExplain(library.connect, options, context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
-      ...{ client, config, encoder, lastValues, status, clock, closedByBroker, protocolVersion: version },
+      client,
+      config,
+      encoder,
+      lastValues,
+      status,
+      clock,
+      closedByBroker,
+      protocolVersion: version,
       broker: limitsOf(connack),
       explain: (error) => explainTrouble(error, context),
     });

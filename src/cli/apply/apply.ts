@@ -125,8 +125,11 @@ async function install(given: string, text: string, options: ApplyOptions, conte
   const found = now.result.ok ? changesOf(now.result.config, config) : [];
   const before = now.result.ok ? { hash: now.result.config.hash, files: now.files } : undefined;
   const installation = {
-    ...{ hash: config.hash, files: { ...now.files, [mainName(absolute)]: text }, before },
-    ...{ by: operator(context), changes: found.map(changeText) },
+    hash: config.hash,
+    files: { ...now.files, [mainName(absolute)]: text },
+    before,
+    by: operator(context),
+    changes: found.map(changeText),
   };
   const copies = await put(
     absolute,

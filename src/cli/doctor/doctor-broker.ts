@@ -115,7 +115,9 @@ async function askConnection(
     }
     const { ca, cert, key } = files;
     const secure = connectTls({
-      ...{ host, port, rejectUnauthorized: false },
+      host,
+      port,
+      rejectUnauthorized: false,
       ...(!isIP(host) && { servername: host }),
       ...(ca !== undefined && { ca }),
       ...(cert !== undefined && { cert }),
@@ -189,7 +191,13 @@ async function signIn(
     new Promise((resolve) => {
       const protocol = url.protocol.slice(0, -1) as 'mqtt';
       const client = connect({
-        ...{ protocol, host, hostname: host, port, protocolVersion, clean: true, reconnectPeriod: 0 },
+        protocol,
+        host,
+        hostname: host,
+        port,
+        protocolVersion,
+        clean: true,
+        reconnectPeriod: 0,
         ...(protocol.startsWith('ws') && { path: `${url.pathname}${url.search}` }),
         ...(files.ca !== undefined && { ca: files.ca }),
         ...(files.cert !== undefined && { cert: files.cert }),

@@ -43,7 +43,8 @@ export function printBits({ seen, isJson }: Shown, context: CliContext): ExitCod
   });
   if (isJson) {
     const items = bits.map(({ address, last, moved }) => ({
-      ...{ address: `${table}:${address}`, modicon: modiconOf(table!, address) },
+      address: `${table}:${address}`,
+      modicon: modiconOf(table!, address),
       value: last === undefined ? null : last === 1,
       moved,
     }));
@@ -252,7 +253,11 @@ function jsonCandidate(candidate: Candidate, name: string): object {
   const { raw, value, lowest, highest, share, same } = candidate;
   return {
     ...jsonPlace(candidate),
-    ...{ share: Number(share.toFixed(4)), raw: jsonValue(raw as Value), value, lowest, highest },
+    share: Number(share.toFixed(4)),
+    raw: jsonValue(raw as Value),
+    value,
+    lowest,
+    highest,
     same: same.map(jsonPlace),
     tag: tagLine(name, candidate),
   };
@@ -282,7 +287,10 @@ function footnote({ looks, watchedMs, survey }: Seen, context: CliContext): void
 
 function headOf({ target, unit, looks, watchedMs, survey }: Seen): object {
   return {
-    ...{ channel: target, unit, looks: looks.length, watchedMs: Math.round(watchedMs) },
+    channel: target,
+    unit,
+    looks: looks.length,
+    watchedMs: Math.round(watchedMs),
     absent: survey.absent,
     troubles: survey.troubles.map(({ block, why, detail }) => ({ ...block, why, detail })),
   };

@@ -100,7 +100,10 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
   const { name, channel } = line;
   const isOnPty = pty && channel.characterMs > 0;
   const player = new ReplayPlayer({
-    ...{ line, clock, speed, overNetwork: !isOnPty },
+    line,
+    clock,
+    speed,
+    overNetwork: !isOnPty,
     events: {
       onNotRecorded: (request) => news.notRecorded(name, request),
       onPlayedOut: () => news.playedOut(name),

@@ -91,7 +91,11 @@ async function captured(
   const keep = { write: (words: string) => (output += words) };
   const inner: CliContext = {
     ...context,
-    ...{ stdout: keep, stderr: keep, isTerminal: false, colors: colorsFor(false, {}), columns: () => COLUMNS },
+    stdout: keep,
+    stderr: keep,
+    isTerminal: false,
+    colors: colorsFor(false, {}),
+    columns: () => COLUMNS,
   };
   try {
     await run(inner);

@@ -144,7 +144,12 @@ class Trials implements Applying {
       ...status,
       onDisk,
       pending: {
-        ...{ hash, how, by, sinceMs: atMs, changes: trial.changes, confirmedBy: trial.confirmedBy },
+        hash,
+        how,
+        by,
+        sinceMs: atMs,
+        changes: trial.changes,
+        confirmedBy: trial.confirmedBy,
         awaits: trial.flows && silent(devices).length === 0 ? 'confirmation' : 'data',
         confirmByMs: trial.confirmMs === undefined ? undefined : atMs + trial.confirmMs,
         devices,
@@ -242,8 +247,14 @@ class Trials implements Applying {
     }
     this.files = after.files;
     this.trial = {
-      ...{ trial, before, changes: found, expected: awaited, sinceMonoMs, confirmMs },
-      ...{ confirmedBy: undefined, flows: false },
+      trial,
+      before,
+      changes: found,
+      expected: awaited,
+      sinceMonoMs,
+      confirmMs,
+      confirmedBy: undefined,
+      flows: false,
     };
     const text = `${how} by ${by}: configuration ${old} → ${hash}, on trial; ${words.join('. ') || 'comments only'}`;
     log.info(text);

@@ -168,7 +168,14 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   const rules = rulesOf(options, problems);
   if (problems.length > 0) return { ok: false, problems };
   return passed({
-    ...{ id, tag, chart, subgroup, inspected, limits, rules, priority: options.priority },
+    id,
+    tag,
+    chart,
+    subgroup,
+    inspected,
+    limits,
+    rules,
+    priority: options.priority,
     spec: options.spec && { lsl: undefined, target: undefined, usl: undefined, ...options.spec },
     lambda: options.lambda ?? SPC_DEFAULTS.lambda,
     width: options.width ?? SPC_DEFAULTS.width,

@@ -85,9 +85,12 @@ function parse(file: string): GivenUp | undefined {
     ...[number, number, number],
   ];
   return {
-    ...{ file, kind: match[1] as SegmentKind, id: Number(match[2]) },
+    file,
+    kind: match[1] as SegmentKind,
+    id: Number(match[2]),
     numbers: { readings: between(first, end), events: between(firstEvent, endEvent) },
-    ...{ minWallMs, maxWallMs },
+    minWallMs,
+    maxWallMs,
   };
 }
 

@@ -281,7 +281,10 @@ function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly S
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   return {
-    ...{ stream, from: range.from, to: range.to, count: range.to - range.from },
+    stream,
+    from: range.from,
+    to: range.to,
+    count: range.to - range.from,
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
     detail: 'found missing at the start; the last commits are counted at the size they can have had at most',

@@ -185,7 +185,9 @@ async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limi
   const points = [...cells]
     .sort(([a], [b]) => a - b)
     .map(([wallMs, { count, bad, min, max, sum }]) => ({
-      ...{ wallMs, count, bad },
+      wallMs,
+      count,
+      bad,
       ...(count > 0 && { min, max, mean: sum / count }),
     }));
   return { points, next: endMs < toMs ? endMs : undefined };
