@@ -1,3 +1,4 @@
+/** Searches wires for devices, whatever kind of wire it is. */
 import type { Clock } from '../src/core/clock.ts';
 import type { DriverType } from './driver.ts';
 import { Bus } from './i2c/bus.ts';

@@ -1,3 +1,4 @@
+/** Counts what happens on a line, and how much of the time it is in use. */
 import type { Clock } from '../src/core/clock.ts';
 import type { DeviceStatistics, LineStatistics } from './driver.ts';
 

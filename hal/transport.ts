@@ -1,3 +1,4 @@
+/** Carries bytes over a wire, and lets others listen in. */
 import { messageOf } from '../src/core/errors.ts';
 import type { NotConnected } from './driver.ts';
 import type { LineEvent } from './recording/recording.ts';

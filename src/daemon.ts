@@ -1,3 +1,4 @@
+/** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';

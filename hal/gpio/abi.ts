@@ -1,3 +1,4 @@
+/** Structures and request codes of the kernel's GPIO interface, version 2. */
 import { EDGE_BUFFER, type LineSetup } from './port.ts';
 
 // Layouts and numbers of <linux/gpio.h>, GPIO character device v2 (Linux 5.10 and later). All fields are padded so that

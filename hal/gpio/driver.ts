@@ -1,3 +1,4 @@
+/** The GPIO driver: inputs, counters and outputs over any port. */
 import { type Clock, instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Failure } from '../../src/core/quality.ts';

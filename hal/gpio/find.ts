@@ -1,3 +1,4 @@
+/** Finds a line by the name or the number that the file gives. */
 import { type GpioChip, LineFault } from './port.ts';
 
 /** A line as the kernel finds it. */

@@ -1,3 +1,4 @@
+/** Holds the lines of one connection, and hands their edges to all who listen. */
 import type { TagId } from '../../src/core/reading.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { findLine } from './find.ts';

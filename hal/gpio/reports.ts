@@ -1,3 +1,4 @@
+/** Bounds how many changes of a line are told upstream. */
 import type { Edge } from './port.ts';
 
 /** One change of a state that is told upstream. */

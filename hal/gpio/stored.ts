@@ -1,3 +1,4 @@
+/** What counters remember across a restart. */
 import { z } from 'zod';
 import type { TagId } from '../../src/core/reading.ts';
 import type { Counted } from './meter.ts';

@@ -1,3 +1,4 @@
+/** Lines of the old sysfs interface, through onoff. */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { codeOf, messageOf } from '../../src/core/errors.ts';

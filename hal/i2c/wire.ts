@@ -1,3 +1,4 @@
+/** The bus of this machine, through i2c-bus. */
 import { readdirSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';

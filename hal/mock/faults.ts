@@ -1,3 +1,4 @@
+/** Scripted faults of a simulated channel. */
 import { z } from 'zod';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';

@@ -1,3 +1,4 @@
+/** Takes Modbus requests off a stream of bytes and wraps responses, for simulated devices. */
 import modbusSerialCrc16 from 'modbus-serial/utils/crc16.js';
 /** How requests and responses are wrapped on the wire. */
 export type Framing = 'tcp' | 'rtu';

@@ -1,3 +1,4 @@
+/** The simulated plant of the demo: two presses behind Modbus TCP. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, ModbusType, Table } from '../modbus/map/address.ts';

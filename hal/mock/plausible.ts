@@ -1,3 +1,4 @@
+/** Picks a signal that looks like the real value of a tag. */
 import type { Tag } from '../driver.ts';
 import { hashOf, mix, uniform } from './noise.ts';
 import type { Signal } from './signal.ts';

@@ -1,3 +1,4 @@
+/** How a simulated press behaves over time. */
 import { gaussian, uniform } from './noise.ts';
 
 /** What a press is doing. The index in {@link PRESS_MODES} is its state register. */

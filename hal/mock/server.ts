@@ -1,3 +1,4 @@
+/** Serves simulated Modbus devices over TCP. */
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';

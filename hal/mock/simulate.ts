@@ -1,3 +1,4 @@
+/** Puts a simulated driver in the place of any configured channel. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import {

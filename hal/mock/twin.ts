@@ -1,3 +1,4 @@
+/** Modbus devices that exist only as register images. */
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, Table } from '../modbus/map/address.ts';
 import { encodeValue } from '../modbus/map/encode.ts';

@@ -1,3 +1,4 @@
+/** What is known and counted of one device: response times, retries and holes. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Identification, RawAnswer, RawBlock } from '../driver.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';

@@ -1,3 +1,4 @@
+/** Learns which addresses a device cannot read, and forgets it again in time. */
 import { z } from 'zod';
 import type { Table } from './map/address.ts';
 import type { Hole, Holes, ReadBlock } from './map/plan.ts';

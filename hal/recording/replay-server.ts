@@ -1,3 +1,4 @@
+/** Serves a recorded line over TCP. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';

@@ -1,3 +1,4 @@
+/** Answers questions as they were answered in a recording. */
 import type { Clock } from '../../src/core/clock.ts';
 import { LONGEST_FRAME_BYTES, type Request, unwrap, wrap } from '../mock/framing.ts';
 import { hexOf } from './recording.ts';

@@ -1,3 +1,4 @@
+/** Matches lines against patterns, and stops those that run wild. */
 import { createContext, Script } from 'node:vm';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';

@@ -1,3 +1,4 @@
+/** The settings of serial ports. */
 import { z } from 'zod';
 
 /** A serial port and its settings. */

@@ -1,3 +1,4 @@
+/** The driver type `serial-line`. */
 import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
 import type { RecordedWire } from '../recording/recording.ts';
 import { tapped } from '../transport.ts';

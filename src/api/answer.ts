@@ -1,3 +1,4 @@
+/** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */

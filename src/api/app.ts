@@ -1,3 +1,4 @@
+/** Joins the routes to one web application: checks who asks, bounds bodies and waits, and answers errors. */
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';

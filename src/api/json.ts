@@ -1,3 +1,4 @@
+/** Turns readings, tags and events into the JSON of the API. */
 import { type Reading, readingsOf, type Value } from '../core/reading.ts';
 import type { HistoryPage, RecordPage, RollupPage } from '../store/store.ts';
 import type { TagView } from './view.ts';

@@ -1,3 +1,4 @@
+/** The metrics of the gateway in the text format of Prometheus, and the document that lists them. */
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from './view.ts';
 
 /** One number with what it is of. */

@@ -1,3 +1,4 @@
+/** What the API needs of the rules, as types: alarms, orders and control charts. */
 import type { AlarmState, Priority } from '../core/event.ts';
 import type { Value } from '../core/reading.ts';
 

@@ -1,3 +1,4 @@
+/** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';

@@ -1,3 +1,4 @@
+/** Counts what each rule did in a backtest, and compares two of them. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { GatewayEvent, Priority } from '../core/event.ts';
 import type { SpcConfig } from '../core/spc.ts';

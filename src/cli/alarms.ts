@@ -1,3 +1,4 @@
+/** The command `alarms`: lists what stands, and passes on what an operator orders. */
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';

@@ -1,3 +1,4 @@
+/** Speaks to a running gateway over its Unix socket. */
 import { lstatSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';

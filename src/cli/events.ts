@@ -1,3 +1,4 @@
+/** The command `events`: prints the journal. */
 import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { findGateway } from './client.ts';

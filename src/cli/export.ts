@@ -1,3 +1,4 @@
+/** The command `export`: writes stored readings as CSV or JSON lines. */
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';

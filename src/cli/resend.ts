@@ -1,3 +1,4 @@
+/** The command `resend`: has an uplink send stored records again. */
 import type { JsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';

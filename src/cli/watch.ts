@@ -1,3 +1,4 @@
+/** The command `watch`: a live table of tags, or one line a reading. */
 import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';

@@ -1,3 +1,4 @@
+/** The command `write`: writes one value to a tag. */
 import { jsonValue } from '../api/json.ts';
 import type { WriteAnswer } from '../api/view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';

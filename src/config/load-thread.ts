@@ -1,3 +1,4 @@
+/** Loads a configuration in a thread of its own, so that checking it holds nothing up. */
 import { Worker } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
 import type { Clock } from '../core/clock.ts';

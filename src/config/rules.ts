@@ -1,3 +1,4 @@
+/** Checks what the rules of a file say of its tags: alarms, charts and what they reach. */
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';

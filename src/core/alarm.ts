@@ -1,3 +1,4 @@
+/** Alarms as the words of the whole program: conditions, priorities and defaults. */
 import type { Priority } from './event.ts';
 import type { TagId, Value } from './reading.ts';
 

@@ -1,3 +1,4 @@
+/** The only source of time: both clocks, sleeping, and whether the wall clock can be trusted. */
 import { existsSync, readdirSync } from 'node:fs';
 import { uptime } from 'node:os';
 

@@ -1,3 +1,4 @@
+/** Checks what a formula gives, from what its tags hold. */
 import { type BinaryOperator, type Expression, partsOf } from './expression.ts';
 import { formatDuration } from './quantity.ts';
 import type { TagId, ValueForm } from './reading.ts';

@@ -1,3 +1,4 @@
+/** Parses the formula of a computed tag. */
 import { parseDuration } from './quantity.ts';
 import type { TagId } from './reading.ts';
 

@@ -1,3 +1,4 @@
+/** Control charts as the words of the whole program: kinds, rules and configurations. */
 import type { Priority } from './event.ts';
 import type { TagId } from './reading.ts';
 

@@ -1,3 +1,4 @@
+/** Judges what devices answer and how much is asked of their lines. */
 import type { JsonTag } from '../api/json.ts';
 import { FAILURES } from '../core/quality.ts';
 import type { RunningFacts } from './facts.ts';

@@ -1,3 +1,4 @@
+/** Judges what the counters of a Modbus line say of its wiring, its timing and who is on it. */
 import { formatDuration } from '../core/quantity.ts';
 import { type Found, listed, percent } from './finding.ts';
 import { type DeviceCounts, ENOUGH_REQUESTS, type LineCounts } from './statistics.ts';

@@ -1,3 +1,4 @@
+/** Judges the file, the running gateway and the machine. */
 import { formatSize } from '../core/quantity.ts';
 import type { ConfigurationFacts, Facts, MachineFacts, RunningFacts, ServiceFacts } from './facts.ts';
 import { type Found, listed } from './finding.ts';

@@ -1,3 +1,4 @@
+/** Judges whether the ports of the channels are there and may be used. */
 import type { ChannelFacts, DeviceFile, Devices, User } from './facts.ts';
 import { type Found, listed } from './finding.ts';
 

@@ -1,3 +1,4 @@
+/** Judges whether records reach the other side, and whether they will go on doing so. */
 import { formatDuration } from '../core/quantity.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { BrokerFacts, RunningFacts } from './facts.ts';

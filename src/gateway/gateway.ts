@@ -1,3 +1,4 @@
+/** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
 import { readFile } from 'node:fs/promises';
 import type { GatewayView } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';

@@ -1,3 +1,4 @@
+/** Runs the rules over what is polled, and keeps their states in the store. */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DeviceRecord, TagId } from '../core/reading.ts';

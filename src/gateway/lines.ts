@@ -1,3 +1,4 @@
+/** Makes, starts and stops the channels of a configuration. */
 import { type Driver, type DriverDeps, hasLearned } from '../../hal/driver.ts';
 import { simulatedDriver } from '../../hal/mock/simulate.ts';
 import { loopbackModbus } from '../../hal/modbus/type.ts';

@@ -1,3 +1,4 @@
+/** Keeps the last reading of every tag, and tells those who follow them. */
 import type { Config, TagConfig } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';

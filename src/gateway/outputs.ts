@@ -1,3 +1,4 @@
+/** Drives the outputs that alarms order, until each is where it was wanted last. */
 import type { WriteResult } from '../../hal/driver.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';

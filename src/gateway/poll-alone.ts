@@ -1,3 +1,4 @@
+/** Polls channels without store, rules and uplinks, for recording what is on the bus. */
 import type { RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';

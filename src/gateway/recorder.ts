@@ -1,3 +1,4 @@
+/** Listens in on the channels of a gateway and hands their traffic on. */
 import { type Driver, hasLearned } from '../../hal/driver.ts';
 import { encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording/recording.ts';
 import { LineTap } from '../../hal/transport.ts';

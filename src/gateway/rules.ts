@@ -1,3 +1,4 @@
+/** Serves alarms and control charts to the API. */
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';

@@ -1,3 +1,4 @@
+/** Makes, starts and stops the uplinks of a configuration, one forwarder each. */
 import { isDeepStrictEqual } from 'node:util';
 import type { UplinkConfig } from '../config/config.ts';
 import { type Clock, untilKnown } from '../core/clock.ts';

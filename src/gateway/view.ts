@@ -1,3 +1,4 @@
+/** Serves the present state of the gateway to the API. */
 import type { RulesView } from '../api/rules-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';

@@ -1,3 +1,4 @@
+/** Carries out remote writes within what the file allows. */
 import type { WriteResult } from '../../hal/driver.ts';
 import type { GatewayView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';

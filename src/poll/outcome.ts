@@ -1,3 +1,4 @@
+/** Turns what a driver read into engineering units with a quality, and back for writes. */
 import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
 import type { TagConfig } from '../config/config.ts';
 import type { Failure } from '../core/quality.ts';

@@ -1,3 +1,4 @@
+/** The loop of one channel: connects, asks what is due, and reconnects after a fault. */
 import {
   type Driver,
   isEventful,

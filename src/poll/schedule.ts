@@ -1,3 +1,4 @@
+/** Decides which tags are due when, on a grid that does not drift. */
 import type { Tag } from '../../hal/driver.ts';
 import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, pathRestMs, probeSoon } from './health.ts';
 

@@ -1,3 +1,4 @@
+/** Lets writes and one-shot reads go before the polling of a channel. */
 import { Fault } from '../core/errors.ts';
 
 /** What goes before anything scheduled: a read or a write that a person waits for. */

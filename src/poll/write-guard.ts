@@ -1,3 +1,4 @@
+/** Refuses writes that the file does not allow: tag, range and rate. */
 import type { TagConfig } from '../config/config.ts';
 import type { Value } from '../core/reading.ts';
 

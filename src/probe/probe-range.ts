@@ -1,3 +1,4 @@
+/** Reads a range of addresses as a technician writes it. */
 import type { Table } from '../../hal/modbus/map/address.ts';
 import { parseLocation } from '../../hal/modbus/map/location.ts';
 import { type Checked, failed, passed } from '../core/checked.ts';

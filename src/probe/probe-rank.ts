@@ -1,3 +1,4 @@
+/** Ranks the places and decodings that fit expected values. */
 import type { Value } from '../core/reading.ts';
 import { type Belief, believe, lnAdd } from './probe-belief.ts';
 import { DECODINGS, type Decoding, seriesAt, type Watched } from './probe-decode.ts';

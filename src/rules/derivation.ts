@@ -1,3 +1,4 @@
+/** Computes derived tags in the order they depend on each other. */
 import { type Expression, tagsIn } from '../core/expression.ts';
 import type { DeviceRecord, Field, Outcome, TagId } from '../core/reading.ts';
 import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';

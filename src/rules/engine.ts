@@ -1,3 +1,4 @@
+/** The rules at work: what was polled in, what is to be committed and shown out. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';

@@ -1,3 +1,4 @@
+/** Works out formulas, with the memory that their windows need. */
 import type { BinaryOperator, Expression, PlainFunction, WindowFunction } from '../core/expression.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { Doubt, Failure } from '../core/quality.ts';

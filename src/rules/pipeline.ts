@@ -1,3 +1,4 @@
+/** The way of one record through the rules: derived tags, judgement, report by exception. */
 import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';

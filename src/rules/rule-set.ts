@@ -1,3 +1,4 @@
+/** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';

@@ -1,3 +1,4 @@
+/** Joins the service manager that the environment names. */
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { waitsForDisk } from './disk-wait.ts';

@@ -1,3 +1,4 @@
+/** Feeds the watchdog of systemd for as long as the gateway gets on. */
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Notifier } from './notify.ts';

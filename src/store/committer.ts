@@ -1,3 +1,4 @@
+/** Gathers readings and findings into commits, and waits for the disk in their place. */
 import { backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';

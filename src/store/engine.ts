@@ -1,3 +1,4 @@
+/** The working part of the store: everything between a message of the thread and the files. */
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';

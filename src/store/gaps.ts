@@ -1,3 +1,4 @@
+/** Turns new entries of the ledger into `gap` events. */
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Committer } from './committer.ts';

@@ -1,3 +1,4 @@
+/** Answers questions about the store of a stopped gateway, changing nothing. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';

@@ -1,3 +1,4 @@
+/** The contract of the store: what can be committed, read, settled and asked. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';

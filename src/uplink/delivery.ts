@@ -1,3 +1,4 @@
+/** Sends over one session: events first, live readings next, the backlog at its rate. */
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';

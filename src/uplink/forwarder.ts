@@ -1,3 +1,4 @@
+/** Carries what is committed to one uplink, for as long as the gateway runs. */
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';

@@ -1,3 +1,4 @@
+/** Keeps what an uplink owes of one stream, live and backlog apart. */
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';

@@ -1,3 +1,4 @@
+/** Publishes the newest value of each tag under a topic of its own. */
 import type { DeviceRecord, Field } from '../core/reading.ts';
 import type { JsonEncoder } from './json.ts';
 import type { OutgoingBatch } from './uplink.ts';

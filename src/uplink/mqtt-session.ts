@@ -1,3 +1,4 @@
+/** One connection to a broker, from its greeting to its end. */
 import { deflateSync } from 'node:zlib';
 import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';

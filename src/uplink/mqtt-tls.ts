@@ -1,3 +1,4 @@
+/** Reads the TLS files of an uplink, and says what is wrong with them. */
 import { X509Certificate } from 'node:crypto';
 import type { TlsConfig } from '../config/config.ts';
 import { codeOf, Fault, messageOf } from '../core/errors.ts';

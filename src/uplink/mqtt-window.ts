@@ -1,3 +1,4 @@
+/** Bounds how many messages may be unconfirmed at a broker, and times each of them out. */
 import type { MqttClient } from 'mqtt';
 import type { Clock } from '../core/clock.ts';
 import { formatDuration } from '../core/quantity.ts';

@@ -1,3 +1,4 @@
+/** The uplink to an MQTT broker. */
 import { Readable } from 'node:stream';
 import type { connect, IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig, SecretRef } from '../config/config.ts';

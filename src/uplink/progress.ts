@@ -1,3 +1,4 @@
+/** Keeps what one uplink has delivered, and tells the store. */
 import { messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';

@@ -1,3 +1,4 @@
+/** Finds out which record of a refused batch is the one that is refused. */
 import type { Stream } from '../store/store.ts';
 import type { Progress } from './progress.ts';
 

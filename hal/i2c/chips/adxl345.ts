@@ -1,3 +1,4 @@
+/** The accelerometer ADXL345. */
 import { type Checked, failed } from '../../../src/core/checked.ts';
 import {
   bytesMs,

@@ -1,3 +1,4 @@
+/** The climate sensors BME280 and BMP280. */
 import {
   bytesMs,
   type Chip,

@@ -1,3 +1,4 @@
+/** The distance sensor VL6180X. */
 import { bytesMs, type Chip, type I2cDevice, noSample, oneOf, type Sample, sample } from '../chip.ts';
 import { hex, sensorFault } from '../fault.ts';
 

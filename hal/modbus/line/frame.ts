@@ -1,3 +1,4 @@
+/** Builds and takes apart Modbus frames. */
 import type { Table } from '../map/address.ts';
 
 /** What can be asked of a slave. Addresses are zero-based protocol addresses; registers are host numbers, 0…65535. */

@@ -1,3 +1,4 @@
+/** A line of Modbus TCP, whose answers are told apart by transaction ids. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';

@@ -1,3 +1,4 @@
+/** A line of RTU frames, with its silences, echoes and late replies. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';

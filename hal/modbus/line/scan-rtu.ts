@@ -1,3 +1,4 @@
+/** Finds the answer to one question in the bytes of an RTU line. */
 import {
   encodeRtu,
   hasValidCrc,

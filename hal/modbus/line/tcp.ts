@@ -1,3 +1,4 @@
+/** Carries bytes over one TCP connection. */
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Clock } from '../../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../../src/core/errors.ts';

@@ -1,3 +1,4 @@
+/** The timing of RTU: characters and silences, and timers fine enough for them. */
 import type { Clock } from '../../../src/core/clock.ts';
 
 /** Bits of a character on an RTU line: start, 8 data, parity or second stop, stop (Serial Line V1.02, 2.5.1). */

@@ -1,3 +1,4 @@
+/** Plans which requests read the wanted tags in the least bus time. */
 import type { ModbusAddress, Table } from './address.ts';
 
 /** One read request and the tags it answers. */

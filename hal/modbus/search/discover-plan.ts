@@ -1,3 +1,4 @@
+/** Plans in which order a serial line is searched for settings and units. */
 import { characterMsOn, type SerialSettings } from '../../serial/settings.ts';
 import { silenceMsOf } from '../line/timing.ts';
 

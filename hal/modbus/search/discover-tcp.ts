@@ -1,3 +1,4 @@
+/** Searches hosts for Modbus TCP and the units behind them. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { messageOf } from '../../../src/core/errors.ts';
 import { NotConnected } from '../../driver.ts';

@@ -1,3 +1,4 @@
+/** Searches a serial line for settings and units. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';

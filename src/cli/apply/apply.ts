@@ -1,3 +1,4 @@
+/** The command `apply`: puts a file in force on trial, and shows what was in force before. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { changeText } from '../../config/apply/changes.ts';

@@ -1,3 +1,4 @@
+/** Follows a configuration on trial at the terminal until it is kept or rolled back. */
 import type { ConfigurationEntry, ConfigurationStatus, PendingConfiguration } from '../../core/configuration.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { GatewayClient } from '../client.ts';

@@ -1,3 +1,4 @@
+/** The command `backtest`: finds the readings, runs the rules over them and prints what they would have raised. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';

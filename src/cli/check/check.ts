@@ -1,3 +1,4 @@
+/** The command `check`: every problem of a file, and what a valid one will do. */
 import type { JsonReading } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config } from '../../config/config.ts';

@@ -1,3 +1,4 @@
+/** Asks brokers whether they are there, who they are, and whether they let this gateway in. */
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';

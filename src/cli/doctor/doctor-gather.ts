@@ -1,3 +1,4 @@
+/** Gathers everything that `doctor` judges, with a deadline for each look. */
 import type { DriverType } from '../../../hal/driver.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';

@@ -1,3 +1,4 @@
+/** Looks at the clock, the power, the memory, the disk and the service of this machine. */
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DiskFacts, MachineFacts, ServiceFacts } from '../../doctor/facts.ts';

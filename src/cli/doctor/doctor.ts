@@ -1,3 +1,4 @@
+/** The command `doctor`: prints every finding with its cause and its remedy. */
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Finding, Look } from '../../doctor/finding.ts';
 import { type Diagnosis, judge } from '../../doctor/judge.ts';

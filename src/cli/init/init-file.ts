@@ -1,3 +1,4 @@
+/** Writes the text of a first configuration file from what the questions brought. */
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';

@@ -1,3 +1,4 @@
+/** Words what `probe` saw: bits, registers, and the ranking of what fits. */
 import { jsonValue } from '../../api/json.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Value } from '../../core/reading.ts';

@@ -1,3 +1,4 @@
+/** The command `probe`: reads registers and shows what they may mean. */
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Watched } from '../../probe/probe-decode.ts';
 import { type Expected, parseExpected } from '../../probe/probe-expected.ts';

@@ -1,3 +1,4 @@
+/** Writes a recording to the disk, within the bounds of size and time. */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { encodeLine } from '../../../hal/recording/recording.ts';

@@ -1,3 +1,4 @@
+/** The command `record`: writes bus traffic with its timing to one file. */
 import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { createLogger } from '../../core/log.ts';

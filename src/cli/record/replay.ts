@@ -1,3 +1,4 @@
+/** The command `replay`: serves recorded channels as simulated devices. */
 import { stringify } from 'yaml';
 import type { RecordedChannel } from '../../../hal/recording/recording.ts';
 import type { RecordedLine } from '../../../hal/recording/recording-exchanges.ts';

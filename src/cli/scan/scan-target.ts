@@ -1,3 +1,4 @@
+/** Reads the words of `scan`: targets, numbers, ranges, rates and parities. */
 import { EXIT, Fault } from '../../core/errors.ts';
 
 /** What a scan was asked to look at. */

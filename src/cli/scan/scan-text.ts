@@ -1,3 +1,4 @@
+/** Words what `scan` found of a unit. */
 import type { LineSetting } from '../../../hal/scan.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { plain } from '../terminal/format.ts';

@@ -1,3 +1,4 @@
+/** The command `scan`: finds what answers on a serial line, at hosts, or on an I²C bus. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FoundDevice, LineSetting, ScanWire, SearchLimits, SearchResult } from '../../../hal/scan.ts';

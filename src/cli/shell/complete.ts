@@ -1,3 +1,4 @@
+/** Works out what may come next on a command line. */
 import type { Argument, Command, Option } from 'commander';
 import { ALARM_ORDERS } from '../../api/rules-view.ts';
 import type { Names } from '../../config/names.ts';

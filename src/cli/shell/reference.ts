@@ -1,3 +1,4 @@
+/** Makes the reference of all commands as Markdown and as a man page. */
 import type { Argument, Command, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
 

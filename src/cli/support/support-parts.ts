@@ -1,3 +1,4 @@
+/** Makes the files of a support archive, each or the reason why it is missing. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { arch, cpus, freemem, loadavg, platform, release, totalmem, uptime } from 'node:os';
 import { dirname, join } from 'node:path';

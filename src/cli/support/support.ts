@@ -1,3 +1,4 @@
+/** The command `support`: one archive that tells what is wrong, without secrets. */
 import {
   closeSync,
   existsSync,

@@ -1,3 +1,4 @@
+/** Redraws a live table in place until it is ended. */
 import type { CliContext } from './context.ts';
 import type { LiveTable } from './live-table.ts';
 import { openScreen } from './screen.ts';

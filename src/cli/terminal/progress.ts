@@ -1,3 +1,4 @@
+/** Shows how far a long piece of work is. */
 import { type CliContext, warn } from './context.ts';
 import { formatSpan } from './format.ts';
 import { fit } from './screen.ts';

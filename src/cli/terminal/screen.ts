@@ -1,3 +1,4 @@
+/** Control sequences of a terminal, and how to leave it as it was. */
 import type { CliContext } from './context.ts';
 import { cutText, displayWidth, widthOf } from './table.ts';
 

@@ -1,3 +1,4 @@
+/** Writes to a terminal, in ASCII where its locale can show no more. */
 import type { CliContext, Output } from './context.ts';
 import { ENTER_PAGE, LEAVE_PAGE } from './screen.ts';
 import { widthOf } from './table.ts';

@@ -1,3 +1,4 @@
+/** What happens to configurations at a start: a trial that was cut off is rolled back, the rest is noted. */
 import type { Clock } from '../../core/clock.ts';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
 import { messageOf } from '../../core/errors.ts';

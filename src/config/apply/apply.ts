@@ -1,3 +1,4 @@
+/** Changes the configuration of a running gateway: tries a file, keeps it or returns to the last good one. */
 import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,

@@ -1,3 +1,4 @@
+/** Keeps the configurations that were in force, and the one on trial, in the folder of the store. */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';

@@ -1,3 +1,4 @@
+/** Decides whether data flows again under a configuration on trial. */
 import type { DeviceFlow } from '../../core/configuration.ts';
 import type { ChannelConfig, Config, DeviceConfig } from '../config.ts';
 

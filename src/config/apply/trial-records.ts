@@ -1,3 +1,4 @@
+/** Keeps a trial on the disk so that at any instant one whole configuration can be returned to. */
 import { dirname, join } from 'node:path';
 import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../../core/configuration.ts';
 import type { Logger } from '../../core/log.ts';

@@ -1,3 +1,4 @@
+/** Collects what is wrong with a configuration, and words it with file, line, column and path. */
 import type { ConfigProblem } from '../config.ts';
 import { formatPath, type Spot } from './tree.ts';
 

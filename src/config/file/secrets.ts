@@ -1,3 +1,4 @@
+/** Reads the secret that a reference stands for. */
 import { readFileSync, statSync } from 'node:fs';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import type { SecretRef } from '../config.ts';

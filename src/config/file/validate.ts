@@ -1,3 +1,4 @@
+/** Checks a part of the tree against a schema and reports each problem at its place. */
 import { z } from 'zod';
 import type { Problem } from '../../core/checked.ts';
 import { hint, nearest } from '../../core/suggest.ts';

@@ -1,3 +1,4 @@
+/** Forecasts what the rules of a configuration will make of the readings. */
 import type { AlarmConfig } from '../../core/alarm.ts';
 import { tagsIn } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';

@@ -1,3 +1,4 @@
+/** Checks the section `alarms:`. */
 import { z } from 'zod';
 import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
 import type { Checked, Problem } from '../../core/checked.ts';

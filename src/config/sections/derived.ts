@@ -1,3 +1,4 @@
+/** Checks the formulas of computed tags, and puts them in the order they are computed. */
 import { z } from 'zod';
 import { type Expression, parseExpression, tagsIn } from '../../core/expression.ts';
 import { checkExpression, type TagMeaning } from '../../core/expression-check.ts';

@@ -1,3 +1,4 @@
+/** Checks the section `devices:` and joins profiles to them. */
 import { z } from 'zod';
 import type { DefaultTags, DriverType } from '../../../hal/driver.ts';
 import { hint, nearest } from '../../core/suggest.ts';

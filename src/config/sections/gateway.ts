@@ -1,3 +1,4 @@
+/** Checks the sections `gateway:`, `store:`, `api:` and `commands:`. */
 import { resolve } from 'node:path';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';

@@ -1,3 +1,4 @@
+/** Checks the section `spc:`. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';

@@ -1,3 +1,4 @@
+/** The list of all sections of the file. */
 import { z } from 'zod';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 

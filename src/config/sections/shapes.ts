@@ -1,3 +1,4 @@
+/** The shapes of what stands in the file, from which both the checks and the JSON Schema are made. */
 import { z } from 'zod';
 import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';

@@ -1,3 +1,4 @@
+/** Checks the section `uplinks:`. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { hint } from '../../core/suggest.ts';

@@ -1,3 +1,4 @@
+/** Decides whether the condition of an alarm holds for a reading. */
 import type { AlarmCondition } from '../../core/alarm.ts';
 import type { Reading, Value } from '../../core/reading.ts';
 

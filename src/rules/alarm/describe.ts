@@ -1,3 +1,4 @@
+/** Words an alarm: its event, its message and its status. */
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { FAILURES } from '../../core/quality.ts';

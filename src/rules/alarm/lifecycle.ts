@@ -1,3 +1,4 @@
+/** The state machine of an alarm after ISA-18.2. */
 import type { AlarmChange, AlarmState } from '../../core/event.ts';
 
 /** What happens to an alarm: its condition comes or goes, its gate opens or closes, or an operator orders something. */

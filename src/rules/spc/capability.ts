@@ -1,3 +1,4 @@
+/** Computes capability indices with their confidence intervals. */
 import type { Specification } from '../../core/spc.ts';
 import { chiSquareQuantile, normalCdf, normalQuantile } from './distribution.ts';
 

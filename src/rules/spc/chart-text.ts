@@ -1,3 +1,4 @@
+/** Draws a control chart as text. */
 import type { JudgedPoint } from './judge.ts';
 
 /** Room for a number at the left edge. */

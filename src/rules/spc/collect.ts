@@ -1,3 +1,4 @@
+/** Collects readings into subgroups. */
 import type { Reading, TagId, Value } from '../../core/reading.ts';
 import { isAttributeChart, MAX_RANGE_SIZE, MAX_SUBGROUP_SIZE, type SpcConfig } from '../../core/spc.ts';
 import type { Tick } from '../rule.ts';

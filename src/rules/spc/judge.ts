@@ -1,3 +1,4 @@
+/** Judges one point of a chart by its frozen limits. */
 import type { RunRule, SpcConfig } from '../../core/spc.ts';
 import { type Limits, type Lines, linesOf, type Subgroup, spreadKindOf, spreadLinesOf } from './limits.ts';
 import { extend, NO_RUN, type RunState, runOf, type ShortWindows, type Side, zoneOf } from './runs.ts';

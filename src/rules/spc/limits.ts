@@ -1,3 +1,4 @@
+/** Computes the limits of a chart from a baseline, and freezes them. */
 import { type Chart, isAttributeChart, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import { c4, d2, d3 } from './constants.ts';
 

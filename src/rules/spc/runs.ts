@@ -1,3 +1,4 @@
+/** The run rules of Nelson and of Western Electric. */
 import type { RunRule } from '../../core/spc.ts';
 
 /**

@@ -1,3 +1,4 @@
+/** What a control chart remembers between points and across restarts. */
 import { z } from 'zod';
 import { MAX_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
 import { type Collecting, NOTHING_COLLECTED } from './collect.ts';

@@ -1,3 +1,4 @@
+/** Words the events of a control chart. */
 import type { EventBody } from '../../core/event.ts';
 import { MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import type { JudgedPoint, Signal } from './judge.ts';

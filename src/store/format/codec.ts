@@ -1,3 +1,4 @@
+/** Encodes the records of a commit as columns, and decodes them. */
 import type { GatewayEvent } from '../../core/event.ts';
 import type { Doubt, Failure } from '../../core/quality.ts';
 import type { DeviceRecord, Field, Instant, Outcome, Value } from '../../core/reading.ts';

@@ -1,3 +1,4 @@
+/** What a commit says beside its records: states of rules and positions of uplinks. */
 import type { SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, Pending, Stream } from '../store.ts';
 import { deflate } from './segment.ts';

@@ -1,3 +1,4 @@
+/** The form of one segment file: its tables, its rows and what counts as damage. */
 import { existsSync } from 'node:fs';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import Database from 'better-sqlite3';

@@ -1,3 +1,4 @@
+/** Remembers segments that were given up while the disk was too full for the ledger. */
 import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';

@@ -1,3 +1,4 @@
+/** The segment that is being written. */
 import { join } from 'node:path';
 import { shapesIn } from '../format/codec.ts';
 import { type OpenDatabase, sizeOf } from '../format/disk.ts';

@@ -1,3 +1,4 @@
+/** Says what is stored, and accounts for every number that was given. */
 import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from '../../core/intervals.ts';
 import { sumEntries } from '../index/ledger.ts';

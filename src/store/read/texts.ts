@@ -1,3 +1,4 @@
+/** Gives stored records as JSON texts, for those who only send them on. */
 import type { DeviceRecord } from '../../core/reading.ts';
 import { createRecordText } from '../../core/record-text.ts';
 import { ByteWriter } from '../format/bytes.ts';

@@ -1,3 +1,4 @@
+/** Opens the store after whatever happened to it: crash, damage, or a backup that was put back. */
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';

@@ -1,3 +1,4 @@
+/** The store as its callers see it, whichever thread it runs in. */
 import { randomUUID } from 'node:crypto';
 import { type Clock, instantOf } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';

@@ -1,3 +1,4 @@
+/** Knows for one run of the gateway what the clock was worth, and restamps what was stored before. */
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { GatewayEvent } from '../../core/event.ts';

@@ -1,3 +1,4 @@
+/** Makes room: lets the oldest segments go, and enters what was lost. */
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract } from '../../core/intervals.ts';
