@@ -9,13 +9,13 @@ import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports 
  * line that is printed at the end says which are too large). Every one of them is to become 0.
  */
 const RATCHET = {
-  forbiddenImports: 2,
+  forbiddenImports: 0,
   circles: 5,
   unusedExports: 1,
   exportsForTestsAlone: 131,
-  functionsOver70Lines: 20,
+  functionsOver70Lines: 18,
   filesOver500Lines: 0,
-  foldersOver20Files: 1,
+  foldersOver20Files: 0,
   deadFiles: 0,
   bannedCalls: 0,
   foldersWithoutReadme: 26,

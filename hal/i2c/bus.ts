@@ -1,5 +1,5 @@
 /** One I²C bus, one transfer at a time, with a deadline and repair of a stuck connection. */
-import { unlessAborted } from '../../src/core/abort.ts';
+import { unlessAborted } from '../../src/core/wait.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checkExpression } from '../../src/config/sections/expression-check.ts';
 import { type Expression, MAX_EXPRESSION_LENGTH, parseExpression, tagsIn } from '../../src/core/expression.ts';
-import { checkExpression } from '../../src/core/expression-check.ts';
 
 function parsed(text: string): Expression {
   const result = parseExpression(text);

@@ -1,13 +1,13 @@
 /** Checks the formulas of computed tags, and puts them in the order they are computed. */
 import { z } from 'zod';
 import { type Expression, parseExpression, tagsIn } from '../../core/expression.ts';
-import { checkExpression, type TagMeaning } from '../../core/expression-check.ts';
 import type { TagId } from '../../core/reading.ts';
 import { hint } from '../../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, spotOf } from '../file/tree.ts';
 import { validateKeys } from '../file/validate.ts';
+import { checkExpression, type TagMeaning } from './expression-check.ts';
 import { derivedShape } from './shapes.ts';
 
 /** A tag that is computed, as the file gives it. */

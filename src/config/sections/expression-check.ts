@@ -1,7 +1,7 @@
 /** Checks what a formula gives, from what its tags hold. */
-import { type BinaryOperator, type Expression, partsOf } from './expression.ts';
-import { formatDuration } from './quantity.ts';
-import type { TagId, ValueForm } from './reading.ts';
+import { type BinaryOperator, type Expression, partsOf } from '../../core/expression.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import type { TagId, ValueForm } from '../../core/reading.ts';
 
 /** What a formula may know of a tag. */
 export interface TagMeaning {
