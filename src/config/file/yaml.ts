@@ -27,11 +27,13 @@ const MAX_TOKENS = 1_000_000;
 /** What the parser complains of, as a technician reads it. The texts never repeat what the file says. */
 const SYNTAX: Record<string, string> = {
   TAB_AS_INDENT: 'a tab is used for indentation: use spaces',
-  BAD_INDENT: 'the indentation does not fit: keys of one block begin in the same column, and brackets must be closed',
-  MISSING_CHAR: 'something is missing: a key needs ": " and a value, and quotes and brackets must be closed',
+  BAD_INDENT: 'the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+  MISSING_CHAR:
+    'something is missing here or above: a key needs ": " and a value, and quotes and brackets must be closed',
   BAD_SCALAR_START: 'the value begins with a character that YAML keeps for itself: put the value in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'there are two ": " in one line: put the value in quotes',
-  MULTILINE_IMPLICIT_KEY: 'a key runs over several lines: is a quote or a ":" missing?',
+  MULTILINE_IMPLICIT_KEY:
+    'a key runs over several lines: a key needs ": " with a space behind the colon, and quotes must be closed',
   UNEXPECTED_TOKEN: 'this does not belong here: check indentation, quotes and brackets of the lines above',
   MULTIPLE_DOCS: 'a second document begins here: remove the line "---"',
   BAD_DQ_ESCAPE: 'unknown escape in double quotes: write \\\\ for a backslash, or use single quotes',
@@ -195,14 +197,17 @@ function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, d
   if (walk.stopped) return nothing;
   if (++walk.nodes > MAX_NODES || depth > MAX_DEPTH) {
     walk.stopped = true;
-    walk.report.error({ place, path }, 'nested too deeply, or aliases that grow without end');
+    walk.report.error({ place, path }, 'the file is nested too deeply, or its aliases grow without end');
     return nothing;
   }
   if (isAlias(node)) {
     const target = node.resolve(walk.document) as ParsedNode | undefined;
     if (target) return { ...convert(walk, target, place, path, depth + 1), place };
     walk.unusable = true;
-    walk.report.error({ place, path }, 'no anchor of this name above; a value that begins with "*" must be quoted');
+    walk.report.error(
+      { place, path },
+      'there is no anchor of this name above; a value that begins with "*" must be in quotes',
+    );
     return nothing;
   }
   if (isMap(node)) return convertMap(walk, node.items as Pair[], place, path, depth);
