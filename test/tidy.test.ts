@@ -18,7 +18,7 @@ const RATCHET = {
   foldersOver20Files: 0,
   deadFiles: 0,
   bannedCalls: 0,
-  foldersWithoutReadme: 26,
+  foldersWithoutReadme: 0,
   sharedNames: 46,
   formatterSpreads: 0,
   filesWithoutOpening: 0,

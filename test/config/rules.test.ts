@@ -89,7 +89,7 @@ describe('computed tags', () => {
     ],
     [
       ['a: {expr: "meter/powr * 2"}'],
-      'there is no tag meter/powr; did you mean "meter/power"?; put spaces around a - or / that stands between two tags',
+      'there is no tag meter/powr; did you mean "meter/power"? (put spaces around a - or / that stands between two tags)',
     ],
     [
       ['a: {expr: "1 + 1"}'],

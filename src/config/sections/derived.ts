@@ -124,7 +124,7 @@ function complete(
     if (!broken.has(tag) && !named.has(tag))
       report.error(
         spot,
-        `there is no tag ${tag}${hint(tag, known.keys(), 'tags')}; put spaces around a - or / that stands between two tags`,
+        `there is no tag ${tag}${hint(tag, known.keys(), 'tags')} (put spaces around a - or / that stands between two tags)`,
       );
   const { meaning, problems } = checkExpression(expression, (tag) => known.get(tag));
   for (const problem of problems) report.error(spot, problem);
