@@ -11,7 +11,10 @@ const END = '<!-- end of files -->';
 /** The sentence a file opens with. */
 function purposeOf(path) {
   const opening = /^(?:#!.*\n)?(?:\/\*\*([\s\S]*?)\*\/|((?:\/\/.*\n)+))/.exec(readFileSync(path, 'utf8'));
-  const words = (opening?.[1] ?? opening?.[2] ?? '').replaceAll(/^\s*(?:\*|\/\/)/gm, '').replaceAll(/\s+/g, ' ').trim();
+  const words = (opening?.[1] ?? opening?.[2] ?? '')
+    .replaceAll(/^\s*(?:\*|\/\/)/gm, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
   return words.split(/(?<=\.) (?=[A-Z`])/)[0].replaceAll('|', '\\|');
 }
 
@@ -40,5 +43,6 @@ for (const wing of ['src', 'hal'])
     stale.push(path.slice(ROOT.length));
     if (!process.argv.includes('--check')) writeFileSync(path, written);
   }
-for (const path of stale) console.log(process.argv.includes('--check') ? `not what the files say: ${path}` : `written: ${path}`);
+for (const path of stale)
+  console.log(process.argv.includes('--check') ? `not what the files say: ${path}` : `written: ${path}`);
 if (process.argv.includes('--check') && stale.length > 0) process.exit(1);

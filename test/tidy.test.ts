@@ -11,7 +11,7 @@ import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports 
 const RATCHET = {
   forbiddenImports: 0,
   circles: 5,
-  unusedExports: 1,
+  unusedExports: 0,
   exportsForTestsAlone: 131,
   functionsOver70Lines: 18,
   filesOver500Lines: 0,
@@ -23,7 +23,7 @@ const RATCHET = {
   formatterSpreads: 0,
   filesWithoutOpening: 0,
   deadLinks: 0,
-  documentsLeftOutOfPackage: 1,
+  documentsLeftOutOfPackage: 0,
 } satisfies Record<string, number>;
 
 const MOST_LINES_OF_A_FUNCTION = 70;
