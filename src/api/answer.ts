@@ -1,3 +1,4 @@
+/** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
@@ -9,7 +10,7 @@ export interface Answer {
 }
 
 /** Every answer that is not a success has this body; `code` is the exit code of a command that ends with it. */
-export interface JsonError {
+interface JsonError {
   readonly error: string;
   readonly remedy: string;
   readonly code: ExitCode;
