@@ -146,7 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     failed,
     config: () => current.config,
     reconfigure(next) {
-      if (closing) return Promise.reject(new Fault('the gateway stops', EXIT.unavailable));
+      if (closing) return Promise.reject(new Fault('the gateway stops', 'Try again when it runs.', EXIT.unavailable));
       const change = reconfigure(parts, next);
       changing = change;
       return change;

@@ -166,10 +166,10 @@ export class Poller {
   async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
     const { driver, channelState: state } = this;
     const { name } = this.channel;
-    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line. Name a Modbus channel.`, EXIT.usage);
-    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, EXIT.unavailable);
+    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
+    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, '', EXIT.unavailable);
     if (state.state !== 'connected')
-      throw new Fault(`${name} is not connected yet. Try again in a moment.`, EXIT.unavailable);
+      throw new Fault(`${name} is not connected yet`, 'Try again in a moment.', EXIT.unavailable);
     return this.urgently((stop) => driver.readRaw(block, stop), signal);
   }
 
@@ -180,7 +180,7 @@ export class Poller {
       return await done;
     } catch (error) {
       throw error instanceof NotConnected
-        ? new Fault(`${this.channel.name}: ${error.message}`, EXIT.unavailable)
+        ? new Fault(`${this.channel.name}: ${error.message}`, '', EXIT.unavailable)
         : error;
     }
   }
@@ -207,7 +207,7 @@ export class Poller {
       }
     }
     await this.driver.close();
-    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped. Try again.`, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped`, 'Try again.', EXIT.unavailable));
     this.enter({ state: 'stopped', sinceMs: this.deps.clock.wallMs() });
   }
 
@@ -344,7 +344,7 @@ export class Poller {
       this.awayToldMs.set(name, nowMs);
       this.emitBad(name, 'not-connected');
     }
-    this.urgent.refuseAll(new Fault(error.message, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(error.message, '', EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }
 
