@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/core/clock.ts';
-import type { Identification, RawAnswer, RawBlock } from '../driver.ts';
+import type { Identification, RawAnswer, RawBlock } from './abilities.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
 import type { Line, Outcome } from './line/line.ts';
 import { type DeviceCounters, newCounters } from './line/statistics.ts';

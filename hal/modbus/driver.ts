@@ -4,20 +4,16 @@ import type { Value } from '../../src/core/reading.ts';
 import type {
   Driver,
   DriverDeps,
-  Identification,
-  Identifying,
   Learned,
   LineStatistics,
   Observable,
-  RawAnswer,
-  RawBlock,
-  RawReading,
   ReadResult,
   Tag,
   Writable,
   WriteResult,
 } from '../driver.ts';
 import { Utilisation } from '../statistics.ts';
+import type { Identification, Identifying, RawAnswer, RawBlock, RawReading } from './abilities.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
 import {
   type Asking,

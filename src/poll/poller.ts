@@ -1,15 +1,13 @@
 import {
   type Driver,
   isEventful,
-  isRawReading,
   isWritable,
   NotConnected,
-  type RawAnswer,
-  type RawBlock,
   type ReadResult,
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
+import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';

@@ -1,4 +1,4 @@
-import type { RawAnswer } from '../../hal/driver.ts';
+import type { RawAnswer } from '../../hal/modbus/abilities.ts';
 import type { Table } from '../../hal/modbus/map/address.ts';
 
 /** Registers or bits of one table that one request reads. */

@@ -1,4 +1,4 @@
-import { isRawReading, type RawBlock } from '../../../hal/driver.ts';
+import { isRawReading, type RawBlock } from '../../../hal/modbus/abilities.ts';
 import type { ProbeAnswer } from '../../api/view.ts';
 import type { ChannelConfig } from '../../config/config.ts';
 import { EXIT, Fault } from '../../core/errors.ts';

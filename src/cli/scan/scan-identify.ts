@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { type Identification, isIdentifying } from '../../../hal/driver.ts';
+import { type Identification, isIdentifying } from '../../../hal/modbus/abilities.ts';
 import type { JsonReading } from '../../api/json.ts';
 import type { Config } from '../../config/config.ts';
 import type { Fingerprint, ProfileFacts } from '../../config/profiles/profile-book.ts';
