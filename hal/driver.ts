@@ -21,7 +21,11 @@ export interface Tag<A = unknown> {
  * `Instant` object; that is how the poller finds the records. The instant is the middle of request and response.
  */
 export type ReadResult = { readonly at: Instant } & (
-  | { readonly ok: true; readonly value: Value; readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' }
+  | {
+      readonly ok: true;
+      readonly value: Value;
+      readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' | 'other-master';
+    }
   | {
       readonly ok: false;
       readonly why: Failure;

@@ -100,9 +100,13 @@ export async function torture({ seed, transactions, framing }: TortureOptions): 
     port: 502,
     framing: framing === 'rtu' ? 'rtu' : 'tcp',
     pipeline: 4,
+    foreignUnit: 'accept',
+    tls: undefined,
     timeoutMs: TIMEOUT_MS,
     retries: 1,
     pauseMs: 0,
+    connectPauseMs: 0,
+    closeAfterMs: undefined,
   } as const;
   const driver = new ModbusDriver(channel, line, { clock, log: silentLogger, random: seededRandom(seed) });
   const { signal } = new AbortController();
