@@ -18,7 +18,7 @@ interface Common {
 }
 
 /** Paths of PEM files for Modbus TCP over TLS. */
-export interface TlsFiles {
+interface TlsFiles {
   /** The authority that signed the certificate of the device; undefined: those that the system trusts. */
   readonly ca: string | undefined;
   /** Our own certificate and its key, for devices that ask who we are. */

@@ -25,7 +25,7 @@ export interface DeviceState {
 }
 
 /** How long the answers to one block took beyond the wire time: the slowest of late, and how many in a row there were. */
-export interface BlockTimes {
+interface BlockTimes {
   slowestMs: number;
   answers: number;
 }

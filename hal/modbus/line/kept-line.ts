@@ -4,7 +4,7 @@ import { NotConnected } from '../../driver.ts';
 import type { Ask, Line, LineCounters, Outcome } from './line.ts';
 
 /** How a connection is kept. */
-export interface KeepOptions {
+interface KeepOptions {
   /** Rest after a connection is made, before the first question, ms. */
   readonly connectPauseMs: number;
   /** A connection that was idle for so long is closed by us, ms; undefined: it is kept open. */

@@ -8,7 +8,7 @@ import { type MbapFrame, scanMbap, type Transaction } from './mbap.ts';
 import { countException, countResponse, type DeviceCounters } from './statistics.ts';
 
 /** How a Modbus TCP line is used. */
-export interface MbapOptions {
+interface MbapOptions {
   /** Questions under way at once. */
   readonly pipeline: number;
   /** Least time from an answer to the next question, ms. */

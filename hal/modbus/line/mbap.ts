@@ -11,7 +11,7 @@ export interface MbapFrame {
 }
 
 /** What a stream holds from its beginning on. */
-export interface MbapScan {
+interface MbapScan {
   readonly frames: readonly MbapFrame[];
   /** Bytes of frames and of noise that were taken off; the rest may be the beginning of a frame. */
   readonly taken: number;

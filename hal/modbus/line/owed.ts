@@ -16,7 +16,7 @@ interface OwedReply {
 }
 
 /** How a question may be put now: as this one, or not before `untilMs` (monotonic). */
-export type Clearance = { readonly question: Question } | { readonly untilMs: number };
+type Clearance = { readonly question: Question } | { readonly untilMs: number };
 
 /** Registers more, or bits in steps of eight, by which a read is made wider at most. */
 const MOST_WIDER = 4;

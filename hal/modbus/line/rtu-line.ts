@@ -18,7 +18,7 @@ import { countException, countResponse } from './statistics.ts';
 import { atInstant } from './timing.ts';
 
 /** Times of an RTU line, ms. */
-export interface RtuTiming {
+interface RtuTiming {
   /** One character on the wire; 0 where the wire is behind a network. */
   readonly characterMs: number;
   /** Least silence between frames, t3.5. */

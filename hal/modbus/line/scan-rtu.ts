@@ -40,7 +40,7 @@ export type RtuScan =
     };
 
 /** What the line knows when it looks. */
-export interface ScanContext {
+interface ScanContext {
   /** No byte has come for so long that none will follow. */
   readonly quiet: boolean;
   /**

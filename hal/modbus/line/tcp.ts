@@ -8,7 +8,7 @@ import { NotConnected } from '../../driver.ts';
 import type { Transport, TransportEvents } from '../../transport.ts';
 
 /** Where to connect. */
-export interface TcpEndpoint {
+interface TcpEndpoint {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
