@@ -25,13 +25,15 @@ export function checkPattern(text: string, kind: 'with a value' | 'without a val
   try {
     pattern = new RegExp(text);
   } catch (error) {
-    return wrong(`is no regular expression: ${messageOf(error).replace(/^.*: /, '')}`);
+    return wrong(`is not a valid regular expression (${messageOf(error).replace(/^.*: /, '')}): check its brackets`);
   }
   if (kind === 'with a value' && !text.includes('(?<value>'))
-    return wrong('does not say which part is the value: put it in a group, (?<value>[-+0-9.]+)');
+    return wrong('does not say which part of the line is the value: put that part in a group, (?<value>[-+0-9.]+)');
   const nested = nestedRepeat(text);
   if (nested !== undefined)
-    return wrong(`repeats what repeats itself ("${nested}"), which can take for ever: take one of the repeats away`);
+    return wrong(
+      `repeats a part that itself repeats, "${nested}", which can take for ever: remove one of the two repeats`,
+    );
   if (/\\[1-9]|\\k</.test(text))
     return wrong('refers back to a group (\\1, \\k<…>), which can take for ever: leave it out');
   return passed(pattern);

@@ -10,7 +10,6 @@ import {
 } from '../../hal/driver.ts';
 import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
-import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -18,6 +17,7 @@ import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
+import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { Health } from './health.ts';
 import { endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
