@@ -13,8 +13,12 @@ export const LONGEST_MATCH_MS = 50;
 const TRIES = 2;
 const LINES = 2;
 
-/** Checks a pattern: a regular expression with a group named `value` that cannot run wild for a reason one can see. */
-export function checkPattern(text: string): Checked<RegExp> {
+/**
+ * Checks a pattern: a regular expression that cannot run wild for a reason one can see.
+ *
+ * @param kind whether a group named `value` must say which part of the line is the value
+ */
+export function checkPattern(text: string, kind: 'with a value' | 'without a value' = 'with a value'): Checked<RegExp> {
   const wrong = (message: string) => failed(['pattern'], message);
   if (text.length > LONGEST_PATTERN) return wrong(`has more than ${LONGEST_PATTERN} characters: shorten it`);
   let pattern: RegExp;
@@ -23,7 +27,7 @@ export function checkPattern(text: string): Checked<RegExp> {
   } catch (error) {
     return wrong(`is not a valid regular expression (${messageOf(error).replace(/^.*: /, '')}): check its brackets`);
   }
-  if (!text.includes('(?<value>'))
+  if (kind === 'with a value' && !text.includes('(?<value>'))
     return wrong('does not say which part of the line is the value: put that part in a group, (?<value>[-+0-9.]+)');
   const nested = nestedRepeat(text);
   if (nested !== undefined)

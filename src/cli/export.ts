@@ -71,7 +71,7 @@ async function openSource(options: CommonOptions, context: CliContext): Promise<
       close: async () => {},
     };
   } catch (error) {
-    if (!(error instanceof Fault && error.exitCode === EXIT.unavailable)) throw error;
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
   }
   const config = await loadOrFail(options, context);
   const store = await openStopped(config, context);

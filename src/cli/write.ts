@@ -51,7 +51,8 @@ async function withoutGateway(tag: string, value: Value, options: WriteOptions, 
   );
   if (!config.commands.enabled)
     throw new Fault(
-      `${config.file}: writing is switched off. Allow it: commands: {enabled: true}, and writable: {…} at the tag.`,
+      `${config.file}: writing is switched off`,
+      'Allow it: commands: {enabled: true}, and writable: {…} at the tag.',
       EXIT.permission,
     );
   const result = await writeDirectly(config, tag, value, context);

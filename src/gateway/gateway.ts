@@ -193,7 +193,7 @@ function running(options: GatewayOptions, parts: Parts, failed: Promise<never>, 
     failed,
     config: () => current.config,
     reconfigure(next) {
-      if (closing) return Promise.reject(new Fault('the gateway stops', EXIT.unavailable));
+      if (closing) return Promise.reject(new Fault('the gateway stops', 'Try again when it runs.', EXIT.unavailable));
       const change = reconfigure(parts, next);
       changing = change;
       return change;

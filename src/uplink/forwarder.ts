@@ -218,7 +218,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     replay(stream, range) {
       if (!isLoaded)
         throw new Fault(
-          `${uplink.name} has not begun: the store has not said where it stands. Try again.`,
+          `${uplink.name} has not begun: the store has not said where it stands`,
+          'Try again.',
           EXIT.unavailable,
         );
       const again = progress.again(stream, range);
