@@ -284,7 +284,10 @@ export class SerialLineDriver
   /** Hands a reading on; of a device that sends without pause only the newest in each interval. */
   private pace(tag: LineTag, result: ReadResult, onResult: OnResult): void {
     const { apartMs } = tag.address;
-    if (apartMs === 0) return onResult(tag, result);
+    if (apartMs === 0) {
+      onResult(tag, result);
+      return;
+    }
     const nowMs = this.clock.monoMs();
     const held = this.held.get(tag);
     if (held && nowMs < held.untilMs) {

@@ -19,7 +19,7 @@ export interface SerialLineChannel {
 }
 
 /** A text that a write sends. */
-export interface SerialLineCommand {
+interface SerialLineCommand {
   /** `{value}` in it is replaced by the value that is written. */
   readonly text: string;
   /** What the device answers when it took the command; undefined: nothing is awaited. */
