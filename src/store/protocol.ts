@@ -22,7 +22,12 @@ export interface Now {
 /** A commit with its records and events already encoded, so that the engine never looks into them. */
 export interface EncodedCommit {
   readonly readings:
-    | { readonly count: number; readonly minWallMs: number; readonly maxWallMs: number; readonly body: Uint8Array }
+    | {
+        readonly count: number;
+        readonly minWallMs: number;
+        readonly maxWallMs: number;
+        readonly body: Uint8Array<ArrayBuffer>;
+      }
     | undefined;
   readonly events: { readonly count: number; readonly body: Uint8Array } | undefined;
   readonly states: readonly (readonly [string, string | null])[];
