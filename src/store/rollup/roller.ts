@@ -1,3 +1,4 @@
+/** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { isRefusal } from '../format/disk.ts';
