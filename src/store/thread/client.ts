@@ -120,6 +120,7 @@ function encodeBatch(batch: CommitBatch, bootId: string): EncodedCommit {
     events: batch.events.length === 0 ? undefined : { count: batch.events.length, body: encodeEvents(batch.events) },
     states: [...batch.states],
     dropped: batch.dropped,
+    droppedEvents: batch.droppedEvents,
   };
 }
 
