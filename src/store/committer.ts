@@ -67,7 +67,7 @@ interface CommitterStatus {
 }
 
 /** A disk that takes nothing, whether it refuses or does not answer. */
-interface Standstill {
+export interface Standstill {
   /** Since when, UTC ms. */
   readonly sinceMs: number;
   /**
