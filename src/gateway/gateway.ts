@@ -98,8 +98,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const stop = new AbortController();
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
-  const { newestWallMs } = await store.status();
-  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
   const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   let fail: (cause: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {

@@ -21,6 +21,13 @@ const FLUSH_EVERY_MS = 600_000;
 /** Minutes of tags in memory at most, about 10 MB. */
 const MOST_CELLS = 100_000;
 
+/**
+ * A run that has not learned the time for so long may never learn it: its records are rolled up at the time that they are
+ * marked with, where that is plausible. Until then they wait for their true one.
+ */
+const WAIT_FOR_TIME_MS = 3_600_000;
+const EARLIEST_PLAUSIBLE_MS = Date.UTC(2025, 0, 1);
+
 /** After the disk refused. */
 const RETRY_MS = 60_000;
 
@@ -55,6 +62,7 @@ export function createRoller(house: House, files: RollupFiles, now: Now): Roller
   let todo: IntervalSet = subtract(storedIn(house, 'readings'), files.covered());
   /** Records whose time is not known. */
   let timeless: IntervalSet = [];
+  let isWaitOver = false;
   let flushedMonoMs = now.monoMs;
   let retryMonoMs = Number.NEGATIVE_INFINITY;
 
@@ -64,7 +72,8 @@ export function createRoller(house: House, files: RollupFiles, now: Now): Roller
     for (const [index, record] of decodeTrueRecords(body, first, house.meta.offsets()).entries()) {
       const seq = first + index;
       if (!isWhole && !wanted.some(({ from, to }) => seq >= from && seq < to)) continue;
-      if (record.clockKnown) growing.cells += rollUp(growing.rollups, record);
+      if (record.clockKnown || (isWaitOver && record.at.wallMs >= EARLIEST_PLAUSIBLE_MS))
+        growing.cells += rollUp(growing.rollups, record);
       else if (waiting.at(-1)?.to === seq) waiting[waiting.length - 1] = { from: waiting.at(-1)!.from, to: seq + 1 };
       else waiting.push({ from: seq, to: seq + 1 });
     }
@@ -104,6 +113,11 @@ export function createRoller(house: House, files: RollupFiles, now: Now): Roller
     },
     step(at) {
       if (at.monoMs < retryMonoMs) return false;
+      if (!isWaitOver && at.monoMs - now.monoMs >= WAIT_FOR_TIME_MS) {
+        isWaitOver = true;
+        todo = union(todo, timeless);
+        timeless = [];
+      }
       const piece = fresh.shift();
       if (piece) absorb(piece, [rangeOf(piece)]);
       if (fresh.length === 0 && todo[0]) catchUp(todo[0]);

@@ -108,7 +108,7 @@ export async function openLocalStore(
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
     try {
       const answer = engine.call(name, ask, nowOn(options.clock));
-      if (name === 'commit') engine.idle(nowOn(options.clock));
+      while (name === 'commit' && engine.idle(nowOn(options.clock)));
       return answer;
     } finally {
       tell(options, engine.notices());

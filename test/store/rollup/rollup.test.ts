@@ -183,6 +183,21 @@ describe('the roll-ups of a store', () => {
     await store.close();
   });
 
+  it('take records at the time they are marked with where nothing sets the clock for an hour, unless that is 1970', async () => {
+    const [clock, path] = [new SimulatedClock(START_MS), temporaryFolder()];
+    clock.setKnown(false);
+    const store = await openOn(clock, path);
+    for (let second = 0; second < 60; second++) {
+      const at = { wallMs: second < 30 ? second : START_MS + second * 1000, monoMs: second * 1000 };
+      await store.commit(batchOf([{ ...recordOf(second), at, clockKnown: false }]));
+    }
+    expect((await ask(store)).points).toEqual([]);
+    await clock.advance(3_600_000);
+    await store.commit(batchOf([]));
+    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30 }]);
+    await store.close();
+  });
+
   it('are made from the batch in hand: what was just committed is not read from the disk again', async () => {
     const [clock, path] = [new SimulatedClock(), temporaryFolder()];
     let reads = 0;
