@@ -98,11 +98,9 @@ interface Parts extends ReconfigureParts {
 
 /** Makes a running gateway of a checked configuration. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, clock } = options;
+  const { config } = options;
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
-  const { newestWallMs } = await store.status();
-  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
   const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   const stop = new AbortController();
   const { failed, fail } = failure();
