@@ -13,7 +13,7 @@ const RATCHET = {
   circles: 4,
   unusedExports: 0,
   exportsForTestsAlone: 126,
-  functionsOver70Lines: 16,
+  functionsOver70Lines: 15,
   filesOver500Lines: 0,
   foldersOver20Files: 0,
   deadFiles: 0,

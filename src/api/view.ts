@@ -108,7 +108,7 @@ export interface GatewayStatus {
 }
 
 /** What is in memory and not on the disk yet. */
-export interface HeldStatus {
+interface HeldStatus {
   readonly records: number;
   readonly events: number;
   /** Dropped since the start because the memory was full. */

@@ -68,7 +68,7 @@ interface CommitterStatus {
 }
 
 /** A disk that takes nothing, whether it refuses or does not answer. */
-export interface Standstill {
+interface Standstill {
   /** Since when, UTC ms. */
   readonly sinceMs: number;
   /**
