@@ -67,6 +67,18 @@ const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 /** Keys of a `modbus-rtu` channel. */
 export const rtuChannelShape = {
   ...serialShape(RTU_DEFAULTS),
+  rs485: z
+    .enum(['kernel', 'rts', 'none'], { error: 'expected kernel, rts or none' })
+    .optional()
+    .describe(
+      'Who switches the direction of an RS-485 transceiver that needs it: the driver of the port, or this program by RTS. Default: none, the adapter does so by itself.',
+    ),
+  rtsBefore: durationField('With rs485, how long the line is held before the first byte. Default: 0ms.', {
+    max: '100ms',
+  }).optional(),
+  rtsAfter: durationField('With rs485, how long the line is held after the last byte. Default: 0ms.', {
+    max: '100ms',
+  }).optional(),
   echo: z
     .enum(['auto', 'yes', 'no'], { error: 'expected auto, yes or no' })
     .optional()
@@ -135,9 +147,14 @@ export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel 
   return {
     kind: 'serial',
     ...common(options),
-    serial: serialSettings(options, RTU_DEFAULTS),
+    serial: { ...serialSettings(options, RTU_DEFAULTS), rs485: rs485Of(options) },
     echo: options.echo ?? 'auto',
   };
+}
+
+function rs485Of({ rs485, rtsBefore, rtsAfter }: z.output<typeof rtuOptions>): SerialSettings['rs485'] {
+  if (rs485 === undefined || rs485 === 'none') return undefined;
+  return { by: rs485, beforeMs: rtsBefore ?? 0, afterMs: rtsAfter ?? 0 };
 }
 
 /** The channel from options that passed {@link tcpChannelShape}. */
