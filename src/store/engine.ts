@@ -87,7 +87,8 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       }
     },
     call(name, ask, at) {
-      if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
+      if (state.isClosed && name !== 'close')
+        throw new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable);
       try {
         return handlers[name](ask, at);
       } catch (error) {

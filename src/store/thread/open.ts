@@ -1,6 +1,6 @@
 /** Opens the store in a thread of its own, or in this one. */
 import { Worker } from 'node:worker_threads';
-import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
@@ -131,7 +131,8 @@ function tell(options: StoreOptions, notices: readonly string[]): void {
 function standstill(ms: number): Fault {
   const since = formatDuration(Math.round(ms / 1000) * 1000);
   return new Fault(
-    `store: the disk has not answered for ${since}, so that nothing stored can be read. Check it (dmesg, iostat).`,
+    `store: the disk has not answered for ${since}, so that nothing stored can be read`,
+    'Check the disk (dmesg, iostat).',
     EXIT.unavailable,
   );
 }
@@ -177,14 +178,14 @@ function portOf(worker: Worker, options: StoreOptions): Port {
   worker.on('error', (error) =>
     end(new Error('the store’s thread failed; the gateway has to be restarted', { cause: error })),
   );
-  worker.on('exit', () => end(new Fault('the store is closed', EXIT.unavailable)));
+  worker.on('exit', () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)));
   return {
     silentMs() {
       // Answers come in the order of the questions.
       const [oldest] = waiting.values();
       return oldest ? options.clock.monoMs() - oldest.sentMs : 0;
     },
-    end: () => end(new Fault('the store is closed', EXIT.unavailable)),
+    end: () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)),
     send(make) {
       if (over) return Promise.reject(over);
       if (waiting.size >= MAX_WAITING)
@@ -209,7 +210,7 @@ function bodiesOf(message: ToWorker): ArrayBuffer[] {
 
 function errorFrom(wire: WireError): Error {
   if (wire.name === 'StoreTrouble') return new StoreTrouble(wire.message);
-  if (wire.exitCode !== undefined) return new Fault(wire.message, wire.exitCode as ExitCode);
+  if (wire.fault) return new Fault(wire.fault.what, wire.fault.remedy, wire.fault.code);
   const error = new Error(wire.message);
   error.name = wire.name;
   if (wire.stack) error.stack = wire.stack;
@@ -222,7 +223,8 @@ async function deadline<T>(options: StoreOptions, ms: number, what: string, work
     cancel = options.clock.after(ms, () =>
       reject(
         new Fault(
-          `store ${options.path}: ${what} took longer than ${ms / 1000} s. Check the disk (dmesg, iostat).`,
+          `store ${options.path}: ${what} took longer than ${ms / 1000} s`,
+          'Check the disk (dmesg, iostat).',
           EXIT.unavailable,
         ),
       ),
