@@ -68,9 +68,9 @@ it('a disk that stands still: status answers from memory, and says since when, w
   expect(held.standstill!.sinceMs - frozenMs).toBeLessThan(3000);
   expect(held.standstill!.lastsMs).toBeGreaterThan(3_600_000);
   const query = { tag: 'oven/temp', fromMs: 0, toMs: clock.wallMs(), limit: 10 };
-  await expect(gateway.view.history(query)).rejects.toMatchObject({ exitCode: 69 });
+  await expect(gateway.view.history(query)).rejects.toMatchObject({ code: 69 });
 
   const closing = gateway.close().catch((error: unknown) => error);
   await clock.advance(20_000);
-  expect(await closing).toMatchObject({ exitCode: 69 });
+  expect(await closing).toMatchObject({ code: 69 });
 });
