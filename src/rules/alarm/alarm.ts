@@ -70,7 +70,7 @@ function passTime(draft: Draft, at: Instant): void {
   for (let due = nextDue(draft); due && due.monoMs <= at.monoMs; due = nextDue(draft)) {
     const then: Instant = { monoMs: due.monoMs, wallMs: Math.round(at.wallMs - (at.monoMs - due.monoMs)) };
     if (due.what === 'delay') endDelay(draft, then);
-    else if (due.what === 'shelf') backFromSilence(draft, 'unshelve', {});
+    else if (due.what === 'shelf') apply(draft, 'unshelve', {});
     else {
       draft.now = { ...draft.now, freshMonoMs: undefined };
       conditionIs(draft, true, then);
@@ -110,7 +110,7 @@ function start(draft: Draft, at: Instant): void {
     shelvedUntilMonoMs: shelvedForMs === undefined ? undefined : at.monoMs + shelvedForMs,
   };
   driveOutput(draft);
-  if (!config.while && kept.gated) gateIs(draft, false);
+  if (!config.while && kept.gated) gateIs(draft, false, at);
 }
 
 // ── Readings ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,13 +123,36 @@ function readGate(draft: Draft, reading: Reading): void {
   if (reading.quality === 'bad') return;
   const { value } = reading;
   const wanted = draft.config.while?.equals;
-  gateIs(draft, wanted === undefined ? value === false || isSame(value, 0) : !isSame(value, wanted));
+  gateIs(draft, wanted === undefined ? value === false || isSame(value, 0) : !isSame(value, wanted), reading);
 }
 
-function gateIs(draft: Draft, closed: boolean): void {
+/** Edges of the gate are no events of a normal alarm, and what stands unacknowledged or latched is left standing. */
+function gateIs(draft: Draft, closed: boolean, at: Instant): void {
   if (draft.kept.gated === closed) return;
   draft.kept = { ...draft.kept, gated: closed };
-  apply(draft, closed ? 'suppress' : 'unsuppress', {});
+  if (closed) suppress(draft);
+  else open(draft, at);
+}
+
+/** Behind a closed gate an active alarm goes silent once nobody has to acknowledge or reset it. */
+function suppress(draft: Draft): void {
+  const { kept, config } = draft;
+  if (kept.gated && kept.state === 'acked' && !config.latch) apply(draft, 'suppress', {});
+}
+
+/** The gate opens: what holds now has to last for the on-delay from here on, as if it had just begun. */
+function open(draft: Draft, at: Instant): void {
+  const { state, active, pending } = draft.kept;
+  const stands = state === 'unacked' || state === 'acked';
+  if (!stands && (active || pending === 'on')) {
+    const holds = pending !== 'off';
+    stopDelay(draft);
+    const { onDelayMs } = draft.config;
+    if (!holds || onDelayMs > 0) draft.kept = { ...draft.kept, active: false, sinceWallMs: undefined };
+    if (holds && onDelayMs > 0) startDelay(draft, 'on', at);
+  }
+  if (state === 'suppressed') apply(draft, 'unsuppress', {});
+  else if (!stands && draft.kept.active) apply(draft, 'alarm', { since: draft.kept.sinceWallMs });
 }
 
 function readTag(draft: Draft, reading: Reading): void {
@@ -197,6 +220,7 @@ function endDelay(draft: Draft, at: Instant): void {
   const sinceWallMs = (draft.now.pendingSince ?? at).wallMs;
   stopDelay(draft);
   draft.kept = { ...draft.kept, active, sinceWallMs: active ? sinceWallMs : undefined };
+  if (active && draft.kept.gated) return;
   apply(draft, active ? 'alarm' : 'return', { since: sinceWallMs });
 }
 
@@ -215,7 +239,6 @@ function obey(draft: Draft, command: Command): string | undefined {
       return shelve(draft, command.forMs, command, details);
     case 'unshelve':
     case 'in-service':
-      return backFromSilence(draft, command.do, details);
     case 'reset':
     case 'out-of-service':
       return apply(draft, command.do, details);
@@ -234,25 +257,20 @@ function shelve(draft: Draft, forMs: number, at: Instant, details: object): stri
   return undefined;
 }
 
-/** What a closed gate would silence is not annunciated in between. */
-function backFromSilence(draft: Draft, action: 'unshelve' | 'in-service', details: object): string | undefined {
-  const why = apply(draft, action, details);
-  if (why === undefined && draft.kept.gated) apply(draft, 'suppress', {});
-  return why;
-}
-
 /** Makes a transition with its event; gives the reason when there is none. */
 function apply(draft: Draft, action: AlarmAction, details: object): string | undefined {
   const { config, kept } = draft;
-  const made = transition(kept.state, action, { ...config, active: kept.active && !kept.gated });
+  const { latch, ack } = config;
+  const made = transition(kept.state, action, { latch, ack, active: kept.active && !kept.gated, before: kept.before });
   if (!made.ok) return made.why;
-  const { to: state, change } = made;
+  const { to: state, change, before } = made;
   const occurrence = kept.occurrence + (state === 'unacked' ? 1 : 0);
-  const { shelf: _shelf, ...rest } = kept;
-  draft.kept = { ...rest, state, occurrence };
+  const { shelf: _shelf, before: _before, ...rest } = kept;
+  draft.kept = before === undefined ? { ...rest, state, occurrence } : { ...rest, state, occurrence, before };
   if (draft.now.shelvedUntilMonoMs !== undefined) draft.now = { ...draft.now, shelvedUntilMonoMs: undefined };
   const news = { change, was: kept.state, state, occurrence, details: { ...details } };
   draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft.now.reading) });
+  suppress(draft);
   return undefined;
 }
 

@@ -67,12 +67,12 @@ export interface AlarmStatus {
   readonly message: string;
 }
 
-/** What a state says, for people. */
+/** What a state says, for people. A normal alarm behind a closed gate is `suppressed` here, though no event says so. */
 export function alarmStatus(config: AlarmConfig, { kept, now }: AlarmRuleState): AlarmStatus {
   return {
     id: config.id,
     tag: config.tag,
-    state: kept.state,
+    state: kept.gated && kept.state === 'normal' ? 'suppressed' : kept.state,
     occurrence: kept.occurrence,
     priority: config.priority,
     active: kept.active,

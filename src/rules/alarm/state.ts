@@ -30,6 +30,8 @@ const keptSchema = z.object({
   gated: z.boolean(),
   /** The value before, of an alarm on changes. */
   last: z.string().optional(),
+  /** The state in which it was shelved or taken out of service. */
+  before: z.enum(STATES).optional(),
   shelf: z.object({ untilWallMs: z.number(), forMs: z.number().min(0) }).optional(),
   /** What is watched; with another tag or kind, values from before mean nothing. */
   watches: z.string(),
