@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
+import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { hint } from '../core/suggest.ts';
-import type { TagConfig } from './config.ts';
+import type { DerivedConfig, TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
@@ -25,14 +26,26 @@ const BROKEN: TagFacts = {
   min: undefined,
   max: undefined,
   everyMs: undefined,
-  writable: true,
+  writable: { min: undefined, max: undefined },
+  from: new Set(),
 };
 
 /** What rules may know of the tags of the file: those that are read or computed, and those that are broken. */
-export function factsOf(tags: readonly TagConfig[], broken: ReadonlySet<TagId>): ReadonlyMap<TagId, TagFacts> {
+export function factsOf(
+  tags: readonly TagConfig[],
+  derived: readonly DerivedConfig[],
+  broken: ReadonlySet<TagId>,
+): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
   for (const { tag, form, unit, min, max, everyMs, writable } of tags)
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable: writable !== undefined });
+    facts.set(tag.id, { form, unit, min, max, everyMs, writable, from: new Set() });
+  // Each comes after those it is computed from.
+  for (const { tag, expression } of derived) {
+    const inputs = tagsIn(expression);
+    const from = new Set([...inputs, ...inputs.flatMap((input) => [...(facts.get(input)?.from ?? [])])]);
+    const { form, unit, min, max, everyMs } = tag;
+    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, from });
+  }
   for (const id of broken) if (!facts.has(id)) facts.set(id, BROKEN);
   return facts;
 }
