@@ -6,10 +6,12 @@ import {
   type AlarmMeasures,
   chattering,
   firstOut,
+  keptMeasures,
+  MEASURES_KEY,
   measure,
   measuresAt,
   measuresOf,
-  NO_MEASURES,
+  restoredMeasures,
   staleAlarms,
 } from './alarm/alarm-measures.ts';
 import { type AlarmStatus, alarmStatus } from './alarm/describe.ts';
@@ -34,6 +36,8 @@ export interface Verdict {
 export interface EngineParts {
   readonly rules: RuleSet;
   readonly clock: Clock;
+  /** What was measured of the alarms before the start, as it was stored. */
+  readonly measured?: string | undefined;
   /** Gets everything that was read or computed, whether it is news or not. */
   readonly onReadings: (record: DeviceRecord) => void;
   readonly commit: (verdict: Verdict) => void;
@@ -83,7 +87,7 @@ export class RuleEngine {
   private readonly parts: EngineParts;
   private readonly byId: ReadonlyMap<string, AlarmConfig>;
   private readonly memories = new Map<string, ChartMemory>();
-  private measures: AlarmMeasures = NO_MEASURES;
+  private measures: AlarmMeasures;
   private armedMs: number | undefined;
   private disarm: (() => void) | undefined;
   private isOver = false;
@@ -98,7 +102,13 @@ export class RuleEngine {
       const known = before?.succession.same.has(key) ? before.engine.memories.get(key) : undefined;
       this.memories.set(key, known ?? new ChartMemory(config, parts.rules.pipeline.stateOf(key) as SpcState));
     }
-    if (before) this.measures = measuresOf(before.engine.measures, (id) => this.byId.has(id));
+    this.measures = before
+      ? measuresOf(before.engine.measures, (id) => this.byId.has(id))
+      : restoredMeasures(
+          parts.measured,
+          parts.rules.alarms.map((alarm) => this.statusOf(alarm)),
+          instantOf(parts.clock),
+        );
     this.released = before?.succession.released ?? [];
   }
 
@@ -195,8 +205,9 @@ export class RuleEngine {
     this.settle(rules.pipeline.tick(instantOf(clock), clock.known()));
   }
 
-  private settle({ readings, records, findings, states }: Judged, audits: readonly GatewayEvent[] = []): void {
-    const { onReadings, commit, drive } = this.parts;
+  private settle({ readings, records, findings, states: changed }: Judged, audits: readonly GatewayEvent[] = []): void {
+    const { onReadings, commit, drive, clock } = this.parts;
+    const measuredBefore = this.measures;
     for (const record of readings) onReadings(record);
     const events: GatewayEvent[] = [];
     for (const { finding, at, clockKnown } of findings) {
@@ -206,8 +217,12 @@ export class RuleEngine {
         this.measures = measure(this.measures, finding.body, at.monoMs);
     }
     events.push(...audits);
+    const states =
+      this.measures === measuredBefore
+        ? changed
+        : new Map([...changed, [MEASURES_KEY, keptMeasures(this.measures, instantOf(clock))] as const]);
     if (records.length > 0 || events.length > 0 || states.size > 0) commit({ records, events, states });
-    for (const [key] of states) this.memories.get(key)?.note(this.parts.rules.pipeline.stateOf(key) as SpcState);
+    for (const [key] of changed) this.memories.get(key)?.note(this.parts.rules.pipeline.stateOf(key) as SpcState);
     for (const { finding } of findings) if (finding.kind === 'set') drive(finding.tag, finding.to, finding.by);
     this.arm();
   }

@@ -72,7 +72,7 @@ export class Pipeline {
     for (const rule of rules) {
       const state = restored(rule, stored.get(rule.id));
       const wakeMs = Number.NEGATIVE_INFINITY;
-      const hasSeveralTags = rule.tags.length > 1;
+      const hasSeveralTags = rule.tags.length > 1 || rule.stepRecord !== undefined;
       const live: Live = { rule, hasSeveralTags, state, kept: keptOf(rule, state), wakeMs };
       this.byId.set(rule.id, live);
       this.due.set(live, wakeMs);
@@ -191,15 +191,24 @@ export class Pipeline {
     }
   }
 
+  /** Rules that look at one tag first, then those that look at several. */
   private judge(record: DeviceRecord, verdict: Verdict): void {
     const readings = readingsOf(record);
     let ofSeveralTags: Set<Live> | undefined;
+    let together: Map<Live, Reading[]> | undefined;
     for (const reading of readings) {
       const users = this.byTag.get(reading.tag);
       if (!users) continue;
       for (const live of users) {
         if (!live.hasSeveralTags) {
           this.step(live, reading, verdict);
+          continue;
+        }
+        if (live.rule.stepRecord) {
+          together ??= new Map();
+          const own = together.get(live);
+          if (own) own.push(reading);
+          else together.set(live, [reading]);
           continue;
         }
         ofSeveralTags ??= new Set();
@@ -211,6 +220,8 @@ export class Pipeline {
         for (const reading of readings) if (reading.tag === tag) this.step(live, reading, verdict);
       }
     }
+    for (const [live, own] of together ?? [])
+      this.take(live, live.rule.stepRecord!(live.state, own), record.at, verdict);
   }
 
   private step(live: Live, reading: Reading, verdict: Verdict): void {

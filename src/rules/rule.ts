@@ -47,6 +47,8 @@ export interface Rule<S = unknown> {
   readonly tags: readonly TagId[];
   readonly initial: S;
   step(state: S, input: Reading | Tick): Step<S>;
+  /** As `step`, for all its readings of one record at once; for a rule that looks at them together. */
+  stepRecord?(state: S, readings: readonly Reading[]): Step<S>;
   /** Carries out an operator's order; absent where there is nothing to order. */
   command?(state: S, command: Command): CommandStep<S>;
   /**

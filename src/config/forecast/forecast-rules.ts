@@ -20,7 +20,7 @@ export interface RulesForecast {
     readonly from: readonly string[];
   }[];
   readonly alarms: number;
-  /** Alarms for the instruments that alarms watch. */
+  /** Alarms for the instruments that alarms need: one a device. */
   readonly instruments: number;
   readonly charts: number;
   /** Tags that at least one rule judges. */
@@ -40,12 +40,17 @@ export function forecastRules(config: Config): RulesForecast {
       ...derived.map(({ tag }) => tag),
     ].map((tag) => [tag.tag.id, tag]),
   );
+  const inputs = new Map(derived.map(({ tag, expression }) => [tag.tag.id, tagsIn(expression)]));
+  const devicesOf = (tag: string): string[] => inputs.get(tag)?.flatMap(devicesOf) ?? [tag.split('/')[0]!];
   // An alarm on stale readings tells of a dead instrument by itself.
-  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
+  const needed = alarms.flatMap(({ condition, tag, while: gate }) => [
+    ...(condition.kind === 'stale' ? [] : devicesOf(tag)),
+    ...(gate ? devicesOf(gate.tag) : []),
+  ]);
   return {
     derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
     alarms: alarms.length,
-    instruments: new Set(watched).size,
+    instruments: new Set(needed).size,
     charts: spc.length,
     judgedTags: new Set([...alarms, ...spc].map(({ tag }) => tag)).size,
     doubts: [

@@ -3,6 +3,7 @@ import type { Instant, Reading } from '../../core/reading.ts';
 import type { Command, CommandStep, Finding, Rule, Step, Tick } from '../rule.ts';
 import { isFresh, isSame, type Judge, judgeOf, remember, valueKey } from './condition.ts';
 import { alarmEvent } from './describe.ts';
+import { instrumentsAfter, isAnotherFault } from './instrument.ts';
 import { type AlarmAction, transition } from './lifecycle.ts';
 import { type AlarmRuleState, type FleetingAlarm, initialState, type KeptAlarm, restoredState } from './state.ts';
 
@@ -20,7 +21,7 @@ interface Draft {
  *
  * - Limits are strict; the deadband counts only once active; a delay of d fires at start + d, by timer, and a condition
  *   that lasted exactly d has lasted long enough. Between readings the value is held.
- * - A bad reading of a limit alarm stops its delays and changes nothing else; see `alarmRules` for what is raised then.
+ * - A bad reading of a limit alarm stops its delays and changes nothing else; see `instrumentAlarms` for what is raised then.
  * - A reading that is not newer than the last one evaluated is not evaluated. Uncertain ones are, and the event says so.
  * - After a restart everything is as it was, without an event; delays and rates begin anew; shelving ends by wall time,
  *   but lasts no longer than was ordered, whatever the wall clock says.
@@ -28,12 +29,23 @@ interface Draft {
 export function alarmRule(config: AlarmConfig): Rule<AlarmRuleState> {
   const judge = judgeOf(config.condition, config.deadband);
   const draftOf = ({ kept, now }: AlarmRuleState): Draft => ({ config, judge, kept, now, findings: [] });
-  const tags = config.while ? [...new Set([config.while.tag, config.tag])] : [config.tag];
+  const { condition } = config;
+  const watched = condition.kind === 'instrument' ? condition.tags : [config.tag];
+  const tags = config.while ? [...new Set([config.while.tag, ...watched])] : watched;
+  const stepRecord = (state: AlarmRuleState, readings: readonly Reading[]): Step<AlarmRuleState> => {
+    const draft = draftOf(state);
+    passTime(draft, readings[0]!);
+    for (const reading of readings) if (reading.tag === config.while?.tag) readGate(draft, reading);
+    readInstruments(draft, readings);
+    return finished(draft, state);
+  };
   return {
     id: config.id,
     tags,
     initial: initialState(config),
+    ...(condition.kind === 'instrument' && { stepRecord }),
     step(state: AlarmRuleState, input: Reading | Tick): Step<AlarmRuleState> {
+      if (condition.kind === 'instrument' && !('kind' in input)) return stepRecord(state, [input]);
       const draft = draftOf(state);
       passTime(draft, input);
       if (!('kind' in input)) {
@@ -180,6 +192,25 @@ function readTag(draft: Draft, reading: Reading): void {
   else if (reading.quality === 'bad' && condition.kind !== 'stale') stopDelay(draft);
 }
 
+/** The readings of one record of an instrument alarm. A sensor that fails while others are told of is told of, too. */
+function readInstruments(draft: Draft, readings: readonly Reading[]): void {
+  const { kept, now, config } = draft;
+  const [at] = readings;
+  const { condition } = config;
+  if (condition.kind !== 'instrument' || !at || (now.reading && at.monoMs < now.reading.monoMs)) return;
+  const before = kept.instruments ?? [];
+  const own = config.while ? readings.filter(({ tag }) => tag !== config.while?.tag) : readings;
+  const after = instrumentsAfter(before, own);
+  draft.now = { ...now, reading: at };
+  if (after !== before) draft.kept = { ...kept, instruments: [...after] };
+  const stands = kept.state === 'unacked' || kept.state === 'acked';
+  if (stands && !kept.gated && before.length > 0 && isAnotherFault(before, after)) {
+    apply(draft, 'return', {});
+    apply(draft, 'alarm', { since: at.wallMs });
+  }
+  conditionIs(draft, after.length > 0, at);
+}
+
 /** A condition that lasts: starts and stops the delays. */
 function conditionIs(draft: Draft, holds: boolean, at: Instant): void {
   const { kept, config } = draft;
@@ -269,7 +300,7 @@ function apply(draft: Draft, action: AlarmAction, details: object): string | und
   draft.kept = before === undefined ? { ...rest, state, occurrence } : { ...rest, state, occurrence, before };
   if (draft.now.shelvedUntilMonoMs !== undefined) draft.now = { ...draft.now, shelvedUntilMonoMs: undefined };
   const news = { change, was: kept.state, state, occurrence, details: { ...details } };
-  draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft.now.reading) });
+  draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft) });
   suppress(draft);
   return undefined;
 }

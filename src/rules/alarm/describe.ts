@@ -1,8 +1,8 @@
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
-import { FAILURES } from '../../core/quality.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
+import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 
 /** What happened, for the event that tells it. */
@@ -17,9 +17,13 @@ export interface AlarmNews {
 
 /**
  * The event of a transition. Beside the fields every alarm event has: `was`, the state before; `quality` and `why` of a
- * value that is not good; `since`, UTC ms, when a condition that had to last began (or went, for a return).
+ * value that is not good; `tags` of an instrument alarm; `since`, UTC ms, when a condition that had to last began (or went, for a return).
  */
-export function alarmEvent(config: AlarmConfig, news: AlarmNews, reading: Reading | undefined): EventBody {
+export function alarmEvent(
+  config: AlarmConfig,
+  news: AlarmNews,
+  { kept, now: { reading } }: AlarmRuleState,
+): EventBody {
   const { occurrence, change, state, was, details } = news;
   return {
     kind: 'alarm',
@@ -30,19 +34,24 @@ export function alarmEvent(config: AlarmConfig, news: AlarmNews, reading: Readin
     was,
     priority: config.priority,
     tag: config.tag,
-    ...shownValue(reading),
+    ...(config.condition.kind === 'instrument' ? failed(kept.instruments) : shownValue(reading)),
     ...limitOf(config.condition),
-    message: alarmMessage(config, reading),
+    message: alarmMessage(config, reading, kept.instruments),
     ...details,
   };
 }
 
 /** The message with its fields filled in. The default ones say what is, so that they are true of every change. */
-export function alarmMessage(config: AlarmConfig, reading: Reading | undefined): string {
+export function alarmMessage(
+  config: AlarmConfig,
+  reading: Reading | undefined,
+  instruments: readonly Instrument[] = [],
+): string {
   const { condition, tag, unit } = config;
+  if (condition.kind === 'instrument') return instrumentMessage(condition.device, instruments);
   const value = reading && reading.quality !== 'bad' ? formatValue(reading.value) : 'unknown';
   const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition), tag };
-  return (config.message ?? defaultMessage(condition, reading))
+  return (config.message ?? defaultMessage(condition))
     .replace(/\{(value|unit|limit|tag)\}/g, (_, field: string) => fields[field]!)
     .replace(/ {2,}/g, ' ')
     .replace(/ (?=[),.;]|$)/g, '')
@@ -78,10 +87,22 @@ export function alarmStatus(config: AlarmConfig, { kept, now }: AlarmRuleState):
     active: kept.active,
     sinceMs: kept.sinceWallMs,
     shelvedUntilMs: kept.shelf?.untilWallMs,
-    value: shownValue(now.reading).value,
+    value: config.condition.kind === 'instrument' ? undefined : shownValue(now.reading).value,
     limit: limitOf(config.condition).limit,
-    message: alarmMessage(config, now.reading),
+    message: alarmMessage(config, now.reading, kept.instruments),
   };
+}
+
+/** The first tag that failed, and all of them. */
+function failed(instruments: readonly Instrument[] = []): {
+  tag?: TagId;
+  tags?: readonly TagId[];
+  quality?: string;
+  why?: string;
+} {
+  const bad = instruments.filter(({ why }) => why !== undefined);
+  const [first] = bad;
+  return first ? { tag: first.tag, tags: bad.map(({ tag }) => tag), quality: 'bad', why: first.why! } : {};
 }
 
 function shownValue(reading: Reading | undefined): { value?: Value; quality?: string; why?: string } {
@@ -116,7 +137,7 @@ function limitText(condition: AlarmCondition): string {
   }
 }
 
-function defaultMessage(condition: AlarmCondition, reading: Reading | undefined): string {
+function defaultMessage(condition: AlarmCondition): string {
   switch (condition.kind) {
     case 'above':
     case 'below':
@@ -131,9 +152,7 @@ function defaultMessage(condition: AlarmCondition, reading: Reading | undefined)
     case 'changed':
       return '{tag} at {value} {unit} (alarm at every change)';
     case 'instrument':
-      return reading?.quality === 'bad'
-        ? `{tag}: ${FAILURES[reading.why].means} (${reading.why})`
-        : '{tag}: {value} {unit}';
+      return '{tag}';
   }
 }
 

@@ -51,7 +51,7 @@ const conditions: AlarmCondition[] = [
   { kind: 'rateAbove', limit: 4, perMs: 5000 },
   { kind: 'stale', afterMs: 3000 },
   { kind: 'changed' },
-  { kind: 'instrument' },
+  { kind: 'instrument', device: 'press-1', tags: ['press-1/oil-temp'] },
 ];
 const delay = fc.constantFrom(0, 0, 1500, 5000);
 const anyAlarm: fc.Arbitrary<AlarmConfig> = fc
