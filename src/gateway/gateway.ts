@@ -27,6 +27,7 @@ import { createRecorder, type Recorder } from './recorder.ts';
 import { createRulesView } from './rules.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
+import { createWriter, type Writer } from './writer.ts';
 
 /** Everything a gateway is made of that it does not make itself. */
 export interface GatewayOptions {
@@ -85,6 +86,7 @@ const LEARNED_EVERY_MS = 5000;
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
+  readonly write: Writer;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
   /** What drivers learned, by channel, as it was last handed to the store. */
@@ -113,9 +115,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
-  judging.start();
   const made = config.channels.map((channel) => lines.make(channel, parsed(states.get(learnedKey(channel.name)))));
   lines.set(made);
+  judging.start();
   for (const line of made) lines.start(line);
   const learning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
@@ -198,15 +200,11 @@ function assemble(
   const event = (body: EventBody): void => {
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   };
+  const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event);
   const outputs = createOutputDriver({
     ...{ clock, event, signal: stopping },
-    async write(id, value, signal) {
-      const tag = live.find(id)?.tag;
-      const line = tag && lines.of(tag.device);
-      return line
-        ? line.poller.write(tag, value, signal)
-        : { ok: false, kind: 'refused', why: `there is no tag ${id}` };
-    },
+    write: (tag, value, alarm, signal) => write(tag, value, { kind: 'alarm', alarm }, signal),
+    isConnected: (device) => lines.of(device)?.poller.state.state === 'connected',
   });
   const judging = createJudging(config, states, {
     clock,
@@ -219,6 +217,7 @@ function assemble(
   const onRecord = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
+    if (record.fields.some(({ quality }) => quality !== 'bad')) outputs.heard(record.device);
   };
   const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
   return {
@@ -232,6 +231,7 @@ function assemble(
     uplinks,
     judging,
     outputs,
+    write,
     current,
     stopping,
     onFailed,
