@@ -27,6 +27,7 @@ const BROKEN: TagFacts = {
   max: undefined,
   everyMs: undefined,
   writable: { min: undefined, max: undefined },
+  counter: false,
   from: new Set(),
 };
 
@@ -37,14 +38,14 @@ export function factsOf(
   broken: ReadonlySet<TagId>,
 ): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const { tag, form, unit, min, max, everyMs, writable } of tags)
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable, from: new Set() });
+  for (const { tag, form, unit, min, max, everyMs, writable, counter } of tags)
+    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, from: new Set() });
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {
     const inputs = tagsIn(expression);
     const from = new Set([...inputs, ...inputs.flatMap((input) => [...(facts.get(input)?.from ?? [])])]);
     const { form, unit, min, max, everyMs } = tag;
-    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, from });
+    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, counter: false, from });
   }
   for (const id of broken) if (!facts.has(id)) facts.set(id, BROKEN);
   return facts;
@@ -65,7 +66,11 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
   const schema = z.strictObject(spcShape);
   const charts: SpcConfig[] = [];
   const kinds = new Map([...tags].map(([tag, { form }]) => [tag, form ?? ('number' as const)]));
-  const context = { tags: kinds, everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs };
+  const context = {
+    tags: kinds,
+    everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs,
+    isCounter: (tag: TagId) => tags.get(tag)?.counter ?? false,
+  };
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);
     if (!isMapOr(entry, report, `${clip(name)}: {tag: gauge/weight, chart: i-mr}`)) continue;

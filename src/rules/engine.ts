@@ -21,7 +21,7 @@ import type { Demand } from './outputs.ts';
 import type { Judged } from './pipeline.ts';
 import type { Order } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
-import type { SpcStatus } from './spc/rule.ts';
+import type { Changed, SpcRule, SpcStatus } from './spc/rule.ts';
 import type { SpcState } from './spc/state.ts';
 import type { Succession } from './succession.ts';
 
@@ -147,12 +147,21 @@ export class RuleEngine {
 
   /** Begins a new baseline of a chart; gives why not, with what to do instead. */
   rebase(name: string, asked: Orderer): string | undefined {
+    return this.changeChart(name, (rule, state) => rule.rebase(state, asked));
+  }
+
+  /** Takes points with an assigned cause out of the baseline of a chart; gives why not, with what to do instead. */
+  exclude(name: string, points: readonly number[], asked: Orderer): string | undefined {
+    return this.changeChart(name, (rule, state) => rule.exclude(state, points, asked));
+  }
+
+  private changeChart(name: string, work: (rule: SpcRule, state: SpcState) => Changed): string | undefined {
     const chart = this.parts.rules.charts.find(({ config }) => config.id === name);
     if (!chart) return `there is no chart ${name}`;
     const { clock, rules } = this.parts;
     const changed = rules.pipeline.change(
       chart.key,
-      (state) => chart.rule.rebase(state as SpcState, asked),
+      (state) => work(chart.rule, state as SpcState),
       instantOf(clock),
       clock.known(),
     );

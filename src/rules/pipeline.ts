@@ -33,7 +33,7 @@ interface Live {
   readonly rule: Rule;
   readonly hasSeveralTags: boolean;
   state: unknown;
-  /** The part of `state` that was last handed out to be committed. */
+  /** The part of `state` that was last handed out to be committed; of a rule with `parts` the whole state. */
   kept: unknown;
   /** When it waits to be called; undefined when it does not. */
   wakeMs: number | undefined;
@@ -70,7 +70,7 @@ export class Pipeline {
     this.filter = filter;
     this.derivation = derivation;
     for (const rule of rules) {
-      const state = restored(rule, stored.get(rule.id));
+      const state = restored(rule, stored.get(rule.id), stored.get(frozenKey(rule.id)));
       const wakeMs = Number.NEGATIVE_INFINITY;
       const hasSeveralTags = rule.tags.length > 1 || rule.stepRecord !== undefined;
       const live: Live = { rule, hasSeveralTags, state, kept: keptOf(rule, state), wakeMs };
@@ -108,7 +108,14 @@ export class Pipeline {
 
   /** Every rule's state as it would be read from the store, JSON texts by rule id. */
   texts(): Map<string, string> {
-    const texts = [...this.byId].map(([id, { kept }]): [string, string] => [id, JSON.stringify(kept)]);
+    const texts = [...this.byId].flatMap(([id, { rule, kept, state }]): [string, string][] => {
+      if (!rule.parts) return [[id, JSON.stringify(kept)]];
+      const { moving, frozen } = rule.parts(state, undefined);
+      return [
+        [id, JSON.stringify(moving)],
+        [frozenKey(id), JSON.stringify(frozen)],
+      ];
+    });
     return new Map([...texts, ...(this.derivation?.texts() ?? [])]);
   }
 
@@ -239,6 +246,13 @@ export class Pipeline {
     for (const finding of step.findings) findings.push({ finding, at });
     if (step.state === live.state) return;
     live.state = step.state;
+    if (live.rule.parts) {
+      const { moving, frozen } = live.rule.parts(step.state, live.kept);
+      if (moving !== undefined || frozen !== undefined) live.kept = step.state;
+      if (moving !== undefined) states.set(live.rule.id, moving);
+      if (frozen !== undefined) states.set(frozenKey(live.rule.id), frozen);
+      return;
+    }
     const kept = keptOf(live.rule, step.state);
     if (kept === live.kept) return;
     live.kept = kept;
@@ -270,11 +284,16 @@ function keptOf(rule: Rule, state: unknown): unknown {
   return rule.kept ? rule.kept(state) : state;
 }
 
+/** The key of the part of a state that changes now and then only. */
+function frozenKey(id: string): string {
+  return `${id}:frozen`;
+}
+
 /** A stored state that cannot be read is as good as none; the rule decides. */
-function restored(rule: Rule, stored: string | undefined): unknown {
+function restored(rule: Rule, stored: string | undefined, frozen: string | undefined): unknown {
   if (stored === undefined) return rule.initial;
   try {
-    return rule.restore(JSON.parse(stored));
+    return rule.restore(JSON.parse(stored), frozen === undefined ? undefined : JSON.parse(frozen));
   } catch {
     return rule.initial;
   }

@@ -13,6 +13,8 @@ export interface TagFacts {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly everyMs: number | undefined;
+  /** Whether it only grows. */
+  readonly counter: boolean;
   /** What may be written to it; undefined: nothing. */
   readonly writable: { readonly min: number | undefined; readonly max: number | undefined } | undefined;
   /** Tags that a computed one is computed from, directly or through others; empty of a tag that is read. */

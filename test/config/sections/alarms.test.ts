@@ -10,6 +10,7 @@ const facts = (over: Partial<TagFacts> = {}): TagFacts => {
     max: 150,
     everyMs: 1000,
     writable: undefined,
+    counter: false,
     from: new Set(),
     ...over,
   };
