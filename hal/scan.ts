@@ -1,3 +1,4 @@
+/** Searches wires for devices, whatever kind of wire it is. */
 import type { Clock } from '../src/core/clock.ts';
 import type { DriverType } from './driver.ts';
 import { Bus } from './i2c/bus.ts';
@@ -13,11 +14,11 @@ import {
   settingsOn,
   settingText,
 } from './modbus/search/discover-plan.ts';
-import { type HostFinding, type HostTarget, searchHosts } from './modbus/search/discover-tcp.ts';
+import { type HostFinding, searchHosts } from './modbus/search/discover-tcp.ts';
 import { serialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 
-export type { FoundDevice, HostFinding, HostTarget, LineSetting, SearchLimits, SearchResult };
+export type { FoundDevice, HostFinding, LineSetting, SearchLimits, SearchResult };
 /**
  * What can be found on the wires of this machine before anything is configured. Nothing here changes anything in a
  * device.
@@ -35,7 +36,10 @@ export function wireOf(driver: Pick<DriverType, 'type'>, options: unknown): Scan
   if (driver.type === 'i2c') return { kind: 'i2c', bus: (options as I2cChannel).bus };
   if (driver.type !== 'modbus-rtu' && driver.type !== 'modbus-tcp') return undefined;
   const channel = options as ModbusChannel;
-  if (channel.kind === 'tcp') return { kind: 'host', host: channel.host, port: channel.port, framing: channel.framing };
+  if (channel.kind === 'tcp') {
+    const { host, port, framing } = channel;
+    return framing === 'udp' ? undefined : { kind: 'host', host, port, framing };
+  }
   const { port, baud, parity, stopBits } = channel.serial;
   return { kind: 'serial', port, setting: { baud, parity, stopBits } };
 }

@@ -1,9 +1,10 @@
+/** Matches lines against patterns, and stops those that run wild. */
 import { createContext, Script } from 'node:vm';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 
 /** Longest pattern, characters. */
-export const LONGEST_PATTERN = 500;
+const LONGEST_PATTERN = 500;
 
 /** A pattern that takes longer than this on one line is stopped, ms. A busy host may take as long without its fault: */
 export const LONGEST_MATCH_MS = 50;
@@ -12,8 +13,12 @@ export const LONGEST_MATCH_MS = 50;
 const TRIES = 2;
 const LINES = 2;
 
-/** Checks a pattern: a regular expression with a group named `value` that cannot run wild for a reason one can see. */
-export function checkPattern(text: string): Checked<RegExp> {
+/**
+ * Checks a pattern: a regular expression that cannot run wild for a reason one can see.
+ *
+ * @param kind whether a group named `value` must say which part of the line is the value
+ */
+export function checkPattern(text: string, kind: 'with a value' | 'without a value' = 'with a value'): Checked<RegExp> {
   const wrong = (message: string) => failed(['pattern'], message);
   if (text.length > LONGEST_PATTERN) return wrong(`has more than ${LONGEST_PATTERN} characters: shorten it`);
   let pattern: RegExp;
@@ -22,7 +27,7 @@ export function checkPattern(text: string): Checked<RegExp> {
   } catch (error) {
     return wrong(`is no regular expression: ${messageOf(error).replace(/^.*: /, '')}`);
   }
-  if (!text.includes('(?<value>'))
+  if (kind === 'with a value' && !text.includes('(?<value>'))
     return wrong('does not say which part is the value: put it in a group, (?<value>[-+0-9.]+)');
   const nested = nestedRepeat(text);
   if (nested !== undefined)
@@ -64,7 +69,7 @@ function isUnbounded(text: string, at: number): boolean {
 export type Match = { readonly [group: string]: string | undefined } | 'none' | 'slow';
 
 /** Matches a pattern against a line. */
-export type Matcher = (pattern: RegExp, line: string) => Match;
+type Matcher = (pattern: RegExp, line: string) => Match;
 
 /**
  * A matcher whose patterns are stopped after {@link LONGEST_MATCH_MS}: what a pattern costs cannot be read from it. One

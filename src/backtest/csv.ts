@@ -13,10 +13,10 @@ export class BrokenFile extends Error {
 const SEPARATORS = [',', ';', '\t'] as const;
 
 /** What separates the columns of a file. */
-export type Separator = (typeof SEPARATORS)[number];
+type Separator = (typeof SEPARATORS)[number];
 
 /** A row: the line it begins on, from 1, and its cells, without quotation marks. */
-export interface Row {
+interface Row {
   readonly line: number;
   readonly cells: readonly string[];
 }

@@ -1,3 +1,4 @@
+/** Loads the configuration for a command, and reports its problems in the form every command uses. */
 import type { Config, LoadResult } from '../config/config.ts';
 import type { LoadOptions } from '../config/load.ts';
 import { EXIT, Fault } from '../core/errors.ts';
@@ -22,5 +23,5 @@ export async function loadOrFail(options: CommonOptions, context: CliContext): P
   if (loaded.ok) return loaded.config;
   const { formatProblems } = await import('../config/file/problems.ts');
   warn(context, [formatProblems(loaded.problems)]);
-  throw new Fault(`${file}: not valid. Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
+  throw new Fault(`${file}: not valid`, `Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
 }

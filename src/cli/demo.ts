@@ -1,3 +1,4 @@
+/** The command `demo`: a simulated press line with a broker inside, for a first look. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,7 @@ type Undo = (() => Promise<void> | void)[];
 export async function demo(options: CommonOptions & { readonly for?: string }, context: CliContext): Promise<ExitCode> {
   const forMs = options.for === undefined ? undefined : parseDuration(options.for);
   if (options.for !== undefined && forMs === undefined)
-    throw new Fault(`--for ${options.for}: not a duration. Write 10s or 5m.`, EXIT.usage);
+    throw new Fault(`--for ${options.for}: not a duration`, 'Write 10s or 5m.', EXIT.usage);
   const undo: Undo = [];
   let lastWarning = '';
   const showsTable = hasScreen(context) && !options.json;
@@ -176,7 +177,7 @@ async function showLines(
 }
 
 /** What a demo file must be told before it can run here. */
-export interface DemoPlaces {
+interface DemoPlaces {
   readonly plantPort: number;
   readonly brokerPort: number;
   readonly storePath: string;

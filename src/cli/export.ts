@@ -1,3 +1,4 @@
+/** The command `export`: writes stored readings as CSV or JSON lines. */
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
 import { cellOf } from '../backtest/csv.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
@@ -12,7 +13,7 @@ import { durationOption } from './terminal/duration.ts';
 const PAGE = 200;
 
 /** Options of `export`. */
-export interface ExportOptions extends CommonOptions {
+interface ExportOptions extends CommonOptions {
   readonly since: string;
   readonly format: 'csv' | 'jsonl';
 }
@@ -69,7 +70,7 @@ async function openSource(options: CommonOptions, context: CliContext): Promise<
       close: async () => {},
     };
   } catch (error) {
-    if (!(error instanceof Fault && error.exitCode === EXIT.unavailable)) throw error;
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
   }
   const config = await loadOrFail(options, context);
   const store = await openStopped(config, context);

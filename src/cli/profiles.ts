@@ -1,3 +1,4 @@
+/** The commands `profiles`, `schema` and `version`: what comes with the program. */
 import { DRIVERS } from '../../hal/registry.ts';
 import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';
@@ -67,7 +68,7 @@ function show(
   const found = profileTags(name, places, DRIVERS);
   if ('problems' in found) {
     warn(context, [formatProblems(found.problems)]);
-    throw new Fault(`${facts.file}: not valid. Mend what is listed above.`, EXIT.configInvalid);
+    throw new Fault(`${facts.file}: not valid`, 'Mend what is listed above.', EXIT.configInvalid);
   }
   const tags = found.tags.map(
     ({ tag, unit, scale, min, max, writable, description }): ProfileTag => ({
@@ -139,7 +140,7 @@ function unknown(name: string, book: readonly ProfileFacts[]): Fault {
     book.map((profile) => profile.name),
   );
   const remedy = near ? `Did you mean ${near}?` : 'millgate profiles lists them.';
-  return new Fault(`no profile ${JSON.stringify(name.slice(0, 130))}. ${remedy}`, EXIT.usage);
+  return new Fault(`no profile ${JSON.stringify(name.slice(0, 130))}`, `${remedy}`, EXIT.usage);
 }
 
 /** `schema`: the JSON Schema of the configuration file, for editors. */

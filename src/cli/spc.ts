@@ -1,3 +1,4 @@
+/** The command `spc`: draws a control chart, or orders a new baseline. */
 import type { ChartView, IndexView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { operator } from './alarms.ts';
@@ -41,7 +42,8 @@ export async function spc(
 ): Promise<ExitCode> {
   if (order !== undefined && order !== 'rebase' && order !== 'exclude')
     throw new Fault(
-      `there is no order ${JSON.stringify(order)}. Write millgate spc ${name} rebase, or millgate spc ${name} exclude POINT…`,
+      `there is no order ${JSON.stringify(order)}`,
+      `Write millgate spc ${name} rebase, or millgate spc ${name} exclude POINT…`,
       EXIT.usage,
     );
   if (
@@ -50,7 +52,8 @@ export async function spc(
       : points.length > 0
   )
     throw new Fault(
-      `the points are missing or are no numbers. Write for example millgate spc ${name} exclude 4 17.`,
+      'the points are missing or are no numbers',
+      `Write for example millgate spc ${name} exclude 4 17.`,
       EXIT.usage,
     );
   const gateway = await findGateway(options, context);

@@ -1,3 +1,4 @@
+/** The command `write`: writes one value to a tag. */
 import { jsonValue } from '../api/json.ts';
 import type { WriteAnswer } from '../api/view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
@@ -10,7 +11,7 @@ import { type CliContext, type CommonOptions, print, printJson, warn } from './t
 import { formatValue } from './terminal/format.ts';
 
 /** Options of `write`. */
-export interface WriteOptions extends CommonOptions {
+interface WriteOptions extends CommonOptions {
   readonly text?: boolean;
 }
 
@@ -48,7 +49,8 @@ async function withoutGateway(tag: string, value: Value, options: WriteOptions, 
   );
   if (!config.commands.enabled)
     throw new Fault(
-      `${config.file}: writing is switched off. Allow it: commands: {enabled: true}, and writable: {…} at the tag.`,
+      `${config.file}: writing is switched off`,
+      'Allow it: commands: {enabled: true}, and writable: {…} at the tag.',
       EXIT.permission,
     );
   const result = await writeDirectly(config, tag, value, context);

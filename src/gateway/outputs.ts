@@ -6,7 +6,7 @@ import type { EventBody } from '../core/event.ts';
 import { splitTagId, type TagId, type Value } from '../core/reading.ts';
 
 /** What outputs are driven with. */
-export interface OutputParts {
+interface OutputParts {
   /** Writes a tag for an alarm, audited; throws when it is not known whether the device took the value. */
   readonly write: (tag: TagId, value: Value, alarm: string, signal: AbortSignal) => Promise<WriteResult>;
   /** Whether the channel of a device is connected. */

@@ -1,3 +1,4 @@
+/** Puts another configuration in force while the gateway runs. */
 import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
@@ -138,7 +139,7 @@ async function within<T>(clock: Clock, ms: number, work: Promise<T>, what: strin
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
     cancel = clock.after(ms, () =>
-      reject(new Fault(`${what} (waited ${ms / 1000} s). See millgate status.`, EXIT.unavailable)),
+      reject(new Fault(`${what} (waited ${ms / 1000} s)`, 'See millgate status.', EXIT.unavailable)),
     );
   });
   try {

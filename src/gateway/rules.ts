@@ -1,3 +1,4 @@
+/** Serves alarms and control charts to the API. */
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';
@@ -28,7 +29,7 @@ export function createRulesView(
   const encoder = createJsonEncoder(sender);
   const settled = async (why: string | undefined): Promise<void> => {
     if (why === undefined) return durable();
-    throw new Fault(`${why.replace(/[.]$/, '')}.`, EXIT.failed);
+    throw new Fault(why.replace(/[.]$/, ''), 'millgate alarms shows how it stands.', EXIT.failed);
   };
   return {
     alarms() {
@@ -93,7 +94,14 @@ function chartView(
 ): ChartView {
   const { id, phase, baseline, limits, signals, capability } = status;
   return {
-    ...{ id, tag, chart, unit, phase, signals, lines, points },
+    id,
+    tag,
+    chart,
+    unit,
+    phase,
+    signals,
+    lines,
+    points,
     baseline: { collected: baseline.collected, needed: baseline.needed },
     limits: limits?.version,
     capability: capabilityView(capability),

@@ -1,3 +1,4 @@
+/** Serves the present state of the gateway to the API. */
 import type { RulesView } from '../api/rules-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
@@ -18,7 +19,7 @@ import type { Uplinks } from './uplinks.ts';
 import type { Writer } from './writer.ts';
 
 /** What a view shows. */
-export interface ViewParts {
+interface ViewParts {
   /** The configuration in force. */
   readonly config: () => Config;
   readonly simulate: boolean;
@@ -118,7 +119,7 @@ export function createProber(running: () => readonly Line[], stopping: AbortSign
     const line = lines.find(({ poller }) => poller.channel.name === channel);
     if (!line) {
       const names = lines.map(({ poller }) => poller.channel.name).join(', ');
-      throw new Fault(`there is no channel ${JSON.stringify(channel.slice(0, 80))}. There is: ${names}.`, EXIT.usage);
+      throw new Fault(`there is no channel ${JSON.stringify(channel.slice(0, 80))}`, `There is: ${names}.`, EXIT.usage);
     }
     return line.poller.readRaw(block, AbortSignal.any([signal, stopping]));
   };
@@ -136,7 +137,7 @@ export function createReplay(
 ): GatewayView['replay'] {
   return async (uplink, { stream, from, to }, by) => {
     const forwarder = forwarders().find((one) => one.status().name === uplink);
-    if (!forwarder) throw new Fault(`there is no uplink ${uplink}`, EXIT.failed);
+    if (!forwarder) throw new Fault(`there is no uplink ${uplink}`, 'millgate status lists the uplinks.', EXIT.failed);
     const { stored } = await store.status();
     const found = stored[stream]
       .map((range) => ({ from: Math.max(range.from, from), to: Math.min(range.to, to) }))

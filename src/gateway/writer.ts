@@ -8,11 +8,11 @@ import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
 
 /** The refusal of every write while `commands.enabled` is not true. */
-export const COMMANDS_ARE_OFF =
+const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
-export type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
+type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
  * Writes a value in engineering units, and reads it back. Whether the tag may be written, its range and its rate are

@@ -1,15 +1,14 @@
+/** The loop of one channel: connects, asks what is due, and reconnects after a fault. */
 import {
   type Driver,
   isEventful,
-  isRawReading,
   isWritable,
   NotConnected,
-  type RawAnswer,
-  type RawBlock,
   type ReadResult,
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
+import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
@@ -31,16 +30,13 @@ const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 5000 };
 /** While a channel is away, its devices get bad readings at their own period, but not more often than this, ms. */
 const BAD_AGAIN_MS = 5000;
 
-/** A connection that lived this long was good: the next loss starts again with a short pause. */
-const STABLE_AFTER_MS = 10_000;
-
 /** State of the channel, for `status`. */
-export type ChannelState =
+type ChannelState =
   | { readonly state: 'connecting' | 'connected' | 'stopped'; readonly sinceMs: number }
   | { readonly state: 'waiting'; readonly sinceMs: number; readonly reason: string };
 
 /** What a poller tells as it goes. */
-export interface PollerEvents {
+interface PollerEvents {
   onRecord(record: DeviceRecord): void;
   /** A device went offline, became degraded, or is back. */
   onHealth(device: string, health: Health): void;
@@ -48,7 +44,7 @@ export interface PollerEvents {
 }
 
 /** What a poller gets besides its channel and driver. */
-export interface PollerDeps {
+interface PollerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
@@ -77,6 +73,8 @@ export class Poller {
   /** Since when each question is under way, the oldest first. */
   private readonly underWay = new Map<Promise<unknown>, number>();
   private lastEndMs: number;
+  /** Whether any device answered since the last connecting. */
+  private hasAnswered = false;
   private wake: (() => void) | undefined;
   private channelState: ChannelState;
 
@@ -165,10 +163,10 @@ export class Poller {
   async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
     const { driver, channelState: state } = this;
     const { name } = this.channel;
-    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line. Name a Modbus channel.`, EXIT.usage);
-    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, EXIT.unavailable);
+    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
+    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, '', EXIT.unavailable);
     if (state.state !== 'connected')
-      throw new Fault(`${name} is not connected yet. Try again in a moment.`, EXIT.unavailable);
+      throw new Fault(`${name} is not connected yet`, 'Try again in a moment.', EXIT.unavailable);
     return this.urgently((stop) => driver.readRaw(block, stop), signal);
   }
 
@@ -179,7 +177,7 @@ export class Poller {
       return await done;
     } catch (error) {
       throw error instanceof NotConnected
-        ? new Fault(`${this.channel.name}: ${error.message}`, EXIT.unavailable)
+        ? new Fault(`${this.channel.name}: ${error.message}`, '', EXIT.unavailable)
         : error;
     }
   }
@@ -189,24 +187,24 @@ export class Poller {
     let attempt = 0;
     while (!signal.aborted) {
       this.enter({ state: 'connecting', sinceMs: this.deps.clock.wallMs() });
-      let connectedMs: number | undefined;
+      this.hasAnswered = false;
       try {
         await this.timed(this.driver.connect(signal));
-        connectedMs = this.deps.clock.monoMs();
         this.awayToldMs.clear();
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
       } catch (error) {
         if (signal.aborted) break;
         if (!(error instanceof NotConnected)) throw error;
-        if (connectedMs !== undefined && this.deps.clock.monoMs() - connectedMs >= STABLE_AFTER_MS) attempt = 0;
+        // A connection that worked may be made again at once.
+        if (this.hasAnswered) attempt = 0;
         this.lose(error);
         await this.driver.close();
         await this.deps.clock.sleep(backoffMs(attempt++, RECONNECT, this.deps.random()), signal).catch(() => {});
       }
     }
     await this.driver.close();
-    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped. Try again.`, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped`, 'Try again.', EXIT.unavailable));
     this.enter({ state: 'stopped', sinceMs: this.deps.clock.wallMs() });
   }
 
@@ -270,6 +268,7 @@ export class Poller {
     const results = await this.timed(this.driver.read(job.tags, signal));
     const end = endOf(results);
     const changed = this.schedule.done(job, end, startedMs, this.deps.clock.monoMs());
+    this.hasAnswered ||= end === 'answered';
     if (end === 'answered') this.troubles.delete(job.device);
     else if (end !== 'not-asked') this.troubles.set(job.device, firstFailure(results));
     if (job.probe && end !== 'answered') {
@@ -343,7 +342,7 @@ export class Poller {
       this.awayToldMs.set(name, nowMs);
       this.emitBad(name, 'not-connected');
     }
-    this.urgent.refuseAll(new Fault(error.message, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(error.message, '', EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }
 
@@ -366,7 +365,7 @@ export class Poller {
 const PATH_IS_DOWN_AFTER = 2;
 
 /** The polled tags of a channel by device and period. */
-export function scanClasses(channel: ChannelConfig): ScanClass[] {
+function scanClasses(channel: ChannelConfig): ScanClass[] {
   const classes: ScanClass[] = [];
   for (const device of channel.devices) {
     const byPeriod = new Map<number, Tag[]>();

@@ -1,7 +1,8 @@
+/** Lets writes and one-shot reads go before the polling of a channel. */
 import { Fault } from '../core/errors.ts';
 
 /** What goes before anything scheduled: a read or a write that a person waits for. */
-export interface UrgentJob {
+interface UrgentJob {
   /** Does it on the line; throws what the driver throws, after having told the one who waits. */
   perform(signal: AbortSignal): Promise<void>;
   /** Tells the one who waits that it will not be done. */
@@ -35,7 +36,7 @@ export class UrgentLane {
   add<T>(channel: string, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.waiting.length >= MAX_WAITING)
       return Promise.reject(
-        new Fault(`${channel}: ${MAX_WAITING} requests are waiting already. Try again in a moment.`),
+        new Fault(`${channel}: ${MAX_WAITING} requests are waiting already`, 'Try again in a moment.'),
       );
     return new Promise((resolve, reject) => {
       const job: UrgentJob = {

@@ -1,3 +1,5 @@
+/** The messages between the store's thread and its callers, as types. */
+import type { Fault } from '../core/errors.ts';
 import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './repair/restored.ts';
 import type { MinuteRollup } from './rollup/rollup.ts';
@@ -135,7 +137,7 @@ export type FromWorker =
 export interface WireError {
   readonly name: string;
   readonly message: string;
-  readonly exitCode: number | undefined;
+  readonly fault: Pick<Fault, 'what' | 'remedy' | 'code'> | undefined;
   readonly stack: string | undefined;
 }
 

@@ -1,3 +1,4 @@
+/** Reads the TLS files of an uplink, and says what is wrong with them. */
 import { X509Certificate } from 'node:crypto';
 import type { TlsConfig } from '../config/config.ts';
 import { codeOf, Fault, messageOf } from '../core/errors.ts';
@@ -13,7 +14,7 @@ export interface TlsFiles {
 export type ReadFile = (path: string) => Promise<Buffer>;
 
 /** Days before the end at which a warning is given. */
-export const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
+const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
 
 const DAY_MS = 86_400_000;
 
@@ -25,7 +26,7 @@ export async function loadTls(tls: TlsConfig | undefined, readFile: ReadFile): P
     try {
       return (await readFile(path)).toString('utf8');
     } catch (error) {
-      throw new Fault(`tls.${member}: ${path} cannot be read: ${fileTrouble(error)}`, undefined, { cause: error });
+      throw new Fault(`tls.${member}: ${path} cannot be read: ${fileTrouble(error)}`, '', undefined, { cause: error });
     }
   };
   return { ca: await read('ca'), cert: await read('cert'), key: await read('key') };

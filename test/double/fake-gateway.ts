@@ -204,7 +204,7 @@ function fakeRules(): RulesView & FakeOrders {
     orders,
     alarms: () => ({ alarms: [OIL_HOT, QUIET], floodForMs: undefined }),
     async orderAlarm(id, order, orderer) {
-      if (order.do === 'reset') throw new Fault(`${id} is still active: mend the cause first, then reset it.`);
+      if (order.do === 'reset') throw new Fault(`${id} is still active`, 'Mend the cause first, then reset it.');
       orders.push({ id, order, orderer });
     },
     events: async ({ afterSeq }) => ({

@@ -1,3 +1,4 @@
+/** The climate sensors BME280 and BMP280. */
 import {
   bytesMs,
   type Chip,
@@ -27,7 +28,7 @@ export interface RawClimate {
 }
 
 /** °C, hPa and % relative humidity; `humidity` is undefined without a humidity sensor. */
-export interface Climate {
+interface Climate {
   readonly temperature: number;
   readonly pressure: number;
   readonly humidity: number | undefined;
@@ -109,7 +110,7 @@ const SKIPPED_HUMIDITY = 0x8000;
 const OVERSAMPLING_CODE: Record<number, number> = { 1: 1, 2: 2, 4: 3, 8: 4, 16: 5 };
 
 /** Longest time of one forced measurement of all channels, ms (appendix 9.1 of the data sheet). */
-export function measureMs(oversampling: number, hasHumidity: boolean): number {
+function measureMs(oversampling: number, hasHumidity: boolean): number {
   return 1.25 + 2.3 * oversampling + (2.3 * oversampling + 0.575) * (hasHumidity ? 2 : 1);
 }
 
@@ -118,6 +119,12 @@ const QUANTITIES: Record<string, Quantity> = {
   pressure: { unit: 'hPa', min: 300, max: 1100 },
   humidity: { unit: '%RH', min: 0, max: 100 },
 };
+
+/** Whether the chip can have measured a temperature, °C: pressure and humidity are compensated by it. */
+function isPossible(temperature: number): boolean {
+  const { min, max } = QUANTITIES.temperature!;
+  return temperature >= min! && temperature <= max!;
+}
 
 function boschChip(name: 'bme280' | 'bmp280', ids: readonly number[]): Chip {
   const hasHumidity = name === 'bme280';
@@ -170,6 +177,9 @@ async function openBosch(device: I2cDevice, name: string, ids: readonly number[]
         const key = quantity as keyof Climate;
         const value = climate[key];
         const skipped = raw[key] === (key === 'humidity' ? SKIPPED_HUMIDITY : SKIPPED) || raw.temperature === SKIPPED;
+        if (raw.temperature === 0) return noSample('the data of the chip is empty: it lost its supply, or is broken');
+        if (key !== 'temperature' && !isPossible(climate.temperature))
+          return noSample(`${quantity} is computed with a temperature that the chip cannot have measured`);
         if (skipped) return noSample(`${quantity} was not measured: the chip was reset, or is broken`);
         return value === undefined || !Number.isFinite(value)
           ? noSample(`${quantity} cannot be computed from what the chip says`)

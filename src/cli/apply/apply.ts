@@ -1,3 +1,4 @@
+/** The command `apply`: puts a file in force on trial, and shows what was in force before. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { changeText } from '../../config/apply/changes.ts';
@@ -20,7 +21,7 @@ import { type Column, renderTable, wrapText } from '../terminal/table.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */
-export interface ApplyOptions extends CommonOptions {
+interface ApplyOptions extends CommonOptions {
   /** How long a technician has to confirm. */
   readonly confirm?: string;
   readonly history?: boolean;
@@ -33,7 +34,7 @@ export interface ApplyOptions extends CommonOptions {
  */
 export async function apply(given: string | undefined, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
   if (options.history) return history(options, context);
-  if (given === undefined) throw new Fault('which file? Write millgate apply FILE.', EXIT.usage);
+  if (given === undefined) throw new Fault('which file?', 'Write millgate apply FILE.', EXIT.usage);
   const confirmMs = options.confirm === undefined ? undefined : confirmOption(options.confirm);
   const text = readText(given, context);
   const gateway = await runningGateway(options, context);
@@ -86,7 +87,7 @@ function confirmOption(text: string): number {
   const { least, most } = CONFIRM_MS;
   if (ms >= least && ms <= most) return ms;
   const bounds = `${formatDuration(least)} to ${formatDuration(most)}`;
-  throw new Fault(`--confirm ${text}: not within ${bounds}. Write for example 2m.`, EXIT.usage);
+  throw new Fault(`--confirm ${text}: not within ${bounds}`, 'Write for example 2m.', EXIT.usage);
 }
 
 /** The text of a file that the technician named; throws `Fault` when it cannot be read. */
@@ -95,10 +96,14 @@ export function readText(given: string, context: CliContext): string {
     return readFileSync(resolve(context.cwd, given), 'utf8');
   } catch (error) {
     const code = codeOf(error);
-    if (code === 'ENOENT') throw new Fault(`${given}: there is no such file. Check the path.`, EXIT.usage);
+    if (code === 'ENOENT') throw new Fault(`${given}: there is no such file`, 'Check the path.', EXIT.usage);
     if (code === 'EACCES')
-      throw new Fault(`${given}: may not be read by this user. Use sudo, or change its permissions.`, EXIT.permission);
-    throw new Fault(`${given}: cannot be read: ${messageOf(error)}. Name a YAML file.`, EXIT.usage);
+      throw new Fault(
+        `${given}: may not be read by this user`,
+        'Use sudo, or change its permissions.',
+        EXIT.permission,
+      );
+    throw new Fault(`${given}: cannot be read: ${messageOf(error)}`, 'Name a YAML file.', EXIT.usage);
   }
 }
 
@@ -125,8 +130,11 @@ async function install(given: string, text: string, options: ApplyOptions, conte
   const found = now.result.ok ? changesOf(now.result.config, config) : [];
   const before = now.result.ok ? { hash: now.result.config.hash, files: now.files } : undefined;
   const installation = {
-    ...{ hash: config.hash, files: { ...now.files, [mainName(absolute)]: text }, before },
-    ...{ by: operator(context), changes: found.map(changeText) },
+    hash: config.hash,
+    files: { ...now.files, [mainName(absolute)]: text },
+    before,
+    by: operator(context),
+    changes: found.map(changeText),
   };
   const copies = await put(
     absolute,
@@ -149,7 +157,8 @@ function refuseWithoutFolder(absolute: string, given: string): void {
   const folder = dirname(absolute);
   if (existsSync(folder)) return;
   throw new Fault(
-    `no gateway runs, and there is no folder ${folder} to put ${given} into. millgate init writes a first file; or name the one to replace: --config FILE; or make the folder: mkdir -p ${folder}`,
+    `no gateway runs, and there is no folder ${folder} to put ${given} into`,
+    `millgate init writes a first file; or name the one to replace: --config FILE; or make the folder: mkdir -p ${folder}`,
   );
 }
 
@@ -270,7 +279,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
-export function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
+function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
   const { colors } = context;
   if (history.length === 0) return ['Nothing was applied yet.'];
   const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [

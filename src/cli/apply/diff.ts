@@ -1,3 +1,4 @@
+/** The command `diff`: says what a file would change of what runs. */
 import { type LoadedFiles, loadWithFiles } from '../../config/apply/config-files.ts';
 import type { Config } from '../../config/config.ts';
 import { formatProblems } from '../../config/file/problems.ts';
@@ -54,7 +55,8 @@ async function baseOf(options: CommonOptions, context: CliContext): Promise<Base
   const { file, absolute, named: isNamed } = configFile(options, context);
   if (!files)
     throw new Fault(
-      `no gateway runs, and none has run with ${file}: there is nothing to compare with. ${howToStart(isNamed ? file : undefined)}`,
+      `no gateway runs, and none has run with ${file}: there is nothing to compare with`,
+      `${howToStart(isNamed ? file : undefined)}`,
       EXIT.unavailable,
     );
   return { file: absolute, files, name: 'what was applied last' };

@@ -1,3 +1,4 @@
+/** Follows a configuration on trial at the terminal until it is kept or rolled back. */
 import type { ConfigurationEntry, ConfigurationStatus, PendingConfiguration } from '../../core/configuration.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { GatewayClient } from '../client.ts';
@@ -8,7 +9,7 @@ import { formatSpan } from '../terminal/format.ts';
 const ASK_EVERY_MS = 500;
 
 /** What became of a trial: the entry of the history, or that nobody waited for it. */
-export type TrialEnd = { readonly entry: ConfigurationEntry } | { readonly left: PendingConfiguration | undefined };
+type TrialEnd = { readonly entry: ConfigurationEntry } | { readonly left: PendingConfiguration | undefined };
 
 /**
  * Follows a configuration on trial until it is kept or rolled back, and says on standard error what happens. Ctrl-C ends
@@ -33,9 +34,10 @@ export async function followTrial(hash: string, gateway: GatewayClient, context:
     }
   } catch (error) {
     if (context.signal.aborted) return { left: pending };
-    if (error instanceof Fault && error.exitCode === EXIT.unavailable)
+    if (error instanceof Fault && error.code === EXIT.unavailable)
       throw new Fault(
-        `the gateway ended while configuration ${hash} was on trial. Its next start rolls it back: systemctl status millgate.`,
+        `the gateway ended while configuration ${hash} was on trial`,
+        'Its next start rolls it back: systemctl status millgate.',
         EXIT.unavailable,
         { cause: error },
       );

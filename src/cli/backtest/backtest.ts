@@ -1,3 +1,4 @@
+/** The command `backtest`: finds the readings, runs the rules over them and prints what they would have raised. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
@@ -12,7 +13,7 @@ import { durationOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
-export interface BacktestOptions extends CommonOptions {
+interface BacktestOptions extends CommonOptions {
   readonly since?: string;
   readonly csv?: string;
   readonly against?: string;
@@ -35,7 +36,7 @@ interface Source {
  */
 export async function backtest(options: BacktestOptions, context: CliContext): Promise<ExitCode> {
   if (options.since !== undefined && options.csv !== undefined)
-    throw new Fault('--since is of stored readings and --csv of a file. Give one of them.', EXIT.usage);
+    throw new Fault('--since is of stored readings and --csv of a file', 'Give one of them.', EXIT.usage);
   const config = await loadOrFail(options, context);
   const other = options.against === undefined ? undefined : await loadOrFail({ config: options.against }, context);
   const source =
@@ -44,7 +45,7 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
       : await fileReadings(options.csv, [config, ...(other ? [other] : [])], context);
   const result = await run(config, source);
   const compared = other && (await run(other, source));
-  if (result.readings === 0) throw new Fault(`${source.name} has no readings. Nothing was tried.`);
+  if (result.readings === 0) throw new Fault(`${source.name} has no readings`, 'Nothing was tried.');
   warnOfUntested([config, ...(other ? [other] : [])], source, context);
   if (options.json) context.stdout.write(await json(config, result, other, compared));
   else print(context, backtestLines(result, compared, source.name, context));
@@ -97,7 +98,7 @@ function* guarded(played: Iterable<Played>, path: string): Generator<Played> {
     const code = codeOf(error);
     if (code === undefined) throw error;
     const remedy = /CANTOPEN|EACCES|EPERM|READONLY/.test(code) ? 'Run as the user of the gateway' : 'Check the disk';
-    throw new Fault(`${path}: cannot be read: ${messageOf(error)}. ${remedy}.`, EXIT.unavailable, { cause: error });
+    throw new Fault(`${path}: cannot be read: ${messageOf(error)}`, `${remedy}.`, EXIT.unavailable, { cause: error });
   }
 }
 
@@ -113,7 +114,8 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   try {
     parsed = parseReadings(decodeText(bytes), tagsOf(configs));
   } catch (error) {
-    if (error instanceof BrokenFile) throw new Fault(`${name}: ${error.message}.`, EXIT.failed, { cause: error });
+    if (error instanceof BrokenFile)
+      throw new Fault(`${name}: ${error.message}`, 'Mend that line and try again.', EXIT.failed, { cause: error });
     throw error;
   }
   for (const [tag, count] of parsed.unknown)
@@ -125,11 +127,11 @@ function readBytes(file: string, name: string): Uint8Array {
   try {
     const { size } = statSync(file);
     if (size > MAX_FILE_BYTES)
-      throw new Fault(`${name}: ${Math.round(size / 1e6)} MB are too large. Split it into days: at most 400 MB.`);
+      throw new Fault(`${name}: ${Math.round(size / 1e6)} MB are too large`, 'Split it into days: at most 400 MB.');
     return readFileSync(file);
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault(`${name}: cannot be read: ${messageOf(error)}. Check the path.`, EXIT.usage, { cause: error });
+    throw new Fault(`${name}: cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.usage, { cause: error });
   }
 }
 

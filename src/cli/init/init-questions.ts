@@ -1,3 +1,4 @@
+/** Asks the questions of `init` that no flag has answered. */
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EXIT, Fault, messageOf } from '../../core/errors.ts';
@@ -163,7 +164,7 @@ async function ask(answers: Answers, context: CliContext): Promise<readonly Like
     return who.profiles;
   } catch (error) {
     if (context.signal.aborted) throw new Ended();
-    if (!(error instanceof Fault) || error.exitCode !== EXIT.unavailable) throw error;
+    if (!(error instanceof Fault) || error.code !== EXIT.unavailable) throw error;
     warn(context, [`${messageOf(error)} The file can be written all the same.`]);
     return [];
   }

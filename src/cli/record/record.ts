@@ -1,3 +1,4 @@
+/** The command `record`: writes bus traffic with its timing to one file. */
 import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { createLogger } from '../../core/log.ts';
@@ -14,7 +15,7 @@ import { type Column, renderTable } from '../terminal/table.ts';
 import { openRecordingFile, type RecordingFile } from './record-file.ts';
 
 /** Options of `record`. */
-export interface RecordOptions extends CommonOptions {
+interface RecordOptions extends CommonOptions {
   readonly channel?: readonly string[];
   readonly for?: string;
   readonly maxSize: string;
@@ -118,7 +119,7 @@ async function draw(tally: Tally, context: CliContext, until: AbortSignal): Prom
 function sizeOption(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= LEAST_BYTES) return bytes;
-  throw new Fault(`--max-size ${text}: not a size of 10kB or more. Write 500kB, 50MB or 1GB.`, EXIT.usage);
+  throw new Fault(`--max-size ${text}: not a size of 10kB or more`, 'Write 500kB, 50MB or 1GB.', EXIT.usage);
 }
 
 /** How often what happened is handed on, ms. */
@@ -131,7 +132,7 @@ const MAX_WAITING_LINES = 200_000;
  * The lines of a recording where no gateway runs: opens the channels of the configuration and polls them as it says, until
  * the signal. Throws `Fault` for a broken file or a channel that cannot be recorded.
  */
-export async function* pollingLines(
+async function* pollingLines(
   channels: readonly string[],
   options: CommonOptions,
   context: CliContext,
@@ -153,7 +154,11 @@ export async function* pollingLines(
   try {
     while (!signal.aborted) {
       if (waiting.length > MAX_WAITING_LINES)
-        throw new Fault('the disk is too slow for this recording. Record fewer channels: --channel NAME.', EXIT.failed);
+        throw new Fault(
+          'the disk is too slow for this recording',
+          'Record fewer channels: --channel NAME.',
+          EXIT.failed,
+        );
       if (waiting.length > 0) yield waiting.splice(0);
       if (failure) throw failure.cause;
       await clock.sleep(HAND_ON_EVERY_MS, signal).catch(() => {});
@@ -169,7 +174,7 @@ export async function* pollingLines(
 }
 
 /** What was recorded of one channel. */
-export interface ChannelTally {
+interface ChannelTally {
   /** Pieces sent and received, and bytes received. */
   sent: number;
   received: number;
@@ -180,7 +185,7 @@ export interface ChannelTally {
 }
 
 /** Counts what goes into a recording. */
-export interface Tally {
+interface Tally {
   /** Takes lines that were written; `bytes`: size of the file now. */
   count(lines: readonly string[], bytes: number): void;
   bytes(): number;
@@ -199,7 +204,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** A tally of a recording; `path` is for messages. Throws `Fault` for what is no line of a recording. */
-export function createTally(path: string): Tally {
+function createTally(path: string): Tally {
   const channels: Record<string, ChannelTally> = {};
   let notRecorded: Readonly<Record<string, string>> = {};
   let size = 0;
@@ -211,8 +216,8 @@ export function createTally(path: string): Tally {
     const decoded = decodeLine(text);
     if (!decoded.ok)
       throw new Fault(
-        `${path}: the gateway sends a recording that this command does not know. ` +
-          'Restart the gateway after an update: systemctl restart millgate.',
+        `${path}: the gateway sends a recording that this command does not know`,
+        'Restart the gateway after an update: systemctl restart millgate.',
       );
     const { line } = decoded;
     if (line.kind === 'header') {

@@ -1,3 +1,4 @@
+/** The command `replay`: serves recorded channels as simulated devices. */
 import { stringify } from 'yaml';
 import type { RecordedChannel } from '../../../hal/recording/recording.ts';
 import type { RecordedLine } from '../../../hal/recording/recording-exchanges.ts';
@@ -10,7 +11,7 @@ import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.t
 import { type Recording, readRecording } from './replay-file.ts';
 
 /** Options of `replay`. */
-export interface ReplayOptions extends CommonOptions {
+interface ReplayOptions extends CommonOptions {
   readonly channel?: readonly string[];
   readonly listen: string;
   readonly pty?: boolean;
@@ -70,7 +71,7 @@ function createNews(isStrict: boolean, context: CliContext, done: AbortControlle
   return {
     notRecorded(channel: string, request: string): void {
       const text = `${plain(channel)}: not in the recording: ${plain(request)}`;
-      if (isStrict) done.abort(new Fault(`${text}. Use the configuration that was recorded.`));
+      if (isStrict) done.abort(new Fault(`${text}`, 'Use the configuration that was recorded.'));
       if (named.has(text) || named.size >= MOST_NAMED) return;
       named.add(text);
       const last = named.size === MOST_NAMED ? ' Others are counted only.' : '';
@@ -100,7 +101,10 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
   const { name, channel } = line;
   const isOnPty = pty && channel.characterMs > 0;
   const player = new ReplayPlayer({
-    ...{ line, clock, speed, overNetwork: !isOnPty },
+    line,
+    clock,
+    speed,
+    overNetwork: !isOnPty,
     events: {
       onNotRecorded: (request) => news.notRecorded(name, request),
       onPlayedOut: () => news.playedOut(name),
@@ -126,7 +130,7 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
     return { player, keys: keysOnPty(channel, opened.path, speed), close };
   } catch (error) {
     if (error instanceof Error && error.name === 'NotConnected')
-      throw new Fault(`${name}: ${messageOf(error)}`, EXIT.unavailable, { cause: error });
+      throw new Fault(`${name}: ${messageOf(error)}`, '', EXIT.unavailable, { cause: error });
     throw error;
   }
 }
@@ -137,7 +141,11 @@ function playable(recording: Recording, { channel: names, pty }: ReplayOptions, 
   const there = lines.map(({ name }) => name);
   const wrong = names?.find((name) => !there.includes(name));
   if (wrong !== undefined)
-    throw new Fault(`channel ${wrong}: not in the recording, which has ${there.join(', ') || 'none'}.`, EXIT.usage);
+    throw new Fault(
+      `channel ${wrong}: it is not in the recording`,
+      `The recording has: ${there.join(', ') || 'none'}.`,
+      EXIT.usage,
+    );
   const chosen = lines.filter(({ name }) => !names || names.includes(name));
   const isServed = (line: RecordedLine): boolean => {
     const left = leftOut(line, pty ?? false);
@@ -147,7 +155,8 @@ function playable(recording: Recording, { channel: names, pty }: ReplayOptions, 
   const served = chosen.filter(isServed);
   for (const [name, driver] of Object.entries(header.notRecorded))
     warn(context, [`Not in the recording: ${plain(name)}; ${plain(driver)} carries no bytes.`]);
-  if (served.length === 0) throw new Fault('there is nothing in this recording that could be replayed; see above.');
+  if (served.length === 0)
+    throw new Fault('nothing in this recording can be replayed', 'The lines above say why of each channel.');
   return served;
 }
 
@@ -195,7 +204,8 @@ function speedOption(text: string): number {
   const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
   if (speed >= SPEEDS.least && speed <= SPEEDS.most) return speed;
   throw new Fault(
-    `--speed ${text}: not a number from ${SPEEDS.least} to ${SPEEDS.most}. Write 1, 0.5 or 10.`,
+    `--speed ${text}: not a number from ${SPEEDS.least} to ${SPEEDS.most}`,
+    'Write 1, 0.5 or 10.',
     EXIT.usage,
   );
 }
@@ -205,13 +215,14 @@ function listenOption(text: string): { host: string; port: number } {
   const port = Number(match?.[3]);
   if (match && port <= 65_535) return { host: (match[1] ?? match[2])!, port };
   throw new Fault(
-    `--listen ${text}: not an address with a port. Write 127.0.0.1:1502, or 127.0.0.1:0 for any.`,
+    `--listen ${text}: not an address with a port`,
+    'Write 127.0.0.1:1502, or 127.0.0.1:0 for any.',
     EXIT.usage,
   );
 }
 
 /** Keys of a channel as a configuration file has them. */
-export type ChannelKeys = Readonly<Record<string, string | number>>;
+type ChannelKeys = Readonly<Record<string, string | number>>;
 
 /** Keys of a serial line that a network has not. */
 const SERIAL_KEYS = new Set(['port', 'baud', 'parity', 'dataBits', 'stopBits']);
@@ -223,7 +234,7 @@ const TIMES = new Set(['timeout', 'pause', 'idle']);
 const SHORTEST_MS = { timeout: 1, pause: 0, idle: 20 } as const;
 
 /** The channel as it is read from the replay over TCP; frames of a serial line come as RTU over TCP. */
-export function keysOnTcp(channel: RecordedChannel, host: string, port: number, speed: number): ChannelKeys {
+function keysOnTcp(channel: RecordedChannel, host: string, port: number, speed: number): ChannelKeys {
   const framing = channel.framing === 'tcp' ? 'tcp' : 'rtu';
   const others = Object.entries(channel.settings).filter(
     ([key]) => !SERIAL_KEYS.has(key) && key !== 'host' && key !== 'framing',
@@ -232,12 +243,12 @@ export function keysOnTcp(channel: RecordedChannel, host: string, port: number, 
 }
 
 /** The channel as it is read from a replay on a pseudo terminal. */
-export function keysOnPty(channel: RecordedChannel, port: string, speed: number): ChannelKeys {
+function keysOnPty(channel: RecordedChannel, port: string, speed: number): ChannelKeys {
   return { driver: channel.driver, ...timed(Object.entries(channel.settings), speed), port };
 }
 
 /** Channels as a part of a configuration file, for copying. */
-export function channelsYaml(channels: Readonly<Record<string, ChannelKeys>>): string[] {
+function channelsYaml(channels: Readonly<Record<string, ChannelKeys>>): string[] {
   const flow = { collectionStyle: 'flow', lineWidth: 0 } as const;
   const line = (value: unknown): string => stringify(value, flow).trimEnd();
   return ['channels:', ...Object.entries(channels).map(([name, keys]) => `  ${line(name)}: ${line(keys)}`)];

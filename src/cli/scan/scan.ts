@@ -1,3 +1,4 @@
+/** The command `scan`: finds what answers on a serial line, at hosts, or on an I²C bus. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FoundDevice, LineSetting, ScanWire, SearchLimits, SearchResult } from '../../../hal/scan.ts';
@@ -68,7 +69,8 @@ async function wireNamed(text: string, options: ScanOptions, context: CliContext
   const wire = wireOf(channel.driver, channel.options);
   if (!wire)
     throw new Fault(
-      `channel ${channel.name} is of driver ${channel.driver.type}: only serial lines, Modbus TCP hosts and I²C buses can be scanned.`,
+      `channel ${channel.name} has the driver ${channel.driver.type}, which cannot be scanned`,
+      'Name a serial line, a Modbus TCP host or an I²C bus.',
       EXIT.usage,
     );
   return wire.kind === 'host' ? { kind: 'hosts', hosts: [wire.host], port: wire.port } : wire;
@@ -87,7 +89,7 @@ export function limitsOf(options: ScanOptions, first?: LineSetting): SearchLimit
 }
 
 /** A serial line searched and its units identified. */
-export interface SerialScan {
+interface SerialScan {
   readonly port: string;
   readonly result: SearchResult;
   readonly rows: readonly UnitRow[];
@@ -213,7 +215,8 @@ async function refuseWhileRunning(port: string, options: CommonOptions, context:
   });
   if (!channel) return;
   throw new Fault(
-    `${port}: the running gateway uses it (channel ${channel.name}). Stop it for the scan (sudo systemctl stop millgate, or Ctrl-C where it runs) and start it again afterwards.`,
+    `${port}: the running gateway uses it (channel ${channel.name})`,
+    'Stop it for the scan (sudo systemctl stop millgate, or Ctrl-C where it runs) and start it again afterwards.',
     EXIT.unavailable,
   );
 }
@@ -227,7 +230,7 @@ function realPath(path: string): string {
 }
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */
-export async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
+async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const { searchI2cBus } = await import('../../../hal/scan.ts');
   const progress = createProgress(context);
   let found: FoundDevice[];

@@ -1,3 +1,4 @@
+/** The option `status --ledger`: shows where every number went, and whether it adds up. */
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, StoreStatus, StreamAccount } from '../../store/store.ts';
@@ -41,7 +42,7 @@ async function take(options: CommonOptions, context: CliContext): Promise<Taken>
     const page = (after: number) => gateway.get<LedgerEntry[]>(`/api/v1/store/ledger?after=${after}`);
     return { state: 'running', store, ledger: await allPages(page) };
   } catch (error) {
-    if (!(error instanceof Fault && error.exitCode === EXIT.unavailable)) throw error;
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
   }
   const store = await openStopped(await loadOrFail(options, context), context);
   try {

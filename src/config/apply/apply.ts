@@ -1,3 +1,4 @@
+/** Changes the configuration of a running gateway: tries a file, keeps it or returns to the last good one. */
 import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,
@@ -21,7 +22,7 @@ import { type DeviceStand, type Expected, expected, flowOf, silent } from './flo
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */
-export interface ApplyRuntime {
+interface ApplyRuntime {
   config(): Config;
   /** Puts another configuration in force, as a whole or not at all; says since when it is, monotonic ms. */
   reconfigure(config: Config): Promise<number>;
@@ -34,7 +35,7 @@ export interface ApplyRuntime {
 }
 
 /** What applying is made of. */
-export interface ApplyParts {
+interface ApplyParts {
   readonly runtime: ApplyRuntime;
   readonly archive: Archive;
   readonly place: Place;
@@ -106,7 +107,7 @@ class Trials implements Applying {
   confirm(by: string): Promise<void> {
     return this.alone(async () => {
       const { trial } = this;
-      if (!trial) throw new Fault('nothing waits to be confirmed. millgate apply --history shows what was kept.');
+      if (!trial) throw new Fault('nothing waits to be confirmed', 'millgate apply --history shows what was kept.');
       this.refuseSilent(trial);
       trial.confirmedBy ??= by;
       this.tell('confirm', by, trial.trial.hash, `configuration ${trial.trial.hash} was confirmed by ${by}`);
@@ -144,7 +145,12 @@ class Trials implements Applying {
       ...status,
       onDisk,
       pending: {
-        ...{ hash, how, by, sinceMs: atMs, changes: trial.changes, confirmedBy: trial.confirmedBy },
+        hash,
+        how,
+        by,
+        sinceMs: atMs,
+        changes: trial.changes,
+        confirmedBy: trial.confirmedBy,
         awaits: trial.flows && silent(devices).length === 0 ? 'confirmation' : 'data',
         confirmByMs: trial.confirmMs === undefined ? undefined : atMs + trial.confirmMs,
         devices,
@@ -164,7 +170,7 @@ class Trials implements Applying {
 
   /** One at a time: whoever comes meanwhile is told so. */
   private async alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isBusy) throw new Fault('the configuration is being changed right now. Try again in a moment.');
+    if (this.isBusy) throw new Fault('the configuration is being changed right now', 'Try again in a moment.');
     this.isBusy = true;
     try {
       return await work();
@@ -178,7 +184,8 @@ class Trials implements Applying {
     if (this.trial) {
       const { by, hash } = this.trial.trial;
       throw new Fault(
-        `configuration ${hash}, applied by ${by}, is on trial. Keep it (millgate confirm) or take it back (millgate rollback) first.`,
+        `configuration ${hash}, applied by ${by}, is on trial`,
+        'Keep it (millgate confirm) or take it back (millgate rollback) first.',
       );
     }
     const { result, files } = await load(source);
@@ -187,7 +194,7 @@ class Trials implements Applying {
     const after: InForce = { config: result.config, files };
     const found = changes(before.config, after.config);
     const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
-    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    if (fixed) throw new Fault(changeText(fixed), '');
     const { hash } = after.config;
     const pending = hash !== before.config.hash;
     // A file that was edited in its place and is then named to apply: to come back, it has to be put aside.
@@ -204,7 +211,8 @@ class Trials implements Applying {
     const names = (await this.records.edited(this.files)).filter((name) => name !== mainName(file));
     if (names.length === 0) return;
     throw new Fault(
-      `${names.join(', ')} beside ${file}: edited, and not in force. Apply that first (systemctl reload millgate) or undo it; millgate diff shows it.`,
+      `${names.join(', ')} beside ${file}: edited, and not in force`,
+      'Apply that first (systemctl reload millgate) or undo it; millgate diff shows it.',
     );
   }
 
@@ -242,8 +250,14 @@ class Trials implements Applying {
     }
     this.files = after.files;
     this.trial = {
-      ...{ trial, before, changes: found, expected: awaited, sinceMonoMs, confirmMs },
-      ...{ confirmedBy: undefined, flows: false },
+      trial,
+      before,
+      changes: found,
+      expected: awaited,
+      sinceMonoMs,
+      confirmMs,
+      confirmedBy: undefined,
+      flows: false,
     };
     const text = `${how} by ${by}: configuration ${old} → ${hash}, on trial; ${words.join('. ') || 'comments only'}`;
     log.info(text);
@@ -274,7 +288,8 @@ class Trials implements Applying {
     const names = trial.flows ? silent(this.flow(trial)).map(({ device }) => device) : [];
     if (names.length === 0) return;
     throw new Fault(
-      `configuration ${trial.trial.hash} is not kept: no good reading comes any more from ${names.join(', ')}. Look at millgate status; confirm again once they read, or take it back: millgate rollback. Else it is taken back by itself.`,
+      `configuration ${trial.trial.hash} is not kept: no good reading comes any more from ${names.join(', ')}`,
+      'Look at millgate status; confirm again once they read, or take it back: millgate rollback. Else it is taken back by itself.',
     );
   }
 
@@ -343,13 +358,20 @@ class Trials implements Applying {
     const target = archive.ledger().good.find((hash) => hash !== old);
     const files = target === undefined ? undefined : await archive.files(target);
     if (target === undefined || !files)
-      throw new Fault('there is no earlier configuration to return to. millgate apply --history lists what is known.');
+      throw new Fault(
+        'there is no earlier configuration to return to',
+        'millgate apply --history lists what is known.',
+      );
     const { result } = await load({ from: 'files', files });
     const errors = result.ok ? [] : result.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
-    if (!result.ok) throw new Fault(`configuration ${target} is not valid any more: ${errors.join('; ')}.`);
+    if (!result.ok)
+      throw new Fault(
+        `configuration ${target} is not valid any more: ${errors.join('; ')}`,
+        'Apply a file instead: millgate apply FILE.',
+      );
     const found = changes(before.config, result.config);
     const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
-    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    if (fixed) throw new Fault(changeText(fixed), '');
     const words = found.slice(0, MAX_CHANGES).map(changeText);
     const trial: Trial = { hash: target, before: old, how: 'rollback', by, atMs: clock.wallMs(), changes: words };
     await this.records.prepare(trial, [before, { config: result.config, files }]);

@@ -1,3 +1,4 @@
+/** Checks the section `spc:`. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
@@ -144,7 +145,7 @@ export const spcShape = {
 export type SpcOptions = z.output<z.ZodObject<typeof spcShape>>;
 
 /** What a tag holds. */
-export type TagKind = 'number' | 'bool' | 'text';
+type TagKind = 'number' | 'bool' | 'text';
 
 /** What checking a chart needs to know of the rest of the file. */
 export interface SpcContext {
@@ -176,7 +177,14 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   const counters = counting.filter(context.isCounter);
   if (problems.length > 0) return { ok: false, problems };
   return passed({
-    ...{ id, tag, chart, subgroup, inspected, limits, rules, priority: options.priority },
+    id,
+    tag,
+    chart,
+    subgroup,
+    inspected,
+    limits,
+    rules,
+    priority: options.priority,
     ...(counters.length > 0 && { counters }),
     spec: options.spec && { lsl: undefined, target: undefined, usl: undefined, ...options.spec },
     lambda: options.lambda ?? SPC_DEFAULTS.lambda,

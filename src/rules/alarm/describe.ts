@@ -1,3 +1,4 @@
+/** Words an alarm: its event, its message and its status. */
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { formatDuration } from '../../core/quantity.ts';
@@ -6,7 +7,7 @@ import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 
 /** What happened, for the event that tells it. */
-export interface AlarmNews {
+interface AlarmNews {
   readonly change: AlarmChange;
   readonly was: AlarmState;
   readonly state: AlarmState;
@@ -42,7 +43,7 @@ export function alarmEvent(
 }
 
 /** The message with its fields filled in. The default ones say what is, so that they are true of every change. */
-export function alarmMessage(
+function alarmMessage(
   config: AlarmConfig,
   reading: Reading | undefined,
   instruments: readonly Instrument[] = [],

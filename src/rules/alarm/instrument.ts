@@ -10,9 +10,6 @@ export interface Instrument {
   readonly why?: Failure | undefined;
 }
 
-/** The condition of an alarm for the instruments of one device. */
-export type InstrumentCondition = Extract<AlarmConfig['condition'], { readonly kind: 'instrument' }>;
-
 const PRIORITIES: readonly Priority[] = ['low', 'medium', 'high', 'critical'];
 
 /** Failures of the way to a device, which all of its tags share; the others are those of one sensor. */
@@ -24,7 +21,7 @@ const OF_THE_DEVICE: readonly Failure[] = [
 const NAMED = 8;
 
 /** The id of a device's instrument alarm: `press-1:instrument`, which no alarm of the file can have. */
-export function instrumentIdOf(device: string): string {
+function instrumentIdOf(device: string): string {
   return `${device}:instrument`;
 }
 

@@ -1,3 +1,4 @@
+/** Collects readings into subgroups. */
 import { type CounterState, countOn } from '../../core/counter.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
 import {
@@ -67,7 +68,7 @@ export type Closed =
 export type Unusable = 'too-many-readings' | 'count-above-size' | 'another-size';
 
 /** The state after an input, and the subgroups that it closed, in order. */
-export interface Collected {
+interface Collected {
   readonly state: Collecting;
   readonly closed: readonly Closed[];
 }

@@ -1,3 +1,4 @@
+/** The rule of one control chart, with the changes a technician can order. */
 import type { EventBody } from '../../core/event.ts';
 import type { Reading, TagId } from '../../core/reading.ts';
 import { MIN_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';

@@ -1,3 +1,4 @@
+/** The index database: segments, ledger, positions of uplinks, and what is reserved. */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../../core/errors.ts';
@@ -129,8 +130,8 @@ function refuseNewer(database: Connection, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
   if (version <= MIGRATIONS.length) return version;
   throw new Fault(
-    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
-      'Install that version again, or give this one another store.path.',
+    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length})`,
+    'Install that version again, or give this one another store.path.',
     EXIT.unavailable,
   );
 }

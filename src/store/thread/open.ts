@@ -1,5 +1,6 @@
+/** Opens the store in a thread of its own, or in this one. */
 import { Worker } from 'node:worker_threads';
-import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { EXIT, Fault } from '../../core/errors.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
@@ -143,9 +144,9 @@ function portOf(worker: Worker, options: StoreOptions): Port {
   worker.on('error', (error) =>
     end(new Error('the store’s thread failed; the gateway has to be restarted', { cause: error })),
   );
-  worker.on('exit', () => end(new Fault('the store is closed', EXIT.unavailable)));
+  worker.on('exit', () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)));
   return {
-    end: () => end(new Fault('the store is closed', EXIT.unavailable)),
+    end: () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)),
     send(make) {
       if (over) return Promise.reject(over);
       if (waiting.size >= MAX_WAITING)
@@ -170,7 +171,7 @@ function bodiesOf(message: ToWorker): ArrayBuffer[] {
 
 function errorFrom(wire: WireError): Error {
   if (wire.name === 'StoreTrouble') return new StoreTrouble(wire.message);
-  if (wire.exitCode !== undefined) return new Fault(wire.message, wire.exitCode as ExitCode);
+  if (wire.fault) return new Fault(wire.fault.what, wire.fault.remedy, wire.fault.code);
   const error = new Error(wire.message);
   error.name = wire.name;
   if (wire.stack) error.stack = wire.stack;
@@ -183,7 +184,8 @@ async function deadline<T>(options: StoreOptions, ms: number, what: string, work
     cancel = options.clock.after(ms, () =>
       reject(
         new Fault(
-          `store ${options.path}: ${what} took longer than ${ms / 1000} s. Check the disk (dmesg, iostat).`,
+          `store ${options.path}: ${what} took longer than ${ms / 1000} s`,
+          'Check the disk (dmesg, iostat).',
           EXIT.unavailable,
         ),
       ),

@@ -1,3 +1,4 @@
+/** The thread of the store: takes messages, lets the engine work, and answers. */
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../../core/errors.ts';
 import { type Engine, openEngine } from '../engine.ts';
@@ -56,7 +57,7 @@ function wireError(error: unknown): WireError {
   return {
     name: error instanceof Error ? error.name : 'Error',
     message: messageOf(error),
-    exitCode: error instanceof Fault ? error.exitCode : undefined,
+    fault: error instanceof Fault ? { what: error.what, remedy: error.remedy, code: error.code } : undefined,
     stack: error instanceof Error ? error.stack : undefined,
   };
 }
