@@ -99,6 +99,21 @@ function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagCon
       why: `has no limits for ${formatDuration(limits.points * pointMs)}: its baseline is ${limits.points} points, one each ${formatDuration(pointMs)}`,
       remedy: `read ${tag} more often, make subgroups smaller, or give limits: {center: …, sigma: …}`,
     });
+  const reportMs = own?.heartbeatMs;
+  const isEachPoll = subgroup.by === 'count' && everyMs !== undefined && everyMs > 0;
+  if (isEachPoll && pointMs !== undefined && reportMs !== undefined && pointMs < reportMs)
+    doubts.push({
+      rule,
+      why: `takes a point every ${formatDuration(pointMs)}, and ${tag} is reported every ${formatDuration(reportMs)} when it does not change: most points repeat the one before, and the limits are too narrow`,
+      remedy: `write subgroup: {trigger: TAG} with a tag that changes with each part, or {every: ${formatDuration(reportMs)}}`,
+    });
+  else if (isEachPoll)
+    doubts.push({
+      rule,
+      why: `takes every poll of ${tag} as a reading: a value that changes more slowly than each ${formatDuration(everyMs)} is counted again and again`,
+      remedy:
+        'write subgroup: {trigger: TAG} with a tag that changes with each part, or a period in which the value is new',
+    });
   const isOff =
     (spec?.usl !== undefined && min !== undefined && spec.usl < min) ||
     (spec?.lsl !== undefined && max !== undefined && spec.lsl > max);
