@@ -166,6 +166,27 @@ describe('a polled register with a trigger', () => {
     expect(points(config, [at(0, 1), at(3, 2), tick(10), at(11, 5), tick(20)]).shown.at(-1)).toBe('2: 5/1');
   });
 
+  it('signals the same, however often each part is polled', () => {
+    const signals = (polls: number, subgroup: SpcConfig['subgroup']) => {
+      const rule = spcRule(chartOf({ subgroup, rules: ['N1', 'N2', 'N5'] }));
+      let state = rule.initial;
+      let found = 0;
+      for (let part = 0, second = 0; part < 500; part++) {
+        const value = Math.sin(part * 1.7) + Math.sin(part * 0.9) + Math.cos(part * 0.31) * 1.2;
+        for (const reading of [...Array.from({ length: polls }, () => at(second++, value)), parts(second++, part)]) {
+          const step = rule.step(state, reading);
+          state = step.state;
+          found += step.findings.length;
+        }
+      }
+      return found;
+    };
+    const once = signals(1, byPart);
+    expect(once).toBeGreaterThan(0);
+    expect(signals(7, byPart)).toBe(once);
+    expect(signals(7, { by: 'count', size: 1 })).toBeGreaterThan(3 * once);
+  });
+
   const limits = { from: 'given', center: 4, sigma: undefined } as const;
 
   it('a counter on a c chart counts by its differences, also when it began again', () => {
