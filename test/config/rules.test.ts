@@ -92,7 +92,7 @@ describe('computed tags', () => {
     [['a: {expr: "meter/power +"}'], 'ends too early: a tag, a number or "(" is missing'],
     [
       ['a: {expr: "meter/power", address: GPIO4}'],
-      'goes not with expr: a computed tag has no address, it follows its tags; remove one of them',
+      'a tag cannot have both address and expr: a computed tag follows the tags in its expression. Remove one of them',
     ],
   ])('%s are refused', (tags, message) => {
     const lines = said(...tags);

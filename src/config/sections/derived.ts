@@ -59,7 +59,7 @@ function draftOf(formula: Formula, schema: z.ZodObject<typeof derivedShape>, rep
   const { entry, device, name } = formula;
   const options = validateKeys(schema, entry, report, (key) =>
     key === 'address' || key === 'every'
-      ? `goes not with expr: a computed tag has no ${key === 'address' ? 'address' : 'period'}, it follows its tags; remove one of them`
+      ? `a tag cannot have both ${key} and expr: a computed tag follows the tags in its expression. Remove one of them`
       : undefined,
   ) as Options | undefined;
   if (!options) return undefined;
