@@ -59,6 +59,18 @@ export const RULE_ROUTES: readonly Route[] = [
   },
   {
     method: 'get',
+    path: '/api/v1/spc',
+    summary: 'Every control chart as it stands, without its points.',
+    answer: (view) =>
+      ok({
+        charts: view.charts().flatMap((name) => {
+          const found = view.chart(name);
+          return found ? [{ ...found, points: [] }] : [];
+        }),
+      }),
+  },
+  {
+    method: 'get',
     path: '/api/v1/spc/{name}',
     summary: 'A control chart: its limits, its last points, what the process can do.',
     query: {
@@ -74,6 +86,18 @@ export const RULE_ROUTES: readonly Route[] = [
     requestBody: { type: 'object', required: ['by'], properties: ORDERER },
     changes: true,
     answer: rebase,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/spc/{name}/exclude',
+    summary: 'Takes points with an assigned cause out of the baseline of a control chart: new limits, audited.',
+    requestBody: {
+      type: 'object',
+      required: ['by', 'points'],
+      properties: { points: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 500 }, ...ORDERER },
+    },
+    changes: true,
+    answer: exclude,
   },
 ];
 
@@ -132,6 +156,22 @@ async function rebase(view: GatewayView, request: RouteRequest): Promise<Answer>
   const orderer = ordererOf(asObject(await request.body()));
   const { id } = chart(view, request);
   await view.rebaseChart(id, orderer);
+  return ok(chart(view, request));
+}
+
+async function exclude(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const body = asObject(await request.body());
+  const orderer = ordererOf(body);
+  const { points } = body;
+  const isList = Array.isArray(points) && points.length > 0 && points.length <= 500;
+  if (!isList || !points.every((point) => Number.isSafeInteger(point) && point > 0))
+    throw new Refused(
+      400,
+      'the body names no points',
+      'Send {"points":[4,17],"by":"…"} with their numbers on the chart.',
+    );
+  const { id } = chart(view, request);
+  await view.excludePoints(id, points as number[], orderer);
   return ok(chart(view, request));
 }
 

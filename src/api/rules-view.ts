@@ -122,4 +122,6 @@ export interface RulesView {
   chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;
   charts(): readonly string[];
   rebaseChart(name: string, orderer: Orderer): Promise<void>;
+  /** Takes points out of the baseline of a chart, which gives it new limits. */
+  excludePoints(name: string, points: readonly number[], orderer: Orderer): Promise<void>;
 }

@@ -1,8 +1,9 @@
-/** Reads a CSV file of readings into columns, and names the line of whatever is wrong in it. */
+/** Readings out of a file: CSV as spreadsheets and `export` write it, or JSON lines. */
 import type { Doubt, Failure } from '../core/quality.ts';
 import { DOUBTS, FAILURES } from '../core/quality.ts';
 import type { Field, Outcome, TagId, Value, ValueForm } from '../core/reading.ts';
 import { judgedByRange, splitTagId } from '../core/reading.ts';
+import { BrokenFile, quotedRows, separatorOf, textOfCell } from './csv.ts';
 
 /** What reading a file needs to know of a tag. */
 export interface FileTag {
@@ -62,14 +63,6 @@ export interface FileReadings {
   readonly known: ReadonlySet<TagId>;
 }
 
-/** A file that cannot be understood: which line, and what is wrong with it. */
-export class BrokenFile extends Error {
-  constructor(line: number, message: string) {
-    super(`line ${line}: ${message}`);
-    this.name = 'BrokenFile';
-  }
-}
-
 interface KnownTag extends FileTag, TagParts {}
 
 /** Columns by their names, in the order there are without a header. */
@@ -78,7 +71,8 @@ type ColumnName = (typeof COLUMNS)[number];
 type Cells = Record<ColumnName, string>;
 
 /**
- * Reads `t,tag,value,quality` as CSV, with or without a header, or one JSON object a line as `history --json` and
+ * Reads `t,tag,value,quality` as CSV, with or without a header and comments (`#`), separated by commas, semicolons or
+ * tabs, with decimal commas in the last two; or one JSON object a line as `history --json` and
  * `watch --json` give them. `t` is UTC ms or ISO 8601, UTC where it names no zone; `quality` may be missing, `good`,
  * `uncertain`, `bad` or one of the reasons of the closed list; an empty value is bad. Without a quality, a value outside
  * its tag's min…max is uncertain, as it is live.
@@ -89,17 +83,21 @@ export function parseReadings(text: string, tags: ReadonlyMap<TagId, FileTag>): 
   const known = new Map<TagId, KnownTag>();
   for (const [id, tag] of tags) known.set(id, { ...tag, ...splitTagId(id)! });
   const reader = new Reader(known);
-  const start = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-  if (/^\s*\{/.test(text.slice(start, start + 200))) readJsonLines(text.slice(start), reader);
-  else readCsv(text, start, reader);
+  const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (/^\s*\{/.test(plain.slice(0, 200))) readJsonLines(plain, reader);
+  else readCsv(plain, reader);
   return reader;
 }
+
+const DECIMAL_COMMA = /^[-+]?\d+,\d+(?:[eE][-+]?\d+)?$/;
 
 /** Makes readings out of cells. */
 class Reader implements FileReadings {
   readonly readings = new ReadingColumns();
   readonly unknown = new Map<TagId, number>();
   readonly known = new Set<TagId>();
+  /** Whether numbers are written 80,5, as where columns are not separated by commas. */
+  hasDecimalComma = false;
   private readonly tags: ReadonlyMap<TagId, KnownTag>;
   private lastText = '';
   private lastT = 0;
@@ -120,35 +118,53 @@ class Reader implements FileReadings {
       this.lastT = timeOf(line, t);
       this.lastText = t;
     }
-    const outcome = outcomeOf(line, value, quality, known);
+    const outcome = outcomeOf(line, this.plain(value, known), quality, known);
     this.readings.push(this.lastT, known, outcome);
+  }
+
+  /** A value as this program writes it. */
+  private plain(value: string, { form }: KnownTag): string {
+    const text = value.charCodeAt(0) === 39 ? textOfCell(value) : value;
+    return this.hasDecimalComma && form !== 'text' && DECIMAL_COMMA.test(text) ? text.replace(',', '.') : text;
   }
 }
 
-function readCsv(text: string, start: number, reader: Reader): void {
-  const isQuoted = text.includes('"');
-  let order: readonly ColumnName[] = COLUMNS;
+function readCsv(text: string, reader: Reader): void {
+  const separator = separatorOf(text);
+  reader.hasDecimalComma = separator !== ',';
+  let order: readonly ColumnName[] | undefined;
+  const take = (line: number, cells: readonly string[]): void => {
+    if (order === undefined) {
+      if (/^sep=/i.test(cells[0]!)) return;
+      const header = headerOf(line, cells);
+      order = header ?? COLUMNS;
+      if (header) return;
+    }
+    if (order === COLUMNS) {
+      takeInOrder(line, cells, reader);
+      return;
+    }
+    const named = cellsOf(cells, order);
+    reader.take(line, named.t, named.tag, named.value, named.quality);
+  };
+  if (text.includes('"')) {
+    for (const row of quotedRows(text, separator)) take(row.line, row.cells);
+    return;
+  }
   let line = 0;
-  for (let from = start; from < text.length; ) {
-    let end = text.indexOf('\n', from);
+  for (let from = 0, end = 0; from < text.length; from = end + 1) {
+    end = text.indexOf('\n', from);
     if (end < 0) end = text.length;
     const stop = text.charCodeAt(end - 1) === 13 ? end - 1 : end;
     line++;
-    if (stop > from && text.charCodeAt(from) !== 35) {
-      if (line > 1 && !isQuoted && order === COLUMNS && takePlain(line, text, from, stop, reader)) {
-        from = end + 1;
-        continue;
-      }
-      const cells = isQuoted ? quotedCells(line, text.slice(from, stop)) : text.slice(from, stop).split(',');
-      const header = line === 1 ? headerOf(cells) : undefined;
-      if (header) order = header;
-      else if (order === COLUMNS) takeInOrder(line, cells, reader);
-      else {
-        const named = cellsOf(cells, order);
-        reader.take(line, named.t, named.tag, named.value, named.quality);
-      }
-    }
-    from = end + 1;
+    if (stop <= from || text.charCodeAt(from) === 35) continue;
+    if (order === COLUMNS && separator === ',' && takePlain(line, text, from, stop, reader)) continue;
+    const cells = text.slice(from, stop).split(separator);
+    if (cells.some((cell) => cell.trim() !== ''))
+      take(
+        line,
+        cells.map((cell) => cell.trim()),
+      );
   }
 }
 
@@ -168,36 +184,27 @@ function takePlain(line: number, text: string, from: number, stop: number, reade
 
 function takeInOrder(line: number, cells: readonly string[], reader: Reader): void {
   if (cells.length < 3 || cells.length > 4)
-    throw new BrokenFile(line, `has ${cells.length} columns: t,tag,value and maybe quality are expected`);
-  reader.take(line, cells[0]!.trim(), cells[1]!.trim(), cells[2]!.trim(), cells[3]?.trim() ?? '');
+    throw new BrokenFile(
+      line,
+      `has ${cells.length} columns: t,tag,value and maybe quality are expected, separated by commas, semicolons or tabs`,
+    );
+  reader.take(line, cells[0]!, cells[1]!, cells[2]!, cells[3] ?? '');
 }
 
-/** The order of the columns, when the first line names them. */
-function headerOf(cells: readonly string[]): readonly ColumnName[] | undefined {
+/** The order of the columns, when the first row names them. */
+function headerOf(line: number, cells: readonly string[]): readonly ColumnName[] | undefined {
   const names = cells.map((cell) => cell.trim().toLowerCase());
   if (!names.includes('tag') || !names.includes('t')) return undefined;
   if (names.length >= 3 && names.every((name, index) => name === COLUMNS[index])) return COLUMNS;
   const missing = (['t', 'tag', 'value'] as const).filter((name) => !names.includes(name));
-  if (missing.length > 0) throw new BrokenFile(1, `names no column ${missing.join(', ')}`);
+  if (missing.length > 0) throw new BrokenFile(line, `the column ${missing.join(', ')} is missing`);
   return names as ColumnName[];
 }
 
 function cellsOf(cells: readonly string[], order: readonly ColumnName[]): Cells {
   const found: Cells = { t: '', tag: '', value: '', quality: '' };
-  for (const [index, name] of order.entries()) if (name in found) found[name] = cells[index]?.trim() ?? '';
+  for (const [index, name] of order.entries()) if (name in found) found[name] = cells[index] ?? '';
   return found;
-}
-
-/** RFC 4180 quoting within one line. */
-function quotedCells(line: number, text: string): string[] {
-  const cells: string[] = [];
-  const pattern = /(?:^|,)(?:\s*"((?:[^"]|"")*)"\s*|([^,"]*))(?=,|$)/y;
-  while (pattern.lastIndex < text.length || cells.length === 0) {
-    const match = pattern.exec(text);
-    if (!match) throw new BrokenFile(line, 'has a quotation mark that is not closed, or in the middle of a cell');
-    cells.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? '');
-  }
-  return cells;
 }
 
 function readJsonLines(text: string, reader: Reader): void {
@@ -216,8 +223,19 @@ function readJsonLines(text: string, reader: Reader): void {
   }
 }
 
+/** Numbers in this range are seconds since 1970 of 2001 to 2286; as ms they would all be in the spring of 1970. */
+const SECONDS = { from: 1e9, to: 1e10 };
+
+/** Later than the year 5000, in ms: microseconds or nanoseconds since 1970. */
+const TOO_FINE = 1e14;
+
 function timeOf(line: number, text: string): number {
-  if (/^\d{1,16}(\.\d+)?$/.test(text)) return Number(text);
+  if (/^\d{1,19}(\.\d+)?$/.test(text)) {
+    const number = Number(text);
+    const unit = number >= SECONDS.from && number < SECONDS.to ? 'seconds' : 'microseconds or nanoseconds';
+    if (unit !== 'seconds' && number < TOO_FINE) return number;
+    throw new BrokenFile(line, `the time ${shown(text)} looks like ${unit}: write ms since 1970, or ISO 8601`);
+  }
   const hasTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text);
   const isZoned = /(?:Z|[+-]\d{2}:?\d{2})$/i.test(text);
   const t = hasTime ? Date.parse(isZoned ? text : `${text.replace(' ', 'T')}Z`) : Date.parse(text);
@@ -229,7 +247,8 @@ function outcomeOf(line: number, text: string, quality: string, tag: KnownTag): 
   const isPlain = quality === 'good' || quality === '';
   if (!isPlain && (quality === 'bad' || isFailure(quality)))
     return { quality: 'bad', why: isFailure(quality) ? quality : 'sensor-failure' };
-  if (text === '') return { quality: 'bad', why: 'sensor-failure' };
+  // An empty text that is said to be good was read as one.
+  if (text === '' && (tag.form !== 'text' || quality === '')) return { quality: 'bad', why: 'sensor-failure' };
   const value = parsedValue(line, text, tag);
   if (value === undefined) return { quality: 'bad', why: 'sensor-failure' };
   if (quality === 'good') return { quality: 'good', value };
@@ -254,6 +273,11 @@ function parsedValue(line: number, text: string, { form, device, name }: KnownTa
     if (/^[-+]?(?:nan|inf|infinity)$/i.test(text)) return undefined;
     if (form === undefined) return text;
   }
+  if (DECIMAL_COMMA.test(text))
+    throw new BrokenFile(
+      line,
+      `${shown(text)} has a decimal comma: write a point, or separate the columns by semicolons`,
+    );
   throw new BrokenFile(
     line,
     `${shown(text)} is no value of ${device}/${name}, which is ${form === 'bool' ? 'on or off' : 'a number'}`,

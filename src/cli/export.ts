@@ -1,6 +1,7 @@
 /** The command `export`: writes stored readings as CSV or JSON lines. */
 
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
+import { cellOf } from '../backtest/csv.ts';
 import { tagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
@@ -86,11 +87,8 @@ async function openSource(options: CommonOptions, context: CliContext): Promise<
   };
 }
 
-function csvLine({ t, tag, value, quality }: JsonReadings['readings'][number]): string {
-  return [new Date(t).toISOString(), tag, value === undefined ? '' : csvText(String(value)), quality].join();
-}
-
-/** RFC 4180: quoted where it has to be. */
-function csvText(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+/** The reason stands in place of a quality that is not good, so that it is not lost when the file is read again. */
+function csvLine({ t, tag, value, quality, why }: JsonReadings['readings'][number]): string {
+  const shown = typeof value === 'string' ? cellOf(value) : String(value ?? '');
+  return [new Date(t).toISOString(), tag, shown, why ?? quality].join();
 }

@@ -5,25 +5,68 @@ import { operator } from './alarms.ts';
 import { findGateway } from './client.ts';
 import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
 import { formatValue, plain } from './terminal/format.ts';
-import { wrapText } from './terminal/table.ts';
+import { type Column, renderTable, wrapText } from './terminal/table.ts';
 
 /** Lines that the chart leaves to the text below it, and its own bounds. */
 const TEXT_ROWS = 10;
 const CHART_ROWS = { least: 7, most: 24 };
 
-/** `spc NAME [rebase]`: a control chart drawn in the terminal, or a new baseline for it. */
+/** `spc`: every control chart in a line. */
+export async function spcList(options: CommonOptions, context: CliContext): Promise<ExitCode> {
+  const gateway = await findGateway(options, context);
+  const { charts } = await gateway.get<{ readonly charts: readonly ChartView[] }>('/api/v1/spc');
+  if (options.json) printJson(context, charts);
+  else if (charts.length === 0)
+    print(context, ['There are no control charts. Define them under spc: in the configuration.']);
+  else {
+    const rows = charts.map((chart) => [chart.id, chart.chart, plain(chart.tag), stateLines(chart, context)[0]!]);
+    print(context, renderTable(LIST_COLUMNS, rows, context.columns(), context.colors.dim));
+  }
+  return EXIT.ok;
+}
+
+const LIST_COLUMNS: readonly Column[] = [
+  { title: 'NAME', cut: 'end', minWidth: 12 },
+  { title: 'CHART', drop: 2 },
+  { title: 'TAG', drop: 1 },
+  { title: 'STATE', cut: 'end', minWidth: 20 },
+];
+
+/** `spc NAME [rebase | exclude POINT…]`: a control chart drawn in the terminal, or a change of its baseline. */
 export async function spc(
   name: string,
   order: string | undefined,
+  points: readonly string[],
   options: CommonOptions & { readonly comment?: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  if (order !== undefined && order !== 'rebase')
-    throw new Fault(`no order ${JSON.stringify(order)}`, `Write millgate spc ${name} rebase.`, EXIT.usage);
+  if (order !== undefined && order !== 'rebase' && order !== 'exclude')
+    throw new Fault(
+      `there is no order ${JSON.stringify(order)}`,
+      `Write millgate spc ${name} rebase, or millgate spc ${name} exclude POINT…`,
+      EXIT.usage,
+    );
+  if (
+    order === 'exclude'
+      ? points.length === 0 || !points.every((point) => /^[1-9]\d{0,9}$/.test(point))
+      : points.length > 0
+  )
+    throw new Fault(
+      'the points are missing or are no numbers',
+      `Write for example millgate spc ${name} exclude 4 17.`,
+      EXIT.usage,
+    );
   const gateway = await findGateway(options, context);
   const path = `/api/v1/spc/${encodeURIComponent(name)}`;
+  const comment = options.comment === undefined ? {} : { comment: options.comment };
+  if (order === 'exclude') {
+    const body = { by: operator(context), points: points.map(Number), ...comment };
+    const chart = await gateway.post<ChartView>(`${path}/exclude`, body);
+    if (options.json) printJson(context, chart);
+    else print(context, [`${chart.id}: limits ${chart.limits} without the points ${points.join(', ')}.`]);
+    return EXIT.ok;
+  }
   if (order === 'rebase') {
-    const comment = options.comment === undefined ? {} : { comment: options.comment };
     const chart = await gateway.post<ChartView>(`${path}/rebase`, { by: operator(context), ...comment });
     if (options.json) printJson(context, chart);
     else print(context, [`${chart.id}: a new baseline of ${chart.baseline.needed} points begins.`]);
@@ -52,9 +95,9 @@ function chartLines(chart: ChartView, context: CliContext): string[] {
 function stateLines({ phase, baseline, signals, points }: ChartView, { colors }: CliContext): string[] {
   if (phase === 1)
     return [colors.yellow(`Baseline: ${baseline.collected} of ${baseline.needed} points; nothing is judged before.`)];
-  if (points.length === 0) return ['No points yet.'];
+  const last = points.at(-1);
   if (signals.length > 0)
-    return [colors.red(`Out of control: ${signals.join(', ')} at point ${points.at(-1)!.point}.`)];
+    return [colors.red(`Out of control: ${signals.join(', ')}${last ? ` at point ${last.point}` : ''}.`)];
   return [colors.green('In control.')];
 }
 

@@ -98,7 +98,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
   const broken = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, broken, report });
-  const tags = factsOf([...read, ...derived.map(({ tag }) => tag)], broken);
+  const tags = factsOf(read, derived, broken);
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),

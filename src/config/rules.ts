@@ -1,10 +1,11 @@
 /** Checks what the rules of a file say of its tags: alarms, charts and what they reach. */
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
+import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { hint } from '../core/suggest.ts';
-import type { TagConfig } from './config.ts';
+import type { DerivedConfig, TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
@@ -26,14 +27,27 @@ const BROKEN: TagFacts = {
   min: undefined,
   max: undefined,
   everyMs: undefined,
-  writable: true,
+  writable: { min: undefined, max: undefined },
+  counter: false,
+  from: new Set(),
 };
 
 /** What rules may know of the tags of the file: those that are read or computed, and those that are broken. */
-export function factsOf(tags: readonly TagConfig[], broken: ReadonlySet<TagId>): ReadonlyMap<TagId, TagFacts> {
+export function factsOf(
+  tags: readonly TagConfig[],
+  derived: readonly DerivedConfig[],
+  broken: ReadonlySet<TagId>,
+): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const { tag, form, unit, min, max, everyMs, writable } of tags)
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable: writable !== undefined });
+  for (const { tag, form, unit, min, max, everyMs, writable, counter } of tags)
+    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, from: new Set() });
+  // Each comes after those it is computed from.
+  for (const { tag, expression } of derived) {
+    const inputs = tagsIn(expression);
+    const from = new Set([...inputs, ...inputs.flatMap((input) => [...(facts.get(input)?.from ?? [])])]);
+    const { form, unit, min, max, everyMs } = tag;
+    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, counter: false, from });
+  }
   for (const id of broken) if (!facts.has(id)) facts.set(id, BROKEN);
   return facts;
 }
@@ -53,7 +67,11 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
   const schema = z.strictObject(spcShape);
   const charts: SpcConfig[] = [];
   const kinds = new Map([...tags].map(([tag, { form }]) => [tag, form ?? ('number' as const)]));
-  const context = { tags: kinds, everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs };
+  const context = {
+    tags: kinds,
+    everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs,
+    isCounter: (tag: TagId) => tags.get(tag)?.counter ?? false,
+  };
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);
     if (!isMapOr(entry, report, `${clip(name)}: {tag: gauge/weight, chart: i-mr}`)) continue;

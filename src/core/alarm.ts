@@ -18,10 +18,10 @@ export type AlarmCondition =
   | { readonly kind: 'stale'; readonly afterMs: number }
   /** Differs from the value before. Lasts a moment only: the off-delay counts from the change. */
   | { readonly kind: 'changed' }
-  /** The tag reads bad: the instrument or the way to it has failed. */
-  | { readonly kind: 'instrument' };
+  /** One of these tags of a device reads bad: an instrument or the way to it has failed. */
+  | { readonly kind: 'instrument'; readonly device: string; readonly tags: readonly TagId[] };
 
-/** Suppression by design: the alarm works only while this tag is on, or has this value. */
+/** Suppression by design: nothing new is annunciated unless this tag is on, or has this value. */
 interface AlarmGate {
   readonly tag: TagId;
   /** Undefined: on, that is true or a number other than 0. */

@@ -63,6 +63,8 @@ export interface SpcConfig {
   readonly tag: TagId;
   readonly chart: Chart;
   readonly subgroup: Subgrouping;
+  /** Which of its tags only grow: charts of counts take their differences. */
+  readonly counters?: readonly TagId[];
   /** Attribute charts only. */
   readonly inspected: Inspected | undefined;
   readonly limits: LimitSource;
@@ -102,6 +104,14 @@ export const MAX_SUBGROUP_SIZE = 10_000;
 /** Whether a chart is one of counts. */
 export function isAttributeChart(chart: Chart): boolean {
   return (ATTRIBUTE_CHARTS as readonly Chart[]).includes(chart);
+}
+
+/**
+ * Whether a point is one reading: an i-mr chart, and an ewma or cusum chart by period or trigger. Then the last usable
+ * reading of the period, or before the trigger, is the point: a register that is polled shows one part many times.
+ */
+export function isOfIndividuals({ chart, subgroup }: Pick<SpcConfig, 'chart' | 'subgroup'>): boolean {
+  return chart === 'i-mr' || (!hasRunRules(chart) && subgroup.by !== 'count');
 }
 
 /** Whether run rules apply: they assume independent points, which averages and sums over time are not. */

@@ -29,6 +29,7 @@ import { createRecorder, type Recorder } from './recorder.ts';
 import { createRulesView } from './rules.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
+import { createWriter, type Writer } from './writer.ts';
 
 /** Everything a gateway is made of that it does not make itself. */
 interface GatewayOptions {
@@ -84,12 +85,10 @@ const GAPS_EVERY_MS = 5000;
 /** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
 const LEARNED_EVERY_MS = 5000;
 
-/** How an output is written. */
-type OutputWrite = Parameters<typeof createOutputDriver>[0]['write'];
-
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
+  readonly write: Writer;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
   /** What drivers learned, by channel, as it was last handed to the store. */
@@ -130,7 +129,7 @@ function assemble(
   const shared = { clock, log, random, onFailed };
   const event = (body: EventBody): void =>
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
-  const write: OutputWrite = (id, value, signal) => writeOutput(live, lines, id, value, signal);
+  const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
 
@@ -138,6 +137,7 @@ function assemble(
   const received = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
+    if (record.fields.some(({ quality }) => quality !== 'bad')) outputs.heard(record.device);
   };
   const judging = createJudging(config, states, {
     clock,
@@ -145,13 +145,19 @@ function assemble(
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
-  const outputs = createOutputDriver({ clock, event, signal: stopping, write });
+  const outputs = createOutputDriver({
+    clock,
+    event,
+    signal: stopping,
+    write: (tag, value, alarm, signal) => write(tag, value, { kind: 'alarm', alarm }, signal),
+    isConnected: (device) => lines.of(device)?.poller.state.state === 'connected',
+  });
   const committer = committerOf(options, store, current, onFailed, (receipt, batch) =>
     uplinks.committed(receipt, batch),
   );
   const uplinks = createUplinks({ ...shared, store, create });
 
-  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs };
+  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write };
   return { ...parts, current, stopping, onFailed, event, learned: new Map() };
 }
 
@@ -167,9 +173,9 @@ async function begin(
   event({ kind: 'lifecycle', what: 'started', message, version, config: config.hash });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
-  judging.start();
   const made = config.channels.map((channel) => lines.make(channel, parsed(states.get(learnedKey(channel.name)))));
   lines.set(made);
+  judging.start();
   for (const line of made) lines.start(line);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
@@ -261,18 +267,6 @@ function committerOf(
     },
     ...(heldRecords !== undefined && { heldRecords }),
   });
-}
-
-/** Writes an output on the channel that has it. */
-async function writeOutput(
-  live: LiveTable,
-  lines: Lines,
-  ...[id, value, signal]: Parameters<OutputWrite>
-): ReturnType<OutputWrite> {
-  const tag = live.find(id)?.tag;
-  const line = tag && lines.of(tag.device);
-  if (!line) return { ok: false, kind: 'refused', why: `there is no tag ${id}` };
-  return line.poller.write(tag, value, signal);
 }
 
 function viewOf(options: GatewayOptions, parts: Parts): GatewayView {

@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DeviceRecord, TagId } from '../core/reading.ts';
+import { MEASURES_KEY } from '../rules/alarm/alarm-measures.ts';
 import { type EngineParts, RuleEngine } from '../rules/engine.ts';
 import { createRuleSet, type RuleSet } from '../rules/rule-set.ts';
 import { begunAnew, succeed } from '../rules/succession.ts';
@@ -45,7 +46,7 @@ interface RuleMemory {
 /** The rules of a configuration, going on from stored states. */
 export function createJudging(config: Config, stored: ReadonlyMap<string, string>, parts: JudgingParts): Judging {
   let rules: RuleSet = createRuleSet(ruleConfigOf(config), stored);
-  let engine = new RuleEngine({ ...parts, rules });
+  let engine = new RuleEngine({ ...parts, rules, measured: stored.get(MEASURES_KEY) });
   return {
     engine: () => engine,
     accept: (record) => engine.accept(record),

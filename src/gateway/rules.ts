@@ -51,6 +51,7 @@ export function createRulesView(
     },
     charts: () => judging.engine().chartNames(),
     rebaseChart: (name, orderer) => settled(judging.engine().rebase(name, orderer)),
+    excludePoints: (name, points, orderer) => settled(judging.engine().exclude(name, points, orderer)),
   };
 }
 

@@ -17,7 +17,7 @@ import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
-import { createWriter } from './writer.ts';
+import type { Writer } from './writer.ts';
 
 /** What a view shows. */
 interface ViewParts {
@@ -34,6 +34,7 @@ interface ViewParts {
   readonly judging: Judging;
   /** Ends what still waits when the gateway stops. */
   readonly stopping: AbortSignal;
+  readonly write: Writer;
   readonly event: (body: EventBody) => void;
 }
 
@@ -41,7 +42,7 @@ interface ViewParts {
 export function createView(
   parts: ViewParts,
 ): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration'> {
-  const { config, clock, live, lines, store } = parts;
+  const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);
   return {
@@ -57,7 +58,7 @@ export function createView(
       })),
     readNow: (ids, signal) => readNow(parts, ids, signal),
     probe: createProber(lines.all, parts.stopping),
-    write: createWriter(config, live, lines, parts.stopping, parts.event),
+    write: async (tag, value, signal) => ({ ...(await parts.write(tag, value, { kind: 'person' }, signal)), tag }),
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),
     records: (query) => recordPage(store, query),

@@ -1,6 +1,5 @@
-/** Carries out remote writes within what the file allows. */
+/** The one way in which the gateway writes to a machine: for a person, a command or an alarm. */
 import type { WriteResult } from '../../hal/driver.ts';
-import type { GatewayView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
@@ -12,8 +11,20 @@ import type { LiveTable } from './live.ts';
 const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
+/** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
+type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
+
 /**
- * The writes of a gateway. Each attempt, refused or not, leaves one audit event.
+ * Writes a value in engineering units, and reads it back. Whether the tag may be written, its range and its rate are
+ * looked at for every origin.
+ *
+ * @throws Fault for an unknown tag, and when it is not known whether the device took the value
+ */
+export type Writer = (tag: TagId, value: Value, origin: WriteOrigin, signal: AbortSignal) => Promise<WriteResult>;
+
+/**
+ * The writes of a gateway. Each attempt, refused or not, leaves one audit event; an alarm that tries again because its
+ * output refused leaves one for each new outcome.
  *
  * @param configured the configuration in force
  * @param stopping ends what still waits when the gateway stops
@@ -24,37 +35,49 @@ export function createWriter(
   lines: Pick<Lines, 'of'>,
   stopping: AbortSignal,
   event: (body: EventBody) => void,
-): GatewayView['write'] {
-  const attempt = (id: TagId, value: Value, signal: AbortSignal): Promise<WriteResult> => {
+): Writer {
+  /** How the last write of an alarm to each tag ended. */
+  const lastOfAlarms = new Map<TagId, string>();
+  const attempt = (id: TagId, value: Value, origin: WriteOrigin, signal: AbortSignal): Promise<WriteResult> => {
     const { tag } = live.known(id);
     const config = configured();
-    if (!config.commands.enabled) return Promise.resolve({ ok: false, kind: 'refused', why: COMMANDS_ARE_OFF });
+    if (origin.kind !== 'alarm' && !config.commands.enabled)
+      return Promise.resolve({ ok: false, kind: 'refused', why: COMMANDS_ARE_OFF });
     if (config.derived.some((derived) => derived.tag.tag.id === id)) {
       const why = `${id} is computed from other tags (expr) and cannot be written`;
       return Promise.resolve({ ok: false, kind: 'refused', why });
     }
     return lines.of(tag.device)!.poller.write(tag, value, AbortSignal.any([signal, stopping]));
   };
-  return async (id, value, signal) => {
+  const audit = (id: TagId, value: Value, origin: WriteOrigin, result: WriteResult): void => {
+    if (origin.kind === 'alarm') {
+      const outcome = `${origin.alarm} ${value} ${result.ok ? 'written' : result.kind}`;
+      if (!result.ok && lastOfAlarms.get(id) === outcome) return;
+      lastOfAlarms.set(id, outcome);
+    }
+    event(auditOf(id, value, origin, result));
+  };
+  return async (id, value, origin, signal) => {
     try {
-      const result = await attempt(id, value, signal);
-      event(auditOf(id, value, result));
-      return { ...result, tag: id };
+      const result = await attempt(id, value, origin, signal);
+      audit(id, value, origin, result);
+      return result;
     } catch (error) {
-      event(auditOf(id, value, { ok: false, kind: 'failed', why: messageOf(error) }));
+      audit(id, value, origin, { ok: false, kind: 'failed', why: messageOf(error) });
       throw error;
     }
   };
 }
 
-function auditOf(tag: TagId, value: Value, result: WriteResult): EventBody {
-  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value) } as const;
+function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
+  const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
+  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
   if (result.ok) {
     const readBack = result.readBack === undefined ? undefined : jsonValue(result.readBack);
-    return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value}` };
+    return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value} by ${by}` };
   }
   const { kind: outcome, why } = result;
-  return { ...asked, outcome, why, message: `${tag} not set to ${value}: ${why}` };
+  return { ...asked, outcome, why, message: `${tag} not set to ${value} by ${by}: ${why}` };
 }
 
 /** Events are JSON, where integers beyond 2⁵³ are decimal strings. */

@@ -7,10 +7,12 @@ import {
   type AlarmMeasures,
   chattering,
   firstOut,
+  keptMeasures,
+  MEASURES_KEY,
   measure,
   measuresAt,
   measuresOf,
-  NO_MEASURES,
+  restoredMeasures,
   staleAlarms,
 } from './alarm/alarm-measures.ts';
 import { type AlarmStatus, alarmStatus } from './alarm/describe.ts';
@@ -20,7 +22,7 @@ import type { Demand } from './outputs.ts';
 import type { Judged } from './pipeline.ts';
 import type { Order } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
-import type { SpcStatus } from './spc/rule.ts';
+import type { Changed, SpcRule, SpcStatus } from './spc/rule.ts';
 import type { SpcState } from './spc/state.ts';
 import type { Succession } from './succession.ts';
 
@@ -35,6 +37,8 @@ export interface Verdict {
 export interface EngineParts {
   readonly rules: RuleSet;
   readonly clock: Clock;
+  /** What was measured of the alarms before the start, as it was stored. */
+  readonly measured?: string | undefined;
   /** Gets everything that was read or computed, whether it is news or not. */
   readonly onReadings: (record: DeviceRecord) => void;
   readonly commit: (verdict: Verdict) => void;
@@ -84,7 +88,7 @@ export class RuleEngine {
   private readonly parts: EngineParts;
   private readonly byId: ReadonlyMap<string, AlarmConfig>;
   private readonly memories = new Map<string, ChartMemory>();
-  private measures: AlarmMeasures = NO_MEASURES;
+  private measures: AlarmMeasures;
   private armedMs: number | undefined;
   private disarm: (() => void) | undefined;
   private isOver = false;
@@ -99,7 +103,13 @@ export class RuleEngine {
       const known = before?.succession.same.has(key) ? before.engine.memories.get(key) : undefined;
       this.memories.set(key, known ?? new ChartMemory(config, parts.rules.pipeline.stateOf(key) as SpcState));
     }
-    if (before) this.measures = measuresOf(before.engine.measures, (id) => this.byId.has(id));
+    this.measures = before
+      ? measuresOf(before.engine.measures, (id) => this.byId.has(id))
+      : restoredMeasures(
+          parts.measured,
+          parts.rules.alarms.map((alarm) => this.statusOf(alarm)),
+          instantOf(parts.clock),
+        );
     this.released = before?.succession.released ?? [];
   }
 
@@ -138,12 +148,21 @@ export class RuleEngine {
 
   /** Begins a new baseline of a chart; gives why not, with what to do instead. */
   rebase(name: string, asked: Orderer): string | undefined {
+    return this.changeChart(name, (rule, state) => rule.rebase(state, asked));
+  }
+
+  /** Takes points with an assigned cause out of the baseline of a chart; gives why not, with what to do instead. */
+  exclude(name: string, points: readonly number[], asked: Orderer): string | undefined {
+    return this.changeChart(name, (rule, state) => rule.exclude(state, points, asked));
+  }
+
+  private changeChart(name: string, work: (rule: SpcRule, state: SpcState) => Changed): string | undefined {
     const chart = this.parts.rules.charts.find(({ config }) => config.id === name);
     if (!chart) return `there is no chart ${name}`;
     const { clock, rules } = this.parts;
     const changed = rules.pipeline.change(
       chart.key,
-      (state) => chart.rule.rebase(state as SpcState, asked),
+      (state) => work(chart.rule, state as SpcState),
       instantOf(clock),
       clock.known(),
     );
@@ -196,8 +215,9 @@ export class RuleEngine {
     this.settle(rules.pipeline.tick(instantOf(clock), clock.known()));
   }
 
-  private settle({ readings, records, findings, states }: Judged, audits: readonly GatewayEvent[] = []): void {
-    const { onReadings, commit, drive } = this.parts;
+  private settle({ readings, records, findings, states: changed }: Judged, audits: readonly GatewayEvent[] = []): void {
+    const { onReadings, commit, drive, clock } = this.parts;
+    const measuredBefore = this.measures;
     for (const record of readings) onReadings(record);
     const events: GatewayEvent[] = [];
     for (const { finding, at, clockKnown } of findings) {
@@ -207,8 +227,12 @@ export class RuleEngine {
         this.measures = measure(this.measures, finding.body, at.monoMs);
     }
     events.push(...audits);
+    const states =
+      this.measures === measuredBefore
+        ? changed
+        : new Map([...changed, [MEASURES_KEY, keptMeasures(this.measures, instantOf(clock))] as const]);
     if (records.length > 0 || events.length > 0 || states.size > 0) commit({ records, events, states });
-    for (const [key] of states) this.memories.get(key)?.note(this.parts.rules.pipeline.stateOf(key) as SpcState);
+    for (const [key] of changed) this.memories.get(key)?.note(this.parts.rules.pipeline.stateOf(key) as SpcState);
     for (const { finding } of findings) if (finding.kind === 'set') drive(finding.tag, finding.to, finding.by);
     this.arm();
   }

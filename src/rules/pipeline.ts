@@ -34,7 +34,7 @@ interface Live {
   readonly rule: Rule;
   readonly hasSeveralTags: boolean;
   state: unknown;
-  /** The part of `state` that was last handed out to be committed. */
+  /** The part of `state` that was last handed out to be committed; of a rule with `parts` the whole state. */
   kept: unknown;
   /** When it waits to be called; undefined when it does not. */
   wakeMs: number | undefined;
@@ -71,9 +71,9 @@ export class Pipeline {
     this.filter = filter;
     this.derivation = derivation;
     for (const rule of rules) {
-      const state = restored(rule, stored.get(rule.id));
+      const state = restored(rule, stored.get(rule.id), stored.get(frozenKey(rule.id)));
       const wakeMs = Number.NEGATIVE_INFINITY;
-      const hasSeveralTags = rule.tags.length > 1;
+      const hasSeveralTags = rule.tags.length > 1 || rule.stepRecord !== undefined;
       const live: Live = { rule, hasSeveralTags, state, kept: keptOf(rule, state), wakeMs };
       this.byId.set(rule.id, live);
       this.due.set(live, wakeMs);
@@ -109,7 +109,14 @@ export class Pipeline {
 
   /** Every rule's state as it would be read from the store, JSON texts by rule id. */
   texts(): Map<string, string> {
-    const texts = [...this.byId].map(([id, { kept }]): [string, string] => [id, JSON.stringify(kept)]);
+    const texts = [...this.byId].flatMap(([id, { rule, kept, state }]): [string, string][] => {
+      if (!rule.parts) return [[id, JSON.stringify(kept)]];
+      const { moving, frozen } = rule.parts(state, undefined);
+      return [
+        [id, JSON.stringify(moving)],
+        [frozenKey(id), JSON.stringify(frozen)],
+      ];
+    });
     return new Map([...texts, ...(this.derivation?.texts() ?? [])]);
   }
 
@@ -192,15 +199,24 @@ export class Pipeline {
     }
   }
 
+  /** Rules that look at one tag first, then those that look at several. */
   private judge(record: DeviceRecord, verdict: Verdict): void {
     const readings = readingsOf(record);
     let ofSeveralTags: Set<Live> | undefined;
+    let together: Map<Live, Reading[]> | undefined;
     for (const reading of readings) {
       const users = this.byTag.get(reading.tag);
       if (!users) continue;
       for (const live of users) {
         if (!live.hasSeveralTags) {
           this.step(live, reading, verdict);
+          continue;
+        }
+        if (live.rule.stepRecord) {
+          together ??= new Map();
+          const own = together.get(live);
+          if (own) own.push(reading);
+          else together.set(live, [reading]);
           continue;
         }
         ofSeveralTags ??= new Set();
@@ -212,6 +228,8 @@ export class Pipeline {
         for (const reading of readings) if (reading.tag === tag) this.step(live, reading, verdict);
       }
     }
+    for (const [live, own] of together ?? [])
+      this.take(live, live.rule.stepRecord!(live.state, own), record.at, verdict);
   }
 
   private step(live: Live, reading: Reading, verdict: Verdict): void {
@@ -229,6 +247,13 @@ export class Pipeline {
     for (const finding of step.findings) findings.push({ finding, at });
     if (step.state === live.state) return;
     live.state = step.state;
+    if (live.rule.parts) {
+      const { moving, frozen } = live.rule.parts(step.state, live.kept);
+      if (moving !== undefined || frozen !== undefined) live.kept = step.state;
+      if (moving !== undefined) states.set(live.rule.id, moving);
+      if (frozen !== undefined) states.set(frozenKey(live.rule.id), frozen);
+      return;
+    }
     const kept = keptOf(live.rule, step.state);
     if (kept === live.kept) return;
     live.kept = kept;
@@ -260,11 +285,16 @@ function keptOf(rule: Rule, state: unknown): unknown {
   return rule.kept ? rule.kept(state) : state;
 }
 
+/** The key of the part of a state that changes now and then only. */
+function frozenKey(id: string): string {
+  return `${id}:frozen`;
+}
+
 /** A stored state that cannot be read is as good as none; the rule decides. */
-function restored(rule: Rule, stored: string | undefined): unknown {
+function restored(rule: Rule, stored: string | undefined, frozen: string | undefined): unknown {
   if (stored === undefined) return rule.initial;
   try {
-    return rule.restore(JSON.parse(stored));
+    return rule.restore(JSON.parse(stored), frozen === undefined ? undefined : JSON.parse(frozen));
   } catch {
     return rule.initial;
   }

@@ -1,8 +1,10 @@
 /** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
+import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
-import { alarmRules, instrumentAlarms } from './alarm/alarm-set.ts';
+import { alarmRule } from './alarm/alarm.ts';
+import { instrumentAlarms } from './alarm/instrument.ts';
 import { Derivation, type DerivedTag } from './derivation.ts';
 import { Pipeline } from './pipeline.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
@@ -26,7 +28,7 @@ export interface RuleSet {
   readonly config: RuleConfig;
   readonly derivation: Derivation | undefined;
   readonly pipeline: Pipeline;
-  /** Those of the file, and one for each instrument they watch. */
+  /** Those of the file, and one for the instruments of each device they need. */
   readonly alarms: readonly AlarmConfig[];
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
 }
@@ -42,13 +44,18 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = chartKey(chart.id);
     return { config: chart, key, rule: { ...spcRule(chart), id: key } };
   });
-  const rules = [...alarmRules(config.alarms), ...charts.map(({ rule }) => rule as unknown as Rule)];
+  const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
+  const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
+  const rules = [
+    ...alarms.map((alarm) => alarmRule(alarm) as Rule),
+    ...charts.map(({ rule }) => rule as unknown as Rule),
+  ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
     config,
     derivation,
     pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
-    alarms: [...config.alarms, ...instrumentAlarms(config.alarms)],
+    alarms,
     charts,
   };
 }

@@ -34,6 +34,12 @@ export interface Step<S> {
   readonly wakeAtMonoMs?: number | undefined;
 }
 
+/** What of a state is written: what moves with the readings, and what changes now and then only. */
+export interface Parts {
+  readonly moving?: unknown;
+  readonly frozen?: unknown;
+}
+
 /** The outcome of a command. `refused`: why nothing was done, and what to do instead. */
 export type CommandStep<S> = Step<S> & { readonly refused?: string | undefined };
 
@@ -48,6 +54,8 @@ export interface Rule<S = unknown> {
   readonly tags: readonly TagId[];
   readonly initial: S;
   step(state: S, input: Reading | Tick): Step<S>;
+  /** As `step`, for all its readings of one record at once; for a rule that looks at them together. */
+  stepRecord?(state: S, readings: readonly Reading[]): Step<S>;
   /** Carries out an operator's order; absent where there is nothing to order. */
   command?(state: S, command: Command): CommandStep<S>;
   /**
@@ -55,6 +63,17 @@ export interface Rule<S = unknown> {
    * whole state. `restore` gets what this gave.
    */
   kept?(state: S): unknown;
-  /** The state to go on with after a restart; throws nothing, gives `initial` for what it cannot read. */
-  restore(stored: unknown): S;
+  /**
+   * In place of `kept`, a state in two parts of different pace, each a row of the store.
+   *
+   * @param saved the state that was handed out last; undefined: every part is wanted
+   * @returns the parts that are worth writing again
+   */
+  parts?(state: S, saved: S | undefined): Parts;
+  /**
+   * The state to go on with after a restart; throws nothing, gives `initial` for what it cannot read.
+   *
+   * @param frozen the part of that name, of a rule with `parts`
+   */
+  restore(stored: unknown, frozen?: unknown): S;
 }

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cellOf, decodeText } from '../../src/backtest/csv.ts';
 import { type FileTag, parseReadings } from '../../src/backtest/readings-file.ts';
 import { recordsOfFile } from '../../src/backtest/records.ts';
 
@@ -69,12 +71,42 @@ describe('a file of readings', () => {
     ['t,tag,value\n1,press-1/oil,hot', 'line 2: "hot" is no value of press-1/oil, which is a number'],
     ['t,tag,value\n1,press-1/running,5', 'line 2: "5" is no value of press-1/running, which is on or off'],
     ['t,tag,value\n1,oil,5', 'line 2: "oil" is no full tag name: write DEVICE/TAG'],
-    ['t,tag\n1,press-1/oil', 'line 1: names no column value'],
+    ['t,tag\n1,press-1/oil', 'line 1: the column value is missing'],
+    ['t,tag,value\n1764000000,press-1/oil,5', 'line 2: the time "1764000000" looks like seconds'],
+    ['t,tag,value\n1764000000000000,press-1/oil,5', 'looks like microseconds or nanoseconds'],
+    ['t,tag,value\n1,press-1/oil,"80,5"', 'line 2: "80,5" has a decimal comma: write a point'],
     ['t,tag,value\n1,press-1/oil', 'line 2: has 2 columns: t,tag,value and maybe quality are expected'],
     ['t,tag,value\n1,"press-1/oil,5', 'line 2: has a quotation mark that is not closed, or in the middle of a cell'],
     ['{"tag":"press-1/oil"}', 'line 1: has no "t" or no "tag"'],
   ])('%j is refused', (text, message) => {
     expect(() => read(text)).toThrow(message);
+  });
+
+  it('may be what a spreadsheet writes: semicolons or tabs, decimal commas, comments, any encoding of letters', () => {
+    const rows = ['2025-11-24T06:00:00Z;press-1/oil;80,5;good', '2025-11-24T06:00:01Z;press-1/order;1,5;'];
+    const wanted = ['0 press-1/oil 80.5 good', '1000 press-1/order 1,5 good'];
+    expect(read(['t;tag;value;quality', ...rows].join('\r\n'))).toEqual(wanted);
+    expect(read(['# from the press', '', 'sep=;', 't;tag;value;quality', ...rows].join('\r\n'))).toEqual(wanted);
+    expect(read(rows.join('\n'))).toEqual(wanted);
+    const tabs = ['tag\tt\tvalue', 'press-1/oil\t2025-11-24T06:00:00Z\t80,5'].join('\n');
+    expect(read(tabs)).toEqual(wanted.slice(0, 1));
+    expect(read('# note\ntag,t,value\n# more\npress-1/oil,2025-11-24T06:00:00Z,80.5\n')).toEqual(wanted.slice(0, 1));
+    for (const encoding of ['utf8', 'utf16le'] as const)
+      for (const mark of ['', '\ufeff'])
+        expect(read(decodeText(Buffer.from(`${mark}${tabs}`, encoding)))).toHaveLength(1);
+    expect(read(decodeText(Buffer.from(`\ufeff${tabs}`, 'utf16le').swap16()))).toHaveLength(1);
+    expect(() => decodeText(Buffer.from('t,tag,value\n1,press-1/order,20 °C', 'latin1'))).toThrow(/line 2: .* UTF-8/);
+  });
+
+  it('gives back every text that an export wrote, and runs none of them in a spreadsheet', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.stringMatching(/^['=+@\t\r\n",; -]{0,4}$/)), (text) => {
+        const cell = cellOf(text);
+        expect(cell.replace(/^"/, '')).not.toMatch(/^[=+\-@\t\r]/);
+        const { readings } = parseReadings(`t,tag,value,quality\n1,press-1/order,${cell},good\n`, TAGS);
+        expect(readings.fieldAt(0)).toEqual({ name: 'order', quality: 'good', value: text });
+      }),
+    );
   });
 
   it('counts what the configuration does not know', () => {

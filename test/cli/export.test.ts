@@ -43,8 +43,8 @@ describe('export', () => {
       [
         't,tag,value,quality',
         '2025-11-24T06:00:00.000Z,press-1/oil-temp,45.2,good',
-        '2025-11-24T06:00:00.000Z,press-1/label,"a ""b"", c",uncertain',
-        '2025-11-24T06:00:00.000Z,oven/temp,,bad',
+        '2025-11-24T06:00:00.000Z,press-1/label,"a ""b"", c",out-of-range',
+        '2025-11-24T06:00:00.000Z,oven/temp,,timeout',
         '',
       ].join('\n'),
     );

@@ -39,7 +39,7 @@ describe('alarms in the file', () => {
     ['{tag: press-1/oil-temp, abov: 75}', 'alarms.hot.abov: unknown key; did you mean "above"?'],
     [
       '{tag: press-1/oil-temp, above: 75, set: {tag: press-1/parts, to: 1, back: 0}}',
-      'alarms.hot.set.tag: press-1/parts may not be written: give it "writable: true", or choose another output',
+      'alarms.hot.set.tag: press-1/parts cannot be written: give that tag "writable: true"',
     ],
   ])('%s is refused at its place', (entry, line) => {
     expect(wrong(`alarms: {hot: ${entry}}`)).toContainEqual(expect.stringContaining(line));
@@ -98,7 +98,7 @@ describe('computed tags', () => {
     [['a: {expr: "meter/power +"}'], 'the formula ends too early: a tag, a number or "(" is missing'],
     [
       ['a: {expr: "meter/power", address: GPIO4}'],
-      'a tag has either address or expr, not both: a computed tag is not read; remove one of them',
+      'a tag cannot have both address and expr: a computed tag follows the tags in its expression. Remove one of them',
     ],
   ])('%s are refused', (tags, message) => {
     const lines = said(...tags);

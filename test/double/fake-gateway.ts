@@ -216,6 +216,8 @@ function fakeRules(): RulesView & FakeOrders {
     }),
     chart: (name) => (name === 'shaft' ? SHAFT : undefined),
     charts: () => ['shaft'],
+    excludePoints: async (id, points, orderer) =>
+      void orders.push({ id, order: { do: 'reset' }, orderer: { ...orderer, comment: points.join() } }),
     rebaseChart: async (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
   };
 }

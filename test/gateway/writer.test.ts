@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { WriteResult } from '../../hal/driver.ts';
 import type { ChannelConfig, Config, TagConfig } from '../../src/config/config.ts';
 import type { EventBody } from '../../src/core/event.ts';
+import type { Value } from '../../src/core/reading.ts';
 import type { Line } from '../../src/gateway/channel-status.ts';
 import { LiveTable } from '../../src/gateway/live.ts';
 import { createWriter } from '../../src/gateway/writer.ts';
@@ -22,22 +23,30 @@ function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
   };
   const events: EventBody[] = [];
   const line = { poller } as unknown as Line;
-  const write = createWriter(
+  const writer = createWriter(
     () => config,
     new LiveTable(config, 0),
     { of: () => line },
     signal,
     (body) => events.push(body),
   );
-  return { write, asked, events };
+  const write = (id: string, value: Value, end: AbortSignal) => writer(id, value, { kind: 'person' }, end);
+  return { writer, write, asked, events };
 }
 
 describe('a write', () => {
   it('leaves one audit event with what was asked and what the device holds', async () => {
     const { write, events } = bench(true, async () => ({ ok: true, readBack: 42 }));
-    expect(await write('press-1/setpoint', 42, signal)).toEqual({ ok: true, tag: 'press-1/setpoint', readBack: 42 });
+    expect(await write('press-1/setpoint', 42, signal)).toEqual({ ok: true, readBack: 42 });
     expect(events).toEqual([
-      expect.objectContaining({ kind: 'audit', what: 'write', tag: 'press-1/setpoint', value: 42, outcome: 'written' }),
+      expect.objectContaining({
+        kind: 'audit',
+        what: 'write',
+        tag: 'press-1/setpoint',
+        value: 42,
+        outcome: 'written',
+        by: 'person',
+      }),
     ]);
   });
 
@@ -46,6 +55,23 @@ describe('a write', () => {
     expect(await write('press-1/setpoint', 42, signal)).toMatchObject({ ok: false, kind: 'refused' });
     expect(asked).toEqual([]);
     expect(events).toEqual([expect.objectContaining({ kind: 'audit', outcome: 'refused' })]);
+  });
+
+  it('of an alarm needs no switch for commands, and leaves the same audit', async () => {
+    const { writer, asked, events } = bench(false, async () => ({ ok: true, readBack: 1 }));
+    expect(await writer('press-1/setpoint', 1, { kind: 'alarm', alarm: 'oil-hot' }, signal)).toMatchObject({
+      ok: true,
+    });
+    expect(asked).toEqual([1]);
+    expect(events).toEqual([expect.objectContaining({ what: 'write', outcome: 'written', by: 'alarm oil-hot' })]);
+  });
+
+  it('of an alarm that is tried again and again is audited once for each outcome', async () => {
+    const answers: WriteResult[] = [1, 2, 3].map((wait) => ({ ok: false, kind: 'refused', why: `wait ${wait} s` }));
+    const { writer, events } = bench(false, async () => answers.shift() ?? { ok: true, readBack: undefined });
+    for (let turn = 0; turn < 4; turn++)
+      await writer('press-1/setpoint', 1, { kind: 'alarm', alarm: 'oil-hot' }, signal);
+    expect(events.map((body) => 'outcome' in body && body.outcome)).toEqual(['refused', 'written']);
   });
 
   it('is audited as failed when the line is lost, and 64 bits keep their digits', async () => {

@@ -44,6 +44,7 @@ class Bench {
     this.engine = new RuleEngine({
       rules: createRuleSet(config, stored),
       clock: this.clock,
+      measured: stored.get('alarm-measures'),
       onReadings: ({ fields }) => this.seen.push(...fields.map(({ name }) => name)),
       commit: (verdict) => this.committed.push(verdict),
       drive: (tag, value, by) => this.driven.push(`${tag}=${value} by ${by}`),
@@ -77,7 +78,7 @@ describe('the engine of rules', () => {
     const last = bench.committed.at(-1)!;
     expect(last.records).toHaveLength(1);
     expect(last.events).toMatchObject([{ wallMs: SIX, body: { kind: 'alarm', change: 'raised' } }]);
-    expect([...last.states.keys()]).toEqual(['oil-hot']);
+    expect([...last.states.keys()]).toEqual(['oil-hot', 'alarm-measures']);
     expect(bench.seen).toEqual(['oil-temp']);
   });
 
@@ -139,6 +140,31 @@ describe('the engine of rules', () => {
     const { alarms: all, floodSinceMs } = bench.engine.alarms();
     expect(floodSinceMs).toBe(1000);
     expect(all[0]).toMatchObject({ chattering: true });
+  });
+
+  it('knows of floods, chattering and what came first also after a restart, when they are wanted', async () => {
+    const bench = new Bench(Array.from({ length: 12 }, (_, index) => alarm({ id: `a${index}`, ack: false })));
+    for (const value of [81, 70, 81, 70]) {
+      await bench.clock.advance(1000);
+      bench.read(value);
+    }
+    bench.read(81, 'pressure');
+    await bench.clock.advance(1000);
+    bench.read(81);
+    const measured = ({ engine }: Bench) => {
+      const { alarms, floodSinceMs } = engine.alarms();
+      return [floodSinceMs, alarms.map(({ id, chattering, firstOut, state }) => ({ id, chattering, firstOut, state }))];
+    };
+    const [before, told] = [bench.engine.alarms(), measured(bench)];
+    bench.start();
+    await bench.clock.advance(1000);
+    expect(measured(bench)).toEqual(told);
+    expect(before).toMatchObject({ floodSinceMs: 1000 });
+    expect(before.alarms.filter(({ firstOut }) => firstOut).map(({ id }) => id)).toEqual(['a0']);
+    expect(before.alarms[0]).toMatchObject({ chattering: true });
+    await bench.clock.advance(600_000);
+    bench.start();
+    expect(bench.engine.alarms().floodSinceMs).toBeUndefined();
   });
 
   it('keeps charts apart from alarms of the same name, draws them, and begins baselines anew', async () => {

@@ -138,7 +138,7 @@ describe('rules that are succeeded by rules', () => {
   it('come back to the baseline they had when a trial had begun another', () => {
     const before = start(CONFIG);
     feed(before, [60, 61, 60, 61, 60, 61, 60, 61, 60, 61, 60], 1);
-    const baseline = before.pipeline.texts().get('spc:shaft')!;
+    const baseline = before.pipeline.texts().get('spc:shaft:frozen')!;
     expect(JSON.parse(baseline)).toMatchObject({ version: 1 });
     const other = {
       ...CONFIG,
@@ -146,10 +146,10 @@ describe('rules that are succeeded by rules', () => {
     };
     const trial = succeed(before, other, NOTHING, NO_TAGS);
     const kept = begunAnew(before, trial.rules);
-    expect([...kept.keys()]).toEqual(['spc:shaft']);
+    expect([...kept.keys()]).toEqual(['spc:shaft', 'spc:shaft:frozen']);
     feed(trial.rules, [60, 61, 60, 61, 60, 61], 20);
     const back = succeed(trial.rules, CONFIG, { ...NOTHING, kept }, NO_TAGS);
-    expect(JSON.parse(back.rules.pipeline.texts().get('spc:shaft')!)).toMatchObject({
+    expect(JSON.parse(back.rules.pipeline.texts().get('spc:shaft:frozen')!)).toMatchObject({
       version: 1,
       baseline: JSON.parse(baseline).baseline,
     });

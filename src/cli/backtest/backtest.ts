@@ -104,14 +104,15 @@ function* guarded(played: Iterable<Played>, path: string): Generator<Played> {
 
 async function fileReadings(name: string, configs: readonly Config[], context: CliContext): Promise<Source> {
   const file = resolve(context.cwd, name);
-  const [{ parseReadings, BrokenFile }, { recordsOfFile }] = await Promise.all([
+  const [{ parseReadings }, { BrokenFile, decodeText }, { recordsOfFile }] = await Promise.all([
     import('../../backtest/readings-file.ts'),
+    import('../../backtest/csv.ts'),
     import('../../backtest/records.ts'),
   ]);
-  const text = readText(file, name);
+  const bytes = readBytes(file, name);
   let parsed: FileReadings;
   try {
-    parsed = parseReadings(text, fileTagsOf(configs));
+    parsed = parseReadings(decodeText(bytes), fileTagsOf(configs));
   } catch (error) {
     if (error instanceof BrokenFile)
       throw new Fault(`${name}: ${error.message}`, 'Mend that line and try again.', EXIT.failed, { cause: error });
@@ -122,12 +123,12 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   return { name, tags: parsed.known, play: () => recordsOfFile(parsed.readings) };
 }
 
-function readText(file: string, name: string): string {
+function readBytes(file: string, name: string): Uint8Array {
   try {
     const { size } = statSync(file);
     if (size > MAX_FILE_BYTES)
       throw new Fault(`${name}: ${Math.round(size / 1e6)} MB are too large`, 'Split it into days: at most 400 MB.');
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new Fault(`${name}: cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.usage, { cause: error });

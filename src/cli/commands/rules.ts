@@ -33,17 +33,23 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
       const { events } = await import('../events.ts');
       report(await events(optionsOf(command), context));
     });
-  addCommand(program, 'spc', 'a control chart, or a new baseline for it', [
+  addCommand(program, 'spc', 'control charts: all of them, one, or its baseline', [
+    'millgate spc',
     'millgate spc shaft',
     'millgate spc shaft rebase',
+    'millgate spc shaft exclude 4 17 --comment "tool broke"',
   ])
-    .argument('<NAME>', 'name of the chart')
-    .argument('[ORDER]', 'rebase: collect a new baseline')
+    .argument('[NAME]', 'name of the chart; all are listed without it')
+    .argument('[ORDER]', 'rebase: collect a new baseline; exclude: take points out of it')
+    .argument('[POINT...]', 'with exclude: numbers of the points')
     .option('--comment <TEXT>', 'a remark for the journal')
-    .action(async (name: string, order: string | undefined, _options, command: Command) => {
-      const { spc } = await import('../spc.ts');
-      report(await spc(name, order, optionsOf(command), context));
-    });
+    .action(
+      async (name: string | undefined, order: string | undefined, points: string[], _options, command: Command) => {
+        const { spc, spcList } = await import('../spc.ts');
+        const options = optionsOf(command);
+        report(name === undefined ? await spcList(options, context) : await spc(name, order, points, options, context));
+      },
+    );
   addCommand(program, 'backtest', 'what the rules of a file would have raised over stored or recorded readings', [
     'millgate backtest --since 7d',
     'millgate backtest --csv readings.csv --against ./new-limits.yaml',

@@ -22,7 +22,7 @@ export interface RulesForecast {
     readonly from: readonly string[];
   }[];
   readonly alarms: number;
-  /** Alarms for the instruments that alarms watch. */
+  /** Alarms for the instruments that alarms need: one a device. */
   readonly instruments: number;
   readonly charts: number;
   /** Tags that at least one rule judges. */
@@ -37,12 +37,17 @@ const LONG_BASELINE_MS = 7 * 86_400_000;
 export function forecastRules(config: Config): RulesForecast {
   const { derived, alarms, spc } = config;
   const tags = new Map(tagsOf(config).map((tag) => [tag.tag.id, tag]));
+  const inputs = new Map(config.derived.map(({ tag, expression }) => [tag.tag.id, tagsIn(expression)]));
+  const devicesOf = (tag: string): string[] => inputs.get(tag)?.flatMap(devicesOf) ?? [tag.split('/')[0]!];
   // An alarm on stale readings tells of a dead instrument by itself.
-  const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
+  const needed = alarms.flatMap(({ condition, tag, while: gate }) => [
+    ...(condition.kind === 'stale' ? [] : devicesOf(tag)),
+    ...(gate ? devicesOf(gate.tag) : []),
+  ]);
   return {
     derived: derived.map(({ tag, expression }) => ({ tag: tag.tag.id, unit: tag.unit, from: tagsIn(expression) })),
     alarms: alarms.length,
-    instruments: new Set(watched).size,
+    instruments: new Set(needed).size,
     charts: spc.length,
     judgedTags: new Set([...alarms, ...spc].map(({ tag }) => tag)).size,
     doubts: [
@@ -89,6 +94,21 @@ function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagCon
       rule,
       why: `has no limits for ${formatDuration(limits.points * pointMs)}: its baseline is ${limits.points} points, one each ${formatDuration(pointMs)}`,
       remedy: `read ${tag} more often, make subgroups smaller, or give limits: {center: …, sigma: …}`,
+    });
+  const reportMs = own?.heartbeatMs;
+  const isEachPoll = subgroup.by === 'count' && everyMs !== undefined && everyMs > 0;
+  if (isEachPoll && pointMs !== undefined && reportMs !== undefined && pointMs < reportMs)
+    doubts.push({
+      rule,
+      why: `takes a point every ${formatDuration(pointMs)}, and ${tag} is reported every ${formatDuration(reportMs)} when it does not change: most points repeat the one before, and the limits are too narrow`,
+      remedy: `write subgroup: {trigger: TAG} with a tag that changes with each part, or {every: ${formatDuration(reportMs)}}`,
+    });
+  else if (isEachPoll)
+    doubts.push({
+      rule,
+      why: `takes every poll of ${tag} as a reading: a value that changes more slowly than each ${formatDuration(everyMs)} is counted again and again`,
+      remedy:
+        'write subgroup: {trigger: TAG} with a tag that changes with each part, or a period in which the value is new',
     });
   const isOff =
     (spec?.usl !== undefined && min !== undefined && spec.usl < min) ||

@@ -14,7 +14,12 @@ export interface TagFacts {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly everyMs: number | undefined;
-  readonly writable: boolean;
+  /** Whether it only grows. */
+  readonly counter: boolean;
+  /** What may be written to it; undefined: nothing. */
+  readonly writable: { readonly min: number | undefined; readonly max: number | undefined } | undefined;
+  /** Tags that a computed one is computed from, directly or through others; empty of a tag that is read. */
+  readonly from: ReadonlySet<TagId>;
 }
 
 /** What checking alarms needs of the rest of the file. */
@@ -40,7 +45,7 @@ export function checkAlarm(id: string, options: AlarmOptions, context: AlarmCont
   const facts = factsOf(options.tag, ['tag'], context, wrong);
   const condition = conditionOf(options, facts, wrong);
   const gate = gateOf(options.while, context, wrong);
-  const output = outputOf(options, context, wrong);
+  const output = outputOf(options, gate, context, wrong);
   checkMessage(options.message, context, wrong);
   if (condition) problems.push(...reachProblems(condition, options, facts));
   if (problems.length > 0 || !condition) return { ok: false, problems };
@@ -70,7 +75,7 @@ export function conflictingOutputs(alarms: readonly AlarmConfig[]): Problem[] {
     const other = alarm.set && first.get(alarm.set.tag);
     if (alarm.set && !other) first.set(alarm.set.tag, alarm);
     if (!other?.set || !alarm.set || (other.set.to === alarm.set.to && other.set.back === alarm.set.back)) return [];
-    const message = `alarm "${other.id}" sets ${alarm.set.tag} to ${other.set.to} and back to ${other.set.back}: write the same here, or take another output`;
+    const message = `the alarm "${other.id}" sets ${alarm.set.tag} to ${other.set.to} and back to ${other.set.back}: write the same values here, or name another output`;
     return [{ path: [alarm.id, 'set'], message }];
   });
 }
@@ -87,20 +92,20 @@ function conditionOf(options: AlarmOptions, facts: TagFacts | undefined, wrong: 
   const given = ALARM_KINDS.filter((kind) => options[kind] !== undefined);
   const [kind, second] = given;
   if (kind === undefined) {
-    wrong([], `says not what to watch for: write one of ${ALARM_KINDS.join(', ')}`);
+    wrong([], `the condition is missing: write one of ${ALARM_KINDS.join(', ')}`);
     return undefined;
   }
   if (second !== undefined) {
     wrong(
       [second],
-      `an alarm has one condition, and this one has ${given.join(' and ')}: make each an alarm of its own`,
+      `an alarm has one condition, and this one has ${given.join(' and ')}: write an alarm for each of them`,
     );
     return undefined;
   }
   const form = facts?.form;
   if ((form === 'text' || form === 'bool') && NUMERIC.includes(kind)) {
-    const noun = form === 'text' ? 'text' : 'on or off';
-    wrong([kind], `${options.tag} is ${noun}, and has no limits: write equals or changed instead`);
+    const noun = form === 'text' ? 'a text' : 'on or off';
+    wrong([kind], `${options.tag} is ${noun} and can have no limit: use equals or changed instead`);
     return undefined;
   }
   return build(kind, options, facts, wrong);
@@ -158,12 +163,16 @@ function gateOf(text: string | undefined, context: AlarmContext, wrong: Wrong): 
   const match = /^\s*([^/\s=]+\/[^/\s=]+)\s*(?:==\s*(.+?)\s*)?$/.exec(text);
   const [, tag, word] = match ?? [];
   if (tag === undefined) {
-    wrong(['while'], `expected a tag, or "TAG == VALUE", such as press-1/running; got ${JSON.stringify(text)}`);
+    wrong(
+      ['while'],
+      `expected a tag such as press-1/running, or a tag and a value such as "press-1/mode == 3"; got ${JSON.stringify(text)}`,
+    );
     return undefined;
   }
   const facts = factsOf(tag, ['while'], context, wrong);
   if (word === undefined) {
-    if (facts?.form === 'text') wrong(['while'], `${tag} is text: write the value too, "${tag} == VALUE"`);
+    if (facts?.form === 'text')
+      wrong(['while'], `${tag} is a text, which is neither on nor off: write its value too, as in "${tag} == VALUE"`);
     return { tag, equals: undefined };
   }
   const equals = valueFor(literal(word), facts, ['while'], tag, wrong);
@@ -179,27 +188,57 @@ function literal(word: string): boolean | number | string {
   return Number.isFinite(number) ? number : word;
 }
 
-function outputOf({ set, tag }: AlarmOptions, context: AlarmContext, wrong: Wrong): AlarmConfig['set'] {
+function outputOf(
+  { set, tag }: AlarmOptions,
+  gate: AlarmConfig['while'],
+  context: AlarmContext,
+  wrong: Wrong,
+): AlarmConfig['set'] {
   if (!set) return undefined;
   const facts = factsOf(set.tag, ['set', 'tag'], context, wrong);
   if (facts && !facts.writable)
-    wrong(['set', 'tag'], `${set.tag} may not be written: give it "writable: true", or choose another output`);
-  if (set.tag === tag) wrong(['set', 'tag'], 'an alarm cannot drive the tag that it watches: choose another output');
-  const to = valueFor(set.to, facts, ['set', 'to'], set.tag, wrong);
+    wrong(
+      ['set', 'tag'],
+      `${set.tag} cannot be written: give that tag "writable: true" (commands: is not needed for it), or name another output`,
+    );
+  const follows = (input: TagId) => input === set.tag || context.tags.get(input)?.from.has(set.tag);
+  if (follows(tag))
+    wrong(['set', 'tag'], `this alarm watches ${tag}: an output that changes it would make it come and go by itself`);
+  if (gate && follows(gate.tag))
+    wrong(
+      ['set', 'tag'],
+      `this alarm works only while ${gate.tag}: an output that changes it would open and close its own gate. Name another output, or another tag under while`,
+    );
+  const to = writtenValue(set.to, set.tag, facts, 'to', wrong);
   if (to === undefined) return undefined;
   if (set.back === undefined && typeof to !== 'boolean') {
-    wrong(['set'], `write back: too, the value of ${set.tag} when the alarm is gone`);
+    wrong(['set'], `"back" is missing: write the value that ${set.tag} gets when the alarm is gone`);
     return undefined;
   }
-  const back = set.back === undefined ? !to : valueFor(set.back, facts, ['set', 'back'], set.tag, wrong);
+  const back = set.back === undefined ? !to : writtenValue(set.back, set.tag, facts, 'back', wrong);
   return back === undefined ? undefined : { tag: set.tag, to, back };
+}
+
+/** A value that an output is set to: of its form, and within what may be written to it. */
+function writtenValue(
+  given: boolean | number | string,
+  tag: TagId,
+  facts: TagFacts | undefined,
+  key: 'to' | 'back',
+  wrong: Wrong,
+): Value | undefined {
+  const value = valueFor(given, facts, ['set', key], tag, wrong);
+  const { min, max } = facts?.writable ?? {};
+  if (typeof value === 'number' && ((min !== undefined && value < min) || (max !== undefined && value > max)))
+    wrong(['set', key], `${value} is outside of what may be written to ${tag}, ${min ?? 'any'} to ${max ?? 'any'}`);
+  return value;
 }
 
 function checkMessage(message: string | undefined, { hint }: AlarmContext, wrong: Wrong): void {
   const fields: readonly string[] = MESSAGE_FIELDS;
   for (const [, field] of message?.matchAll(/\{([^{}]*)\}/g) ?? []) {
     if (field !== undefined && !fields.includes(field))
-      wrong(['message'], `{${field}} is no field of a message${hint(field, fields, 'fields')}`);
+      wrong(['message'], `a message cannot contain {${field}}${hint(field, fields, 'fields')}`);
   }
 }
 
@@ -272,7 +311,8 @@ export const alarmShape = {
     .string()
     .min(1)
     .meta({
-      description: 'Suppressed unless this tag is on (DEVICE/TAG) or has a value ("DEVICE/TAG == VALUE").',
+      description:
+        'Nothing new is raised unless this tag is on (DEVICE/TAG) or has a value ("DEVICE/TAG == VALUE"). What stands unacknowledged or latched is left standing.',
       examples: ['press-1/running', 'press-1/mode == 3'],
     })
     .optional(),

@@ -28,7 +28,8 @@ interface FormulaContext {
 
 /** Keys that a tag has which is read, and a computed one has not; and why. */
 const NOT_COMPUTED: Readonly<Record<string, string>> = {
-  address: 'a tag has either address or expr, not both: a computed tag is not read; remove one of them',
+  address:
+    'a tag cannot have both address and expr: a computed tag follows the tags in its expression. Remove one of them',
   every: 'a computed tag has no period of its own: it is computed whenever a tag of its formula is read; remove every',
   writable: 'a computed tag cannot be written: remove writable',
   counter: 'a computed tag cannot be a counter: remove counter',

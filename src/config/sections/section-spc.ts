@@ -40,10 +40,14 @@ export const spcShape = {
     .union([
       z.int().min(1).max(MAX_SUBGROUP_SIZE),
       durationField('Readings of each period.', { min: '1s', max: '7d' }).transform((everyMs) => ({ everyMs })),
+      z
+        .strictObject({ every: durationField('Period.', { min: '1s', max: '7d' }) })
+        .transform(({ every }) => ({ everyMs: every })),
       z.strictObject({ trigger: tagName('Tag whose change (a truth value: becoming true) closes the subgroup.') }),
     ])
     .meta({
-      description: 'How readings become a point: a number of readings, a period, or {trigger: TAG}. Default: 1.',
+      description:
+        'How readings become a point: a number of readings, a period ({every: 10m} or 10m), or {trigger: TAG}. Charts of single values and of counts take the last reading of a period, or before a trigger. Default: 1.',
       examples: [5, '10m', { trigger: 'press-1/parts' }],
     })
     .optional(),
@@ -149,6 +153,8 @@ export interface SpcContext {
   readonly tags: ReadonlyMap<string, TagKind>;
   /** Scan period of a tag, ms; undefined when it reports by itself. */
   readonly everyMsOf: (tag: string) => number | undefined;
+  /** Whether a tag only grows. */
+  readonly isCounter: (tag: string) => boolean;
 }
 
 /** Checks what depends on more than one key; the shape was checked before. Paths are relative to the chart. */
@@ -156,17 +162,19 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   const { tag, chart } = options;
   const kind = context.tags.get(tag);
   if (kind === undefined) return failed(['tag'], unknownTag(tag, context));
-  if (kind === 'text') return failed(['tag'], `${tag} is a text: a control chart needs a number`);
+  if (kind === 'text') return failed(['tag'], `${tag} is a text: a control chart needs numbers`);
   const problems: Problem[] = [];
   const byItem = kind === 'bool' && (chart === 'p' || chart === 'np');
   if (kind === 'bool' && !byItem)
-    problems.push({ path: ['tag'], message: `${tag} is true or false: of these there are p and np charts only` });
+    problems.push({ path: ['tag'], message: `${tag} is true or false: such a tag can have a p or an np chart only` });
   const subgroup = subgroupOf(options, byItem, context, problems);
   const inspected = inspectedOf(options, byItem, context, problems);
   const limits = limitsOf(options, inspected, problems);
   checkSpec(options, problems);
   checkTuning(options, problems);
   const rules = rulesOf(options, problems);
+  const counting = isAttributeChart(chart) ? [tag, ...(inspected?.by === 'tag' ? [inspected.tag] : [])] : [];
+  const counters = counting.filter(context.isCounter);
   if (problems.length > 0) return { ok: false, problems };
   return passed({
     id,
@@ -177,6 +185,7 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
     limits,
     rules,
     priority: options.priority,
+    ...(counters.length > 0 && { counters }),
     spec: options.spec && { lsl: undefined, target: undefined, usl: undefined, ...options.spec },
     lambda: options.lambda ?? SPC_DEFAULTS.lambda,
     width: options.width ?? SPC_DEFAULTS.width,
@@ -219,24 +228,26 @@ function subgroupOf(options: SpcOptions, byItem: boolean, context: SpcContext, p
   return { by: 'count', size: isAttributeChart(chart) && !byItem ? 1 : given };
 }
 
-/** A subgroup by period or trigger: of any number of readings. */
-function checkOpenEnded({ chart }: SpcOptions, byItem: boolean, refuse: Refuse): void {
-  if (chart === 'i-mr')
-    refuse(['subgroup'], 'an i-mr chart has individual readings: remove subgroup, or use chart: xbar-s');
-  else if (chart === 'np') refuse(['subgroup'], 'an np chart needs the same number in every point: use chart: p');
-  else if (isAttributeChart(chart) && !byItem)
-    refuse(['subgroup'], `on this ${chart} chart every reading is a point: remove subgroup`);
+/** Items of a subgroup by period or trigger vary in number, so that σ of an np chart does not follow from its centre. */
+function checkOpenEnded({ chart, limits }: SpcOptions, byItem: boolean, refuse: Refuse): void {
+  if (chart === 'np' && byItem && limits && 'center' in limits && limits.sigma === undefined)
+    refuse(
+      ['limits', 'sigma'],
+      'is missing: the number of items in a point is not known beforehand. Write σ of a point, or use chart: p',
+    );
 }
 
 function checkPeriod({ chart, tag }: SpcOptions, periodMs: number, context: SpcContext, refuse: Refuse): void {
   const everyMs = context.everyMsOf(tag);
-  if (everyMs === undefined || everyMs === 0 || isAttributeChart(chart) || chart === 'i-mr') return;
+  if (everyMs === undefined || everyMs === 0 || isAttributeChart(chart)) return;
   const readings = Math.floor(periodMs / everyMs);
-  const found = `${formatDuration(periodMs)} hold ${readings} readings of ${tag}, which is read every ${formatDuration(everyMs)}`;
-  if (readings < 2) refuse(['subgroup'], `${found}: a subgroup needs at least 2`);
+  const count = readings === 1 ? 'one reading' : `${readings} readings`;
+  const found = `a period of ${formatDuration(periodMs)} has ${count} of ${tag}, which is read every ${formatDuration(everyMs)}`;
+  const fewest = chart === 'xbar-r' || chart === 'xbar-s' ? 2 : 1;
+  if (readings < fewest) refuse(['subgroup'], `${found}: a subgroup needs at least ${fewest}`);
   else if (chart === 'xbar-r' && readings > MAX_RANGE_SIZE)
-    refuse(['subgroup'], `${found}: a range chart takes at most ${MAX_RANGE_SIZE}; use chart: xbar-s`);
-  else if (readings > MAX_SUBGROUP_SIZE)
+    refuse(['subgroup'], `${found}: a range chart takes at most ${MAX_RANGE_SIZE}. Use chart: xbar-s`);
+  else if (fewest === 2 && readings > MAX_SUBGROUP_SIZE)
     refuse(['subgroup'], `${found}: at most ${MAX_SUBGROUP_SIZE} are allowed; use a shorter period`);
 }
 
@@ -249,9 +260,12 @@ function checkCount({ chart, subgroup, size }: SpcOptions, count: number, byItem
   } else if (chart === 'xbar-r' && count > MAX_RANGE_SIZE)
     refuse(['subgroup'], `a range chart takes at most ${MAX_RANGE_SIZE} readings a subgroup: use chart: xbar-s`);
   else if (chart === 'i-mr' && count !== 1)
-    refuse(['subgroup'], 'an i-mr chart has individual readings: remove subgroup, or use chart: xbar-r');
+    refuse(
+      ['subgroup'],
+      'an i-mr chart has single readings: use chart: xbar-r, or a period or {trigger: TAG} as subgroup',
+    );
   else if (chart === 'c' && count !== 1)
-    refuse(['subgroup'], 'on a c chart every reading is a point: remove subgroup; for changing numbers of units use u');
+    refuse(['subgroup'], 'a c chart counts in units of one size: remove the number, or use chart: u with size');
   else if (byItem && count < 2)
     refuse(['subgroup'], 'is missing: write how many items make a point, for example subgroup: 50');
   else if (!byItem && isAttributeChart(chart) && subgroup !== undefined && size !== undefined)

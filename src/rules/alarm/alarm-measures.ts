@@ -1,6 +1,7 @@
-/** Counts how well the alarms serve the operator, by EEMUA 191 and ISA-18.2. */
+/** How well the alarms serve the operator: floods, chattering, stale alarms, and which came first. */
+import { z } from 'zod';
 import type { AlarmState, EventBody } from '../../core/event.ts';
-import { splitTagId } from '../../core/reading.ts';
+import { type Instant, splitTagId } from '../../core/reading.ts';
 import type { AlarmStatus } from './describe.ts';
 
 /** Chattering: so many annunciations of one alarm within so long (ISA-18.2 / EEMUA 191). */
@@ -33,6 +34,65 @@ export interface AlarmMeasures {
 
 /** Measures before the first event. */
 export const NO_MEASURES: AlarmMeasures = { recent: [], flood: undefined, standing: new Map() };
+
+/** Under which key of the store the measures are kept. */
+export const MEASURES_KEY = 'alarm-measures';
+
+/** So many annunciations are kept for a restart: enough for a flood to go on, and few enough to be written at each. */
+const KEPT_ANNUNCIATIONS = 64;
+
+const keptSchema = z.object({
+  recent: z.array(z.object({ id: z.string(), wallMs: z.number() })).max(KEPT_ANNUNCIATIONS),
+  floodSinceWallMs: z.number().optional(),
+  /** The alarm that stood first, by device. */
+  first: z.record(z.string(), z.string()),
+});
+
+/** What outlives a restart, JSON; times by the wall clock. `at`: now, on the clock of the measures and on the wall. */
+export function keptMeasures({ recent, flood, standing }: AlarmMeasures, at: Instant): z.infer<typeof keptSchema> {
+  const wall = (atMs: number): number => Math.round(at.wallMs - (at.monoMs - atMs));
+  return {
+    recent: recent.slice(-KEPT_ANNUNCIATIONS).map(({ id, atMs }) => ({ id, wallMs: wall(atMs) })),
+    ...(flood && { floodSinceWallMs: wall(flood.sinceMs) }),
+    first: Object.fromEntries([...standing].map(([device, { first }]) => [device, first])),
+  };
+}
+
+/**
+ * The measures to go on with after a restart, at `at`.
+ *
+ * @param stored as {@link keptMeasures} gave it, JSON text; measures begin anew from what cannot be read
+ * @param alarms as their restored states say; they decide what stands
+ */
+export function restoredMeasures(
+  stored: string | undefined,
+  alarms: readonly AlarmStatus[],
+  at: Instant,
+): AlarmMeasures {
+  const kept = keptOf(stored);
+  // A wall clock that was set back makes nothing younger than now.
+  const mono = (wallMs: number): number => at.monoMs - Math.max(0, at.wallMs - wallMs);
+  const standing = new Map<string, Standing>();
+  for (const { id, tag, state } of [...alarms].sort((a, b) => (a.sinceMs ?? 0) - (b.sinceMs ?? 0))) {
+    const device = splitTagId(tag)?.device;
+    if (device === undefined || !STANDING.includes(state)) continue;
+    const ids = [...(standing.get(device)?.ids ?? []), id];
+    const first = kept?.first[device];
+    standing.set(device, { first: first === undefined ? ids[0]! : first, ids });
+  }
+  const recent = (kept?.recent ?? []).map(({ id, wallMs }) => ({ id, atMs: mono(wallMs) }));
+  const floodSince = kept?.floodSinceWallMs;
+  const flood = floodSince === undefined ? undefined : { sinceMs: mono(floodSince) };
+  return measuresAt({ recent, flood, standing }, at.monoMs);
+}
+
+function keptOf(stored: string | undefined): z.infer<typeof keptSchema> | undefined {
+  try {
+    return stored === undefined ? undefined : keptSchema.safeParse(JSON.parse(stored)).data;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Takes in one alarm event. Every transition to `unacked` is an annunciation, and nothing else is. */
 export function measure(measures: AlarmMeasures, event: AlarmEvent, atMs: number): AlarmMeasures {

@@ -4,6 +4,7 @@ import type { Instant, Reading } from '../../core/reading.ts';
 import type { Command, CommandStep, Finding, Rule, Step, Tick } from '../rule.ts';
 import { isFresh, isSame, type Judge, judgeOf, remember, valueKey } from './condition.ts';
 import { alarmEvent } from './describe.ts';
+import { instrumentsAfter, isAnotherFault } from './instrument.ts';
 import { type AlarmAction, transition } from './lifecycle.ts';
 import { type AlarmRuleState, type FleetingAlarm, initialState, type KeptAlarm, restoredState } from './state.ts';
 
@@ -21,7 +22,7 @@ interface Draft {
  *
  * - Limits are strict; the deadband counts only once active; a delay of d fires at start + d, by timer, and a condition
  *   that lasted exactly d has lasted long enough. Between readings the value is held.
- * - A bad reading of a limit alarm stops its delays and changes nothing else; see `alarmRules` for what is raised then.
+ * - A bad reading of a limit alarm stops its delays and changes nothing else; see `instrumentAlarms` for what is raised then.
  * - A reading that is not newer than the last one evaluated is not evaluated. Uncertain ones are, and the event says so.
  * - After a restart everything is as it was, without an event; delays and rates begin anew; shelving ends by wall time,
  *   but lasts no longer than was ordered, whatever the wall clock says.
@@ -29,12 +30,23 @@ interface Draft {
 export function alarmRule(config: AlarmConfig): Rule<AlarmRuleState> {
   const judge = judgeOf(config.condition, config.deadband);
   const draftOf = ({ kept, now }: AlarmRuleState): Draft => ({ config, judge, kept, now, findings: [] });
-  const tags = config.while ? [...new Set([config.while.tag, config.tag])] : [config.tag];
+  const { condition } = config;
+  const watched = condition.kind === 'instrument' ? condition.tags : [config.tag];
+  const tags = config.while ? [...new Set([config.while.tag, ...watched])] : watched;
+  const stepRecord = (state: AlarmRuleState, readings: readonly Reading[]): Step<AlarmRuleState> => {
+    const draft = draftOf(state);
+    passTime(draft, readings[0]!);
+    for (const reading of readings) if (reading.tag === config.while?.tag) readGate(draft, reading);
+    readInstruments(draft, readings);
+    return finished(draft, state);
+  };
   return {
     id: config.id,
     tags,
     initial: initialState(config),
+    ...(condition.kind === 'instrument' && { stepRecord }),
     step(state: AlarmRuleState, input: Reading | Tick): Step<AlarmRuleState> {
+      if (condition.kind === 'instrument' && !('kind' in input)) return stepRecord(state, [input]);
       const draft = draftOf(state);
       passTime(draft, input);
       if (!('kind' in input)) {
@@ -71,7 +83,7 @@ function passTime(draft: Draft, at: Instant): void {
   for (let due = nextDue(draft); due && due.monoMs <= at.monoMs; due = nextDue(draft)) {
     const then: Instant = { monoMs: due.monoMs, wallMs: Math.round(at.wallMs - (at.monoMs - due.monoMs)) };
     if (due.what === 'delay') endDelay(draft, then);
-    else if (due.what === 'shelf') backFromSilence(draft, 'unshelve', {});
+    else if (due.what === 'shelf') apply(draft, 'unshelve', {});
     else {
       draft.now = { ...draft.now, freshMonoMs: undefined };
       conditionIs(draft, true, then);
@@ -111,7 +123,7 @@ function start(draft: Draft, at: Instant): void {
     shelvedUntilMonoMs: shelvedForMs === undefined ? undefined : at.monoMs + shelvedForMs,
   };
   driveOutput(draft);
-  if (!config.while && kept.gated) gateIs(draft, false);
+  if (!config.while && kept.gated) gateIs(draft, false, at);
 }
 
 // ── Readings ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,13 +136,36 @@ function readGate(draft: Draft, reading: Reading): void {
   if (reading.quality === 'bad') return;
   const { value } = reading;
   const wanted = draft.config.while?.equals;
-  gateIs(draft, wanted === undefined ? value === false || isSame(value, 0) : !isSame(value, wanted));
+  gateIs(draft, wanted === undefined ? value === false || isSame(value, 0) : !isSame(value, wanted), reading);
 }
 
-function gateIs(draft: Draft, closed: boolean): void {
+/** Edges of the gate are no events of a normal alarm, and what stands unacknowledged or latched is left standing. */
+function gateIs(draft: Draft, closed: boolean, at: Instant): void {
   if (draft.kept.gated === closed) return;
   draft.kept = { ...draft.kept, gated: closed };
-  apply(draft, closed ? 'suppress' : 'unsuppress', {});
+  if (closed) suppress(draft);
+  else open(draft, at);
+}
+
+/** Behind a closed gate an active alarm goes silent once nobody has to acknowledge or reset it. */
+function suppress(draft: Draft): void {
+  const { kept, config } = draft;
+  if (kept.gated && kept.state === 'acked' && !config.latch) apply(draft, 'suppress', {});
+}
+
+/** The gate opens: what holds now has to last for the on-delay from here on, as if it had just begun. */
+function open(draft: Draft, at: Instant): void {
+  const { state, active, pending } = draft.kept;
+  const stands = state === 'unacked' || state === 'acked';
+  if (!stands && (active || pending === 'on')) {
+    const holds = pending !== 'off';
+    stopDelay(draft);
+    const { onDelayMs } = draft.config;
+    if (!holds || onDelayMs > 0) draft.kept = { ...draft.kept, active: false, sinceWallMs: undefined };
+    if (holds && onDelayMs > 0) startDelay(draft, 'on', at);
+  }
+  if (state === 'suppressed') apply(draft, 'unsuppress', {});
+  else if (!stands && draft.kept.active) apply(draft, 'alarm', { since: draft.kept.sinceWallMs });
 }
 
 function readTag(draft: Draft, reading: Reading): void {
@@ -156,6 +191,25 @@ function readTag(draft: Draft, reading: Reading): void {
     if (holds) changed(draft, reading);
   } else if (holds !== undefined) conditionIs(draft, holds, reading);
   else if (reading.quality === 'bad' && condition.kind !== 'stale') stopDelay(draft);
+}
+
+/** The readings of one record of an instrument alarm. A sensor that fails while others are told of is told of, too. */
+function readInstruments(draft: Draft, readings: readonly Reading[]): void {
+  const { kept, now, config } = draft;
+  const [at] = readings;
+  const { condition } = config;
+  if (condition.kind !== 'instrument' || !at || (now.reading && at.monoMs < now.reading.monoMs)) return;
+  const before = kept.instruments ?? [];
+  const own = config.while ? readings.filter(({ tag }) => tag !== config.while?.tag) : readings;
+  const after = instrumentsAfter(before, own);
+  draft.now = { ...now, reading: at };
+  if (after !== before) draft.kept = { ...kept, instruments: [...after] };
+  const stands = kept.state === 'unacked' || kept.state === 'acked';
+  if (stands && !kept.gated && before.length > 0 && isAnotherFault(before, after)) {
+    apply(draft, 'return', {});
+    apply(draft, 'alarm', { since: at.wallMs });
+  }
+  conditionIs(draft, after.length > 0, at);
 }
 
 /** A condition that lasts: starts and stops the delays. */
@@ -198,6 +252,7 @@ function endDelay(draft: Draft, at: Instant): void {
   const sinceWallMs = (draft.now.pendingSince ?? at).wallMs;
   stopDelay(draft);
   draft.kept = { ...draft.kept, active, sinceWallMs: active ? sinceWallMs : undefined };
+  if (active && draft.kept.gated) return;
   apply(draft, active ? 'alarm' : 'return', { since: sinceWallMs });
 }
 
@@ -216,7 +271,6 @@ function obey(draft: Draft, command: Command): string | undefined {
       return shelve(draft, command.forMs, command, details);
     case 'unshelve':
     case 'in-service':
-      return backFromSilence(draft, command.do, details);
     case 'reset':
     case 'out-of-service':
       return apply(draft, command.do, details);
@@ -235,25 +289,20 @@ function shelve(draft: Draft, forMs: number, at: Instant, details: object): stri
   return undefined;
 }
 
-/** What a closed gate would silence is not annunciated in between. */
-function backFromSilence(draft: Draft, action: 'unshelve' | 'in-service', details: object): string | undefined {
-  const why = apply(draft, action, details);
-  if (why === undefined && draft.kept.gated) apply(draft, 'suppress', {});
-  return why;
-}
-
 /** Makes a transition with its event; gives the reason when there is none. */
 function apply(draft: Draft, action: AlarmAction, details: object): string | undefined {
   const { config, kept } = draft;
-  const made = transition(kept.state, action, { ...config, active: kept.active && !kept.gated });
+  const { latch, ack } = config;
+  const made = transition(kept.state, action, { latch, ack, active: kept.active && !kept.gated, before: kept.before });
   if (!made.ok) return made.why;
-  const { to: state, change } = made;
+  const { to: state, change, before } = made;
   const occurrence = kept.occurrence + (state === 'unacked' ? 1 : 0);
-  const { shelf: _shelf, ...rest } = kept;
-  draft.kept = { ...rest, state, occurrence };
+  const { shelf: _shelf, before: _before, ...rest } = kept;
+  draft.kept = before === undefined ? { ...rest, state, occurrence } : { ...rest, state, occurrence, before };
   if (draft.now.shelvedUntilMonoMs !== undefined) draft.now = { ...draft.now, shelvedUntilMonoMs: undefined };
   const news = { change, was: kept.state, state, occurrence, details: { ...details } };
-  draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft.now.reading) });
+  draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft) });
+  suppress(draft);
   return undefined;
 }
 

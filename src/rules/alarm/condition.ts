@@ -53,7 +53,7 @@ export function judgeOf(condition: AlarmCondition, deadband: number): Judge {
     case 'stale':
       return (reading) => (isFresh(reading) ? false : undefined);
     case 'instrument':
-      return instrumentFailed;
+      return () => undefined;
   }
 }
 
@@ -124,12 +124,6 @@ function rateJudge({ limit, perMs }: { limit: number; perMs: number }, deadband:
     if (isAbove(exact(change), limit, clear, deadband, active)) return true;
     return active && spanMs < perMs ? undefined : false;
   };
-}
-
-/** Before the first read, and by hand out of service, an instrument has not failed. */
-function instrumentFailed(reading: Reading): boolean | undefined {
-  if (reading.quality !== 'bad') return false;
-  return reading.why === 'waiting' || reading.why === 'out-of-service' ? undefined : true;
 }
 
 function distance(a: number | bigint, b: number | bigint): number {

@@ -1,9 +1,9 @@
 /** Words an alarm: its event, its message and its status. */
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
-import { FAILURES } from '../../core/quality.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
+import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 
 /** What happened, for the event that tells it. */
@@ -18,9 +18,13 @@ interface AlarmNews {
 
 /**
  * The event of a transition. Beside the fields every alarm event has: `was`, the state before; `quality` and `why` of a
- * value that is not good; `since`, UTC ms, when a condition that had to last began (or went, for a return).
+ * value that is not good; `tags` of an instrument alarm; `since`, UTC ms, when a condition that had to last began (or went, for a return).
  */
-export function alarmEvent(config: AlarmConfig, news: AlarmNews, reading: Reading | undefined): EventBody {
+export function alarmEvent(
+  config: AlarmConfig,
+  news: AlarmNews,
+  { kept, now: { reading } }: AlarmRuleState,
+): EventBody {
   const { occurrence, change, state, was, details } = news;
   return {
     kind: 'alarm',
@@ -31,19 +35,24 @@ export function alarmEvent(config: AlarmConfig, news: AlarmNews, reading: Readin
     was,
     priority: config.priority,
     tag: config.tag,
-    ...shownValue(reading),
+    ...(config.condition.kind === 'instrument' ? failed(kept.instruments) : shownValue(reading)),
     ...limitOf(config.condition),
-    message: alarmMessage(config, reading),
+    message: alarmMessage(config, reading, kept.instruments),
     ...details,
   };
 }
 
 /** The message with its fields filled in. The default ones say what is, so that they are true of every change. */
-function alarmMessage(config: AlarmConfig, reading: Reading | undefined): string {
+function alarmMessage(
+  config: AlarmConfig,
+  reading: Reading | undefined,
+  instruments: readonly Instrument[] = [],
+): string {
   const { condition, tag, unit } = config;
+  if (condition.kind === 'instrument') return instrumentMessage(condition.device, instruments);
   const value = reading && reading.quality !== 'bad' ? formatValue(reading.value) : 'unknown';
   const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition), tag };
-  return (config.message ?? defaultMessage(condition, reading))
+  return (config.message ?? defaultMessage(condition))
     .replace(/\{(value|unit|limit|tag)\}/g, (_, field: string) => fields[field]!)
     .replace(/ {2,}/g, ' ')
     .replace(/ (?=[),.;]|$)/g, '')
@@ -68,21 +77,33 @@ export interface AlarmStatus {
   readonly message: string;
 }
 
-/** What a state says, for people. */
+/** What a state says, for people. A normal alarm behind a closed gate is `suppressed` here, though no event says so. */
 export function alarmStatus(config: AlarmConfig, { kept, now }: AlarmRuleState): AlarmStatus {
   return {
     id: config.id,
     tag: config.tag,
-    state: kept.state,
+    state: kept.gated && kept.state === 'normal' ? 'suppressed' : kept.state,
     occurrence: kept.occurrence,
     priority: config.priority,
     active: kept.active,
     sinceMs: kept.sinceWallMs,
     shelvedUntilMs: kept.shelf?.untilWallMs,
-    value: shownValue(now.reading).value,
+    value: config.condition.kind === 'instrument' ? undefined : shownValue(now.reading).value,
     limit: limitOf(config.condition).limit,
-    message: alarmMessage(config, now.reading),
+    message: alarmMessage(config, now.reading, kept.instruments),
   };
+}
+
+/** The first tag that failed, and all of them. */
+function failed(instruments: readonly Instrument[] = []): {
+  tag?: TagId;
+  tags?: readonly TagId[];
+  quality?: string;
+  why?: string;
+} {
+  const bad = instruments.filter(({ why }) => why !== undefined);
+  const [first] = bad;
+  return first ? { tag: first.tag, tags: bad.map(({ tag }) => tag), quality: 'bad', why: first.why! } : {};
 }
 
 function shownValue(reading: Reading | undefined): { value?: Value; quality?: string; why?: string } {
@@ -117,7 +138,7 @@ function limitText(condition: AlarmCondition): string {
   }
 }
 
-function defaultMessage(condition: AlarmCondition, reading: Reading | undefined): string {
+function defaultMessage(condition: AlarmCondition): string {
   switch (condition.kind) {
     case 'above':
     case 'below':
@@ -132,9 +153,7 @@ function defaultMessage(condition: AlarmCondition, reading: Reading | undefined)
     case 'changed':
       return '{tag} at {value} {unit} (alarm at every change)';
     case 'instrument':
-      return reading?.quality === 'bad'
-        ? `{tag}: ${FAILURES[reading.why].means} (${reading.why})`
-        : '{tag}: {value} {unit}';
+      return '{tag}';
   }
 }
 

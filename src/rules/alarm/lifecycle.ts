@@ -18,13 +18,21 @@ export type AlarmAction =
 interface AlarmTraits {
   readonly latch: boolean;
   readonly ack: boolean;
-  /** Whether the condition holds, delays and deadband counted in. */
+  /** Whether the condition holds, delays and deadband counted in, and may be annunciated. */
   readonly active: boolean;
+  /** The state in which the alarm was shelved or taken out of service: what was owed then is owed afterwards. */
+  readonly before?: AlarmState | undefined;
 }
 
 /** A transition, or why there is none and what to do instead. */
 type Transition =
-  | { readonly ok: true; readonly to: AlarmState; readonly change: AlarmChange }
+  | {
+      readonly ok: true;
+      readonly to: AlarmState;
+      readonly change: AlarmChange;
+      /** See {@link AlarmTraits}; of an alarm that is shelved or out of service. */
+      readonly before?: AlarmState | undefined;
+    }
   | { readonly ok: false; readonly why: string };
 
 /**
@@ -32,7 +40,9 @@ type Transition =
  * leads to `unacked` (B) is an annunciation, and nothing else is. `cleared` is a return that leaves nothing to be done,
  * `returned` one that leaves an acknowledgement or a reset.
  *
- * An unacknowledged latched alarm (E) is reset only where no acknowledgement is wanted; there reset means both.
+ * An unacknowledged latched alarm (E) is reset only where no acknowledgement is wanted; there reset means both. Silence
+ * settles nothing: an alarm that had to be acknowledged or reset when it was shelved or taken out of service still has
+ * to be afterwards. Suppression by design takes only what is neither unacknowledged nor latched.
  */
 export function transition(state: AlarmState, action: AlarmAction, traits: AlarmTraits): Transition {
   switch (action) {
@@ -45,11 +55,12 @@ export function transition(state: AlarmState, action: AlarmAction, traits: Alarm
     case 'reset':
       return reset(state, traits);
     case 'shelve':
-      return shelved(state);
+      return shelved(state, traits);
     case 'suppress':
-      return isServing(state) ? moved('suppressed', 'suppressed') : refused(`${state}: nothing to suppress`);
+      if (state === 'normal' || (state === 'acked' && !traits.latch)) return moved('suppressed', 'suppressed');
+      return refused(`${state}: nothing to suppress`);
     case 'out-of-service':
-      return state === 'out-of-service' ? refused('is out of service already') : moved(action, action);
+      return state === 'out-of-service' ? refused('is out of service already') : silenced(state, action, traits);
     case 'unshelve':
       return state === 'shelved' ? back(traits, 'unshelved') : refused('is not shelved: there is nothing to unshelve');
     case 'unsuppress':
@@ -93,14 +104,21 @@ function reset(state: AlarmState, { ack }: AlarmTraits): Transition {
 }
 
 /** Shelving what is shelved sets a new time; it is an operator's order like the first. */
-function shelved(state: AlarmState): Transition {
-  if (isServing(state) || state === 'shelved') return moved('shelved', 'shelved');
+function shelved(state: AlarmState, traits: AlarmTraits): Transition {
+  if (isServing(state) || state === 'shelved') return silenced(state, 'shelved', traits);
   return refused(`is ${state}, and so silent already: there is nothing to shelve`);
 }
 
-/** Back from silence: what is true by then is annunciated, as a new occurrence. */
-function back({ active }: AlarmTraits, change: AlarmChange): Transition {
-  return moved(active ? 'unacked' : 'normal', change);
+function silenced(state: AlarmState, to: 'shelved' | 'out-of-service', { before }: AlarmTraits): Transition {
+  return { ok: true, to, change: to, before: state === 'shelved' ? before : state };
+}
+
+/** Back from silence: what is true by then is annunciated, as a new occurrence; else what was owed before is left. */
+function back(traits: AlarmTraits, change: AlarmChange): Transition {
+  if (traits.active) return moved('unacked', change);
+  const { before = 'normal' } = traits;
+  const gone = returned(before, traits);
+  return moved(gone.ok ? gone.to : isServing(before) ? before : 'normal', change);
 }
 
 function moved(to: AlarmState, change: AlarmChange): Transition {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmState } from '../../core/event.ts';
+import { FAILURES, type Failure } from '../../core/quality.ts';
 import type { Instant, Reading } from '../../core/reading.ts';
 import type { Sample } from './condition.ts';
 
@@ -17,6 +18,8 @@ const STATES = [
   'out-of-service',
 ] as const satisfies readonly AlarmState[];
 
+const failures = Object.keys(FAILURES) as [Failure, ...Failure[]];
+
 const keptSchema = z.object({
   state: z.enum(STATES),
   /** How often it was annunciated; names the present occurrence. */
@@ -31,7 +34,11 @@ const keptSchema = z.object({
   gated: z.boolean(),
   /** The value before, of an alarm on changes. */
   last: z.string().optional(),
+  /** The state in which it was shelved or taken out of service. */
+  before: z.enum(STATES).optional(),
   shelf: z.object({ untilWallMs: z.number(), forMs: z.number().min(0) }).optional(),
+  /** Of an instrument alarm: the tags that failed since it came; see {@link Instrument}. */
+  instruments: z.array(z.object({ tag: z.string(), why: z.enum(failures).optional() })).optional(),
   /** What is watched; with another tag or kind, values from before mean nothing. */
   watches: z.string(),
 });
@@ -85,10 +92,15 @@ export function restoredState(config: AlarmConfig, stored: unknown): AlarmRuleSt
   if (!parsed.success) return initialState(config);
   const watches = watchesOf(config);
   if (parsed.data.watches === watches) return { kept: parsed.data, now: NOT_STARTED };
+  if (config.condition.kind === 'instrument') {
+    const { tags } = config.condition;
+    const instruments = parsed.data.instruments?.filter(({ tag }) => tags.includes(tag));
+    return { kept: { ...parsed.data, instruments, watches }, now: NOT_STARTED };
+  }
   const { last: _last, pending: _pending, ...kept } = parsed.data;
   return { kept: { ...kept, watches }, now: NOT_STARTED };
 }
 
 function watchesOf({ tag, condition }: AlarmConfig): string {
-  return `${condition.kind} ${tag}`;
+  return condition.kind === 'instrument' ? `instrument ${condition.tags.join(' ')}` : `${condition.kind} ${tag}`;
 }

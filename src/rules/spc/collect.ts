@@ -1,8 +1,15 @@
 /** Collects readings into subgroups. */
+import { type CounterState, countOn } from '../../core/counter.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
-import { isAttributeChart, MAX_RANGE_SIZE, MAX_SUBGROUP_SIZE, type SpcConfig } from '../../core/spc.ts';
+import {
+  isAttributeChart,
+  isOfIndividuals,
+  MAX_RANGE_SIZE,
+  MAX_SUBGROUP_SIZE,
+  type SpcConfig,
+} from '../../core/spc.ts';
 import type { Tick } from '../rule.ts';
-import { type Subgroup, spreadKindOf } from './limits.ts';
+import { type Subgroup, spreadKindOf, tidy } from './limits.ts';
 
 /** Readings that wait for their subgroup to be complete. */
 interface Open {
@@ -15,6 +22,8 @@ interface Open {
   readonly squares: number;
   readonly min: number;
   readonly max: number;
+  /** The last usable reading. */
+  readonly last: number | null;
 }
 
 /** The end of the current period of a subgroup by time. Null on the monotonic clock: not known since the restart. */
@@ -34,6 +43,8 @@ export interface Collecting {
   /** The individual before, for the moving range; null after a bad one. */
   readonly previous: number | null;
   /** When each tag was last read, monotonic: what is not newer is late or a repetition. Empty after a restart. */
+  /** Counters, by tag; they begin anew after a restart. */
+  readonly counters: { readonly [tag: TagId]: CounterState };
   readonly seenMonoMs: { readonly [tag: TagId]: number };
 }
 
@@ -44,13 +55,17 @@ export const NOTHING_COLLECTED: Collecting = {
   inspected: null,
   trigger: null,
   previous: null,
+  counters: {},
   seenMonoMs: {},
 };
 
 /** What collecting gave: a point, or `count` points that are missing. `why` when a technician can mend it. */
 export type Closed =
   | { readonly kind: 'point'; readonly subgroup: Subgroup }
-  | { readonly kind: 'missing'; readonly count: number; readonly why?: 'too-many-readings' };
+  | { readonly kind: 'missing'; readonly count: number; readonly why?: Unusable };
+
+/** Why a point cannot be judged. */
+export type Unusable = 'too-many-readings' | 'count-above-size' | 'another-size';
 
 /** The state after an input, and the subgroups that it closed, in order. */
 interface Collected {
@@ -80,15 +95,18 @@ export function dueMonoMs({ open, period }: Collecting): number | undefined {
   return open && period && period.endMonoMs !== null ? period.endMonoMs : undefined;
 }
 
-function takeReading(config: SpcConfig, state: Collecting, reading: Reading): Collected {
+function takeReading(config: SpcConfig, before: Collecting, reading: Reading): Collected {
   const { subgroup, inspected } = config;
-  if (inspected?.by === 'tag' && reading.tag === inspected.tag)
-    return { state: { ...state, inspected: usable(reading) ?? null }, closed: [] };
-  if (subgroup.by === 'trigger' && reading.tag === subgroup.tag) return pullTrigger(config, state, reading);
-  const value = usable(reading);
-  if (inspected && inspected.by !== 'item') return takeCount(config, state, value);
+  if (subgroup.by === 'trigger' && reading.tag === subgroup.tag) return pullTrigger(config, before, reading);
+  const { state, value } = broughtBy(config, before, reading);
+  if (value === 'nothing') return { state, closed: [] };
+  if (inspected?.by === 'tag' && reading.tag === inspected.tag) {
+    const sum = config.counters?.includes(reading.tag) && value !== undefined ? (state.inspected ?? 0) + value : value;
+    return { state: { ...state, inspected: sum ?? null }, closed: [] };
+  }
+  if (subgroup.by === 'count' && isOfCounts(config)) return takeCount(config, state, value);
   if (subgroup.by === 'count' && subgroup.size === 1) return takeIndividual(config, state, value);
-  const item = inspected && value !== undefined ? Number(value !== 0) : value;
+  const item = inspected?.by === 'item' && value !== undefined ? Number(value !== 0) : value;
   const open = add(state.open, item);
   if (subgroup.by === 'count' && open.slots >= subgroup.size) return close(config, { ...state, open });
   // A period begins with a usable reading; until then there is nothing to close.
@@ -101,6 +119,26 @@ function takeReading(config: SpcConfig, state: Collecting, reading: Reading): Co
   return { state: { ...state, open }, closed: [] };
 }
 
+/** Whether a reading is a count, of one unit or of several. */
+function isOfCounts({ inspected }: SpcConfig): boolean {
+  return inspected !== undefined && inspected.by !== 'item';
+}
+
+/** What a reading brings: its value, undefined when it is unusable; of a counter what was counted since the last. */
+function broughtBy(
+  { counters, chart }: SpcConfig,
+  state: Collecting,
+  reading: Reading,
+): { readonly state: Collecting; readonly value: number | undefined | 'nothing' } {
+  const value = usable(reading);
+  const { tag } = reading;
+  if (!isAttributeChart(chart) || value === undefined || !counters?.includes(tag)) return { state, value };
+  const counted = countOn(state.counters[tag], value, reading.monoMs, {});
+  const { step } = counted;
+  const next = { ...state, counters: { ...state.counters, [tag]: counted.state } };
+  return { state: next, value: step.kind === 'counted' || step.kind === 'reset' ? step.by : 'nothing' };
+}
+
 /** An individual, with the moving range from the one before. */
 function takeIndividual(config: SpcConfig, state: Collecting, value: number | undefined): Collected {
   if (value === undefined) return { state: { ...state, previous: null }, closed: [MISSING] };
@@ -111,10 +149,17 @@ function takeIndividual(config: SpcConfig, state: Collecting, value: number | un
 }
 
 /** A count with what it was counted in; one that cannot be (negative, more than there were) is a bad point. */
-function takeCount({ chart, inspected }: SpcConfig, state: Collecting, count: number | undefined): Collected {
-  const size = inspected?.by === 'size' ? inspected.size : state.inspected;
+function takeCount(
+  { chart, inspected, counters }: SpcConfig,
+  before: Collecting,
+  count: number | undefined,
+): Collected {
+  const size = inspected?.by === 'size' ? inspected.size : before.inspected;
+  const isCounted = inspected?.by === 'tag' && counters?.includes(inspected.tag);
+  const state = isCounted ? { ...before, inspected: null } : before;
   if (count === undefined || count < 0 || size === null || size <= 0) return { state, closed: [MISSING] };
-  if ((chart === 'p' || chart === 'np') && count > size) return { state, closed: [MISSING] };
+  if ((chart === 'p' || chart === 'np') && count > size)
+    return { state, closed: [{ kind: 'missing', count: 1, why: 'count-above-size' }] };
   const value = chart === 'p' || chart === 'u' ? count / size : count;
   return { state, closed: [{ kind: 'point', subgroup: { value, size, spread: null, squares: 0 } }] };
 }
@@ -163,6 +208,7 @@ const EMPTY: Open = {
   squares: 0,
   min: Number.MAX_VALUE,
   max: -Number.MAX_VALUE,
+  last: null,
 };
 
 /** One more reading; a bad one (undefined) takes a slot only. */
@@ -181,6 +227,7 @@ function add(open: Open | null, value: number | undefined): Open {
     squares: before.squares + off * (value - mean),
     min: Math.min(before.min, value),
     max: Math.max(before.max, value),
+    last: value,
   };
 }
 
@@ -188,6 +235,11 @@ function add(open: Open | null, value: number | undefined): Open {
 function close(config: SpcConfig, state: Collecting): Collected {
   const next = { ...state, open: null };
   const { open } = state;
+  if (isOfCounts(config)) {
+    const isCounter = config.counters?.includes(config.tag) ?? false;
+    return takeCount(config, next, isCounter && open && open.count > 0 ? open.sum : (open?.last ?? undefined));
+  }
+  if (isOfIndividuals(config)) return takeIndividual(config, next, open?.last ?? undefined);
   const kind = spreadKindOf(config);
   if (!open || open.count < fewest(config)) return { state: next, closed: [MISSING] };
   const most = kind === 'range' ? MAX_RANGE_SIZE : MAX_SUBGROUP_SIZE;
@@ -208,7 +260,7 @@ function subgroupOf(config: SpcConfig, { count, sum, squares, min, max }: Open):
     return { value, size: count, spread: null, squares: 0 };
   }
   const spread = kind === 'range' ? max - min : Math.sqrt(squares / (count - 1));
-  return { value: sum / count, size: count, spread, squares };
+  return { value: tidy(sum / count, 14), size: count, spread, squares };
 }
 
 /**
@@ -225,5 +277,5 @@ function numberOf(value: Value): number | undefined {
   if (typeof value === 'string') return undefined;
   // Adding 0 makes 0 of −0, which a stored state would come back as: a chart after a restart is the same to the bit.
   const number = Number(value) + 0;
-  return Number.isFinite(number) ? number : undefined;
+  return Number.isFinite(number) ? tidy(number, 12) : undefined;
 }

@@ -1,5 +1,5 @@
 /** Computes the limits of a chart from a baseline, and freezes them. */
-import { type Chart, isAttributeChart, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
+import { type Chart, isAttributeChart, isOfIndividuals, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import { c4, d2, d3 } from './constants.ts';
 
 /** One point before it is judged. */
@@ -41,7 +41,9 @@ export interface Lines {
 }
 
 /** Units or readings in a full point; undefined where every point may have another number, and so other limits. */
-export function fullSizeOf({ subgroup, inspected }: Pick<SpcConfig, 'subgroup' | 'inspected'>): number | undefined {
+export function fullSizeOf(config: Pick<SpcConfig, 'chart' | 'subgroup' | 'inspected'>): number | undefined {
+  const { subgroup, inspected } = config;
+  if (isOfIndividuals(config)) return 1;
   if (inspected?.by === 'size') return inspected.size;
   if (inspected?.by === 'tag') return undefined;
   return subgroup.by === 'count' ? subgroup.size : undefined;
@@ -55,6 +57,7 @@ export function spreadKindOf({ chart, subgroup }: Pick<SpcConfig, 'chart' | 'sub
   if (isAttributeChart(chart)) return 'none';
   if (chart === 'xbar-r') return 'range';
   if (chart === 'xbar-s') return 'deviation';
+  if (isOfIndividuals({ chart, subgroup })) return 'moving-range';
   if (subgroup.by !== 'count') return 'deviation';
   if (subgroup.size === 1) return 'moving-range';
   return subgroup.size <= MAX_RANGE_SIZE ? 'range' : 'deviation';
@@ -94,7 +97,7 @@ export function sigmaOfCount(chart: Chart, center: number, size: number): number
 
 /**
  * Phase I: the centre and σ̂ of a baseline. σ̂ is the mean over the points of R/d2, MR/1.128 or s/c4; a moving range
- * needs both its points. Undefined when σ̂ is 0 or nothing measures it.
+ * needs both its points. Undefined when nothing measures σ̂, or it is 0 but for the rounding of doubles.
  */
 export function estimate(
   config: Pick<SpcConfig, 'chart' | 'subgroup'>,
@@ -108,7 +111,20 @@ export function estimate(
     ? points.reduce((sum, { value, size }) => sum + value * size, 0) / units
     : points.reduce((sum, { value }) => sum + value, 0) / points.length;
   const sigma = kind === 'none' ? sigmaOfCount(config.chart, center, points[0]!.size) : meanSigma(kind, points);
-  return sigma > 0 ? { center, sigma } : undefined;
+  const greatest = points.reduce((most, { value }) => Math.max(most, Math.abs(value)), 0);
+  return sigma > greatest * ROUNDING ? { center: tidy(center, 14), sigma } : undefined;
+}
+
+/** A spread below this share of the values is made by doubles, not by a process: a net weight differs in its last bit. */
+const ROUNDING = 1e-11;
+
+/**
+ * A number without what doubles get wrong: 10.100000000000001 is 10.1.
+ *
+ * @param digits of a reading twelve, more than any instrument shows; of a mean fourteen
+ */
+export function tidy(value: number, digits: 12 | 14): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(digits));
 }
 
 function meanSigma(kind: Exclude<SpreadKind, 'none'>, points: readonly NumberedSubgroup[]): number {

@@ -13,6 +13,9 @@ export interface Progress {
   readonly events: readonly EventBody[];
 }
 
+/** What is told of a baseline without spread. */
+const NO_SPREAD = 'no-spread';
+
 /** A bad or missing point, or several: numbers pass, runs are broken. */
 export function skipPoints(state: SpcState, count: number): SpcState {
   return { ...state, point: state.point + count, chart: breakRuns(state.chart) };
@@ -31,18 +34,21 @@ export function acceptPoint(config: SpcConfig, state: SpcState, subgroup: Number
 
 /**
  * The end of phase I: limits from the baseline without its excluded points, under a new version, and a judgement of the
- * baseline itself by them. A baseline without spread gives no limits: it is collected again, and that is said.
+ * baseline itself by them. A baseline without spread gives no limits: it is collected again, and that is said once.
  */
 export function freeze(config: SpcConfig, state: SpcState): Progress {
   const kept = state.baseline.filter(([point]) => !state.excluded.includes(point));
   const used = unpacked(kept, spreadKindOf(config) === 'moving-range');
   const estimated = estimate(config, used);
   if (!estimated)
-    return { state: { ...state, baseline: [], excluded: [] }, events: [noSpreadEvent(config, used.length)] };
+    return {
+      state: { ...state, baseline: [], excluded: [], told: NO_SPREAD },
+      events: state.told === NO_SPREAD ? [] : [noSpreadEvent(config, used.length)],
+    };
   const version = state.version + 1;
   const limits: Limits = { version, source: 'baseline', ...estimated, points: used.length };
   let progress: Progress = {
-    state: { ...state, version, limits, chart: FRESH_CHART, tally: NO_TALLY },
+    state: { ...state, version, limits, chart: FRESH_CHART, tally: NO_TALLY, told: null },
     events: [limitsEvent(config, limits, state.excluded)],
   };
   let last: number | undefined;
@@ -69,7 +75,7 @@ function judgePoint(
   const { state: chart, judged } = judge(config, limits, state.chart, subgroup);
   const tally = tallied(config, state.tally, subgroup, judged);
   return {
-    state: { ...state, chart, tally },
+    state: { ...state, chart, tally, told: null },
     events: signalEvents(config, limits, subgroup.point, judged, phase),
   };
 }

@@ -4,11 +4,11 @@ import type { Reading, TagId } from '../../core/reading.ts';
 import { MIN_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
 import type { Finding, Rule, Step, Tick } from '../rule.ts';
 import { type Capability, capabilityOf } from './capability.ts';
-import { type Closed, collect, dueMonoMs } from './collect.ts';
+import { type Closed, collect, dueMonoMs, type Unusable } from './collect.ts';
 import type { Limits } from './limits.ts';
 import { acceptPoint, freeze, type Progress, skipPoints, studyOf } from './phase.ts';
-import { initialState, restoreState, type SpcState } from './state.ts';
-import { tooManyEvent } from './wording.ts';
+import { initialState, partsOf, restoreState, type SpcState } from './state.ts';
+import { unusableEvent } from './wording.ts';
 
 /** Who asks for a change, and why; both go into the audit. */
 export interface Asked {
@@ -17,7 +17,7 @@ export interface Asked {
 }
 
 /** What a change led to: the new state with its events, or why nothing was done and what to do instead. */
-type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
+export type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
 
 /** A chart as it stands. */
 export interface SpcStatus {
@@ -56,7 +56,8 @@ export function spcRule(config: SpcConfig): SpcRule {
     tags: tagsOf(config),
     initial: initialState(config),
     step: (state, input) => step(config, state, input),
-    restore: (stored) => restoreState(config, stored),
+    parts: partsOf,
+    restore: (stored, frozen) => restoreState(config, stored, frozen),
     rebase: (state, asked) => rebase(config, state, asked),
     exclude: (state, points, asked) => exclude(config, state, points, asked),
     status: (state, provisional = false) => statusOf(config, state, provisional),
@@ -82,11 +83,19 @@ function step(config: SpcConfig, state: SpcState, input: Reading | Tick): Step<S
 function accept(config: SpcConfig, { state, events }: Progress, closed: Closed): Progress {
   if (closed.kind === 'missing') {
     const skipped = skipPoints(state, closed.count);
-    if (closed.why === undefined) return { state: skipped, events };
-    return { state: skipped, events: [...events, tooManyEvent(config, skipped.point)] };
+    return tell(config, { state: skipped, events }, closed.why);
   }
+  const size = state.baseline[0]?.[2];
+  if (config.chart === 'np' && size !== undefined && closed.subgroup.size !== size)
+    return tell(config, { state: skipPoints(state, 1), events }, 'another-size');
   const next = acceptPoint(config, state, { ...closed.subgroup, point: state.point + 1 });
   return { state: next.state, events: [...events, ...next.events] };
+}
+
+/** Points that cannot be judged are told of once, until one can be again. */
+function tell(config: SpcConfig, { state, events }: Progress, why: Unusable | undefined): Progress {
+  if (why === undefined || state.told === why) return { state, events };
+  return { state: { ...state, told: why }, events: [...events, unusableEvent(config, state.point, why)] };
 }
 
 function result(state: SpcState, events: readonly EventBody[]): Step<SpcState> {

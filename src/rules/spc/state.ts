@@ -1,6 +1,7 @@
 /** What a control chart remembers between points and across restarts. */
 import { z } from 'zod';
-import { MAX_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
+import { isAttributeChart, isOfIndividuals, MAX_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
+import type { Parts } from '../rule.ts';
 import { type Collecting, NOTHING_COLLECTED } from './collect.ts';
 import { type ChartState, FRESH_CHART } from './judge.ts';
 import { fullSizeOf, type Limits, type NumberedSubgroup, sigmaOfCount } from './limits.ts';
@@ -56,6 +57,8 @@ export interface SpcState {
   readonly collecting: Collecting;
   readonly chart: ChartState;
   readonly tally: Tally;
+  /** What was told of points that cannot be judged, or of baselines without spread, since the last that could be used. */
+  readonly told: string | null;
 }
 
 /** The state of a chart that has seen nothing; numbers of limits go on from `version`. */
@@ -72,6 +75,7 @@ export function initialState(config: SpcConfig, version = 0): SpcState {
     collecting: NOTHING_COLLECTED,
     chart: FRESH_CHART,
     tally: NO_TALLY,
+    told: null,
   };
 }
 
@@ -83,8 +87,12 @@ function givenLimits(config: SpcConfig, version: number): Limits | undefined {
   return { version, source: 'given', center: limits.center, sigma, points: 0 };
 }
 
-function seriesOf({ tag, chart, subgroup, inspected }: SpcConfig): string {
-  return JSON.stringify([tag, chart, subgroup, inspected ?? null]);
+function seriesOf(config: SpcConfig): string {
+  const { tag, chart, subgroup, inspected, counters = [] } = config;
+  const series: unknown[] = [tag, chart, subgroup, inspected ?? null];
+  if (isAttributeChart(chart) && counters.length > 0) series.push(counters);
+  if (isOfIndividuals(config) && subgroup.by !== 'count') series.push('last');
+  return JSON.stringify(series);
 }
 
 function memoryOf({ lambda, slack, headStart }: SpcConfig): string {
@@ -130,13 +138,18 @@ const stateSchema = z.strictObject({
         squares: z.number(),
         min: z.number(),
         max: z.number(),
+        last: z.number().nullable().default(null),
       })
       .nullable(),
     period: z.strictObject({ endMonoMs: z.number().nullable(), endWallMs: z.number() }).nullable(),
     inspected: z.number().nullable(),
     trigger: z.union([z.string(), z.number(), z.boolean()]).nullable(),
     previous: z.number().nullable(),
-    seenMonoMs: z.record(z.string(), z.number()),
+    counters: z
+      .record(z.string(), z.unknown())
+      .transform(() => ({}))
+      .default({}),
+    seenMonoMs: z.record(z.string(), z.number()).default({}),
   }),
   chart: z.strictObject({
     runs,
@@ -154,16 +167,47 @@ const stateSchema = z.strictObject({
     sigmaCount: count,
     signal: z.strictObject({ point: count, rule: z.string() }).nullable(),
   }),
+  told: z.string().nullable().default(null),
 }) satisfies z.ZodType<SpcState>;
+
+/** A subgroup that is still open is written this often: so much of it is lost with the power at most. */
+const OPEN_EVERY_MS = 60_000;
+
+/**
+ * The parts of a state that are worth writing. What moves is written with every point, and while a subgroup is open once
+ * a minute; the limits and their baseline, which may be large, only when they change.
+ */
+export function partsOf(state: SpcState, saved: SpcState | undefined): Parts {
+  const { limits, baseline, excluded, version, ...others } = state;
+  const frozen = { series: state.series, limits, baseline, excluded, version };
+  const { seenMonoMs: _, counters: __, ...collecting } = state.collecting;
+  const moving = { ...others, collecting };
+  if (!saved) return { moving, frozen };
+  const isFrozen = limits === saved.limits && baseline === saved.baseline && excluded === saved.excluded;
+  const isStill =
+    state.point === saved.point &&
+    state.told === saved.told &&
+    state.chart === saved.chart &&
+    state.tally === saved.tally &&
+    state.collecting.trigger === saved.collecting.trigger &&
+    state.collecting.period === saved.collecting.period &&
+    newestMs(state) - newestMs(saved) < OPEN_EVERY_MS;
+  return { ...(isStill ? {} : { moving }), ...(isFrozen && version === saved.version ? {} : { frozen }) };
+}
+
+function newestMs({ collecting: { seenMonoMs } }: SpcState): number {
+  return Object.values(seenMonoMs).reduce((newest, ms) => Math.max(newest, ms), 0);
+}
 
 /**
  * The state to go on with after a restart. Frozen limits are kept as they are, whatever the length of the baseline now
  * in the file; limits given in the file replace them under a new version when they differ. A state that cannot be read,
  * or of other points, gives the initial one, with versions going on.
  */
-export function restoreState(config: SpcConfig, stored: unknown): SpcState {
-  const read = stateSchema.safeParse(stored);
-  if (!read.success) return initialState(config, versionOf(stored));
+export function restoreState(config: SpcConfig, stored: unknown, frozen?: unknown): SpcState {
+  const whole = isObject(stored) && isObject(frozen) ? { ...stored, ...frozen } : stored;
+  const read = stateSchema.safeParse(whole);
+  if (!read.success) return initialState(config, versionOf(whole));
   const state: SpcState = read.data;
   if (state.series !== seriesOf(config)) return initialState(config, state.version);
   const { period } = state.collecting;
@@ -188,6 +232,10 @@ function withLimitsOf(config: SpcConfig, state: SpcState): SpcState {
   const version = given?.version ?? state.version;
   const cleared = { baseline: [], excluded: [], chart: FRESH_CHART, tally: NO_TALLY };
   return { ...state, ...cleared, version, limits: given ?? null };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function versionOf(stored: unknown): number {

@@ -1,6 +1,7 @@
 /** Words the events of a control chart. */
 import type { EventBody } from '../../core/event.ts';
 import { MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
+import type { Unusable } from './collect.ts';
 import type { JudgedPoint, Signal } from './judge.ts';
 import { fullSizeOf, type Limits, linesOf } from './limits.ts';
 
@@ -95,14 +96,24 @@ export function noSpreadEvent({ id, tag }: SpcConfig, points: number): EventBody
   };
 }
 
-/** A subgroup that its chart cannot judge. */
-export function tooManyEvent({ id, tag }: SpcConfig, point: number): EventBody {
-  return {
-    kind: 'quality',
-    what: 'spc-subgroup-too-large',
-    id,
-    tag,
-    point,
-    message: `${id}: point ${point} has too many readings and is not judged: a range chart takes at most ${MAX_RANGE_SIZE}; use chart: xbar-s, a shorter subgroup or a longer scan period`,
-  };
+/** A point that its chart cannot judge. */
+export function unusableEvent({ id, tag }: SpcConfig, point: number, why: Unusable): EventBody {
+  const message = `${id}: point ${point} ${UNUSABLE[why].message}`;
+  return { kind: 'quality', what: UNUSABLE[why].what, id, tag, point, message };
 }
+
+const UNUSABLE: { readonly [why in Unusable]: { readonly what: string; readonly message: string } } = {
+  'too-many-readings': {
+    what: 'spc-subgroup-too-large',
+    message: `has too many readings and is not judged: a range chart takes at most ${MAX_RANGE_SIZE}. Use chart: xbar-s, a shorter subgroup or a longer scan period`,
+  },
+  'count-above-size': {
+    what: 'spc-count-above-size',
+    message: 'counts more than was inspected and is not judged: check size, and whether the tag counts this lot alone',
+  },
+  'another-size': {
+    what: 'spc-another-size',
+    message:
+      'has another number of items than its baseline and is not judged: an np chart compares equal numbers. Use chart: p',
+  },
+};

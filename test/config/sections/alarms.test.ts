@@ -3,14 +3,27 @@ import { z } from 'zod';
 import { alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from '../../../src/config/sections/alarms.ts';
 
 const facts = (over: Partial<TagFacts> = {}): TagFacts => {
-  return { form: 'number', unit: '°C', min: -20, max: 150, everyMs: 1000, writable: false, ...over };
+  return {
+    form: 'number',
+    unit: '°C',
+    min: -20,
+    max: 150,
+    everyMs: 1000,
+    writable: undefined,
+    counter: false,
+    from: new Set(),
+    ...over,
+  };
 };
+const writable = { min: undefined, max: undefined };
 const tags = new Map([
   ['press-1/oil-temp', facts()],
   ['press-1/running', facts({ form: 'bool', min: undefined, max: undefined })],
   ['press-1/mode', facts({ min: undefined, max: undefined })],
   ['gauge/code', facts({ form: 'text', min: undefined, max: undefined })],
-  ['door/lamp', facts({ form: 'bool', min: undefined, max: undefined, writable: true })],
+  ['door/lamp', facts({ form: 'bool', min: undefined, max: undefined, writable })],
+  ['press-1/setpoint', facts({ min: undefined, max: undefined, writable: { min: 0, max: 120 } })],
+  ['press-1/lit', facts({ form: 'bool', min: undefined, max: undefined, from: new Set(['door/lamp']) })],
 ]);
 const hint = (text: string, words: Iterable<string>): string => {
   const near = [...words].find((word) => word.startsWith(text.slice(0, 3)));
@@ -57,7 +70,7 @@ describe('an alarm of the file', () => {
   });
 
   const refused: [Record<string, unknown>, RegExp][] = [
-    [{}, /^: says not what to watch for: write one of above, below/],
+    [{}, /^: the condition is missing: write one of above, below/],
     [{ above: 75, below: 5 }, /^below: an alarm has one condition, and this one has above and below/],
     [
       { tag: 'pres-1/oil-temp', above: 75 },
@@ -78,13 +91,18 @@ describe('an alarm of the file', () => {
     [{ stale: '1s' }, /^stale: would come between any two readings/],
     [{ stale: '30s', deadband: 1 }, /^deadband: has no meaning with stale/],
     [{ changed: true, onDelay: '1s' }, /^onDelay: a change lasts only a moment/],
-    [{ tag: 'gauge/code', above: 3 }, /^above: gauge\/code is text, and has no limits: write equals or changed/],
+    [{ tag: 'gauge/code', above: 3 }, /^above: gauge\/code is a text and can have no limit: use equals or changed/],
     [{ tag: 'press-1/running', below: 1 }, /^below: press-1\/running is on or off/],
     [{ tag: 'press-1/running', equals: 5 }, /^equals: press-1\/running is on or off: write on or off instead of 5/],
-    [{ above: 75, while: 'gauge/code' }, /^while: gauge\/code is text: write the value too/],
+    [{ above: 75, while: 'gauge/code' }, /^while: gauge\/code is a text, .*: write its value too/],
     [{ above: 75, while: 'running' }, /^while: expected a tag/],
-    [{ above: 75, set: { tag: 'press-1/mode', to: 1, back: 0 } }, /^set\.tag: press-1\/mode may not be written/],
-    [{ above: 75, message: '{valeu} {unit}' }, /^message: \{valeu\} is no field of a message; did you mean "value"\?/],
+    [{ above: 75, set: { tag: 'press-1/mode', to: 1, back: 0 } }, /^set\.tag: press-1\/mode cannot be written/],
+    [{ above: 75, message: '{valeu} {unit}' }, /^message: a message cannot contain \{valeu\}; did you mean "value"\?/],
+    [{ above: 75, while: 'door/lamp', set: { tag: 'door/lamp', to: 'on' } }, /^set\.tag: .* only while door\/lamp/],
+    [{ above: 75, while: 'press-1/lit', set: { tag: 'door/lamp', to: 'on' } }, /^set\.tag: .* open and close its own/],
+    [{ tag: 'press-1/lit', equals: 'on', set: { tag: 'door/lamp', to: 'on' } }, /^set\.tag: .* come and go by itself/],
+    [{ above: 75, set: { tag: 'press-1/setpoint', to: 130, back: 0 } }, /^set\.to: 130 is outside/],
+    [{ above: 75, set: { tag: 'press-1/setpoint', to: 100 } }, /^set: "back" is missing/],
   ];
   for (const [entry, expected] of refused) {
     it(`is refused: ${JSON.stringify(entry)}`, () => {
@@ -100,6 +118,6 @@ describe('an alarm of the file', () => {
       return checked.ok ? [checked.value] : [];
     };
     expect(conflictingOutputs([...lamp('on'), ...lamp('on')])).toEqual([]);
-    expect(conflictingOutputs([...lamp('on'), ...lamp('off')])[0]?.message).toMatch(/write the same here/);
+    expect(conflictingOutputs([...lamp('on'), ...lamp('off')])[0]?.message).toMatch(/write the same values here/);
   });
 });

@@ -7,10 +7,13 @@ const CONTEXT: SpcContext = {
     ['gauge/weight', 'number'],
     ['line/rejects', 'number'],
     ['line/inspected', 'number'],
+    ['line/total', 'number'],
+    ['line/parts', 'number'],
     ['line/reject', 'bool'],
     ['line/batch', 'text'],
   ]),
   everyMsOf: () => 1000,
+  isCounter: (tag) => tag === 'line/total',
 };
 
 /** The chart as `check` takes it: shape first, then what depends on several keys. Problems as `path: message`. */
@@ -86,11 +89,11 @@ describe('spc charts of a good file', () => {
 describe('what is refused, with what to write instead', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['an unknown tag', { tag: 'gauge/wieght' }, 'tag: there is no tag "gauge/wieght"; did you mean "gauge/weight"?'],
-    ['a text', { tag: 'line/batch' }, 'tag: line/batch is a text: a control chart needs a number'],
+    ['a text', { tag: 'line/batch' }, 'tag: line/batch is a text: a control chart needs numbers'],
     [
       'a truth value on a chart of numbers',
       { tag: 'line/reject' },
-      'tag: line/reject is true or false: of these there are p and np charts only',
+      'tag: line/reject is true or false: such a tag can have a p or an np chart only',
     ],
     [
       'subgroups of one with a range',
@@ -106,9 +109,9 @@ describe('what is refused, with what to write instead', () => {
     [
       'a period with too many for a range',
       { chart: 'xbar-r', subgroup: '1m' },
-      'subgroup: 1m hold 60 readings of gauge/weight, which is read every 1s: a range chart takes at most 25; use chart: xbar-s',
+      'subgroup: a period of 1m has 60 readings of gauge/weight, which is read every 1s: a range chart takes at most 25. Use chart: xbar-s',
     ],
-    ['subgroups on individuals', { subgroup: 5 }, 'subgroup: an i-mr chart has individual readings'],
+    ['subgroups on individuals', { subgroup: 5 }, 'subgroup: an i-mr chart has single readings'],
     [
       'limits the wrong way round',
       { spec: { lsl: 11, usl: 10 } },
@@ -166,5 +169,31 @@ describe('what is refused, with what to write instead', () => {
 
   it('everything at once', () => {
     expect(weight({ chart: 'cusum', rules: 'nelson', lambda: 0.1, spec: { lsl: 2, usl: 1 } })).toHaveLength(3);
+  });
+});
+
+describe('every chart takes every form of subgroup', () => {
+  const tags: Record<string, Record<string, unknown>> = {
+    ...Object.fromEntries(['i-mr', 'xbar-r', 'xbar-s', 'ewma', 'cusum'].map((chart) => [chart, {}])),
+    p: { tag: 'line/rejects', size: 50 },
+    np: { tag: 'line/rejects', size: 50 },
+    c: { tag: 'line/rejects' },
+    u: { tag: 'line/rejects', size: 'line/inspected' },
+  };
+  for (const [chart, over] of Object.entries(tags))
+    it(`${chart}: {every: 20s}, 20s and {trigger: TAG}`, () => {
+      const time = { subgroup: { by: 'time', everyMs: 20_000 } };
+      expect(weight({ chart, ...over, subgroup: { every: '20s' } })).toMatchObject(time);
+      expect(weight({ chart, ...over, subgroup: '20s' })).toMatchObject(time);
+      expect(weight({ chart, ...over, subgroup: { trigger: 'line/parts' } })).toMatchObject({
+        subgroup: { by: 'trigger', tag: 'line/parts' },
+      });
+    });
+
+  it('np of items takes a trigger, too, and a counter is known as one', () => {
+    expect(weight({ tag: 'line/reject', chart: 'np', subgroup: { trigger: 'line/parts' } })).toMatchObject({
+      inspected: { by: 'item' },
+    });
+    expect(weight({ tag: 'line/total', chart: 'c', subgroup: '20s' })).toMatchObject({ counters: ['line/total'] });
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { alarmStatus } from '../../../src/rules/alarm/describe.ts';
 import { alarm, Bench, EPOCH_MS } from './harness.ts';
 
 const HOUR_MS = 3_600_000;
@@ -133,35 +134,135 @@ describe('operators', () => {
   });
 });
 
-describe('suppression by design', () => {
-  const gated = alarm({ while: { tag: running, equals: undefined } });
+describe('a gate', () => {
+  const gate = { tag: running, equals: undefined };
+  const gated = alarm({ while: gate });
+  const lamp = { tag: 'door/lamp', to: true, back: false };
 
-  it('silences the alarm while its gate is off, and annunciates what is true when it comes on', () => {
-    const bench = new Bench(gated).read(0, true, running).read(1, 81).read(2, false, running).read(3, true, running);
-    expect(bench.story).toEqual(['1 raised unacked', '2 suppressed suppressed', '3 unsuppressed unacked']);
-    expect(bench.state.kept.occurrence).toBe(2);
+  it('lets nothing new be raised while it is closed, and annunciates what is true when it opens', () => {
+    const bench = new Bench(gated).read(0, false, running).read(1, 81).read(2, true, running);
+    expect(bench.story).toEqual(['2 raised unacked']);
+    expect(bench.state.kept.occurrence).toBe(1);
   });
 
-  it('leaves the alarm working until the gate is known, and as it was while the gate reads bad', () => {
-    const bench = new Bench(gated)
-      .read(0, 81)
-      .bad(1, 'timeout', running)
-      .read(2, false, running)
-      .bad(3, 'timeout', running);
-    expect(bench.story).toEqual(['0 raised unacked', '2 suppressed suppressed']);
+  it('makes no event of its edges while the alarm is normal', () => {
+    const bench = new Bench(gated).read(0, 70);
+    for (let second = 1; second < 1000; second++) bench.read(second, second % 2 === 0, running);
+    expect(bench.story).toEqual([]);
   });
 
-  it('may ask for a value of the gate', () => {
-    const bench = new Bench(alarm({ while: { tag: 'press-1/mode', equals: 3 } })).read(0, 81);
-    bench.read(1, 2, 'press-1/mode').read(2, 3n, 'press-1/mode');
-    expect(bench.story).toEqual(['0 raised unacked', '1 suppressed suppressed', '2 unsuppressed unacked']);
+  it('leaves a latched and unacknowledged trip alarm standing, with its output, until it is dealt with', () => {
+    const bench = new Bench(alarm({ latch: true, while: gate, set: lamp })).read(0, true, running).read(1, 81);
+    bench.read(2, false, running).read(3, 70).read(4, true, running).read(5, false, running);
+    expect(bench.story).toEqual(['1 raised unacked', '3 returned latched-unacked']);
+    expect(bench.sets.map(({ to }) => to)).toEqual([false, true]);
+    bench.ack(6);
+    expect(bench.order(7, { do: 'reset' })).toBeUndefined();
+    expect(bench.story.slice(2)).toEqual(['6 acked latched-acked', '7 reset normal']);
+    expect(bench.sets.at(-1)).toMatchObject({ t: 7, to: false });
   });
 
-  it('takes over when shelving ends, without annunciating in between', () => {
-    const bench = new Bench(gated).read(0, 81);
+  it('leaves a latching alarm standing that is acknowledged and still active', () => {
+    const bench = new Bench(alarm({ latch: true, while: gate, set: lamp })).read(0, true, running).read(1, 81);
+    bench.ack(2);
+    bench.read(3, false, running).read(4, 70);
+    expect(bench.story.slice(1)).toEqual(['2 acked acked', '4 returned latched-acked']);
+    expect(bench.sets.map(({ to }) => to)).toEqual([false, true]);
+  });
+
+  it('suppresses an occurrence that nobody has to deal with any more', () => {
+    const before = new Bench(gated).read(0, true, running).read(1, 81);
+    before.ack(2);
+    expect(before.read(3, false, running).read(4, true, running).story.slice(2)).toEqual([
+      '3 suppressed suppressed',
+      '4 unsuppressed unacked',
+    ]);
+    const after = new Bench(gated).read(0, true, running).read(1, 81).read(2, false, running);
+    after.ack(3);
+    expect(after.read(4, 70).read(5, true, running).story.slice(1)).toEqual([
+      '3 acked acked',
+      '3 suppressed suppressed',
+      '5 unsuppressed normal',
+    ]);
+  });
+
+  it('begins the on-delay when it opens, so that a machine has time to start', () => {
+    const bench = new Bench(alarm({ onDelayMs: 5000, while: gate })).read(0, false, running).read(1, 81);
+    bench.read(20, true, running).read(23, 70).read(30, 81).until(34);
+    expect(bench.story).toEqual([]);
+    expect(bench.until(40).story).toEqual(['35 raised unacked']);
+  });
+
+  it('is open until it is known, and stays as it was while it reads bad', () => {
+    const bench = new Bench(gated).bad(0, 'timeout', running).read(1, 81).read(2, 70);
+    bench.ack(3);
+    bench.read(4, false, running).bad(5, 'timeout', running).read(6, 81);
+    expect(bench.story).toEqual(['1 raised unacked', '2 returned returned-unacked', '3 acked normal']);
+  });
+
+  it('may ask for a value of its tag', () => {
+    const bench = new Bench(alarm({ while: { tag: 'press-1/mode', equals: 3 } })).read(0, 2, 'press-1/mode');
+    bench.read(1, 81).read(2, 3n, 'press-1/mode');
+    expect(bench.story).toEqual(['2 raised unacked']);
+  });
+
+  it('is shown in the list: a normal alarm behind it is suppressed', () => {
+    const bench = new Bench(gated).read(0, false, running);
+    expect(alarmStatus(bench.config, bench.state).state).toBe('suppressed');
+    expect(alarmStatus(bench.config, bench.read(1, true, running).state).state).toBe('normal');
+  });
+});
+
+describe('silence', () => {
+  const latching = alarm({ latch: true });
+  const orders = [
+    ['shelve', { do: 'shelve', forMs: 60_000 }, { do: 'unshelve' }],
+    ['out of service', { do: 'out-of-service' }, { do: 'in-service' }],
+  ] as const;
+  for (const [name, away, back] of orders) {
+    it(`${name} and back: what had to be acknowledged or reset still has to be`, () => {
+      const left = (bench: Bench) => {
+        const t = bench.seen.at(-1)!.t + 1;
+        expect([bench.order(t, away), bench.order(t + 2, back)]).toEqual([undefined, undefined]);
+        return bench.seen.at(-1)!.event.state;
+      };
+      expect(left(new Bench(alarm()).read(0, 81).read(1, 70))).toBe('returned-unacked');
+      expect(left(new Bench(latching).read(0, 81).read(1, 70))).toBe('latched-unacked');
+      const acked = new Bench(latching).read(0, 81).read(1, 70);
+      acked.ack(2);
+      expect(left(acked)).toBe('latched-acked');
+    });
+
+    it(`${name}, return of the condition, and back: as if it had returned before everybody's eyes`, () => {
+      const left = (bench: Bench) => {
+        bench.order(5, away);
+        bench.read(6, 70).restart().order(1, back);
+        return bench.seen.at(-1)!.event;
+      };
+      expect(left(new Bench(alarm()).read(0, 81))).toMatchObject({ state: 'returned-unacked', occurrence: 1 });
+      expect(left(new Bench(latching).read(0, 81))).toMatchObject({ state: 'latched-unacked', occurrence: 1 });
+      expect(left(new Bench(alarm({ ack: false })).read(0, 81)).state).toBe('normal');
+      const acked = new Bench(latching).read(0, 81);
+      acked.ack(1);
+      expect(left(acked).state).toBe('latched-acked');
+    });
+  }
+
+  it('shelved, then out of service, then back: what was owed before the first is owed still', () => {
+    const bench = new Bench(latching).read(0, 81).read(1, 70);
+    bench.order(2, { do: 'shelve', forMs: 60_000 });
+    bench.order(3, { do: 'shelve', forMs: 60_000 });
+    bench.order(4, { do: 'out-of-service' });
+    bench.order(5, { do: 'in-service' });
+    expect(bench.seen.at(-1)!.event).toMatchObject({ state: 'latched-unacked', occurrence: 1 });
+  });
+
+  it('behind a closed gate annunciates nothing when it ends, and forgets nothing', () => {
+    const bench = new Bench(alarm({ while: { tag: running, equals: undefined } })).read(0, 81);
     bench.order(1, { do: 'shelve', forMs: 10_000 });
     bench.read(2, false, running).until(20);
-    expect(bench.story.slice(2)).toEqual(['11 unshelved normal', '11 suppressed suppressed']);
+    expect(bench.story.slice(2)).toEqual(['11 unshelved returned-unacked']);
+    expect(bench.read(21, true, running).story.slice(3)).toEqual(['21 raised unacked']);
   });
 });
 
@@ -218,7 +319,7 @@ describe('a restart', () => {
   it('opens a gate that is no longer configured', () => {
     const gated = alarm({ while: { tag: running, equals: undefined } });
     const bench = new Bench(gated).read(0, false, running).restart(0, alarm()).until(1);
-    expect(bench.story.at(-1)).toMatch(/unsuppressed normal/);
+    expect(bench.read(2, 81).story).toEqual(['2 raised unacked']);
   });
 
   it('starts afresh from a state that cannot be read', () => {

@@ -146,12 +146,19 @@ describe('changed', () => {
 });
 
 describe('instrument', () => {
-  const instrument = () => new Bench(alarm({ condition: { kind: 'instrument' }, deadband: 0, ack: false }));
+  const instrument = () =>
+    new Bench(
+      alarm({
+        condition: { kind: 'instrument', device: 'press-1', tags: ['press-1/oil-temp'] },
+        deadband: 0,
+        ack: false,
+      }),
+    );
 
   it('holds while the tag reads bad, and names the cause', () => {
     const bench = instrument().read(0, 50).bad(1).bad(2, 'garbled').read(3, 50);
     expect(bench.story).toEqual(['1 raised unacked', '3 cleared normal']);
-    expect(bench.seen[0]?.event.message).toBe('press-1/oil-temp: no answer before the deadline (timeout)');
+    expect(bench.seen[0]?.event.message).toBe('press-1: no answer before the deadline (timeout): oil-temp');
     expect(bench.seen[0]?.event).not.toHaveProperty('value');
   });
 

@@ -54,6 +54,8 @@ export class Bench {
   private wakeMs: number | undefined = Number.NEGATIVE_INFINITY;
   private nowMs = 0;
   private wallOffsetMs = EPOCH_MS;
+  /** Seconds of the test at which the monotonic clock was 0. */
+  private originMs = 0;
 
   constructor(config: AlarmConfig) {
     this.config = config;
@@ -98,10 +100,13 @@ export class Bench {
 
   /** Lets time pass, and the timers in it fire. */
   until(t: number): this {
-    const endMs = t * 1000;
+    const endMs = t * 1000 - this.originMs;
     while (this.wakeMs !== undefined && this.wakeMs <= endMs) {
       this.nowMs = Math.max(this.nowMs, this.wakeMs);
-      this.took(this.nowMs / 1000, this.rule.step(this.state, { kind: 'tick', ...this.instantAt(this.nowMs) }));
+      this.took(
+        (this.originMs + this.nowMs) / 1000,
+        this.rule.step(this.state, { kind: 'tick', ...this.instantAt(this.nowMs) }),
+      );
     }
     this.nowMs = Math.max(this.nowMs, endMs);
     return this;
@@ -112,9 +117,18 @@ export class Bench {
     const stored = JSON.parse(JSON.stringify(this.rule.kept!(this.state)));
     this.wallOffsetMs += this.nowMs + gapS * 1000;
     this.nowMs = 0;
+    this.originMs = 0;
     this.rule = alarmRule(config);
     this.state = this.rule.restore(stored);
     this.wakeMs = Number.NEGATIVE_INFINITY;
+    return this;
+  }
+
+  /** A power cut and a restart within the same instant: the seconds of the test go on. */
+  powerCut(): this {
+    const atMs = this.originMs + this.nowMs;
+    this.restart();
+    this.originMs = atMs;
     return this;
   }
 
@@ -125,7 +139,7 @@ export class Bench {
 
   private give(t: number, reading: Reading): this {
     this.until(t - 1e-9);
-    this.nowMs = Math.max(this.nowMs, t * 1000);
+    this.nowMs = Math.max(this.nowMs, t * 1000 - this.originMs);
     return this.took(t, this.rule.step(this.state, reading));
   }
 
@@ -143,7 +157,7 @@ export class Bench {
   }
 
   private instant(t: number): { monoMs: number; wallMs: number } {
-    return this.instantAt(t * 1000);
+    return this.instantAt(t * 1000 - this.originMs);
   }
 
   private instantAt(monoMs: number): { monoMs: number; wallMs: number } {

