@@ -159,6 +159,10 @@ export interface DeviceStatistics {
   timeoutMs: number;
   /** Time the line spent on this device, answered or not, ms. */
   busyMs: number;
+  /** The widest gap of unasked registers that it refused to read over, though it reads both sides; undefined: none. */
+  refusedGap?: number | undefined;
+  /** The most registers it answered of a request that was too long for it; undefined: none was. */
+  mostRegisters?: number | undefined;
 }
 
 /** Counters of the line and of each device on it. */

@@ -57,7 +57,7 @@ export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['dataBits'], 'Modbus RTU needs 8 data bits; 7 is for Modbus ASCII. Write dataBits: 8');
     return passed(channel);
   },
-  checkTag: (source) => checkModbusTag(source, 'rtu'),
+  checkTag: (source, channel) => checkModbusTag(source, 'rtu', channel),
 };
 
 /** Modbus TCP, and RTU frames over TCP. */
@@ -71,7 +71,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['pipeline'], 'RTU frames have no transaction id: one question at a time. Leave pipeline out');
     return passed(channel);
   },
-  checkTag: (source) => checkModbusTag(source, 'tcp'),
+  checkTag: (source, channel) => checkModbusTag(source, 'tcp', channel),
 };
 
 /** The line of a channel; nothing is opened. */
@@ -105,6 +105,8 @@ function wireOf(channel: ModbusChannel): RecordedWire {
     timeout: `${channel.timeoutMs}ms`,
     retries: channel.retries,
     pause: `${channel.pauseMs}ms`,
+    ...(channel.maxGap !== undefined && { maxGap: channel.maxGap }),
+    ...(channel.maxRegisters !== undefined && { maxRegisters: channel.maxRegisters }),
   };
   if (channel.kind === 'serial') {
     const { serial } = channel;

@@ -30,6 +30,8 @@ export interface SlaveOptions {
   readonly missing?: readonly number[];
   /** Functions the slaves know; others are exception 01. */
   readonly functions?: readonly number[];
+  /** What a unit does with a request for these registers or bits instead: an exception, or nothing at all. */
+  readonly refuses?: (unit: number, start: number, count: number) => number | 'silence' | undefined;
   /** Writes are acknowledged and forgotten. */
   readonly ignoresWrites?: boolean;
 }
@@ -64,6 +66,8 @@ export function modbusSlaves(options: SlaveOptions): ModbusSlaves {
     if (options.functions && !options.functions.includes(code)) return [code | 0x80, 1];
     const start = word(1);
     const span = code === 5 || code === 6 || code === 22 ? 1 : word(3);
+    const refusal = options.refuses?.(unit, start, span);
+    if (refusal !== undefined) return refusal === 'silence' ? undefined : [code | 0x80, refusal];
     const isHole = options.missing?.some((hole) => start <= hole && hole < start + span);
     if (isHole || start + span > endOfMap) return [code | 0x80, 2];
     switch (code) {

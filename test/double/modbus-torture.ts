@@ -4,7 +4,7 @@ import { lateReplyWindowMsOf } from '../../hal/modbus/line/line.ts';
 import { MbapLine } from '../../hal/modbus/line/mbap-line.ts';
 import { RtuLine } from '../../hal/modbus/line/rtu-line.ts';
 import { characterMsOf, silenceMsOf } from '../../hal/modbus/line/timing.ts';
-import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
+import { type ModbusAddress, PLAIN } from '../../hal/modbus/map/address.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -68,11 +68,7 @@ function tag(unit: number, start: number): Tag<ModbusAddress> {
       count: 1,
       type: 'uint16',
       order: 'ABCD',
-      bit: undefined,
-      invalid: [],
-      timeoutMs: undefined,
-      maxRegisters: undefined,
-      maxBits: undefined,
+      ...PLAIN,
     },
   };
 }

@@ -1,3 +1,5 @@
+/** Where a Modbus tag is and what its registers mean. */
+
 /** The four tables of a Modbus device. */
 export type Table = 'coil' | 'discrete' | 'input' | 'holding';
 
@@ -46,4 +48,16 @@ export interface ModbusAddress {
   /** Largest block this device answers, registers and bits; undefined: 125 and 2000. */
   readonly maxRegisters: number | undefined;
   readonly maxBits: number | undefined;
+  /** Most registers in a row that nobody asked for and that a request may span; sixteen times as many bits. */
+  readonly maxGap: number;
 }
+
+/** What an address has that says nothing of bits, patterns or limits: a register that is read on its own terms. */
+export const PLAIN = {
+  bit: undefined,
+  invalid: [],
+  timeoutMs: undefined,
+  maxRegisters: undefined,
+  maxBits: undefined,
+  maxGap: 16,
+} as const;

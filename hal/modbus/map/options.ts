@@ -14,6 +14,29 @@ const patternField = z.union([z.int(), z.string()], {
   error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
 });
 
+/** Unasked registers that a request may span where nothing else is configured: two requests cost more on most lines. */
+export const DEFAULT_MAX_GAP = 16;
+
+/** `maxGap` of a channel or a device. */
+export const maxGapField = z
+  .int({ error: 'expected a whole number from 0 to 124' })
+  .min(0, 'at least 0, which means none')
+  .max(124, 'a request has 125 registers, so that it cannot span more than 124')
+  .optional();
+
+/** `maxRegisters` of a channel or a device. */
+export const maxRegistersField = z
+  .int({ error: 'expected a whole number from 1 to 125' })
+  .min(1, 'at least 1')
+  .max(125, 'Modbus allows at most 125 registers a request')
+  .optional();
+
+/** What a channel says of its devices as long as they do not say otherwise. */
+export interface ChannelLimits {
+  readonly maxGap?: number | undefined;
+  readonly maxRegisters?: number | undefined;
+}
+
 /** Keys of a device on a Modbus channel. */
 export const modbusDeviceShape = {
   unit: z
@@ -28,12 +51,12 @@ export const modbusDeviceShape = {
     min: '1ms',
     max: '60s',
   }).optional(),
-  maxRegisters: z
-    .int({ error: 'expected a whole number from 1 to 125' })
-    .min(1, 'at least 1')
-    .max(125, 'Modbus allows at most 125 registers a request')
-    .optional()
-    .describe('Most registers this device answers in one request; default 125.'),
+  maxGap: maxGapField.describe(
+    'Most registers that nobody asked for and that one request may span; 0: none. Default: that of the channel, else 16.',
+  ),
+  maxRegisters: maxRegistersField.describe(
+    'Most registers this device answers in one request. Default: that of the channel, else 125.',
+  ),
   maxBits: z
     .int({ error: 'expected a whole number from 1 to 2000' })
     .min(1, 'at least 1')
@@ -78,12 +101,14 @@ export const modbusTagShape = {
 /**
  * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.
  *
+ * @param channel what the channel says of all its devices
  * @param line a serial line has units 1 to 247 only (Modbus over Serial Line V1.02, 2.2); TCP may use 0 to 255
  * @returns the address, or every problem, each at the key it belongs to and with what to write instead
  */
 export function checkModbusTag(
   source: TagSource<Record<string, unknown>>,
   line: 'rtu' | 'tcp' = 'tcp',
+  channel: ChannelLimits = {},
 ): Checked<ModbusAddress> {
   const { options, deviceOptions } = source;
   const problems: Problem[] = [];
@@ -117,8 +142,9 @@ export function checkModbusTag(
     bit,
     invalid: invalid.ok ? invalid.value : [],
     timeoutMs: numberOf(deviceOptions.timeout),
-    maxRegisters: numberOf(deviceOptions.maxRegisters),
+    maxRegisters: numberOf(deviceOptions.maxRegisters) ?? channel.maxRegisters,
     maxBits: numberOf(deviceOptions.maxBits),
+    maxGap: numberOf(deviceOptions.maxGap) ?? channel.maxGap ?? DEFAULT_MAX_GAP,
   };
   const scaled = checkScale(source, address);
   if (!scaled.ok) problems.push(...scaled.problems);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { hasLearned, isObservable, isWritable } from '../../../hal/driver.ts';
+import { isObservable, isWritable } from '../../../hal/driver.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../../hal/modbus/driver.ts';
 import { RtuLine } from '../../../hal/modbus/line/rtu-line.ts';
@@ -17,14 +17,14 @@ import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
 
 const { signal } = new AbortController();
 
-async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown, timeout = 100) {
+async function bench(slaveOptions: Partial<SlaveOptions> = {}, timeout = 100) {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: [1, 2], ...slaveOptions });
   const times = { turnaroundMs: 30, lateMs: [400, 400] as const, splitMs: 5 };
   const bus = memoryBus({ clock, slaves, framing: 'rtu', units: [1, 2], times });
   const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout });
   const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
-  const deps = { clock, log: silentLogger, random: seededRandom(1), learned };
+  const deps = { clock, log: silentLogger, random: seededRandom(1) };
   const driver = new ModbusDriver(channel, new RtuLine(bus.transport, timing, clock), deps);
   await driver.connect(signal);
   const tag = (unit: number, address: string, more = {}) => modbusTag(unit, { address, ...more }, channel);
@@ -53,8 +53,6 @@ describe('reading what no tag names', () => {
     const refused = { ok: false, why: 'illegal-address', detail: 'Modbus exception 2' };
     expect(await run(driver.readRaw({ ...block, count: 4 }, signal))).toEqual(refused);
     expect(await run(driver.readRaw({ ...block, unit: 9 }, signal))).toMatchObject({ ok: false, why: 'timeout' });
-    // The holes of tags are learned from tags only.
-    expect(driver.learned()).toEqual((await bench()).driver.learned());
   });
 });
 
@@ -95,7 +93,6 @@ describe('reading', () => {
     expect(spent).toBeLessThanOrEqual(17);
     expect(await quality()).toEqual(first);
     expect(bus.questions.length - spent, 'the hole is left out from now on').toBe(2);
-    expect(JSON.parse(JSON.stringify(hasLearned(driver) && driver.learned()))).toHaveProperty('holes');
   });
 
   it('spends a bounded number of requests a read on a map with many holes, and goes on at the next', async () => {
@@ -129,7 +126,7 @@ describe('reading', () => {
   });
 
   it('gives a silent device the time it needed before, and every fourth time all that is configured', async () => {
-    const { bus, clock, driver, tag, run } = await bench({}, undefined, 2000);
+    const { bus, clock, driver, tag, run } = await bench({}, 2000);
     const tags = [tag(1, 'holding:5')];
     for (let answers = 0; answers < 20; answers++) await run(driver.read(tags, signal));
     const spentMs: number[] = [];
@@ -145,11 +142,6 @@ describe('reading', () => {
     expect([first! > 2000, second! > 1900]).toEqual([true, true]);
     expect(later.map((ms) => ms > 1900)).toEqual([false, false, true, false, false, false, true]);
     expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
-  });
-
-  it('takes whatever was learned before, and forgets what has another form', async () => {
-    const { driver, tag, run } = await bench({}, { holes: 'nonsense' });
-    expect(await run(driver.read([tag(1, 'holding:10')], signal))).toMatchObject([{ ok: true }]);
   });
 
   it('keeps the period of a living slave among dead ones', async () => {
