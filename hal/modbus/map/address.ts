@@ -3,15 +3,18 @@
 /** The four tables of a Modbus device. */
 export type Table = 'coil' | 'discrete' | 'input' | 'holding';
 
-/** Types of contract §1. */
+/** Types of contract §1, and those of less than a register. */
 export const MODBUS_TYPES = [
   'bool',
+  'int8',
+  'uint8',
   'int16',
   'uint16',
   'int32',
   'uint32',
   'int64',
   'uint64',
+  'float16',
   'float32',
   'float64',
   'bcd16',
@@ -36,6 +39,10 @@ export interface ModbusAddress {
   readonly order: Order;
   /** Bit of a register, 0 the least significant; undefined for whole registers and for bit tables. */
   readonly bit: number | undefined;
+  /** How many bits from `bit` on make the number (`holding:10.4-7`: 4); undefined: one bit, or the whole register. */
+  readonly bits?: number | undefined;
+  /** Characters that a register of a string holds; undefined: two, or one where the text itself shows it. */
+  readonly characters?: 1 | 2 | undefined;
   /** Raw bit patterns that mean "no value", as unsigned numbers of the value's width. */
   readonly invalid: readonly bigint[];
   /**
