@@ -31,10 +31,20 @@ export type ReadResult = { readonly at: Instant } & (
     }
 );
 
-/** The answer to a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
+/**
+ * The answer to a write. `refused`: nothing was changed. `unknown`: it is not known whether the device took it.
+ * `mismatch`: the device acknowledged it and holds another value. Numbers are unscaled: `holds`, what the device was last
+ * seen to hold; `range`, what fits the registers, where the value does not.
+ */
 export type WriteResult =
   | { readonly ok: true; readonly readBack: Value | undefined }
-  | { readonly ok: false; readonly kind: 'refused' | 'failed' | 'mismatch'; readonly why: string };
+  | {
+      readonly ok: false;
+      readonly kind: 'refused' | 'unknown' | 'mismatch';
+      readonly why: string;
+      readonly holds?: Value | undefined;
+      readonly range?: readonly [least: bigint, greatest: bigint];
+    };
 
 /** Thrown by `connect` and `read` when the channel is not there; `message` names the cause and its remedy. */
 export class NotConnected extends Error {
@@ -255,6 +265,8 @@ export interface DriverType<C = unknown, A = unknown> {
   checkTag(source: TagSource<Record<string, unknown>>, channel: C): Checked<A>;
   /** One line for `check`: the address in every form a manual may use. */
   describeAddress(address: A): string;
+  /** Where a counter at the address starts again from 0; absent or undefined: it does not, or nobody knows. */
+  modulusOf?(address: A): number | undefined;
   /** What the tag holds, for the rules that judge it; absent or undefined: not known before it is read. */
   formOf?(address: A): ValueForm | undefined;
   /** The tag's default period applies only to tags that are polled; an eventful tag has none. */

@@ -184,7 +184,7 @@ export function createGpioDriver(
       } catch (error) {
         if (!(error instanceof LineFault)) throw error;
         if (error.trouble === 'gone') lose(error);
-        return { ok: false, kind: 'failed', why: error.message };
+        return { ok: false, kind: 'unknown', why: error.message };
       }
     },
 

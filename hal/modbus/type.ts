@@ -15,6 +15,7 @@ import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
 import type { ModbusAddress } from './map/address.ts';
+import { modulusOf } from './map/encode.ts';
 import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './map/options.ts';
 import { planReads } from './map/plan.ts';
 
@@ -31,6 +32,7 @@ const common = {
   tagShape: modbusTagShape,
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
+  modulusOf,
   isEventful: () => false,
   placeOf: (channel: ModbusChannel): ChannelPlace =>
     channel.kind === 'serial'

@@ -117,13 +117,13 @@ export interface TagView {
   readonly readings: number;
 }
 
-/** What became of a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
+/** What became of a write. `refused`: nothing was sent. `unknown`: it is not known whether the device took it. */
 export type WriteAnswer =
   | { readonly ok: true; readonly tag: TagId; readonly readBack: Value | undefined }
   | {
       readonly ok: false;
       readonly tag: TagId;
-      readonly kind: 'refused' | 'failed' | 'mismatch';
+      readonly kind: 'refused' | 'unknown' | 'mismatch';
       readonly why: string;
     };
 

@@ -40,7 +40,7 @@ export function createWriter(
       event(auditOf(id, value, result));
       return { ...result, tag: id };
     } catch (error) {
-      event(auditOf(id, value, { ok: false, kind: 'failed', why: messageOf(error) }));
+      event(auditOf(id, value, { ok: false, kind: 'unknown', why: messageOf(error) }));
       throw error;
     }
   };

@@ -55,6 +55,8 @@ export interface ModbusAddress {
   /** Largest block this device answers, registers and bits; undefined: 125 and 2000. */
   readonly maxRegisters: number | undefined;
   readonly maxBits: number | undefined;
+  /** The only function that the device is written by; undefined: whichever it knows. */
+  readonly writeFunction?: 'single' | 'multiple' | undefined;
   /** Most registers in a row that nobody asked for and that a request may span; sixteen times as many bits. */
   readonly maxGap: number;
 }

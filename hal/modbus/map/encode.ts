@@ -82,7 +82,7 @@ function encodeBool(value: Value, address: ModbusAddress): Checked<Uint16Array> 
 function encodeInteger(value: Value, address: ModbusAddress): Checked<Uint16Array> {
   const whole = wholeNumber(value);
   const { type, bit = 0, bits } = address;
-  const [least, greatest] = bits === undefined ? RANGES[type]! : rangeOfBits(type, bits);
+  const [least, greatest] = rangeOf(address)!;
   if (whole === undefined) return failed([], `${type} takes whole numbers; got ${show(value)}`);
   if (whole < least || whole > greatest) {
     const of = bits === undefined ? type : `${type} of ${bits} bits`;
@@ -96,7 +96,15 @@ function encodeInteger(value: Value, address: ModbusAddress): Checked<Uint16Arra
   return withPattern(BigInt.asUintN(address.count * 16, whole), address);
 }
 
-function rangeOfBits(type: ModbusType, bits: number): readonly [bigint, bigint] {
+/** How many different values a whole number at an address has, which is where a counter starts again from 0. */
+export function modulusOf(address: ModbusAddress): number | undefined {
+  const range = rangeOf(address);
+  return range && Number(range[1] - range[0] + 1n);
+}
+
+/** Least and greatest whole number that the registers of an address hold; undefined for what is none. */
+export function rangeOf({ type, bits }: ModbusAddress): readonly [bigint, bigint] | undefined {
+  if (bits === undefined) return RANGES[type];
   const values = 1n << BigInt(bits);
   return type.startsWith('int') ? [-values / 2n, values / 2n - 1n] : [0n, values - 1n];
 }

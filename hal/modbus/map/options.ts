@@ -65,6 +65,14 @@ export const modbusDeviceShape = {
     .max(2000, 'Modbus allows at most 2000 bits a request')
     .optional()
     .describe('Most coils or discrete inputs this device answers in one request; default 2000.'),
+  writeFunction: z
+    .enum(['auto', 'single', 'multiple'], {
+      error: 'expected auto, single (functions 5 and 6) or multiple (15 and 16)',
+    })
+    .optional()
+    .describe(
+      'Functions it is written by. single: 5 and 6, each register by itself; multiple: 15 and 16; auto: whichever it knows. Default: auto.',
+    ),
   order: orderField.optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
 };
 
@@ -147,6 +155,7 @@ export function checkModbusTag(
     order: orderOf(options.order) ?? orderOf(deviceOptions.order) ?? 'ABCD',
     bit,
     ...(bits !== undefined && { bits }),
+    ...(isWriteFunction(deviceOptions.writeFunction) && { writeFunction: deviceOptions.writeFunction }),
     ...(options.characters !== undefined && { characters: options.characters === 1 ? 1 : 2 }),
     invalid: invalid.ok ? invalid.value : [],
     timeoutMs: numberOf(deviceOptions.timeout),
@@ -288,6 +297,10 @@ function checkSize(address: ModbusAddress): Problem[] {
       message: `the scale factor is ${size} registers away; one request must read both, and reads at most ${limit}`,
     },
   ];
+}
+
+function isWriteFunction(option: unknown): option is 'single' | 'multiple' {
+  return option === 'single' || option === 'multiple';
 }
 
 function typeOf(option: unknown): ModbusType | undefined {

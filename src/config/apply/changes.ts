@@ -62,9 +62,9 @@ export function changeText({ part, name, change, details, effect, needsRestart }
 function meaningsOf({ channels, derived }: Config): Map<TagId, unknown> {
   const read = channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags));
   return new Map([
-    ...read.map(({ tag, scale, offset, unit, form }): [TagId, unknown] => [
+    ...read.map(({ tag, scale, offset, linear, decimals, unit, form }): [TagId, unknown] => [
       tag.id,
-      [tag.address, scale, offset, unit, form],
+      [tag.address, scale, offset, linear, decimals, unit, form],
     ]),
     ...derived.map(({ tag: { tag, unit }, expression }): [TagId, unknown] => [tag.id, [expression, unit]]),
   ]);
@@ -82,8 +82,8 @@ function isSameLine(before: ChannelConfig, after: ChannelConfig): boolean {
 function polledPart({ name, tags }: DeviceConfig): unknown {
   return [
     name,
-    tags.map(({ tag, everyMs, scale, offset, min, max, writable, form }) => [
-      ...[tag, everyMs, scale, offset, min, max, writable, form],
+    tags.map(({ tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form }) => [
+      ...[tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form],
     ]),
   ];
 }
