@@ -1,5 +1,4 @@
-/** What the end of a question means, in the words of readings. */
-
+/** What exceptions and lost answers mean for a tag. */
 import type { Failure } from '../../src/core/quality.ts';
 import type { Outcome } from './line/line.ts';
 import type { Refusal } from './refusals.ts';

@@ -1,5 +1,4 @@
-/** Writes a value to a Modbus device, once, and finds out what became of it. */
-
+/** Writes a value and reads it back. */
 import { messageOf } from '../../src/core/errors.ts';
 import type { Value } from '../../src/core/reading.ts';
 import type { WriteResult } from '../driver.ts';

@@ -1,5 +1,4 @@
-/** What the results of a driver become: outcomes in engineering units, and records. */
-
+/** Turns what a driver read into engineering units with a quality, and back for writes. */
 import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
 import type { LinearConfig, TagConfig } from '../config/config.ts';
 import { type CounterState, countOn } from '../core/counter.ts';
@@ -8,7 +7,7 @@ import type { DeviceRecord, Field, Instant, Outcome, TagId, Value } from '../cor
 import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
-export interface Conversion {
+interface Conversion {
   readonly scale: number;
   readonly offset: number;
   /** Two points, in place of scale and offset. */

@@ -1,5 +1,4 @@
-/** What registers and bits mean, as they come from the wire. */
-
+/** Decodes values out of registers. */
 import type { Failure } from '../../../src/core/quality.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, Order } from './address.ts';

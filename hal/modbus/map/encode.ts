@@ -1,5 +1,4 @@
-/** The registers that a value is written as. */
-
+/** Encodes values into registers. */
 import type { Checked } from '../../../src/core/checked.ts';
 import { failed, passed } from '../../../src/core/checked.ts';
 import type { Value } from '../../../src/core/reading.ts';

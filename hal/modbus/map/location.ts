@@ -1,5 +1,4 @@
-/** Reads addresses as technicians write them. */
-
+/** Reads a Modbus address as a technician writes it. */
 import { type Checked, failed, passed } from '../../../src/core/checked.ts';
 import type { ModbusType, Table } from './address.ts';
 

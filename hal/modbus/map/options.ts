@@ -1,5 +1,4 @@
-/** The keys of Modbus devices and tags, and how they become addresses. */
-
+/** The options of Modbus devices and tags. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
