@@ -20,7 +20,7 @@ const MOST_PARTS = 32;
 const MOST_SILENCES = 6;
 
 /** What a reader is handed. */
-export interface ReaderDeps {
+interface ReaderDeps {
   readonly clock: Clock;
   readonly asking: Asking;
   readonly cost: LineCost;

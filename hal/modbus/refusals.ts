@@ -61,7 +61,7 @@ interface Strike {
 }
 
 /** What `doctor` may advise of a unit: requests it refused although it answers their parts. */
-export interface Lesson {
+interface Lesson {
   /** The widest gap of unasked registers that was refused. */
   readonly gap: number;
   /** The largest part it answered of a request that was too long; undefined: none was. */
@@ -166,9 +166,14 @@ export class Refusals {
     this.changes++;
   }
 
-  /** A request is answered in parts, but not as a whole: it is cut for good where the parts begin. */
+  /**
+   * A request is answered in parts, but not as a whole: it is cut for good where the parts begin; one that was answered
+   * whole before, only when it was refused several times in a row.
+   */
   cut(block: Asked, parts: readonly Asked[], nowMs: number): void {
     const memory = this.memoryOf(block);
+    const key = keyOf(block);
+    if (memory.whole.has(key) && (memory.strikes.get(key)?.times ?? 0) < STRIKES) return;
     if (memory.cuts.size + parts.length > MOST_KEPT) return;
     if (memory.cuts.size === 0) memory.cutsUntilMs = nowMs + CUTS_LAST_MS;
     let gap = 0;

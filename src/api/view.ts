@@ -76,6 +76,9 @@ export interface DeviceStatus {
   readonly responseMsMax: number | undefined;
   /** The deadline that its answers have now. */
   readonly timeoutMs: number | undefined;
+  /** The widest gap of unasked registers that it refused, and the most registers it answered of a request too long for it. */
+  readonly refusedGap?: number | undefined;
+  readonly mostRegisters?: number | undefined;
   /** Time the line spent on it, answered or not. */
   readonly busyMs: number | undefined;
 }

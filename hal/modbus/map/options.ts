@@ -16,7 +16,7 @@ const patternField = z.union([z.int(), z.string()], {
 });
 
 /** Unasked registers that a request may span where nothing else is configured: two requests cost more on most lines. */
-export const DEFAULT_MAX_GAP = 16;
+const DEFAULT_MAX_GAP = 16;
 
 /** `maxGap` of a channel or a device. */
 export const maxGapField = z
@@ -33,7 +33,7 @@ export const maxRegistersField = z
   .optional();
 
 /** What a channel says of its devices as long as they do not say otherwise. */
-export interface ChannelLimits {
+interface ChannelLimits {
   readonly maxGap?: number | undefined;
   readonly maxRegisters?: number | undefined;
 }
