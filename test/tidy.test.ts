@@ -9,21 +9,21 @@ import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports 
  * line that is printed at the end says which are too large). Every one of them is to become 0.
  */
 const RATCHET = {
-  forbiddenImports: 2,
-  circles: 5,
-  unusedExports: 1,
+  forbiddenImports: 0,
+  circles: 4,
+  unusedExports: 0,
   exportsForTestsAlone: 131,
-  functionsOver70Lines: 20,
+  functionsOver70Lines: 18,
   filesOver500Lines: 0,
-  foldersOver20Files: 1,
+  foldersOver20Files: 0,
   deadFiles: 0,
   bannedCalls: 0,
-  foldersWithoutReadme: 26,
+  foldersWithoutReadme: 0,
   sharedNames: 46,
   formatterSpreads: 0,
   filesWithoutOpening: 0,
   deadLinks: 0,
-  documentsLeftOutOfPackage: 1,
+  documentsLeftOutOfPackage: 0,
 } satisfies Record<string, number>;
 
 const MOST_LINES_OF_A_FUNCTION = 70;

@@ -1,4 +1,4 @@
-/** The options of Modbus channels. */
+/** The keys of a Modbus channel, and the channel that they make. */
 import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
@@ -15,17 +15,32 @@ interface Common {
   /** For devices that do not say it themselves; undefined: 16 and 125. */
   readonly maxGap?: number | undefined;
   readonly maxRegisters?: number | undefined;
+  /** Rest after the connection is made, ms. */
+  readonly connectPauseMs: number;
+  /** The connection is closed when it was idle for so long, ms; undefined: it is kept open. */
+  readonly closeAfterMs: number | undefined;
+}
+
+/** Paths of PEM files for Modbus TCP over TLS. */
+interface TlsFiles {
+  /** The authority that signed the certificate of the device; undefined: those that the system trusts. */
+  readonly ca: string | undefined;
+  /** Our own certificate and its key, for devices that ask who we are. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** A Modbus channel, checked and complete. */
 export type ModbusChannel =
-  | (Common & { readonly kind: 'serial'; readonly serial: SerialSettings })
+  | (Common & { readonly kind: 'serial'; readonly serial: SerialSettings; readonly echo: 'auto' | 'yes' | 'no' })
   | (Common & {
       readonly kind: 'tcp';
       readonly host: string;
       readonly port: number;
-      readonly framing: 'tcp' | 'rtu';
+      readonly framing: 'tcp' | 'rtu' | 'udp';
       readonly pipeline: number;
+      readonly foreignUnit: 'accept' | 'refuse';
+      readonly tls: TlsFiles | undefined;
     });
 
 const commonShape = {
@@ -48,6 +63,12 @@ const commonShape = {
   maxRegisters: maxRegistersField.describe(
     'Most registers that devices answer in one request. Default: 125. A device may say otherwise.',
   ),
+  connectPause: durationField('Rest after the connection is made, before the first question. Default: 0ms.', {
+    max: '60s',
+  }).optional(),
+  closeAfter: durationField('The connection is closed when it was idle for so long. Default: it is kept open.', {
+    max: '1h',
+  }).optional(),
 };
 
 /** Serial settings most slaves leave the factory with. */
@@ -56,8 +77,16 @@ const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 /** Keys of a `modbus-rtu` channel. */
 export const rtuChannelShape = {
   ...serialShape(RTU_DEFAULTS),
+  echo: z
+    .enum(['auto', 'yes', 'no'], { error: 'expected auto, yes or no' })
+    .optional()
+    .describe('Whether the adapter gives back what is sent. Default: auto, it is found out.'),
   ...commonShape,
 };
+
+function pemField(what: string) {
+  return z.string({ error: 'expected the path of a PEM file' }).min(1).optional().describe(what);
+}
 
 /** Keys of a `modbus-tcp` channel. */
 export const tcpChannelShape = {
@@ -72,9 +101,26 @@ export const tcpChannelShape = {
     .optional()
     .describe('TCP port. Default: 502.'),
   framing: z
-    .enum(['tcp', 'rtu'], { error: 'expected tcp, or rtu for RTU frames over TCP' })
+    .enum(['tcp', 'rtu', 'udp'], { error: 'expected tcp, rtu for RTU frames over TCP, or udp' })
     .optional()
-    .describe('tcp is Modbus TCP; rtu is for converters that pass serial frames through. Default: tcp.'),
+    .describe(
+      'tcp is Modbus TCP; rtu is for converters that pass serial frames through; udp is Modbus TCP in datagrams. Default: tcp.',
+    ),
+  foreignUnit: z
+    .enum(['accept', 'refuse'], { error: 'expected accept or refuse' })
+    .optional()
+    .describe(
+      'What becomes of an answer that names another unit than was asked. Default: accept, and it is said once.',
+    ),
+  tls: z
+    .strictObject({
+      ca: pemField('The authority that signed the certificate of the device.'),
+      cert: pemField('Our own certificate, for devices that ask who we are.'),
+      key: pemField('The key of our certificate.'),
+    })
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together: write both')
+    .optional()
+    .describe('Modbus TCP over TLS, by PEM files. The port of such devices is 802 unless they say otherwise.'),
   pipeline: z
     .int({ error: 'expected a whole number from 1 to 16' })
     .min(1)
@@ -91,6 +137,8 @@ const tcpOptions = z.object(tcpChannelShape);
 const DEFAULT_TIMEOUT_MS = 1000;
 const DEFAULT_RETRIES = 1;
 const DEFAULT_PORT = 502;
+/** Modbus/TCP Security Protocol Specification V36, 6. */
+const DEFAULT_TLS_PORT = 802;
 
 /** The channel from options that passed {@link rtuChannelShape}. */
 export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel {
@@ -98,6 +146,7 @@ export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel 
     kind: 'serial',
     ...common(options),
     serial: serialSettings(options, RTU_DEFAULTS),
+    echo: options.echo ?? 'auto',
   };
 }
 
@@ -107,9 +156,11 @@ export function tcpChannel(options: z.output<typeof tcpOptions>): ModbusChannel 
     kind: 'tcp',
     ...common(options),
     host: options.host,
-    port: options.port ?? DEFAULT_PORT,
+    port: options.port ?? (options.tls ? DEFAULT_TLS_PORT : DEFAULT_PORT),
     framing: options.framing ?? 'tcp',
     pipeline: options.pipeline ?? 1,
+    foreignUnit: options.foreignUnit ?? 'accept',
+    tls: options.tls && { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key },
   };
 }
 
@@ -119,6 +170,8 @@ function common(options: {
   pause?: number;
   maxGap?: number;
   maxRegisters?: number;
+  connectPause?: number;
+  closeAfter?: number;
 }): Common {
   return {
     timeoutMs: options.timeout ?? DEFAULT_TIMEOUT_MS,
@@ -126,6 +179,8 @@ function common(options: {
     pauseMs: options.pause ?? 0,
     maxGap: options.maxGap,
     maxRegisters: options.maxRegisters,
+    connectPauseMs: options.connectPause ?? 0,
+    closeAfterMs: options.closeAfter,
   };
 }
 

@@ -1,25 +1,21 @@
 /** The Modbus driver: plans requests, asks, and learns from the answers. */
-import { unlessAborted } from '../../src/core/abort.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
+import { unlessAborted } from '../../src/core/wait.ts';
 import type {
   Driver,
   DriverDeps,
-  Identification,
-  Identifying,
   LineStatistics,
   Observable,
-  RawAnswer,
-  RawBlock,
-  RawReading,
   ReadResult,
   Tag,
   Writable,
   WriteResult,
 } from '../driver.ts';
 import { Utilisation } from '../statistics.ts';
+import type { Identification, Identifying, RawAnswer, RawBlock, RawReading } from './abilities.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
-import { type Asking, type DeviceState, identifyUnit, newDevice, readRawBlock, timeoutMsOf } from './device.ts';
+import { type Asking, type DeviceState, identifyUnit, newDevice, readRawBlock } from './device.ts';
 import type { Line } from './line/line.ts';
 import { showCounters } from './line/statistics.ts';
 import type { ModbusAddress } from './map/address.ts';
@@ -42,7 +38,6 @@ export class ModbusDriver
   private readonly units = new Map<string, number>();
   /** Units that were read although no device names them; unit ids bound their number. */
   private readonly strangers = new Map<number, DeviceState>();
-  private connects = 0;
   private readonly utilisation: Utilisation;
 
   constructor(channel: ModbusChannel, line: Line, deps: DriverDeps) {
@@ -58,7 +53,6 @@ export class ModbusDriver
 
   async connect(signal: AbortSignal): Promise<void> {
     await this.line.open(signal);
-    this.connects++;
   }
 
   plan(tags: readonly ModbusTag[]): readonly (readonly ModbusTag[])[] {
@@ -97,12 +91,12 @@ export class ModbusDriver
   }
 
   statistics(): LineStatistics {
-    const { busyMs, unsolicitedBytes, echoes } = this.line.counters;
+    const { busyMs, unsolicitedBytes, echoes, connects } = this.line.counters;
     const devices: LineStatistics['devices'] = {};
     for (const [name, device] of this.devices) {
       const lesson = this.reader.refusals.lessonOf(this.units.get(name)!);
       devices[name] = {
-        ...showCounters(device.counters, timeoutMsOf(device)),
+        ...showCounters(device.counters, device.deadlineMs),
         refusedGap: lesson?.gap || undefined,
         mostRegisters: lesson?.registers,
       };
@@ -110,7 +104,7 @@ export class ModbusDriver
     return {
       utilisation: this.utilisation.at(this.clock.monoMs(), busyMs),
       busyMs,
-      reconnects: Math.max(0, this.connects - 1),
+      reconnects: Math.max(0, connects - 1),
       unsolicitedBytes,
       echoes,
       devices,
@@ -120,7 +114,7 @@ export class ModbusDriver
   private deviceOf(tag: ModbusTag): DeviceState {
     let device = this.devices.get(tag.device);
     if (!device) {
-      device = newDevice(this.channel.timeoutMs);
+      device = newDevice(tag.address.timeoutMs ?? this.channel.timeoutMs);
       this.devices.set(tag.device, device);
       this.units.set(tag.device, tag.address.unit);
     }

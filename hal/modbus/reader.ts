@@ -1,13 +1,13 @@
 /** Reads tags with as few requests as their devices allow: plans them, and splits those that are refused. */
 
-import { unlessAborted } from '../../src/core/abort.ts';
 import { type Clock, instantAt } from '../../src/core/clock.ts';
 import type { Instant } from '../../src/core/reading.ts';
+import { unlessAborted } from '../../src/core/wait.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState } from './device.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { decodeBit, decodeRegisters } from './map/decode.ts';
-import { type LineCost, planReads, type ReadBlock, spansOf } from './map/plan.ts';
+import { type LineCost, MAX_BITS, MAX_REGISTERS, planReads, type ReadBlock, spansOf } from './map/plan.ts';
 import { partsOf, type Refusal, Refusals } from './refusals.ts';
 import { causeOf, failureOf } from './result.ts';
 
@@ -18,6 +18,9 @@ const MOST_PARTS = 32;
 
 /** Questions without an answer that one read may spend on them: each costs its whole deadline. */
 const MOST_SILENCES = 6;
+
+/** So long after it was last heard, another master is taken to be on the line, ms. */
+const OTHER_MASTER_MS = 60_000;
 
 /** What a reader is handed. */
 interface ReaderDeps {
@@ -128,12 +131,15 @@ export class Reader {
     const device = this.deps.deviceOf(tags[block.members[0]!]!);
     const isRetry = this.refusals.isRetry(block);
     const startedMs = clock.monoMs();
-    const outcome = await this.ask(device, block, reading.signal, isPart || isRetry);
+    const addresses = block.members.map((member) => tags[member]!.address);
+    const widest = isPart || isRetry ? block.count : widestOf(block, addresses);
+    const outcome = await this.ask(device, block, widest, reading.signal, isPart || isRetry);
     if (outcome.kind === 'answer') {
       this.refusals.answered(block);
       const at = instantAt(clock, (outcome.sentMs + outcome.receivedMs) / 2);
       reading.at ??= at;
-      for (const member of block.members) results[member] = resultIn(outcome.data, block, tags[member]!.address, at);
+      for (const member of block.members)
+        results[member] = this.doubted(resultIn(outcome.data, block, tags[member]!.address, at));
       return true;
     }
     const failure = failureOf(outcome);
@@ -144,6 +150,13 @@ export class Reader {
     const cause = causeOf(outcome);
     if (cause) await this.learn(block, reading, { cause, failure, device });
     return false;
+  }
+
+  /** Where another master speaks, no answer is sure to be ours. */
+  private doubted(result: ReadResult): ReadResult {
+    const { otherMasterMs } = this.deps.asking.line.counters;
+    const isAlone = otherMasterMs === undefined || this.deps.clock.monoMs() - otherMasterMs > OTHER_MASTER_MS;
+    return isAlone || !result.ok ? result : { ...result, doubt: 'other-master' };
   }
 
   private async learn(
@@ -184,14 +197,23 @@ export class Reader {
     if (isWhole) refusals.cut(block, parts, this.deps.clock.monoMs());
   }
 
-  private async ask(device: DeviceState, block: ReadBlock, signal: AbortSignal, isOnce: boolean) {
+  private async ask(device: DeviceState, block: ReadBlock, widest: number, signal: AbortSignal, isOnce: boolean) {
     const { asking } = this.deps;
     const { unit, table, start, count } = block;
     const once = isOnce ? { ...asking, retries: 0 } : asking;
-    const outcome = await askDevice(once, device, { kind: 'read', unit, table, start, count }, signal);
+    const request = { kind: 'read', unit, table, start, count } as const;
+    const outcome = await askDevice(once, device, request, signal, widest);
     if (outcome.kind === 'lost') throw outcome.cause;
     return outcome;
   }
+}
+
+/** The widest read that may be made of a request: every device of it answers so many, and no gap grows too wide by it. */
+function widestOf({ table, count }: ReadBlock, addresses: readonly ModbusAddress[]): number {
+  const isBits = table === 'coil' || table === 'discrete';
+  const limits = addresses.map(({ maxBits, maxRegisters }) => (isBits ? maxBits : maxRegisters));
+  const gap = Math.min(...addresses.map(({ maxGap }) => maxGap));
+  return Math.min(count + gap, ...limits.map((limit) => limit ?? (isBits ? MAX_BITS : MAX_REGISTERS)));
 }
 
 /** The value of one address in the data of its request's answer. */

@@ -1,4 +1,4 @@
-/** What exceptions and lost answers mean for a tag. */
+/** What the end of a question means for a reading: its value, or why there is none. */
 import type { Failure } from '../../src/core/quality.ts';
 import type { Outcome } from './line/line.ts';
 import type { Refusal } from './refusals.ts';
@@ -42,6 +42,8 @@ export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>
       return { why: 'timeout', detail: outcome.detail, asked: false };
     case 'garbled':
       return { why: 'garbled', detail: outcome.detail };
+    case 'hung-up':
+      return { why: 'not-connected', detail: outcome.detail };
     case 'exception':
       return { why: EXCEPTION_FAILURE[outcome.code] ?? 'device-failure', detail: exceptionText(outcome.code) };
   }

@@ -169,10 +169,8 @@ async function send(writing: Writing, request: ModbusRequest): Promise<Sent> {
   const { line, clock, device, signal } = writing;
   const question = questionOf(request);
   for (let rests = 0; ; rests++) {
-    const before = device.counters.requests;
     const { configuredMs, counters } = device;
     const outcome = await line.ask({ question, timeoutMs: configuredMs, counters, attemptOf: {} });
-    const wasSent = device.counters.requests > before;
     switch (outcome.kind) {
       case 'answer':
         return { kind: 'acknowledged' };
@@ -186,13 +184,15 @@ async function send(writing: Writing, request: ModbusRequest): Promise<Sent> {
         return { kind: 'refused', code: outcome.code, why: `${why} (${detail})` };
       }
       case 'lost':
-        if (!wasSent) return { kind: 'not-sent', cause: outcome.cause };
+        if (!outcome.wasSent) return { kind: 'not-sent', cause: outcome.cause };
         return {
           kind: 'unanswered',
           why: `the connection was lost after the write was sent: ${messageOf(outcome.cause)}`,
         };
       case 'timeout':
         return { kind: 'unanswered', why: 'the device did not answer' };
+      case 'hung-up':
+        return { kind: 'unanswered', why: `the connection was lost after the write was sent: ${outcome.detail}` };
       case 'garbled':
         return { kind: 'unanswered', why: `the answer was not understood (${outcome.detail})` };
       default:

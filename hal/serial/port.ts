@@ -1,4 +1,4 @@
-/** Opens a serial port for us alone, and carries bytes over it. */
+/** A serial port as a transport of bytes, by the binding of `serialport` or, without it, by what the system has. */
 import { readSync, statSync, writeSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
@@ -36,9 +36,14 @@ export function serialTransport(settings: SerialSettings): Transport {
     told?.onLost(lost);
   };
 
-  /** Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. */
+  /**
+   * Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. The read
+   * waits for the loop's own turn, because from Node 26.4 on a promise that is resolved inside the binding's callback is
+   * not looked at before the next timer (nodejs/node#62969).
+   */
   const readFile = (reading: FileBinding): void => {
     const buffer = Buffer.alloc(READ_BYTES);
+    const attend = () => reading.poller.once('readable', (failure) => setImmediate(onReadable, failure));
     const onReadable = (failure: Error | null): void => {
       if (port !== reading) return;
       try {
@@ -49,14 +54,14 @@ export function serialTransport(settings: SerialSettings): Transport {
           lose(unplugged(settings.port, undefined));
           return;
         }
-        reading.poller.once('readable', onReadable);
+        attend();
         tell?.onBytes(buffer.subarray(0, bytesRead));
       } catch (error) {
-        if (isForLater(error)) reading.poller.once('readable', onReadable);
+        if (isForLater(error)) attend();
         else lose(unplugged(settings.port, error));
       }
     };
-    reading.poller.once('readable', onReadable);
+    attend();
   };
 
   const readOn = async (reading: PortBinding): Promise<void> => {
