@@ -38,10 +38,20 @@ export type ReadResult = { readonly at: Instant } & (
     }
 );
 
-/** The answer to a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
+/**
+ * The answer to a write. `refused`: nothing was changed. `unknown`: it is not known whether the device took it.
+ * `mismatch`: the device acknowledged it and holds another value. Numbers are unscaled: `holds`, what the device was last
+ * seen to hold; `range`, what fits the registers, where the value does not.
+ */
 export type WriteResult =
   | { readonly ok: true; readonly readBack: Value | undefined }
-  | { readonly ok: false; readonly kind: 'refused' | 'failed' | 'mismatch'; readonly why: string };
+  | {
+      readonly ok: false;
+      readonly kind: 'refused' | 'unknown' | 'mismatch';
+      readonly why: string;
+      readonly holds?: Value | undefined;
+      readonly range?: readonly [least: bigint, greatest: bigint];
+    };
 
 /**
  * One physical line.
@@ -112,6 +122,10 @@ export interface DeviceStatistics {
   timeoutMs: number;
   /** Time the line spent on this device, answered or not, ms. */
   busyMs: number;
+  /** The widest gap of unasked registers that it refused to read over, though it reads both sides; undefined: none. */
+  refusedGap?: number | undefined;
+  /** The most registers it answered of a request that was too long for it; undefined: none was. */
+  mostRegisters?: number | undefined;
 }
 
 /** Counters of the line and of each device on it. */
@@ -204,6 +218,8 @@ export interface DriverType<C = unknown, A = unknown> {
   checkTag(source: TagSource<Record<string, unknown>>, channel: C): Checked<A>;
   /** One line for `check`: the address in every form a manual may use. */
   describeAddress(address: A): string;
+  /** Where a counter at the address starts again from 0; absent or undefined: it does not, or nobody knows. */
+  modulusOf?(address: A): number | undefined;
   /** What the tag holds, for the rules that judge it; absent or undefined: not known before it is read. */
   formOf?(address: A): ValueForm | undefined;
   /** The tag's default period applies only to tags that are polled; an eventful tag has none. */

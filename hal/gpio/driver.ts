@@ -126,7 +126,7 @@ export class GpioDriver implements Driver<GpioAddress>, Writable<GpioAddress>, E
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
       if (error.trouble === 'gone') this.lose(error);
-      return { ok: false, kind: 'failed', why: error.message };
+      return { ok: false, kind: 'unknown', why: error.message };
     }
   }
 

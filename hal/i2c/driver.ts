@@ -75,7 +75,7 @@ export class I2cDriver implements Driver<I2cAddress>, Writable<I2cAddress>, Obse
     } catch (error) {
       if (!(error instanceof I2cFault)) throw error;
       known.open = undefined;
-      return { ok: false, kind: error.why === 'illegal-value' ? 'refused' : 'failed', why: error.message };
+      return { ok: false, kind: error.why === 'illegal-value' ? 'refused' : 'unknown', why: error.message };
     }
   }
 

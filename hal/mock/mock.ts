@@ -163,9 +163,9 @@ export function createMock(
         if (tookMs > 0) await clock.sleep(tookMs, AbortSignal.any([signal, line.signal]));
       } catch (error) {
         signal.throwIfAborted();
-        return { ok: false, kind: 'failed', why: messageOf(error) };
+        return { ok: false, kind: 'unknown', why: messageOf(error) };
       }
-      if (silent) return { ok: false, kind: 'failed', why: 'no answer before the deadline (scripted fault)' };
+      if (silent) return { ok: false, kind: 'unknown', why: 'no answer before the deadline (scripted fault)' };
       written.set(tag.id, held);
       return { ok: true, readBack: held };
     },

@@ -1,7 +1,7 @@
 /** The simulated plant of the demo: two presses behind Modbus TCP. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
-import type { ModbusAddress, ModbusType, Table } from '../modbus/map/address.ts';
+import { type ModbusAddress, type ModbusType, PLAIN, type Table } from '../modbus/map/address.ts';
 import { mix } from './noise.ts';
 import { newPress, PRESS_MODES, PRESS_STEP_MS, type Press, type PressBuild, stepPress } from './press.ts';
 import { type LineFault, serveTwin } from './server.ts';
@@ -113,10 +113,7 @@ function addressOf(unit: number, { table, start, type, bit }: PressRegister): Mo
     count: type === 'uint32' || type === 'float32' ? 2 : 1,
     type,
     order: type === 'float32' ? 'CDAB' : 'ABCD',
+    ...PLAIN,
     bit,
-    invalid: [],
-    timeoutMs: undefined,
-    maxRegisters: undefined,
-    maxBits: undefined,
   };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
 import { silenceMsOf } from './line/timing.ts';
+import { maxGapField, maxRegistersField } from './map/options.ts';
 import type { LineCost } from './map/plan.ts';
 
 /** What every Modbus channel has. */
@@ -11,6 +12,9 @@ interface Common {
   /** How often a question is asked again after a timeout or a damaged answer. */
   readonly retries: number;
   readonly pauseMs: number;
+  /** For devices that do not say it themselves; undefined: 16 and 125. */
+  readonly maxGap?: number | undefined;
+  readonly maxRegisters?: number | undefined;
   /** Rest after the connection is made, ms. */
   readonly connectPauseMs: number;
   /** The connection is closed when it was idle for so long, ms; undefined: it is kept open. */
@@ -53,6 +57,12 @@ const commonShape = {
   pause: durationField('Rest between an answer and the next question, for slow devices. Default: 0ms.', {
     max: '10s',
   }).optional(),
+  maxGap: maxGapField.describe(
+    'Most registers that nobody asked for and that one request may span; 0: none. Default: 16. A device may say otherwise.',
+  ),
+  maxRegisters: maxRegistersField.describe(
+    'Most registers that devices answer in one request. Default: 125. A device may say otherwise.',
+  ),
   connectPause: durationField('Rest after the connection is made, before the first question. Default: 0ms.', {
     max: '60s',
   }).optional(),
@@ -175,6 +185,8 @@ function common(options: {
   timeout?: number;
   retries?: number;
   pause?: number;
+  maxGap?: number;
+  maxRegisters?: number;
   connectPause?: number;
   closeAfter?: number;
 }): Common {
@@ -182,6 +194,8 @@ function common(options: {
     timeoutMs: options.timeout ?? DEFAULT_TIMEOUT_MS,
     retries: options.retries ?? DEFAULT_RETRIES,
     pauseMs: options.pause ?? 0,
+    maxGap: options.maxGap,
+    maxRegisters: options.maxRegisters,
     connectPauseMs: options.connectPause ?? 0,
     closeAfterMs: options.closeAfter,
   };

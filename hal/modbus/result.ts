@@ -1,11 +1,7 @@
 /** What the end of a question means for a reading: its value, or why there is none. */
 import type { Failure } from '../../src/core/quality.ts';
-import type { Instant } from '../../src/core/reading.ts';
-import type { ReadResult } from '../driver.ts';
 import type { Outcome } from './line/line.ts';
-import type { ModbusAddress } from './map/address.ts';
-import { decodeBit, decodeRegisters } from './map/decode.ts';
-import type { ReadBlock } from './map/plan.ts';
+import type { Refusal } from './refusals.ts';
 
 /** Meaning of the exception codes (MODBUS Application Protocol V1.1b3, section 7). */
 const EXCEPTION_FAILURE: Record<number, Failure> = {
@@ -20,22 +16,25 @@ const EXCEPTION_FAILURE: Record<number, Failure> = {
   11: 'gateway-target',
 };
 
+/** The last code of the standard; makers use others for causes of their own. */
+const LAST_STANDARD_CODE = 11;
+
+/** Exceptions that speak of the moment or of a gateway, not of what was asked for. */
+const PASSING_CODES = [5, 6, 10, 11];
+
 /** Exceptions that pass by themselves: the question may be asked again after a rest. */
 export function isBusy(code: number): boolean {
   return code === 5 || code === 6;
 }
 
-/** Exceptions that say that something in the block cannot be read. */
-export function isHole(code: number): boolean {
-  return code === 2 || code === 3;
+/** Whether an outcome may be blamed on what was asked for, and how; undefined: it has another cause. */
+export function causeOf(outcome: Outcome): 'refusal' | 'silence' | undefined {
+  if (outcome.kind === 'exception') return PASSING_CODES.includes(outcome.code) ? undefined : 'refusal';
+  return outcome.kind === 'timeout' || outcome.kind === 'garbled' ? 'silence' : undefined;
 }
 
 /** Why there is no value, in the words of readings. */
-export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>): {
-  why: Failure;
-  detail: string;
-  asked?: false;
-} {
+export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>): Refusal & { asked?: false } {
   switch (outcome.kind) {
     case 'timeout':
       return { why: 'timeout', detail: 'no answer before the deadline' };
@@ -45,21 +44,12 @@ export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>
       return { why: 'garbled', detail: outcome.detail };
     case 'hung-up':
       return { why: 'not-connected', detail: outcome.detail };
-    case 'exception': {
-      const { code } = outcome;
-      // Codes that the specification does not know are given as manuals print them, too.
-      const known = EXCEPTION_FAILURE[code];
-      const detail = known
-        ? `Modbus exception ${code}`
-        : `Modbus exception ${code} (${code.toString(16).toUpperCase()} hex)`;
-      return { why: known ?? 'device-failure', detail };
-    }
+    case 'exception':
+      return { why: EXCEPTION_FAILURE[outcome.code] ?? 'device-failure', detail: exceptionText(outcome.code) };
   }
 }
 
-/** The value of one address in the data of its block's answer. */
-export function resultIn(data: Uint8Array, block: ReadBlock, address: ModbusAddress, at: Instant): ReadResult {
-  const isBits = block.table === 'coil' || block.table === 'discrete';
-  const offset = address.start - block.start;
-  return { at, ...(isBits ? decodeBit(data, offset) : decodeRegisters(data, 2 * offset, address)) };
+function exceptionText(code: number): string {
+  const own = `Modbus exception ${code}`;
+  return code <= LAST_STANDARD_CODE ? own : `${own} (${code.toString(16).toUpperCase()} hex), the maker's own code`;
 }

@@ -18,6 +18,7 @@ import { tcpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
 import { udpTransport } from './line/udp.ts';
 import type { ModbusAddress } from './map/address.ts';
+import { modulusOf } from './map/encode.ts';
 import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './map/options.ts';
 import { planReads } from './map/plan.ts';
 
@@ -34,6 +35,7 @@ const common = {
   tagShape: modbusTagShape,
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
+  modulusOf,
   isEventful: () => false,
   placeOf: (channel: ModbusChannel): ChannelPlace =>
     channel.kind === 'serial'
@@ -59,7 +61,7 @@ export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['dataBits'], 'Modbus RTU needs 8 data bits; 7 is for Modbus ASCII. Write dataBits: 8');
     return passed(channel);
   },
-  checkTag: (source) => checkModbusTag(source, 'rtu'),
+  checkTag: (source, channel) => checkModbusTag(source, 'rtu', channel),
 };
 
 /** Modbus TCP, and RTU frames over TCP. */
@@ -75,7 +77,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['tls'], 'TLS needs a connection, and datagrams have none. Leave tls or framing: udp out');
     return passed(channel);
   },
-  checkTag: (source) => checkModbusTag(source, 'tcp'),
+  checkTag: (source, channel) => checkModbusTag(source, 'tcp', channel),
 };
 
 /** The line of a channel; nothing is opened. */
@@ -130,6 +132,8 @@ function wireOf(channel: ModbusChannel): RecordedWire {
     timeout: `${channel.timeoutMs}ms`,
     retries: channel.retries,
     pause: `${channel.pauseMs}ms`,
+    ...(channel.maxGap !== undefined && { maxGap: channel.maxGap }),
+    ...(channel.maxRegisters !== undefined && { maxRegisters: channel.maxRegisters }),
   };
   if (channel.kind === 'serial') {
     const { serial } = channel;

@@ -152,7 +152,7 @@ export class SerialLineDriver
     if (results !== 'late') return { ok: true, readBack: undefined };
     const instead = heard === undefined ? '' : ` (${heard})`;
     const why = `${JSON.stringify(text)} was sent, and no answer fits \`reply\`${instead}: look at the device`;
-    return { ok: false, kind: 'failed', why };
+    return { ok: false, kind: 'unknown', why };
   }
 
   subscribe(tags: readonly LineTag[], onResult: OnResult, onLost: (lost: NotConnected) => void): () => void {

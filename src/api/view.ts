@@ -76,6 +76,9 @@ export interface DeviceStatus {
   readonly responseMsMax: number | undefined;
   /** The deadline that its answers have now. */
   readonly timeoutMs: number | undefined;
+  /** The widest gap of unasked registers that it refused, and the most registers it answered of a request too long for it. */
+  readonly refusedGap?: number | undefined;
+  readonly mostRegisters?: number | undefined;
   /** Time the line spent on it, answered or not. */
   readonly busyMs: number | undefined;
 }
@@ -130,13 +133,13 @@ export interface TagView {
   readonly readings: number;
 }
 
-/** What became of a write. `refused`: nothing was sent. `failed`: it is not known whether the device took it. */
+/** What became of a write. `refused`: nothing was sent. `unknown`: it is not known whether the device took it. */
 export type WriteAnswer =
   | { readonly ok: true; readonly tag: TagId; readonly readBack: Value | undefined }
   | {
       readonly ok: false;
       readonly tag: TagId;
-      readonly kind: 'refused' | 'failed' | 'mismatch';
+      readonly kind: 'refused' | 'unknown' | 'mismatch';
       readonly why: string;
     };
 

@@ -9,7 +9,7 @@ import {
 } from '../../hal/driver.ts';
 import { type JsonReading, jsonReading } from '../api/json.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config/config.ts';
-import { instantOf } from '../core/clock.ts';
+
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
@@ -65,7 +65,7 @@ export async function writeDirectly(
     if (!isWritable(driver)) return { ok: false, kind: 'refused', why: `channel ${channel.name} cannot write` };
     const late = noAnswer(channel.name);
     const result = await within(context, ANSWER_DEADLINE_MS, late, (signal) => driver.write(tag.tag, raw, signal));
-    return writtenIn(tag, result, instantOf(context.clock));
+    return writtenIn(tag, result, value);
   });
 }
 

@@ -21,7 +21,7 @@ interface WriteOptions extends CommonOptions {
 interface Written extends Omit<Extract<WriteAnswer, { ok: false }>, 'ok' | 'kind' | 'why'> {
   readonly ok: boolean;
   readonly readBack?: number | boolean | string | null;
-  readonly kind?: 'refused' | 'failed' | 'mismatch';
+  readonly kind?: 'refused' | 'unknown' | 'mismatch';
   readonly why?: string;
 }
 

@@ -27,10 +27,24 @@ export interface TagConfig {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly counter: boolean;
+  /** Two points of the line from raw to engineering values; `scale` and `offset` are then about that line. */
+  readonly linear?: LinearConfig | undefined;
+  /** Decimals that the value is rounded to; undefined: as it comes. */
+  readonly decimals?: number | undefined;
+  /** Words for whole values, shown wherever a person reads; the value stays a number. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Where the raw value of a counter starts again from 0; undefined: it does not. */
+  readonly modulus?: number | undefined;
   /** What it holds; undefined where the driver does not say before it is read. */
   readonly form?: ValueForm | undefined;
   readonly writable: WriteLimits | undefined;
   readonly description: string | undefined;
+}
+
+/** Two raw values and the engineering values that they mean. */
+export interface LinearConfig {
+  readonly raw: readonly [number, number];
+  readonly value: readonly [number, number];
 }
 
 /** What may be written to a tag, in engineering units. */

@@ -25,7 +25,7 @@ export interface CounterState {
  * many more, at least so many when `isLowerBound`, because it may have gone round more than once. `reset`: it began
  * again from 0 and has come to `by`. `spike`: a value that cannot be; the state stays where it was.
  */
-export type CounterStep =
+type CounterStep =
   | { readonly kind: 'baseline' }
   | { readonly kind: 'counted'; readonly by: number; readonly isLowerBound: boolean }
   | { readonly kind: 'reset'; readonly by: number }

@@ -31,6 +31,7 @@ export function lineFindings(line: LineCounts): Found[] {
     ...garbledFindings(line),
     ...silenceFindings(line),
     ...slowFindings(line),
+    ...refusalFindings(line),
     ...reconnectFindings(line),
   ];
 }
@@ -204,6 +205,31 @@ function slowFindings(line: LineCounts): Found[] {
             : `Check the wires and the power of ${stationOf(device)}; an overloaded device may need pause: 50ms at the channel`,
       },
     ];
+  });
+}
+
+/** Requests that are refused although their parts are answered: the gateway splits them; the file can say so from the start. */
+function refusalFindings(line: LineCounts): Found[] {
+  return line.devices.flatMap(({ name, text, refusedGap, mostRegisters }): Found[] => {
+    const where = `${line.channel.name}/${name}`;
+    const found: Found[] = [];
+    if (refusedGap !== undefined)
+      found.push({
+        severity: 'hint',
+        step: 'device',
+        where,
+        cause: `${text} does not answer a request that spans ${refusedGap} registers nobody asked for; its values are read around them`,
+        remedy: `Write at the device: maxGap: ${refusedGap - 1}`,
+      });
+    if (mostRegisters !== undefined)
+      found.push({
+        severity: 'hint',
+        step: 'device',
+        where,
+        cause: `${text} does not answer long requests; its values are read ${mostRegisters} registers at a time`,
+        remedy: `Write at the device: maxRegisters: ${mostRegisters}, or the number its manual gives`,
+      });
+    return found;
   });
 }
 

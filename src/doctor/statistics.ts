@@ -21,6 +21,9 @@ export interface DeviceCounts {
   readonly maxMs: number | undefined;
   /** What the file gives the device to answer, ms. */
   readonly timeoutMs: number | undefined;
+  /** What it refuses in one request though it answers the parts; see `DeviceStatistics`. */
+  readonly refusedGap?: number | undefined;
+  readonly mostRegisters?: number | undefined;
 }
 
 /** Counters of a line over the judged time. */
@@ -82,6 +85,8 @@ function deviceCounts(channel: ChannelFacts, now: DeviceStatus, before: DeviceSt
     p95Ms: now.responseMsP95,
     maxMs: now.responseMsMax,
     timeoutMs: station?.timeoutMs ?? now.timeoutMs,
+    refusedGap: now.refusedGap,
+    mostRegisters: now.mostRegisters,
   };
 }
 

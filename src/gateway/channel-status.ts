@@ -64,6 +64,8 @@ function countersOf(counters: DeviceStatistics | undefined) {
     responseMsP95: counters?.responseMs?.p95,
     responseMsMax: counters?.responseMs?.max,
     timeoutMs: counters?.timeoutMs,
+    refusedGap: counters?.refusedGap,
+    mostRegisters: counters?.mostRegisters,
     busyMs: counters?.busyMs,
   };
 }

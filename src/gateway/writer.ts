@@ -63,7 +63,7 @@ export function createWriter(
       audit(id, value, origin, result);
       return result;
     } catch (error) {
-      audit(id, value, origin, { ok: false, kind: 'failed', why: messageOf(error) });
+      audit(id, value, origin, { ok: false, kind: 'unknown', why: messageOf(error) });
       throw error;
     }
   };

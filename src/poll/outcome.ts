@@ -1,27 +1,22 @@
 /** Turns what a driver read into engineering units with a quality, and back for writes. */
 import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
-import type { TagConfig } from '../config/config.ts';
+import type { LinearConfig, TagConfig } from '../config/config.ts';
+import { type CounterState, countOn } from '../core/counter.ts';
 import type { Failure } from '../core/quality.ts';
-import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/reading.ts';
+import type { DeviceRecord, Field, Instant, Outcome, TagId, Value } from '../core/reading.ts';
 import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
 interface Conversion {
   readonly scale: number;
   readonly offset: number;
+  /** Two points, in place of scale and offset. */
+  readonly linear?: LinearConfig | undefined;
+  /** Decimals that the value is rounded to. */
+  readonly decimals?: number | undefined;
+  readonly unit?: string | undefined;
   readonly min: number | undefined;
   readonly max: number | undefined;
-}
-
-/**
- * raw · scale + offset. Where 1/scale is a whole number the raw value is divided by it, because 3/10 is 0.3 and
- * 3·0.1 is not. A scaled 64-bit integer becomes a double; unscaled it stays exact.
- */
-function scaled(raw: number | bigint, { scale, offset }: Conversion): number | bigint {
-  if (scale === 1 && offset === 0) return raw;
-  const divisor = Math.round(1 / scale);
-  const value = Number(raw);
-  return (divisor > 1 && 1 / divisor === scale ? value / divisor : value * scale) + offset;
 }
 
 /**
@@ -32,7 +27,7 @@ export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
   if (!result.ok) return { quality: 'bad', why: result.why };
   const raw: Value = result.value;
   if (typeof raw === 'boolean' || typeof raw === 'string') return judged(raw, result.doubt);
-  const value = scaled(raw, conversion);
+  const value = inUnits(raw, conversion);
   if (typeof value === 'number' && !Number.isFinite(value)) return { quality: 'bad', why: 'overflow' };
   const { min, max } = conversion;
   if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
@@ -52,17 +47,129 @@ function judged(value: Value, doubt: (ReadResult & { ok: true })['doubt']): Outc
  * @returns undefined when the value is no finite number after the conversion
  */
 export function rawOf(conversion: Conversion, value: Value): Value | undefined {
-  const { scale, offset } = conversion;
-  if (typeof value === 'boolean' || typeof value === 'string' || (scale === 1 && offset === 0)) return value;
-  const raw = (Number(value) - offset) / scale;
+  const { scale, offset, linear } = conversion;
+  if (typeof value === 'boolean' || typeof value === 'string' || isPlain(conversion)) return value;
+  const raw = linear
+    ? linear.raw[0] +
+      ((Number(value) - linear.value[0]) * (linear.raw[1] - linear.raw[0])) / (linear.value[1] - linear.value[0])
+    : (Number(value) - offset) / scale;
   return Number.isFinite(raw) ? raw : undefined;
 }
 
-/** The result of a write in engineering units, as its driver gave it in raw ones. */
-export function writtenIn(conversion: Conversion, result: WriteResult, at: Instant): WriteResult {
-  if (!result.ok || result.readBack === undefined) return result;
-  const outcome = outcomeOf(conversion, { at, ok: true, value: result.readBack });
-  return { ok: true, readBack: outcome.quality === 'bad' ? undefined : outcome.value };
+/**
+ * The result of a write in engineering units, as its driver gave it in raw ones.
+ *
+ * @param asked the value that was to be written
+ */
+export function writtenIn(conversion: Conversion, result: WriteResult, asked: Value): WriteResult {
+  const shown = (raw: Value): Value =>
+    typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
+  const withUnit = (value: Value) => (conversion.unit === undefined ? `${value}` : `${value} ${conversion.unit}`);
+  if (result.ok) return { ok: true, readBack: result.readBack === undefined ? undefined : shown(result.readBack) };
+  const { kind, range } = result;
+  if (range) {
+    const ends = range.map((end) => inUnits(end, conversion)).sort((a, b) => (a < b ? -1 : 1));
+    return {
+      ok: false,
+      kind,
+      why: `the register holds ${ends[0]} to ${withUnit(ends[1]!)}, and not ${withUnit(asked)}`,
+    };
+  }
+  if (result.holds === undefined) return result;
+  const holds = shown(result.holds);
+  return { ok: false, kind, why: `${result.why}: ${withUnit(holds)}`, holds };
+}
+
+function inUnits(raw: number | bigint, conversion: Conversion): number | bigint {
+  const value = isPlain(conversion) ? raw : scaled(Number(raw), conversion);
+  const { decimals } = conversion;
+  if (decimals === undefined || typeof value === 'bigint') return value;
+  // Without the addition a small negative value would become −0.
+  return Number(value.toFixed(decimals)) + 0;
+}
+
+function isPlain({ scale, offset, linear }: Conversion): boolean {
+  return scale === 1 && offset === 0 && linear === undefined;
+}
+
+/** A conversion as one exact fraction of whole numbers, value = (raw · factor + addend) / divisor. */
+interface Fraction {
+  readonly factor: number;
+  readonly addend: number;
+  readonly divisor: number;
+}
+
+/** Worked out once for each tag; undefined: its numbers have too many digits for that. */
+const fractions = new WeakMap<Conversion, { readonly fraction: Fraction | undefined }>();
+
+/** Digits of a decimal that a double certainly keeps. */
+const SAFE_DIGITS = 15;
+
+/**
+ * The nearest double of the decimal number that the conversion means: 23773 · 0.01 is 237.73, and not a binary fraction
+ * beside it. Whole raw values by one division of whole numbers; others, which have few digits, are rounded to 15.
+ */
+function scaled(raw: number, conversion: Conversion): number {
+  let known = fractions.get(conversion);
+  if (!known) {
+    known = { fraction: fractionOf(conversion) };
+    fractions.set(conversion, known);
+  }
+  if (known.fraction) {
+    const { factor, addend, divisor } = known.fraction;
+    const numerator = raw * factor + addend;
+    if (Number.isSafeInteger(raw) && Number.isSafeInteger(numerator)) return numerator / divisor;
+  }
+  const { scale, offset, linear } = conversion;
+  const value = linear
+    ? linear.value[0] + ((raw - linear.raw[0]) * (linear.value[1] - linear.value[0])) / (linear.raw[1] - linear.raw[0])
+    : raw * scale + offset;
+  return String(raw).length <= SAFE_DIGITS - 4 ? Number(value.toPrecision(SAFE_DIGITS)) : value;
+}
+
+function fractionOf({ scale, offset, linear }: Conversion): Fraction | undefined {
+  const numbers = linear ? [...linear.raw, ...linear.value] : [scale, offset];
+  const places = Math.max(...numbers.map(decimalsOf));
+  const power = 10 ** places;
+  const whole = numbers.map((number) => Math.round(number * power));
+  // value = (offset · power + raw · scale · power) / power, or the line through both points times power².
+  const [first, second, low, high] = whole as [number, number, number, number];
+  const fraction = linear
+    ? {
+        factor: power * (high - low),
+        addend: low * (second - first) - first * (high - low),
+        divisor: power * (second - first),
+      }
+    : { factor: first, addend: second, divisor: power };
+  const isExact = whole.every(Number.isSafeInteger) && Object.values(fraction).every(Number.isSafeInteger);
+  return isExact && places <= SAFE_DIGITS ? fraction : undefined;
+}
+
+/** Digits after the point that a number is written with. */
+function decimalsOf(number: number): number {
+  const [, digits = '', exponent = '0'] = /^-?\d+(?:\.(\d+))?(?:e([-+]\d+))?$/.exec(String(number)) ?? [];
+  return Math.max(0, digits.length - Number(exponent));
+}
+
+/** What the counters among the tags of a channel did, so that a reset or a spike is told from counting. */
+export class Counters {
+  private readonly states = new Map<TagId, CounterState>();
+
+  /**
+   * A result of a counter, judged: its value stays as it was read. A reset is doubted (`counter-reset`); a value that
+   * cannot be is bad (`sensor-failure`), unless the next one goes on from it.
+   */
+  judged({ tag, modulus }: TagConfig, result: ReadResult): ReadResult {
+    if (!result.ok || typeof result.value === 'boolean' || typeof result.value === 'string') return result;
+    const value = Number(result.value);
+    const { state, step } = countOn(this.states.get(tag.id), value, result.at.monoMs, { modulus });
+    this.states.set(tag.id, state);
+    const { at } = result;
+    if (step.kind === 'reset') return { at, ok: true, value: result.value, doubt: 'counter-reset' };
+    if (step.kind === 'spike')
+      return { at, ok: false, why: 'sensor-failure', detail: 'the counter cannot have come so far' };
+    return result;
+  }
 }
 
 interface Open {
@@ -76,12 +183,14 @@ interface Open {
  * answered need not stand together.
  *
  * @param configs by tag id, at least of every tag here
+ * @param counters judges the counters among the tags
  */
 export function recordsOf(
   tags: readonly Tag[],
   results: readonly ReadResult[],
   configs: ReadonlyMap<string, TagConfig>,
   make: (device: string, at: Instant, fields: Field[]) => DeviceRecord,
+  counters?: Counters,
 ): DeviceRecord[] {
   const open: Open[] = [];
   let last: Open | undefined;
@@ -95,7 +204,10 @@ export function recordsOf(
         open.push(last);
       }
     }
-    last.fields.push({ name: tag.name, ...outcomeOf(configs.get(tag.id)!, result) });
+    const config = configs.get(tag.id)!;
+    // Tags that report by themselves are counted by their driver, edge by edge.
+    const isCounter = counters !== undefined && config.counter && config.everyMs !== undefined;
+    last.fields.push({ name: tag.name, ...outcomeOf(config, isCounter ? counters.judged(config, result) : result) });
   }
   return open.map(({ device, at, fields }) => make(device, at, fields));
 }

@@ -19,7 +19,7 @@ import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/readi
 import { readingsOf } from '../core/reading.ts';
 import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { Health } from './health.ts';
-import { endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
+import { Counters, endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
 import { WriteGuard } from './write-guard.ts';
@@ -68,6 +68,7 @@ export class Poller {
   private readonly awayToldMs = new Map<string, number>();
   private readonly urgent = new UrgentLane();
   private readonly guard = new WriteGuard();
+  private readonly counters = new Counters();
   /** Why each device that does not answer does not. */
   private readonly troubles = new Map<string, Failure>();
   /** Since when each question is under way, the oldest first. */
@@ -152,7 +153,7 @@ export class Poller {
     const raw = rawOf(config, value);
     if (raw === undefined) return refused(`${value} cannot be written with scale ${config.scale}`);
     const result = await this.urgently((stop) => driver.write(tag, raw, stop), signal);
-    return writtenIn(config, result, instantOf(this.deps.clock));
+    return writtenIn(config, result, value);
   }
 
   /**
@@ -318,7 +319,7 @@ export class Poller {
   }
 
   private records(tags: readonly Tag[], results: readonly ReadResult[]): DeviceRecord[] {
-    return recordsOf(tags, results, this.tags, (device, at, fields) => this.record(device, at, fields));
+    return recordsOf(tags, results, this.tags, (device, at, fields) => this.record(device, at, fields), this.counters);
   }
 
   private record(device: string, at: Instant, fields: Field[]): DeviceRecord {

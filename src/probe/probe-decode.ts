@@ -1,5 +1,5 @@
 /** Every way to read a number out of registers. */
-import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
+import { type ModbusAddress, type Order, PLAIN } from '../../hal/modbus/map/address.ts';
 import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
 import { registersOf } from '../../hal/modbus/map/location.ts';
 import type { Value } from '../core/reading.ts';
@@ -37,8 +37,7 @@ export const DECODINGS: readonly Decoding[] = NUMBER_TYPES.flatMap((type) => {
 });
 
 function addressOf(type: NumberType, order: Order, count: number): ModbusAddress {
-  const none = { bit: undefined, invalid: [], timeoutMs: undefined, maxRegisters: undefined, maxBits: undefined };
-  return { unit: 0, table: 'holding', start: 0, count, type, order, ...none };
+  return { unit: 0, table: 'holding', start: 0, count, type, order, ...PLAIN };
 }
 
 /** Registers of one table as they were seen, again and again. */

@@ -1,5 +1,5 @@
 /** Lists registers with what may begin at each of them. */
-import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
+import { type ModbusAddress, type Order, PLAIN } from '../../hal/modbus/map/address.ts';
 import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
 import { describeModbusAddress } from '../../hal/modbus/map/options.ts';
 import type { Value } from '../core/reading.ts';
@@ -91,8 +91,7 @@ function textAt(watched: Watched, address: number): Reading | undefined {
     type: 'string',
     order: 'ABCD',
   } as const;
-  const none = { bit: undefined, invalid: [], timeoutMs: undefined, maxRegisters: undefined, maxBits: undefined };
-  const decoded = decodeRegisters(bytes, 0, { ...address0, ...none });
+  const decoded = decodeRegisters(bytes, 0, { ...address0, ...PLAIN });
   if (!decoded.ok || !/^[\w .:/-]*[A-Za-z0-9]{3}[\w .:/-]*$/.test(String(decoded.value))) return undefined;
   return { type: 'string', order: 'ABCD', registers, value: decoded.value, belief: 1 };
 }

@@ -1,7 +1,8 @@
 /** Ranks the places and decodings that fit expected values. */
+import { ORDERS } from '../../hal/modbus/map/address.ts';
 import type { Value } from '../core/reading.ts';
 import { type Belief, believe, lnAdd } from './probe-belief.ts';
-import { DECODINGS, type Decoding, seriesAt, type Watched } from './probe-decode.ts';
+import { DECODINGS, type Decoding, NUMBER_TYPES, seriesAt, type Watched } from './probe-decode.ts';
 import { type Expected, fitOf, reachOf } from './probe-expected.ts';
 import {
   isFloat,
@@ -142,7 +143,10 @@ function likeliest(found: readonly Found[]): Found[] {
   return [...found].sort((one, other) => other.score - one.score).slice(0, MOST_RANKED);
 }
 
-/** Puts places together that nothing seen can tell apart; the first of them speaks for the others. */
+/**
+ * Puts places together that nothing seen can tell apart; the simplest of them speaks for the others, because zeros beside
+ * a value are no evidence that it is wider.
+ */
 function withTies(ranked: readonly Found[]): Found[] {
   const heads = new Map<string, Found[]>();
   const kept: Found[] = [];
@@ -150,14 +154,25 @@ function withTies(ranked: readonly Found[]): Found[] {
     const alike = heads.get(candidate.shown) ?? [];
     const head = alike.find((each) => overlap(each, candidate));
     if (head) {
-      head.same.push(placeOf(candidate));
-      head.score = lnAdd(head.score, candidate.score);
+      const score = lnAdd(head.score, candidate.score);
+      const simplest = isSimpler(candidate, head) ? candidate : head;
+      const other = simplest === head ? candidate : head;
+      const merged = { ...simplest, score, same: [...head.same, placeOf(other)] };
+      kept[kept.indexOf(head)] = merged;
+      heads.set(candidate.shown, [...alike.filter((each) => each !== head), merged]);
     } else {
       kept.push(candidate);
       heads.set(candidate.shown, [...alike, candidate]);
     }
   }
   return kept;
+}
+
+/** Fewer registers, then the more usual type, then the plainer order; of equals neither. */
+function isSimpler({ decoding: one }: Place, { decoding: other }: Place): boolean {
+  if (one.registers !== other.registers) return one.registers < other.registers;
+  if (one.type !== other.type) return NUMBER_TYPES.indexOf(one.type) < NUMBER_TYPES.indexOf(other.type);
+  return ORDERS.indexOf(one.order) < ORDERS.indexOf(other.order);
 }
 
 /** Whether two places share a register; in both tables the same addresses, for many devices serve one memory as both. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
+import { type ModbusAddress, PLAIN } from '../../hal/modbus/map/address.ts';
 import { checkModbusTag, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/map/options.ts';
 import type { Checked } from '../../src/core/checked.ts';
 import { readOracle } from './oracle.ts';
@@ -13,11 +13,8 @@ export function addressOf(given: Partial<ModbusAddress> = {}): ModbusAddress {
     count: 1,
     type: 'uint16',
     order: 'ABCD',
-    bit: undefined,
-    invalid: [],
-    timeoutMs: undefined,
-    maxRegisters: undefined,
-    maxBits: undefined,
+    ...PLAIN,
+    maxGap: 125,
     ...given,
   };
 }

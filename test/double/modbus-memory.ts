@@ -52,7 +52,8 @@ export function memoryBus(options: MemoryBusOptions): MemoryBus {
       happened.set(picked, (happened.get(picked) ?? 0) + 1);
       return;
     }
-    const answer = slaves.answer(unit, isRtu ? question.slice(1, -2) : question.slice(7))!;
+    const answer = slaves.answer(unit, isRtu ? question.slice(1, -2) : question.slice(7));
+    if (!answer) return;
     // Under another's address and one answer behind at once, a slave is that other: no master can tell them apart.
     const fault = picked === 'wrong-unit' && clock.monoMs() < (lateUntilMs.get(unit) ?? 0) ? undefined : picked;
     if (fault === 'late') lateUntilMs.set(unit, clock.monoMs() + times.lateMs[1]);

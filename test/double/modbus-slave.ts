@@ -32,6 +32,12 @@ export interface SlaveOptions {
   readonly missing?: readonly number[];
   /** Functions the slaves know; others are exception 01. */
   readonly functions?: readonly number[];
+  /** What a unit does with a request for these registers or bits instead: an exception, or nothing at all. */
+  readonly refuses?: (unit: number, start: number, count: number) => number | 'silence' | undefined;
+  /** Functions that meet silence instead of exception 01. */
+  readonly silentTo?: readonly number[];
+  /** Exceptions that the next writes meet, one each; after 05 the write is carried out nevertheless. */
+  readonly writeExceptions?: number[];
   /** Writes are acknowledged and forgotten. */
   readonly ignoresWrites?: boolean;
 }
@@ -64,8 +70,13 @@ export function modbusSlaves(options: SlaveOptions): ModbusSlaves {
     const code = pdu[0]!;
     const word = (at: number) => (pdu[at]! << 8) | pdu[at + 1]!;
     if (options.functions && !options.functions.includes(code)) return [code | 0x80, 1];
+    if (options.silentTo?.includes(code)) return undefined;
+    const exception = code > 4 ? options.writeExceptions?.shift() : undefined;
+    if (exception !== undefined && exception !== 5) return [code | 0x80, exception];
     const start = word(1);
     const span = code === 5 || code === 6 || code === 22 ? 1 : word(3);
+    const refusal = options.refuses?.(unit, start, span);
+    if (refusal !== undefined) return refusal === 'silence' ? undefined : [code | 0x80, refusal];
     const isHole = options.missing?.some((hole) => start <= hole && hole < start + span);
     if (isHole || start + span > endOfMap) return [code | 0x80, 2];
     switch (code) {
@@ -97,8 +108,9 @@ export function modbusSlaves(options: SlaveOptions): ModbusSlaves {
 
   return {
     answer: (unit, pdu) => {
+      const isAccepted = pdu[0]! > 4 && options.writeExceptions?.[0] === 5;
       const bytes = answer(unit, pdu);
-      return bytes && Uint8Array.from(bytes);
+      return bytes && Uint8Array.from(isAccepted ? [pdu[0]! | 0x80, 5] : bytes);
     },
     has: (unit) => options.units.includes(unit),
     scans: (unit) => served.get(unit) ?? 0,

@@ -20,6 +20,10 @@ for (const first of given.length > 0 ? given : [1, 100_001, 200_001]) {
       console.log(`wrong: seed ${each.seed}, shown ${each.shown.join(', ')}, true ${JSON.stringify(each.truths)}`);
   isGood &&= shareOf(outcomes) >= LEAST_SHARE;
 }
+const sparse = probeAll(300_001, cases, { sparse: true });
+console.log('\nsparse maps: all registers but the wanted ones are 0');
+console.log(tableOf(sparse).join('\n'));
+isGood &&= shareOf(sparse) >= LEAST_SHARE;
 // Left out above, for what a display shows of them fits dozens of registers: whole numbers from 1 to 9.
 const tiny = probeAll(1, Math.min(cases, 300), { tiny: true });
 console.log(

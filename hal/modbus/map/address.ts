@@ -1,15 +1,20 @@
+/** Where a Modbus tag is and what its registers mean. */
+
 /** The four tables of a Modbus device. */
 export type Table = 'coil' | 'discrete' | 'input' | 'holding';
 
-/** Types of contract §1. */
+/** Types of contract §1, and those of less than a register. */
 export const MODBUS_TYPES = [
   'bool',
+  'int8',
+  'uint8',
   'int16',
   'uint16',
   'int32',
   'uint32',
   'int64',
   'uint64',
+  'float16',
   'float32',
   'float64',
   'bcd16',
@@ -34,6 +39,10 @@ export interface ModbusAddress {
   readonly order: Order;
   /** Bit of a register, 0 the least significant; undefined for whole registers and for bit tables. */
   readonly bit: number | undefined;
+  /** How many bits from `bit` on make the number (`holding:10.4-7`: 4); undefined: one bit, or the whole register. */
+  readonly bits?: number | undefined;
+  /** Characters that a register of a string holds; undefined: two, or one where the text itself shows it. */
+  readonly characters?: 1 | 2 | undefined;
   /** Raw bit patterns that mean "no value", as unsigned numbers of the value's width. */
   readonly invalid: readonly bigint[];
   /**
@@ -46,4 +55,18 @@ export interface ModbusAddress {
   /** Largest block this device answers, registers and bits; undefined: 125 and 2000. */
   readonly maxRegisters: number | undefined;
   readonly maxBits: number | undefined;
+  /** The only function that the device is written by; undefined: whichever it knows. */
+  readonly writeFunction?: 'single' | 'multiple' | undefined;
+  /** Most registers in a row that nobody asked for and that a request may span; sixteen times as many bits. */
+  readonly maxGap: number;
 }
+
+/** What an address has that says nothing of bits, patterns or limits: a register that is read on its own terms. */
+export const PLAIN = {
+  bit: undefined,
+  invalid: [],
+  timeoutMs: undefined,
+  maxRegisters: undefined,
+  maxBits: undefined,
+  maxGap: 16,
+} as const;

@@ -14,7 +14,7 @@ const SENTINEL = failure('sensor-failure', 'the device sends its pattern for "no
 const NOT_FINITE = failure('sensor-failure', 'the device sends NaN or infinity');
 const NOT_BCD = failure('decode-error', 'a digit is above 9: the register is not BCD, or type or order is wrong');
 const NOT_TEXT = failure('decode-error', 'not printable text: address, length or order is wrong');
-const NO_TEXT = failure('sensor-failure', 'the text begins with NUL: the device has not set it');
+const NO_TEXT = failure('sensor-failure', 'the text begins with NUL or FF: the device has not set it');
 const NO_SCALE = failure('sensor-failure', 'the scale factor register holds no exponent from -10 to 10');
 
 /** SunSpec scale factors are exponents from −10 to 10 (SunSpec Device Information Model Specification, type sunssf). */
@@ -30,8 +30,9 @@ const scratch = new DataView(new ArrayBuffer(8));
  *
  * 64-bit integers are a `number` within ±(2⁵³−1) and a `bigint` beyond: exact either way. NaN, infinities and the
  * patterns of `invalid` are `sensor-failure`. Strings: `BADC` and `DCBA` have the low byte of a register first, words are
- * never reordered; the text ends at the first NUL, outer spaces are dropped, the bytes are UTF-8 or else Latin-1, and
- * control characters are a `decode-error`. A value with `scaleAt` is multiplied by ten to the power of that register.
+ * never reordered; the text ends at the first NUL or FF, outer spaces are dropped, the bytes are UTF-8 or else Latin-1,
+ * and control characters are a `decode-error`. Where every register has a NUL in the same half, each holds one character.
+ * A float32 is the shortest decimal that reads back as the same float32. A value with `scaleAt` is multiplied by ten to the power of that register.
  *
  * @param byteOffset where the value's first register begins in `data`
  */
@@ -41,7 +42,7 @@ export function decodeRegisters(data: Uint8Array, byteOffset: number, address: M
   if (address.scaleAt === undefined || !raw.ok) return raw;
   const scaleOffset = byteOffset + (address.scaleAt - address.start) * 2;
   if (scaleOffset < 0 || scaleOffset + 2 > data.length) return TOO_SHORT;
-  return applyScaleFactor(raw.value, signed16(word(data, scaleOffset, address.order)));
+  return applyScaleFactor(raw.value, signed(word(data, scaleOffset, address.order), 16));
 }
 
 /**
@@ -90,15 +91,20 @@ function decodeRaw(data: Uint8Array, at: number, address: ModbusAddress): Decode
   }
 }
 
-function decodeSingle(raw: number, address: ModbusAddress): Decoded {
+function decodeSingle(register: number, address: ModbusAddress): Decoded {
+  const { bit = 0, bits } = address;
+  const raw = bits === undefined ? register : (register >> bit) & ((1 << bits) - 1);
   if (isSentinel(raw, address.invalid)) return SENTINEL;
   switch (address.type) {
     case 'bool':
-      return { ok: true, value: ((raw >> (address.bit ?? 0)) & 1) === 1 };
+      return { ok: true, value: ((raw >> bit) & 1) === 1 };
+    case 'int8':
     case 'int16':
-      return { ok: true, value: signed16(raw) };
+      return { ok: true, value: signed(raw, bits ?? 16) };
     case 'bcd16':
       return decodeBcd(raw, 4);
+    case 'float16':
+      return finite(shortest(halfToNumber(raw), HALF));
     default:
       return { ok: true, value: raw };
   }
@@ -113,7 +119,7 @@ function decodeDouble(raw: number, address: ModbusAddress): Decoded {
       return decodeBcd(raw, 8);
     case 'float32':
       scratch.setUint32(0, raw);
-      return finite(scratch.getFloat32(0));
+      return finite(shortest(scratch.getFloat32(0), SINGLE));
     default:
       return { ok: true, value: raw };
   }
@@ -135,16 +141,34 @@ function decodeWide(data: Uint8Array, at: number, address: ModbusAddress): Decod
 }
 
 function decodeText(data: Uint8Array, at: number, address: ModbusAddress): Decoded {
-  const bytes = data.slice(at, at + address.count * 2);
-  if (isByteSwapped(address.order)) swapBytes(bytes);
-  if (bytes[0] === 0) return NO_TEXT;
-  const nul = bytes.indexOf(0);
-  let end = nul === -1 ? bytes.length : nul;
+  const pairs = data.slice(at, at + address.count * 2);
+  if (isByteSwapped(address.order)) swapBytes(pairs);
+  const bytes = characterBytes(pairs, address.characters);
+  let end = bytes.findIndex(isTerminator);
+  if (end === 0) return NO_TEXT;
+  if (end === -1) end = bytes.length;
   let start = 0;
   while (end > start && bytes[end - 1] === 0x20) end--;
   while (start < end && bytes[start] === 0x20) start++;
   const text = textOf(bytes.subarray(start, end));
   return isPrintable(text) ? { ok: true, value: text } : NOT_TEXT;
+}
+
+/** NUL, or what memory that nobody wrote is full of; no UTF-8 has such a byte. */
+function isTerminator(byte: number): boolean {
+  return byte === 0 || byte === 0xff;
+}
+
+/** The bytes of a text: of one half of each register where each holds one character. */
+function characterBytes(pairs: Uint8Array, characters: 1 | 2 | undefined): Uint8Array {
+  if (characters === 2) return pairs;
+  let used = 0;
+  while (used < pairs.length && (pairs[used] !== 0 || pairs[used + 1] !== 0)) used += 2;
+  const halves = [0, 1].map((half) => pairs.subarray(0, used).filter((_, index) => index % 2 === half));
+  const isEmpty = halves.map((half) => half.every((byte) => byte === 0));
+  if (used === 0 || isEmpty[0] === isEmpty[1])
+    return characters === 1 ? pairs.filter((_, index) => index % 2 === 1) : pairs;
+  return halves[isEmpty[0] ? 1 : 0]!;
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -209,8 +233,54 @@ function doubleWord(data: Uint8Array, at: number, order: Order): number {
   return wordsReversed ? second * 0x10000 + first : first * 0x10000 + second;
 }
 
-function signed16(raw: number): number {
-  return (raw << 16) >> 16;
+function signed(raw: number, bits: number): number {
+  return (raw << (32 - bits)) >> (32 - bits);
+}
+
+/** A float narrower than a number: digits that every decimal keeps in it, digits that tell it for certain. */
+interface Narrow {
+  readonly kept: number;
+  readonly enough: number;
+  /** Below it there are fewer bits, and fewer digits are kept. */
+  readonly leastNormal: number;
+  readonly of: (value: number) => number;
+}
+
+const SINGLE: Narrow = { kept: 6, enough: 9, leastNormal: 2 ** -126, of: Math.fround };
+const HALF: Narrow = { kept: 3, enough: 5, leastNormal: 2 ** -14, of: numberToHalf };
+
+/** The decimal of the fewest digits that reads back as the same narrow float. */
+function shortest(value: number, { kept, enough, leastNormal, of }: Narrow): number {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return value;
+  const same = of(value);
+  for (let digits = Math.abs(value) < leastNormal ? 1 : kept; digits < enough; digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (of(decimal) === same) return decimal;
+  }
+  return Number(value.toPrecision(enough));
+}
+
+/** The value of a half-precision float (IEEE 754 binary16). */
+function halfToNumber(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+/** The nearest half-precision float of a number, ties to even; beyond ±65,504 it is an infinity. */
+export function numberToHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(magnitude || 2 ** -14)));
+  const steps = magnitude / 2 ** (exponent - 10);
+  const below = Math.floor(steps);
+  const rest = steps - below;
+  const rounded = below + (rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? 1 : 0);
+  // A step count of 2048 is the next exponent's 1024, and one below 1024 is a number without a leading 1.
+  return sign | Math.min(0x7c00, ((exponent + 14) << 10) + rounded);
 }
 
 function failure(why: Failure, detail: string): Decoded {

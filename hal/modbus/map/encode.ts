@@ -3,16 +3,20 @@ import type { Checked } from '../../../src/core/checked.ts';
 import { failed, passed } from '../../../src/core/checked.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, ModbusType, Order } from './address.ts';
-import { isByteSwapped, isPrintable, SCALE_FACTOR_LIMIT, swapBytes } from './decode.ts';
+import { isByteSwapped, isPrintable, numberToHalf, SCALE_FACTOR_LIMIT, swapBytes } from './decode.ts';
 
 /** What a division by the tag's scale may leave behind; a value this near to an integer is that integer. */
 const INTEGER_TOLERANCE = 1e-6;
 
 /** The largest finite float32, IEEE 754: (2 − 2⁻²³) · 2¹²⁷. */
 const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
+/** The same of a float16: (2 − 2⁻¹⁰) · 2¹⁵. */
+const FLOAT16_MAX = 65_504;
 
 /** Least and greatest value of the integer types. */
 const RANGES: Partial<Record<ModbusType, readonly [bigint, bigint]>> = {
+  int8: [-(2n ** 7n), 2n ** 7n - 1n],
+  uint8: [0n, 2n ** 8n - 1n],
   int16: [-(2n ** 15n), 2n ** 15n - 1n],
   uint16: [0n, 2n ** 16n - 1n],
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -26,8 +30,8 @@ const RANGES: Partial<Record<ModbusType, readonly [bigint, bigint]>> = {
 /**
  * The registers of a value in wire order, each as a host number; `decodeRegisters` gives the value back.
  *
- * A coil gives one number, 0 or 1. A bit of a register gives that register with every other bit 0: write it under the
- * mask of the bit. A float32 takes the nearest value it can hold. Refused, with the remedy: a value of another kind, out
+ * A coil gives one number, 0 or 1. Bits of a register give that register with every other bit 0: write it under
+ * `maskOf`. A float32 takes the nearest value it can hold. Refused, with the remedy: a value of another kind, out
  * of the type's range, not whole for an integer, equal to a pattern of `invalid`, text that would not read back as it
  * is, and any value with `scaleAt`, because its raw value depends on another register: see `encodeScaled`.
  */
@@ -56,6 +60,7 @@ function encodeRaw(value: Value, address: ModbusAddress): Checked<Uint16Array> {
       return encodeBool(value, address);
     case 'string':
       return encodeText(value, address);
+    case 'float16':
     case 'float32':
     case 'float64':
       return encodeFloat(value, address);
@@ -75,13 +80,32 @@ function encodeBool(value: Value, address: ModbusAddress): Checked<Uint16Array> 
 
 function encodeInteger(value: Value, address: ModbusAddress): Checked<Uint16Array> {
   const whole = wholeNumber(value);
-  const [least, greatest] = RANGES[address.type]!;
-  if (whole === undefined) return failed([], `${address.type} takes whole numbers; got ${show(value)}`);
+  const { type, bit = 0, bits } = address;
+  const [least, greatest] = rangeOf(address)!;
+  if (whole === undefined) return failed([], `${type} takes whole numbers; got ${show(value)}`);
   if (whole < least || whole > greatest) {
-    return failed([], `${address.type} takes ${least} to ${greatest}; got ${show(value)}`);
+    const of = bits === undefined ? type : `${type} of ${bits} bits`;
+    return failed([], `${of} takes ${least} to ${greatest}; got ${show(value)}`);
+  }
+  if (bits !== undefined) {
+    const field = BigInt.asUintN(bits, whole);
+    return address.invalid.includes(field) ? refusedPattern(field) : withPattern(field << BigInt(bit), address);
   }
   if (address.type === 'bcd16' || address.type === 'bcd32') return withPattern(BigInt(`0x${whole}`), address);
   return withPattern(BigInt.asUintN(address.count * 16, whole), address);
+}
+
+/** How many different values a whole number at an address has, which is where a counter starts again from 0. */
+export function modulusOf(address: ModbusAddress): number | undefined {
+  const range = rangeOf(address);
+  return range && Number(range[1] - range[0] + 1n);
+}
+
+/** Least and greatest whole number that the registers of an address hold; undefined for what is none. */
+export function rangeOf({ type, bits }: ModbusAddress): readonly [bigint, bigint] | undefined {
+  if (bits === undefined) return RANGES[type];
+  const values = 1n << BigInt(bits);
+  return type.startsWith('int') ? [-values / 2n, values / 2n - 1n] : [0n, values - 1n];
 }
 
 function wholeNumber(value: Value): bigint | undefined {
@@ -100,6 +124,12 @@ function encodeFloat(value: Value, address: ModbusAddress): Checked<Uint16Array>
     view.setFloat64(0, value);
     return withPattern(view.getBigUint64(0), address);
   }
+  if (address.type === 'float16') {
+    const half = numberToHalf(value);
+    if ((half & 0x7fff) === 0x7c00)
+      return failed([], `float16 takes ${-FLOAT16_MAX} to ${FLOAT16_MAX}; got ${show(value)}`);
+    return withPattern(BigInt(half), address);
+  }
   if (!Number.isFinite(Math.fround(value))) {
     return failed([], `float32 takes ${-FLOAT32_MAX} to ${FLOAT32_MAX}; got ${show(value)}`);
   }
@@ -116,11 +146,15 @@ function encodeText(value: Value, address: ModbusAddress): Checked<Uint16Array> 
   const text = Buffer.from(value, 'utf8');
   // A lone surrogate has no UTF-8 form and would be replaced.
   if (text.toString('utf8') !== value) return failed([], 'the text is not valid Unicode');
-  const size = address.count * 2;
+  const { count, characters = 2 } = address;
+  const size = count * characters;
   if (text.length > size) return failed([], `the text has ${text.length} bytes; its registers hold ${size}`);
   // An empty text is written as spaces, because a leading NUL means "not set".
-  const bytes = new Uint8Array(size).fill(text.length === 0 ? 0x20 : 0);
-  bytes.set(text);
+  const bytes = new Uint8Array(count * 2);
+  for (let index = 0; index < size; index++) {
+    const byte = text.length === 0 ? 0x20 : (text[index] ?? 0);
+    bytes[characters === 2 ? index : 2 * index + 1] = byte;
+  }
   if (isByteSwapped(address.order)) swapBytes(bytes);
   return passed(
     Uint16Array.from({ length: address.count }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!),
@@ -128,10 +162,17 @@ function encodeText(value: Value, address: ModbusAddress): Checked<Uint16Array> 
 }
 
 /** Lays an unsigned pattern of the value's width out in its order, unless it is one that means "no value". */
+/** The bits of its register that an address means, as they are on the wire; undefined: all of them. */
+export function maskOf({ bit, bits = 1, order }: ModbusAddress): number | undefined {
+  return bit === undefined ? undefined : ordered(((1 << bits) - 1) << bit, order);
+}
+
+function refusedPattern(pattern: bigint): Checked<never> {
+  return failed([], `0x${pattern.toString(16)} is the device's pattern for "no value": write another value`);
+}
+
 function withPattern(pattern: bigint, address: ModbusAddress): Checked<Uint16Array> {
-  if (address.type !== 'bool' && address.invalid.includes(pattern)) {
-    return failed([], `0x${pattern.toString(16)} is the device's pattern for "no value": write another value`);
-  }
+  if (address.bit === undefined && address.invalid.includes(pattern)) return refusedPattern(pattern);
   const registers = new Uint16Array(address.count);
   for (let index = 0; index < address.count; index++) {
     const shift = BigInt((address.count - 1 - index) * 16);

@@ -3,10 +3,12 @@ import { type Checked, failed, passed } from '../../../src/core/checked.ts';
 import type { ModbusType, Table } from './address.ts';
 
 /** Where a tag is: table, zero-based protocol address, and the bit of a register if one is named. */
-interface Location {
+export interface Location {
   readonly table: Table;
   readonly start: number;
   readonly bit: number | undefined;
+  /** How many bits, where a range of them is named. */
+  readonly bits: number | undefined;
 }
 
 const LAST_ADDRESS = 65_535;
@@ -32,15 +34,15 @@ const EXAMPLES = 'write "holding:100" (protocol address, from 0) or the Modicon 
 
 /**
  * Reads an address as a technician writes it: `coil:N`, `discrete:N`, `input:N`, `holding:N` with the protocol address N
- * from 0 to 65535 (decimal, or hexadecimal with 0x), `holding:N.B` and `input:N.B` for bit B, 0 the least significant;
- * or the one-based Modicon number in 5 or 6 digits.
+ * from 0 to 65535 (decimal, or hexadecimal with 0x), `holding:N.B` and `input:N.B` for bit B, 0 the least significant,
+ * `holding:N.B-C` for bits B to C; or the one-based Modicon number in 5 or 6 digits.
  */
 export function parseLocation(text: unknown): Checked<Location> {
   if (typeof text === 'number') return failed(['address'], `write the address in quotes; ${EXAMPLES}`);
   if (typeof text !== 'string') return failed(['address'], `the tag has no address: ${EXAMPLES}`);
-  const named = /^([A-Za-z]+)\s*:\s*(-?(?:0[xX][0-9a-fA-F]+|\d+))(?:\.(\d+))?$/.exec(text.trim());
-  if (named) return parseNamed(named[1]!, named[2]!, named[3]);
-  const digits = /^(\d+)(\.\d+)?$/.exec(text.trim());
+  const named = /^([A-Za-z]+)\s*:\s*(-?(?:0[xX][0-9a-fA-F]+|\d+))(?:\.(\d+)(?:-(\d+))?)?$/.exec(text.trim());
+  if (named) return parseNamed(named[1]!, named[2]!, named[3], named[4]);
+  const digits = /^(\d+)(\.\d+(?:-\d+)?)?$/.exec(text.trim());
   if (digits) return parseModicon(digits[1]!, digits[2]);
   return failed(['address'], `"${text.slice(0, 60)}" is no Modbus address: ${EXAMPLES}`);
 }
@@ -62,7 +64,12 @@ export function registersOf(type: ModbusType): number {
   }
 }
 
-function parseNamed(word: string, digits: string, bitDigits: string | undefined): Checked<Location> {
+function parseNamed(
+  word: string,
+  digits: string,
+  bitDigits: string | undefined,
+  lastBitDigits: string | undefined,
+): Checked<Location> {
   const table = (['coil', 'discrete', 'input', 'holding'] as const).find((known) => known === word);
   if (!table) {
     const meant = ALIASES[word.toLowerCase()] ?? ALIASES[`${word.toLowerCase()}s`];
@@ -81,7 +88,7 @@ function parseNamed(word: string, digits: string, bitDigits: string | undefined)
     );
   }
   if (start > LAST_ADDRESS) return failed(['address'], tooHigh(table, digits));
-  if (bitDigits === undefined) return passed({ table, start, bit: undefined });
+  if (bitDigits === undefined) return passed({ table, start, bit: undefined, bits: undefined });
   if (table === 'coil' || table === 'discrete') {
     return failed(['address'], `a ${table} is one bit already: write "${table}:${start}"`);
   }
@@ -92,7 +99,15 @@ function parseNamed(word: string, digits: string, bitDigits: string | undefined)
       `a register has bits 0 to 15, 0 the lowest: bit ${bit} of a 32-bit value at ${table}:${start} is in the other register, ${table}:${start + 1}.${bit % 16} or with the words swapped ${table}:${start}.${bit % 16}`,
     );
   }
-  return passed({ table, start, bit });
+  if (lastBitDigits === undefined) return passed({ table, start, bit, bits: undefined });
+  const last = Number(lastBitDigits);
+  if (last > 15 || last <= bit) {
+    return failed(
+      ['address'],
+      `bits ${bit}-${last} are no range: write the lower bit first, each from 0 to 15, such as "${table}:${start}.4-7"`,
+    );
+  }
+  return passed({ table, start, bit, bits: last - bit + 1 });
 }
 
 /** Says what a number above 65535 most likely is. */
@@ -139,5 +154,5 @@ function modiconLocation(digits: string): Location | undefined {
   if (!/^[0134](?:\d{4}|\d{5})$/.test(digits)) return undefined;
   const number = Number(digits.slice(1));
   if (number < 1 || number > LAST_ADDRESS + 1) return undefined;
-  return { table: MODICON_TABLES[digits[0]!]!, start: number - 1, bit: undefined };
+  return { table: MODICON_TABLES[digits[0]!]!, start: number - 1, bit: undefined, bits: undefined };
 }

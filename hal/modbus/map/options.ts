@@ -4,7 +4,7 @@ import { type Checked, failed, type Problem, passed } from '../../../src/core/ch
 import { durationField } from '../../../src/core/fields.ts';
 import type { TagSource } from '../../driver.ts';
 import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS, type Order, type Table } from './address.ts';
-import { parseLocation, registersOf } from './location.ts';
+import { type Location, parseLocation, registersOf } from './location.ts';
 
 const LAST_ADDRESS = 65_535;
 
@@ -14,6 +14,29 @@ const orderField = z.enum(ORDERS, { error: `expected one of ${ORDERS.join(', ')}
 const patternField = z.union([z.int(), z.string()], {
   error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
 });
+
+/** Unasked registers that a request may span where nothing else is configured: two requests cost more on most lines. */
+const DEFAULT_MAX_GAP = 16;
+
+/** `maxGap` of a channel or a device. */
+export const maxGapField = z
+  .int({ error: 'expected a whole number from 0 to 124' })
+  .min(0, 'at least 0, which means none')
+  .max(124, 'a request has 125 registers, so that it cannot span more than 124')
+  .optional();
+
+/** `maxRegisters` of a channel or a device. */
+export const maxRegistersField = z
+  .int({ error: 'expected a whole number from 1 to 125' })
+  .min(1, 'at least 1')
+  .max(125, 'Modbus allows at most 125 registers a request')
+  .optional();
+
+/** What a channel says of its devices as long as they do not say otherwise. */
+interface ChannelLimits {
+  readonly maxGap?: number | undefined;
+  readonly maxRegisters?: number | undefined;
+}
 
 /** Keys of a device on a Modbus channel. */
 export const modbusDeviceShape = {
@@ -29,18 +52,26 @@ export const modbusDeviceShape = {
     min: '1ms',
     max: '60s',
   }).optional(),
-  maxRegisters: z
-    .int({ error: 'expected a whole number from 1 to 125' })
-    .min(1, 'at least 1')
-    .max(125, 'Modbus allows at most 125 registers a request')
-    .optional()
-    .describe('Most registers this device answers in one request; default 125.'),
+  maxGap: maxGapField.describe(
+    'Most registers that nobody asked for and that one request may span; 0: none. Default: that of the channel, else 16.',
+  ),
+  maxRegisters: maxRegistersField.describe(
+    'Most registers this device answers in one request. Default: that of the channel, else 125.',
+  ),
   maxBits: z
     .int({ error: 'expected a whole number from 1 to 2000' })
     .min(1, 'at least 1')
     .max(2000, 'Modbus allows at most 2000 bits a request')
     .optional()
     .describe('Most coils or discrete inputs this device answers in one request; default 2000.'),
+  writeFunction: z
+    .enum(['auto', 'single', 'multiple'], {
+      error: 'expected auto, single (functions 5 and 6) or multiple (15 and 16)',
+    })
+    .optional()
+    .describe(
+      'Functions it is written by. single: 5 and 6, each register by itself; multiple: 15 and 16; auto: whichever it knows. Default: auto.',
+    ),
   order: orderField.optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
 };
 
@@ -54,7 +85,7 @@ export const modbusTagShape = {
           : 'expected an address such as "holding:100" or "40101"',
     })
     .describe(
-      'coil:N, discrete:N, input:N or holding:N with the protocol address N from 0; holding:N.B for a bit; or a quoted Modicon number such as "40001".',
+      'coil:N, discrete:N, input:N or holding:N with the protocol address N from 0; holding:N.B for a bit, holding:N.B-C for bits B to C; or a quoted Modicon number such as "40001".',
     ),
   type: typeField.optional().describe('Default: bool for coils, discrete inputs and bits, uint16 for registers.'),
   order: orderField.optional().describe('Order of the bytes on the wire; default: that of the device, else ABCD.'),
@@ -63,7 +94,11 @@ export const modbusTagShape = {
     .min(1, 'at least 1')
     .max(125, 'expected at most 125 registers')
     .optional()
-    .describe('Registers of a string (two characters each).'),
+    .describe('Registers of a string (two characters each, or one).'),
+  characters: z
+    .literal([1, 2], { error: 'expected 1 or 2 characters a register' })
+    .optional()
+    .describe('Characters in each register of a string. Default: two, or one where the text that is read shows it.'),
   invalid: z
     .union([patternField, z.array(patternField).max(16, 'at most 16 patterns')], {
       error: 'expected a raw bit pattern such as 0x8000, or a list of them',
@@ -79,12 +114,14 @@ export const modbusTagShape = {
 /**
  * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.
  *
+ * @param channel what the channel says of all its devices
  * @param line a serial line has units 1 to 247 only (Modbus over Serial Line V1.02, 2.2); TCP may use 0 to 255
  * @returns the address, or every problem, each at the key it belongs to and with what to write instead
  */
 export function checkModbusTag(
   source: TagSource<Record<string, unknown>>,
   line: 'rtu' | 'tcp' = 'tcp',
+  channel: ChannelLimits = {},
 ): Checked<ModbusAddress> {
   const { options, deviceOptions } = source;
   const problems: Problem[] = [];
@@ -94,12 +131,12 @@ export function checkModbusTag(
   if (wrongUnit) problems.push({ path: [], message: wrongUnit });
   const location = parseLocation(options.address);
   if (!location.ok) return { ok: false, problems: [...problems, ...location.problems] };
-  const { table, start, bit } = location.value;
+  const { table, start, bit, bits } = location.value;
 
-  const form = checkForm(table, bit, start, options);
+  const form = checkForm(location.value, options);
   if (!form.ok) return { ok: false, problems: [...problems, ...form.problems] };
   const { type, count } = form.value;
-  const invalid = parseInvalid(options.invalid, type);
+  const invalid = parseInvalid(options.invalid, type, bits);
   if (!invalid.ok) problems.push(...invalid.problems);
   if (start + count - 1 > LAST_ADDRESS) {
     problems.push({
@@ -116,10 +153,14 @@ export function checkModbusTag(
     type,
     order: orderOf(options.order) ?? orderOf(deviceOptions.order) ?? 'ABCD',
     bit,
+    ...(bits !== undefined && { bits }),
+    ...(isWriteFunction(deviceOptions.writeFunction) && { writeFunction: deviceOptions.writeFunction }),
+    ...(options.characters !== undefined && { characters: options.characters === 1 ? 1 : 2 }),
     invalid: invalid.ok ? invalid.value : [],
     timeoutMs: numberOf(deviceOptions.timeout),
-    maxRegisters: numberOf(deviceOptions.maxRegisters),
+    maxRegisters: numberOf(deviceOptions.maxRegisters) ?? channel.maxRegisters,
     maxBits: numberOf(deviceOptions.maxBits),
+    maxGap: numberOf(deviceOptions.maxGap) ?? channel.maxGap ?? DEFAULT_MAX_GAP,
   };
   const scaled = checkScale(source, address);
   if (!scaled.ok) problems.push(...scaled.problems);
@@ -129,13 +170,13 @@ export function checkModbusTag(
 
 /** A line for a technician: `holding:100 = 40101, FC 3, int16`; more digits where five are too few. */
 export function describeModbusAddress(address: ModbusAddress): string {
-  const { table, start, bit, type, order, count } = address;
+  const { table, start, bit, bits, type, order, count } = address;
   const { functionCode } = TABLES[table];
-  const place = bit === undefined ? '' : `.${bit}`;
+  const place = bit === undefined ? '' : `.${bit}${bits === undefined ? '' : `-${bit + bits - 1}`}`;
   const shownOrder = order === 'ABCD' || table === 'coil' || table === 'discrete' ? '' : ` ${order}`;
   const length = type === 'string' ? ` of ${count} registers` : '';
   const scale = address.scaleAt === undefined ? '' : `, scaled by ${table}:${address.scaleAt}`;
-  const bitText = bit === undefined ? '' : ` bit ${bit}`;
+  const bitText = bit === undefined ? '' : bits === undefined ? ` bit ${bit}` : ` bits ${bit} to ${bit + bits - 1}`;
   return `${table}:${start}${place} = ${modiconOf(table, start)}${bitText}, FC ${functionCode}, ${type}${length}${shownOrder}${scale}`;
 }
 
@@ -163,18 +204,24 @@ function checkUnit(unit: unknown, line: 'rtu' | 'tcp'): string | undefined {
 
 /** The type and the registers of the value, from the address's form, `type` and `length`. */
 function checkForm(
-  table: Table,
-  bit: number | undefined,
-  start: number,
+  { table, start, bit, bits }: Location,
   options: Record<string, unknown>,
 ): Checked<{ type: ModbusType; count: number }> {
   const isBitTable = table === 'coil' || table === 'discrete';
-  const type = typeOf(options.type) ?? (isBitTable || bit !== undefined ? 'bool' : 'uint16');
+  const isOneBit = isBitTable || (bit !== undefined && bits === undefined);
+  const type = typeOf(options.type) ?? (isOneBit ? 'bool' : 'uint16');
   const length = numberOf(options.length);
   if (isBitTable && type !== 'bool') {
     return failed(
       ['type'],
       `a ${table} is one bit and so a bool, not ${type}: did you mean holding:${start} or input:${start}?`,
+    );
+  }
+  if (bits !== undefined) return checkBits(type, bits);
+  if (type === 'int8' || type === 'uint8') {
+    return failed(
+      ['type'],
+      `${type} is half a register: write "${table}:${start}.0-7" for its low byte, or "${table}:${start}.8-15" for its high byte`,
     );
   }
   if (bit !== undefined && type !== 'bool') {
@@ -192,7 +239,22 @@ function checkForm(
   if (type !== 'string' && length !== undefined) {
     return failed(['length'], `length belongs to type: string; ${type} always has the same length: leave it out`);
   }
+  if (type !== 'string' && options.characters !== undefined) {
+    return failed(['characters'], `characters belongs to type: string; ${type} has none: leave it out`);
+  }
   return passed({ type, count: length ?? registersOf(type) });
+}
+
+/** A range of bits is a whole number, signed or not. */
+function checkBits(type: ModbusType, bits: number): Checked<{ type: ModbusType; count: number }> {
+  if ((type === 'int8' || type === 'uint8') && bits !== 8)
+    return failed(['type'], `${type} has 8 bits and the address names ${bits}: write ${type.replace('8', '16')}`);
+  if (!['int8', 'uint8', 'int16', 'uint16'].includes(type))
+    return failed(
+      ['type'],
+      `${bits} bits of a register make a whole number: write uint16, or int16 when it has a sign`,
+    );
+  return passed({ type, count: 1 });
 }
 
 /** Resolves `scaleFrom` into the register it names. */
@@ -236,6 +298,10 @@ function checkSize(address: ModbusAddress): Problem[] {
   ];
 }
 
+function isWriteFunction(option: unknown): option is 'single' | 'multiple' {
+  return option === 'single' || option === 'multiple';
+}
+
 function typeOf(option: unknown): ModbusType | undefined {
   return MODBUS_TYPES.find((type) => type === option);
 }
@@ -254,7 +320,11 @@ function numberOf(option: unknown): number | undefined {
  *
  * @returns unsigned patterns of the value's width
  */
-export function parseInvalid(option: unknown, type: ModbusType): Checked<readonly bigint[]> {
+export function parseInvalid(
+  option: unknown,
+  type: ModbusType,
+  bits = registersOf(type) * 16,
+): Checked<readonly bigint[]> {
   if (option === undefined) return passed([]);
   const list: readonly unknown[] = Array.isArray(option) ? option : [option];
   if (list.length === 0) return passed([]);
@@ -263,14 +333,14 @@ export function parseInvalid(option: unknown, type: ModbusType): Checked<readonl
   }
   const patterns: bigint[] = [];
   for (const item of list) {
-    const pattern = parsePattern(item, type);
+    const pattern = parsePattern(item, type, bits);
     if (!pattern.ok) return pattern;
     patterns.push(pattern.value);
   }
   return passed(patterns);
 }
 
-function parsePattern(item: unknown, type: ModbusType): Checked<bigint> {
+function parsePattern(item: unknown, type: ModbusType, bits: number): Checked<bigint> {
   const whole = wholeOf(item);
   if (whole === undefined) {
     return failed(
@@ -280,7 +350,6 @@ function parsePattern(item: unknown, type: ModbusType): Checked<bigint> {
         : `${JSON.stringify(item)} is no bit pattern: write 0x8000 or a whole number`,
     );
   }
-  const bits = registersOf(type) * 16;
   const greatest = (1n << BigInt(bits)) - 1n;
   if (whole > greatest) {
     return failed(

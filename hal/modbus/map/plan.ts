@@ -39,6 +39,9 @@ export interface Hole {
 export const MAX_REGISTERS = 125;
 export const MAX_BITS = 2000;
 
+/** `maxGap` counts registers; that many bits of a coil table cost the line the same. */
+const BITS_OF_A_REGISTER = 16;
+
 const TABLES: readonly Table[] = ['coil', 'discrete', 'input', 'holding'];
 
 /** Registers or bits [start, end), and who needs them whole. */
@@ -49,11 +52,11 @@ export interface Span {
 }
 
 /**
- * The requests that read every address once in the least line time under `cost`: exact, not a heuristic.
+ * The requests that read every address once in the least line time under `cost`.
  *
  * Values are never split over two requests (nor a value from its scale factor); requests respect 125 registers and 2000
- * bits or the device's own smaller limits, and `holes`. Addresses may repeat and overlap in any way. Blocks come by
- * unit, table and start; equal costs prefer fewer requests.
+ * bits or the device's own smaller limits, its `maxGap`, and `holes`. Addresses may repeat and overlap in any way.
+ * Blocks come by unit, table and start; equal costs prefer fewer requests.
  */
 export function planReads(addresses: readonly ModbusAddress[], holes: Holes, cost: LineCost): ReadBlock[] {
   const groups = new Map<number, number[]>();
@@ -73,6 +76,7 @@ export function planReads(addresses: readonly ModbusAddress[], holes: Holes, cos
       spans,
       holes: holes.filter((hole) => hole.unit === unit && hole.table === table),
       limit: limitOf(addresses, groups.get(key)!, isBits),
+      maxGap: maxGapOf(addresses, groups.get(key)!) * (isBits ? BITS_OF_A_REGISTER : 1),
       requestMs: cost.requestMs,
       itemMs: isBits ? cost.bitMs : cost.registerMs,
     };
@@ -107,6 +111,8 @@ interface PartitionProblem {
   readonly spans: readonly Span[];
   readonly holes: readonly Pick<Hole, 'start' | 'count'>[];
   readonly limit: number;
+  /** Most registers or bits in a row that nobody asked for. */
+  readonly maxGap: number;
   readonly requestMs: number;
   readonly itemMs: number;
 }
@@ -138,11 +144,17 @@ export function cheapestPartition(problem: PartitionProblem): {
   for (let last = 0; last < free.length; last++) {
     let end = 0;
     bestMs[last + 1] = Number.POSITIVE_INFINITY;
+    // Where the run goes on behind a gap that is too wide, unless an earlier long value reaches near enough.
+    let behindGap = Number.NEGATIVE_INFINITY;
     for (let first = last; first >= 0; first--) {
       const { start } = free[first]!;
       end = Math.max(end, free[first]!.end);
       if (end - start > problem.limit || end > reach[first]!) break;
       steps++;
+      const bridged = free[first]!.end + problem.maxGap;
+      if (first < last) behindGap = Math.max(behindGap, free[first + 1]!.start);
+      if (behindGap <= bridged) behindGap = Number.NEGATIVE_INFINITY;
+      else continue;
       const totalMs = bestMs[first]! + problem.requestMs + (end - start) * problem.itemMs;
       if (totalMs <= bestMs[last + 1]!) {
         bestMs[last + 1] = totalMs;
@@ -157,7 +169,7 @@ export function cheapestPartition(problem: PartitionProblem): {
 }
 
 /** Distinct spans of the group, sorted; addresses with the same span share it. */
-function spansOf(addresses: readonly ModbusAddress[], group: readonly number[]): Span[] {
+export function spansOf(addresses: readonly ModbusAddress[], group: readonly number[]): Span[] {
   const spans = new Map<number, Span>();
   for (const index of group) {
     const { start, end } = spanOf(addresses[index]!);
@@ -176,6 +188,10 @@ function limitOf(addresses: readonly ModbusAddress[], group: readonly number[], 
     limit = Math.min(limit, (isBits ? maxBits : maxRegisters) ?? limit);
   }
   return limit;
+}
+
+function maxGapOf(addresses: readonly ModbusAddress[], group: readonly number[]): number {
+  return Math.min(...group.map((index) => addresses[index]!.maxGap));
 }
 
 function merged(run: readonly Span[]): Span & { readonly values: number } {

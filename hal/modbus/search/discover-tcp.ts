@@ -6,9 +6,9 @@ import { questionOf } from '../line/frame.ts';
 import type { Line, Outcome } from '../line/line.ts';
 import { MbapLine } from '../line/mbap-line.ts';
 import { RtuLine } from '../line/rtu-line.ts';
-import { newCounters } from '../line/statistics.ts';
+import { type DeviceCounters, newCounters } from '../line/statistics.ts';
 import { tcpTransport } from '../line/tcp.ts';
-import { LIKELY_UNITS } from './discover-plan.ts';
+import { ALL_UNITS, LIKELY_UNITS } from './discover-plan.ts';
 
 /** Where a Modbus TCP device may listen. */
 interface HostTarget {
@@ -25,8 +25,10 @@ export type HostFinding = HostTarget &
         /** How it frames; undefined: nothing was an answer. */
         readonly framing: 'tcp' | 'rtu' | undefined;
         readonly units: readonly { readonly unit: number; readonly thoughtMs: number }[];
-        /** Units that were asked. */
+        /** Units that were asked, as Modbus TCP and as RTU frames. */
         readonly asked: number;
+        /** What was tried, for a person: `units 255, 0, 1 …`. */
+        readonly tried: string;
         /** It said that a path or a target behind it does not answer (exceptions 0A and 0B): a gateway to a serial line. */
         readonly isGateway: boolean;
       }
@@ -49,6 +51,12 @@ interface HostSearchOptions {
  * V1.0b, 4.4.1).
  */
 const OWN_UNITS: readonly number[] = [255, 0, 1];
+
+/** The units that are asked besides where a single host is silent to its own ones: a gateway's have numbers of their own. */
+const OTHER_UNITS: readonly number[] = ALL_UNITS.filter((unit) => !OWN_UNITS.includes(unit));
+
+/** How long each of them may think before the next is asked, ms; one that answers late is asked again with patience. */
+const SWEEP_TIMEOUT_MS = 200;
 
 /** Hosts asked at once: enough for a range, too few to trouble a network. */
 const CONCURRENCY = 24;
@@ -97,25 +105,42 @@ async function searchHost(
   const transport = () => tcpTransport({ ...target, connectTimeoutMs }, clock);
   const times = { pauseMs: 0, lateReplyWindowMs: LATE_REPLY_MS };
   const mbap = new MbapLine(transport(), { ...times, pipeline: 1 }, clock);
-  const units = options.units ?? OWN_UNITS;
-  const asTcp = await askUnits(mbap, units, options, tell, signal);
-  if (asTcp.refused !== undefined) return asTcp.count === 0 ? closed(target, asTcp.refused, signal) : opened(asTcp);
-  if (asTcp.units.length > 0 || asTcp.isGateway || signal.aborted) return opened(asTcp, 'tcp');
+  const own = options.units ?? OWN_UNITS;
+  const asTcp = await askUnits(mbap, own, options, tell, signal);
+  const isAnswered = ({ units, isGateway }: Asked) => units.length > 0 || isGateway;
+  if (asTcp.refused !== undefined && asTcp.count === 0) return closed(target, asTcp.refused, signal);
+  if (isAnswered(asTcp) || asTcp.refused !== undefined || signal.aborted) return opened([asTcp], 'tcp');
   const rtu = new RtuLine(transport(), { ...times, characterMs: 0, silenceMs: CONVERTER_SILENCE_MS }, clock);
   const asRtu = await askUnits(rtu, options.units ?? LIKELY_UNITS, options, tell, signal);
-  return opened(asRtu, 'rtu');
+  if (isAnswered(asRtu) || options.units || options.targets.length > 1 || signal.aborted)
+    return opened([asTcp, asRtu], 'rtu');
+  const patience = { ...options, timeoutMs: Math.min(options.timeoutMs, SWEEP_TIMEOUT_MS) };
+  const sweep = await askUnits(mbap, OTHER_UNITS, patience, tell, signal);
+  const late = await askUnits(mbap, sweep.late, options, tell, signal);
+  return opened([asTcp, asRtu, sweep, late], 'tcp');
 
-  function opened({ units, count, isGateway }: Asked, framing?: 'tcp' | 'rtu'): HostFinding {
-    const isModbus = units.length > 0 || isGateway;
+  function opened(all: readonly Asked[], framing: 'tcp' | 'rtu'): HostFinding {
     return {
       ...target,
       state: 'open',
-      framing: isModbus ? (framing ?? 'tcp') : undefined,
-      units,
-      asked: count,
-      isGateway,
+      framing: all.some(isAnswered) ? framing : undefined,
+      units: all.flatMap(({ units }) => units),
+      asked: Math.max(...all.map(({ count }) => count)),
+      tried: all
+        .filter(({ count }) => count > 0)
+        .map((each, index) => `${index === 1 ? 'RTU frames to' : 'Modbus TCP to'} ${unitsText(each.askedUnits)}`)
+        .join(', then '),
+      isGateway: all.some(({ isGateway }) => isGateway),
     };
   }
+}
+
+/** `units 255, 0 and 1`, or `245 units from 2 to 247`. */
+function unitsText(units: readonly number[]): string {
+  if (units.length === 1) return `unit ${units[0]}`;
+  if (units.length > LIKELY_UNITS.length)
+    return `${units.length} units from ${Math.min(...units)} to ${Math.max(...units)}`;
+  return `units ${units.slice(0, -1).join(', ')} and ${units.at(-1)}`;
 }
 
 function closed(target: HostTarget, reason: string, signal: AbortSignal): HostFinding | undefined {
@@ -125,6 +150,9 @@ function closed(target: HostTarget, reason: string, signal: AbortSignal): HostFi
 /** What came of asking units on one line. */
 interface Asked {
   readonly units: { readonly unit: number; readonly thoughtMs: number }[];
+  readonly askedUnits: number[];
+  /** Units whose answer came after its deadline. */
+  late: readonly number[];
   count: number;
   isGateway: boolean;
   /** Why a connection could not be made (again). */
@@ -138,16 +166,20 @@ async function askUnits(
   tell: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Asked> {
-  const asked: Asked = { units: [], count: 0, isGateway: false, refused: undefined };
+  const asked: Asked = { units: [], askedUnits: [], late: [], count: 0, isGateway: false, refused: undefined };
+  const counters = new Map<number, DeviceCounters>();
   let isOpen = false;
   try {
     for (const [index, unit] of units.entries()) {
       if (signal.aborted) break;
       tell(index / units.length);
+      const counted = newCounters();
+      counters.set(unit, counted);
       // Some devices hang up on a unit they do not have.
       if (!isOpen) await line.open(signal);
-      const outcome = await askRegister(line, unit, timeoutMs);
+      const outcome = await askRegister(line, unit, timeoutMs, counted);
       asked.count++;
+      asked.askedUnits.push(unit);
       isOpen = outcome.kind !== 'lost';
       if (outcome.kind === 'exception' && GATEWAY_CODES.includes(outcome.code)) asked.isGateway = true;
       else if (outcome.kind === 'answer' || outcome.kind === 'exception')
@@ -159,10 +191,11 @@ async function askUnits(
   } finally {
     await line.close();
   }
+  asked.late = [...counters].filter(([, { lateReplies }]) => lateReplies > 0).map(([unit]) => unit);
   return asked;
 }
 
-function askRegister(line: Line, unit: number, timeoutMs: number): Promise<Outcome> {
+function askRegister(line: Line, unit: number, timeoutMs: number, counters: DeviceCounters): Promise<Outcome> {
   const question = questionOf({ kind: 'read', unit, table: 'holding', start: 0, count: 1 });
-  return line.ask({ question, timeoutMs, counters: newCounters(), attemptOf: {} });
+  return line.ask({ question, timeoutMs, counters, attemptOf: {} });
 }

@@ -104,11 +104,11 @@ function remarks(
   if (findings.length === 1 && findings[0]!.state === 'closed')
     lines.push(findings[0]!.reason, ...(remark === undefined ? [] : [remark]));
   if (findings.length > 1) lines.push(`${findings.length} hosts asked, ${open.length} with an open port.`);
-  for (const { host, port, framing, units, asked, isGateway } of open) {
+  for (const { host, port, framing, units, asked, tried, isGateway } of open) {
     const name = `${host}:${port}`;
     if (framing === undefined)
       lines.push(
-        `${name} takes connections but answers no Modbus. Is Modbus TCP enabled there, and this address allowed to use it?`,
+        `${name} takes connections but answered nothing: ${tried} were asked. Check that Modbus TCP is enabled there and this address allowed to use it, or name the units: --units 1-247.`,
       );
     if (framing === 'rtu') lines.push(`${name} passes RTU frames through: write framing: rtu in its channel.`);
     if (isGateway && options.units === undefined)

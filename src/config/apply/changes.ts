@@ -69,9 +69,9 @@ export function changeText({ part, name, change, details, effect, needsRestart }
 /** What decides what the value of each tag means. */
 function meaningsOf(config: Config): Map<TagId, unknown> {
   return new Map([
-    ...readTagsOf(config).map(({ tag, scale, offset, unit, form }): [TagId, unknown] => [
+    ...readTagsOf(config).map(({ tag, scale, offset, linear, decimals, unit, form }): [TagId, unknown] => [
       tag.id,
-      [tag.address, scale, offset, unit, form],
+      [tag.address, scale, offset, linear, decimals, unit, form],
     ]),
     ...config.derived.map(({ tag: { tag, unit }, expression }): [TagId, unknown] => [tag.id, [expression, unit]]),
   ]);
@@ -89,8 +89,8 @@ function isSameLine(before: ChannelConfig, after: ChannelConfig): boolean {
 function polledPart({ name, tags }: DeviceConfig): unknown {
   return [
     name,
-    tags.map(({ tag, everyMs, scale, offset, min, max, writable, form }) => [
-      ...[tag, everyMs, scale, offset, min, max, writable, form],
+    tags.map(({ tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form }) => [
+      ...[tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form],
     ]),
   ];
 }

@@ -140,8 +140,15 @@ export function costOfCommit(readings: number): CommitCost {
 
 /** Share of the line's time that the periods of a channel ask for; above 1 they cannot be kept. */
 export function plannedUtilisation(channel: ChannelConfig): number {
-  return forecastChannel(channel).utilisation;
+  const known = utilisations.get(channel);
+  if (known !== undefined) return known;
+  const { utilisation } = forecastChannel(channel);
+  utilisations.set(channel, utilisation);
+  return utilisation;
 }
+
+/** Worked out once for each channel as it is configured: planning 1,000 tags takes milliseconds. */
+const utilisations = new WeakMap<ChannelConfig, number>();
 
 function forecastChannel(channel: ChannelConfig): ChannelForecast {
   const tags = channel.devices.flatMap((device) => device.tags);

@@ -117,6 +117,8 @@ const writableSchema = z
   ])
   .meta({ description: 'Whether and within which limits it may be written.', examples: [{ min: 0, max: 120 }] });
 
+const pointsField = z.tuple([z.number(), z.number()], { error: 'expected two numbers, such as [4000, 20000]' });
+
 /** Keys every tag has; the driver adds its own, `address` among them. */
 export const tagShape = {
   unit: z
@@ -138,7 +140,41 @@ export const tagShape = {
   heartbeat: durationField('Report at least this often even when nothing changes.', { max: '30d' }).optional(),
   min: z.number().meta({ description: 'A value below is uncertain (out-of-range).' }).optional(),
   max: z.number().meta({ description: 'A value above is uncertain (out-of-range).' }).optional(),
+  linear: z
+    .strictObject({
+      raw: pointsField.meta({ description: 'Two raw values.', examples: [[4000, 20000]] }),
+      value: pointsField.meta({ description: 'What they mean in engineering units.', examples: [[0, 16]] }),
+    })
+    .meta({
+      description: 'The line through two points, in place of scale and offset.',
+      examples: [{ raw: [4000, 20000], value: [0, 16] }],
+    })
+    .optional(),
+  decimals: z
+    .int()
+    .min(0)
+    .max(15)
+    .meta({ description: 'Decimals that the value is rounded to. Default: all it has.', examples: [2] })
+    .optional(),
+  labels: z
+    .record(
+      z.string().regex(/^-?\d{1,15}$/, { error: 'is not a whole number, which is what a label stands for' }),
+      z.string().min(1).max(64),
+    )
+    .meta({
+      description: 'Words for whole values, shown wherever a person reads; the value stays a number.',
+      examples: [{ 0: 'stopped', 1: 'running' }],
+    })
+    .optional(),
   counter: z.boolean().meta({ description: 'The value only grows, and wraps or resets.', default: false }).optional(),
+  wrap: z
+    .number()
+    .min(2)
+    .meta({
+      description: 'Raw value at which a counter starts again from 0. Default: what its type can hold, plus 1.',
+      examples: [10000],
+    })
+    .optional(),
   writable: writableSchema.optional(),
   description: z.string().max(500).meta({ description: 'A remark for people.' }).optional(),
 };

@@ -52,6 +52,10 @@ interface TagOptions {
   readonly min?: number;
   readonly max?: number;
   readonly counter?: boolean;
+  readonly linear?: { readonly raw: readonly [number, number]; readonly value: readonly [number, number] };
+  readonly decimals?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly wrap?: number;
   readonly writable?: boolean | { readonly min?: number; readonly max?: number; readonly perMinute?: number };
   readonly description?: string;
 }
@@ -117,8 +121,10 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   return {
     tag: { id, device: context.device, name, address: address.value },
     everyMs,
-    scale: options.scale ?? 1,
-    offset: options.offset ?? 0,
+    ...lineOf(options),
+    ...(options.decimals !== undefined && { decimals: options.decimals }),
+    ...(options.labels !== undefined && { labels: options.labels }),
+    ...(options.counter && { modulus: options.wrap ?? driver.modulusOf?.(address.value) }),
     unit: options.unit,
     deadband: options.deadband,
     heartbeatMs: options.heartbeat,
@@ -155,8 +161,26 @@ function quoteAddress(entry: Entry, report: Report): Entry {
   return { ...entry, node: { ...entry.node, entries: new Map(entry.node.entries).set('address', quoted) } };
 }
 
+/** Scale and offset, given or of the line through two points. */
+function lineOf({ scale = 1, offset = 0, linear }: TagOptions): Pick<TagConfig, 'scale' | 'offset' | 'linear'> {
+  if (!linear) return { scale, offset };
+  const slope = (linear.value[1] - linear.value[0]) / (linear.raw[1] - linear.raw[0]);
+  return { scale: slope, offset: linear.value[0] - slope * linear.raw[0], linear };
+}
+
 /** Limits that contradict each other. */
-function checkLimits({ min, max, scale, writable }: TagOptions, entry: Entry, report: Report): void {
+function checkLimits(options: TagOptions, entry: Entry, report: Report): void {
+  const { min, max, scale, offset, linear, counter, wrap, writable } = options;
+  for (const key of ['raw', 'value'] as const)
+    if (linear && linear[key][0] === linear[key][1])
+      report.error(spotOf(entry, ['linear', key]), 'the two points must differ, or there is no line through them');
+  if (linear && (scale !== undefined || offset !== undefined))
+    report.error(
+      spotOf(entry, ['linear']),
+      'a tag cannot have both linear and scale or offset: they say the same in two ways. Remove one of them',
+    );
+  if (wrap !== undefined && !counter)
+    report.error(spotOf(entry, ['wrap']), 'is where a counter starts again: add counter: true, or remove wrap');
   if (min !== undefined && max !== undefined && min >= max)
     report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
   if (scale === 0) report.error(spotOf(entry, ['scale']), 'a scale of 0 would make every value the same: remove it');

@@ -34,7 +34,7 @@ describe('chips on the wire', () => {
     const { driver, signal, clock, bus } = await i2cBench(() => ({ 96: byteRegisters({ 16: 0 }) }));
     bus.trouble.set(96, { kind: 'error', code: 'EIO', left: 1 });
     const command = i2cTag('motor', { unit: 0x60, chip: 'registers' }, 'step', { address: '0x10', type: 'uint8' });
-    expect(await settled(clock, driver.write(command, 5, signal))).toMatchObject({ ok: false, kind: 'failed' });
+    expect(await settled(clock, driver.write(command, 5, signal))).toMatchObject({ ok: false, kind: 'unknown' });
     expect(bus.written).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Driver, ReadResult, Tag } from '../../../hal/driver.ts';
 import { mock } from '../../../hal/mock/mock.ts';
 import type { MockAddress, MockChannel } from '../../../hal/mock/options.ts';
-import type { ModbusAddress } from '../../../hal/modbus/map/address.ts';
+import { type ModbusAddress, PLAIN } from '../../../hal/modbus/map/address.ts';
 import type { Checked } from '../../../src/core/checked.ts';
 
 /** The value of a check that must pass. */
@@ -42,11 +42,7 @@ export function register(given: Partial<ModbusAddress>): ModbusAddress {
     count: 1,
     type: 'uint16',
     order: 'ABCD',
-    bit: undefined,
-    invalid: [],
-    timeoutMs: undefined,
-    maxRegisters: undefined,
-    maxBits: undefined,
+    ...PLAIN,
     ...given,
   };
 }

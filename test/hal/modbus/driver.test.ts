@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { hasLearned, isObservable, isWritable } from '../../../hal/driver.ts';
+import { isObservable, isWritable } from '../../../hal/driver.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../../hal/modbus/driver.ts';
 import { RtuLine } from '../../../hal/modbus/line/rtu-line.ts';
@@ -17,14 +17,14 @@ import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
 
 const { signal } = new AbortController();
 
-async function bench(slaveOptions: Partial<SlaveOptions> = {}, learned?: unknown, timeout = 100) {
+async function bench(slaveOptions: Partial<SlaveOptions> = {}, timeout = 100) {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: [1, 2], ...slaveOptions });
   const times = { turnaroundMs: 30, lateMs: [400, 400] as const, splitMs: 5 };
   const bus = memoryBus({ clock, slaves, framing: 'rtu', units: [1, 2], times });
   const channel: ModbusChannel = modbusChannel(modbusTcp, { host: 'memory', framing: 'rtu', timeout });
   const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
-  const deps = { clock, log: silentLogger, random: seededRandom(1), learned };
+  const deps = { clock, log: silentLogger, random: seededRandom(1) };
   const driver = new ModbusDriver(channel, new RtuLine(bus.transport, timing, clock), deps);
   await driver.connect(signal);
   const tag = (unit: number, address: string, more = {}) => modbusTag(unit, { address, ...more }, channel);
@@ -53,8 +53,6 @@ describe('reading what no tag names', () => {
     const refused = { ok: false, why: 'illegal-address', detail: 'Modbus exception 2' };
     expect(await run(driver.readRaw({ ...block, count: 4 }, signal))).toEqual(refused);
     expect(await run(driver.readRaw({ ...block, unit: 9 }, signal))).toMatchObject({ ok: false, why: 'timeout' });
-    // The holes of tags are learned from tags only.
-    expect(driver.learned()).toEqual((await bench()).driver.learned());
   });
 });
 
@@ -95,7 +93,6 @@ describe('reading', () => {
     expect(spent).toBeLessThanOrEqual(17);
     expect(await quality()).toEqual(first);
     expect(bus.questions.length - spent, 'the hole is left out from now on').toBe(2);
-    expect(JSON.parse(JSON.stringify(hasLearned(driver) && driver.learned()))).toHaveProperty('holes');
   });
 
   it('spends a bounded number of requests a read on a map with many holes, and goes on at the next', async () => {
@@ -129,7 +126,7 @@ describe('reading', () => {
   });
 
   it('gives a silent device the time it needed before, and every fourth time all that is configured', async () => {
-    const { bus, clock, driver, tag, run } = await bench({}, undefined, 2000);
+    const { bus, clock, driver, tag, run } = await bench({}, 2000);
     const tags = [tag(1, 'holding:5')];
     for (let answers = 0; answers < 20; answers++) await run(driver.read(tags, signal));
     const spentMs: number[] = [];
@@ -145,11 +142,6 @@ describe('reading', () => {
     expect([first! > 2000, second! > 1900]).toEqual([true, true]);
     expect(later.map((ms) => ms > 1900)).toEqual([false, false, true, false, false, false, true]);
     expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
-  });
-
-  it('takes whatever was learned before, and forgets what has another form', async () => {
-    const { driver, tag, run } = await bench({}, { holes: 'nonsense' });
-    expect(await run(driver.read([tag(1, 'holding:10')], signal))).toMatchObject([{ ok: true }]);
   });
 
   it('keeps the period of a living slave among dead ones', async () => {
@@ -179,6 +171,10 @@ describe('reading', () => {
   });
 });
 
+function functionsAsked(bus: { questions: readonly { bytes: Uint8Array }[] }): number[] {
+  return bus.questions.map(({ bytes }) => bytes[1]!);
+}
+
 describe('writing', () => {
   const cases: [string, string, Record<string, unknown>, Value][] = [
     ['a coil (FC 5)', 'coil:3', {}, true],
@@ -204,16 +200,108 @@ describe('writing', () => {
     expect(written).toMatchObject({ ok: false, kind: 'mismatch' });
   });
 
-  it('is sent once: what a lost answer leaves open, reading back decides', async () => {
+  it('is sent once: what a lost answer leaves open, looking later decides', async () => {
     const { bus, driver, tag, run } = await bench();
     bus.script.push('silence');
     expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toEqual({ ok: true, readBack: 5 });
-    expect(bus.questions.map(({ bytes }) => bytes[1])).toEqual([6, 3]);
+    expect(functionsAsked(bus).filter((code) => code !== 3)).toEqual([6]);
   });
 
-  it('says that it failed when nothing answers, and that it was refused when the device says so', async () => {
+  it('has the configured deadline, however fast reads are answered', async () => {
+    const { bus, driver, tag, run } = await bench({}, 800);
+    for (let answers = 0; answers < 20; answers++) await run(driver.read([tag(1, 'holding:5')], signal));
+    const before = bus.questions.length;
+    bus.script.push('late');
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toEqual({ ok: true, readBack: 5 });
+    expect(functionsAsked(bus).slice(before)).toEqual([6, 3]);
+  });
+
+  it('is looked at again and again where the device is at work, and never sent twice (exception 05)', async () => {
+    const { bus, driver, tag, run } = await bench({ writeExceptions: [5] });
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toEqual({ ok: true, readBack: 5 });
+    const forgetful = await bench({ writeExceptions: [5], ignoresWrites: true });
+    const written = await forgetful.run(forgetful.driver.write(forgetful.tag(1, 'holding:3'), 5, signal));
+    expect(written).toMatchObject({ ok: false, kind: 'unknown', holds: expect.any(Number) });
+    expect([bus, forgetful.bus].map((each) => functionsAsked(each).filter((code) => code === 6).length)).toEqual([
+      1, 1,
+    ]);
+  });
+
+  it('is sent again after a pause where the device was too busy to accept it (exception 06)', async () => {
+    const { bus, driver, tag, run } = await bench({ writeExceptions: [6, 6] });
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toEqual({ ok: true, readBack: 5 });
+    expect(functionsAsked(bus)).toEqual([6, 6, 6, 3]);
+    expect(bus.questions[1]!.atMs - bus.questions[0]!.atMs).toBeGreaterThanOrEqual(100);
+  });
+
+  it('is unknown when the connection is lost after it was sent', async () => {
+    const { clock, bus, driver, tag } = await bench();
+    bus.script.push('silence');
+    const written = driver.write(tag(1, 'holding:3'), 5, signal);
+    for (let waited = 0; waited < 50; waited += 10) await clock.advance(10);
+    bus.cut();
+    for (let waited = 0; waited < 2000; waited += 10) await clock.advance(10);
+    expect(await written).toMatchObject({
+      ok: false,
+      kind: 'unknown',
+      why: expect.stringContaining('after the write'),
+    });
+  });
+
+  it.each([['BADC'], ['DCBA']])('of a bit reaches that bit in the order %s', async (order) => {
+    for (const functions of [undefined, [3, 6], [3, 16]]) {
+      const { slaves, driver, tag, run } = await bench({ functions });
+      slaves.registers.set('1/3', 0);
+      const bit = tag(1, 'holding:3.4', { type: 'bool', order });
+      expect(await run(driver.write(bit, true, signal))).toEqual({ ok: true, readBack: true });
+      expect(slaves.registers.get('1/3')).toBe(0x1000);
+    }
+  });
+
+  it('of a range of bits leaves the others as they are', async () => {
+    const { slaves, driver, tag, run } = await bench();
+    slaves.registers.set('1/3', 0xffff);
+    expect(await run(driver.write(tag(1, 'holding:3.4-7'), 5, signal))).toEqual({ ok: true, readBack: 5 });
+    expect(slaves.registers.get('1/3')).toBe(0xff5f);
+  });
+
+  it.each([
+    ['a register', 'holding:3', {}, 5, [3, 16]],
+    ['a coil', 'coil:3', {}, true, [1, 15]],
+    ['a float, one register after the other', 'holding:3', { type: 'float32' }, 1.5, [3, 6]],
+    ['a bit of a register', 'holding:3.4', { type: 'bool' }, true, [3, 16]],
+  ] as [string, string, object, Value, number[]][])(
+    '%s finds the other function where its own meets silence',
+    async (...given) => {
+      const [, address, more, value, known] = given;
+      const silentTo = [5, 6, 15, 16, 22].filter((code) => !known.includes(code));
+      const { driver, tag, run } = await bench({ silentTo });
+      const written = await run(driver.write(tag(1, address, { ...more }), value, signal));
+      if (address.startsWith('holding')) expect(written).toEqual({ ok: true, readBack: value });
+      else expect(written, 'a coil cannot be asked without harm').toMatchObject({ ok: false, kind: 'unknown' });
+    },
+  );
+
+  it('uses one function only where the file says so', async () => {
+    const { bus, driver, tag, run } = await bench();
+    const given = tag(1, 'holding:3');
+    const several = { ...given, address: { ...given.address, writeFunction: 'multiple' as const } };
+    expect(await run(driver.write(several, 5, signal))).toEqual({ ok: true, readBack: 5 });
+    expect(functionsAsked(bus)).toEqual([16, 3]);
+  });
+
+  it('reads a value with a scale factor back as it was written', async () => {
+    const { slaves, driver, tag, run } = await bench();
+    slaves.registers.set('1/9', 0xffff);
+    const given = tag(1, 'holding:3', { type: 'int16' });
+    const scaled = { ...given, address: { ...given.address, scaleAt: 9 } };
+    expect(await run(driver.write(scaled, 230.4, signal))).toEqual({ ok: true, readBack: 230.4 });
+    expect(slaves.registers.get('1/3')).toBe(2304);
+  });
+
+  it('says that it is unknown when nothing answers, and that it was refused when the device says so', async () => {
     const { driver, tag, run } = await bench({ endOfMap: 2 });
-    expect(await run(driver.write(tag(9, 'holding:1'), 5, signal))).toMatchObject({ ok: false, kind: 'failed' });
+    expect(await run(driver.write(tag(9, 'holding:1'), 5, signal))).toMatchObject({ ok: false, kind: 'unknown' });
     expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toMatchObject({ ok: false, kind: 'refused' });
     expect(await run(driver.write(tag(1, 'input:1'), 5, signal))).toMatchObject({ ok: false, kind: 'refused' });
   });

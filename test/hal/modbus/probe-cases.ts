@@ -48,6 +48,8 @@ interface Variable {
 export interface CaseOptions {
   /** The wanted values are single digits: counts of one to nine, such as an operating mode. */
   readonly tiny?: boolean;
+  /** Most registers are 0: besides the wanted values nothing is there. */
+  readonly sparse?: boolean;
 }
 
 /** Makes the case of a seed. */
@@ -60,7 +62,13 @@ export function probeCase(seed: number, options: CaseOptions = {}): ProbeCase {
   const table: Truth['table'] = random() < 0.5 ? 'input' : 'holding';
   const size = 12 + Math.floor(random() * 49);
   const start = pick(random, [0, 1, 40, 100, 256, 512, 1000, 3000, 3059, 4096, 19000, 40001]);
-  const map = new RegisterMap(table, start, Math.max(size, 4 * registersOf(type) * wanted), random);
+  const map = new RegisterMap(
+    table,
+    start,
+    Math.max(size, 4 * registersOf(type) * wanted),
+    random,
+    options.sparse ? 0 : undefined,
+  );
 
   const truths: Truth[] = [];
   const shown: string[] = [];
@@ -79,11 +87,11 @@ export function probeCase(seed: number, options: CaseOptions = {}): ProbeCase {
     truths.push({ table, address, type, order, exponent });
     shown.push(displayed(random, type, exponent, raws[0]!, internal[0]!, digits));
   }
-  map.fill(type, order);
+  if (!options.sparse) map.fill(type, order);
   const other: Truth['table'] = table === 'input' ? 'holding' : 'input';
   const kind = pickWeighted(random, ['mirror', 'absent', 'own'] as const, [0.15, 0.35, 0.5]);
-  const second = new RegisterMap(other, start, map.size, random);
-  if (kind === 'own') second.fill(type, order);
+  const second = new RegisterMap(other, start, map.size, random, options.sparse ? 0 : undefined);
+  if (kind === 'own' && !options.sparse) second.fill(type, order);
   const watched = [map.watched(), kind === 'mirror' ? map.watched(other) : second.watched()];
   const named = pickWeighted<Asked['table']>(random, [undefined, table, other], [0.5, 0.42, 0.08]);
   const asked = { table: named, first: start, last: start + map.size - 1 };
@@ -102,7 +110,11 @@ class RegisterMap {
   private readonly variables: Variable[] = [];
   private readonly used = new Set<number>();
 
-  constructor(table: 'input' | 'holding', start: number, size: number, random: Random) {
+  /** What a register holds that nothing was put into; undefined: the device has no such register. */
+  private readonly emptyWord: number | undefined;
+
+  constructor(table: 'input' | 'holding', start: number, size: number, random: Random, emptyWord?: number) {
+    this.emptyWord = emptyWord;
     this.table = table;
     this.start = start;
     this.size = size;
@@ -153,7 +165,7 @@ class RegisterMap {
   /** What a master would see; `as` names the other table when both are one memory. */
   watched(as: 'input' | 'holding' = this.table): Watched {
     const looks = Array.from({ length: LOOKS }, (_, look) => {
-      const registers = new Array<number | undefined>(this.size).fill(undefined);
+      const registers = new Array<number | undefined>(this.size).fill(this.emptyWord);
       for (const { address, words } of this.variables)
         words[look]!.forEach((word, index) => {
           registers[address - this.start + index] = word;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS } from '../../../../hal/modbus/map/address.ts';
 import { applyScaleFactor, decodeBit, decodeRegisters } from '../../../../hal/modbus/map/decode.ts';
-import { encodeScaled, encodeValue } from '../../../../hal/modbus/map/encode.ts';
+import { encodeScaled, encodeValue, maskOf } from '../../../../hal/modbus/map/encode.ts';
 import { registersOf } from '../../../../hal/modbus/map/location.ts';
 import type { Value } from '../../../../src/core/reading.ts';
 import { addressOf, bytesOf, readModbusOracle } from '../../../double/modbus-data.ts';
@@ -21,7 +21,13 @@ describe('decoding registers', () => {
     ['uint16', [0xfffe], 65_534],
     ['int32', [0x8000, 0x0000], -2_147_483_648],
     ['uint32', [0xffff, 0xffff], 4_294_967_295],
-    ['float32', [0x42f6, 0xe979], Math.fround(123.456)],
+    ['float32', [0x42f6, 0xe979], 123.456],
+    ['float32', [0x4367, 0x6666], 231.4],
+    ['float32', [0x0000, 0x0001], 1e-45],
+    ['float32', [0x4b7f, 0xffff], 16_777_215],
+    ['float16', [0x3555], 0.3333],
+    ['float16', [0xfbff], -65_504],
+    ['float16', [0x0001], 6e-8],
     ['float64', [0x4009, 0x21fb, 0x5444, 0x2d18], Math.PI],
     ['bcd16', [0x1234], 1234],
     ['bcd32', [0x9876, 0x5432], 98_765_432],
@@ -45,6 +51,7 @@ describe('decoding registers', () => {
   });
 
   it('gives no number for NaN and infinities', () => {
+    expect(decode([0x7c00], of('float16'))).toMatchObject({ ok: false, why: 'sensor-failure' });
     for (const high of [0x7fc0, 0xffc0, 0x7f80, 0xff80]) {
       expect(decode([high, 0], of('float32'))).toMatchObject({ ok: false, why: 'sensor-failure' });
     }
@@ -71,6 +78,24 @@ describe('decoding registers', () => {
     expect(decode([0x0800], of('bool', { bit: 3, order: 'BADC' }))).toEqual({ ok: true, value: true });
   });
 
+  it('reads a range of bits as a number, and the halves of a register', () => {
+    const range = of('uint16', { bit: 4, bits: 4 });
+    expect(decode([0x1234], range)).toEqual({ ok: true, value: 3 });
+    expect(decode([0x0080], of('int16', { bit: 4, bits: 4 }))).toEqual({ ok: true, value: -8 });
+    expect(decode([0xfe01], of('int8', { bit: 8, bits: 8 }))).toEqual({ ok: true, value: -2 });
+    expect(decode([0xfe01], of('uint8', { bit: 0, bits: 8 }))).toEqual({ ok: true, value: 1 });
+    expect(decode([0x3412], of('uint8', { bit: 8, bits: 8, order: 'BADC' }))).toEqual({ ok: true, value: 0x12 });
+    expect(decode([0xff01], of('uint8', { bit: 8, bits: 8, invalid: [0xffn] }))).toMatchObject({ ok: false });
+    expect(encodeValue(3, range)).toEqual({ ok: true, value: Uint16Array.of(0x30) });
+    expect(encodeValue(-2, of('int8', { bit: 8, bits: 8 }))).toEqual({ ok: true, value: Uint16Array.of(0xfe00) });
+    expect(encodeValue(16, range)).toMatchObject({ ok: false });
+    expect([maskOf(range), maskOf({ ...range, order: 'BADC' }), maskOf(of('uint16'))]).toEqual([
+      0xf0,
+      0xf000,
+      undefined,
+    ]);
+  });
+
   it('picks one coil of packed bytes', () => {
     // Outputs 20…27 of the example in 6.1 of the protocol: CD = 1100 1101.
     const states = Array.from({ length: 8 }, (_, index) => decodeBit(Uint8Array.of(0xcd), index));
@@ -90,6 +115,9 @@ describe('decoding text', () => {
     ['reads UTF-8', [0xc2, 0xb0, 0x43, 0x00], '°C'],
     ['reads Latin-1 where it is not UTF-8', [0xb0, 0x43], '°C'],
     ['may be all spaces', [0x20, 0x20], ''],
+    ['ends where memory was never written', [0x41, 0x42, 0xff, 0xff], 'AB'],
+    ['has one character a register, in the low byte', [0, 0x30, 0, 0x39, 0, 0x35, 0, 0], '095'],
+    ['has one character a register, in the high byte', [0x30, 0, 0x39, 0, 0x35, 0], '095'],
   ] as [string, number[], string][])('%s', (_name, bytes, value) => {
     expect(text(bytes)).toEqual({ ok: true, value });
   });
@@ -98,8 +126,21 @@ describe('decoding text', () => {
     expect(text([0x42, 0x41, 0x00, 0x43], { order: 'BADC' })).toEqual({ ok: true, value: 'ABC' });
   });
 
-  it('is missing when it begins with NUL, and wrong when it is not printable', () => {
-    expect(text([0, 0x41])).toMatchObject({ ok: false, why: 'sensor-failure' });
+  it('is never cut by the zeros beside its characters, whatever the order says', () => {
+    const serial = [0, 0x30, 0, 0x39, 0, 0x35];
+    expect(text(serial, { order: 'BADC' })).toEqual({ ok: true, value: '095' });
+    expect(text(serial, { characters: 1 })).toEqual({ ok: true, value: '095' });
+    expect(encodeValue('095', of('string', { count: 3, characters: 1 }))).toEqual({
+      ok: true,
+      value: Uint16Array.of(0x30, 0x39, 0x35),
+    });
+    expect(encodeValue('0953', of('string', { count: 3, characters: 1 }))).toMatchObject({ ok: false });
+  });
+
+  it('is missing when it begins with NUL or was never written, and wrong when it is not printable', () => {
+    expect(text([0xff, 0xff, 0xff, 0xff])).toMatchObject({ ok: false, why: 'sensor-failure' });
+    expect(text([0, 0, 0, 0])).toMatchObject({ ok: false, why: 'sensor-failure' });
+    expect(text([0, 0x41, 0x42, 0x43])).toMatchObject({ ok: false, why: 'sensor-failure' });
     expect(text([0x41, 0x07])).toMatchObject({ ok: false, why: 'decode-error' });
   });
 });
@@ -133,7 +174,7 @@ describe('SunSpec scale factors', () => {
 
 describe('encoding is the inverse of decoding', () => {
   it('for every register pattern of every type and order', () => {
-    const numeric = MODBUS_TYPES.filter((type) => type !== 'string' && type !== 'bool');
+    const numeric = MODBUS_TYPES.filter((type) => !['string', 'bool', 'int8', 'uint8'].includes(type));
     fc.assert(
       fc.property(
         fc.constantFrom(...numeric),
@@ -233,7 +274,11 @@ describe('the oracle modbus/modbus.json', () => {
         const address = of(MODBUS_TYPES.find((known) => known === type)!, { order });
         const wire = registers[order].map(Number);
         const expected = typeof value === 'string' ? exact(BigInt(value)) : value;
-        expect(decode(wire, address), `${type} ${order} ${value}`).toEqual({ ok: true, value: expected });
+        const decoded = decode(wire, address);
+        // The oracle widens a float32; we give the fewest digits that are the same float32.
+        const same =
+          type === 'float32' && decoded.ok ? { ok: true, value: Math.fround(Number(decoded.value)) } : decoded;
+        expect(same, `${type} ${order} ${value}`).toEqual({ ok: true, value: expected });
         expect(encodeValue(expected, address)).toEqual({ ok: true, value: Uint16Array.from(wire) });
       }
     }

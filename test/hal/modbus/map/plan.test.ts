@@ -95,6 +95,32 @@ describe('planning reads', () => {
     ]);
   });
 
+  it('spans no more unasked registers in a row than the device allows', () => {
+    const within = (maxGap: number, places: [number, number][]) =>
+      plan(registers(...places).map((address) => ({ ...address, maxGap })));
+    expect(
+      within(3, [
+        [0, 1],
+        [4, 1],
+        [9, 1],
+      ]),
+    ).toEqual(['holding 0+5 [0,1]', 'holding 9+1 [2]']);
+    expect(
+      within(0, [
+        [0, 2],
+        [2, 1],
+        [4, 1],
+      ]),
+    ).toEqual(['holding 0+3 [0,1]', 'holding 4+1 [2]']);
+    // A long value bridges what lies within it, for those behind it, too.
+    const long = addressOf({ start: 0, count: 10, type: 'string' });
+    const inside = registers([2, 1], [12, 1]);
+    expect(plan([long, ...inside].map((address) => ({ ...address, maxGap: 2 })))).toEqual(['holding 0+13 [0,1,2]']);
+    expect(plan(inside.map((address) => ({ ...address, maxGap: 2 })))).toEqual(['holding 2+1 [0]', 'holding 12+1 [1]']);
+    const coils = [0, 16, 34].map((start) => addressOf({ table: 'coil', type: 'bool', start, maxGap: 1 }));
+    expect(plan(coils)).toEqual(['coil 0+17 [0,1]', 'coil 34+1 [2]']);
+  });
+
   it('ignores holes of other units and tables', () => {
     const others: Hole[] = [
       { ...hole(1, 1), unit: 2 },
@@ -223,7 +249,7 @@ describe('1,000 scattered tags', () => {
       end: index * 3 + 2,
       members: [index],
     }));
-    const { steps } = cheapestPartition({ spans, holes: [], limit: 125, requestMs: 16, itemMs: 1 });
+    const { steps } = cheapestPartition({ spans, holes: [], limit: 125, maxGap: 125, requestMs: 16, itemMs: 1 });
     expect(steps).toBeLessThanOrEqual(42 * 1000);
   });
 });

@@ -1,0 +1,57 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { searchHosts } from '../../../../hal/modbus/search/discover-tcp.ts';
+import { systemClock } from '../../../../src/core/clock.ts';
+import { mbapFrame, modbusSlaves } from '../../../double/modbus-slave.ts';
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** A Modbus TCP host that is silent to all units but these. */
+async function host(units: readonly number[]): Promise<number> {
+  const slaves = modbusSlaves({ units });
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('data', (bytes) => {
+      const pdu = bytes.length >= 12 ? slaves.answer(bytes[6]!, bytes.subarray(7, 12)) : undefined;
+      if (pdu) socket.write(mbapFrame((bytes[0]! << 8) | bytes[1]!, bytes[6]!, pdu));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+const search = (port: number) => {
+  const target = { host: '127.0.0.1', port };
+  const shown: number[] = [];
+  const options = { targets: [target], units: undefined, timeoutMs: 10, connectTimeoutMs: 1000, clock: systemClock };
+  const found = searchHosts({ ...options, onProgress: ({ done }) => shown.push(done) }, new AbortController().signal);
+  return { found, shown };
+};
+
+describe('a host that is silent to the units of a device without units', () => {
+  it('is asked for all others, and says what was tried', async () => {
+    const { found, shown } = search(await host([3]));
+    expect(await found).toMatchObject([
+      {
+        state: 'open',
+        framing: 'tcp',
+        units: [{ unit: 3 }],
+        tried: expect.stringMatching(/^Modbus TCP to units 255, 0 and 1, then RTU frames to .*246 units from 2 to 247/),
+      },
+    ]);
+    expect(shown.length).toBeGreaterThan(247);
+  });
+
+  it('that answers one of its own is asked no further', async () => {
+    const { found } = search(await host([1]));
+    expect(await found).toMatchObject([{ units: [{ unit: 1 }], asked: 3 }]);
+  });
+});
