@@ -7,7 +7,9 @@ import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
 import type { RecordedWire } from './recording/recording.ts';
-import type { LineTap } from './transport.ts';
+import { type LineTap, NotConnected } from './transport.ts';
+
+export { NotConnected };
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -40,14 +42,6 @@ export type ReadResult = { readonly at: Instant } & (
 export type WriteResult =
   | { readonly ok: true; readonly readBack: Value | undefined }
   | { readonly ok: false; readonly kind: 'refused' | 'failed' | 'mismatch'; readonly why: string };
-
-/** Thrown by `connect` and `read` when the channel is not there; `message` names the cause and its remedy. */
-export class NotConnected extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'NotConnected';
-  }
-}
 
 /**
  * One physical line.

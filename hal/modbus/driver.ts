@@ -1,7 +1,8 @@
-/** A Modbus channel at work: plans, reads, writes, and remembers what it learned of its devices. */
-import { unlessAborted } from '../../src/core/abort.ts';
+/** The Modbus driver: plans requests, asks, and learns from the answers. */
+
 import { type Clock, instantAt } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
+import { unlessAborted } from '../../src/core/wait.ts';
 import type {
   Driver,
   DriverDeps,

@@ -9,22 +9,21 @@ export interface Answer {
   readonly textType?: string;
 }
 
-/** Every answer that is not a success has this body. */
+/** Every answer that is not a success has this body; `code` is the exit code of a command that ends with it. */
 interface JsonError {
   readonly error: string;
   readonly remedy: string;
+  readonly code: ExitCode;
 }
 
-/** Thrown by a route for a request that cannot be answered. */
-export class Refused extends Error {
+/** Thrown by a route for a request that cannot be answered: a fault with the HTTP status that says it. */
+export class Refused extends Fault {
   readonly status: number;
-  readonly remedy: string;
 
-  constructor(status: number, error: string, remedy: string) {
-    super(error);
+  constructor(status: number, what: string, remedy: string) {
+    super(what, remedy, CODE_OF[status] ?? EXIT.failed);
     this.name = 'Refused';
     this.status = status;
-    this.remedy = remedy;
   }
 }
 
@@ -37,25 +36,36 @@ const STATUS_OF: Record<ExitCode, number> = {
   [EXIT.configInvalid]: 422,
 };
 
-/** The answer to whatever a route threw. Faults carry their remedy; anything else is a bug and says nothing more. */
+/** Exit codes by the HTTP status of a refusal; of any other status it is {@link EXIT.failed}. */
+const CODE_OF: Partial<Record<number, ExitCode>> = {
+  400: EXIT.usage,
+  401: EXIT.permission,
+  403: EXIT.permission,
+  404: EXIT.usage,
+  405: EXIT.usage,
+  415: EXIT.usage,
+  503: EXIT.unavailable,
+  504: EXIT.unavailable,
+};
+
+/** The answer to whatever a route threw. Anything but a fault is a bug and says nothing more. */
 export function answerTo(thrown: unknown): Answer {
-  if (thrown instanceof Refused) return failure(thrown.status, thrown.message, thrown.remedy);
-  if (thrown instanceof Fault) {
-    const { error, remedy } = splitMessage(thrown.message);
-    return failure(STATUS_OF[thrown.exitCode], error, remedy);
-  }
-  return failure(500, 'internal error', 'This is a bug of the gateway; its log has the details. Please report it.');
+  if (thrown instanceof Refused) return failure(thrown.status, thrown);
+  if (thrown instanceof Fault) return failure(STATUS_OF[thrown.code], thrown);
+  return failure(500, {
+    what: 'internal error',
+    remedy: 'This is a bug of the gateway; its log has the details. Please report it.',
+    code: EXIT.failed,
+  });
 }
 
-/** An answer with an error in it. */
-export function failure(status: number, error: string, remedy: string): Answer {
-  return { status, body: { error, remedy } satisfies JsonError };
+/** The answer to a request that is refused. */
+export function refusal(status: number, what: string, remedy: string): Answer {
+  return answerTo(new Refused(status, what, remedy));
 }
 
-/** Splits `what: cause. Remedy.` after its first sentence. */
-function splitMessage(message: string): JsonError {
-  const match = /^(.+?)[.;] (\p{Lu}.*)$/su.exec(message);
-  return match ? { error: match[1]!, remedy: match[2]! } : { error: message, remedy: '' };
+function failure(status: number, { what, remedy, code }: Pick<Fault, 'what' | 'remedy' | 'code'>): Answer {
+  return { status, body: { error: what, remedy, code } satisfies JsonError };
 }
 
 /** What a route gets of a request. */

@@ -7,7 +7,7 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Clock } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { type Answer, answerTo, failure, Refused } from './answer.ts';
+import { type Answer, answerTo, Refused, refusal } from './answer.ts';
 import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
 import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
@@ -41,7 +41,7 @@ export function createApp(parts: AppParts): Hono<Env> {
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
-      onError: () => respond(failure(413, 'the body is too large', `Send at most ${MAX_BODY_BYTES} bytes.`)),
+      onError: () => respond(refusal(413, 'the body is too large', `Send at most ${MAX_BODY_BYTES} bytes.`)),
     }),
   );
   const description = openApi(parts.version);
@@ -52,8 +52,8 @@ export function createApp(parts: AppParts): Hono<Env> {
     if (!route.answer) continue;
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app.on(route.method.toUpperCase(), path, (context) => {
-      const refusal = route.changes ? refuseChange(parts.transportOf(context.env.incoming)) : undefined;
-      if (refusal) return respond(failure(refusal.status, refusal.error, refusal.remedy));
+      const refused = route.changes ? refuseChange(parts.transportOf(context.env.incoming)) : undefined;
+      if (refused) return respond(refusal(refused.status, refused.error, refused.remedy));
       return serve(parts, route.answer!, context);
     });
   }
@@ -98,14 +98,14 @@ function stream({ view, streams }: AppParts, context: Context<Env>): Response {
     return respond(answerTo(thrown));
   }
   if (streams.attach(context.env.outgoing, new Set(tags))) return RESPONSE_ALREADY_SENT;
-  return respond(failure(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.'));
+  return respond(refusal(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.'));
 }
 
 /** Bus traffic shows what was written to machines, too: it is for those who may use the socket. */
 function record({ recordings, transportOf }: AppParts, context: Context<Env>): Response {
   if (transportOf(context.env.incoming) !== 'socket')
     return respond(
-      failure(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.'),
+      refusal(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.'),
     );
   try {
     const channels = context.req.queries('channel') ?? [];
@@ -113,7 +113,7 @@ function record({ recordings, transportOf }: AppParts, context: Context<Env>): R
   } catch (thrown) {
     return respond(answerTo(thrown));
   }
-  return respond(failure(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.'));
+  return respond(refusal(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.'));
 }
 
 async function parseBody(context: Context<Env>): Promise<unknown> {
@@ -130,8 +130,8 @@ async function parseBody(context: Context<Env>): Promise<unknown> {
 function missing(context: Context<Env>): Answer {
   const { path, method } = context.req;
   const others = ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
-  if (others.length > 0) return failure(405, `${method} is not for ${path}`, `Use ${others.join(' or ')}.`);
-  return failure(404, `nothing at ${path.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
+  if (others.length > 0) return refusal(405, `${method} is not for ${path}`, `Use ${others.join(' or ')}.`);
+  return refusal(404, `nothing at ${path.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
 }
 
 function answer(log: Logger, thrown: unknown): Answer {

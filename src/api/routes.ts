@@ -2,7 +2,7 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { nearest } from '../core/suggest.ts';
-import { type Answer, failure, integer, ok, Refused, type RouteRequest } from './answer.ts';
+import { type Answer, integer, ok, Refused, type RouteRequest, refusal } from './answer.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
@@ -181,8 +181,8 @@ export function openApi(version: string): object {
       schemas: {
         Error: {
           type: 'object',
-          required: ['error', 'remedy'],
-          properties: { error: { type: 'string' }, remedy: { type: 'string' } },
+          required: ['error', 'remedy', 'code'],
+          properties: { error: { type: 'string' }, remedy: { type: 'string' }, code: { type: 'integer' } },
         },
       },
     },
@@ -233,9 +233,9 @@ function json(schema: object): object {
 
 async function ready(view: GatewayView): Promise<Answer> {
   const { store, channels } = await view.status();
-  if (store.trouble !== undefined) return failure(503, 'the store does not commit', store.trouble);
+  if (store.trouble !== undefined) return refusal(503, 'the store does not commit', store.trouble);
   if (channels.length > 0 && channels.every(({ state }) => state === 'stopped'))
-    return failure(503, 'every channel is stopped', 'The log says why; millgate status shows each channel.');
+    return refusal(503, 'every channel is stopped', 'The log says why; millgate status shows each channel.');
   return ok({ ok: true });
 }
 

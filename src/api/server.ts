@@ -62,7 +62,8 @@ export function createApi(options: ApiOptions): Api {
   const openTcp = async (): Promise<void> => {
     if (listen && !isLoopback(listen.host))
       throw new Fault(
-        `api.listen: ${listen.host} can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.`,
+        `api.listen: ${listen.host} can be reached from other machines`,
+        'Use 127.0.0.1 and an ssh tunnel.',
         EXIT.configInvalid,
       );
     if (!listen || !handlerFor) return;
@@ -170,16 +171,18 @@ async function listenOnTcp(server: Server, { host, port }: { host: string; port:
     const code = codeOf(error);
     if (code === 'EADDRINUSE')
       throw new Fault(
-        `api.listen: port ${port} is in use. Choose another port, or stop the program that has it (ss -ltnp).`,
+        `api.listen: port ${port} is in use`,
+        'Choose another port, or stop the program that has it (ss -ltnp).',
         EXIT.unavailable,
         { cause: error },
       );
     if (code === 'EACCES')
-      throw new Fault(`api.listen: port ${port} needs more rights. Choose one above 1023.`, EXIT.permission, {
+      throw new Fault(`api.listen: port ${port} needs more rights`, 'Choose one above 1023.', EXIT.permission, {
         cause: error,
       });
     throw new Fault(
-      `api.listen: cannot listen on ${host}:${port}: ${messageOf(error)}. Check the address.`,
+      `api.listen: cannot listen on ${host}:${port}: ${messageOf(error)}`,
+      'Check the address.',
       EXIT.unavailable,
       { cause: error },
     );
@@ -189,7 +192,8 @@ async function listenOnTcp(server: Server, { host, port }: { host: string; port:
 async function listenOnSocket(server: Server, path: string, clock: Clock): Promise<void> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
     throw new Fault(
-      `${path}: too long for a Unix socket (${MAX_SOCKET_PATH_BYTES} bytes). Choose a shorter store.path.`,
+      `${path}: too long for a Unix socket (${MAX_SOCKET_PATH_BYTES} bytes)`,
+      'Choose a shorter store.path.',
       EXIT.configInvalid,
     );
   const bind = async (): Promise<void> => {
@@ -226,11 +230,12 @@ async function removeStale(path: string, clock: Clock): Promise<void> {
   }
   if (code === 'answers')
     throw new Fault(
-      `${path}: another gateway answers there. Stop it (systemctl stop millgate), or give this one another store.path.`,
+      `${path}: another gateway answers there`,
+      'Stop it (systemctl stop millgate), or give this one another store.path.',
       EXIT.unavailable,
     );
   if (code === 'EACCES') throw socketFault(path, Object.assign(new Error('permission denied'), { code }));
-  throw new Fault(`${path}: in the way, and no socket. Move that file away.`, EXIT.unavailable);
+  throw new Fault(`${path}: in the way, and no socket`, 'Move that file away.', EXIT.unavailable);
 }
 
 /** `answers`, or the error code of an attempt to connect. Silence counts as an answer: somebody holds the socket. */
@@ -251,14 +256,14 @@ function probe(path: string, clock: Clock): Promise<string> {
 function socketFault(path: string, error: unknown): Fault {
   const code = codeOf(error);
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-    return new Fault(`${path}: may not be made by this user. Run as the user of the service.`, EXIT.permission, {
+    return new Fault(`${path}: may not be made by this user`, 'Run as the user of the service.', EXIT.permission, {
       cause: error,
     });
   if (code === 'ENOENT')
-    return new Fault(`${path}: its folder is missing. Make it: mkdir -p, then start again.`, EXIT.unavailable, {
+    return new Fault(`${path}: its folder is missing`, 'Make it: mkdir -p, then start again.', EXIT.unavailable, {
       cause: error,
     });
-  return new Fault(`${path}: no socket can be made: ${messageOf(error)}. Check the disk.`, EXIT.unavailable, {
+  return new Fault(`${path}: no socket can be made: ${messageOf(error)}`, 'Check the disk.', EXIT.unavailable, {
     cause: error,
   });
 }

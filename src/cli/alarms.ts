@@ -106,7 +106,7 @@ async function give(
 ): Promise<void> {
   const words: readonly string[] = ALARM_ORDERS;
   if (!words.includes(order))
-    throw new Fault(`no order ${JSON.stringify(order)}. Orders: ${words.join(', ')}.`, EXIT.usage);
+    throw new Fault(`no order ${JSON.stringify(order)}`, `Orders: ${words.join(', ')}.`, EXIT.usage);
   const before = find(id, order, overview);
   const body = { by: operator(context), ...bodyOf(order, before, options) };
   const path = `/api/v1/alarms/${encodeURIComponent(before.id)}/${order}`;
@@ -116,13 +116,13 @@ async function give(
 }
 
 function find(id: string | undefined, order: string, { alarms: all }: AlarmsView): AlarmView {
-  if (id === undefined) throw new Fault(`which alarm? Write millgate alarms ${order} ID.`, EXIT.usage);
+  if (id === undefined) throw new Fault('which alarm?', `Write millgate alarms ${order} ID.`, EXIT.usage);
   const found = all.find((alarm) => alarm.id === id);
   if (found) return found;
   const names = all.map((alarm) => alarm.id);
   const near = nearest(id, names);
   const remedy = near ? `Did you mean ${near}?` : 'millgate alarms --all lists them.';
-  throw new Fault(`no alarm ${JSON.stringify(id.slice(0, 130))}. ${remedy}`, EXIT.usage);
+  throw new Fault(`no alarm ${JSON.stringify(id.slice(0, 130))}`, `${remedy}`, EXIT.usage);
 }
 
 /** An acknowledgement is of what was seen: the occurrence that was named, else the one in the list just read. */
@@ -136,7 +136,11 @@ function bodyOf(order: string, alarm: AlarmView, options: AlarmsOptions): object
   if (order !== 'ack') return comment;
   const occurrence = options.occurrence === undefined ? alarm.occurrence : Number(options.occurrence);
   if (!Number.isSafeInteger(occurrence))
-    throw new Fault(`--occurrence ${options.occurrence}: not a whole number.`, EXIT.usage);
+    throw new Fault(
+      `--occurrence ${options.occurrence}: this is not a whole number`,
+      'millgate alarms shows the number of each occurrence.',
+      EXIT.usage,
+    );
   return { occurrence, ...comment };
 }
 

@@ -124,8 +124,8 @@ export async function findGateway(options: CommonOptions, context: CliContext): 
     }
   if (named && !loaded.ok)
     throw new Fault(
-      `${file} is not valid (any more), so it does not say where its gateway answers. See: millgate check ${file}. ` +
-        'A gateway that runs is still found by MILLGATE_SOCKET, the file api.sock in its store folder.',
+      `${file} is not valid (any more), so it does not say where its gateway answers`,
+      `See: millgate check ${file}. A gateway that runs is still found by MILLGATE_SOCKET, the file api.sock in its store folder.`,
       EXIT.configInvalid,
     );
   throw notStarted(besideStore ?? SERVICE_SOCKET, named ? file : undefined);
@@ -150,13 +150,13 @@ async function runsFile(client: GatewayClient, absolute: string): Promise<boolea
     const status = await client.get<GatewayStatus>('/api/v1/status');
     return status.config.file === absolute;
   } catch (error) {
-    if (error instanceof Fault && error.exitCode === EXIT.unavailable) return false;
+    if (error instanceof Fault && error.code === EXIT.unavailable) return false;
     throw error;
   }
 }
 
 function notStarted(socketPath: string, file: string | undefined): Fault {
-  return new Fault(`no gateway answers on ${socketPath}. ${howToStart(file)}`, EXIT.unavailable);
+  return new Fault(`no gateway answers on ${socketPath}`, `${howToStart(file)}`, EXIT.unavailable);
 }
 
 /** How to start a gateway with the file that was named; without one, that the same file has to be named. */
@@ -236,7 +236,8 @@ function parseAnswer<T>(socketPath: string, text: string): T {
     return JSON.parse(text) as T;
   } catch (error) {
     throw new Fault(
-      `${socketPath}: what answers there is no gateway. Check MILLGATE_SOCKET and store.path.`,
+      `${socketPath}: what answers there is no gateway`,
+      'Check MILLGATE_SOCKET and store.path.',
       EXIT.unavailable,
       { cause: error },
     );
@@ -275,14 +276,15 @@ async function* linesOf(
 }
 
 /** Whether a fault of `findGateway` says that there is none, or none to be found: a command may do without it. */
-export function isWithoutGateway({ exitCode }: Fault): boolean {
-  return exitCode === EXIT.unavailable || exitCode === EXIT.configInvalid;
+export function isWithoutGateway({ code }: Fault): boolean {
+  return code === EXIT.unavailable || code === EXIT.configInvalid;
 }
 
 /** That no gateway runs, in the words every command uses. */
 export function noGateway(socketPath: string, cause?: unknown): Fault {
   return new Fault(
-    `no gateway answers on ${socketPath}. Start it: systemctl start millgate, or millgate run.`,
+    `no gateway answers on ${socketPath}`,
+    'Start it: systemctl start millgate, or millgate run.',
     EXIT.unavailable,
     { cause },
   );
@@ -292,43 +294,39 @@ function transportFault(socketPath: string, error: unknown): Fault {
   const code = codeOf(error);
   if (code === 'EACCES' || code === 'EPERM')
     return new Fault(
-      `${socketPath}: this user may not use it. Join its group and log in again: sudo usermod -aG millgate $USER.`,
+      `${socketPath}: this user may not use it`,
+      'Join its group and log in again: sudo usermod -aG millgate $USER.',
       EXIT.permission,
       { cause: error },
     );
   if (code === 'ETIMEDOUT')
     return new Fault(
-      `${socketPath}: the gateway does not answer in time. See its log: journalctl -u millgate.`,
+      `${socketPath}: the gateway does not answer in time`,
+      'See its log: journalctl -u millgate.',
       EXIT.unavailable,
       { cause: error },
     );
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ENOTSOCK')
     return noGateway(socketPath, error);
   return new Fault(
-    `${socketPath}: talking to the gateway failed: ${messageOf(error)}. See its log: journalctl -u millgate.`,
+    `${socketPath}: talking to the gateway failed: ${messageOf(error)}`,
+    'See its log: journalctl -u millgate.',
     EXIT.unavailable,
     { cause: error },
   );
 }
 
-const EXIT_OF: Record<number, ExitCode> = {
-  400: EXIT.usage,
-  401: EXIT.permission,
-  403: EXIT.permission,
-  404: EXIT.usage,
-  503: EXIT.unavailable,
-  504: EXIT.unavailable,
-};
-
 function faultOf(status: number, text: string): Fault {
   let error = `the gateway answered ${status}`;
   let remedy = 'See its log: journalctl -u millgate.';
+  let code: ExitCode = EXIT.failed;
   try {
-    const body = JSON.parse(text) as { error?: unknown; remedy?: unknown };
+    const body = JSON.parse(text) as { error?: unknown; remedy?: unknown; code?: unknown };
     if (typeof body.error === 'string') error = body.error;
     if (typeof body.remedy === 'string') remedy = body.remedy;
+    code = Object.values(EXIT).find((known) => known === body.code) ?? code;
   } catch {
     // An answer that is not ours has no better words than its status.
   }
-  return new Fault(remedy === '' ? error : `${error}. ${remedy}`, EXIT_OF[status] ?? EXIT.failed);
+  return new Fault(error, remedy, code);
 }

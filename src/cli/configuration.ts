@@ -23,5 +23,5 @@ export async function loadOrFail(options: CommonOptions, context: CliContext): P
   if (loaded.ok) return loaded.config;
   const { formatProblems } = await import('../config/file/problems.ts');
   warn(context, [formatProblems(loaded.problems)]);
-  throw new Fault(`${file}: not valid. Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
+  throw new Fault(`${file}: not valid`, `Mend what is listed above, then: millgate check ${file}.`, EXIT.configInvalid);
 }

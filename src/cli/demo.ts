@@ -42,7 +42,7 @@ type Undo = (() => Promise<void> | void)[];
 export async function demo(options: CommonOptions & { readonly for?: string }, context: CliContext): Promise<ExitCode> {
   const forMs = options.for === undefined ? undefined : parseDuration(options.for);
   if (options.for !== undefined && forMs === undefined)
-    throw new Fault(`--for ${options.for}: not a duration. Write 10s or 5m.`, EXIT.usage);
+    throw new Fault(`--for ${options.for}: not a duration`, 'Write 10s or 5m.', EXIT.usage);
   const undo: Undo = [];
   let lastWarning = '';
   const showsTable = hasScreen(context) && !options.json;

@@ -89,7 +89,8 @@ export async function onChannel<T>(
   const random = seededRandom(Math.floor(clock.wallMs()));
   const driver = channel.driver.create(channel.options, { clock, log: silentLogger, random });
   const late = new Fault(
-    `${channel.name}: no connection in ${CONNECT_DEADLINE_MS / 1000} s. Check cable, address and power.`,
+    `${channel.name}: no connection in ${CONNECT_DEADLINE_MS / 1000} s`,
+    'Check cable, address and power.',
     EXIT.unavailable,
   );
   try {
@@ -106,11 +107,11 @@ export async function onChannel<T>(
 export function noConnection(error: NotConnected, channel?: string): Fault {
   const exitCode = isRefused(error) ? EXIT.permission : EXIT.unavailable;
   const where = channel === undefined ? '' : `${channel}: `;
-  return new Fault(`${where}${error.message}`, exitCode, { cause: error });
+  return new Fault(`${where}${error.message}`, '', exitCode, { cause: error });
 }
 
 function noAnswer(channel: string): Fault {
-  return new Fault(`${channel}: no answer in ${ANSWER_DEADLINE_MS / 1000} s. Check the device.`, EXIT.unavailable);
+  return new Fault(`${channel}: no answer in ${ANSWER_DEADLINE_MS / 1000} s`, 'Check the device.', EXIT.unavailable);
 }
 
 async function readGroup(

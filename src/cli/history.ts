@@ -25,7 +25,7 @@ export async function history(
   const names = known.map((entry) => entry.tag);
   const [name, ...others] = selectTags([tag], names);
   if (others.length > 0)
-    throw new Fault(`${tag} names ${others.length + 1} tags. Name one of them, such as ${name}.`, EXIT.usage);
+    throw new Fault(`${tag} names ${others.length + 1} tags`, `Name one of them, such as ${name}.`, EXIT.usage);
   const unit = known.find((entry) => entry.tag === name)?.unit;
   const toMs = context.clock.wallMs() + 1;
   const base = historyPath(name!);

@@ -68,7 +68,7 @@ function show(
   const found = profileTags(name, places, DRIVERS);
   if ('problems' in found) {
     warn(context, [formatProblems(found.problems)]);
-    throw new Fault(`${facts.file}: not valid. Mend what is listed above.`, EXIT.configInvalid);
+    throw new Fault(`${facts.file}: not valid`, 'Mend what is listed above.', EXIT.configInvalid);
   }
   const tags = found.tags.map(
     ({ tag, unit, scale, min, max, writable, description }): ProfileTag => ({
@@ -140,7 +140,7 @@ function unknown(name: string, book: readonly ProfileFacts[]): Fault {
     book.map((profile) => profile.name),
   );
   const remedy = near ? `Did you mean ${near}?` : 'millgate profiles lists them.';
-  return new Fault(`no profile ${JSON.stringify(name.slice(0, 130))}. ${remedy}`, EXIT.usage);
+  return new Fault(`no profile ${JSON.stringify(name.slice(0, 130))}`, `${remedy}`, EXIT.usage);
 }
 
 /** `schema`: the JSON Schema of the configuration file, for editors. */

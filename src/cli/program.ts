@@ -83,7 +83,7 @@ function exitCodeOf(error: unknown, context: CliContext): ExitCode {
   if (context.signal.aborted && error === context.signal.reason) return EXIT.ok;
   if (error instanceof Fault) {
     warn(context, [`millgate: ${error.message}`]);
-    return error.exitCode;
+    return error.code;
   }
   warn(context, [`millgate: ${messageOf(error)}. This is a bug; please report it. MILLGATE_DEBUG=1 shows where.`]);
   if (context.env.MILLGATE_DEBUG && error instanceof Error) warn(context, [error.stack ?? '']);

@@ -49,10 +49,10 @@ export async function resend(
 
 function askedFor(numbers: string | undefined, { since, events }: ResendOptions): SeqRange | { sinceMs: number } {
   if ((numbers === undefined) === (since === undefined))
-    throw new Fault('which records? Write numbers, like 188201-190000, or --since 2h, and not both.', EXIT.usage);
+    throw new Fault('which records?', 'Write numbers, like 188201-190000, or --since 2h, and not both.', EXIT.usage);
   if (since !== undefined) {
     if (events)
-      throw new Fault('--since names readings. Events go by number: resend UPLINK 12-40 --events.', EXIT.usage);
+      throw new Fault('--since names readings', 'Events go by number: resend UPLINK 12-40 --events.', EXIT.usage);
     return { sinceMs: durationOption('since', since) };
   }
   const match = RANGE.exec(numbers!);
@@ -60,7 +60,8 @@ function askedFor(numbers: string | undefined, { since, events }: ResendOptions)
   const to = Number(match?.[2] ?? match?.[1]);
   if (!match || from < 1 || from > to)
     throw new Fault(
-      `${numbers}: not a range of sequence numbers. Write the first and the last one, like 188201-190000.`,
+      `${numbers}: not a range of sequence numbers`,
+      'Write the first and the last one, like 188201-190000.',
       EXIT.usage,
     );
   return { from, to };
@@ -75,7 +76,7 @@ async function knownUplink(uplink: string, gateway: GatewayClient): Promise<void
     : names.length > 0
       ? `Uplinks: ${names.join(', ')}.`
       : 'The file names no uplink.';
-  throw new Fault(`no uplink ${JSON.stringify(uplink)}. ${remedy}`, EXIT.usage);
+  throw new Fault(`no uplink ${JSON.stringify(uplink)}`, `${remedy}`, EXIT.usage);
 }
 
 /** The numbers from the first record of that time to the newest. */
@@ -85,7 +86,7 @@ async function rangeSince(sinceMs: number, gateway: GatewayClient, context: CliC
   const first = await firstSince(from, gateway);
   const end = stored.readings.at(-1)?.to;
   if (first === undefined || end === undefined || end <= first)
-    throw new Fault('there are no readings of that time in the store. millgate status says how far back it goes.');
+    throw new Fault('there are no readings of that time in the store', 'millgate status says how far back it goes.');
   return { from: first, to: end - 1 };
 }
 

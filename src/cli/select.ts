@@ -22,10 +22,8 @@ function unknownTag(pattern: string, known: readonly string[]): Fault {
   const devices = [...new Set(known.map((tag) => tag.slice(0, tag.indexOf('/'))))];
   const near = devices.includes(pattern) ? `${pattern}/*` : nearest(pattern, known);
   const shown = JSON.stringify(pattern.slice(0, 130));
-  return new Fault(
-    near ? `no tag ${shown}. Did you mean ${near}?` : `no tag ${shown}. millgate check lists the tags there are.`,
-    EXIT.usage,
-  );
+  const remedy = near ? `Did you mean ${near}?` : 'millgate check lists the tags there are.';
+  return new Fault(`there is no tag ${shown}`, remedy, EXIT.usage);
 }
 
 function escaped(text: string): string {

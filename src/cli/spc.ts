@@ -19,7 +19,7 @@ export async function spc(
   context: CliContext,
 ): Promise<ExitCode> {
   if (order !== undefined && order !== 'rebase')
-    throw new Fault(`no order ${JSON.stringify(order)}. Write millgate spc ${name} rebase.`, EXIT.usage);
+    throw new Fault(`no order ${JSON.stringify(order)}`, `Write millgate spc ${name} rebase.`, EXIT.usage);
   const gateway = await findGateway(options, context);
   const path = `/api/v1/spc/${encodeURIComponent(name)}`;
   if (order === 'rebase') {

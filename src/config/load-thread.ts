@@ -43,7 +43,7 @@ export function loadInThread(task: LoadTask, clock: Clock): Promise<LoadedFiles>
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void => {
       reject(
-        new Fault(`${task.file}: could not be checked: ${why}. Try again; see millgate check.`, undefined, { cause }),
+        new Fault(`${task.file}: could not be checked: ${why}`, 'Try again; see millgate check.', undefined, { cause }),
       );
     };
     const cancel = clock.after(DEADLINE_MS, () => {

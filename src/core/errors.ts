@@ -1,3 +1,5 @@
+/** Faults that a technician can act on, and the exit codes they end a command with. */
+
 /** Exit codes of the command line (sysexits.h where it has one). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 69, permission: 77, configInvalid: 78 } as const;
 
@@ -5,17 +7,29 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 69, permission: 7
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /**
- * A foreseeable fault: shown to the technician as one line, `message`, never with a stack trace.
- * Write the message as `what: cause. Remedy.`
+ * A foreseeable fault, never shown with a stack trace. It stays `{what, remedy, code}` from where it arises to the API and
+ * the command line; `message` is both parts as one line.
  */
 export class Fault extends Error {
-  readonly exitCode: ExitCode;
+  /** What is wrong and why, as `where: cause`, without the full stop at its end. */
+  readonly what: string;
+  /** What to do about it, as whole sentences; empty where another program's words, in `what`, already say it. */
+  readonly remedy: string;
+  /** The exit code of a command that ends with it. */
+  readonly code: ExitCode;
 
-  constructor(message: string, exitCode: ExitCode = EXIT.failed, options?: ErrorOptions) {
-    super(message, options);
+  constructor(what: string, remedy: string, code: ExitCode = EXIT.failed, options?: ErrorOptions) {
+    super(sentences(what, remedy), options);
     this.name = 'Fault';
-    this.exitCode = exitCode;
+    this.what = what;
+    this.remedy = remedy;
+    this.code = code;
   }
+}
+
+function sentences(what: string, remedy: string): string {
+  if (remedy === '') return what;
+  return /[.?!]$/.test(what) ? `${what} ${remedy}` : `${what}. ${remedy}`;
 }
 
 /** The message of whatever was thrown. */

@@ -108,7 +108,11 @@ export class LiveTable {
   known(id: TagId): TagConfig {
     const config = this.find(id);
     if (config) return config;
-    throw new Fault(`${id}: there is no such tag. "millgate watch" lists the tags of the running gateway.`, EXIT.usage);
+    throw new Fault(
+      `${id}: there is no such tag`,
+      '"millgate watch" lists the tags of the running gateway.',
+      EXIT.usage,
+    );
   }
 
   /** The configuration of a tag; undefined when there is none of that name. */

@@ -139,7 +139,7 @@ async function within<T>(clock: Clock, ms: number, work: Promise<T>, what: strin
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
     cancel = clock.after(ms, () =>
-      reject(new Fault(`${what} (waited ${ms / 1000} s). See millgate status.`, EXIT.unavailable)),
+      reject(new Fault(`${what} (waited ${ms / 1000} s)`, 'See millgate status.', EXIT.unavailable)),
     );
   });
   try {

@@ -66,15 +66,20 @@ function chosen({ channels }: Config, names: readonly string[]): ChannelConfig[]
   const which = recordable.length > 0 ? `Those that can be: ${listed(recordable)}.` : 'This file has none that can be.';
   for (const name of names) {
     const found = channels.find((channel) => channel.name === name);
-    if (!found) throw new Fault(`channel ${name.slice(0, 80)}: there is none of this name. ${which}`, EXIT.usage);
+    if (!found) throw new Fault(`channel ${name.slice(0, 80)}: there is none of this name`, `${which}`, EXIT.usage);
     if (!found.driver.wire)
       throw new Fault(
-        `channel ${name}: ${found.driver.type} carries no bytes, so it cannot be recorded. ${which}`,
+        `channel ${name}: ${found.driver.type} carries no bytes, so it cannot be recorded`,
+        `${which}`,
         EXIT.usage,
       );
   }
   if (recordable.length === 0)
-    throw new Fault(`no channel can be recorded: only modbus-rtu, modbus-tcp and serial-line carry bytes.`, EXIT.usage);
+    throw new Fault(
+      'no channel of this gateway can be recorded',
+      'Only modbus-rtu, modbus-tcp and serial-line carry bytes.',
+      EXIT.usage,
+    );
   return names.length > 0 ? recordable.filter(({ name }) => names.includes(name)) : recordable;
 }
 

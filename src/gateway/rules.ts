@@ -29,7 +29,7 @@ export function createRulesView(
   const encoder = createJsonEncoder(sender);
   const settled = async (why: string | undefined): Promise<void> => {
     if (why === undefined) return durable();
-    throw new Fault(`${why.replace(/[.]$/, '')}.`, EXIT.failed);
+    throw new Fault(why.replace(/[.]$/, ''), 'millgate alarms shows how it stands.', EXIT.failed);
   };
   return {
     alarms() {

@@ -10,7 +10,6 @@ import {
 } from '../../hal/driver.ts';
 import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
-import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -18,6 +17,7 @@ import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
+import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { Health } from './health.ts';
 import { endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
@@ -163,10 +163,10 @@ export class Poller {
   async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
     const { driver, channelState: state } = this;
     const { name } = this.channel;
-    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line. Name a Modbus channel.`, EXIT.usage);
-    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, EXIT.unavailable);
+    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
+    if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, '', EXIT.unavailable);
     if (state.state !== 'connected')
-      throw new Fault(`${name} is not connected yet. Try again in a moment.`, EXIT.unavailable);
+      throw new Fault(`${name} is not connected yet`, 'Try again in a moment.', EXIT.unavailable);
     return this.urgently((stop) => driver.readRaw(block, stop), signal);
   }
 
@@ -177,7 +177,7 @@ export class Poller {
       return await done;
     } catch (error) {
       throw error instanceof NotConnected
-        ? new Fault(`${this.channel.name}: ${error.message}`, EXIT.unavailable)
+        ? new Fault(`${this.channel.name}: ${error.message}`, '', EXIT.unavailable)
         : error;
     }
   }
@@ -204,7 +204,7 @@ export class Poller {
       }
     }
     await this.driver.close();
-    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped. Try again.`, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(`channel ${this.channel.name} was stopped`, 'Try again.', EXIT.unavailable));
     this.enter({ state: 'stopped', sinceMs: this.deps.clock.wallMs() });
   }
 
@@ -342,7 +342,7 @@ export class Poller {
       this.awayToldMs.set(name, nowMs);
       this.emitBad(name, 'not-connected');
     }
-    this.urgent.refuseAll(new Fault(error.message, EXIT.unavailable));
+    this.urgent.refuseAll(new Fault(error.message, '', EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }
 

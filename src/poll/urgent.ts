@@ -36,7 +36,7 @@ export class UrgentLane {
   add<T>(channel: string, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.waiting.length >= MAX_WAITING)
       return Promise.reject(
-        new Fault(`${channel}: ${MAX_WAITING} requests are waiting already. Try again in a moment.`),
+        new Fault(`${channel}: ${MAX_WAITING} requests are waiting already`, 'Try again in a moment.'),
       );
     return new Promise((resolve, reject) => {
       const job: UrgentJob = {

@@ -87,7 +87,8 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       }
     },
     call(name, ask, at) {
-      if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
+      if (state.isClosed && name !== 'close')
+        throw new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable);
       try {
         return handlers[name](ask, at);
       } catch (error) {
@@ -104,7 +105,13 @@ function handlersOf(state: State, lock: Lock): Handlers {
   const { house } = state;
   const writeTexts = createTextWriter();
   return {
-    commit: (ask, now) => commit(state, ask, now),
+    commit(ask, now) {
+      const receipt = commit(state, ask, now);
+      const { readings } = ask;
+      if (readings)
+        state.roller?.committed({ first: receipt.readings.from, count: readings.count, body: readings.body });
+      return receipt;
+    },
     peek: (ask, now) => repairing(state, now, () => peek(house, ask.stream, ask.from, ask.limit)),
     texts({ from, limit, offset }, now) {
       const found = repairing(state, now, () => peek(house, 'readings', from, limit));

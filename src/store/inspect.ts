@@ -59,7 +59,12 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
   };
   const call: Backend['call'] = async (name, ask) => {
     const answer = reading[name];
-    if (!answer) throw new Fault(`store ${options.path}: it is open for reading only`, EXIT.failed);
+    if (!answer)
+      throw new Fault(
+        `store ${options.path}: it is open for reading only`,
+        'Start the gateway to change it.',
+        EXIT.failed,
+      );
     return guarded(options.path, () => answer(ask));
   };
   const close = async (): Promise<void> => {
@@ -74,7 +79,7 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
   const { path: folder, maxBytes, log } = options;
   const file = join(folder, 'meta.db');
   if (!existsSync(file))
-    throw new Fault(`store ${folder}: there is no store in it. Check store.path.`, EXIT.unavailable);
+    throw new Fault(`store ${folder}: there is no store in it`, 'Check store.path.', EXIT.unavailable);
   const meta = readMeta(file, openForReading(file));
   const { scans, isEndUnknown } = scanReadable(folder, meta, (text) => log.warn(text));
   const lostCommits = isEndUnknown ? undefined : 0;
@@ -147,13 +152,15 @@ function guarded<T>(folder: string, work: () => T): T {
     const code = codeOf(error) ?? '';
     if (/EACCES|EPERM|SQLITE_(CANTOPEN|READONLY|PERM)/.test(code))
       throw new Fault(
-        `store ${folder}: ${messageOf(error)}. This user may not read it: use sudo -u millgate, or join its group.`,
+        `store ${folder}: ${messageOf(error)}`,
+        'This user may not read it: use sudo -u millgate, or join its group.',
         EXIT.permission,
         { cause: error },
       );
     if (error instanceof DamagedSegment || isDamage(error))
       throw new Fault(
-        `store ${folder}: ${messageOf(error)}. Start the gateway: it saves what can be saved and enters the rest.`,
+        `store ${folder}: ${messageOf(error)}`,
+        'Start the gateway: it saves what can be saved and enters the rest.',
         EXIT.unavailable,
         { cause: error },
       );

@@ -1,11 +1,12 @@
 /** Carries what is committed to one uplink, for as long as the gateway runs. */
-import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
+
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
+import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
@@ -217,7 +218,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     replay(stream, range) {
       if (!isLoaded)
         throw new Fault(
-          `${uplink.name} has not begun: the store has not said where it stands. Try again.`,
+          `${uplink.name} has not begun: the store has not said where it stands`,
+          'Try again.',
           EXIT.unavailable,
         );
       const again = progress.again(stream, range);

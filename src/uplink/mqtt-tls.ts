@@ -26,7 +26,7 @@ export async function loadTls(tls: TlsConfig | undefined, readFile: ReadFile): P
     try {
       return (await readFile(path)).toString('utf8');
     } catch (error) {
-      throw new Fault(`tls.${member}: ${path} cannot be read: ${fileTrouble(error)}`, undefined, { cause: error });
+      throw new Fault(`tls.${member}: ${path} cannot be read: ${fileTrouble(error)}`, '', undefined, { cause: error });
     }
   };
   return { ca: await read('ca'), cert: await read('cert'), key: await read('key') };

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { connect, IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig, SecretRef } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { Fault, messageOf } from '../core/errors.ts';
+import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
@@ -134,7 +134,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     await session.announce(signal).catch(async (error: unknown) => {
       await session.close();
       if (signal.aborted) throw signal.reason;
-      throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`);
+      throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
     });
     watchCertificates(session.ended);
     return session;
@@ -159,8 +159,10 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     async connect(signal) {
       await deps.mayLoad;
       const limit = new AbortController();
-      const late = `${context.address} did not answer as a broker within ${formatDuration(CONNECT_TIMEOUT_MS)}. Check the address, firewalls on the way, and that it is an MQTT broker.`;
-      const cancel = clock.after(CONNECT_TIMEOUT_MS, () => limit.abort(new Fault(late)));
+      const late = `${context.address} did not answer as a broker within ${formatDuration(CONNECT_TIMEOUT_MS)}`;
+      const cancel = clock.after(CONNECT_TIMEOUT_MS, () =>
+        limit.abort(new Fault(late, 'Check the address, firewalls on the way, and that it is an MQTT broker.')),
+      );
       const onAbort = () => limit.abort(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
       if (signal.aborted) onAbort();
@@ -182,7 +184,7 @@ function openOrExplain(open: typeof connect, options: IClientOptions, context: B
   try {
     return open(options);
   } catch (error) {
-    throw new Fault(explainTrouble(error, context), undefined, { cause: error });
+    throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
   }
 }
 
@@ -276,10 +278,10 @@ function connected(client: MqttClient, context: BrokerContext, signal: AbortSign
     };
     const onError = (error: unknown): void => {
       const text = explainTrouble(error, context);
-      fail(isVersionRefusal(error) ? new VersionRefused(text) : new Fault(text));
+      fail(isVersionRefusal(error) ? new VersionRefused(text, '') : new Fault(text, ''));
     };
     // Brokers that know MQTT 3.1.1 only may also just hang up on MQTT 5.
-    const onClose = (): void => fail(new VersionRefused(explainSilentClose(context)));
+    const onClose = (): void => fail(new VersionRefused(explainSilentClose(context), ''));
     const onAbort = (): void => fail(signal.reason);
     client.on('connect', onConnect);
     client.on('error', onError);

@@ -62,6 +62,7 @@ describe('the routes', () => {
       expect(body).toEqual({
         error: `limit=${limit} is not allowed`,
         remedy: 'Give a whole number from 1 to 10000.',
+        code: EXIT.usage,
       });
     },
   );
@@ -78,7 +79,11 @@ describe('the routes', () => {
     const where = await serve(fakeGateway());
     const { status, body } = await post(where, '/api/v1/read', '{"tags":["press-1/oil-tmep"]}');
     expect(status).toBe(404);
-    expect(body).toEqual({ error: 'no tag "press-1/oil-tmep"', remedy: 'Did you mean press-1/oil-temp?' });
+    expect(body).toEqual({
+      error: 'no tag "press-1/oil-tmep"',
+      remedy: 'Did you mean press-1/oil-temp?',
+      code: EXIT.usage,
+    });
   });
 
   it('describe themselves, and say so where there is nothing', async () => {
@@ -124,6 +129,7 @@ describe('the routes', () => {
     expect((await ask(where, '/api/v1/read')).body).toEqual({
       error: 'GET is not for /api/v1/read',
       remedy: 'Use POST.',
+      code: EXIT.usage,
     });
   });
 
@@ -192,7 +198,11 @@ describe('bad requests', () => {
       const body = ' '.repeat(MAX_BODY_BYTES + 1);
       const answer = await ask(where, '/api/v1/read', { method: 'POST', headers, body });
       expect(answer.status).toBe(413);
-      expect(answer.body).toEqual({ error: 'the body is too large', remedy: 'Send at most 1000000 bytes.' });
+      expect(answer.body).toEqual({
+        error: 'the body is too large',
+        remedy: 'Send at most 1000000 bytes.',
+        code: EXIT.failed,
+      });
     },
   );
 });
@@ -200,12 +210,12 @@ describe('bad requests', () => {
 describe('what goes wrong inside', () => {
   it('is passed on with cause and remedy when it was foreseen', async () => {
     const readNow = async () => {
-      throw new Fault('line-a: port is gone. Plug the adapter in.', EXIT.unavailable);
+      throw new Fault('line-a: port is gone', 'Plug the adapter in.', EXIT.unavailable);
     };
     const where = await serve(fakeGateway({ readNow }));
     const { status, body } = await post(where, '/api/v1/read', '{"tags":["oven/temp"]}');
     expect(status).toBe(503);
-    expect(body).toEqual({ error: 'line-a: port is gone', remedy: 'Plug the adapter in.' });
+    expect(body).toEqual({ error: 'line-a: port is gone', remedy: 'Plug the adapter in.', code: EXIT.unavailable });
   });
 
   it('is ended by the deadline when a device does not answer', async () => {

@@ -25,7 +25,7 @@ describe('the socket', () => {
   it('leaves a gateway that answers alone', async () => {
     const { socketPath } = await serve(fakeGateway());
     await expect(serve(fakeGateway(), { socketPath })).rejects.toMatchObject({
-      exitCode: EXIT.unavailable,
+      code: EXIT.unavailable,
       message: expect.stringContaining('another gateway answers there'),
     });
     expect((await ask({ socketPath }, '/healthz')).status).toBe(200);
@@ -83,7 +83,7 @@ describe('loopback TCP', () => {
 
   it('does not listen where other machines can reach it', async () => {
     await expect(serve(fakeGateway(), { listen: { host: '0.0.0.0', port: 0 } })).rejects.toMatchObject({
-      exitCode: EXIT.configInvalid,
+      code: EXIT.configInvalid,
       message: 'api.listen: 0.0.0.0 can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.',
     });
   });

@@ -56,7 +56,7 @@ describe('read through a running gateway', () => {
     const { exitCode, out, err } = await readThroughGateway([tag]);
     expect(exitCode).toBe(EXIT.usage);
     expect(out).toBe('');
-    expect(err).toBe(`millgate: no tag "${tag}". ${remedy}\n`);
+    expect(err).toBe(`millgate: there is no tag "${tag}". ${remedy}\n`);
   });
 });
 

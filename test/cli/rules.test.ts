@@ -54,7 +54,7 @@ describe('alarms', () => {
     [['ack'], EXIT.usage, 'which alarm? Write millgate alarms ack ID.'],
     [['ack', 'oil-hto'], EXIT.usage, 'no alarm "oil-hto". Did you mean oil-hot?'],
     [['shelve', 'oil-hot', '--for', 'long'], EXIT.usage, '--for long: not a duration. Write 30s, 5m, 2h or 7d.'],
-    [['reset', 'oil-hot'], EXIT.failed, 'oil-hot is still active: mend the cause first, then reset it.'],
+    [['reset', 'oil-hot'], EXIT.failed, 'oil-hot is still active. Mend the cause first, then reset it.'],
   ])('alarms %j is refused with what to do', async (args, exitCode, message) => {
     const refused = await run('alarms', ...args);
     expect([refused.exitCode, refused.err, refused.orders]).toEqual([exitCode, `millgate: ${message}\n`, []]);

@@ -55,7 +55,7 @@ describe('reading what no tag names while the channel polls', () => {
       exitCode: 2,
     });
     await until(() => gateway.poller.state.state === 'waiting');
-    await expect(gateway.probe('plc', BLOCK, signal)).rejects.toMatchObject({ exitCode: 69 });
+    await expect(gateway.probe('plc', BLOCK, signal)).rejects.toMatchObject({ code: 69 });
     await gateway.stop();
   });
 });

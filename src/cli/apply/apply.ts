@@ -34,7 +34,7 @@ interface ApplyOptions extends CommonOptions {
  */
 export async function apply(given: string | undefined, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
   if (options.history) return history(options, context);
-  if (given === undefined) throw new Fault('which file? Write millgate apply FILE.', EXIT.usage);
+  if (given === undefined) throw new Fault('which file?', 'Write millgate apply FILE.', EXIT.usage);
   const confirmMs = options.confirm === undefined ? undefined : confirmOption(options.confirm);
   const text = readText(given, context);
   const gateway = await runningGateway(options, context);
@@ -87,7 +87,7 @@ function confirmOption(text: string): number {
   const { least, most } = CONFIRM_MS;
   if (ms >= least && ms <= most) return ms;
   const bounds = `${formatDuration(least)} to ${formatDuration(most)}`;
-  throw new Fault(`--confirm ${text}: not within ${bounds}. Write for example 2m.`, EXIT.usage);
+  throw new Fault(`--confirm ${text}: not within ${bounds}`, 'Write for example 2m.', EXIT.usage);
 }
 
 /** The text of a file that the technician named; throws `Fault` when it cannot be read. */
@@ -96,10 +96,14 @@ export function readText(given: string, context: CliContext): string {
     return readFileSync(resolve(context.cwd, given), 'utf8');
   } catch (error) {
     const code = codeOf(error);
-    if (code === 'ENOENT') throw new Fault(`${given}: there is no such file. Check the path.`, EXIT.usage);
+    if (code === 'ENOENT') throw new Fault(`${given}: there is no such file`, 'Check the path.', EXIT.usage);
     if (code === 'EACCES')
-      throw new Fault(`${given}: may not be read by this user. Use sudo, or change its permissions.`, EXIT.permission);
-    throw new Fault(`${given}: cannot be read: ${messageOf(error)}. Name a YAML file.`, EXIT.usage);
+      throw new Fault(
+        `${given}: may not be read by this user`,
+        'Use sudo, or change its permissions.',
+        EXIT.permission,
+      );
+    throw new Fault(`${given}: cannot be read: ${messageOf(error)}`, 'Name a YAML file.', EXIT.usage);
   }
 }
 
@@ -153,7 +157,8 @@ function refuseWithoutFolder(absolute: string, given: string): void {
   const folder = dirname(absolute);
   if (existsSync(folder)) return;
   throw new Fault(
-    `no gateway runs, and there is no folder ${folder} to put ${given} into. millgate init writes a first file; or name the one to replace: --config FILE; or make the folder: mkdir -p ${folder}`,
+    `no gateway runs, and there is no folder ${folder} to put ${given} into`,
+    `millgate init writes a first file; or name the one to replace: --config FILE; or make the folder: mkdir -p ${folder}`,
   );
 }
 

@@ -55,7 +55,8 @@ async function baseOf(options: CommonOptions, context: CliContext): Promise<Base
   const { file, absolute, named: isNamed } = configFile(options, context);
   if (!files)
     throw new Fault(
-      `no gateway runs, and none has run with ${file}: there is nothing to compare with. ${howToStart(isNamed ? file : undefined)}`,
+      `no gateway runs, and none has run with ${file}: there is nothing to compare with`,
+      `${howToStart(isNamed ? file : undefined)}`,
       EXIT.unavailable,
     );
   return { file: absolute, files, name: 'what was applied last' };

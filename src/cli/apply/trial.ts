@@ -34,9 +34,10 @@ export async function followTrial(hash: string, gateway: GatewayClient, context:
     }
   } catch (error) {
     if (context.signal.aborted) return { left: pending };
-    if (error instanceof Fault && error.exitCode === EXIT.unavailable)
+    if (error instanceof Fault && error.code === EXIT.unavailable)
       throw new Fault(
-        `the gateway ended while configuration ${hash} was on trial. Its next start rolls it back: systemctl status millgate.`,
+        `the gateway ended while configuration ${hash} was on trial`,
+        'Its next start rolls it back: systemctl status millgate.',
         EXIT.unavailable,
         { cause: error },
       );

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
 import type { Played } from '../../backtest/records.ts';
 import type { BacktestResult } from '../../backtest/run.ts';
-import type { Config } from '../../config/config.ts';
+import { type Config, tagsOf } from '../../config/config.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
@@ -36,7 +36,7 @@ interface Source {
  */
 export async function backtest(options: BacktestOptions, context: CliContext): Promise<ExitCode> {
   if (options.since !== undefined && options.csv !== undefined)
-    throw new Fault('--since is of stored readings and --csv of a file. Give one of them.', EXIT.usage);
+    throw new Fault('--since is of stored readings and --csv of a file', 'Give one of them.', EXIT.usage);
   const config = await loadOrFail(options, context);
   const other = options.against === undefined ? undefined : await loadOrFail({ config: options.against }, context);
   const source =
@@ -45,7 +45,7 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
       : await fileReadings(options.csv, [config, ...(other ? [other] : [])], context);
   const result = await run(config, source);
   const compared = other && (await run(other, source));
-  if (result.readings === 0) throw new Fault(`${source.name} has no readings. Nothing was tried.`);
+  if (result.readings === 0) throw new Fault(`${source.name} has no readings`, 'Nothing was tried.');
   warnOfUntested([config, ...(other ? [other] : [])], source, context);
   if (options.json) context.stdout.write(await json(config, result, other, compared));
   else print(context, backtestLines(result, compared, source.name, context));
@@ -98,7 +98,7 @@ function* guarded(played: Iterable<Played>, path: string): Generator<Played> {
     const code = codeOf(error);
     if (code === undefined) throw error;
     const remedy = /CANTOPEN|EACCES|EPERM|READONLY/.test(code) ? 'Run as the user of the gateway' : 'Check the disk';
-    throw new Fault(`${path}: cannot be read: ${messageOf(error)}. ${remedy}.`, EXIT.unavailable, { cause: error });
+    throw new Fault(`${path}: cannot be read: ${messageOf(error)}`, `${remedy}.`, EXIT.unavailable, { cause: error });
   }
 }
 
@@ -111,9 +111,10 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   const text = readText(file, name);
   let parsed: FileReadings;
   try {
-    parsed = parseReadings(text, tagsOf(configs));
+    parsed = parseReadings(text, fileTagsOf(configs));
   } catch (error) {
-    if (error instanceof BrokenFile) throw new Fault(`${name}: ${error.message}.`, EXIT.failed, { cause: error });
+    if (error instanceof BrokenFile)
+      throw new Fault(`${name}: ${error.message}`, 'Mend that line and try again.', EXIT.failed, { cause: error });
     throw error;
   }
   for (const [tag, count] of parsed.unknown)
@@ -125,21 +126,18 @@ function readText(file: string, name: string): string {
   try {
     const { size } = statSync(file);
     if (size > MAX_FILE_BYTES)
-      throw new Fault(`${name}: ${Math.round(size / 1e6)} MB are too large. Split it into days: at most 400 MB.`);
+      throw new Fault(`${name}: ${Math.round(size / 1e6)} MB are too large`, 'Split it into days: at most 400 MB.');
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault(`${name}: cannot be read: ${messageOf(error)}. Check the path.`, EXIT.usage, { cause: error });
+    throw new Fault(`${name}: cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.usage, { cause: error });
   }
 }
 
-function tagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
+function fileTagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
   const tags = new Map<TagId, FileTag>();
-  for (const { channels, derived } of [...configs].reverse()) {
-    const read = channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-    for (const { tag, form, min, max } of [...read, ...derived.map((each) => each.tag)])
-      tags.set(tag.id, { form, min, max });
-  }
+  for (const config of [...configs].reverse())
+    for (const { tag, form, min, max } of tagsOf(config)) tags.set(tag.id, { form, min, max });
   return tags;
 }
 

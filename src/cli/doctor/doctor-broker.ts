@@ -173,7 +173,7 @@ function passwordOf({ password }: UplinkConfig, { env }: CliContext): string | u
   try {
     return readSecret(password, { env });
   } catch (error) {
-    const isElsewhere = 'env' in password || (error instanceof Fault && error.exitCode === EXIT.permission);
+    const isElsewhere = 'env' in password || (error instanceof Fault && error.code === EXIT.permission);
     if (isElsewhere) return 'unreadable';
     throw error;
   }
@@ -221,7 +221,7 @@ async function signIn(
       context.signal.addEventListener('abort', onAbort, { once: true });
       client.on('connect', () => settle(undefined));
       client.on('error', settle);
-      client.on('close', () => settle(new Fault(explainSilentClose(broker))));
+      client.on('close', () => settle(new Fault(explainSilentClose(broker), '')));
     });
   let outcome = await attempt(uplink.protocolVersion ?? 5);
   if (uplink.protocolVersion === undefined && (isVersionRefusal(outcome ?? {}) || outcome instanceof Fault))

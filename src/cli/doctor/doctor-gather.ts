@@ -96,7 +96,7 @@ async function gatewayOf(
     return { gateway: await findGateway(options, context), silence: undefined };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const isForbidden = error.exitCode === EXIT.permission;
+    const isForbidden = error.code === EXIT.permission;
     if (!isForbidden && !isWithoutGateway(error)) throw error;
     return { gateway: undefined, silence: { cause: error.message.replace(/\. .*$/s, ''), isForbidden } };
   }
@@ -285,7 +285,7 @@ async function diskFacts(
     }
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    if (error.exitCode === EXIT.permission) return { ...common, ...nothing, unseen: error.message };
+    if (error.code === EXIT.permission) return { ...common, ...nothing, unseen: error.message };
     // A folder without a store is one that no gateway has run in.
     if (/there is no store in it/.test(error.message)) return { ...common, ...nothing };
     return { ...common, ...nothing, trouble: error.message };

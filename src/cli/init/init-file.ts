@@ -170,7 +170,7 @@ function quoted(text: string): string {
 
 /** That a file is there already and nobody said that it may go. */
 export function alreadyThere(file: string): Fault {
-  return new Fault(`${file} is there already and stays as it is. --output FILE writes another; --force replaces it.`);
+  return new Fault(`${file} is there already and stays as it is`, '--output FILE writes another; --force replaces it.');
 }
 
 /**
@@ -202,18 +202,18 @@ export function writeWhole(path: string, text: string, replace: boolean): void {
 function explained(path: string, error: unknown): Fault {
   switch (codeOf(error)) {
     case 'EEXIST':
-      return existsSync(path) ? alreadyThere(path) : new Fault(`${path}: another init is writing it. Try again.`);
+      return existsSync(path) ? alreadyThere(path) : new Fault(`${path}: another init is writing it`, 'Try again.');
     case 'ENOENT':
     case 'ENOTDIR':
-      return new Fault(`${path}: there is no folder ${dirname(path)}. Make it: mkdir -p ${dirname(path)}`);
+      return new Fault(`${path}: there is no folder ${dirname(path)}`, `Make it: mkdir -p ${dirname(path)}`);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new Fault(`${path}: may not be written. Run with sudo, or give --output FILE.`, EXIT.permission, {
+      return new Fault(`${path}: may not be written`, 'Run with sudo, or give --output FILE.', EXIT.permission, {
         cause: error,
       });
     default:
-      return new Fault(`${path}: cannot be written: ${messageOf(error)}. Is the disk full?`);
+      return new Fault(`${path}: cannot be written: ${messageOf(error)}`, 'Is the disk full?');
   }
 }
 
@@ -253,5 +253,9 @@ function worded(key: string, text: string): string | number | boolean {
 }
 
 function wrong(text: string, why: string): Fault {
-  return new Fault(`--tag ${text.slice(0, 100)}: ${why}.`, EXIT.usage);
+  return new Fault(
+    `--tag ${text.slice(0, 100)}: ${why}`,
+    'Write for example speed=holding:100,uint16,unit=rpm.',
+    EXIT.usage,
+  );
 }

@@ -164,7 +164,7 @@ async function ask(answers: Answers, context: CliContext): Promise<readonly Like
     return who.profiles;
   } catch (error) {
     if (context.signal.aborted) throw new Ended();
-    if (!(error instanceof Fault) || error.exitCode !== EXIT.unavailable) throw error;
+    if (!(error instanceof Fault) || error.code !== EXIT.unavailable) throw error;
     warn(context, [`${messageOf(error)} The file can be written all the same.`]);
     return [];
   }

@@ -64,7 +64,8 @@ export async function init(options: InitOptions, context: CliContext): Promise<E
   if (missing.length === 0) return write(file, path, planOf(options, context), undefined, options, context);
   if (!context.input)
     throw new Fault(
-      `init needs ${missing.join(', ')} where it cannot ask. For example: ${context.invocation} init --port /dev/ttyUSB0 --baud 9600 --parity none --unit 1 --profile eastron-sdm120 --output ./millgate.yaml`,
+      `init needs ${missing.join(', ')} where it cannot ask`,
+      `For example: ${context.invocation} init --port /dev/ttyUSB0 --baud 9600 --parity none --unit 1 --profile eastron-sdm120 --output ./millgate.yaml`,
       EXIT.usage,
     );
   const prompt = createPrompt(context.input, context);
@@ -84,7 +85,8 @@ export async function init(options: InitOptions, context: CliContext): Promise<E
 /** Flags without which no file can be written. */
 function missingIn(options: InitOptions): string[] {
   const { port, host, baud, parity, unit, profile, tag } = options;
-  if (port !== undefined && host !== undefined) throw new Fault('give --port or --host, not both.', EXIT.usage);
+  if (port !== undefined && host !== undefined)
+    throw new Fault('both --port and --host are given', 'Give one of them.', EXIT.usage);
   return [
     ...(port === undefined && host === undefined ? ['--port or --host'] : []),
     ...(port !== undefined && baud === undefined ? ['--baud'] : []),
@@ -98,7 +100,7 @@ function missingIn(options: InitOptions): string[] {
 function planOf(options: InitOptions, context: CliContext): FilePlan {
   const unit = parseNumbers('unit', options.unit ?? '', 0, 255);
   if (unit.length !== 1)
-    throw new Fault(`--unit ${options.unit}: one device at a time. Add others to the file.`, EXIT.usage);
+    throw new Fault(`--unit ${options.unit}: one device at a time`, 'Add others to the file.', EXIT.usage);
   return {
     id: options.id ?? toName(context.hostname) ?? 'gateway',
     location: options.location,
@@ -148,7 +150,7 @@ export function channelKeys(options: InitOptions, context: CliContext): ChannelK
 function brokerOf({ broker, username, passwordFile, passwordEnv, ca }: InitOptions): BrokerPlan | undefined {
   if (broker === undefined) return undefined;
   if (passwordFile !== undefined && passwordEnv !== undefined)
-    throw new Fault('give --password-file or --password-env, not both.', EXIT.usage);
+    throw new Fault('both --password-file and --password-env are given', 'Give one of them.', EXIT.usage);
   const password =
     passwordFile !== undefined ? { file: passwordFile } : passwordEnv !== undefined ? { env: passwordEnv } : undefined;
   return { url: broker, username, password, ca };
@@ -172,7 +174,8 @@ async function write(
   }
   if (!loaded.ok)
     throw new Fault(
-      'what was asked for makes no good file; nothing was written. Mend what is listed above.',
+      'what was asked for makes no good file; nothing was written',
+      'Mend what is listed above.',
       EXIT.configInvalid,
     );
   const [uplink] = loaded.config.uplinks;

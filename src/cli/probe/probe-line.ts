@@ -60,10 +60,15 @@ async function directly<T>(
   work: (ask: AskBlock) => Promise<T>,
 ): Promise<T> {
   if (!channel.driver.type.startsWith('modbus-'))
-    throw new Fault(`${channel.name} is no Modbus line but ${channel.driver.type}. Name a Modbus channel.`, EXIT.usage);
+    throw new Fault(
+      `${channel.name} is no Modbus line but ${channel.driver.type}`,
+      'Name a Modbus channel.',
+      EXIT.usage,
+    );
   if (channel.driver.type === 'modbus-rtu' && (unit < 1 || unit > 247))
     throw new Fault(
-      `unit ${unit}: a serial line has units 1 to 247. Write the one that is set on the device.`,
+      `unit ${unit}: a serial line has units 1 to 247`,
+      'Write the one that is set on the device.',
       EXIT.usage,
     );
   try {
@@ -79,8 +84,8 @@ async function directly<T>(
 /** A line without a name of its own is named by where it is, which the fault says already. */
 function namedOnce(fault: Fault, name: string): Fault {
   const twice = `${name}: ${name}: `;
-  if (!fault.message.startsWith(twice)) return fault;
-  return new Fault(fault.message.slice(name.length + 2), fault.exitCode, { cause: fault.cause });
+  if (!fault.what.startsWith(twice)) return fault;
+  return new Fault(fault.what.slice(name.length + 2), fault.remedy, fault.code, { cause: fault.cause });
 }
 
 /** A port that is busy is most often held by the gateway: then its channel is the way. */
@@ -95,9 +100,14 @@ async function withHolder(
   const port = portOf(channel);
   const holder = loaded.ok ? loaded.config.channels.find((other) => portOf(other) === port) : undefined;
   if (!holder) return fault;
-  return new Fault(`${fault.message} If it is the gateway, probe its channel: ${holder.name}.`, fault.exitCode, {
-    cause: fault,
-  });
+  return new Fault(
+    fault.what,
+    `${fault.remedy} If it is the gateway, probe its channel: ${holder.name}.`.trim(),
+    fault.code,
+    {
+      cause: fault,
+    },
+  );
 }
 
 function portOf({ options }: ChannelConfig): string | undefined {
@@ -109,7 +119,7 @@ function formOf(target: string, { baud, parity, stopBits, framing, timeout }: Li
   const common = timeout === undefined ? {} : { timeout };
   if (/^(\/|\.\.?\/|COM\d+$)/.test(target)) {
     if (framing !== undefined)
-      throw new Fault(`--framing belongs to a host, not to ${target}. Leave it out.`, EXIT.usage);
+      throw new Fault(`--framing belongs to a host, not to ${target}`, 'Leave it out.', EXIT.usage);
     const settings = {
       ...(baud !== undefined && { baud: numberOption('baud', baud) }),
       ...(parity !== undefined && { parity }),
@@ -118,11 +128,12 @@ function formOf(target: string, { baud, parity, stopBits, framing, timeout }: Li
     return { driver: 'modbus-rtu', keys: { port: target, ...settings, ...common } };
   }
   const serial = Object.entries({ baud, parity, 'stop-bits': stopBits }).find(([, value]) => value !== undefined);
-  if (serial) throw new Fault(`--${serial[0]} belongs to a serial port, not to ${target}. Leave it out.`, EXIT.usage);
+  if (serial) throw new Fault(`--${serial[0]} belongs to a serial port, not to ${target}`, 'Leave it out.', EXIT.usage);
   const [, name, port] = /^(\[[\da-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::(\d{1,5}))?$/.exec(target) ?? [];
   if (name === undefined)
     throw new Fault(
-      `${JSON.stringify(target.slice(0, 80))} names no line. Write a channel of the file, /dev/ttyUSB0, 192.168.1.20 or plc.lan:502.`,
+      `${JSON.stringify(target.slice(0, 80))} names no line`,
+      'Write a channel of the file, /dev/ttyUSB0, 192.168.1.20 or plc.lan:502.',
       EXIT.usage,
     );
   if (port === undefined && name !== 'localhost' && NAME_PATTERN.test(name) && framing === undefined) return undefined;
@@ -143,17 +154,22 @@ async function channelOf(target: string, { driver: type, keys }: Form): Promise<
   const parsed = strictObject(driver.channelShape).safeParse(keys);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new Fault(`--${issue!.path.join('.').replace('stopBits', 'stop-bits')}: ${issue!.message}.`, EXIT.usage);
+    throw new Fault(
+      `--${issue!.path.join('.').replace('stopBits', 'stop-bits')}: ${issue!.message}`,
+      'Write another value.',
+      EXIT.usage,
+    );
   }
   const checked = driver.checkChannel(parsed.data);
-  if (!checked.ok) throw new Fault(`${target}: ${checked.problems[0]!.message}.`, EXIT.usage);
+  if (!checked.ok) throw new Fault(`${target}: ${checked.problems[0]!.message}`, 'Write another value.', EXIT.usage);
   return { name: target, driver, options: checked.value, devices: [] };
 }
 
 function unknownChannel(target: string, file: string, channels: readonly ChannelConfig[]): Fault {
   const names = channels.map(({ name }) => name).join(', ');
   return new Fault(
-    `no channel "${target}" in ${file}. There is: ${names}. A host without dots is written with its port: ${target}:502.`,
+    `no channel "${target}" in ${file}`,
+    `There is: ${names}. A host without dots is written with its port: ${target}:502.`,
     EXIT.usage,
   );
 }
@@ -161,5 +177,5 @@ function unknownChannel(target: string, file: string, channels: readonly Channel
 function numberOption(name: string, text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isInteger(value)) return value;
-  throw new Fault(`--${name} ${text}: expected a whole number.`, EXIT.usage);
+  throw new Fault(`--${name} ${text}: this is not a whole number`, 'Write one, such as 9600.', EXIT.usage);
 }

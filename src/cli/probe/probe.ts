@@ -57,7 +57,7 @@ export async function probe(
   const expected = expectedOf(options);
   const isBits = range.tables[0] === 'coil' || range.tables[0] === 'discrete';
   if (isBits && expected.length > 0)
-    throw new Fault('--expect is for registers. Leave it out to see the bits.', EXIT.usage);
+    throw new Fault('--expect is for registers', 'Leave it out to see the bits.', EXIT.usage);
   const watchMs = watchMsOf(options, context);
   const wanted = wantedOf(range, expected.length > 0);
   const startMs = context.clock.monoMs();
@@ -128,19 +128,22 @@ function checkHeard({ look, absent, troubles }: Survey, target: string, unit: nu
   const [trouble] = troubles;
   if (trouble?.why === 'timeout')
     throw new Fault(
-      `unit ${unit} on ${target} does not answer. Check its power and wiring, its unit id, and on a serial line baud and parity: millgate scan ${target}.`,
+      `unit ${unit} on ${target} does not answer`,
+      `Check its power and wiring, its unit id, and on a serial line baud and parity: millgate scan ${target}.`,
       EXIT.unavailable,
     );
   if (trouble?.why === 'garbled')
     throw new Fault(
-      `unit ${unit} on ${target}: what comes is damaged (${trouble.detail}). Check baud, parity, and that no other master is on the line.`,
+      `unit ${unit} on ${target}: what comes is damaged (${trouble.detail})`,
+      'Check baud, parity, and that no other master is on the line.',
       EXIT.unavailable,
     );
   if (trouble)
-    throw new Fault(`unit ${unit} on ${target}: ${trouble.why}, ${trouble.detail}. Try again.`, EXIT.unavailable);
+    throw new Fault(`unit ${unit} on ${target}: ${trouble.why}, ${trouble.detail}`, 'Try again.', EXIT.unavailable);
   const lacks = absent.length > 0 ? ` It has no ${absent.join(' and no ')} table.` : '';
   throw new Fault(
-    `unit ${unit} on ${target} answers, but has nothing at ${range}.${lacks} Try another range or table, or an address one lower.`,
+    `unit ${unit} on ${target} answers, but has nothing at ${range}.${lacks}`,
+    'Try another range or table, or an address one lower.',
     EXIT.failed,
   );
 }
@@ -148,25 +151,34 @@ function checkHeard({ look, absent, troubles }: Survey, target: string, unit: nu
 function unitOf(text: string): number {
   const unit = /^(0x[\da-f]{1,2}|\d{1,3})$/i.test(text) ? Number(text) : Number.NaN;
   if (unit >= 0 && unit <= 255) return unit;
-  throw new Fault(`unit ${text}: unit ids go from 0 to 255. Write the one that is set on the device.`, EXIT.usage);
+  throw new Fault(`unit ${text}: unit ids go from 0 to 255`, 'Write the one that is set on the device.', EXIT.usage);
 }
 
 function rangeOf(text: string): ProbeRange {
   const range = parseRange(text);
   if (range.ok) return range.value;
-  throw new Fault(`${range.problems[0]!.message}.`, EXIT.usage);
+  throw new Fault(range.problems[0]!.message, '', EXIT.usage);
 }
 
 function expectedOf({ expect = [], within }: ProbeOptions): Expected[] {
   const [, digits, percent] = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(within ?? '0%') ?? [];
   const share = percent === '%' ? Number(digits) / 100 : Number(digits);
   if (digits === undefined || share > 0.5)
-    throw new Fault(`--within ${within}: expected a tolerance up to 50%, such as 1%.`, EXIT.usage);
+    throw new Fault(`--within ${within}: this is not a tolerance of at most 50%`, 'Write for example 1%.', EXIT.usage);
   const values = expect.flatMap((text) => text.split(',')).map((text) => parseExpected(text, share));
-  if (values.length > MOST_EXPECTED) throw new Fault(`--expect: at most ${MOST_EXPECTED} values at once.`, EXIT.usage);
+  if (values.length > MOST_EXPECTED)
+    throw new Fault(
+      `--expect: ${values.length} values are too many at once`,
+      `Give at most ${MOST_EXPECTED}.`,
+      EXIT.usage,
+    );
   return values.map((each) => {
     if (each.ok) return each.value;
-    throw new Fault(`--expect: ${each.problems[0]!.message}.`, EXIT.usage);
+    throw new Fault(
+      `--expect: ${each.problems[0]!.message}`,
+      'Write a number as the display shows it, such as 231.4.',
+      EXIT.usage,
+    );
   });
 }
 
@@ -176,5 +188,9 @@ function watchMsOf(options: ProbeOptions, { isTerminal }: CliContext): number {
   if (options.for === undefined) return isTerminal ? DEFAULT_MS.terminal : DEFAULT_MS.pipe;
   const ms = durationOption('for', options.for);
   if (ms <= LONGEST_MS) return ms;
-  throw new Fault(`--for ${options.for}: at most ${LONGEST_MS / 60_000} minutes.`, EXIT.usage);
+  throw new Fault(
+    `--for ${options.for}: this is too long`,
+    `Watch for at most ${LONGEST_MS / 60_000} minutes.`,
+    EXIT.usage,
+  );
 }

@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { encodeLine } from '../../../hal/recording/recording.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import { formatSize } from '../../core/quantity.ts';
 
 /** A recording on its way to the disk. */
@@ -50,8 +50,8 @@ export function openRecordingFile(path: string, { cwd, overwrite, maxBytes }: Re
         if (written.length > 0) write(`${written.join('\n')}\n`);
       } catch (error) {
         throw new Fault(
-          `${path}: ${causeOf(error)} after ${formatSize(bytes)}; what was recorded until then is good. ` +
-            'Make room, or record to another disk or fewer channels (--channel NAME).',
+          `${path}: ${causeOf(error)} after ${formatSize(bytes)}; what was recorded until then is good`,
+          'Make room, or record to another disk or fewer channels (--channel NAME).',
           EXIT.failed,
           { cause: error },
         );
@@ -82,12 +82,14 @@ function opened(path: string, absolute: string, overwrite: boolean): number {
     return openSync(absolute, overwrite ? 'w' : 'wx', 0o640);
   } catch (error) {
     const code = codeOf(error);
-    const fault = (text: string, exitCode: 1 | 2 | 77) => new Fault(`${path}: ${text}`, exitCode, { cause: error });
-    if (code === 'EEXIST') throw fault('is there already. Choose another name, or add --overwrite.', EXIT.usage);
-    if (code === 'ENOENT') throw fault('its folder is missing. Make it, or choose another.', EXIT.usage);
-    if (code === 'EISDIR') throw fault('is a folder. Name a file in it.', EXIT.usage);
+    const fault = (what: string, remedy: string, exitCode: ExitCode) =>
+      new Fault(`${path}: ${what}`, remedy, exitCode, { cause: error });
+    if (code === 'EEXIST')
+      throw fault('this file is there already', 'Choose another name, or add --overwrite.', EXIT.usage);
+    if (code === 'ENOENT') throw fault('its folder is missing', 'Make it, or choose another.', EXIT.usage);
+    if (code === 'EISDIR') throw fault('this is a folder', 'Name a file in it.', EXIT.usage);
     if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-      throw fault('may not be written by this user. Choose a folder of your own, such as /tmp.', EXIT.permission);
-    throw fault(`cannot be made: ${messageOf(error)}. Choose another place.`, EXIT.failed);
+      throw fault('this user may not write it', 'Choose a folder of your own, such as /tmp.', EXIT.permission);
+    throw fault(`it cannot be made: ${messageOf(error)}`, 'Choose another place.', EXIT.failed);
   }
 }

@@ -119,7 +119,7 @@ async function draw(tally: Tally, context: CliContext, until: AbortSignal): Prom
 function sizeOption(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= LEAST_BYTES) return bytes;
-  throw new Fault(`--max-size ${text}: not a size of 10kB or more. Write 500kB, 50MB or 1GB.`, EXIT.usage);
+  throw new Fault(`--max-size ${text}: not a size of 10kB or more`, 'Write 500kB, 50MB or 1GB.', EXIT.usage);
 }
 
 /** How often what happened is handed on, ms. */
@@ -154,7 +154,11 @@ async function* pollingLines(
   try {
     while (!signal.aborted) {
       if (waiting.length > MAX_WAITING_LINES)
-        throw new Fault('the disk is too slow for this recording. Record fewer channels: --channel NAME.', EXIT.failed);
+        throw new Fault(
+          'the disk is too slow for this recording',
+          'Record fewer channels: --channel NAME.',
+          EXIT.failed,
+        );
       if (waiting.length > 0) yield waiting.splice(0);
       if (failure) throw failure.cause;
       await clock.sleep(HAND_ON_EVERY_MS, signal).catch(() => {});
@@ -212,8 +216,8 @@ function createTally(path: string): Tally {
     const decoded = decodeLine(text);
     if (!decoded.ok)
       throw new Fault(
-        `${path}: the gateway sends a recording that this command does not know. ` +
-          'Restart the gateway after an update: systemctl restart millgate.',
+        `${path}: the gateway sends a recording that this command does not know`,
+        'Restart the gateway after an update: systemctl restart millgate.',
       );
     const { line } = decoded;
     if (line.kind === 'header') {

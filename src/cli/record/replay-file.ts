@@ -61,7 +61,7 @@ export async function readRecording(path: string, cwd: string): Promise<Recordin
   } catch (error) {
     throw error instanceof Fault ? error : unreadable(path, error);
   }
-  if (!header) throw new Fault(`${path}: is empty. Record anew: millgate record ${path} --overwrite.`);
+  if (!header) throw new Fault(`${path}: is empty`, `Record anew: millgate record ${path} --overwrite.`);
   return { header, lines: [...builders.values()].map((builder) => builder.line()), end, damaged, lastUs };
 }
 
@@ -69,26 +69,26 @@ function checkSize(path: string, absolute: string): void {
   const { size } = statSync(absolute);
   if (size <= MAX_BYTES) return;
   throw new Fault(
-    `${path}: ${formatSize(size)} are more than can be replayed (${formatSize(MAX_BYTES)}). ` +
-      `Cut the beginning out, it is lines of text: head -n 500000 ${path} > part.jsonl.`,
+    `${path}: ${formatSize(size)} are more than can be replayed (${formatSize(MAX_BYTES)})`,
+    `Cut the beginning out, it is lines of text: head -n 500000 ${path} > part.jsonl.`,
   );
 }
 
 function otherVersion(path: string, version: string): Fault {
-  return new Fault(`${path}: a recording of version ${version}; this program reads version 1. Update this program.`);
+  return new Fault(`${path}: a recording of version ${version}; this program reads version 1`, 'Update this program.');
 }
 
 function noRecording(path: string): Fault {
-  return new Fault(`${path}: is no recording of bus traffic. Make one: millgate record FILE.`);
+  return new Fault(`${path}: is no recording of bus traffic`, 'Make one: millgate record FILE.');
 }
 
 function unreadable(path: string, error: unknown): Fault {
   const code = codeOf(error);
-  if (code === 'ENOENT') return new Fault(`${path}: no such file. Check its name.`, EXIT.usage, { cause: error });
-  if (code === 'EISDIR') return new Fault(`${path}: is a folder. Name a file in it.`, EXIT.usage, { cause: error });
+  if (code === 'ENOENT') return new Fault(`${path}: no such file`, 'Check its name.', EXIT.usage, { cause: error });
+  if (code === 'EISDIR') return new Fault(`${path}: is a folder`, 'Name a file in it.', EXIT.usage, { cause: error });
   if (code === 'EACCES' || code === 'EPERM')
-    return new Fault(`${path}: may not be read by this user. Copy it, or: sudo chmod a+r.`, EXIT.permission, {
+    return new Fault(`${path}: may not be read by this user`, 'Copy it, or: sudo chmod a+r.', EXIT.permission, {
       cause: error,
     });
-  return new Fault(`${path}: cannot be read: ${messageOf(error)}. Check the disk.`, EXIT.failed, { cause: error });
+  return new Fault(`${path}: cannot be read: ${messageOf(error)}`, 'Check the disk.', EXIT.failed, { cause: error });
 }

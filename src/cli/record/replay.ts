@@ -71,7 +71,7 @@ function createNews(isStrict: boolean, context: CliContext, done: AbortControlle
   return {
     notRecorded(channel: string, request: string): void {
       const text = `${plain(channel)}: not in the recording: ${plain(request)}`;
-      if (isStrict) done.abort(new Fault(`${text}. Use the configuration that was recorded.`));
+      if (isStrict) done.abort(new Fault(`${text}`, 'Use the configuration that was recorded.'));
       if (named.has(text) || named.size >= MOST_NAMED) return;
       named.add(text);
       const last = named.size === MOST_NAMED ? ' Others are counted only.' : '';
@@ -130,7 +130,7 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
     return { player, keys: keysOnPty(channel, opened.path, speed), close };
   } catch (error) {
     if (error instanceof Error && error.name === 'NotConnected')
-      throw new Fault(`${name}: ${messageOf(error)}`, EXIT.unavailable, { cause: error });
+      throw new Fault(`${name}: ${messageOf(error)}`, '', EXIT.unavailable, { cause: error });
     throw error;
   }
 }
@@ -141,7 +141,11 @@ function playable(recording: Recording, { channel: names, pty }: ReplayOptions, 
   const there = lines.map(({ name }) => name);
   const wrong = names?.find((name) => !there.includes(name));
   if (wrong !== undefined)
-    throw new Fault(`channel ${wrong}: not in the recording, which has ${there.join(', ') || 'none'}.`, EXIT.usage);
+    throw new Fault(
+      `channel ${wrong}: it is not in the recording`,
+      `The recording has: ${there.join(', ') || 'none'}.`,
+      EXIT.usage,
+    );
   const chosen = lines.filter(({ name }) => !names || names.includes(name));
   const isServed = (line: RecordedLine): boolean => {
     const left = leftOut(line, pty ?? false);
@@ -151,7 +155,8 @@ function playable(recording: Recording, { channel: names, pty }: ReplayOptions, 
   const served = chosen.filter(isServed);
   for (const [name, driver] of Object.entries(header.notRecorded))
     warn(context, [`Not in the recording: ${plain(name)}; ${plain(driver)} carries no bytes.`]);
-  if (served.length === 0) throw new Fault('there is nothing in this recording that could be replayed; see above.');
+  if (served.length === 0)
+    throw new Fault('nothing in this recording can be replayed', 'The lines above say why of each channel.');
   return served;
 }
 
@@ -199,7 +204,8 @@ function speedOption(text: string): number {
   const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
   if (speed >= SPEEDS.least && speed <= SPEEDS.most) return speed;
   throw new Fault(
-    `--speed ${text}: not a number from ${SPEEDS.least} to ${SPEEDS.most}. Write 1, 0.5 or 10.`,
+    `--speed ${text}: not a number from ${SPEEDS.least} to ${SPEEDS.most}`,
+    'Write 1, 0.5 or 10.',
     EXIT.usage,
   );
 }
@@ -209,7 +215,8 @@ function listenOption(text: string): { host: string; port: number } {
   const port = Number(match?.[3]);
   if (match && port <= 65_535) return { host: (match[1] ?? match[2])!, port };
   throw new Fault(
-    `--listen ${text}: not an address with a port. Write 127.0.0.1:1502, or 127.0.0.1:0 for any.`,
+    `--listen ${text}: not an address with a port`,
+    'Write 127.0.0.1:1502, or 127.0.0.1:0 for any.',
     EXIT.usage,
   );
 }

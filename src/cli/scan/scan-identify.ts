@@ -148,7 +148,8 @@ export async function unitConfig(
   if (loaded.ok) return loaded.config;
   const [problem] = loaded.problems;
   throw new Fault(
-    `the profiles cannot be used for the scan: ${problem?.path} ${problem?.message}. Mend the profile in profiles/, or move it away.`,
+    `the profiles cannot be used for the scan: ${problem?.path} ${problem?.message}`,
+    'Mend the profile in profiles/, or move it away.',
     EXIT.configInvalid,
   );
 }

@@ -68,14 +68,14 @@ function addressOf(number: number): string {
 
 function wrong(text: string): Fault {
   return new Fault(
-    `${JSON.stringify(text.slice(0, 80))} is nothing to scan. Write a channel of the file, /dev/ttyUSB0, 192.168.1.20, ` +
-      '192.168.1.0/24, 192.168.1.10-50, plc.lan:502, or i2c-1.',
+    `${JSON.stringify(text.slice(0, 80))} is nothing to scan`,
+    'Write a channel of the file, /dev/ttyUSB0, 192.168.1.20, 192.168.1.0/24, 192.168.1.10-50, plc.lan:502, or i2c-1.',
     EXIT.usage,
   );
 }
 
 function tooMany(text: string): Fault {
-  return new Fault(`${text}: more than ${MOST_HOSTS} hosts. Scan one part at a time, such as a /24.`, EXIT.usage);
+  return new Fault(`${text}: more than ${MOST_HOSTS} hosts`, 'Scan one part at a time, such as a /24.', EXIT.usage);
 }
 
 /**
@@ -93,6 +93,7 @@ export function parseNumbers(name: string, text: string, least: number, most: nu
     if (from === undefined || first < least || last > most || last < first || last - first > 1000)
       throw new Fault(
         `--${name} ${text}: expected numbers from ${least} to ${most} such as ${least === most ? least : `${Math.max(least, 1)},${Math.min(most, Math.max(least, 1) + 1)}`}.`,
+        '',
         EXIT.usage,
       );
     for (let number = first; number <= last; number++) numbers.add(number);
@@ -106,7 +107,7 @@ export function parseParities(text: string): ('none' | 'even' | 'odd')[] {
     const parity = (['none', 'even', 'odd'] as const).find((each) =>
       [each, each[0]].includes(word.trim().toLowerCase()),
     );
-    if (!parity) throw new Fault(`--parity ${text}: expected none, even or odd.`, EXIT.usage);
+    if (!parity) throw new Fault(`--parity ${text}: there is no such parity`, 'Write none, even or odd.', EXIT.usage);
     return parity;
   });
 }

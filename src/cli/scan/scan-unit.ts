@@ -38,7 +38,7 @@ export async function describeUnit(
     if (!isUnknown || index >= MOST_SURVEYS) return { who, registers: [] };
     return { who, registers: await surveyRegisters(scanFile(options, context), channel, unit, context) };
   } catch (error) {
-    if (context.signal.aborted || (error instanceof Fault && error.exitCode === EXIT.unavailable))
+    if (context.signal.aborted || (error instanceof Fault && error.code === EXIT.unavailable))
       return { who, registers: [] };
     throw error;
   }

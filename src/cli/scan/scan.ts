@@ -69,7 +69,8 @@ async function wireNamed(text: string, options: ScanOptions, context: CliContext
   const wire = wireOf(channel.driver, channel.options);
   if (!wire)
     throw new Fault(
-      `channel ${channel.name} is of driver ${channel.driver.type}: only serial lines, Modbus TCP hosts and I²C buses can be scanned.`,
+      `channel ${channel.name} has the driver ${channel.driver.type}, which cannot be scanned`,
+      'Name a serial line, a Modbus TCP host or an I²C bus.',
       EXIT.usage,
     );
   return wire.kind === 'host' ? { kind: 'hosts', hosts: [wire.host], port: wire.port } : wire;
@@ -214,7 +215,8 @@ async function refuseWhileRunning(port: string, options: CommonOptions, context:
   });
   if (!channel) return;
   throw new Fault(
-    `${port}: the running gateway uses it (channel ${channel.name}). Stop it for the scan (sudo systemctl stop millgate, or Ctrl-C where it runs) and start it again afterwards.`,
+    `${port}: the running gateway uses it (channel ${channel.name})`,
+    'Stop it for the scan (sudo systemctl stop millgate, or Ctrl-C where it runs) and start it again afterwards.',
     EXIT.unavailable,
   );
 }

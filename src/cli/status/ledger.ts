@@ -42,7 +42,7 @@ async function take(options: CommonOptions, context: CliContext): Promise<Taken>
     const page = (after: number) => gateway.get<LedgerEntry[]>(`/api/v1/store/ledger?after=${after}`);
     return { state: 'running', store, ledger: await allPages(page) };
   } catch (error) {
-    if (!(error instanceof Fault && error.exitCode === EXIT.unavailable)) throw error;
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
   }
   const store = await openStopped(await loadOrFail(options, context), context);
   try {

@@ -91,7 +91,7 @@ async function ask(options: StatusOptions, context: CliContext): Promise<Known> 
     return { state: 'running', status: await gateway.get<GatewayStatus>('/api/v1/status') };
   } catch (error) {
     if (!(error instanceof Fault && isWithoutGateway(error))) throw error;
-    const state = error.exitCode === EXIT.configInvalid ? 'unknown' : 'stopped';
+    const state = error.code === EXIT.configInvalid ? 'unknown' : 'stopped';
     return describeStopped(state, error.message, options, context);
   }
 }
@@ -105,8 +105,8 @@ function linesOf(known: Known, options: StatusOptions, context: CliContext): str
     const ours = programVersion();
     if (version === ours) throw error;
     throw new Fault(
-      `the gateway is version ${plain(String(version))} and says its status in a way that this command, ${ours}, cannot ` +
-        'show; --json prints it as it is. Restart the gateway after an update: systemctl restart millgate.',
+      `the gateway is version ${plain(String(version))} and says its status in a way that this command, ${ours}, cannot show; --json prints it as it is`,
+      'Restart the gateway after an update: systemctl restart millgate.',
       EXIT.failed,
       { cause: error },
     );

@@ -67,7 +67,7 @@ export async function support(
   machine: Machine = machineAt('/', context),
 ): Promise<ExitCode> {
   const path = resolve(context.cwd, options.output ?? defaultName(context));
-  if (existsSync(path)) throw new Fault(`${path}: it is there already. Name another file with --output.`, EXIT.usage);
+  if (existsSync(path)) throw new Fault(`${path}: it is there already`, 'Name another file with --output.', EXIT.usage);
   const gateway = await runningGateway(options, context).catch(withoutGateway);
   const { absolute } = configFile(options, context);
   const file = gateway && !configFile(options, context).named ? await fileOf(gateway, absolute) : absolute;
@@ -226,10 +226,11 @@ function writeWhole(path: string, content: Buffer): void {
     const code = codeOf(error);
     const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new Fault(`${path}: there is no folder ${dirname(path)}. Make it, or name another file with --output.`);
+      throw new Fault(`${path}: there is no folder ${dirname(path)}`, 'Make it, or name another file with --output.');
     const why = isDenied ? 'may not be written by this user' : `cannot be written: ${messageOf(error)}`;
     throw new Fault(
-      `${path}: ${why}. Name a file in a folder that is there and may be written, with --output.`,
+      `${path}: ${why}`,
+      'Name a file in a folder that is there and may be written, with --output.',
       isDenied ? EXIT.permission : EXIT.failed,
       { cause: error },
     );

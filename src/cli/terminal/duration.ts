@@ -6,5 +6,5 @@ import { parseDuration } from '../../core/quantity.ts';
 export function durationOption(name: string, text: string): number {
   const ms = parseDuration(text);
   if (ms !== undefined) return ms;
-  throw new Fault(`--${name} ${text}: not a duration. Write 30s, 5m, 2h or 7d.`, EXIT.usage);
+  throw new Fault(`--${name} ${text}: not a duration`, 'Write 30s, 5m, 2h or 7d.', EXIT.usage);
 }

@@ -19,7 +19,7 @@ import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts'
 import { changes, changeText, touchedChannels } from './changes.ts';
 import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
 import { type DeviceStand, type Expected, expected, flowOf, silent } from './flow.ts';
-import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
+import { type InForce, TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */
 interface ApplyRuntime {
@@ -96,7 +96,7 @@ class Trials implements Applying {
 
   constructor(parts: ApplyParts) {
     this.parts = parts;
-    this.records = createTrialRecords(parts);
+    this.records = new TrialRecords(parts);
     this.files = parts.files;
   }
 
@@ -107,7 +107,7 @@ class Trials implements Applying {
   confirm(by: string): Promise<void> {
     return this.alone(async () => {
       const { trial } = this;
-      if (!trial) throw new Fault('nothing waits to be confirmed. millgate apply --history shows what was kept.');
+      if (!trial) throw new Fault('nothing waits to be confirmed', 'millgate apply --history shows what was kept.');
       this.refuseSilent(trial);
       trial.confirmedBy ??= by;
       this.tell('confirm', by, trial.trial.hash, `configuration ${trial.trial.hash} was confirmed by ${by}`);
@@ -170,7 +170,7 @@ class Trials implements Applying {
 
   /** One at a time: whoever comes meanwhile is told so. */
   private async alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isBusy) throw new Fault('the configuration is being changed right now. Try again in a moment.');
+    if (this.isBusy) throw new Fault('the configuration is being changed right now', 'Try again in a moment.');
     this.isBusy = true;
     try {
       return await work();
@@ -184,7 +184,8 @@ class Trials implements Applying {
     if (this.trial) {
       const { by, hash } = this.trial.trial;
       throw new Fault(
-        `configuration ${hash}, applied by ${by}, is on trial. Keep it (millgate confirm) or take it back (millgate rollback) first.`,
+        `configuration ${hash}, applied by ${by}, is on trial`,
+        'Keep it (millgate confirm) or take it back (millgate rollback) first.',
       );
     }
     const { result, files } = await load(source);
@@ -193,7 +194,7 @@ class Trials implements Applying {
     const after: InForce = { config: result.config, files };
     const found = changes(before.config, after.config);
     const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
-    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    if (fixed) throw new Fault(changeText(fixed), '');
     const { hash } = after.config;
     const pending = hash !== before.config.hash;
     // A file that was edited in its place and is then named to apply: to come back, it has to be put aside.
@@ -210,7 +211,8 @@ class Trials implements Applying {
     const names = (await this.records.edited(this.files)).filter((name) => name !== mainName(file));
     if (names.length === 0) return;
     throw new Fault(
-      `${names.join(', ')} beside ${file}: edited, and not in force. Apply that first (systemctl reload millgate) or undo it; millgate diff shows it.`,
+      `${names.join(', ')} beside ${file}: edited, and not in force`,
+      'Apply that first (systemctl reload millgate) or undo it; millgate diff shows it.',
     );
   }
 
@@ -286,7 +288,8 @@ class Trials implements Applying {
     const names = trial.flows ? silent(this.flow(trial)).map(({ device }) => device) : [];
     if (names.length === 0) return;
     throw new Fault(
-      `configuration ${trial.trial.hash} is not kept: no good reading comes any more from ${names.join(', ')}. Look at millgate status; confirm again once they read, or take it back: millgate rollback. Else it is taken back by itself.`,
+      `configuration ${trial.trial.hash} is not kept: no good reading comes any more from ${names.join(', ')}`,
+      'Look at millgate status; confirm again once they read, or take it back: millgate rollback. Else it is taken back by itself.',
     );
   }
 
@@ -355,13 +358,20 @@ class Trials implements Applying {
     const target = archive.ledger().good.find((hash) => hash !== old);
     const files = target === undefined ? undefined : await archive.files(target);
     if (target === undefined || !files)
-      throw new Fault('there is no earlier configuration to return to. millgate apply --history lists what is known.');
+      throw new Fault(
+        'there is no earlier configuration to return to',
+        'millgate apply --history lists what is known.',
+      );
     const { result } = await load({ from: 'files', files });
     const errors = result.ok ? [] : result.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
-    if (!result.ok) throw new Fault(`configuration ${target} is not valid any more: ${errors.join('; ')}.`);
+    if (!result.ok)
+      throw new Fault(
+        `configuration ${target} is not valid any more: ${errors.join('; ')}`,
+        'Apply a file instead: millgate apply FILE.',
+      );
     const found = changes(before.config, result.config);
     const fixed = found.find(({ needsRestart }) => needsRestart !== undefined);
-    if (fixed) throw new Fault(`${changeText(fixed)}.`);
+    if (fixed) throw new Fault(changeText(fixed), '');
     const words = found.slice(0, MAX_CHANGES).map(changeText);
     const trial: Trial = { hash: target, before: old, how: 'rollback', by, atMs: clock.wallMs(), changes: words };
     await this.records.prepare(trial, [before, { config: result.config, files }]);

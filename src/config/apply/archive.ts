@@ -217,7 +217,8 @@ async function copyOf(disk: Disk, first: string, text: string): Promise<string> 
     if (there === undefined || there === text) return copy;
   }
   throw new Fault(
-    `${first}: there are ${MAX_COPIES} copies already. Move those away that nobody needs, then try again.`,
+    `${first}: there are ${MAX_COPIES} copies already`,
+    'Move those away that nobody needs, then try again.',
   );
 }
 

@@ -43,19 +43,21 @@ export function diskFault(what: string, error: unknown): Fault {
   const cause = { cause: error };
   if (code === 'EACCES' || code === 'EPERM')
     return new Fault(
-      `${what}: this user may not write there. Let the user that runs millgate write its folder (chgrp millgate, chmod g+w), or edit the file as root and then: systemctl reload millgate.`,
+      `${what}: this user may not write there`,
+      'Let the user that runs millgate write its folder (chgrp millgate, chmod g+w), or edit the file as root and then: systemctl reload millgate.',
       EXIT.permission,
       cause,
     );
   if (code === 'EROFS')
     return new Fault(
-      `${what}: is on a file system that is read-only here. Mount it writable, or give the service ReadWritePaths= for its folder (systemctl edit millgate).`,
+      `${what}: is on a file system that is read-only here`,
+      'Mount it writable, or give the service ReadWritePaths= for its folder (systemctl edit millgate).',
       EXIT.permission,
       cause,
     );
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new Fault(`${what}: the disk is full. Make room, then try again.`, EXIT.failed, cause);
-  return new Fault(`${what}: ${messageOf(error)}. Check the disk (dmesg).`, EXIT.failed, cause);
+    return new Fault(`${what}: the disk is full`, 'Make room, then try again.', EXIT.failed, cause);
+  return new Fault(`${what}: ${messageOf(error)}`, 'Check the disk (dmesg).', EXIT.failed, cause);
 }
 
 /** The same of what cannot be read. */
@@ -63,7 +65,7 @@ export function readFault(what: string, error: unknown): Fault {
   const code = codeOf(error);
   if (code !== 'EACCES' && code !== 'EPERM') return diskFault(what, error);
   const remedy = 'Use sudo -u millgate, or join its group (usermod -aG millgate).';
-  return new Fault(`${what}: this user may not read it. ${remedy}`, EXIT.permission, { cause: error });
+  return new Fault(`${what}: this user may not read it`, `${remedy}`, EXIT.permission, { cause: error });
 }
 
 /** Rights of a new file: its owner writes, its group reads. */

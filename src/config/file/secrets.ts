@@ -26,7 +26,8 @@ export function readSecret(ref: SecretRef, sources: SecretSources): string {
     const value = sources.env[ref.env];
     if (value === undefined || value === '')
       throw new Fault(
-        `secret: the environment variable ${ref.env} is ${value === '' ? 'empty' : 'not set'}. Set it for the service, or use {file: PATH}.`,
+        `secret: the environment variable ${ref.env} is ${value === '' ? 'empty' : 'not set'}`,
+        'Set it for the service, or use {file: PATH}.',
         EXIT.configInvalid,
       );
     return value;
@@ -35,9 +36,9 @@ export function readSecret(ref: SecretRef, sources: SecretSources): string {
   const text = readText(file, sources.readFile ?? ((path) => readFileSync(path, 'utf8')));
   const secret = text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '');
   if (secret.trim() === '')
-    throw new Fault(`secret: ${file} is empty. Write the secret into its first line.`, EXIT.configInvalid);
+    throw new Fault(`secret: ${file} is empty`, 'Write the secret into its first line.', EXIT.configInvalid);
   if (/[\r\n]/.test(secret))
-    throw new Fault(`secret: ${file} has more than one line. Keep only the secret in it.`, EXIT.configInvalid);
+    throw new Fault(`secret: ${file} has more than one line`, 'Keep only the secret in it.', EXIT.configInvalid);
   const mode = (sources.modeOf ?? ((path) => statSync(path).mode))(file);
   if ((mode & OTHERS_READ) !== 0) sources.warn?.(`secret: any user may read ${file}. Run: chmod o-rwx ${file}`);
   return secret;
@@ -50,14 +51,16 @@ function readText(file: string, readFile: (path: string) => string): string {
     const code = codeOf(error);
     if (code === 'ENOENT')
       throw new Fault(
-        `secret: there is no file ${file}. Create it, readable by the millgate user only.`,
+        `secret: there is no file ${file}`,
+        'Create it, readable by the millgate user only.',
         EXIT.configInvalid,
       );
     if (code === 'EACCES' || code === 'EPERM')
       throw new Fault(
-        `secret: ${file} may not be read. Give it to the millgate user: chown millgate ${file}`,
+        `secret: ${file} may not be read`,
+        `Give it to the millgate user: chown millgate ${file}`,
         EXIT.permission,
       );
-    throw new Fault(`secret: ${file} cannot be read: ${messageOf(error)}. Check the path.`, EXIT.configInvalid);
+    throw new Fault(`secret: ${file} cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.configInvalid);
   }
 }

@@ -48,7 +48,11 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
 export function refuseIfHeld(folder: string): void {
   const file = join(folder, 'lock.db');
   if (!existsSync(folder))
-    throw new Fault(`store ${folder}: it is not there. Check store.path, or start the gateway once.`, EXIT.unavailable);
+    throw new Fault(
+      `store ${folder}: it is not there`,
+      'Check store.path, or start the gateway once.',
+      EXIT.unavailable,
+    );
   if (!existsSync(file)) return;
   let database: Database.Database | undefined;
   try {
@@ -65,19 +69,21 @@ function refusal(folder: string, holderFile: string, error: unknown): Fault {
   const code = codeOf(error) ?? '';
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
     return new Fault(
-      `store ${folder}: in use by ${holderText(holderFile)}. ` +
-        'Stop it first (systemctl stop millgate), or give this one another store.path.',
+      `store ${folder}: in use by ${holderText(holderFile)}`,
+      'Stop it first (systemctl stop millgate), or give this one another store.path.',
       EXIT.unavailable,
       { cause: error },
     );
   if (['EACCES', 'EPERM', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code))
     return new Fault(
-      `store ${folder}: ${messageOf(error)}. Let the user that runs millgate write there, or set store.path.`,
+      `store ${folder}: ${messageOf(error)}`,
+      'Let the user that runs millgate write there, or set store.path.',
       EXIT.permission,
       { cause: error },
     );
   return new Fault(
-    `store ${folder}: ${messageOf(error)}. Check that the disk is mounted and sound, or set store.path.`,
+    `store ${folder}: ${messageOf(error)}`,
+    'Check that the disk is mounted and sound, or set store.path.',
     EXIT.unavailable,
     { cause: error },
   );

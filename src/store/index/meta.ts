@@ -130,8 +130,8 @@ function refuseNewer(database: Connection, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
   if (version <= MIGRATIONS.length) return version;
   throw new Fault(
-    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
-      'Install that version again, or give this one another store.path.',
+    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length})`,
+    'Install that version again, or give this one another store.path.',
     EXIT.unavailable,
   );
 }

@@ -57,7 +57,7 @@ function wireError(error: unknown): WireError {
   return {
     name: error instanceof Error ? error.name : 'Error',
     message: messageOf(error),
-    exitCode: error instanceof Fault ? error.exitCode : undefined,
+    fault: error instanceof Fault ? { what: error.what, remedy: error.remedy, code: error.code } : undefined,
     stack: error instanceof Error ? error.stack : undefined,
   };
 }

@@ -128,7 +128,7 @@ describe('init by flags', () => {
   it.each([
     [['--unit', '1'], 'init needs --port or --host, --profile or --tag where it cannot ask'],
     [['--port', '/dev/ttyUSB0', '--unit', '1', '--profile', 'x'], 'init needs --baud, --parity where'],
-    [[...LINE, '--host', 'plc', ...TAGS], 'give --port or --host, not both'],
+    [[...LINE, '--host', 'plc', ...TAGS], 'both --port and --host are given'],
     [[...LINE, '--tag', 'voltage'], '--tag voltage: expected NAME=ADDRESS'],
     [[...LINE, '--tag', 'V=holding:1'], '"V" is no name'],
     [[...LINE, '--tag', 'v=holding:1,flot32'], '"flot32" is neither a type, an order nor KEY=VALUE'],

@@ -174,7 +174,7 @@ describe('what can go wrong', () => {
     ['too many registers', ['plc:502', '1', '0-1000'], '0-1000 is 1001 addresses; at most 1000 at once.'],
     ['no number', ['plc:502', '1', '1', '--expect', 'warm'], '--expect: "warm" is no number'],
     ['a value in bits', ['plc:502', '1', 'coil:0-3', '--expect', '1'], '--expect is for registers.'],
-    ['no share', ['plc:502', '1', '1', '--within', 'much'], '--within much: expected a tolerance up to 50%'],
+    ['no share', ['plc:502', '1', '1', '--within', 'much'], '--within much: this is not a tolerance of at most 50%'],
     ['no duration', ['plc:502', '1', '1', '--for', '5'], '--for 5: not a duration.'],
     ['baud of a host', ['plc:502', '1', '1', '--baud', '9600'], '--baud belongs to a serial port'],
     ['framing of a port', ['/dev/ttyNO', '1', '1', '--framing', 'rtu'], '--framing belongs to a host'],

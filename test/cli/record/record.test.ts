@@ -23,7 +23,8 @@ async function gatewayWithTraffic() {
   const view = fakeGateway({
     record(channels, onLine) {
       asked.push(channels);
-      if (channels.includes('pins')) throw new Fault('channel pins: gpio carries no bytes.', EXIT.usage);
+      if (channels.includes('pins'))
+        throw new Fault('channel pins: gpio carries no bytes', 'Record another channel.', EXIT.usage);
       onLine(HEADER);
       listeners.add(onLine);
       return () => listeners.delete(onLine);

@@ -234,7 +234,7 @@ describe('a recording that is not whole', () => {
       [
         [recording({ 'line-a': SERIAL }, TWICE), '--channel', 'plc'],
         EXIT.usage,
-        /not in the recording, which has line-a/,
+        /not in the recording. The recording has: line-a/,
       ],
       [[recording({ 'line-a': SERIAL }, TWICE), '--listen', 'here'], EXIT.usage, /not an address with a port/],
       [[recording({ 'line-a': SERIAL }, TWICE), '--speed', '0'], EXIT.usage, /--speed 0/],

@@ -61,6 +61,6 @@ describe('lists on the command line', () => {
 
   it('takes parities by name or letter', () => {
     expect(parseParities('N,even,o')).toEqual(['none', 'even', 'odd']);
-    expect(() => parseParities('mark')).toThrow(expect.objectContaining({ exitCode: EXIT.usage }));
+    expect(() => parseParities('mark')).toThrow(expect.objectContaining({ code: EXIT.usage }));
   });
 });

@@ -149,7 +149,7 @@ describe('scan of a host', () => {
     const { exitCode } = await scan(['plc', '--config', 'mill.yaml'], { cwd: folder });
     expect(exitCode).toBe(EXIT.ok);
     const mock = await scan(['sim', '--config', 'mill.yaml'], { cwd: folder });
-    expect(mock.err).toContain('only serial lines, Modbus TCP hosts and I²C buses can be scanned');
+    expect(mock.err).toContain('channel sim has the driver mock, which cannot be scanned');
     expect(mock.exitCode).toBe(EXIT.usage);
   });
 });
@@ -174,7 +174,7 @@ describe('scan of a port that cannot be used', () => {
     const fault = noConnection(
       new NotConnected('/dev/ttyUSB0: permission denied. Add the user to the group.', { cause }),
     );
-    expect(fault.exitCode).toBe(EXIT.permission);
+    expect(fault.code).toBe(EXIT.permission);
   });
 
   it('leaves a port alone that the running gateway uses', async () => {

@@ -8,7 +8,7 @@ describe('an archive of configurations', () => {
     const disk = new PowerDisk({});
     disk.read = () => Promise.reject(Object.assign(new Error('permission denied'), { code: 'EACCES' }));
     await expect(openArchive('/var/lib/millgate/configurations', disk)).rejects.toMatchObject({
-      exitCode: EXIT.permission,
+      code: EXIT.permission,
       message: expect.stringMatching(/^\/var\/lib\/millgate\/configurations: this user may not read it\. Use sudo -u/),
     });
   });

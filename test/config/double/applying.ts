@@ -67,7 +67,7 @@ export async function boot(disk: PowerDisk) {
       config: () => current,
       async reconfigure(next) {
         if (world.refuses)
-          throw new Fault('a channel does not let go of its line. See millgate status.', EXIT.unavailable);
+          throw new Fault('a channel does not let go of its line', 'See millgate status.', EXIT.unavailable);
         current = next;
         return clock.monoMs();
       },
