@@ -119,13 +119,16 @@ export function createMock(
     return { ok: true, value };
   };
 
+  let closings = 0;
   return {
     concurrency: 1,
 
     async connect(signal) {
       signal.throwIfAborted();
       originMs ??= clock.monoMs();
+      const closingsBefore = closings;
       if (channel.latencyMs > 0) await clock.sleep(channel.latencyMs, signal);
+      if (closings !== closingsBefore) throw new NotConnected('the simulated channel was closed while it connected');
       if (isDown()) throw drop(CHANNEL_DOWN);
       if (!line) {
         line = new AbortController();
@@ -173,6 +176,7 @@ export function createMock(
     statistics: () => counters.statistics(),
 
     async close() {
+      closings++;
       drop('the simulated channel was closed');
     },
   };
