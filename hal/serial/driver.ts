@@ -1,8 +1,9 @@
 /** The driver of devices that speak lines of text. */
-import { unlessAborted } from '../../src/core/abort.ts';
+
 import { type Clock, instantAt, instantOf } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Instant } from '../../src/core/reading.ts';
+import { unlessAborted } from '../../src/core/wait.ts';
 import {
   type Driver,
   type DriverDeps,

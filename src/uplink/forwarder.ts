@@ -1,4 +1,5 @@
 /** Carries what is committed to one uplink, for as long as the gateway runs. */
+
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -6,6 +7,7 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
+import { within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
@@ -119,7 +121,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       stopTicking();
       await session.close();
       // The first may join a note that was begun before the last confirmations came.
-      await withinDeadline(progress.settle().then(progress.settle));
+      const settled = () => progress.settle().then(progress.settle);
+      await within(clock, LAST_SETTLE_MS, settled, () => {});
     }
   };
 
@@ -138,15 +141,6 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     };
     cancel = clock.after(SETTLE_EVERY_MS, tick);
     return () => cancel();
-  };
-
-  const withinDeadline = async (work: Promise<void>): Promise<void> => {
-    let cancel = () => {};
-    const deadline = new Promise<void>((resolve) => {
-      cancel = clock.after(LAST_SETTLE_MS, resolve);
-    });
-    await Promise.race([work, deadline]);
-    cancel();
   };
 
   /** One connection, from the attempt to its end. */
