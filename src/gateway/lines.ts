@@ -74,7 +74,7 @@ export function createLines(parts: LinesParts): Lines {
         tap: recorder.tapOf(channel.name),
       });
       const simulated = simulate || channel.driver.simulated;
-      const events = { onRecord, onHealth: healthTeller(channel, scoped, parts.event), onChannel() {} };
+      const events = { onRecord, onHealth: healthTeller(channel, scoped, parts.event) };
       const polled = simulate ? polledChannel(channel) : channel;
       const poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
       return { driver, poller, stop: new AbortController() };

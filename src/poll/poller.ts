@@ -45,7 +45,6 @@ interface PollerEvents {
   onRecord(record: DeviceRecord): void;
   /** A device went offline, became degraded, or is back. */
   onHealth(device: string, health: Health): void;
-  onChannel(state: ChannelState): void;
 }
 
 /** What a poller gets besides its channel and driver. */
@@ -359,7 +358,6 @@ export class Poller {
       if (this.lastReason !== undefined) this.deps.log.info('connected again');
       this.lastReason = undefined;
     }
-    this.events.onChannel(state);
   }
 }
 

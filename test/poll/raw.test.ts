@@ -18,7 +18,7 @@ devices: {meter: {channel: plc, unit: 3, every: 10ms, tags: {voltage: {address: 
   const deps = { clock: systemClock, log: silentLogger, random: seededRandom(1) };
   const driver = channel!.driver.create(channel!.options, deps);
   let records = 0;
-  const events = { onRecord: () => void records++, onHealth() {}, onChannel() {} };
+  const events = { onRecord: () => void records++, onHealth() {} };
   const poller = new Poller(channel!, driver, { ...deps, simulated: false }, events);
   const stop = new AbortController();
   const running = poller.run(stop.signal);
