@@ -14,6 +14,7 @@ import { silentLogger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
 import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
+import { ownerOf } from '../owner.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
@@ -37,7 +38,7 @@ export async function apply(given: string | undefined, options: ApplyOptions, co
   if (given === undefined) throw new Fault('which file?', 'Write millgate apply FILE.', EXIT.usage);
   const confirmMs = options.confirm === undefined ? undefined : confirmOption(options.confirm);
   const text = readText(given, context);
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   if (!gateway) return install(given, text, options, context);
   return order(given, { text, by: operator(context), confirmMs }, gateway, options, context);
 }
