@@ -52,7 +52,7 @@ describe('reading what no tag names while the channel polls', () => {
     const gateway = await polling(server.port);
     await expect(gateway.probe('line-z', BLOCK, signal)).rejects.toMatchObject({
       message: 'there is no channel "line-z". There is: plc.',
-      exitCode: 2,
+      code: 2,
     });
     await until(() => gateway.poller.state.state === 'waiting');
     await expect(gateway.probe('plc', BLOCK, signal)).rejects.toMatchObject({ code: 69 });
