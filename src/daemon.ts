@@ -225,7 +225,8 @@ function daemonLog(context: CliContext): Logger {
     context.clock,
     (line, level) => {
       const stamped = `${formatTime(context.clock.wallMs())} ${WORDS[level]}${line}`;
-      warn(context, [journal ? PRIORITIES[level] + line : stamped]);
+      // journald gives each line the priority that stands before it.
+      warn(context, journal ? line.split('\n').map((part) => PRIORITIES[level] + part) : [stamped]);
     },
     threshold,
   );

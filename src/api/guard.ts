@@ -41,11 +41,11 @@ export function refuse(headers: IncomingHttpHeaders, transport: Transport, own: 
   if (transport === 'socket') return undefined;
   const host = hostName(`http://${headers.host ?? ''}`);
   if (host === undefined || !isOwn(host, own)) {
-    const names = [...LOOPBACK_NAMES, ...own.configured.map(urlHost)];
+    const names = new Set([...LOOPBACK_NAMES, ...own.configured.map(urlHost)]);
     return new Refused(
       421,
       `host ${quoted(headers.host)} is not this gateway`,
-      `Use ${names.map((name) => `http://${name}`).join(' or ')} with the port of api.listen, or add the name to api.hosts.`,
+      `Use ${[...names].map((name) => `http://${name}`).join(' or ')} with the port of api.listen, or add the name to api.hosts.`,
     );
   }
   const { origin } = headers;

@@ -8,7 +8,7 @@ import { writeDirectly } from './direct.ts';
 import { ownerOf } from './owner.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
-import { formatValue } from './terminal/format.ts';
+import { formatValue, plain } from './terminal/format.ts';
 
 /** Options of `write`. */
 interface WriteOptions extends CommonOptions {
@@ -35,7 +35,7 @@ export async function write(tag: string, text: string, options: WriteOptions, co
     : await withoutGateway(tag, value, options, context);
   if (options.json) printJson(context, written);
   else if (written.ok) print(context, [`${tag} = ${formatValue(written.readBack ?? jsonValue(value))}`]);
-  else warn(context, [`millgate: ${tag}: not written: ${written.why}.`]);
+  else warn(context, [`millgate: ${tag}: not written: ${plain(written.why ?? '')}.`]);
   if (written.ok) return EXIT.ok;
   return written.kind === 'refused' ? EXIT.permission : EXIT.failed;
 }

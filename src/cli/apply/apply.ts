@@ -15,7 +15,15 @@ import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
 import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
 import { ownerOf } from '../owner.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  print,
+  printJson,
+  tableWidth,
+  warn,
+} from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
 import { type Column, renderTable, wrapText } from '../terminal/table.ts';
@@ -229,6 +237,7 @@ export async function confirm(options: CommonOptions, context: CliContext): Prom
   const end = await followTrial(hash, gateway, context);
   if ('left' in end) {
     warn(context, [leftLine(end.left)]);
+    if (options.json) printJson(context, { ok: true, hash, outcome: 'on-trial' });
     return EXIT.ok;
   }
   const { outcome, why } = end.entry;
@@ -291,7 +300,7 @@ function historyLines(history: readonly ConfigurationEntry[], context: CliContex
     { text: outcome, paint: outcome === 'kept' || outcome === 'installed' ? colors.green : colors.red },
     plain(changes.join('. ')),
   ]);
-  const columns = context.columns();
+  const columns = tableWidth(context);
   const [titles, ...lines] = renderTable(COLUMNS, rows, columns, colors.dim);
   const reasonOf = ({ why }: ConfigurationEntry): string[] =>
     why === undefined ? [] : wrapText(plain(why), Math.max(20, columns - 2)).map((line) => `  ${line}`);
