@@ -7,7 +7,9 @@ import type { Failure } from '../src/core/quality.ts';
 import type { Random } from '../src/core/random.ts';
 import type { Instant, TagId, Value, ValueForm } from '../src/core/reading.ts';
 import type { RecordedWire } from './recording/recording.ts';
-import type { LineTap } from './transport.ts';
+import { type LineTap, NotConnected } from './transport.ts';
+
+export { NotConnected };
 
 /** A tag as its driver sees it: where it is (`address`, made by the driver's own `checkTag`) and whose it is. */
 export interface Tag<A = unknown> {
@@ -22,7 +24,11 @@ export interface Tag<A = unknown> {
  * `Instant` object; that is how the poller finds the records. The instant is the middle of request and response.
  */
 export type ReadResult = { readonly at: Instant } & (
-  | { readonly ok: true; readonly value: Value; readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' }
+  | {
+      readonly ok: true;
+      readonly value: Value;
+      readonly doubt?: 'last-usable' | 'missed-edges' | 'counter-reset' | 'other-master';
+    }
   | {
       readonly ok: false;
       readonly why: Failure;
@@ -36,14 +42,6 @@ export type ReadResult = { readonly at: Instant } & (
 export type WriteResult =
   | { readonly ok: true; readonly readBack: Value | undefined }
   | { readonly ok: false; readonly kind: 'refused' | 'failed' | 'mismatch'; readonly why: string };
-
-/** Thrown by `connect` and `read` when the channel is not there; `message` names the cause and its remedy. */
-export class NotConnected extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'NotConnected';
-  }
-}
 
 /**
  * One physical line.
@@ -95,52 +93,6 @@ export interface Observable {
 /** A driver that remembers what it learned about its devices (holes, speed) across restarts. JSON-serialisable. */
 export interface Learned {
   learned(): unknown;
-}
-
-/** What a device says of itself. */
-export interface Identification {
-  /** Whether anything answered, be it a refusal. */
-  readonly isThere: boolean;
-  /** Objects of Modbus device identification (function 43/14). */
-  readonly names: {
-    vendor?: string;
-    productCode?: string;
-    revision?: string;
-    vendorUrl?: string;
-    productName?: string;
-    modelName?: string;
-    applicationName?: string;
-  };
-  /** Data of Modbus "report server id" (function 17), whose form is the maker's own, and the words in it. */
-  readonly serverId: Uint8Array | undefined;
-  readonly serverText: string | undefined;
-}
-
-/** A driver that can ask a device who it is, without knowing anything of it and without changing anything in it. */
-export interface Identifying {
-  /** Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
-  identify(unit: number, signal: AbortSignal): Promise<Identification>;
-}
-
-/** A part of a Modbus device's memory: registers or bits that one request can read. */
-export interface RawBlock {
-  readonly unit: number;
-  readonly table: 'coil' | 'discrete' | 'input' | 'holding';
-  /** Zero-based protocol address of the first. */
-  readonly start: number;
-  /** 1 to 125 registers, or 1 to 2000 bits. */
-  readonly count: number;
-}
-
-/** What a block holds: registers 0…65535, or bits 0 and 1; or why it was not read. */
-export type RawAnswer =
-  | { readonly ok: true; readonly items: readonly number[] }
-  | { readonly ok: false; readonly why: Failure; readonly detail: string };
-
-/** A driver that can read memory that no tag names, as it is, without changing anything in the device. */
-export interface RawReading {
-  /** One request. Throws `NotConnected`, and the signal's reason after an abort. Counts as a `read` for rule 4. */
-  readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer>;
 }
 
 /** Counters since `connect` was first called, for one device. */
@@ -280,16 +232,6 @@ export function isEventful<A>(driver: Driver<A>): driver is Driver<A> & Eventful
 /** Whether a driver counts. */
 export function isObservable<A>(driver: Driver<A>): driver is Driver<A> & Observable {
   return 'statistics' in driver;
-}
-
-/** Whether a driver can ask who is there. */
-export function isIdentifying<A>(driver: Driver<A>): driver is Driver<A> & Identifying {
-  return 'identify' in driver;
-}
-
-/** Whether a driver can read memory that no tag names. */
-export function isRawReading<A>(driver: Driver<A>): driver is Driver<A> & RawReading {
-  return 'readRaw' in driver;
 }
 
 /** Whether a driver learns. */

@@ -36,7 +36,10 @@ export function wireOf(driver: Pick<DriverType, 'type'>, options: unknown): Scan
   if (driver.type === 'i2c') return { kind: 'i2c', bus: (options as I2cChannel).bus };
   if (driver.type !== 'modbus-rtu' && driver.type !== 'modbus-tcp') return undefined;
   const channel = options as ModbusChannel;
-  if (channel.kind === 'tcp') return { kind: 'host', host: channel.host, port: channel.port, framing: channel.framing };
+  if (channel.kind === 'tcp') {
+    const { host, port, framing } = channel;
+    return framing === 'udp' ? undefined : { kind: 'host', host, port, framing };
+  }
   const { port, baud, parity, stopBits } = channel.serial;
   return { kind: 'serial', port, setting: { baud, parity, stopBits } };
 }

@@ -1,7 +1,14 @@
 /** Carries bytes over a wire, and lets others listen in. */
 import { messageOf } from '../src/core/errors.ts';
-import type { NotConnected } from './driver.ts';
 import type { LineEvent } from './recording/recording.ts';
+
+/** Thrown by `connect` and `read` when the channel is not there; `message` names the cause and its remedy. */
+export class NotConnected extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'NotConnected';
+  }
+}
 
 /** What a transport tells. Nothing is told after `close` or after `onLost`. */
 export interface TransportEvents {

@@ -5,8 +5,6 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { type CliContext, warn } from './cli/terminal/context.ts';
-import { formatTime } from './cli/terminal/format.ts';
 import { type Applying, createApplying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
@@ -15,17 +13,31 @@ import { realDisk } from './config/apply/durable.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, formatProblems } from './config/file/problems.ts';
 import { asFromThread, loadInThread } from './config/load-thread.ts';
+import type { Clock } from './core/clock.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { programVersion } from './core/program.ts';
-import { within } from './core/wait.ts';
+import { failure, within } from './core/wait.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import { makeFolder } from './store/format/folder.ts';
 import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
+
+/** What the daemon takes from the world; whoever starts it passes all of it in. */
+interface DaemonContext {
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** Aborted by Ctrl-C and by a polite kill. */
+  readonly signal: AbortSignal;
+  /** Takes SIGHUP; the returned function gives it back. Absent where there are no signals. */
+  readonly onHangup?: (listener: () => void) => () => void;
+  readonly cwd: string;
+  readonly hostname: string;
+}
 
 /** What the daemon is started with. */
 interface DaemonOptions {
@@ -60,7 +72,7 @@ interface Start {
  *
  * @returns 0 after a clean stop, 78 for a broken file, 1 when a part failed
  */
-export async function runDaemon(options: DaemonOptions, context: CliContext): Promise<ExitCode> {
+export async function runDaemon(options: DaemonOptions, context: DaemonContext): Promise<ExitCode> {
   const log = daemonLog(context);
   const start = await prepare(options, context, log);
   if (!start) return EXIT.configInvalid;
@@ -77,11 +89,7 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
     await store.close();
     throw error;
   });
-  let onFailed: (cause: unknown) => void = () => {};
-  const failed = new Promise<never>((_, reject) => {
-    onFailed = reject;
-  });
-  failed.catch(() => {});
+  const { failed, fail: onFailed } = failure();
   const reconfigure = (next: Config) => changeBoth(gateway, api, next);
   const applying = createApplying({
     ...start,
@@ -129,7 +137,7 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
  * Loads the files and opens the store; first it ends what the last process left on trial. Undefined, with the problems on
  * standard error, for files that are not valid.
  */
-async function prepare({ file }: DaemonOptions, context: CliContext, log: Logger): Promise<Start | undefined> {
+async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Logger): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
   const loadNow = (source: FileSource) =>
     asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
@@ -159,9 +167,9 @@ async function prepare({ file }: DaemonOptions, context: CliContext, log: Logger
 }
 
 /** A configuration that is valid; else its problems go to standard error. */
-function checked({ result, files }: LoadedFiles, context: CliContext) {
+function checked({ result, files }: LoadedFiles, context: DaemonContext) {
   if (result.ok) return { config: result.config, warnings: result.warnings, files };
-  warn(context, [formatProblems(result.problems)]);
+  context.stderr.write(`${formatProblems(result.problems)}\n`);
   return undefined;
 }
 
@@ -211,22 +219,23 @@ async function startApi(api: Api, log: Logger): Promise<void> {
 }
 
 /** The service's runtime folder where systemd made one, else beside the store. */
-function socketPath(storePath: string, environment: CliContext['env']): string {
+function socketPath(storePath: string, environment: DaemonContext['env']): string {
   if (environment.MILLGATE_SOCKET) return environment.MILLGATE_SOCKET;
   const folder = environment.RUNTIME_DIRECTORY || storePath;
   makeFolder(folder);
   return join(folder, 'api.sock');
 }
 
-function daemonLog(context: CliContext): Logger {
+function daemonLog(context: DaemonContext): Logger {
   const journal = context.env.JOURNAL_STREAM !== undefined;
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
   return createLogger(
     context.clock,
     (line, level) => {
-      const stamped = `${formatTime(context.clock.wallMs())} ${WORDS[level]}${line}`;
+      const stamped = `${new Date(context.clock.wallMs()).toISOString()} ${WORDS[level]}${line}`;
       // journald gives each line the priority that stands before it.
-      warn(context, journal ? line.split('\n').map((part) => PRIORITIES[level] + part) : [stamped]);
+      const lines = journal ? line.split('\n').map((part) => PRIORITIES[level] + part) : [stamped];
+      context.stderr.write(`${lines.join('\n')}\n`);
     },
     threshold,
   );

@@ -9,21 +9,21 @@ import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports 
  * line that is printed at the end says which are too large). Every one of them is to become 0.
  */
 const RATCHET = {
-  forbiddenImports: 2,
-  circles: 5,
-  unusedExports: 1,
-  exportsForTestsAlone: 131,
-  functionsOver70Lines: 20,
+  forbiddenImports: 1,
+  circles: 4,
+  unusedExports: 0,
+  exportsForTestsAlone: 126,
+  functionsOver70Lines: 15,
   filesOver500Lines: 0,
-  foldersOver20Files: 1,
+  foldersOver20Files: 0,
   deadFiles: 0,
   bannedCalls: 0,
-  foldersWithoutReadme: 26,
+  foldersWithoutReadme: 0,
   sharedNames: 46,
   formatterSpreads: 0,
   filesWithoutOpening: 0,
   deadLinks: 0,
-  documentsLeftOutOfPackage: 1,
+  documentsLeftOutOfPackage: 0,
 } satisfies Record<string, number>;
 
 const MOST_LINES_OF_A_FUNCTION = 70;
@@ -71,7 +71,17 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/cli.ts': { may: ['src/cli'] },
   'src/cli': {
     may: [
-      ...['hal', 'hal/mock', 'hal/recording', 'src/daemon.ts', 'src/api', 'src/backtest', 'src/config', 'src/doctor'],
+      ...[
+        'hal',
+        'hal/mock',
+        'hal/modbus',
+        'hal/recording',
+        'src/daemon.ts',
+        'src/api',
+        'src/backtest',
+        'src/config',
+        'src/doctor',
+      ],
       ...['src/gateway', 'src/poll', 'src/probe', 'src/service', 'src/store', 'src/trace', 'src/uplink'],
     ],
   },

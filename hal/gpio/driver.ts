@@ -1,6 +1,7 @@
 /** The GPIO driver: inputs, counters and outputs over any port. */
 import { type Clock, instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
+import type { Logger } from '../../src/core/log.ts';
 import type { Failure } from '../../src/core/quality.ts';
 import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
@@ -43,9 +44,6 @@ const FAILURE_OF: Record<Exclude<LineTrouble, 'gone'>, Failure> = {
   unsupported: 'illegal-value',
 };
 
-/** Every ability of a GPIO driver. */
-export type GpioDriver = Driver<GpioAddress> & Writable<GpioAddress> & Eventful<GpioAddress> & Learned;
-
 /** What the parts of a driver share while it is connected. */
 interface Connection {
   readonly port: GpioPort;
@@ -55,184 +53,209 @@ interface Connection {
   onLost: (lost: NotConnected) => void;
 }
 
-/**
- * The GPIO driver over any port.
- *
- * @param openPort finds the way to the lines; rejects with `LineFault`
- */
-export function createGpioDriver(
-  channel: GpioChannel,
-  { clock, log, learned }: Pick<DriverDeps, 'clock' | 'log' | 'learned'>,
-  openPort: () => Promise<GpioPort>,
-): GpioDriver {
-  const counters = createCounters(learned);
-  const said = new Map<TagId, string>();
-  let connection: Connection | undefined;
-  let epoch = 0;
+/** What a GPIO driver is handed. */
+type GpioDeps = Pick<DriverDeps, 'clock' | 'log' | 'learned'>;
 
-  const end = (): void => {
-    const ending = connection;
-    connection = undefined;
-    epoch++;
-    if (!ending) return;
-    ending.timers.end();
-    for (const fault of ending.lines.close()) log.warn(`an output may not be in its safe state: ${fault.message}`);
-  };
-  const lose = (fault: LineFault): NotConnected => {
-    const lost = new NotConnected(fault.message, { cause: fault });
-    const tell = connection?.onLost;
-    end();
-    tell?.(lost);
-    return lost;
-  };
-  const connected = (): Connection => {
-    if (!connection) throw new NotConnected('the GPIO channel is closed. Connect it first');
-    return connection;
-  };
-  /** What a refused line is to its tag; a lost chip ends the connection instead. */
-  const failureOf = (error: unknown, tag: GpioTag, at: Instant): ReadResult => {
-    if (!(error instanceof LineFault)) throw error;
-    if (error.trouble === 'gone') throw lose(error);
-    if (said.get(tag.id) !== error.message) log.warn(`${tag.id}: ${error.message}`);
-    said.set(tag.id, error.message);
-    return { at, ok: false, why: FAILURE_OF[error.trouble], detail: error.message };
-  };
-  const fetchAll = (to: Connection): void => {
+/** The GPIO driver over any port, with every ability of one; nothing is opened before `connect`. */
+export class GpioDriver implements Driver<GpioAddress>, Writable<GpioAddress>, Eventful<GpioAddress>, Learned {
+  readonly concurrency = 1;
+  readonly plan = byDevice;
+  private readonly channel: GpioChannel;
+  private readonly clock: Clock;
+  private readonly log: Logger;
+  private readonly openPort: () => Promise<GpioPort>;
+  private readonly counters: ReturnType<typeof createCounters>;
+  /** What was said of each tag last, so that a lasting trouble is told once. */
+  private readonly said = new Map<TagId, string>();
+  private connection: Connection | undefined;
+  /** Counts connections, so that one that was closed while it was made is noticed. */
+  private epoch = 0;
+
+  /** @param openPort finds the way to the lines; rejects with `LineFault` */
+  constructor(channel: GpioChannel, deps: GpioDeps, openPort: () => Promise<GpioPort>) {
+    this.channel = channel;
+    this.clock = deps.clock;
+    this.log = deps.log;
+    this.counters = createCounters(deps.learned);
+    this.openPort = openPort;
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.connection) return;
+    const mine = ++this.epoch;
     try {
-      for (const line of to.lines.all()) if (line.open.edges !== 'none') fetchEdges(line, to.port, clock, log);
+      const port = await this.openPort();
+      signal.throwIfAborted();
+      if (mine !== this.epoch) throw new NotConnected('the GPIO channel was closed while it was being connected');
+      const chips = port.chips();
+      if (chips.length === 0)
+        throw new LineFault('no-such', 'there is no GPIO chip on this machine. Is it plugged in?');
+      const { chip } = this.channel;
+      if (chip !== 'auto') chipNamed(chips, chip);
+      const lines = createLines(port, chips, chip);
+      this.connection = { port, lines, timers: createTimers(this.clock), isFetching: false, onLost: () => {} };
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
-      lose(error);
+      throw new NotConnected(messageOf(error), { cause: error });
     }
-  };
-  const take = (to: Connection, tag: GpioTag, edges = edgesOf(tag.address)): HeldLine => {
-    const line = to.lines.lineOf(tag, edges);
-    said.delete(tag.id);
-    const { address } = tag;
-    if (address.direction === 'input' && address.measure !== 'state' && !line.meters.has(tag.id))
-      line.meters.set(tag.id, counters.meterOf(tag.id, address, to.port.nowMs()));
-    if (line.open.edges !== 'none' && !to.isFetching) {
-      to.isFetching = true;
-      to.timers.every(FETCH_EVERY_MS, () => fetchAll(to));
-    }
-    return line;
-  };
-  const readOne = (to: Connection, tag: GpioTag, at: Instant): ReadResult => {
+  }
+
+  async read(tags: readonly GpioTag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
+    const to = this.connected();
+    signal.throwIfAborted();
+    // A close or an abort of the same turn comes first.
+    await Promise.resolve();
+    signal.throwIfAborted();
+    if (this.connection !== to) throw new NotConnected('the GPIO channel was closed');
+    const at = instantOf(this.clock);
+    return tags.map((tag) => this.readOne(to, tag, at));
+  }
+
+  async write(tag: GpioTag, value: Value, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    const refused = (why: string): WriteResult => ({ ok: false, kind: 'refused', why });
+    const to = this.connection;
+    if (!to) return refused('the GPIO channel is not connected');
+    if (tag.address.direction !== 'output')
+      return refused(`${tag.address.text} is an input: write direction: output to drive it`);
+    const active = levelOf(value);
+    if (active === undefined) return refused(`${String(value)} is not a state of a line: write true or false`);
     try {
-      const line = take(to, tag);
+      return setLine(this.take(to, tag), active, value);
+    } catch (error) {
+      if (!(error instanceof LineFault)) throw error;
+      if (error.trouble === 'gone') this.lose(error);
+      return { ok: false, kind: 'failed', why: error.message };
+    }
+  }
+
+  subscribe(
+    tags: readonly GpioTag[],
+    onResult: (tag: GpioTag, result: ReadResult) => void,
+    onLost: (lost: NotConnected) => void,
+  ): () => void {
+    const to = this.connected();
+    let isOver = false;
+    const isOn = (): boolean => !isOver && this.connection === to;
+    to.onLost = (lost) => {
+      if (!isOver) onLost(lost);
+      isOver = true;
+    };
+    to.timers.after(0, () => {
+      for (const tag of tags) this.follow(to, tag, isOn, onResult);
+    });
+    return () => {
+      isOver = true;
+      for (const line of to.lines.all()) for (const { id } of tags) line.listeners.delete(id);
+    };
+  }
+
+  learned(): unknown {
+    return this.counters.learned();
+  }
+
+  async close(): Promise<void> {
+    this.end();
+  }
+
+  /** Tells the state of a tag and then its changes; asks again for a line that was refused. */
+  private follow(
+    to: Connection,
+    tag: GpioTag,
+    isOn: () => boolean,
+    onResult: (tag: GpioTag, result: ReadResult) => void,
+  ): void {
+    if (!isOn()) return;
+    const tell = (of: GpioTag, result: ReadResult): void => {
+      if (isOn()) onResult(of, result);
+    };
+    const at = instantOf(this.clock);
+    try {
+      const line = this.take(to, tag, 'both');
+      const result = stateResult(line.open.value(), at, false);
+      line.listeners.set(tag.id, { tag, reporter: createReporter(), sinceMs: to.port.nowMs(), onResult: tell });
+      tell(tag, result);
+    } catch (error) {
+      if (error instanceof LineFault && error.trouble === 'gone') {
+        this.lose(error);
+        return;
+      }
+      const isNews = !this.said.has(tag.id);
+      const result = this.failureOf(error, tag, at);
+      if (isNews) tell(tag, result);
+      to.timers.after(RETRY_EVERY_MS, () => this.follow(to, tag, isOn, onResult));
+    }
+  }
+
+  private readOne(to: Connection, tag: GpioTag, at: Instant): ReadResult {
+    try {
+      const line = this.take(to, tag);
       const meter = line.meters.get(tag.id);
       if (!meter) return { at, ok: true, value: line.open.value() };
-      fetchEdges(line, to.port, clock, log);
+      fetchEdges(line, to.port, this.clock, this.log);
       const measured = meter.read(to.port.nowMs());
       if (!measured.ok) return { at, ...measured };
       return { at, ok: true, value: measured.value, ...(measured.isDoubtful ? { doubt: 'missed-edges' } : {}) };
     } catch (error) {
-      return failureOf(error, tag, at);
+      return this.failureOf(error, tag, at);
     }
-  };
+  }
 
-  return {
-    concurrency: 1,
+  /** The line of a tag, held from now on; edges of it are fetched now and then. */
+  private take(to: Connection, tag: GpioTag, edges = edgesOf(tag.address)): HeldLine {
+    const line = to.lines.lineOf(tag, edges);
+    this.said.delete(tag.id);
+    const { address } = tag;
+    if (address.direction === 'input' && address.measure !== 'state' && !line.meters.has(tag.id))
+      line.meters.set(tag.id, this.counters.meterOf(tag.id, address, to.port.nowMs()));
+    if (line.open.edges !== 'none' && !to.isFetching) {
+      to.isFetching = true;
+      to.timers.every(FETCH_EVERY_MS, () => this.fetchAll(to));
+    }
+    return line;
+  }
 
-    async connect(signal) {
-      signal.throwIfAborted();
-      if (connection) return;
-      const mine = ++epoch;
-      try {
-        const port = await openPort();
-        signal.throwIfAborted();
-        if (mine !== epoch) throw new NotConnected('the GPIO channel was closed while it was being connected');
-        const chips = port.chips();
-        if (chips.length === 0)
-          throw new LineFault('no-such', 'there is no GPIO chip on this machine. Is it plugged in?');
-        if (channel.chip !== 'auto') chipNamed(chips, channel.chip);
-        const lines = createLines(port, chips, channel.chip);
-        connection = { port, lines, timers: createTimers(clock), isFetching: false, onLost: () => {} };
-      } catch (error) {
-        if (!(error instanceof LineFault)) throw error;
-        throw new NotConnected(messageOf(error), { cause: error });
-      }
-    },
+  private fetchAll(to: Connection): void {
+    try {
+      for (const line of to.lines.all())
+        if (line.open.edges !== 'none') fetchEdges(line, to.port, this.clock, this.log);
+    } catch (error) {
+      if (!(error instanceof LineFault)) throw error;
+      this.lose(error);
+    }
+  }
 
-    plan: byDevice,
+  /** What a refused line is to its tag; a lost chip ends the connection instead. */
+  private failureOf(error: unknown, tag: GpioTag, at: Instant): ReadResult {
+    if (!(error instanceof LineFault)) throw error;
+    if (error.trouble === 'gone') throw this.lose(error);
+    if (this.said.get(tag.id) !== error.message) this.log.warn(`${tag.id}: ${error.message}`);
+    this.said.set(tag.id, error.message);
+    return { at, ok: false, why: FAILURE_OF[error.trouble], detail: error.message };
+  }
 
-    async read(tags, signal) {
-      const to = connected();
-      signal.throwIfAborted();
-      // A close or an abort of the same turn comes first.
-      await Promise.resolve();
-      signal.throwIfAborted();
-      if (connection !== to) throw new NotConnected('the GPIO channel was closed');
-      const at = instantOf(clock);
-      return tags.map((tag) => readOne(to, tag, at));
-    },
+  private connected(): Connection {
+    if (!this.connection) throw new NotConnected('the GPIO channel is closed. Connect it first');
+    return this.connection;
+  }
 
-    async write(tag, value, signal) {
-      signal.throwIfAborted();
-      if (!connection) return { ok: false, kind: 'refused', why: 'the GPIO channel is not connected' };
-      if (tag.address.direction !== 'output')
-        return {
-          ok: false,
-          kind: 'refused',
-          why: `${tag.address.text} is an input: write direction: output to drive it`,
-        };
-      const active = levelOf(value);
-      if (active === undefined)
-        return { ok: false, kind: 'refused', why: `${String(value)} is no state of a line: write true or false` };
-      const to = connection;
-      try {
-        return setLine(take(to, tag), active, value);
-      } catch (error) {
-        if (!(error instanceof LineFault)) throw error;
-        if (error.trouble === 'gone') lose(error);
-        return { ok: false, kind: 'failed', why: error.message };
-      }
-    },
+  private lose(fault: LineFault): NotConnected {
+    const lost = new NotConnected(fault.message, { cause: fault });
+    const tell = this.connection?.onLost;
+    this.end();
+    tell?.(lost);
+    return lost;
+  }
 
-    subscribe(tags, onResult, onLost) {
-      const to = connected();
-      let isOver = false;
-      const tell = (tag: GpioTag, result: ReadResult): void => {
-        if (!isOver && connection === to) onResult(tag, result);
-      };
-      const begin = (tag: GpioTag): void => {
-        if (isOver || connection !== to) return;
-        const at = instantOf(clock);
-        try {
-          const line = take(to, tag, 'both');
-          const result = stateResult(line.open.value(), at, false);
-          line.listeners.set(tag.id, { tag, reporter: createReporter(), sinceMs: to.port.nowMs(), onResult: tell });
-          tell(tag, result);
-        } catch (error) {
-          if (error instanceof LineFault && error.trouble === 'gone') {
-            lose(error);
-            return;
-          }
-          const isNews = !said.has(tag.id);
-          const result = failureOf(error, tag, at);
-          if (isNews) tell(tag, result);
-          to.timers.after(RETRY_EVERY_MS, () => begin(tag));
-        }
-      };
-      to.onLost = (lost) => {
-        if (!isOver) onLost(lost);
-        isOver = true;
-      };
-      to.timers.after(0, () => {
-        for (const tag of tags) begin(tag);
-      });
-      return () => {
-        isOver = true;
-        for (const line of to.lines.all()) for (const { id } of tags) line.listeners.delete(id);
-      };
-    },
-
-    learned: () => counters.learned(),
-
-    async close() {
-      end();
-    },
-  };
+  private end(): void {
+    const ending = this.connection;
+    this.connection = undefined;
+    this.epoch++;
+    if (!ending) return;
+    ending.timers.end();
+    for (const fault of ending.lines.close()) this.log.warn(`an output may not be in its safe state: ${fault.message}`);
+  }
 }
 
 /** Timers that end together. */

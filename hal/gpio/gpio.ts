@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { messageOf } from '../../src/core/errors.ts';
 import { byDevice, type DriverType } from '../driver.ts';
 import { chardevPort, hasChardev, ownerOf } from './chardev.ts';
-import { createGpioDriver } from './driver.ts';
+import { GpioDriver } from './driver.ts';
 import { type GpioKernel, linuxKernel } from './kernel.ts';
 import {
   type Backend,
@@ -41,7 +41,7 @@ export const gpio: DriverType<GpioChannel, GpioAddress> = {
     })),
   }),
   placeOf: ({ chip, backend }) => ({ kind: 'gpio', chip, backend }),
-  create: (channel, deps) => createGpioDriver(channel, deps, () => openPort(channel.backend)),
+  create: (channel, deps) => new GpioDriver(channel, deps, () => openPort(channel.backend)),
 };
 
 /** The best way to the lines of this machine, or the one that was asked for. Rejects with `LineFault`. */

@@ -204,7 +204,10 @@ function lineNameOf(address: TagOptions['address']): Checked<LineName> {
     );
   }
   if (/^[\x21-\x7e]{1,31}$/.test(text) && !/^-\d/.test(text)) return passed({ kind: 'name', name: text });
-  return failed(['address'], `"${text}" names no line: write a name such as GPIO17, or the offset on the chip`);
+  return failed(
+    ['address'],
+    `"${text}" is not the name of a line: write a name such as GPIO17, or the offset on the chip`,
+  );
 }
 
 /** What does not go together with what is measured. */

@@ -77,11 +77,18 @@ export class Bus {
   /**
    * Makes one transfer, when its turn has come.
    *
+   * @param retries how often it may be made again after noise; 0 where the device may have taken what it did not
+   *   acknowledge, and must not get it twice
    * @throws I2cFault the device or this transfer failed; `NotConnected` the bus is gone or stuck; the signal's reason
    */
-  async transfer<T>(address: number, work: (wire: Wire) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async transfer<T>(
+    address: number,
+    work: (wire: Wire) => Promise<T>,
+    signal: AbortSignal,
+    retries = this.settings.retries,
+  ): Promise<T> {
     const either = this.either(signal);
-    return this.inTurn(() => this.tried(address, work, either), either);
+    return this.inTurn(() => this.tried(address, work, either, retries), either);
   }
 
   /** Waits while others may use the bus; throws as {@link transfer} does when the bus goes away meanwhile. */
@@ -125,8 +132,13 @@ export class Bus {
     this.trouble = undefined;
   }
 
-  private async tried<T>(address: number, work: (wire: Wire) => Promise<T>, signal: AbortSignal): Promise<T> {
-    for (let retriesLeft = this.settings.retries; ; retriesLeft--) {
+  private async tried<T>(
+    address: number,
+    work: (wire: Wire) => Promise<T>,
+    signal: AbortSignal,
+    retries: number,
+  ): Promise<T> {
+    for (let retriesLeft = retries; ; retriesLeft--) {
       try {
         const result = await this.once(address, work);
         this.trouble = undefined;

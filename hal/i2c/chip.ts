@@ -3,6 +3,7 @@ import type { Checked } from '../../src/core/checked.ts';
 import type { Failure } from '../../src/core/quality.ts';
 import type { Value } from '../../src/core/reading.ts';
 import type { Bus } from './bus.ts';
+import type { Wire } from './wire.ts';
 
 /** Options of a device that belong to its chip, validated by `i2cDeviceShape`. */
 export type ChipOptions = Readonly<Record<string, unknown>>;
@@ -124,6 +125,12 @@ export class I2cDevice {
       (wire) => wire.write(this.address, Uint8Array.from(bytes)),
       this.signalNow(),
     );
+  }
+
+  /** A write that is never sent twice: what goes into a register that somebody named may be a command, not a setting. */
+  writeOnce(...bytes: number[]): Promise<void> {
+    const send = (wire: Wire) => wire.write(this.address, Uint8Array.from(bytes));
+    return this.bus.transfer(this.address, send, this.signalNow(), 0);
   }
 
   /** Waits for a conversion; the bus is free meanwhile. */

@@ -1,4 +1,4 @@
-/** The options of Modbus channels. */
+/** The keys of a Modbus channel, and the channel that they make. */
 import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
@@ -11,17 +11,32 @@ interface Common {
   /** How often a question is asked again after a timeout or a damaged answer. */
   readonly retries: number;
   readonly pauseMs: number;
+  /** Rest after the connection is made, ms. */
+  readonly connectPauseMs: number;
+  /** The connection is closed when it was idle for so long, ms; undefined: it is kept open. */
+  readonly closeAfterMs: number | undefined;
+}
+
+/** Paths of PEM files for Modbus TCP over TLS. */
+interface TlsFiles {
+  /** The authority that signed the certificate of the device; undefined: those that the system trusts. */
+  readonly ca: string | undefined;
+  /** Our own certificate and its key, for devices that ask who we are. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** A Modbus channel, checked and complete. */
 export type ModbusChannel =
-  | (Common & { readonly kind: 'serial'; readonly serial: SerialSettings })
+  | (Common & { readonly kind: 'serial'; readonly serial: SerialSettings; readonly echo: 'auto' | 'yes' | 'no' })
   | (Common & {
       readonly kind: 'tcp';
       readonly host: string;
       readonly port: number;
-      readonly framing: 'tcp' | 'rtu';
+      readonly framing: 'tcp' | 'rtu' | 'udp';
       readonly pipeline: number;
+      readonly foreignUnit: 'accept' | 'refuse';
+      readonly tls: TlsFiles | undefined;
     });
 
 const commonShape = {
@@ -38,6 +53,12 @@ const commonShape = {
   pause: durationField('Rest between an answer and the next question, for slow devices. Default: 0ms.', {
     max: '10s',
   }).optional(),
+  connectPause: durationField('Rest after the connection is made, before the first question. Default: 0ms.', {
+    max: '60s',
+  }).optional(),
+  closeAfter: durationField('The connection is closed when it was idle for so long. Default: it is kept open.', {
+    max: '1h',
+  }).optional(),
 };
 
 /** Serial settings most slaves leave the factory with. */
@@ -46,8 +67,28 @@ const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 /** Keys of a `modbus-rtu` channel. */
 export const rtuChannelShape = {
   ...serialShape(RTU_DEFAULTS),
+  rs485: z
+    .enum(['kernel', 'rts', 'none'], { error: 'expected kernel, rts or none' })
+    .optional()
+    .describe(
+      'Who switches the direction of an RS-485 transceiver that needs it: the driver of the port, or this program by RTS. Default: none, the adapter does so by itself.',
+    ),
+  rtsBefore: durationField('With rs485, how long the line is held before the first byte. Default: 0ms.', {
+    max: '100ms',
+  }).optional(),
+  rtsAfter: durationField('With rs485, how long the line is held after the last byte. Default: 0ms.', {
+    max: '100ms',
+  }).optional(),
+  echo: z
+    .enum(['auto', 'yes', 'no'], { error: 'expected auto, yes or no' })
+    .optional()
+    .describe('Whether the adapter gives back what is sent. Default: auto, it is found out.'),
   ...commonShape,
 };
+
+function pemField(what: string) {
+  return z.string({ error: 'expected the path of a PEM file' }).min(1).optional().describe(what);
+}
 
 /** Keys of a `modbus-tcp` channel. */
 export const tcpChannelShape = {
@@ -62,9 +103,26 @@ export const tcpChannelShape = {
     .optional()
     .describe('TCP port. Default: 502.'),
   framing: z
-    .enum(['tcp', 'rtu'], { error: 'expected tcp, or rtu for RTU frames over TCP' })
+    .enum(['tcp', 'rtu', 'udp'], { error: 'expected tcp, rtu for RTU frames over TCP, or udp' })
     .optional()
-    .describe('tcp is Modbus TCP; rtu is for converters that pass serial frames through. Default: tcp.'),
+    .describe(
+      'tcp is Modbus TCP; rtu is for converters that pass serial frames through; udp is Modbus TCP in datagrams. Default: tcp.',
+    ),
+  foreignUnit: z
+    .enum(['accept', 'refuse'], { error: 'expected accept or refuse' })
+    .optional()
+    .describe(
+      'What becomes of an answer that names another unit than was asked. Default: accept, and it is said once.',
+    ),
+  tls: z
+    .strictObject({
+      ca: pemField('The authority that signed the certificate of the device.'),
+      cert: pemField('Our own certificate, for devices that ask who we are.'),
+      key: pemField('The key of our certificate.'),
+    })
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together: write both')
+    .optional()
+    .describe('Modbus TCP over TLS, by PEM files. The port of such devices is 802 unless they say otherwise.'),
   pipeline: z
     .int({ error: 'expected a whole number from 1 to 16' })
     .min(1)
@@ -81,14 +139,22 @@ const tcpOptions = z.object(tcpChannelShape);
 const DEFAULT_TIMEOUT_MS = 1000;
 const DEFAULT_RETRIES = 1;
 const DEFAULT_PORT = 502;
+/** Modbus/TCP Security Protocol Specification V36, 6. */
+const DEFAULT_TLS_PORT = 802;
 
 /** The channel from options that passed {@link rtuChannelShape}. */
 export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel {
   return {
     kind: 'serial',
     ...common(options),
-    serial: serialSettings(options, RTU_DEFAULTS),
+    serial: { ...serialSettings(options, RTU_DEFAULTS), rs485: rs485Of(options) },
+    echo: options.echo ?? 'auto',
   };
+}
+
+function rs485Of({ rs485, rtsBefore, rtsAfter }: z.output<typeof rtuOptions>): SerialSettings['rs485'] {
+  if (rs485 === undefined || rs485 === 'none') return undefined;
+  return { by: rs485, beforeMs: rtsBefore ?? 0, afterMs: rtsAfter ?? 0 };
 }
 
 /** The channel from options that passed {@link tcpChannelShape}. */
@@ -97,17 +163,27 @@ export function tcpChannel(options: z.output<typeof tcpOptions>): ModbusChannel 
     kind: 'tcp',
     ...common(options),
     host: options.host,
-    port: options.port ?? DEFAULT_PORT,
+    port: options.port ?? (options.tls ? DEFAULT_TLS_PORT : DEFAULT_PORT),
     framing: options.framing ?? 'tcp',
     pipeline: options.pipeline ?? 1,
+    foreignUnit: options.foreignUnit ?? 'accept',
+    tls: options.tls && { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key },
   };
 }
 
-function common(options: { timeout?: number; retries?: number; pause?: number }): Common {
+function common(options: {
+  timeout?: number;
+  retries?: number;
+  pause?: number;
+  connectPause?: number;
+  closeAfter?: number;
+}): Common {
   return {
     timeoutMs: options.timeout ?? DEFAULT_TIMEOUT_MS,
     retries: options.retries ?? DEFAULT_RETRIES,
     pauseMs: options.pause ?? 0,
+    connectPauseMs: options.connectPause ?? 0,
+    closeAfterMs: options.closeAfter,
   };
 }
 

@@ -1,6 +1,6 @@
-/** What is known and counted of one device: response times, retries and holes. */
+/** What is known of one Modbus device, and how a question is put to it. */
 import type { Clock } from '../../src/core/clock.ts';
-import type { Identification, RawAnswer, RawBlock } from '../driver.ts';
+import type { Identification, RawAnswer, RawBlock } from './abilities.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
 import type { Line, Outcome } from './line/line.ts';
 import { type DeviceCounters, newCounters } from './line/statistics.ts';
@@ -13,12 +13,58 @@ const BUSY_RESTS_MS = [50, 100, 200];
 /** What is known and counted of one device of a channel. */
 export interface DeviceState {
   readonly counters: DeviceCounters;
-  times: ResponseTimes;
+  /** How long each block that is read took, by its place. */
+  readonly blocks: Map<string, BlockTimes>;
   configuredMs: number;
   /** Questions in a row that went unanswered: no second tries are spent on it until it speaks. */
   silentQuestions: number;
-  /** The deadline that fitted it while it answered; undefined before it was known well. */
+  /** The longest deadline that fitted a block while the device answered; undefined before it was known well. */
   provenMs: number | undefined;
+  /** The deadline of the last question, ms. */
+  deadlineMs: number;
+}
+
+/** How long the answers to one block took beyond the wire time: the slowest of late, and how many in a row there were. */
+interface BlockTimes {
+  slowestMs: number;
+  answers: number;
+}
+
+/** A device nobody has spoken to. */
+export function newDevice(configuredMs: number): DeviceState {
+  return {
+    counters: newCounters(),
+    blocks: new Map(),
+    configuredMs,
+    silentQuestions: 0,
+    provenMs: undefined,
+    deadlineMs: configuredMs,
+  };
+}
+
+/** Answers in a row before the deadline of a block is drawn closer than the configured one. */
+const TRUST_AFTER = 16;
+
+/** A deadline is never shorter than this beside the wire time: the jitter of a busy host and of USB adapters. */
+export const SHORTEST_TIMEOUT_MS = 50;
+
+/** How much slower than the slowest answer of late the next one may be. */
+const SLOWER = 3;
+
+/** The slowest answer of late is forgotten by this factor with each answer. */
+const FORGET = 0.995;
+
+/** Blocks of one device whose times are kept; the plan of a device has fewer. */
+const MOST_BLOCKS = 512;
+
+/**
+ * The deadline of a question, ms beyond the wire time of question and answer: the configured one, until the very block
+ * has been answered often enough; from then on three times what it took at most of late. How long other blocks take says
+ * nothing of this one. Writes always have the configured deadline.
+ */
+export function deadlineMs(configuredMs: number, took: BlockTimes | undefined): number {
+  if (!took || took.answers < TRUST_AFTER) return configuredMs;
+  return Math.min(configuredMs, Math.max(SHORTEST_TIMEOUT_MS, SLOWER * took.slowestMs));
 }
 
 /**
@@ -30,20 +76,33 @@ const SHORTEST_PROBE_MS = 100;
 const PROBE_OF_A_STRANGER_MS = 250;
 const FULL_PROBE_EACH = 4;
 
-/** A device nobody has spoken to. */
-export function newDevice(configuredMs: number): DeviceState {
-  return { counters: newCounters(), times: noResponseTimes, configuredMs, silentQuestions: 0, provenMs: undefined };
+function timeoutMsOf(device: DeviceState, took: BlockTimes | undefined): number {
+  const { configuredMs, silentQuestions, provenMs } = device;
+  // The second question has the full deadline too: silence has to show before a device is taken to be gone.
+  if (silentQuestions < 2 || silentQuestions % FULL_PROBE_EACH === 0) return deadlineMs(configuredMs, took);
+  const probeMs = provenMs === undefined ? PROBE_OF_A_STRANGER_MS : Math.max(SHORTEST_PROBE_MS, 2 * provenMs);
+  return Math.min(configuredMs, probeMs);
 }
 
-/** The deadline that a device has now, ms beyond the wire time. */
-export function timeoutMsOf(device: DeviceState): number {
-  const { times, configuredMs, silentQuestions, provenMs } = device;
-  // The second question has the full deadline too: silence has to show before a device is taken to be gone.
-  if (silentQuestions < 2 || silentQuestions % FULL_PROBE_EACH === 0) return deadlineMs(times, configuredMs);
-  return Math.min(
-    configuredMs,
-    provenMs === undefined ? PROBE_OF_A_STRANGER_MS : Math.max(SHORTEST_PROBE_MS, 2 * provenMs),
-  );
+/** The times of a read's block, made at the first question; undefined for anything but a read. */
+function timesOf({ blocks }: DeviceState, request: ModbusRequest): BlockTimes | undefined {
+  if (request.kind !== 'read') return undefined;
+  const key = `${request.table}/${request.start}/${request.count}`;
+  let times = blocks.get(key);
+  if (!times) {
+    times = { slowestMs: 0, answers: 0 };
+    if (blocks.size >= MOST_BLOCKS) blocks.delete(blocks.keys().next().value!);
+    blocks.set(key, times);
+  }
+  return times;
+}
+
+function noteAnswer(device: DeviceState, took: BlockTimes | undefined, thoughtMs: number): void {
+  if (!took) return;
+  took.slowestMs = Math.max(thoughtMs, took.slowestMs * FORGET);
+  took.answers++;
+  if (took.answers < TRUST_AFTER) return;
+  device.provenMs = Math.max(deadlineMs(device.configuredMs, took), (device.provenMs ?? 0) * FORGET);
 }
 
 /** How a question is put: over which line, how often again. */
@@ -53,8 +112,8 @@ export interface Asking {
   /** Tries after the first, for timeouts and damaged answers. */
   readonly retries: number;
   /**
-   * Who was asked last and did not answer. When one after the other falls silent, second tries would only keep the
-   * living ones waiting: they are left to the next scan.
+   * Who fell silent last. When one after the other does, second tries would only keep the living ones waiting: they are
+   * left to the next scan. One that is known to be silent says nothing of its neighbours.
    */
   readonly lastAsked: { silent: DeviceState | undefined };
 }
@@ -63,6 +122,7 @@ export interface Asking {
  * Asks one question until it is answered, refused, or tried often enough. `sentMs` of the outcome is that of the first
  * try: its answer may be the one that came.
  *
+ * @param widest registers or bits that a read may ask for at most; undefined: no more than it needs
  * @throws the signal's reason while it waits for a busy device
  */
 export async function askDevice(
@@ -70,107 +130,71 @@ export async function askDevice(
   device: DeviceState,
   request: ModbusRequest,
   signal: AbortSignal,
+  widest?: number,
 ): Promise<Outcome> {
   const question = questionOf(request);
-  const attemptOf = {};
+  const took = timesOf(device, request);
+  const { lastAsked, clock } = asking;
+  const { counters } = device;
+  const isSpreading = lastAsked.silent !== undefined && lastAsked.silent !== device;
+  const wasSilent = device.silentQuestions > 0;
+  const mostRetries = wasSilent || isSpreading ? 0 : asking.retries;
+  const about = {
+    question,
+    counters,
+    attemptOf: {},
+    ...(device.silentQuestions > 1 ? { isProbe: true } : { widest }),
+  };
   let firstSentMs: number | undefined;
   let rests = 0;
-  const { lastAsked } = asking;
-  const isSpreading = lastAsked.silent !== undefined && lastAsked.silent !== device;
-  const mostRetries = device.silentQuestions > 0 || isSpreading ? 0 : asking.retries;
   for (let retries = 0; ; ) {
-    const startedMs = asking.clock.monoMs();
-    const ask = { question, timeoutMs: timeoutMsOf(device), counters: device.counters, attemptOf };
-    const outcome = await asking.line.ask(ask);
+    const startedMs = clock.monoMs();
+    device.deadlineMs = timeoutMsOf(device, took);
+    const outcome = await asking.line.ask({ ...about, timeoutMs: device.deadlineMs });
     switch (outcome.kind) {
       case 'answer':
-        device.silentQuestions = 0;
-        lastAsked.silent = undefined;
-        device.times = answered(device.times, outcome.thoughtMs);
-        if (isProven(device.times)) device.provenMs = deadlineMs(device.times, device.configuredMs);
+        onHeard(asking, device);
+        noteAnswer(device, took, outcome.thoughtMs);
         return firstSentMs === undefined ? outcome : { ...outcome, sentMs: firstSentMs };
       case 'exception':
-        device.silentQuestions = 0;
-        lastAsked.silent = undefined;
+        onHeard(asking, device);
         if (!isBusy(outcome.code) || rests >= BUSY_RESTS_MS.length) return outcome;
-        await asking.clock.sleep(BUSY_RESTS_MS[rests++]!, signal);
+        await clock.sleep(BUSY_RESTS_MS[rests++]!, signal);
         break;
       case 'timeout':
       case 'garbled':
-        if (outcome.kind === 'timeout') device.times = timedOut(device.times);
-        if (retries++ >= mostRetries || signal.aborted) {
-          device.silentQuestions = outcome.kind === 'timeout' ? device.silentQuestions + 1 : 0;
-          lastAsked.silent = outcome.kind === 'timeout' ? device : undefined;
-          return outcome;
+        // The configured deadline holds again until the block has proved itself anew.
+        if (outcome.kind === 'timeout' && took) took.answers = 0;
+        if (retries++ < mostRetries && !signal.aborted) {
+          firstSentMs ??= startedMs;
+          break;
         }
-        firstSentMs ??= startedMs;
-        break;
+        if (outcome.kind === 'timeout') onSilent(asking, device, wasSilent);
+        else onHeard(asking, device);
+        return outcome;
+      case 'hung-up':
+        onSilent(asking, device, wasSilent);
+        return outcome;
       default:
         return outcome;
     }
   }
 }
 
+function onHeard({ lastAsked }: Asking, device: DeviceState): void {
+  device.silentQuestions = 0;
+  lastAsked.silent = undefined;
+}
+
+function onSilent({ lastAsked }: Asking, device: DeviceState, wasSilent: boolean): void {
+  device.silentQuestions++;
+  if (!wasSilent) lastAsked.silent = device;
+}
+
 /** The request that reads an address by itself, for reading back. */
 export function readRequestOf(address: ModbusAddress): ModbusRequest {
   const { unit, table, start, count } = address;
   return { kind: 'read', unit, table, start, count };
-}
-
-/**
- * What is known of how fast a device answers: smoothed response time and deviation (Jacobson, "Congestion Avoidance and
- * Control", 1988; gains 1/8 and 1/4 as in RFC 6298), the slowest answer of late, and how many answers since a timeout.
- */
-interface ResponseTimes {
-  readonly smoothedMs: number;
-  readonly deviationMs: number;
-  readonly slowestMs: number;
-  readonly answers: number;
-}
-
-/** Nothing known. */
-export const noResponseTimes: ResponseTimes = { smoothedMs: 0, deviationMs: 0, slowestMs: 0, answers: 0 };
-
-/** Answers in a row before the deadline is drawn closer than the configured one. */
-const TRUST_AFTER = 16;
-
-/** A deadline is never shorter than this beside the wire time: the jitter of a busy host and of USB adapters. */
-export const SHORTEST_TIMEOUT_MS = 50;
-
-/** The slowest answer of late is forgotten by this factor with each answer. */
-const FORGET = 0.995;
-
-/** After an answer that took `elapsedMs` beyond the wire time. */
-export function answered(times: ResponseTimes, elapsedMs: number): ResponseTimes {
-  const slowestMs = Math.max(elapsedMs, times.slowestMs * FORGET);
-  if (times.answers === 0) return { smoothedMs: elapsedMs, deviationMs: elapsedMs / 2, slowestMs, answers: 1 };
-  const error = elapsedMs - times.smoothedMs;
-  return {
-    smoothedMs: times.smoothedMs + error / 8,
-    deviationMs: times.deviationMs + (Math.abs(error) - times.deviationMs) / 4,
-    slowestMs,
-    answers: Math.min(times.answers + 1, TRUST_AFTER),
-  };
-}
-
-/** Whether there were answers enough for the deadline to fit the device. */
-function isProven(times: ResponseTimes): boolean {
-  return times.answers >= TRUST_AFTER;
-}
-
-/** After a timeout: the configured deadline holds again until the device has proved itself anew. */
-export function timedOut(times: ResponseTimes): ResponseTimes {
-  return { ...times, answers: Math.min(times.answers, 1) };
-}
-
-/**
- * The deadline to use, ms beyond the wire time: four deviations above the smoothed time and twice the slowest answer
- * of late, never below {@link SHORTEST_TIMEOUT_MS}, never above `configuredMs`.
- */
-export function deadlineMs(times: ResponseTimes, configuredMs: number): number {
-  if (!isProven(times)) return configuredMs;
-  const wantedMs = Math.max(times.smoothedMs + 4 * times.deviationMs, 2 * times.slowestMs, SHORTEST_TIMEOUT_MS);
-  return Math.min(wantedMs, configuredMs);
 }
 
 /**

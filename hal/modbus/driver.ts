@@ -6,30 +6,18 @@ import { unlessAborted } from '../../src/core/wait.ts';
 import type {
   Driver,
   DriverDeps,
-  Identification,
-  Identifying,
   Learned,
   LineStatistics,
   Observable,
-  RawAnswer,
-  RawBlock,
-  RawReading,
   ReadResult,
   Tag,
   Writable,
   WriteResult,
 } from '../driver.ts';
 import { Utilisation } from '../statistics.ts';
+import type { Identification, Identifying, RawAnswer, RawBlock, RawReading } from './abilities.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';
-import {
-  type Asking,
-  askDevice,
-  type DeviceState,
-  identifyUnit,
-  newDevice,
-  readRawBlock,
-  timeoutMsOf,
-} from './device.ts';
+import { type Asking, askDevice, type DeviceState, identifyUnit, newDevice, readRawBlock } from './device.ts';
 import {
   fromStored,
   type HoleMemory,
@@ -43,7 +31,7 @@ import {
 import type { Line } from './line/line.ts';
 import { showCounters } from './line/statistics.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { type LineCost, planReads, type ReadBlock } from './map/plan.ts';
+import { type LineCost, MAX_BITS, MAX_REGISTERS, planReads, type ReadBlock } from './map/plan.ts';
 import { failureOf, isHole, resultIn } from './result.ts';
 import { writeValue } from './write.ts';
 
@@ -65,7 +53,6 @@ export class ModbusDriver
   private holes: HoleMemory;
   /** How tags were cut the last time, and what was known then: planning again each time would be waste. */
   private readonly planned = new WeakMap<readonly ModbusTag[], Planned>();
-  private connects = 0;
   private readonly utilisation: Utilisation;
 
   constructor(channel: ModbusChannel, line: Line, deps: DriverDeps) {
@@ -81,7 +68,6 @@ export class ModbusDriver
 
   async connect(signal: AbortSignal): Promise<void> {
     await this.line.open(signal);
-    this.connects++;
   }
 
   plan(tags: readonly ModbusTag[]): readonly (readonly ModbusTag[])[] {
@@ -130,13 +116,13 @@ export class ModbusDriver
   }
 
   statistics(): LineStatistics {
-    const { busyMs, unsolicitedBytes, echoes } = this.line.counters;
+    const { busyMs, unsolicitedBytes, echoes, connects } = this.line.counters;
     const devices: LineStatistics['devices'] = {};
-    for (const [name, device] of this.devices) devices[name] = showCounters(device.counters, timeoutMsOf(device));
+    for (const [name, device] of this.devices) devices[name] = showCounters(device.counters, device.deadlineMs);
     return {
       utilisation: this.utilisation.at(this.clock.monoMs(), busyMs),
       busyMs,
-      reconnects: Math.max(0, this.connects - 1),
+      reconnects: Math.max(0, connects - 1),
       unsolicitedBytes,
       echoes,
       devices,
@@ -179,13 +165,16 @@ export class ModbusDriver
     }
     const device = this.deviceOf(tags[block.members[0]!]!);
     const { unit, table, start, count } = block;
-    const outcome = await askDevice(this.asking, device, { kind: 'read', unit, table, start, count }, signal);
+    const addresses = block.members.map((member) => tags[member]!.address);
+    const request = { kind: 'read', unit, table, start, count } as const;
+    const outcome = await askDevice(this.asking, device, request, signal, widestOf(addresses));
     if (outcome.kind === 'lost') throw outcome.cause;
     const nowMs = this.clock.monoMs();
     if (outcome.kind === 'answer') {
       this.holes = onSuccess(this.holes, block, nowMs);
       const at = instantAt(this.clock, (outcome.sentMs + outcome.receivedMs) / 2);
-      for (const member of block.members) results[member] = resultIn(outcome.data, block, tags[member]!.address, at);
+      for (const member of block.members)
+        results[member] = this.doubted(resultIn(outcome.data, block, tags[member]!.address, at));
       return;
     }
     if (outcome.kind === 'exception' && isHole(outcome.code)) {
@@ -211,10 +200,17 @@ export class ModbusDriver
     return true;
   }
 
+  /** Where another master speaks, no answer is sure to be ours. */
+  private doubted(result: ReadResult): ReadResult {
+    const { otherMasterMs } = this.line.counters;
+    const isAlone = otherMasterMs === undefined || this.clock.monoMs() - otherMasterMs > OTHER_MASTER_MS;
+    return isAlone || !result.ok ? result : { ...result, doubt: 'other-master' };
+  }
+
   private deviceOf(tag: ModbusTag): DeviceState {
     let device = this.devices.get(tag.device);
     if (!device) {
-      device = newDevice(this.channel.timeoutMs);
+      device = newDevice(tag.address.timeoutMs ?? this.channel.timeoutMs);
       this.devices.set(tag.device, device);
     }
     device.configuredMs = tag.address.timeoutMs ?? this.channel.timeoutMs;
@@ -236,6 +232,17 @@ interface BlockReading {
   readonly results: ReadResult[];
   readonly signal: AbortSignal;
   partsLeft: number;
+}
+
+/** So long after it was last heard, another master is taken to be on the line, ms. */
+const OTHER_MASTER_MS = 60_000;
+
+/** The widest read that every device of these addresses answers. */
+function widestOf(addresses: readonly ModbusAddress[]): number {
+  const [{ table }] = addresses as [ModbusAddress];
+  const isBits = table === 'coil' || table === 'discrete';
+  const limits = addresses.map(({ maxBits, maxRegisters }) => (isBits ? maxBits : maxRegisters));
+  return Math.min(...limits.map((limit) => limit ?? (isBits ? MAX_BITS : MAX_REGISTERS)));
 }
 
 /** Requests that one read may spend on the parts of refused blocks: enough to corner two registers among 125. */

@@ -1,4 +1,4 @@
-/** What exceptions and lost answers mean for a tag. */
+/** What the end of a question means for a reading: its value, or why there is none. */
 import type { Failure } from '../../src/core/quality.ts';
 import type { Instant } from '../../src/core/reading.ts';
 import type { ReadResult } from '../driver.ts';
@@ -43,8 +43,17 @@ export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>
       return { why: 'timeout', detail: outcome.detail, asked: false };
     case 'garbled':
       return { why: 'garbled', detail: outcome.detail };
-    case 'exception':
-      return { why: EXCEPTION_FAILURE[outcome.code] ?? 'device-failure', detail: `Modbus exception ${outcome.code}` };
+    case 'hung-up':
+      return { why: 'not-connected', detail: outcome.detail };
+    case 'exception': {
+      const { code } = outcome;
+      // Codes that the specification does not know are given as manuals print them, too.
+      const known = EXCEPTION_FAILURE[code];
+      const detail = known
+        ? `Modbus exception ${code}`
+        : `Modbus exception ${code} (${code.toString(16).toUpperCase()} hex)`;
+      return { why: known ?? 'device-failure', detail };
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-/** The driver types `modbus-rtu` and `modbus-tcp`. */
+/** The two kinds of Modbus channel, as the configuration and the gateway know them. */
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -10,11 +10,13 @@ import type { Transport } from '../transport.ts';
 import { tapped } from '../transport.ts';
 import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
 import { ModbusDriver } from './driver.ts';
+import { KeptLine } from './line/kept-line.ts';
 import { type Line, lateReplyWindowMsOf } from './line/line.ts';
 import { MbapLine } from './line/mbap-line.ts';
 import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
+import { udpTransport } from './line/udp.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './map/options.ts';
 import { planReads } from './map/plan.ts';
@@ -43,8 +45,7 @@ const common = {
   }),
   estimate: estimateModbus,
   wire: wireOf,
-  create: (channel: ModbusChannel, deps: DriverDeps) =>
-    new ModbusDriver(channel, lineOn(tapped(transportOf(channel, deps.clock), deps.tap), channel, deps.clock), deps),
+  create: (channel: ModbusChannel, deps: DriverDeps) => new ModbusDriver(channel, keptLine(channel, deps), deps),
 };
 
 /** Modbus RTU on a serial port. */
@@ -70,6 +71,8 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
     const channel = tcpChannel(options as z.output<z.ZodObject<typeof tcpChannelShape>>);
     if (channel.kind === 'tcp' && channel.framing === 'rtu' && channel.pipeline > 1)
       return failed(['pipeline'], 'RTU frames have no transaction id: one question at a time. Leave pipeline out');
+    if (channel.kind === 'tcp' && channel.tls && channel.framing === 'udp')
+      return failed(['tls'], 'TLS needs a connection, and datagrams have none. Leave tls or framing: udp out');
     return passed(channel);
   },
   checkTag: (source) => checkModbusTag(source, 'tcp'),
@@ -83,20 +86,41 @@ export function lineOf(channel: ModbusChannel, clock: Clock): Line {
 function transportOf(channel: ModbusChannel, clock: Clock): Transport {
   if (channel.kind === 'serial') return serialTransport(channel.serial);
   const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
-  return tcpTransport({ host: channel.host, port: channel.port, connectTimeoutMs }, clock);
+  if (channel.framing === 'udp') return udpTransport(channel);
+  return tcpTransport({ ...channel, connectTimeoutMs }, clock);
+}
+
+/** The line of a channel with a connection that comes and goes; an answer as another unit is told once for each. */
+function keptLine(channel: ModbusChannel, { clock, log, tap }: DriverDeps): Line {
+  const told = new Set<number>();
+  const onForeignUnit = (asked: number, answered: number): void => {
+    if (told.has(asked)) return;
+    told.add(asked);
+    log.warn(
+      `unit ${asked} answers as unit ${answered}. Its answers count by their transaction id; foreignUnit: refuse turns them away`,
+    );
+  };
+  const line = lineOn(tapped(transportOf(channel, clock), tap), channel, clock, onForeignUnit);
+  return new KeptLine(line, { connectPauseMs: channel.connectPauseMs, closeAfterMs: channel.closeAfterMs }, clock);
 }
 
 /** The line of a channel over a transport, whatever carries its bytes; nothing is opened. */
-export function lineOn(transport: Transport, channel: ModbusChannel, clock: Clock): Line {
+export function lineOn(
+  transport: Transport,
+  channel: ModbusChannel,
+  clock: Clock,
+  onForeignUnit: (asked: number, answered: number) => void = () => {},
+): Line {
   const { pauseMs } = channel;
   const lateReplyWindowMs = lateReplyWindowMsOf(channel.timeoutMs);
   if (channel.kind === 'serial') {
     const { serial } = channel;
     const times = { characterMs: characterMsOn(serial), silenceMs: silenceMsOf(serial.baud) };
-    return new RtuLine(transport, { ...times, pauseMs, lateReplyWindowMs }, clock);
+    return new RtuLine(transport, { ...times, pauseMs, lateReplyWindowMs, echo: channel.echo }, clock);
   }
-  if (channel.framing === 'tcp')
-    return new MbapLine(transport, { pipeline: channel.pipeline, pauseMs, lateReplyWindowMs }, clock);
+  const { pipeline, foreignUnit } = channel;
+  if (channel.framing !== 'rtu')
+    return new MbapLine(transport, { pipeline, pauseMs, lateReplyWindowMs, foreignUnit, onForeignUnit }, clock);
   return new RtuLine(transport, { characterMs: 0, silenceMs: CONVERTER_SILENCE_MS, pauseMs, lateReplyWindowMs }, clock);
 }
 
@@ -112,7 +136,9 @@ function wireOf(channel: ModbusChannel): RecordedWire {
     return { framing: 'rtu', characterMs: characterMsOn(serial), settings: { ...serialKeys(serial), ...common } };
   }
   const { host, port, framing, pipeline } = channel;
-  return { framing, characterMs: 0, settings: { host, port, framing, pipeline, ...common } };
+  // Datagrams carry the frames of Modbus TCP.
+  const recorded = framing === 'rtu' ? 'rtu' : 'tcp';
+  return { framing: recorded, characterMs: 0, settings: { host, port, framing, pipeline, ...common } };
 }
 
 /** The requests of one scan of all `tags`, nothing learned, and their line time. */

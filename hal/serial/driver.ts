@@ -2,7 +2,7 @@
 
 import { type Clock, instantAt, instantOf } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
-import type { Instant } from '../../src/core/reading.ts';
+import type { Instant, Value } from '../../src/core/reading.ts';
 import { unlessAborted } from '../../src/core/wait.ts';
 import {
   type Driver,
@@ -13,6 +13,8 @@ import {
   type Observable,
   type ReadResult,
   type Tag,
+  type Writable,
+  type WriteResult,
 } from '../driver.ts';
 import { countersOn } from '../statistics.ts';
 import type { Transport } from '../transport.ts';
@@ -29,19 +31,28 @@ type Told =
 /** How often a silent port is looked after: the read of an adapter that was pulled out may never end. */
 const LOOK_EVERY_MS = 2000;
 
-/** Noise is told to the tags of a line at most this often; it is counted always. */
-const TELL_NOISE_EVERY_MS = 1000;
+/**
+ * A damaged line is lost by itself and says nothing of the others; it is counted. Only where nothing but noise was heard
+ * for this long (a wrong baud rate) are the tags bad, once in the same time, ms.
+ */
+const ONLY_NOISE_MS = 10_000;
 
 /** Someone who waits for a line. */
 interface Waiter {
   readonly tags: readonly LineTag[];
+  /** What the lines of the answer said so far: one request may be answered by several. */
+  readonly told: Map<LineTag, Told>;
   /** The last thing heard that was no answer. */
   heard: string | undefined;
+  /** Ends the wait for further lines of an answer that has begun. */
+  cancelQuiet: () => void;
   readonly settle: (results: ReadonlyMap<LineTag, Told> | 'late') => void;
 }
 
 /** Lines of text on a serial port: answers to requests, and lines that come by themselves. */
-export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<SerialLineAddress>, Observable {
+export class SerialLineDriver
+  implements Driver<SerialLineAddress>, Writable<SerialLineAddress>, Eventful<SerialLineAddress>, Observable
+{
   readonly concurrency = 1;
   private readonly channel: SerialLineChannel;
   private readonly transport: Transport;
@@ -61,7 +72,9 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
   private waiter: Waiter | undefined;
   /** The request whose answer may still come. */
   private owed: { readonly request: string; readonly untilMs: number } | undefined;
-  private noiseToldMs = Number.NEGATIVE_INFINITY;
+  /** When a whole line was heard last, or noise was told of instead. */
+  private soundMs = Number.NEGATIVE_INFINITY;
+  private readonly held = new Map<LineTag, { untilMs: number; newest: ReadResult | undefined; cancel: () => void }>();
   private hasToldStrangers = false;
   private cancelLook = () => {};
   private cancelExpiry = () => {};
@@ -93,6 +106,7 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
     this.reader = new LineReader(this.channel.line, this.clock.monoMs());
     this.match = boundedMatcher();
     this.owed = undefined;
+    this.soundMs = this.clock.monoMs();
     this.counters.connected();
     this.look();
   }
@@ -116,6 +130,29 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
       for (const [tag, result] of await this.readGroup(group, either)) results.set(tag, result);
     }
     return tags.map((tag) => results.get(tag)!);
+  }
+
+  /** Sends the text of the tag, and waits for its answer where the file says what that looks like. */
+  async write(tag: LineTag, value: Value, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    const { command } = tag.address;
+    if (!command)
+      return { ok: false, kind: 'refused', why: `${tag.id} has no \`send\`: say what to send to its device` };
+    if (!this.line)
+      throw this.lost ?? new NotConnected(`${this.channel.serial.port}: the port is closed. Connect it first`);
+    const either = AbortSignal.any([signal, this.line.signal]);
+    const text = command.text.replaceAll('{value}', String(value));
+    if (command.reply === undefined) {
+      this.transport.write(Buffer.from(text, 'latin1'));
+      return { ok: true, readBack: undefined };
+    }
+    const awaited: LineTag = { ...tag, address: { ...replyOf(tag.address, command.reply), request: text } };
+    await this.untilNothingElseIsOwed(text, either);
+    const { results, heard } = await this.exchange([awaited], text, either);
+    if (results !== 'late') return { ok: true, readBack: undefined };
+    const instead = heard === undefined ? '' : ` (${heard})`;
+    const why = `${JSON.stringify(text)} was sent, and no answer fits \`reply\`${instead}: look at the device`;
+    return { ok: false, kind: 'failed', why };
   }
 
   subscribe(tags: readonly LineTag[], onResult: OnResult, onLost: (lost: NotConnected) => void): () => void {
@@ -175,8 +212,9 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
     let cancel = () => {};
     let waiter: Waiter | undefined;
     const settled = new Promise<ReadonlyMap<LineTag, Told> | 'late'>((settle) => {
-      waiter = { tags, heard: undefined, settle };
-      cancel = this.clock.after(this.channel.timeoutMs, () => settle('late'));
+      const told = new Map<LineTag, Told>();
+      waiter = { tags, told, heard: undefined, cancelQuiet: () => {}, settle };
+      cancel = this.clock.after(this.channel.timeoutMs, () => settle(told.size > 0 ? told : 'late'));
     });
     this.waiter = waiter!;
     const startedMs = this.clock.monoMs();
@@ -188,6 +226,7 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
       return { results: await unlessAborted(settled, signal), heard: waiter!.heard };
     } finally {
       cancel();
+      waiter!.cancelQuiet();
       this.counters.busy(request === undefined ? 0 : this.clock.monoMs() - startedMs);
       if (this.waiter === waiter) this.waiter = undefined;
     }
@@ -207,41 +246,79 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
     else this.hearLine(heard);
   }
 
-  private hearLine(heard: Heard & { kind: 'line' }): void {
+  private hearLine({ text }: Heard & { kind: 'line' }): void {
+    this.soundMs = this.clock.monoMs();
     const { waiter } = this;
     if (waiter) {
-      const results = this.tell(waiter.tags, heard.text);
-      if (results.size > 0) waiter.settle(withTheRest(results, waiter.tags, heard.text));
-      else waiter.heard = `no pattern fits the line ${quoted(heard.text)}`;
-      if (results.size > 0 && waiter.tags[0]!.address.request !== undefined) return;
+      if (this.hearAnswer(waiter, text) && waiter.tags[0]!.address.request !== undefined) return;
     }
     const at = instantOf(this.clock);
     let takers = 0;
     for (const { tags, onResult } of [...this.watchers]) {
-      for (const [tag, told] of this.tell(tags, heard.text)) {
+      for (const [tag, told] of this.tell(tags, text)) {
         takers++;
-        onResult(tag, { ...told, at });
+        this.pace(tag, { ...told, at }, onResult);
       }
     }
-    if (takers > 0 || waiter) return;
-    this.counters.unsolicited(heard.bytes);
-    this.tellStranger(heard.text);
+    if (takers === 0 && !waiter) this.tellStranger(text);
   }
 
-  private hearNoise({ detail, bytes }: Heard & { kind: 'garbled' }): void {
-    this.counters.unsolicited(bytes);
+  /** Takes a line as (a part of) the answer that is awaited; false when it is none. */
+  private hearAnswer(waiter: Waiter, text: string): boolean {
+    const told = this.tell(
+      waiter.tags.filter((tag) => waiter.told.get(tag)?.ok !== true),
+      text,
+    );
+    if (told.size === 0) {
+      waiter.heard = `no pattern fits the line ${quoted(text)}`;
+      return false;
+    }
+    for (const [tag, result] of told) waiter.told.set(tag, result);
+    waiter.cancelQuiet();
+    const end = () => waiter.settle(withTheRest(waiter.told, waiter.tags, text));
+    if (waiter.tags.every((tag) => waiter.told.has(tag))) end();
+    else waiter.cancelQuiet = this.clock.after(this.channel.line.idleMs, end);
+    return true;
+  }
+
+  /** Hands a reading on; of a device that sends without pause only the newest in each interval. */
+  private pace(tag: LineTag, result: ReadResult, onResult: OnResult): void {
+    const { apartMs } = tag.address;
+    if (apartMs === 0) {
+      onResult(tag, result);
+      return;
+    }
+    const nowMs = this.clock.monoMs();
+    const held = this.held.get(tag);
+    if (held && nowMs < held.untilMs) {
+      held.newest = result;
+      return;
+    }
+    held?.cancel();
+    const next = { untilMs: nowMs + apartMs, newest: undefined as ReadResult | undefined, cancel: () => {} };
+    next.cancel = this.clock.after(apartMs, () => {
+      if (this.held.get(tag) !== next) return;
+      this.held.delete(tag);
+      if (next.newest) this.pace(tag, next.newest, onResult);
+    });
+    this.held.set(tag, next);
+    onResult(tag, result);
+  }
+
+  private hearNoise({ detail }: Heard & { kind: 'garbled' }): void {
     if (this.waiter) {
       this.waiter.heard = detail;
       this.counters.device(this.waiter.tags[0]!.device, this.channel.timeoutMs).garbled++;
     }
     const nowMs = this.clock.monoMs();
-    const isDue = nowMs - this.noiseToldMs >= TELL_NOISE_EVERY_MS;
-    if (isDue) this.noiseToldMs = nowMs;
+    const isAllThereIs = nowMs - this.soundMs >= ONLY_NOISE_MS;
+    if (isAllThereIs) this.soundMs = nowMs;
     const at = instantOf(this.clock);
     for (const { tags, onResult } of [...this.watchers]) {
       for (const device of new Set(tags.map((tag) => tag.device)))
         this.counters.device(device, this.channel.timeoutMs).garbled++;
-      if (isDue) for (const tag of tags) onResult(tag, { at, ok: false, why: 'garbled', detail });
+      if (!isAllThereIs) continue;
+      for (const tag of tags) if (tag.address.isRead) onResult(tag, { at, ok: false, why: 'garbled', detail });
     }
   }
 
@@ -257,6 +334,7 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
     const told = new Map<LineTag, Told>();
     for (const tag of tags) {
       const { address } = tag;
+      if (!address.isRead) continue;
       const match = address.pattern ? this.match(address.pattern, text) : { value: text };
       if (match === 'none') continue;
       const value = match === 'slow' ? undefined : valueIn(match, address);
@@ -284,11 +362,18 @@ export class SerialLineDriver implements Driver<SerialLineAddress>, Eventful<Ser
     line?.abort(lost);
     const told = line && how === undefined ? [...this.watchers] : [];
     this.watchers.clear();
+    for (const { cancel } of this.held.values()) cancel();
+    this.held.clear();
     for (const { onLost } of told) onLost(lost);
   }
 }
 
 const SLOW = `the pattern takes longer than ${LONGEST_MATCH_MS} ms on a line: make it simpler`;
+
+/** A tag's address that is read from the line that answers its command. */
+function replyOf(address: SerialLineAddress, reply: RegExp): SerialLineAddress {
+  return { ...address, isRead: true, pattern: reply, form: 'text' };
+}
 
 const NOWHERE: Instant = { wallMs: 0, monoMs: 0 };
 

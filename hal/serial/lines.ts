@@ -3,8 +3,12 @@ import { type Checksum, withoutChecksum } from './checksum.ts';
 
 /** How bytes become lines. */
 export interface LineSettings {
-  /** What ends a line: 1 to 8 bytes. */
+  /** What ends a line: 1 to 8 bytes; none where `length` says how long a frame is. */
   readonly delimiter: Uint8Array;
+  /** What begins a line, such as STX; bytes before it are noise. None: a line begins where the last one ended. */
+  readonly start: number | undefined;
+  /** A frame of so many bytes, without a delimiter; undefined: lines end with the delimiter. */
+  readonly length: number | undefined;
   /** Longest line without its delimiter, bytes; longer ones are dropped whole. */
   readonly maxLine: number;
   readonly encoding: 'ascii' | 'latin1' | 'utf8';
@@ -20,6 +24,12 @@ export type Heard =
 
 /** Control characters that devices put into lines on purpose: STX, ETX, EOT, tab, and the separators of GS1 codes. */
 const USUAL_CONTROLS = [0x02, 0x03, 0x04, 0x09, 0x1c, 0x1d, 0x1e, 0x1f];
+
+/**
+ * What may be left over of the end of the last line, and is dropped at the beginning of the next: NUL, ETX, EOT, LF, CR,
+ * DC1 to DC4. Readers send CR LF where the file says CR, or two DC3, or CR LF ETX.
+ */
+const LEFT_OVER = [0x00, 0x03, 0x04, 0x0a, 0x0d, 0x11, 0x12, 0x13, 0x14];
 
 /**
  * Cuts a stream of bytes into lines. Keeps at most one line; never joins what did not come together:
@@ -76,7 +86,16 @@ export class LineReader {
   }
 
   private take(byte: number): Heard | undefined {
-    const { delimiter, maxLine } = this.settings;
+    const { delimiter, maxLine, start, length } = this.settings;
+    if (this.skipping === undefined && this.count === 0) {
+      if (start !== undefined ? byte !== start : length === undefined && LEFT_OVER.includes(byte)) return undefined;
+    } else if (start !== undefined && byte === start && length === undefined) {
+      // A new beginning before the end: what came until now lost its end.
+      const lost = this.dropped(this.skipping ?? 'a line without its end');
+      this.held[this.count++] = byte;
+      return lost;
+    }
+    if (length !== undefined && this.skipping === undefined) return this.takeOfFrame(byte, length);
     if (this.count === this.held.length) {
       this.skipping ??= `no delimiter in ${maxLine} bytes`;
       // Only the end matters from here on: it may be the beginning of the delimiter.
@@ -92,8 +111,17 @@ export class LineReader {
     return line.length === 0 ? undefined : this.judged(line);
   }
 
+  private takeOfFrame(byte: number, length: number): Heard | undefined {
+    this.held[this.count++] = byte;
+    if (this.count < length) return undefined;
+    const frame = this.held.subarray(0, length);
+    this.count = 0;
+    return this.judged(frame);
+  }
+
   private endsWithDelimiter(): boolean {
     const { delimiter } = this.settings;
+    if (delimiter.length === 0) return false;
     const from = this.count - delimiter.length;
     return from >= 0 && delimiter.every((byte, index) => this.held[from + index] === byte);
   }
@@ -107,10 +135,10 @@ export class LineReader {
   }
 
   private judged(line: Uint8Array): Heard | undefined {
-    const { encoding, checksum, delimiter } = this.settings;
+    const { encoding, checksum, delimiter, start } = this.settings;
     const bytes = line.length;
     const withReturn = delimiter.length === 1 && delimiter[0] === 0x0a && line.at(-1) === 0x0d;
-    const content = withReturn ? line.subarray(0, -1) : line;
+    const content = line.subarray(start === undefined ? 0 : 1, withReturn ? -1 : undefined);
     if (content.length === 0) return undefined;
     const strange = content.find((byte) => isStrange(byte, encoding));
     if (strange !== undefined)

@@ -1,7 +1,7 @@
 /** The options of channels and tags of text lines. */
 import { z } from 'zod';
-import { type Checked, type Problem, passed } from '../../src/core/checked.ts';
-import { durationField } from '../../src/core/fields.ts';
+import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { durationField, rateField } from '../../src/core/fields.ts';
 import type { Value } from '../../src/core/reading.ts';
 import type { TagSource } from '../driver.ts';
 import { CHECKSUMS } from './checksum.ts';
@@ -18,13 +18,27 @@ export interface SerialLineChannel {
   readonly retries: number;
 }
 
+/** A text that a write sends. */
+interface SerialLineCommand {
+  /** `{value}` in it is replaced by the value that is written. */
+  readonly text: string;
+  /** What the device answers when it took the command; undefined: nothing is awaited. */
+  readonly reply: RegExp | undefined;
+}
+
 /** Where a tag is: the request that is answered by its line (none: the line comes by itself), and its place in the line. */
 export interface SerialLineAddress {
   readonly request: string | undefined;
+  /** False: lines say nothing to this tag, which is there to be written. */
+  readonly isRead: boolean;
   /** Undefined: any line, whole. */
   readonly pattern: RegExp | undefined;
   readonly form: 'number' | 'text' | 'degrees';
   readonly decimal: '.' | ',';
+  /** What a write sends; undefined: the tag cannot be written. */
+  readonly command: SerialLineCommand | undefined;
+  /** At most one reading in this time, ms: the newest of a device that sends without pause. 0: every line. */
+  readonly apartMs: number;
   /** As other parts of the gateway call it. */
   readonly type: 'float64' | 'string';
 }
@@ -41,12 +55,26 @@ export const serialLineChannelShape = {
     .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
     .describe('What ends a line, in double quotes. Default: "\\r\\n".'),
-  maxLine: z
-    .int({ error: 'expected the longest line in bytes, 8 to 1024' })
-    .min(8)
+  start: z
+    .string({ error: 'expected the character that begins a line, such as "\\x02"' })
+    .length(1, 'one character, such as "\\x02"')
+    .refine((text) => text.charCodeAt(0) < 0x80, 'expected an ASCII character')
+    .optional()
+    .describe(
+      'What begins a line, such as "\\x02" (STX), in double quotes; bytes before it are dropped. Default: nothing.',
+    ),
+  length: z
+    .int({ error: 'expected the number of bytes of a frame, 1 to 1024' })
+    .min(1)
     .max(1024)
     .optional()
-    .describe('Longest line in bytes; longer ones are dropped. Default: 256.'),
+    .describe('Length of a frame in bytes, for devices that send no delimiter.'),
+  maxLine: z
+    .int({ error: 'expected the longest line in bytes, 8 to 4096' })
+    .min(8)
+    .max(4096)
+    .optional()
+    .describe('Longest line in bytes; longer ones are dropped. Default: 1024.'),
   encoding: z
     .enum(['ascii', 'latin1', 'utf8'], { error: 'expected ascii, latin1 or utf8' })
     .optional()
@@ -76,10 +104,29 @@ export const serialLineDeviceShape = {
     .max(256)
     .optional()
     .describe('Text to send for each reading, in double quotes; left out: the device sends by itself.'),
+  maxRate: rateField(
+    'At most so many readings of a tag, such as 5/s: the newest of a device that sends without pause. Default: every line.',
+  ).optional(),
 };
 
 /** Keys of its tags. */
 export const serialLineTagShape = {
+  request: serialLineDeviceShape.request.describe(
+    'Text to send for a reading of this tag, in double quotes, in place of the request of its device.',
+  ),
+  send: z
+    .string({ error: 'expected the text that a write sends, such as "T\\r\\n" or "SP {value}\\r\\n"' })
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'Text that a write sends, in double quotes; {value} in it is the value. The tag needs `writable` as well.',
+    ),
+  reply: z
+    .string({ error: 'expected a regular expression such as ^T S' })
+    .min(1)
+    .optional()
+    .describe('Regular expression of the answer to `send`; left out: no answer is awaited.'),
   pattern: z
     .string({ error: 'expected a regular expression such as ^ST,GS,(?<value>[-+0-9.]+)' })
     .min(1)
@@ -97,11 +144,15 @@ export const serialLineTagShape = {
 /** Completes a channel. */
 export function checkSerialLineChannel(options: Record<string, unknown>): Checked<SerialLineChannel> {
   const given = options as z.output<z.ZodObject<typeof serialLineChannelShape>>;
+  if (given.length !== undefined && given.delimiter !== undefined)
+    return failed(['delimiter'], 'a frame with a `length` has no `delimiter`: leave one of the two out');
   return passed({
     serial: serialSettings(given, DEFAULTS),
     line: {
-      delimiter: Buffer.from(given.delimiter ?? '\r\n', 'latin1'),
-      maxLine: given.maxLine ?? 256,
+      delimiter: Buffer.from(given.length === undefined ? (given.delimiter ?? '\r\n') : '', 'latin1'),
+      start: given.start?.charCodeAt(0),
+      length: given.length === undefined ? undefined : given.length + (given.start === undefined ? 0 : 1),
+      maxLine: Math.max(given.maxLine ?? 1024, (given.length ?? 0) + 1),
       encoding: given.encoding ?? 'ascii',
       checksum: given.checksum ?? 'none',
       idleMs: given.idle ?? 500,
@@ -111,9 +162,19 @@ export function checkSerialLineChannel(options: Record<string, unknown>): Checke
   });
 }
 
+interface TagOptions {
+  readonly pattern?: string;
+  readonly type?: SerialLineAddress['form'];
+  readonly decimal?: '.' | ',';
+  readonly request?: string;
+  readonly send?: string;
+  readonly reply?: string;
+}
+
 /** Checks one tag and gives its complete address. */
 export function checkSerialLineTag(source: TagSource<Record<string, unknown>>): Checked<SerialLineAddress> {
-  const options = source.options as { pattern?: string; type?: SerialLineAddress['form']; decimal?: '.' | ',' };
+  const options = source.options as TagOptions;
+  const device = source.deviceOptions as { request?: string; maxRate?: number };
   const problems: Problem[] = [];
   const pattern = options.pattern === undefined ? undefined : checkPattern(options.pattern);
   if (pattern && !pattern.ok) problems.push(...pattern.problems);
@@ -122,20 +183,33 @@ export function checkSerialLineTag(source: TagSource<Record<string, unknown>>): 
     problems.push({ path: ['pattern'], message: 'degrees need a second group, (?<hemisphere>[NSEW])' });
   if (form === 'text' && options.decimal !== undefined)
     problems.push({ path: ['decimal'], message: 'belongs to numbers; this tag is a text: leave it out' });
-  if (problems.length > 0 || (pattern && !pattern.ok)) return { ok: false, problems };
+  const reply = options.reply === undefined ? undefined : checkPattern(options.reply, 'without a value');
+  if (reply && !reply.ok) problems.push(...reply.problems.map(({ message }) => ({ path: ['reply'], message })));
+  if (options.reply !== undefined && options.send === undefined)
+    problems.push({
+      path: ['reply'],
+      message: 'is the answer to `send`, which is not given: add it, or leave `reply` out',
+    });
+  if (problems.length > 0 || (pattern && !pattern.ok) || (reply && !reply.ok)) return { ok: false, problems };
+  const isRead = options.send === undefined || options.pattern !== undefined;
   return passed({
-    request: source.deviceOptions.request as string | undefined,
+    request: isRead ? (options.request ?? device.request) : undefined,
+    isRead,
     pattern: pattern?.value,
     form,
     decimal: options.decimal ?? '.',
+    command: options.send === undefined ? undefined : { text: options.send, reply: reply?.value },
+    apartMs: device.maxRate === undefined ? 0 : 1000 / device.maxRate,
     type: form === 'text' ? 'string' : 'float64',
   });
 }
 
 /** A line for a technician. */
-export function describeSerialLineAddress({ request, pattern, form }: SerialLineAddress): string {
+export function describeSerialLineAddress({ request, pattern, form, isRead, command }: SerialLineAddress): string {
+  const sent = command && `sends ${JSON.stringify(command.text)} when written`;
+  if (!isRead && sent) return sent;
   const line = pattern ? `line /${pattern.source}/` : 'whole line';
-  return `${line}, ${form}${request === undefined ? '' : `, asked with ${JSON.stringify(request)}`}`;
+  return `${line}, ${form}${request === undefined ? '' : `, asked with ${JSON.stringify(request)}`}${sent ? `, ${sent}` : ''}`;
 }
 
 /** The value of the groups of a match; undefined when they are not of the tag's form. */
@@ -143,7 +217,11 @@ export function valueIn(groups: Exclude<Match, string>, { form, decimal }: Seria
   const text = groups.value ?? '';
   if (form === 'text') return text;
   if (form === 'degrees') return degreesOf(text, groups.hemisphere);
-  const plain = text.replace(/\s+/g, '').replace(decimal, '.');
+  // A scale may set the sign apart from the number; a space inside of it means that it is not one number.
+  const plain = text
+    .trim()
+    .replace(/^([-+])\s+/, '$1')
+    .replace(decimal, '.');
   if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?$/i.test(plain)) return undefined;
   const value = Number(groups.sign === '-' ? `-${plain.replace(/^[-+]/, '')}` : plain);
   return Number.isFinite(value) ? value : undefined;

@@ -13,21 +13,27 @@ export const LONGEST_MATCH_MS = 50;
 const TRIES = 2;
 const LINES = 2;
 
-/** Checks a pattern: a regular expression with a group named `value` that cannot run wild for a reason one can see. */
-export function checkPattern(text: string): Checked<RegExp> {
+/**
+ * Checks a pattern: a regular expression that cannot run wild for a reason one can see.
+ *
+ * @param kind whether a group named `value` must say which part of the line is the value
+ */
+export function checkPattern(text: string, kind: 'with a value' | 'without a value' = 'with a value'): Checked<RegExp> {
   const wrong = (message: string) => failed(['pattern'], message);
   if (text.length > LONGEST_PATTERN) return wrong(`has more than ${LONGEST_PATTERN} characters: shorten it`);
   let pattern: RegExp;
   try {
     pattern = new RegExp(text);
   } catch (error) {
-    return wrong(`is no regular expression: ${messageOf(error).replace(/^.*: /, '')}`);
+    return wrong(`is not a valid regular expression (${messageOf(error).replace(/^.*: /, '')}): check its brackets`);
   }
-  if (!text.includes('(?<value>'))
-    return wrong('does not say which part is the value: put it in a group, (?<value>[-+0-9.]+)');
+  if (kind === 'with a value' && !text.includes('(?<value>'))
+    return wrong('does not say which part of the line is the value: put that part in a group, (?<value>[-+0-9.]+)');
   const nested = nestedRepeat(text);
   if (nested !== undefined)
-    return wrong(`repeats what repeats itself ("${nested}"), which can take for ever: take one of the repeats away`);
+    return wrong(
+      `repeats a part that itself repeats, "${nested}", which can take for ever: remove one of the two repeats`,
+    );
   if (/\\[1-9]|\\k</.test(text))
     return wrong('refers back to a group (\\1, \\k<…>), which can take for ever: leave it out');
   return passed(pattern);

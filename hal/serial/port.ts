@@ -1,8 +1,10 @@
-/** Opens a serial port for us alone, and carries bytes over it. */
+/** A serial port as a transport of bytes, by the binding of `serialport` or, without it, by what the system has. */
 import { readSync, statSync, writeSync } from 'node:fs';
+import { systemClock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
+import { holdRts, type IoctlCall, type ModemLines, switchByKernel, systemIoctl } from './direction.ts';
 import { serialPorts } from './ports.ts';
 import type { SerialSettings } from './settings.ts';
 import { openSystemPort, type PortBinding } from './system-port.ts';
@@ -21,8 +23,20 @@ function isFile(port: PortBinding): port is FileBinding {
   return typeof fd === 'number' && typeof poller?.once === 'function';
 }
 
+/** What of the machine a serial port is made of. */
+interface SerialWorld {
+  open(settings: SerialSettings): Promise<PortBinding>;
+  ioctl(port: string): Promise<IoctlCall>;
+  sleep(ms: number): Promise<void>;
+}
+
+const THIS_MACHINE: SerialWorld = { open: opened, ioctl: systemIoctl, sleep: (ms) => systemClock.sleep(ms) };
+
 /** A serial port, opened for us alone. Any error ends it, so that an adapter can come back under its old name. */
-export function serialTransport(settings: SerialSettings): Transport {
+export function serialTransport(settings: SerialSettings, world: SerialWorld = THIS_MACHINE): Transport {
+  const { rs485 } = settings;
+  /** Sendings by RTS go one after the other. */
+  let sending: Promise<void> = Promise.resolve();
   let port: PortBinding | undefined;
   let tell: TransportEvents | undefined;
   let closings = 0;
@@ -36,9 +50,14 @@ export function serialTransport(settings: SerialSettings): Transport {
     told?.onLost(lost);
   };
 
-  /** Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. */
+  /**
+   * Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. The read
+   * waits for the loop's own turn, because from Node 26.4 on a promise that is resolved inside the binding's callback is
+   * not looked at before the next timer (nodejs/node#62969).
+   */
   const readFile = (reading: FileBinding): void => {
     const buffer = Buffer.alloc(READ_BYTES);
+    const attend = () => reading.poller.once('readable', (failure) => setImmediate(onReadable, failure));
     const onReadable = (failure: Error | null): void => {
       if (port !== reading) return;
       try {
@@ -49,14 +68,14 @@ export function serialTransport(settings: SerialSettings): Transport {
           lose(unplugged(settings.port, undefined));
           return;
         }
-        reading.poller.once('readable', onReadable);
+        attend();
         tell?.onBytes(buffer.subarray(0, bytesRead));
       } catch (error) {
-        if (isForLater(error)) reading.poller.once('readable', onReadable);
+        if (isForLater(error)) attend();
         else lose(unplugged(settings.port, error));
       }
     };
-    reading.poller.once('readable', onReadable);
+    attend();
   };
 
   const readOn = async (reading: PortBinding): Promise<void> => {
@@ -71,13 +90,39 @@ export function serialTransport(settings: SerialSettings): Transport {
     }
   };
 
+  const takeDirection = async (made: PortBinding): Promise<void> => {
+    if (!rs485) return;
+    if (rs485.by === 'kernel' && isFile(made))
+      return switchByKernel(settings.port, made.fd, rs485, await world.ioctl(settings.port));
+    if (rs485.by === 'rts' && hasModemLines(made)) return holdRts(made, false);
+    throw new NotConnected(
+      `${settings.port}: rs485 needs the package serialport. Install it, or use an adapter that switches by itself.`,
+    );
+  };
+
+  /** Sends while RTS is on: the last byte has left before it is off again. */
+  const sendByRts = async (writing: PortBinding & ModemLines, bytes: Buffer): Promise<void> => {
+    await holdRts(writing, true);
+    if (rs485!.beforeMs > 0) await world.sleep(rs485!.beforeMs);
+    await writing.write(bytes);
+    await writing.drain();
+    if (rs485!.afterMs > 0) await world.sleep(rs485!.afterMs);
+    await holdRts(writing, false);
+  };
+
   return {
     async connect(events, signal) {
       signal.throwIfAborted();
       if (port) await shut(port);
       port = undefined;
       const closingsBefore = closings;
-      const made = await opened(settings);
+      const made = await world.open(settings);
+      try {
+        await takeDirection(made);
+      } catch (error) {
+        await shut(made);
+        throw error;
+      }
       if (signal.aborted || closings !== closingsBefore) {
         await shut(made);
         signal.throwIfAborted();
@@ -94,6 +139,11 @@ export function serialTransport(settings: SerialSettings): Transport {
       const onFailure = (error: unknown): void => {
         if (port === writing) lose(unplugged(settings.port, error));
       };
+      if (rs485?.by === 'rts' && hasModemLines(writing)) {
+        const copy = Buffer.from(bytes);
+        sending = sending.then(() => sendByRts(writing, copy)).catch(onFailure);
+        return;
+      }
       try {
         const written = isFile(writing) ? writtenNow(writing, bytes) : 0;
         if (written === bytes.length) return;
@@ -115,6 +165,10 @@ export function serialTransport(settings: SerialSettings): Transport {
       if (closing) await shut(closing);
     },
   };
+}
+
+function hasModemLines(port: PortBinding): port is PortBinding & ModemLines {
+  return 'set' in port && 'drain' in port;
 }
 
 /** How many bytes the port took at once. */

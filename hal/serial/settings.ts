@@ -1,5 +1,6 @@
 /** The settings of serial ports. */
 import { z } from 'zod';
+import type { Rs485 } from './direction.ts';
 
 /** A serial port and its settings. */
 export interface SerialSettings {
@@ -9,6 +10,8 @@ export interface SerialSettings {
   readonly parity: 'none' | 'even' | 'odd';
   readonly dataBits: 7 | 8;
   readonly stopBits: 1 | 2;
+  /** Who switches the direction of an RS-485 transceiver; undefined: it does so by itself. */
+  readonly rs485?: Rs485 | undefined;
 }
 
 /** What holds where the file says nothing. */
@@ -47,7 +50,7 @@ export function serialShape(defaults: SerialDefaults) {
 
 /** The settings from options that passed {@link serialShape}. */
 export function serialSettings(
-  options: Partial<SerialSettings> & Pick<SerialSettings, 'port'>,
+  options: Partial<Omit<SerialSettings, 'rs485'>> & Pick<SerialSettings, 'port'>,
   defaults: SerialDefaults,
 ): SerialSettings {
   return {

@@ -45,7 +45,9 @@ function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): Record
     characterMs: characterMsOn(serial),
     settings: {
       ...serialKeys(serial),
-      delimiter: Buffer.from(delimiter).toString('latin1'),
+      ...(delimiter.length > 0 && { delimiter: Buffer.from(delimiter).toString('latin1') }),
+      ...(line.start !== undefined && { start: String.fromCharCode(line.start) }),
+      ...(line.length !== undefined && { length: line.length - (line.start === undefined ? 0 : 1) }),
       maxLine,
       encoding,
       checksum,
@@ -62,10 +64,12 @@ function estimateSerialLine(channel: SerialLineChannel, tags: readonly Tag<Seria
   const groups = new Map<string, Tag<SerialLineAddress>[]>();
   for (const tag of tags) {
     const { request } = tag.address;
-    if (request !== undefined) groups.set(tag.device, [...(groups.get(tag.device) ?? []), tag]);
+    const key = JSON.stringify([tag.device, request]);
+    if (request !== undefined) groups.set(key, [...(groups.get(key) ?? []), tag]);
   }
   return {
-    requests: [...groups].map(([device, group]) => {
+    requests: [...groups.values()].map((group) => {
+      const { device } = group[0]!;
       const request = group[0]!.address.request!;
       const lineMs = (request.length + TYPICAL_ANSWER) * characterMs + TYPICAL_TURNAROUND_MS;
       return { device, text: `send ${JSON.stringify(request)}`, tags: group.map(({ id }) => id), lineMs };

@@ -16,7 +16,9 @@ lay_out() {
   cp systemd/60-millgate.rules "$1/usr/lib/udev/rules.d/60-millgate.rules"
   cp systemd/millgate.default "$1/etc/default/millgate"
   cp systemd/examples/* "$doc/examples/"
-  cp README.md SECURITY.md docs/operations.md docs/threat-model.md "$doc/"
+  cp README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md "$doc/"
+  mkdir -p "$doc/docs"
+  cp docs/*.md "$doc/docs/"
   if [ -f docs/millgate.1 ]; then
     mkdir -p "$1/usr/share/man/man1"
     gzip -9nc docs/millgate.1 >"$1/usr/share/man/man1/millgate.1.gz"

@@ -102,8 +102,20 @@ export interface GatewayStatus {
   readonly readingsPerSecond: number;
   readonly channels: readonly ChannelStatus[];
   readonly alarms: AlarmCounts;
-  readonly store: StoreStatus;
+  /** `trouble` is also set while commits are not answered. */
+  readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+}
+
+/** What is in memory and not on the disk yet. */
+interface HeldStatus {
+  readonly records: number;
+  readonly events: number;
+  /** Dropped since the start because the memory was full. */
+  readonly droppedRecords: number;
+  readonly droppedEvents: number;
+  /** Set while nothing can be written: since when, UTC ms, and how much longer what comes can be held, ms. */
+  readonly standstill: { readonly sinceMs: number; readonly lastsMs: number | undefined } | undefined;
 }
 
 /** A tag with its last reading. */

@@ -2,7 +2,7 @@
 import type { Doubt, Failure } from '../core/quality.ts';
 import { DOUBTS, FAILURES } from '../core/quality.ts';
 import type { Field, Outcome, TagId, Value, ValueForm } from '../core/reading.ts';
-import { splitTagId } from '../core/reading.ts';
+import { judgedByRange, splitTagId } from '../core/reading.ts';
 
 /** What reading a file needs to know of a tag. */
 export interface FileTag {
@@ -239,10 +239,7 @@ function outcomeOf(line: number, text: string, quality: string, tag: KnownTag): 
     const words = ['good', 'uncertain', 'bad', ...Object.keys(DOUBTS), ...Object.keys(FAILURES)].join(', ');
     throw new BrokenFile(line, `${shown(quality)} is no quality: write one of ${words}`);
   }
-  const { min, max } = tag;
-  if (typeof value === 'number' && ((min !== undefined && value < min) || (max !== undefined && value > max)))
-    return { quality: 'uncertain', value, why: 'out-of-range' };
-  return { quality: 'good', value };
+  return judgedByRange(value, tag);
 }
 
 /** NaN and infinities are no values. */

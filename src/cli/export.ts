@@ -1,5 +1,7 @@
 /** The command `export`: writes stored readings as CSV or JSON lines. */
+
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
+import { tagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
@@ -76,7 +78,7 @@ async function openSource(options: CommonOptions, context: CliContext): Promise<
   const store = await openStopped(config, context);
   const { recordPage } = await import('../store/read/history.ts');
   return {
-    tags: config.channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags.map(({ tag }) => tag.id))),
+    tags: tagsOf(config).map(({ tag }) => tag.id),
     async page(fromMs, toMs, before) {
       const after = before && { seq: before.after!, until: before.until! };
       return jsonReadings(await recordPage(store, { fromMs, toMs, limit: PAGE, ...(after && { after }) }));

@@ -1,6 +1,8 @@
 /** The command `read`: asks the devices now. */
+
 import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
+import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import type { GatewayClient } from './client.ts';
 import { loadOrFail } from './configuration.ts';
@@ -72,7 +74,7 @@ async function withoutGateway(
   context: CliContext,
 ): Promise<Read[]> {
   const config = await loadOrFail(options, context);
-  const known = config.channels.flatMap(({ devices }) => devices).flatMap(({ tags }) => tags);
+  const known = readTagsOf(config);
   const tags = selectTags(
     patterns,
     known.map(({ tag }) => tag.id),

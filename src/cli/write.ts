@@ -1,6 +1,8 @@
 /** The command `write`: writes one value to a tag. */
+
 import { jsonValue } from '../api/json.ts';
 import type { WriteAnswer } from '../api/view.ts';
+import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { Value } from '../core/reading.ts';
 import { loadOrFail } from './configuration.ts';
@@ -42,7 +44,7 @@ export async function write(tag: string, text: string, options: WriteOptions, co
 
 async function withoutGateway(tag: string, value: Value, options: WriteOptions, context: CliContext): Promise<Written> {
   const config = await loadOrFail(options, context);
-  const known = config.channels.flatMap(({ devices }) => devices).flatMap(({ tags }) => tags);
+  const known = readTagsOf(config);
   selectTags(
     [tag],
     known.map((each) => each.tag.id),

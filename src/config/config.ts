@@ -149,3 +149,13 @@ export type LoadResult =
       /** Where the store is, when at least that could be read: a gateway may still run with the file as it was. */
       readonly storePath: string | undefined;
     };
+
+/** Every tag of a configuration: those that are read, in the order of the file, then those that are computed. */
+export function tagsOf(config: Pick<Config, 'channels' | 'derived'>): readonly TagConfig[] {
+  return [...readTagsOf(config), ...config.derived.map(({ tag }) => tag)];
+}
+
+/** The tags of a configuration that are read from devices. */
+export function readTagsOf({ channels }: Pick<Config, 'channels'>): readonly TagConfig[] {
+  return channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags));
+}

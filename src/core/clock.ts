@@ -1,6 +1,6 @@
 /** The only source of time: both clocks, sleeping, and whether the wall clock can be trusted. */
-import { existsSync, readdirSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 /**
  * Time as the gateway sees it. Schedules, deadlines and rule timers use `monoMs`; `wallMs` only stamps.
@@ -13,8 +13,6 @@ export interface Clock {
   monoMs(): number;
   /** True once the wall clock is known to be right. */
   known(): boolean;
-  /** Tells of an instant that is certainly past, UTC ms: a clock that shows an earlier one has not been set. */
-  notBefore?(wallMs: number): void;
   /** Calls back once after `ms` (≥ 0); the returned function cancels and may be called again without harm. */
   after(ms: number, callback: () => void): () => void;
   /**
@@ -63,9 +61,6 @@ export async function untilKnown(clock: Clock, ms: number, signal: AbortSignal):
 /** Before this instant (2025-01-01 UTC) no gateway can run: a clock that shows less has not been set. */
 const EARLIEST_PLAUSIBLE_MS = Date.UTC(2025, 0, 1);
 
-/** A machine that is up for so long has asked its time server, if it has one: nothing better will come. */
-const SETTLED_AFTER_MS = 600_000;
-
 /** How often a clock that is not known is looked at again. */
 const LOOK_EVERY_MS = 1000;
 
@@ -77,64 +72,76 @@ const NEVER = new Int32Array(new SharedArrayBuffer(4));
 /** What a machine shows of how far its clock can be trusted. */
 interface ClockEvidence {
   wallMs(): number;
-  /** Whether the time service says that it has set the clock. */
+  /** Whether something that compares clocks says that it has set this one. */
   isSynchronized(): boolean;
-  /** Whether the machine keeps time while it is off, or leaves timekeeping to a host. */
-  keepsTime(): boolean;
-  /** How long the machine is up, ms. */
-  uptimeMs(): number;
+  /** Whether the machine is a guest that has no clock of its own to set: its host keeps the time. */
+  hasHost(): boolean;
 }
 
 /**
  * Says when the wall clock counts as known; once known it stays so, as long as it is plausible. The rule:
  *
  * 1. before 2025 it is never known;
- * 2. it is known once the time service says that it has set it;
- * 3. or when the machine has a clock of its own (or is a guest of one that has), and it is later than everything stored;
- * 4. or when the machine is up for ten minutes: where there is no time service, the clock is taken as it is.
+ * 2. it is known once something that compares clocks has set it: timesyncd, or whoever told the kernel so, which are
+ *    chrony, ntpd and PTP;
+ * 3. a container has its host's clock, and nothing in it could set it.
+ *
+ * Neither a clock chip nor a long run is evidence: the chip of many boards has no battery, and shows after a weekend without
+ * power what it showed before it. Where nothing ever sets the clock, readings stay marked as unsynced.
  */
-export function clockTrust(evidence: ClockEvidence): { known(): boolean; notBefore(wallMs: number): void } {
+export function clockTrust(evidence: ClockEvidence): () => boolean {
   let isTrusted = false;
-  let earliestMs = EARLIEST_PLAUSIBLE_MS;
-  return {
-    known() {
-      if (evidence.wallMs() < EARLIEST_PLAUSIBLE_MS) return false;
-      isTrusted ||=
-        evidence.isSynchronized() ||
-        (evidence.keepsTime() && evidence.wallMs() >= earliestMs) ||
-        evidence.uptimeMs() >= SETTLED_AFTER_MS;
-      return isTrusted;
-    },
-    notBefore(wallMs) {
-      earliestMs = Math.max(earliestMs, wallMs);
-    },
+  return () => {
+    if (evidence.wallMs() < EARLIEST_PLAUSIBLE_MS) return false;
+    isTrusted ||= evidence.hasHost() || evidence.isSynchronized();
+    return isTrusted;
   };
 }
 
-/** Files of systemd-timesyncd(8), of the kernel's clocks, and of sd_booted(3): a container is not booted by systemd. */
-const machine: ClockEvidence = {
-  wallMs: () => Date.now(),
-  isSynchronized: () => existsSync('/run/systemd/timesync/synchronized'),
-  keepsTime: () => hasRealTimeClock() || !existsSync('/run/systemd/system'),
-  uptimeMs: () => uptime() * 1000,
-};
+/** The time service is asked so often in the first minutes, when most clocks are set, and then more rarely, ms. */
+const ASK_EVERY_MS = 5000;
+const ASK_RARELY_MS = 60_000;
+const MANY_ASKS = 24;
 
-function hasRealTimeClock(): boolean {
-  try {
-    return readdirSync('/sys/class/rtc').length > 0;
-  } catch {
+/** An answer that takes longer is none, ms. */
+const ASK_DEADLINE_MS = 4000;
+
+/**
+ * Whether the kernel says that its clock is synchronised, with an error below 16 s: adjtimex(2), through timedatectl(1), as
+ * the service itself may not use what also sets clocks. Asked in the background; the answer is that of the last time.
+ */
+function createKernelEvidence(): () => boolean {
+  let isSynchronized = false;
+  let asks = 0;
+  let nextMs = 0;
+  return () => {
+    const nowMs = performance.now();
+    if (isSynchronized || nowMs < nextMs) return isSynchronized;
+    nextMs = nowMs + (++asks <= MANY_ASKS ? ASK_EVERY_MS : ASK_RARELY_MS);
+    const options = { timeout: ASK_DEADLINE_MS };
+    execFile('timedatectl', ['show', '--property=NTPSynchronized', '--value'], options, (error, answer) => {
+      isSynchronized ||= !error && answer.trim() === 'yes';
+    });
     return false;
-  }
+  };
 }
 
-const trust = clockTrust(machine);
+const kernelSaysSo = createKernelEvidence();
+
+/** The file of systemd-timesyncd(8), the word of the kernel, and sd_booted(3): a container is not booted by systemd. */
+const machine: ClockEvidence = {
+  wallMs: () => Date.now(),
+  isSynchronized: () => existsSync('/run/systemd/timesync/synchronized') || kernelSaysSo(),
+  hasHost: () => !existsSync('/run/systemd/system'),
+};
+
+const isKnown = clockTrust(machine);
 
 /** The machine's own clocks. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monoMs: () => performance.now(),
-  known: trust.known,
-  notBefore: trust.notBefore,
+  known: isKnown,
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
     return () => clearTimeout(timer);

@@ -81,7 +81,9 @@ class Wrong extends Error {}
 export function parseExpression(text: string): ParsedExpression {
   try {
     if (text.length > MAX_EXPRESSION_LENGTH)
-      throw new Wrong(`is longer than ${MAX_EXPRESSION_LENGTH} characters: make parts of it tags of their own`);
+      throw new Wrong(
+        `the formula is longer than ${MAX_EXPRESSION_LENGTH} characters: compute parts of it in tags of their own`,
+      );
     return { ok: true, value: new Parser(tokens(text)).whole() };
   } catch (error) {
     if (error instanceof Wrong) return { ok: false, message: error.message };
@@ -132,7 +134,7 @@ function tokens(text: string): Token[] {
     }
     const [kind, word] = nextToken(take) ?? [];
     if (kind === undefined || word === undefined)
-      throw new Wrong(`has ${JSON.stringify(text[at])} at character ${at + 1}, which means nothing here: remove it`);
+      throw new Wrong(`${JSON.stringify(text[at])} at character ${at + 1} has no meaning in a formula: remove it`);
     found.push(kind === 'number' ? { kind, value: Number(word), at } : { kind, text: word, at });
     at += word.length;
   }
@@ -193,7 +195,7 @@ class Parser {
       this.next++;
       left = { kind: 'binary', operator, left, right: this.level(index + 1) };
       if (index === COMPARISON_LEVEL && this.operatorOf(LEVELS[index]!) !== undefined)
-        throw new Wrong('compares twice in a row: write "a < b and b < c"');
+        throw new Wrong('the formula compares twice in a row: write "a < b and b < c"');
     }
   }
 
@@ -232,7 +234,7 @@ class Parser {
     this.next++;
     if (token.text === 'true' || token.text === 'false') return { kind: 'truth', value: token.text === 'true' };
     if (this.token.kind === 'sign' && this.token.text === '(') return this.deeper(() => this.call(token.text));
-    throw new Wrong(`has "${token.text}", which is no full tag name: write it as device/tag, such as press-1/power`);
+    throw new Wrong(`"${token.text}" is not a full tag name: write it as device/tag, such as press-1/power`);
   }
 
   private call(name: string): Expression {
@@ -251,13 +253,15 @@ class Parser {
     this.next++;
     const spanMs = parseDuration(text)!;
     if (spanMs < SPAN_MS.least || spanMs > SPAN_MS.most)
-      throw new Wrong(`looks over ${text}: write a span from 100ms to 31d`);
+      throw new Wrong(`the span ${text} cannot be used: write a span from 100ms to 31d`);
     return spanMs;
   }
 
   private deeper(parse: () => Expression): Expression {
     if (++this.depth > MAX_DEPTH)
-      throw new Wrong(`is nested deeper than ${MAX_DEPTH}: make parts of it tags of their own`);
+      throw new Wrong(
+        `the formula is nested deeper than ${MAX_DEPTH} levels: compute parts of it in tags of their own`,
+      );
     const inner = parse();
     this.depth--;
     return inner;
@@ -275,9 +279,9 @@ class Parser {
 
   private unexpected(wanted: string): Wrong {
     const { token } = this;
-    if (token.kind === 'end') return new Wrong(`ends too early: ${wanted} is missing`);
+    if (token.kind === 'end') return new Wrong(`the formula ends too early: ${wanted} is missing`);
     const found = token.kind === 'number' ? token.value : token.text;
-    return new Wrong(`has "${found}" at character ${token.at + 1} where ${wanted} is expected`);
+    return new Wrong(`there is "${found}" at character ${token.at + 1}, where ${wanted} is expected`);
   }
 }
 
@@ -288,16 +292,18 @@ function functionOf(name: string, of: readonly Expression[], spanMs: number | un
     if (first && of.length === 1 && spanMs !== undefined)
       return isTime ? { kind: 'time', name, of: first, perMs: spanMs } : { kind: 'window', name, of: first, spanMs };
     if (isTime || !Object.hasOwn(PLAIN_FUNCTIONS, name))
-      throw new Wrong(`gives ${name} something else than a value and a duration: write ${name}(press-1/power, 1h)`);
+      throw new Wrong(`${name} needs a value and a duration: write for example ${name}(press-1/power, 1h)`);
   }
   if (!Object.hasOwn(PLAIN_FUNCTIONS, name)) {
     const known = [...new Set([...Object.keys(PLAIN_FUNCTIONS), ...WINDOW_FUNCTIONS, ...TIME_FUNCTIONS])].join(', ');
-    throw new Wrong(`calls ${name}, which is no function; there are ${known}`);
+    throw new Wrong(`there is no function ${name}; the functions are ${known}`);
   }
   const [least, most] = PLAIN_FUNCTIONS[name as PlainFunction];
-  if (spanMs !== undefined) throw new Wrong(`gives ${name} a duration, which it does not take: remove it`);
+  if (spanMs !== undefined) throw new Wrong(`${name} does not take a duration: remove it`);
   if (of.length < least || of.length > most)
-    throw new Wrong(`gives ${name} ${of.length} values: it takes ${least === most ? least : `${least} to ${most}`}`);
+    throw new Wrong(
+      `${name} takes ${least === most ? least : `${least} to ${most}`} ${most === 1 ? 'value' : 'values'}, and here it is given ${of.length}`,
+    );
   return { kind: 'plain', name: name as PlainFunction, of };
 }
 

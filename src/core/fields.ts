@@ -28,6 +28,13 @@ function expected(what: string, withUnit: (input: number) => string) {
   };
 }
 
+/** `, 10ms to 10s`: what a description says of the bounds of a quantity. */
+function rangeText({ min, max }: { min?: string; max?: string }): string {
+  if (min !== undefined && max !== undefined) return `, ${min} to ${max}`;
+  if (min !== undefined) return `, at least ${min}`;
+  return max === undefined ? '' : `, at most ${max}`;
+}
+
 /**
  * A duration as text (`250ms`), parsed to milliseconds.
  *
@@ -50,7 +57,7 @@ export function durationField(description: string, range: { min?: string; max?: 
       error: ({ input }) => `must be at most ${range.max}; got ${shown(input)}`,
     })
     .transform((text) => parseDuration(text)!)
-    .meta({ description: `${description} A duration: us, ms, s, m, h or d.` });
+    .meta({ description: `${description} A duration (us, ms, s, m, h or d)${rangeText(range)}.` });
 }
 
 /** A size as text (`2GB`), parsed to bytes; bounds are inclusive texts of the same form. */
@@ -68,7 +75,7 @@ export function sizeField(description: string, range: { min?: string; max?: stri
       error: ({ input }) => `must be at most ${range.max ?? '9007TB'}; got ${shown(input)}`,
     })
     .transform((text) => parseSize(text)!)
-    .meta({ description: `${description} A size: kB, MB, GB or TB.` });
+    .meta({ description: `${description} A size (kB, MB, GB or TB)${rangeText(range)}.` });
 }
 
 /** A rate as text (`500/s`), parsed to events per second; must be above zero. */
@@ -79,7 +86,7 @@ export function rateField(description: string) {
     .regex(RATE_PATTERN, { error })
     .refine((text) => (parseRate(text) ?? 1) > 0, { error: 'must be above 0/s' })
     .transform((text) => parseRate(text)!)
-    .meta({ description: `${description} A rate: /s, /m or /h.` });
+    .meta({ description: `${description} A rate (/s, /m or /h) above 0.` });
 }
 
 /** A name: lower-case letters, digits, `-` and `_`, at most 63 characters, beginning with a letter or a digit. */

@@ -12,6 +12,11 @@ export const DOUBTS = {
     opcUa: 'UncertainSubNormal',
     means: 'edges were lost; the count is a lower bound',
   },
+  'other-master': {
+    code: 0x40000000,
+    opcUa: 'Uncertain',
+    means: 'another master asks on the line: the answer may be to its question',
+  },
   stuck: { code: 0x40930000, opcUa: 'UncertainSensorNotAccurate', means: 'no change on a signal that always moves' },
 } as const;
 
@@ -21,7 +26,11 @@ export type Doubt = keyof typeof DOUBTS;
 /** Reasons of a bad reading; see {@link DOUBTS}. */
 export const FAILURES = {
   timeout: { code: 0x80050000, opcUa: 'BadCommunicationError', means: 'no answer before the deadline' },
-  'not-connected': { code: 0x80050000, opcUa: 'BadCommunicationError', means: 'the channel is down' },
+  'not-connected': {
+    code: 0x80050000,
+    opcUa: 'BadCommunicationError',
+    means: 'the channel is down, or its connection ended when the device was asked',
+  },
   offline: { code: 0x80310000, opcUa: 'BadNoCommunication', means: 'the device is offline and probed now and then' },
   garbled: { code: 0x80050000, opcUa: 'BadCommunicationError', means: 'wrong checksum, length or form' },
   'gateway-path': { code: 0x80310000, opcUa: 'BadNoCommunication', means: 'Modbus exception 0A from a gateway' },

@@ -27,6 +27,24 @@ export type Outcome =
   | { readonly quality: 'uncertain'; readonly value: Value; readonly why: Doubt }
   | { readonly quality: 'bad'; readonly why: Failure };
 
+/** The engineering range of a tag; without a bound nothing is outside on that side. */
+interface Range {
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/** Whether a value lies outside the range of its tag; texts and truth values never do. */
+export function isOutside(value: Value, { min, max }: Range): boolean {
+  if (typeof value !== 'number' && typeof value !== 'bigint') return false;
+  return (min !== undefined && value < min) || (max !== undefined && value > max);
+}
+
+/** A value judged by its range: outside it is kept, since it is still what the sensor said, and doubted. */
+export function judgedByRange(value: Value, range: Range, doubt?: Doubt): Outcome {
+  const why = isOutside(value, range) ? 'out-of-range' : doubt;
+  return why === undefined ? { quality: 'good', value } : { quality: 'uncertain', value, why };
+}
+
 /** One tag's value at an instant. A bad reading has no value to misuse. */
 export type Reading = { readonly tag: TagId } & Instant & Outcome;
 

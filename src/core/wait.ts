@@ -1,4 +1,4 @@
-/** How a wait is bounded: by a deadline, by a signal, or by both. */
+/** Waiting: how it ends early, how long it is before the next try, and failures that may come at any time. */
 import type { Clock } from './clock.ts';
 
 /** The result, or the signal's reason as soon as it is aborted. The work itself goes on; what it gives then is dropped. */
@@ -9,6 +9,33 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise
     signal.addEventListener('abort', onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
+}
+
+/** Bounds of a retry delay. */
+export interface BackoffBounds {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+/**
+ * Full-jitter exponential backoff: the n-th delay (n from 0) is uniform in [minMs, min(maxMs, minMs·2ⁿ⁺¹)], so that many
+ * clients that lost the same server do not come back together.
+ *
+ * @param random a number in [0, 1)
+ */
+export function backoffMs(attempt: number, { minMs, maxMs }: BackoffBounds, random: number): number {
+  const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(attempt + 1, 30));
+  return minMs + random * (ceiling - minMs);
+}
+
+/** A failure that may come at any time, and once: who waits for it sees it, and nobody needs to. */
+export function failure(): { readonly failed: Promise<never>; readonly fail: (cause: unknown) => void } {
+  let fail: (cause: unknown) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
+  return { failed, fail };
 }
 
 /**

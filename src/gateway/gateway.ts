@@ -10,8 +10,9 @@ import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { failure } from '../core/wait.ts';
 import type { GatewayProgress } from '../service/progress.ts';
-import { createCommitter } from '../store/committer.ts';
+import { type Committer, type CommitterOptions, createCommitter } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
@@ -83,6 +84,9 @@ const GAPS_EVERY_MS = 5000;
 /** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
 const LEARNED_EVERY_MS = 5000;
 
+/** How an output is written. */
+type OutputWrite = Parameters<typeof createOutputDriver>[0]['write'];
+
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
@@ -94,52 +98,93 @@ interface Parts extends ReconfigureParts {
 
 /** Makes a running gateway of a checked configuration. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, clock, log } = options;
-  const stop = new AbortController();
+  const { config } = options;
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
-  const { newestWallMs } = await store.status();
-  if (newestWallMs !== undefined) clock.notBefore?.(newestWallMs);
   const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
-  let fail: (cause: unknown) => void = () => {};
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  failed.catch(() => {});
+  const stop = new AbortController();
+  const { failed, fail } = failure();
   const parts = assemble(options, store, statesFor(config, states), stop.signal, fail);
-  const { current, committer, lines, live, judging, uplinks, event } = parts;
-  event({
-    kind: 'lifecycle',
-    what: 'started',
-    message: `millgate ${options.version} started`,
-    version: options.version,
-    config: config.hash,
+  const endChores = await begin(options, parts, states, forgotten);
+  return running(options, parts, failed, () => {
+    endChores();
+    stop.abort();
   });
+}
+
+/**
+ * Makes every part and joins them to the line; nothing runs yet. This is all of it: what a channel reads is judged; what
+ * was judged is shown and committed in one transaction; what is committed goes to the uplinks.
+ */
+function assemble(
+  options: GatewayOptions,
+  store: Store,
+  states: ReadonlyMap<string, string>,
+  stopping: AbortSignal,
+  onFailed: (cause: unknown) => void,
+): Parts {
+  const { config, clock, log, random, simulate, version } = options;
+  const current: Current = { config, kept: undefined };
+  const live = new LiveTable(config, clock.monoMs());
+  const beginning = watchBeginning(config, clock);
+  const shared = { clock, log, random, onFailed };
+  const event = (body: EventBody): void =>
+    committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
+  const write: OutputWrite = (id, value, signal) => writeOutput(live, lines, id, value, signal);
+  const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
+  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
+
+  const lines = createLines({ ...shared, simulate, recorder, event, onRecord: (record) => received(record) });
+  const received = (record: DeviceRecord): void => {
+    judging.accept(record);
+    beginning.heard(record.device);
+  };
+  const judging = createJudging(config, states, {
+    clock,
+    onReadings: (record) => live.accept(record),
+    commit: (verdict) => committer.acceptJudged(verdict),
+    drive: (tag, value, by) => outputs.drive(tag, value, by),
+  });
+  const outputs = createOutputDriver({ clock, event, signal: stopping, write });
+  const committer = committerOf(options, store, current, onFailed, (receipt, batch) =>
+    uplinks.committed(receipt, batch),
+  );
+  const uplinks = createUplinks({ ...shared, store, create });
+
+  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs };
+  return { ...parts, current, stopping, onFailed, event, learned: new Map() };
+}
+
+/** Starts what was assembled, the receiving end first; the returned function ends what is done now and then. */
+async function begin(
+  { config, clock, log, version }: GatewayOptions,
+  parts: Parts,
+  states: ReadonlyMap<string, string>,
+  forgotten: readonly ForgottenUplink[],
+): Promise<() => void> {
+  const { committer, event, judging, lines, store, uplinks, onFailed } = parts;
+  const message = `millgate ${version} started`;
+  event({ kind: 'lifecycle', what: 'started', message, version, config: config.hash });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
   judging.start();
   const made = config.channels.map((channel) => lines.make(channel, parsed(states.get(learnedKey(channel.name)))));
   lines.set(made);
   for (const line of made) lines.start(line);
-  const learning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
-  const telling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(fail));
+  const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
+  const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
+  return () => {
+    endLearning();
+    endTelling();
+  };
+}
 
+/** What the caller holds of a gateway that runs. `halt` ends its chores and whatever waits. */
+function running(options: GatewayOptions, parts: Parts, failed: Promise<never>, halt: () => void): RunningGateway {
+  const { current, committer, lines, live, event } = parts;
   let changing: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    learning();
-    telling();
-    stop.abort();
-    await changing.catch(() => {});
-    await lines.halt(lines.made());
-    judging.stop();
-    saveLearned(parts);
-    event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
-    await committer.close();
-    await uplinks.stop();
-    await store.close();
-  };
   return {
     view: viewOf(options, parts),
     begun: parts.beginning.begun,
@@ -151,16 +196,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       changing = change;
       return change;
     },
-    settle: async () => {
-      current.kept = undefined;
-      committer.setState(BEFORE_KEY, null);
-      saveLearned(parts);
-      try {
-        tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
-      } catch (error) {
-        log.warn(`uplinks that are not configured any more are forgotten with the next start: ${messageOf(error)}`);
-      }
-    },
+    settle: () => settle(parts, options.log),
     devices: () => devicesOf(current.config, live, lines),
     event,
     progress: () => ({
@@ -172,83 +208,71 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       commitSinceMs: committer.status().commitSinceMs,
     }),
     close: () => {
-      closing ??= close();
+      closing ??= shutDown(parts, changing, halt);
       return closing;
     },
   };
 }
 
-/** Makes every part; nothing runs yet. */
-function assemble(
-  options: GatewayOptions,
+/** Stops part by part, the sending end first, so that each may still hand on what it has. */
+async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => void): Promise<void> {
+  const { committer, event, judging, lines, store, uplinks } = parts;
+  halt();
+  await changing.catch(() => {});
+  await lines.halt(lines.made());
+  judging.stop();
+  saveLearned(parts);
+  event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
+  await committer.close();
+  await uplinks.stop();
+  await store.close();
+}
+
+/** Lets go what was kept of the configuration before the one in force. */
+async function settle(parts: Parts, log: Logger): Promise<void> {
+  const { current, committer, store } = parts;
+  current.kept = undefined;
+  committer.setState(BEFORE_KEY, null);
+  saveLearned(parts);
+  try {
+    tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
+  } catch (error) {
+    log.warn(`uplinks that are not configured any more are forgotten with the next start: ${messageOf(error)}`);
+  }
+}
+
+/** A committer whose pace is that of the configuration in force. */
+function committerOf(
+  { clock, log, random, heldRecords }: GatewayOptions,
   store: Store,
-  states: ReadonlyMap<string, string>,
-  stopping: AbortSignal,
+  current: Current,
   onFailed: (cause: unknown) => void,
-): Parts {
-  const { config, clock, log, random } = options;
-  const current: Current = { config, kept: undefined };
-  const live = new LiveTable(config, clock.monoMs());
-  const beginning = watchBeginning(config, clock);
-  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
-  const uplinks = createUplinks({ store, clock, log, random, create, onFailed });
-  const committer = createCommitter({
+  onCommitted: CommitterOptions['onCommitted'],
+): Committer {
+  return createCommitter({
     store,
     clock,
     log: log.scoped('store'),
     random,
     onFailed,
+    onCommitted,
     get commitEveryMs() {
       return current.config.store.commitEveryMs;
     },
-    ...(options.heldRecords !== undefined && { heldRecords: options.heldRecords }),
-    onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
+    ...(heldRecords !== undefined && { heldRecords }),
   });
-  const event = (body: EventBody): void => {
-    committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
-  };
-  const outputs = createOutputDriver({
-    clock,
-    event,
-    signal: stopping,
-    async write(id, value, signal) {
-      const tag = live.find(id)?.tag;
-      const line = tag && lines.of(tag.device);
-      return line
-        ? line.poller.write(tag, value, signal)
-        : { ok: false, kind: 'refused', why: `there is no tag ${id}` };
-    },
-  });
-  const judging = createJudging(config, states, {
-    clock,
-    onReadings: (record) => live.accept(record),
-    commit: (verdict) => committer.acceptJudged(verdict),
-    drive: (tag, value, by) => outputs.drive(tag, value, by),
-  });
-  const { simulate, version } = options;
-  const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
-  const onRecord = (record: DeviceRecord): void => {
-    judging.accept(record);
-    beginning.heard(record.device);
-  };
-  const lines = createLines({ clock, log, random, simulate, recorder, onRecord, event, onFailed });
-  return {
-    recorder,
-    beginning,
-    clock,
-    store,
-    committer,
-    live,
-    lines,
-    uplinks,
-    judging,
-    outputs,
-    current,
-    stopping,
-    onFailed,
-    event,
-    learned: new Map(),
-  };
+}
+
+/** Writes an output on the channel that has it. */
+async function writeOutput(
+  live: LiveTable,
+  lines: Lines,
+  ...[id, value, signal]: Parameters<OutputWrite>
+): ReturnType<OutputWrite> {
+  const tag = live.find(id)?.tag;
+  const line = tag && lines.of(tag.device);
+  if (!line) return { ok: false, kind: 'refused', why: `there is no tag ${id}` };
+  return line.poller.write(tag, value, signal);
 }
 
 function viewOf(options: GatewayOptions, parts: Parts): GatewayView {

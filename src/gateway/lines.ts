@@ -74,7 +74,12 @@ export function createLines(parts: LinesParts): Lines {
         tap: recorder.tapOf(channel.name),
       });
       const simulated = simulate || channel.driver.simulated;
-      const events = { onRecord, onHealth: healthTeller(channel, scoped, parts.event) };
+      const warn = otherMasterTeller(channel, scoped, parts);
+      const onRecordHere = (record: DeviceRecord): void => {
+        warn(record);
+        onRecord(record);
+      };
+      const events = { onRecord: onRecordHere, onHealth: healthTeller(channel, scoped, parts.event) };
       const polled = simulate ? polledChannel(channel) : channel;
       const poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
       return { driver, poller, stop: new AbortController() };
@@ -108,6 +113,23 @@ function healthTeller(channel: ChannelConfig, log: Logger, event: (body: EventBo
     const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
     log.scoped(device).warn(message);
     event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
+  };
+}
+
+/** After a reading that another master makes doubtful, the next one is told as news when so long has passed, ms. */
+const OTHER_MASTER_AGAIN_MS = 600_000;
+
+/** Tells of another master on a line when it shows, and again when it shows after a while. */
+function otherMasterTeller(channel: ChannelConfig, log: Logger, { clock, event }: LinesParts) {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return ({ fields }: DeviceRecord): void => {
+    if (!fields.some((field) => field.quality === 'uncertain' && field.why === 'other-master')) return;
+    const isNews = clock.monoMs() - lastMs > OTHER_MASTER_AGAIN_MS;
+    lastMs = clock.monoMs();
+    if (!isNews) return;
+    const message = 'another master asks on this line: its readings are uncertain. Only one master may be on a line';
+    log.warn(message);
+    event({ kind: 'quality', what: 'other-master', channel: channel.name, message: `${channel.name}: ${message}` });
   };
 }
 

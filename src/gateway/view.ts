@@ -7,8 +7,9 @@ import { EXIT, Fault } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import { rangesOf } from '../core/intervals.ts';
 import type { Reading, TagId } from '../core/reading.ts';
+import type { Committer } from '../store/committer.ts';
 import { recordPage } from '../store/read/history.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreStatus } from '../store/store.ts';
 import type { Forwarder } from '../uplink/forwarder.ts';
 import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
@@ -26,6 +27,7 @@ interface ViewParts {
   readonly version: string;
   readonly clock: Clock;
   readonly store: Store;
+  readonly committer: Pick<Committer, 'status'>;
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
@@ -41,8 +43,9 @@ export function createView(
 ): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration'> {
   const { config, clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
+  const storeStatus = rememberedStatus(store, clock);
   return {
-    status: () => statusOf(parts, startedMs),
+    status: async () => statusOf(parts, startedMs, await storeStatus()),
     tags: () =>
       live.tags().map(({ config: tag, last, readings }) => ({
         tag: tag.tag.id,
@@ -64,9 +67,38 @@ export function createView(
   };
 }
 
-async function statusOf(parts: ViewParts, startedMs: number): Promise<GatewayStatus> {
+/** The longest that the store is waited for before its last answer is told instead, ms. */
+const STORE_WAIT_MS = 300;
+
+/** The status of the store; the last one there was, when a disk that stands still keeps it from answering. */
+function rememberedStatus(store: Pick<Store, 'status'>, clock: Clock): () => Promise<StoreStatus> {
+  let last: StoreStatus | undefined;
+  let asking: Promise<StoreStatus> | undefined;
+  const ask = async () => {
+    try {
+      last = await store.status();
+      return last;
+    } finally {
+      asking = undefined;
+    }
+  };
+  return async () => {
+    asking ??= ask();
+    const asked = asking;
+    if (!last) return asked;
+    const answered = new AbortController();
+    const late = clock.sleep(STORE_WAIT_MS, answered.signal).then(
+      () => last!,
+      () => asked,
+    );
+    return Promise.race([asked, late]).finally(() => answered.abort());
+  };
+}
+
+function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): GatewayStatus {
   const { clock, live, simulate, version } = parts;
-  const store = await parts.store.status();
+  const { heldRecords, heldEvents, droppedRecords, droppedEvents, standstill, trouble } = parts.committer.status();
+  const held = { records: heldRecords, events: heldEvents, droppedRecords, droppedEvents, standstill };
   const config = parts.config();
   return {
     gateway: config.gateway.id,
@@ -81,7 +113,7 @@ async function statusOf(parts: ViewParts, startedMs: number): Promise<GatewaySta
     readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
     channels: parts.lines.all().map((line) => channelStatus(line, live, clock, simulate)),
     alarms: alarmCounts(parts.judging.engine()),
-    store,
+    store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
   };
 }

@@ -53,9 +53,31 @@ export function probeSoon(health: Health, nowMs: number): Health {
 /** Probes of silent devices may use at most this share of a line. */
 const PROBE_SHARE = 0.05;
 
-/** The earliest time for the next probe on a line, after one that ended at `nowMs` and cost `costMs` in vain. */
-export function nextProbeSlot(nowMs: number, costMs: number): number {
-  return nowMs + costMs * (1 / PROBE_SHARE - 1);
+/** A line rests at most so long between two probes, and pays the rest of its share later, ms. */
+const LONGEST_PROBE_REST_MS = 8000;
+
+/** More line time than this is not owed for long: beyond it, a line rests until the debt is down to it, ms. */
+const MOST_PROBE_DEBT_MS = 1500;
+
+/** What probes have cost a line and its share has not paid yet. */
+export interface ProbeDebt {
+  readonly debtMs: number;
+  /** When that was, monotonic ms. */
+  readonly atMs: number;
+  /** The earliest time for the next probe, monotonic ms. */
+  readonly slotMs: number;
+}
+
+/**
+ * The debt after a probe that ended at `nowMs` and cost `costMs` in vain. Over time probes take {@link PROBE_SHARE} of the
+ * line; a dear one is paid for over several, so that a device that is back is found within ten seconds.
+ */
+export function afterProbe({ debtMs, atMs }: ProbeDebt, nowMs: number, costMs: number): ProbeDebt {
+  const perMs = PROBE_SHARE / (1 - PROBE_SHARE);
+  const leftMs = Math.max(0, debtMs - (nowMs - costMs - atMs) * perMs);
+  const owedMs = Math.min(leftMs + costMs, Math.max(costMs, MOST_PROBE_DEBT_MS));
+  const restMs = Math.max(Math.min(owedMs / perMs, LONGEST_PROBE_REST_MS), (owedMs - MOST_PROBE_DEBT_MS) / perMs);
+  return { debtMs: owedMs, atMs: nowMs, slotMs: nowMs + restMs };
 }
 
 /**

@@ -41,7 +41,7 @@ export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
   return judged(value, result.doubt);
 }
 
-function judged(value: Value, doubt: 'last-usable' | 'missed-edges' | 'counter-reset' | undefined): Outcome {
+function judged(value: Value, doubt: (ReadResult & { ok: true })['doubt']): Outcome {
   return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
 }
 

@@ -2,17 +2,14 @@
 import {
   type Driver,
   isEventful,
-  isRawReading,
   isWritable,
   NotConnected,
-  type RawAnswer,
-  type RawBlock,
   type ReadResult,
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
+import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
-import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -20,6 +17,7 @@ import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
+import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { Health } from './health.ts';
 import { endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
@@ -31,9 +29,6 @@ const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 5000 };
 
 /** While a channel is away, its devices get bad readings at their own period, but not more often than this, ms. */
 const BAD_AGAIN_MS = 5000;
-
-/** A connection that lived this long was good: the next loss starts again with a short pause. */
-const STABLE_AFTER_MS = 10_000;
 
 /** State of the channel, for `status`. */
 type ChannelState =
@@ -77,6 +72,8 @@ export class Poller {
   /** Since when each question is under way, the oldest first. */
   private readonly underWay = new Map<Promise<unknown>, number>();
   private lastEndMs: number;
+  /** Whether any device answered since the last connecting. */
+  private hasAnswered = false;
   private wake: (() => void) | undefined;
   private channelState: ChannelState;
 
@@ -192,17 +189,17 @@ export class Poller {
     let attempt = 0;
     while (!signal.aborted) {
       this.enter({ state: 'connecting', sinceMs: this.deps.clock.wallMs() });
-      let connectedMs: number | undefined;
+      this.hasAnswered = false;
       try {
         await this.timed(this.driver.connect(signal));
-        connectedMs = this.deps.clock.monoMs();
         this.awayToldMs.clear();
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
       } catch (error) {
         if (signal.aborted) break;
         if (!(error instanceof NotConnected)) throw error;
-        if (connectedMs !== undefined && this.deps.clock.monoMs() - connectedMs >= STABLE_AFTER_MS) attempt = 0;
+        // A connection that worked may be made again at once.
+        if (this.hasAnswered) attempt = 0;
         this.lose(error);
         await this.driver.close();
         await this.deps.clock.sleep(backoffMs(attempt++, RECONNECT, this.deps.random()), signal).catch(() => {});
@@ -277,6 +274,7 @@ export class Poller {
     const results = await this.timed(this.driver.read(job.tags, signal));
     const end = endOf(results);
     const changed = this.schedule.done(job, end, startedMs, this.deps.clock.monoMs());
+    this.hasAnswered ||= end === 'answered';
     if (end === 'answered') this.troubles.delete(job.device);
     else if (end !== 'not-asked') this.troubles.set(job.device, firstFailure(results));
     if (job.probe && end !== 'answered') {

@@ -1,6 +1,15 @@
 /** Decides which tags are due when, on a grid that does not drift. */
 import type { Tag } from '../../hal/driver.ts';
-import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, pathRestMs, probeSoon } from './health.ts';
+import {
+  afterAnswer,
+  afterProbe,
+  afterSilence,
+  type Health,
+  healthy,
+  type ProbeDebt,
+  pathRestMs,
+  probeSoon,
+} from './health.ts';
 
 /** Tags of one device that are read at one period. `everyMs` 0: back to back. */
 export interface ScanClass {
@@ -29,6 +38,8 @@ interface ClassState {
   readonly tags: readonly Tag[];
   /** The tick that is due next; for back-to-back classes the end of the last scan. */
   nextMs: number;
+  /** It was cut short by the loss of the line, and is not due before this. */
+  notBeforeMs: number;
 }
 
 interface Scan {
@@ -55,6 +66,9 @@ const BACK_TO_BACK_DEADLINE_MS = 1000;
 /** Before what was not asked is tried again, ms: it took no time on the line, and must not keep the loop spinning. */
 const NOT_ASKED_REST_MS = 100;
 
+/** After the line was lost, what was cut short waits for so long at most, so that the others have their turn first, ms. */
+const AGAIN_AFTER_LOSS_MS = 1000;
+
 /** Tag sets of which the union is kept; more periods a device than make this many are recomputed. */
 const MAX_UNIONS = 64;
 
@@ -80,7 +94,7 @@ export class Schedule {
   private readonly plan: (tags: readonly Tag[]) => readonly (readonly Tag[])[];
   private ready: Ready[] = [];
   private running = new Map<Job, Ready>();
-  private probeSlotMs = 0;
+  private probes: ProbeDebt = { debtMs: 0, atMs: 0, slotMs: 0 };
   private lastWasSilent = false;
   private pathFailuresInRow = 0;
   private pathRestsUntilMs = Number.NEGATIVE_INFINITY;
@@ -100,7 +114,7 @@ export class Schedule {
     this.costMs = costMs;
     for (const { device, everyMs, tags } of classes) {
       const state = this.devices.get(device) ?? { health: healthy, lastAnswerMs: -1, idle: [], probes: undefined };
-      state.idle.push({ device, everyMs, tags, nextMs: startMs });
+      state.idle.push({ device, everyMs, tags, nextMs: startMs, notBeforeMs: startMs });
       this.devices.set(device, state);
     }
   }
@@ -134,8 +148,8 @@ export class Schedule {
     for (const { health, idle } of this.devices.values()) {
       // One probe at a time: while one is under way, only its end brings the next.
       if (idle.length === 0 || (isProbing && health.state === 'offline')) continue;
-      if (health.state === 'offline') earliest = Math.min(earliest, Math.max(health.nextProbeMs, this.probeSlotMs));
-      else for (const { nextMs } of idle) earliest = Math.min(earliest, nextMs);
+      if (health.state === 'offline') earliest = Math.min(earliest, Math.max(health.nextProbeMs, this.probes.slotMs));
+      else for (const scanClass of idle) earliest = Math.min(earliest, dueMsOf(scanClass));
     }
     return Math.max(earliest, this.pathRestsUntilMs);
   }
@@ -157,11 +171,17 @@ export class Schedule {
     return state.health.state === before.state ? undefined : state.health;
   }
 
-  /** Forgets everything under way: the line was lost. Skipped ticks are counted, and silent devices asked, when it is back. */
+  /**
+   * Forgets everything under way: the line was lost. What was cut short is asked for again soon after the line is back,
+   * behind the others, however long its period is; silent devices are asked at once.
+   */
   reset(nowMs: number): void {
     const open = new Set<Scan>();
     for (const { scan } of [...this.ready, ...this.running.values()]) if (scan) open.add(scan);
-    for (const scan of open) this.finish(scan, nowMs);
+    for (const scanClass of [...open].flatMap(({ classes }) => classes)) {
+      scanClass.notBeforeMs = nowMs + Math.min(scanClass.everyMs, AGAIN_AFTER_LOSS_MS);
+      this.devices.get(scanClass.device)!.idle.push(scanClass);
+    }
     this.ready = [];
     this.running = new Map();
     this.lastWasSilent = false;
@@ -184,7 +204,9 @@ export class Schedule {
     const before = state.health;
     this.lastWasSilent = true;
     state.health = afterSilence(before, nowMs);
-    if (before.state !== 'online') this.probeSlotMs = nextProbeSlot(nowMs, nowMs - startedMs);
+    // Scans of a device that is not known to be gone are no probes: they are not paid for later.
+    const debt = before.state === 'offline' ? this.probes : { debtMs: 0, atMs: startedMs, slotMs: 0 };
+    if (before.state !== 'online') this.probes = afterProbe(debt, nowMs, nowMs - startedMs);
     if (end === 'path') this.pathRestsUntilMs = nowMs + pathRestMs(++this.pathFailuresInRow);
   }
 
@@ -196,7 +218,7 @@ export class Schedule {
 
   /** The offline device that has waited longest, so that each gets its turn however many there are. */
   private releaseProbe(nowMs: number): void {
-    if (nowMs < this.probeSlotMs || this.probing()) return;
+    if (nowMs < this.probes.slotMs || this.probing()) return;
     let next: { readonly name: string; readonly state: DeviceState; readonly dueMs: number } | undefined;
     for (const [name, state] of this.devices) {
       if (state.health.state !== 'offline' || state.idle.length === 0) continue;
@@ -211,9 +233,9 @@ export class Schedule {
 
   private release(name: string, state: DeviceState, nowMs: number): void {
     if (state.idle.length === 0) return;
-    const due = state.idle.filter((scanClass) => scanClass.nextMs <= nowMs);
+    const due = state.idle.filter((scanClass) => dueMsOf(scanClass) <= nowMs);
     if (due.length === 0) return;
-    state.idle = state.idle.filter((scanClass) => scanClass.nextMs > nowMs);
+    state.idle = state.idle.filter((scanClass) => !due.includes(scanClass));
     const groups = this.plan(this.union(due));
     const scan: Scan = { classes: due, remaining: groups.length };
     const deadlineMs = Math.min(...due.map(({ nextMs, everyMs }) => nextMs + (everyMs || BACK_TO_BACK_DEADLINE_MS)));
@@ -261,7 +283,7 @@ export class Schedule {
   private before(a: Ready, b: Ready, nowMs: number): boolean {
     const stateA = this.devices.get(a.device)!;
     const stateB = this.devices.get(b.device)!;
-    if (nowMs < this.probeSlotMs) {
+    if (nowMs < this.probes.slotMs) {
       const rank = Number(stateA.health.state !== 'online') - Number(stateB.health.state !== 'online');
       if (rank !== 0) return rank < 0;
     }
@@ -271,7 +293,7 @@ export class Schedule {
   }
 
   private wakeOthers(nowMs: number): void {
-    this.probeSlotMs = nowMs;
+    this.probes = { ...this.probes, slotMs: nowMs };
     for (const state of this.devices.values()) state.health = probeSoon(state.health, nowMs);
   }
 
@@ -299,4 +321,8 @@ export class Schedule {
     this.counts.skipped += missed;
     return nextMs + (missed + 1) * everyMs;
   }
+}
+
+function dueMsOf({ nextMs, notBeforeMs }: ClassState): number {
+  return Math.max(nextMs, notBeforeMs);
 }

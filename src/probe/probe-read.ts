@@ -1,5 +1,5 @@
 /** Reads the asked registers through a driver, around the holes in a map. */
-import type { RawAnswer } from '../../hal/driver.ts';
+import type { RawAnswer } from '../../hal/modbus/abilities.ts';
 import type { Table } from '../../hal/modbus/map/address.ts';
 
 /** Registers or bits of one table that one request reads. */

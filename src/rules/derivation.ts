@@ -1,6 +1,6 @@
 /** Computes derived tags in the order they depend on each other. */
 import { type Expression, tagsIn } from '../core/expression.ts';
-import type { DeviceRecord, Field, Outcome, TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Field, judgedByRange, type Outcome, type TagId } from '../core/reading.ts';
 import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';
 
 /** One computed tag; a slice of the configuration. */
@@ -150,13 +150,9 @@ function keptOf({ text, evaluator }: Live): KeptTotals {
   return { of: text, sums: evaluator.totals() };
 }
 
-function judged(result: Result, { min, max }: DerivedTag): Outcome {
+function judged(result: Result, range: DerivedTag): Outcome {
   if (!result.ok) return { quality: 'bad', why: result.why };
-  const { value, doubt } = result;
-  const outside =
-    typeof value === 'number' && ((min !== undefined && value < min) || (max !== undefined && value > max));
-  if (outside) return { quality: 'uncertain', value, why: 'out-of-range' };
-  return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
+  return judgedByRange(result.value, range, result.doubt);
 }
 
 function restored(stored: string | undefined, text: string): readonly number[] {

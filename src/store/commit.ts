@@ -48,7 +48,13 @@ export interface State {
 }
 
 /** A commit for the sake of cursors. */
-export const NOTHING: EncodedCommit = { readings: undefined, events: undefined, states: [], dropped: undefined };
+export const NOTHING: EncodedCommit = {
+  readings: undefined,
+  events: undefined,
+  states: [],
+  dropped: undefined,
+  droppedEvents: undefined,
+};
 
 /** Writes one commit; makes room or moves to a new segment when the disk refuses, and throws `StoreTrouble` when that does not help. */
 export function commit(state: State, ask: EncodedCommit, now: Now): Receipt {
@@ -82,13 +88,18 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
   const isStale = (writer: Writer): boolean =>
     writer.info.bytes >= house.segmentBytes || now.monoMs - writer.startedMonoMs >= SEGMENT_MS;
   if (house.writer && isStale(house.writer)) closeWriter(house);
-  const droppedTo = next.readings + (ask.dropped?.count ?? 0);
+  const first = {
+    readings: next.readings + (ask.dropped?.count ?? 0),
+    events: next.events + (ask.droppedEvents?.count ?? 0),
+  };
   const receipt: Receipt = {
-    readings: { from: droppedTo, to: droppedTo + (ask.readings?.count ?? 0) },
-    events: { from: next.events, to: next.events + (ask.events?.count ?? 0) },
+    readings: { from: first.readings, to: first.readings + (ask.readings?.count ?? 0) },
+    events: { from: first.events, to: first.events + (ask.events?.count ?? 0) },
   };
   reserve(state, receipt);
-  const dropped = ask.dropped && droppedEntry(ask.dropped, next.readings, now);
+  const dropped = ask.dropped && droppedEntry('readings', ask.dropped, next.readings, now);
+  const droppedEvents = ask.droppedEvents && droppedEntry('events', ask.droppedEvents, next.events, now);
+  const entries = [dropped, droppedEvents].filter((entry) => entry !== undefined);
   const isNew = house.writer === undefined;
   const writer =
     house.writer ??
@@ -101,7 +112,11 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
   house.writer = writer;
   const areCursorsDue =
     house.cursorsChanged && (ask === NOTHING || now.monoMs - state.cursorsMonoMs >= state.options.cursorEveryMs);
-  const notes = notesOf(state, ask, isNew, areCursorsDue, dropped);
+  const notes = {
+    ...notesOf(state, ask, isNew, areCursorsDue),
+    ...(dropped && { dropped }),
+    ...(droppedEvents && { droppedEvents }),
+  };
   state.bytesWritten += writer.append({
     number: state.ids.commit,
     readingsFirst: receipt.readings.from,
@@ -115,9 +130,9 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     readings: ask.readings?.body ?? null,
   });
   settleWrite(state, ask, receipt, now, isNew || areCursorsDue);
-  if (isNew || dropped)
+  if (isNew || entries.length > 0)
     enterAfter(state, {
-      ledger: dropped ? [dropped] : [],
+      ledger: entries,
       segments: isNew ? new Map([[writer.info.file, 'open']]) : new Map(),
     });
   return receipt;
@@ -156,29 +171,27 @@ function settleWrite(state: State, ask: EncodedCommit, receipt: Receipt, now: No
   state.cursorsMonoMs = now.monoMs;
 }
 
-function notesOf(
-  state: State,
-  ask: EncodedCommit,
-  isSnapshot: boolean,
-  hasCursors: boolean,
-  dropped: NewLedgerEntry | undefined,
-): Notes {
+function notesOf(state: State, ask: EncodedCommit, isSnapshot: boolean, hasCursors: boolean): Notes {
   const { memory, meta } = state.house;
   const changed = new Map(ask.states);
   return {
     snapshot: isSnapshot,
     states: isSnapshot ? new Map([...memory.states, ...changed]) : changed,
     cursors: isSnapshot || hasCursors ? memory.cursors : undefined,
-    ...(dropped && { dropped }),
     ...(isSnapshot && { ledger: meta.ledger().slice(-CARRIED_ENTRIES) }),
   };
 }
 
-function droppedEntry(dropped: NonNullable<EncodedCommit['dropped']>, from: number, now: Now): NewLedgerEntry {
+function droppedEntry(
+  stream: Stream,
+  dropped: NonNullable<EncodedCommit['dropped']>,
+  from: number,
+  now: Now,
+): NewLedgerEntry {
   const { count, firstWallMs, lastWallMs } = dropped;
   const to = from + count;
   return {
-    stream: 'readings',
+    stream,
     from,
     to,
     count,

@@ -1,5 +1,5 @@
 /** Gathers readings and findings into commits, and waits for the disk in their place. */
-import { backoffMs } from '../core/backoff.ts';
+
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
@@ -7,16 +7,19 @@ import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { backoffMs } from '../core/wait.ts';
 import { stampedEvents, stampedRecords } from './format/restamp.ts';
 import { type CommitBatch, type Receipt, type Store, StoreTrouble } from './store.ts';
 
 /** A commit is cut at this size, so that none holds the disk or the worker for long. */
 const BATCH_RECORDS = 5000;
 const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_EVENTS = 1000;
 
 /** Bounds of what is held in memory while the disk stalls. */
 const HELD_RECORDS = 50_000;
 const HELD_BYTES = 24 * 1024 * 1024;
+const HELD_EVENTS = 10_000;
 
 /** A commit under way for longer is trouble to be told of. */
 const STALL_MS = 5000;
@@ -43,6 +46,8 @@ export interface CommitterOptions {
   readonly heldRecords?: number;
   /** About how many bytes of memory they may take. Default 24 MB. */
   readonly heldBytes?: number;
+  /** How many events are held meanwhile. Default 10,000. */
+  readonly heldEvents?: number;
 }
 
 /** What is held, and why. */
@@ -52,18 +57,32 @@ interface CommitterStatus {
   readonly heldEvents: number;
   /** Records dropped since the start because the memory was full. All of them are in the ledger, or will be. */
   readonly droppedRecords: number;
+  readonly droppedEvents: number;
   readonly commits: number;
   /** Since when a commit is under way, monotonic ms; undefined when none is. */
   readonly commitSinceMs: number | undefined;
   /** Set while commits fail or stall: what the disk said, and what to do. */
   readonly trouble: string | undefined;
+  /** Set once nothing could be written for five seconds. */
+  readonly standstill: Standstill | undefined;
+}
+
+/** A disk that takes nothing, whether it refuses or does not answer. */
+interface Standstill {
+  /** Since when, UTC ms. */
+  readonly sinceMs: number;
+  /**
+   * How much longer what comes can be held, at the rate of the standstill so far, ms; 0 when the oldest is dropped
+   * already, undefined while nothing comes.
+   */
+  readonly lastsMs: number | undefined;
 }
 
 /** Gathers what the loops make into commits. Never throws, never waits, never grows beyond its bounds. */
 export interface Committer {
   /** Takes a record; when the memory is full the oldest record is dropped and counted. */
   accept(record: DeviceRecord): void;
-  /** Takes events, which are committed at once and never dropped. */
+  /** Takes events, which are committed at once; they have a bound of their own, beyond which the oldest is dropped. */
   acceptEvents(events: readonly GatewayEvent[]): void;
   /**
    * Takes what one input led to: all of it is in one commit, at once when there are events. Only while the disk stalls
@@ -75,7 +94,10 @@ export interface Committer {
   /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
   flush(): Promise<void>;
   status(): CommitterStatus;
-  /** Commits what is held and ends; gives up after five seconds and logs what was lost. Idempotent. */
+  /**
+   * Commits what is held and ends. A disk that refused is asked at once and again; after five seconds it is given up, and
+   * what was lost is logged. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -90,34 +112,48 @@ interface JudgedInput {
 /** A state that waits: its text, or a value that becomes one when it is committed, as most are replaced before. */
 type WaitingState = { readonly text: string | null } | { readonly value: unknown };
 
-interface Dropped {
-  count: number;
-  firstWallMs: number;
-  lastWallMs: number;
-}
+type Dropped = NonNullable<CommitBatch['dropped']>;
 
 /** A committer on a store; see {@link Committer}. */
 export function createCommitter(options: CommitterOptions): Committer {
   return new GroupCommitter(options);
 }
 
+/** Where things stood when the first commit began that did not succeed yet. */
+interface Beginning {
+  readonly wallMs: number;
+  readonly monoMs: number;
+  readonly takenRecords: number;
+  readonly takenBytes: number;
+  readonly droppedRecords: number;
+}
+
 class GroupCommitter implements Committer {
   private readonly options: CommitterOptions;
   private readonly maxRecords: number;
   private readonly maxBytes: number;
+  private readonly maxEvents: number;
   private records: { record: DeviceRecord; bytes: number }[] = [];
   private bytes = 0;
   private events: GatewayEvent[] = [];
   private states = new Map<string, WaitingState>();
   private dropped: Dropped | undefined;
+  private lostEvents: Dropped | undefined;
   /** Records and events handed to the store, whose commit is under way. */
   private underWay: CommitBatch | undefined;
   private underWaySinceMs = 0;
   private cancelTimer: (() => void) | undefined;
   private failures = 0;
   private trouble: string | undefined;
+  private since: Beginning | undefined;
+  private cancelStall: (() => void) | undefined;
+  private isStallTold = false;
+  private isClosing = false;
   private isOver = false;
+  private takenRecords = 0;
+  private takenBytes = 0;
   private droppedRecords = 0;
+  private droppedEvents = 0;
   private commits = 0;
   private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
@@ -126,6 +162,7 @@ class GroupCommitter implements Committer {
     this.options = options;
     this.maxRecords = options.heldRecords ?? HELD_RECORDS;
     this.maxBytes = options.heldBytes ?? HELD_BYTES;
+    this.maxEvents = options.heldEvents ?? HELD_EVENTS;
   }
 
   accept(record: DeviceRecord): void {
@@ -138,14 +175,14 @@ class GroupCommitter implements Committer {
     if (this.isOver) return;
     for (const record of records) this.hold(record);
     for (const [key, value] of states) this.states.set(key, { value });
-    this.events.push(...events);
+    this.holdEvents(events);
     if (events.length > 0) this.schedule(0, true);
     else this.scheduleHeld();
   }
 
   acceptEvents(events: readonly GatewayEvent[]): void {
     if (this.isOver || events.length === 0) return;
-    this.events.push(...events);
+    this.holdEvents(events);
     this.schedule(0, true);
   }
 
@@ -163,19 +200,51 @@ class GroupCommitter implements Committer {
   }
 
   status(): CommitterStatus {
-    const stalledMs = this.underWay ? this.options.clock.monoMs() - this.underWaySinceMs : 0;
-    const stall =
-      stalledMs >= STALL_MS
-        ? `The disk has not answered for ${formatDuration(stalledMs)}; readings are held in memory. Check it (dmesg, iostat).`
-        : undefined;
     return {
-      heldRecords: this.records.length + (this.underWay?.records.length ?? 0),
-      heldEvents: this.events.length + (this.underWay?.events.length ?? 0),
+      heldRecords: this.heldRecords(),
+      heldEvents: this.heldEvents(),
       droppedRecords: this.droppedRecords,
+      droppedEvents: this.droppedEvents,
       commits: this.commits,
       commitSinceMs: this.underWay && this.underWaySinceMs,
-      trouble: this.trouble ?? stall,
+      trouble: this.trouble ?? this.stallText(),
+      standstill: this.standstill(),
     };
+  }
+
+  private heldRecords(): number {
+    return this.records.length + (this.underWay?.records.length ?? 0);
+  }
+
+  private heldEvents(): number {
+    return this.events.length + (this.underWay?.events.length ?? 0);
+  }
+
+  private standstill(): Standstill | undefined {
+    const { since } = this;
+    const elapsedMs = since ? this.options.clock.monoMs() - since.monoMs : 0;
+    if (!since || elapsedMs < STALL_MS) return undefined;
+    if (this.droppedRecords > since.droppedRecords) return { sinceMs: since.wallMs, lastsMs: 0 };
+    const records = this.takenRecords - since.takenRecords;
+    const bytes = this.takenBytes - since.takenBytes;
+    if (records === 0) return { sinceMs: since.wallMs, lastsMs: undefined };
+    const lastsMs = Math.min(
+      ((this.maxRecords - this.records.length) * elapsedMs) / records,
+      ((this.maxBytes - this.bytes) * elapsedMs) / bytes,
+    );
+    return { sinceMs: since.wallMs, lastsMs: Math.round(Math.max(0, lastsMs)) };
+  }
+
+  /** What to say of a commit that has been under way for too long; undefined when none has. */
+  private stallText(): string | undefined {
+    const stalledMs = this.underWay ? this.options.clock.monoMs() - this.underWaySinceMs : 0;
+    if (stalledMs < STALL_MS) return undefined;
+    const lastsMs = this.standstill()?.lastsMs;
+    const room =
+      lastsMs === 0
+        ? 'The memory is full: the oldest are dropped, counted and entered in the ledger.'
+        : `There is room for ${lastsMs === undefined ? 'more' : `about ${spanText(lastsMs)} more`}.`;
+    return `The disk has not answered for ${spanText(stalledMs)}. ${this.heldRecords()} records and ${this.heldEvents()} events are held in memory. ${room} Check the disk (dmesg, iostat).`;
   }
 
   close(): Promise<void> {
@@ -186,13 +255,20 @@ class GroupCommitter implements Committer {
   private async end(): Promise<void> {
     const { clock, log } = this.options;
     const ended = new AbortController();
+    this.isClosing = true;
     if (!this.isOver) {
+      // A disk that refused may work again: what is held is not given up because the next try would come too late.
+      if (this.failures > 0) {
+        this.cancelTimer?.();
+        this.cancelTimer = undefined;
+      }
       const flushed = this.flush().catch(() => {});
       await Promise.race([flushed, clock.sleep(CLOSE_MS, ended.signal).catch(() => {})]);
     }
     ended.abort();
     this.isOver = true;
     this.cancelTimer?.();
+    this.cancelStall?.();
     const { heldRecords, heldEvents } = this.status();
     if (heldRecords + heldEvents > 0)
       log.error(
@@ -204,7 +280,14 @@ class GroupCommitter implements Committer {
     const bytes = sizeInMemory(record);
     this.records.push({ record, bytes });
     this.bytes += bytes;
+    this.takenRecords++;
+    this.takenBytes += bytes;
     this.dropOldest();
+  }
+
+  private holdEvents(events: readonly GatewayEvent[]): void {
+    for (const event of events) this.events.push(event);
+    this.dropOldestEvents();
   }
 
   private scheduleHeld(): void {
@@ -231,7 +314,14 @@ class GroupCommitter implements Committer {
   private commit(): void {
     const batch = this.take();
     this.underWay = batch;
-    this.underWaySinceMs = this.options.clock.monoMs();
+    const { clock, log } = this.options;
+    this.underWaySinceMs = clock.monoMs();
+    const { takenRecords, takenBytes, droppedRecords } = this;
+    this.since ??= { wallMs: clock.wallMs(), monoMs: clock.monoMs(), takenRecords, takenBytes, droppedRecords };
+    this.cancelStall = clock.after(STALL_MS, () => {
+      this.isStallTold = true;
+      log.warn(this.stallText() ?? '');
+    });
     this.options.store.commit(batch).then(
       (receipt) => this.succeed(receipt, batch),
       (error: unknown) => this.fail(error, batch),
@@ -250,22 +340,28 @@ class GroupCommitter implements Committer {
     this.bytes -= bytes;
     const batch: CommitBatch = {
       records,
-      events: stampedEvents(this.events, this.options.clock),
+      events: stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock),
       states: new Map([...this.states].map(([key, state]) => [key, textOf(state)])),
       ...(this.dropped && { dropped: this.dropped }),
+      ...(this.lostEvents && { droppedEvents: this.lostEvents }),
     };
-    this.events = [];
     this.states = new Map();
     this.dropped = undefined;
+    this.lostEvents = undefined;
     return batch;
   }
 
   private succeed(receipt: Receipt, batch: CommitBatch): void {
-    this.underWay = undefined;
+    this.endCommit();
     this.commits++;
-    if (this.trouble) this.options.log.info('the disk takes commits again');
+    if (this.trouble || this.isStallTold) {
+      const forMs = this.options.clock.monoMs() - (this.since?.monoMs ?? 0);
+      this.options.log.info(`the disk takes commits again, after ${spanText(forMs)}`);
+    }
     this.failures = 0;
     this.trouble = undefined;
+    this.isStallTold = false;
+    this.since = undefined;
     this.options.onCommitted(receipt, batch);
     if (this.isIdle()) {
       for (const { resolve } of this.waiters.splice(0)) resolve();
@@ -277,15 +373,18 @@ class GroupCommitter implements Committer {
 
   /** Puts everything back to where it was, in order, and asks again later. */
   private fail(error: unknown, batch: CommitBatch): void {
-    this.underWay = undefined;
+    this.endCommit();
     const returned = batch.records.map((record) => ({ record, bytes: sizeInMemory(record) }));
     this.records = [...returned, ...this.records];
     this.bytes += returned.reduce((sum, { bytes }) => sum + bytes, 0);
     this.events = [...batch.events, ...this.events];
     const states = [...batch.states].map(([key, text]): [string, WaitingState] => [key, { text }]);
     this.states = new Map([...states, ...this.states]);
-    if (batch.dropped) this.countDropped(batch.dropped.count, batch.dropped.firstWallMs, batch.dropped.lastWallMs);
+    this.dropped = sumOf(batch.dropped, this.dropped);
+    this.lostEvents = sumOf(batch.droppedEvents, this.lostEvents);
     this.dropOldest();
+    this.dropOldestEvents();
+    const isNews = this.trouble !== messageOf(error);
     this.trouble = messageOf(error);
     if (!(error instanceof StoreTrouble)) {
       if (!this.isOver) this.options.onFailed(error);
@@ -293,8 +392,10 @@ class GroupCommitter implements Committer {
       for (const { reject } of this.waiters.splice(0)) reject(error);
       return;
     }
-    this.options.log.warn(this.trouble);
-    const waitMs = backoffMs(this.failures++, RETRY, this.options.random());
+    // It is said once, and again when the disk says something else.
+    if (isNews) this.options.log.warn(this.trouble);
+    const waitMs = this.isClosing ? RETRY.minMs : backoffMs(this.failures, RETRY, this.options.random());
+    this.failures++;
     if (!this.isOver) this.schedule(waitMs, false);
   }
 
@@ -307,16 +408,23 @@ class GroupCommitter implements Committer {
       const { record, bytes } = this.records[count++]!;
       this.bytes -= bytes;
       this.droppedRecords++;
-      this.countDropped(1, record.at.wallMs, record.at.wallMs);
+      this.dropped = sumOf(this.dropped, droppedAt(record.at.wallMs));
     }
     if (count > 0) this.records.splice(0, count);
   }
 
-  private countDropped(count: number, firstWallMs: number, lastWallMs: number): void {
-    this.dropped ??= { count: 0, firstWallMs, lastWallMs };
-    this.dropped.count += count;
-    this.dropped.firstWallMs = Math.min(this.dropped.firstWallMs, firstWallMs);
-    this.dropped.lastWallMs = Math.max(this.dropped.lastWallMs, lastWallMs);
+  private dropOldestEvents(): void {
+    const tooMany = this.events.length - this.maxEvents;
+    if (tooMany <= 0) return;
+    this.droppedEvents += tooMany;
+    for (const { wallMs } of this.events.splice(0, tooMany))
+      this.lostEvents = sumOf(this.lostEvents, droppedAt(wallMs));
+  }
+
+  private endCommit(): void {
+    this.underWay = undefined;
+    this.cancelStall?.();
+    this.cancelStall = undefined;
   }
 
   private isIdle(): boolean {
@@ -325,6 +433,7 @@ class GroupCommitter implements Committer {
       this.events.length === 0 &&
       this.states.size === 0 &&
       this.dropped === undefined &&
+      this.lostEvents === undefined &&
       this.underWay === undefined
     );
   }
@@ -342,4 +451,22 @@ function sizeInMemory(record: DeviceRecord): number {
     if (field.quality !== 'bad' && typeof field.value === 'string') bytes += field.value.length * 2;
   }
   return bytes;
+}
+
+function droppedAt(wallMs: number): Dropped {
+  return { count: 1, firstWallMs: wallMs, lastWallMs: wallMs };
+}
+
+function sumOf(one: Dropped | undefined, other: Dropped | undefined): Dropped | undefined {
+  if (!one || !other) return one ?? other;
+  return {
+    count: one.count + other.count,
+    firstWallMs: Math.min(one.firstWallMs, other.firstWallMs),
+    lastWallMs: Math.max(one.lastWallMs, other.lastWallMs),
+  };
+}
+
+/** A span of time for a person: whole seconds. */
+function spanText(ms: number): string {
+  return formatDuration(Math.round(ms / 1000) * 1000);
 }

@@ -105,7 +105,13 @@ function handlersOf(state: State, lock: Lock): Handlers {
   const { house } = state;
   const writeTexts = createTextWriter();
   return {
-    commit: (ask, now) => commit(state, ask, now),
+    commit(ask, now) {
+      const receipt = commit(state, ask, now);
+      const { readings } = ask;
+      if (readings)
+        state.roller?.committed({ first: receipt.readings.from, count: readings.count, body: readings.body });
+      return receipt;
+    },
     peek: (ask, now) => repairing(state, now, () => peek(house, ask.stream, ask.from, ask.limit)),
     texts({ from, limit, offset }, now) {
       const found = repairing(state, now, () => peek(house, 'readings', from, limit));

@@ -5,6 +5,7 @@ import type { Machine } from './repair/restored.ts';
 import type { MinuteRollup } from './rollup/rollup.ts';
 import type { RollupCursor } from './rollup/rollup-files.ts';
 import type {
+  CommitBatch,
   ForgottenUplink,
   HistoryPage,
   HistoryQuery,
@@ -24,11 +25,17 @@ export interface Now {
 /** A commit with its records and events already encoded, so that the engine never looks into them. */
 export interface EncodedCommit {
   readonly readings:
-    | { readonly count: number; readonly minWallMs: number; readonly maxWallMs: number; readonly body: Uint8Array }
+    | {
+        readonly count: number;
+        readonly minWallMs: number;
+        readonly maxWallMs: number;
+        readonly body: Uint8Array<ArrayBuffer>;
+      }
     | undefined;
   readonly events: { readonly count: number; readonly body: Uint8Array } | undefined;
   readonly states: readonly (readonly [string, string | null])[];
-  readonly dropped: { readonly count: number; readonly firstWallMs: number; readonly lastWallMs: number } | undefined;
+  readonly dropped: CommitBatch['dropped'];
+  readonly droppedEvents: CommitBatch['droppedEvents'];
 }
 
 /** One stored body, inflated: the records or events of one commit, the first of which has number `first`. */

@@ -39,6 +39,8 @@ export interface CommitBatch {
   readonly states: ReadonlyMap<string, string | null>;
   /** Records dropped before they were numbered, because the disk stalled and the memory ring was full. */
   readonly dropped?: { readonly count: number; readonly firstWallMs: number; readonly lastWallMs: number };
+  /** Events that were dropped in the same way. */
+  readonly droppedEvents?: CommitBatch['dropped'];
 }
 
 /** What `commit` gave: numbers of the first record and the first event. Durable when it resolves. */

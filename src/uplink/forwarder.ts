@@ -1,13 +1,12 @@
 /** Carries what is committed to one uplink, for as long as the gateway runs. */
 
-import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
-import { within } from '../core/wait.ts';
+import { type BackoffBounds, backoffMs, within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';

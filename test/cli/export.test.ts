@@ -24,7 +24,7 @@ async function stoppedGateway(): Promise<{ file: string; clock: SimulatedClock }
   const tag = '{address: "constant(value=1)"}';
   writeFileSync(
     file,
-    `channels: {sim: {driver: mock}}\ndevices: {press-1: {channel: sim, tags: {oil-temp: ${tag}}}}\nstore: {path: ${path}}\n`,
+    `channels: {sim: {driver: mock}}\ndevices: {press-1: {channel: sim, tags: {oil-temp: ${tag}, hot: {expr: "press-1/oil-temp > 1"}}}}\nstore: {path: ${path}}\n`,
   );
   const clock = new SimulatedClock(recordOf(499).at.wallMs);
   const store = await openLocalStore({ path, maxBytes: 1e9, clock, log: silentLogger });
@@ -54,6 +54,12 @@ describe('export', () => {
   it('gives JSON lines with everything that is known of a reading', async () => {
     const { out } = await throughGateway(['oven/*', '--format', 'jsonl']);
     expect(out).toBe(`{"tag":"oven/temp","t":${SIX},"quality":"bad","why":"timeout","seq":8}\n`);
+  });
+
+  it('knows computed tags, too, when no gateway runs', async () => {
+    const { file, clock } = await stoppedGateway();
+    const run = millgate(['export', 'press-1/hot', '--since', '1h', '--config', file], { clock });
+    expect(await run.exitCode).toBe(EXIT.ok);
   });
 
   it('reads the store itself when no gateway runs, from the time on that is asked for', async () => {

@@ -27,7 +27,7 @@ describe('a file broken in many places', () => {
       'millgate.yaml:8:33 devices.a.tags.u.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "int61"; did you mean "int16"?',
       'millgate.yaml:9:20 devices.a.tags.v.address: "holding" is no address: write for example holding:100 or "40101"',
       'millgate.yaml:9:52 devices.a.tags.v.deadband: must be at least 0; got -1',
-      'millgate.yaml:10:16 devices.b.channel: no such channel "lime"; did you mean "line"?',
+      'millgate.yaml:10:16 devices.b.channel: there is no channel "lime"; did you mean "line"?',
       'millgate.yaml:10:77 devices.b.tags.w.evry: unknown key; did you mean "every"?',
     ]);
   });

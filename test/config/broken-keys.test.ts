@@ -94,19 +94,19 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     'a channel that is not there',
     'channel: line-a',
     'channel: lina-a',
-    ['millgate.yaml:8:14 devices.press-1.channel: no such channel "lina-a"; did you mean "line-a"?'],
+    ['millgate.yaml:8:14 devices.press-1.channel: there is no channel "lina-a"; did you mean "line-a"?'],
   ],
   [
     'a channel far from every name',
     'channel: line-a',
     'channel: hydraulics',
-    ['millgate.yaml:8:14 devices.press-1.channel: no such channel "hydraulics"; channels: line-a, plc, pins'],
+    ['millgate.yaml:8:14 devices.press-1.channel: there is no channel "hydraulics"; channels: line-a, plc, pins'],
   ],
   [
     'a driver that is not there',
     'driver: gpio',
     'driver: gpoi',
-    ['millgate.yaml:5:18 channels.pins.driver: no such driver "gpoi"; did you mean "gpio"?'],
+    ['millgate.yaml:5:18 channels.pins.driver: there is no driver "gpoi"; did you mean "gpio"?'],
   ],
   [
     'a device with a slash',
@@ -147,7 +147,7 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     '    unit: 3',
     '    unit: 3\n    profile: eastron-sdm12',
     [
-      'millgate.yaml:10:14 devices.press-1.profile: no such profile: looked in profiles and /opt/millgate/config/profiles',
+      'millgate.yaml:10:14 devices.press-1.profile: there is no such profile: looked in profiles and /opt/millgate/config/profiles',
     ],
   ],
   [
@@ -178,14 +178,16 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '    unit: [3',
     [
-      'millgate.yaml:10:5: the indentation does not fit: keys of one block begin in the same column, and brackets must be closed',
+      'millgate.yaml:10:5: the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
     ],
   ],
   [
     'a quote left open',
     '"holding:100"',
     '"holding:100',
-    ['millgate.yaml:13:30: something is missing: a key needs ": " and a value, and quotes and brackets must be closed'],
+    [
+      'millgate.yaml:13:30: something is missing here or above: a key needs ": " and a value, and quotes and brackets must be closed',
+    ],
   ],
   [
     'two colons',
@@ -198,7 +200,7 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '    unit: *three',
     [
-      'millgate.yaml:9:11 devices.press-1.unit: no anchor of this name above; a value that begins with "*" must be quoted',
+      'millgate.yaml:9:11 devices.press-1.unit: there is no anchor of this name above; a value that begins with "*" must be in quotes',
     ],
   ],
   [
@@ -218,7 +220,7 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '   unit: 3',
     [
-      'millgate.yaml:9:1: the indentation does not fit: keys of one block begin in the same column, and brackets must be closed',
+      'millgate.yaml:9:1: the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
     ],
   ],
   [

@@ -65,7 +65,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'a topic with a wildcard',
     '    type: mqtt',
     '    type: mqtt\n    topic: "plant/#"',
-    ['millgate.yaml:26:12 uplinks.plant.topic: a topic to publish to has no + or #'],
+    ['millgate.yaml:26:12 uplinks.plant.topic: a topic that is published to must not contain + or #'],
   ],
   [
     'a topic with an unknown word',
@@ -96,7 +96,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     '  plant:',
     '  other: {type: mqtt, url: "mqtts://broker.plant.lan:8883"}\n  plant:',
     [
-      'millgate.yaml:25:3 uplinks.plant.clientId: uplink "other" (millgate.yaml:24:3) is at the same broker as client "millgate-press-shop-1", and they would throw each other out: give one of them another clientId',
+      'millgate.yaml:25:3 uplinks.plant.clientId: uplink "other" (millgate.yaml:24:3) already connects to this broker as client "millgate-press-shop-1", and a broker admits each client once: give one of the two another clientId',
     ],
   ],
   [

@@ -186,17 +186,17 @@ const VALUES: readonly Case[] = [
     ['millgate.yaml:18:65 devices.press-1.tags.parts.invalid[1]: expected a number; got "lots"'],
   ],
   [
-    'no time zone',
+    'not a time zone',
     'location: acme/leeds',
     'timezone: Europe/Londn',
-    ['millgate.yaml:1:39 gateway.timezone: "Europe/Londn" is no time zone; did you mean "Europe/London"?'],
+    ['millgate.yaml:1:39 gateway.timezone: "Europe/Londn" is not a time zone; did you mean "Europe/London"?'],
   ],
   [
     'no ISA-95 path',
     'location: acme/leeds',
     'location: "acme/+/x"',
     [
-      'millgate.yaml:1:39 gateway.location: expected an ISA-95 path such as acme/leeds/press-shop, without + # or quotes',
+      'millgate.yaml:1:39 gateway.location: expected an ISA-95 path such as acme/leeds/press-shop, without + # or quotes; got "acme/+/x"',
     ],
   ],
 ];

@@ -81,18 +81,24 @@ describe('computed tags', () => {
   it.each([
     [
       ['a: {expr: "door/b + 1"}', 'b: {expr: "door/c"}', 'c: {expr: "door/a"}'],
-      'is computed from itself: door/a → door/b → door/c → door/a. Break the circle',
+      'is computed from itself (door/a → door/b → door/c → door/a): remove one of these tags from the formula of another',
     ],
-    [['a: {expr: "door/a + 1"}'], 'is computed from itself: door/a → door/a. Break the circle'],
+    [
+      ['a: {expr: "door/a + 1"}'],
+      'is computed from itself (door/a → door/a): remove one of these tags from the formula of another',
+    ],
     [
       ['a: {expr: "meter/powr * 2"}'],
-      'there is no tag meter/powr; did you mean "meter/power"? Put spaces around - and /.',
+      'there is no tag meter/powr; did you mean "meter/power"? (put spaces around a - or / that stands between two tags)',
     ],
-    [['a: {expr: "1 + 1"}'], 'names no tag, and so would never have a value: write for example press-1/power * 2'],
-    [['a: {expr: "meter/power +"}'], 'ends too early: a tag, a number or "(" is missing'],
+    [
+      ['a: {expr: "1 + 1"}'],
+      'the formula names no tag, so it would never have a value: write for example press-1/power * 2',
+    ],
+    [['a: {expr: "meter/power +"}'], 'the formula ends too early: a tag, a number or "(" is missing'],
     [
       ['a: {expr: "meter/power", address: GPIO4}'],
-      'goes not with expr: a computed tag has no address, it follows its tags; remove one of them',
+      'a tag has either address or expr, not both: a computed tag is not read; remove one of them',
     ],
   ])('%s are refused', (tags, message) => {
     const lines = said(...tags);

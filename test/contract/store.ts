@@ -183,6 +183,18 @@ export function describeStoreContract(name: string, open: OpenForContract): void
       expect(await (await opened(path)).store.ledger()).toEqual(ledger);
     });
 
+    it('numbers events that were dropped, and enters them in its ledger', async () => {
+      const { store, path } = await opened();
+      const droppedEvents = { count: 3, firstWallMs: 10, lastWallMs: 20 };
+      const batch = batchOf([], { events: [eventOf('kept')], droppedEvents });
+      expect(await store.commit(batch)).toMatchObject({ events: { from: 4, to: 5 } });
+      expect(await store.peekEvents(1, 10)).toMatchObject({ from: 4, events: [eventOf('kept')], next: 5 });
+      const ledger = await store.ledger();
+      expect(ledger).toMatchObject([{ stream: 'events', from: 1, to: 4, count: 3, cause: 'memory-full' }]);
+      await store.close();
+      expect(await (await opened(path)).store.ledger()).toEqual(ledger);
+    });
+
     it('answers history by tag and time, in pages', async () => {
       const { store } = await opened();
       for (let second = 0; second < 200; second++)

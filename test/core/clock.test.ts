@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs } from '../../src/core/backoff.ts';
 import { clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { backoffMs } from '../../src/core/wait.ts';
 
 describe('the simulated clock', () => {
   it('fires timers in order of their due time, then of their making', async () => {
@@ -68,47 +68,46 @@ describe('backoff', () => {
 
 describe('trust in the wall clock of a machine', () => {
   const NOW = Date.UTC(2026, 10, 23);
-  const trustIn = (over: Partial<{ wallMs: number; synchronized: boolean; keepsTime: boolean; upMs: number }>) => {
-    const world = { wallMs: NOW, synchronized: false, keepsTime: false, upMs: 30_000, ...over };
-    const evidence = {
+  const trustIn = (over: Partial<{ wallMs: number; synchronized: boolean; hasHost: boolean }>) => {
+    const world = { wallMs: NOW, synchronized: false, hasHost: false, ...over };
+    const known = clockTrust({
       wallMs: () => world.wallMs,
       isSynchronized: () => world.synchronized,
-      keepsTime: () => world.keepsTime,
-      uptimeMs: () => world.upMs,
-    };
-    return { world, trust: clockTrust(evidence) };
+      hasHost: () => world.hasHost,
+    });
+    return { world, known };
   };
 
   it('is never there before 2025, whatever else speaks for it', () => {
-    const { trust } = trustIn({ wallMs: 45_000, synchronized: true, keepsTime: true, upMs: 1e9 });
-    expect(trust.known()).toBe(false);
+    expect(trustIn({ wallMs: 45_000, synchronized: true, hasHost: true }).known()).toBe(false);
   });
 
-  it('is there once the time service has set it', () => {
-    const { world, trust } = trustIn({});
-    expect(trust.known()).toBe(false);
+  it('is there once something that compares clocks has set it, and stays', () => {
+    const { world, known } = trustIn({});
+    expect(known()).toBe(false);
     world.synchronized = true;
-    expect(trust.known()).toBe(true);
+    expect(known()).toBe(true);
     world.synchronized = false;
-    expect(trust.known()).toBe(true);
+    expect(known()).toBe(true);
   });
 
-  it('is there with a clock that runs while the machine is off, unless it is behind what is stored', () => {
-    expect(trustIn({ keepsTime: true }).trust.known()).toBe(true);
-    const { world, trust } = trustIn({ keepsTime: true });
-    trust.notBefore(NOW + 1);
-    expect(trust.known()).toBe(false);
-    world.wallMs = NOW + 2;
-    expect(trust.known()).toBe(true);
+  it('is there in a container, whose host keeps the time', () => {
+    expect(trustIn({ hasHost: true }).known()).toBe(true);
   });
 
-  it('does not stay away for ever where there is no time service: after ten minutes the clock is taken as it is', () => {
-    const { world, trust } = trustIn({});
-    trust.notBefore(NOW + 1e12);
-    world.upMs = 599_999;
-    expect(trust.known()).toBe(false);
-    world.upMs = 600_000;
-    expect(trust.known()).toBe(true);
+  it('does not come with time: a clock that nothing set is as wrong after a week as after a minute', () => {
+    const { world, known } = trustIn({});
+    world.wallMs += 7 * 86_400_000;
+    expect(known()).toBe(false);
+  });
+
+  it('comes back when a clock that showed 1970 is set right, and one decades ahead as well', () => {
+    const { world, known } = trustIn({ wallMs: 45_000 });
+    expect(known()).toBe(false);
+    Object.assign(world, { wallMs: NOW + 20 * 365 * 86_400_000 });
+    expect(known()).toBe(false);
+    Object.assign(world, { wallMs: NOW, synchronized: true });
+    expect(known()).toBe(true);
   });
 
   it('is waited for, but not for ever', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checkExpression } from '../../src/config/sections/expression-check.ts';
 import { type Expression, MAX_EXPRESSION_LENGTH, parseExpression, tagsIn } from '../../src/core/expression.ts';
-import { checkExpression } from '../../src/core/expression-check.ts';
 
 function parsed(text: string): Expression {
   const result = parseExpression(text);
@@ -52,18 +52,18 @@ describe('a formula', () => {
   });
 
   it.each([
-    ['press-1/power +', 'ends too early: a tag, a number or "(" is missing'],
-    ['power * 2', 'has "power", which is no full tag name: write it as device/tag, such as press-1/power'],
-    ['mean(press-1/power)', 'gives mean something else than a value and a duration: write mean(press-1/power, 1h)'],
-    ['1 < 2 < 3', 'compares twice in a row: write "a < b and b < c"'],
-    ['a/b ; c/d', 'has ";" at character 5, which means nothing here: remove it'],
-    ['(a/b', 'ends too early: ")" is missing'],
-    ['a/b c/d', 'has "c/d" at character 5 where an operator such as + or * is expected'],
-    ['rate(a/b, 1us)', 'looks over 1us: write a span from 100ms to 31d'],
-    ['abs(a/b, c/d)', 'gives abs 2 values: it takes 1'],
-    ['process(1)', /^calls process, which is no function; there are abs, sqrt/],
-    [`${'('.repeat(40)}1${')'.repeat(40)}`, /^is nested deeper than 32/],
-    ['1'.repeat(MAX_EXPRESSION_LENGTH + 1), /^is longer than 1000 characters/],
+    ['press-1/power +', 'the formula ends too early: a tag, a number or "(" is missing'],
+    ['power * 2', '"power" is not a full tag name: write it as device/tag, such as press-1/power'],
+    ['mean(press-1/power)', 'mean needs a value and a duration: write for example mean(press-1/power, 1h)'],
+    ['1 < 2 < 3', 'the formula compares twice in a row: write "a < b and b < c"'],
+    ['a/b ; c/d', '";" at character 5 has no meaning in a formula: remove it'],
+    ['(a/b', 'the formula ends too early: ")" is missing'],
+    ['a/b c/d', 'there is "c/d" at character 5, where an operator such as + or * is expected'],
+    ['rate(a/b, 1us)', 'the span 1us cannot be used: write a span from 100ms to 31d'],
+    ['abs(a/b, c/d)', 'abs takes 1 value, and here it is given 2'],
+    ['process(1)', /^there is no function process; the functions are abs, sqrt/],
+    [`${'('.repeat(40)}1${')'.repeat(40)}`, /^the formula is nested deeper than 32/],
+    ['1'.repeat(MAX_EXPRESSION_LENGTH + 1), /^the formula is longer than 1000 characters/],
   ])('%s is refused with what to write', (text, message) => {
     if (typeof message === 'string') expect(trouble(text)).toBe(message);
     else expect(trouble(text)).toMatch(message);
@@ -120,14 +120,17 @@ describe('units', () => {
   });
 
   it.each([
-    ['press-1/power + press-1/speed', 'puts kW and m/s together (+): convert one of them'],
-    ['press-1/power > press-1/speed', 'puts kW and m/s together (>): convert one of them'],
+    ['press-1/power + press-1/speed', '"+" joins different units, kW and m/s: convert one to the unit of the other'],
+    ['press-1/power > press-1/speed', '">" joins different units, kW and m/s: convert one to the unit of the other'],
     [
       'press-1/running * 2',
-      'reckons with a truth value (*): write if(CONDITION, 1, 0), or runtime(TAG, 1h) for its time',
+      '"*" needs numbers, and here a value is true or false: write if(CONDITION, 1, 0), or runtime(TAG, 1h) for the time it was true',
     ],
-    ['press-1/order == 3', 'uses press-1/order, which is text: only numbers and truth values can be reckoned with'],
-    ['press-1/running == 1', 'compares a number with a truth value by ==: they are never equal'],
+    ['press-1/order == 3', 'press-1/order is text: a formula can use only numbers and truth values'],
+    [
+      'press-1/running == 1',
+      '"==" compares a number with a truth value, which are never equal: compare values of one kind',
+    ],
   ])('%s is refused', (text, problem) => {
     expect(checked(text).problems).toEqual([problem]);
   });

@@ -69,6 +69,7 @@ export const STATUS: GatewayStatus = {
     maxBytes: 2_000_000_000,
     segments: 14,
     commits: 4500,
+    held: { records: 812, events: 0, droppedRecords: 0, droppedEvents: 0, standstill: undefined },
     bytesWritten: 6_500_000,
     lastCommitMs: SIX - 400,
     oldestWallMs: SIX - 5 * 86_400_000,

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import { byteRegisters, type FakeDevice, wordRegisters } from './i2c-bus.ts';
 
 /** A BMP280 or BME280 whose trimming is that of the data sheet's example, after power-on. */
-export function fakeBosch(id: number) {
+export function fakeBosch(id: number, data = [0x65, 0x5a, 0xc0, 0x7e, 0xed, 0x00, 0x75, 0x30]) {
   const low = new DataView(new ArrayBuffer(26));
   const words = [27504, 26435, -1000, 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000];
   for (const [index, word] of words.entries()) low.setInt16(2 * index, word, true);
@@ -18,7 +18,7 @@ export function fakeBosch(id: number) {
     },
     (register, value, registers) => {
       // Forced mode: 415148 and 519888 of the example, and about half the humidity there is.
-      if (register === 0xf4 && (value & 3) === 1) registers.set([0x65, 0x5a, 0xc0, 0x7e, 0xed, 0x00, 0x75, 0x30], 0xf7);
+      if (register === 0xf4 && (value & 3) === 1) registers.set(data, 0xf7);
     },
   );
 }

@@ -10,6 +10,7 @@ export function meter(unit: number, registers: Registers): ModbusSlaves {
   let moment = 0;
   const refused = (code: number, why: number): Uint8Array => Uint8Array.of(code | 0x80, why);
   return {
+    has: (asked) => asked === unit,
     answer(asked, pdu) {
       if (asked !== unit) return undefined;
       const code = pdu[0]!;

@@ -15,6 +15,7 @@ export const FAULTS = [
   'noise',
   'silence',
   'exception',
+  'lost-question',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -100,6 +101,8 @@ export function disturbed(fault: Fault | undefined, exchange: Exchange, times: F
       return whole(exchange.framing === 'rtu' ? Uint8Array.of(...noise, ...good) : noise);
     }
     case 'silence':
+    // The slave did not hear it, and did nothing.
+    case 'lost-question':
       return [];
     case 'exception':
       return whole(framed(exchange, exchange.unit, Uint8Array.of(exchange.answer[0]! | 0x80, [4, 6, 11][pick(3)]!)));

@@ -46,9 +46,13 @@ export function memoryBus(options: MemoryBusOptions): MemoryBus {
     if (!options.forgetful) questions.push({ atMs: clock.monoMs(), bytes: question.slice() });
     const isRtu = framing === 'rtu';
     const unit = question[isRtu ? 0 : 6]!;
-    const answer = slaves.answer(unit, isRtu ? question.slice(1, -2) : question.slice(7));
-    if (!answer) return;
+    if (!slaves.has(unit)) return;
     const picked = script.length > 0 ? script.shift() : pickFault(options.shares ?? {}, random);
+    if (picked === 'lost-question') {
+      happened.set(picked, (happened.get(picked) ?? 0) + 1);
+      return;
+    }
+    const answer = slaves.answer(unit, isRtu ? question.slice(1, -2) : question.slice(7))!;
     // Under another's address and one answer behind at once, a slave is that other: no master can tell them apart.
     const fault = picked === 'wrong-unit' && clock.monoMs() < (lateUntilMs.get(unit) ?? 0) ? undefined : picked;
     if (fault === 'late') lateUntilMs.set(unit, clock.monoMs() + times.lateMs[1]);

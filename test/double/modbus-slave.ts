@@ -5,6 +5,8 @@
 export interface ModbusSlaves {
   /** The answer's PDU; undefined when the unit does not exist. */
   answer(unit: number, pdu: Uint8Array): Uint8Array | undefined;
+  /** Whether there is such a unit. */
+  has(unit: number): boolean;
   /** How many reads the unit has served. */
   scans(unit: number): number;
   /** Registers and coils that were written, over what the slaves make up; keys `unit/address`. */
@@ -98,6 +100,7 @@ export function modbusSlaves(options: SlaveOptions): ModbusSlaves {
       const bytes = answer(unit, pdu);
       return bytes && Uint8Array.from(bytes);
     },
+    has: (unit) => options.units.includes(unit),
     scans: (unit) => served.get(unit) ?? 0,
     registers,
     coils,

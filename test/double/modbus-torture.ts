@@ -16,12 +16,18 @@ export interface TortureOptions {
   readonly seed: number;
   readonly transactions: number;
   readonly framing: 'rtu' | 'mbap';
+  /** Default: a bad day, on which one transaction in four goes wrong. */
+  readonly shares?: FaultShares;
+  /** Tries after the first. Default: 1. */
+  readonly retries?: number;
 }
 
 export interface TortureResult {
   transactions: number;
   good: number;
   bad: number;
+  /** Readings lost for each transaction that went wrong. */
+  lostPerFault: number;
   /** Values that were not those of the asked register, read after the question was first sent. */
   misattributed: number;
   why: Record<string, number>;
@@ -47,6 +53,9 @@ const BAD_DAY: FaultShares = {
   silence: 0.01,
   exception: 0.01,
 };
+
+/** A line that loses a question in a hundred, as many answers, and garbles as many. */
+export const A_PERCENT_EACH: FaultShares = { 'lost-question': 0.01, silence: 0.01, flip: 0.01 };
 
 /** Two groups of the same form on each unit: a late answer of the one would pass for the other if it could. */
 function groups(): Tag<ModbusAddress>[][] {
@@ -78,12 +87,18 @@ function tag(unit: number, start: number): Tag<ModbusAddress> {
 }
 
 /** Reads through a bad bus until it has seen so many transactions, and checks every value. */
-export async function torture({ seed, transactions, framing }: TortureOptions): Promise<TortureResult> {
+export async function torture({
+  seed,
+  transactions,
+  framing,
+  shares = BAD_DAY,
+  retries = 1,
+}: TortureOptions): Promise<TortureResult> {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: UNITS });
   const windowMs = lateReplyWindowMsOf(TIMEOUT_MS);
   const times = { turnaroundMs: 18, lateMs: [40, windowMs] as const, splitMs: 12 };
-  const bus = memoryBus({ clock, slaves, framing, units: UNITS, times, shares: BAD_DAY, seed, forgetful: true });
+  const bus = memoryBus({ clock, slaves, framing, units: UNITS, times, shares, seed, forgetful: true });
   const timing = {
     characterMs: characterMsOf(BAUD),
     silenceMs: silenceMsOf(BAUD),
@@ -100,13 +115,25 @@ export async function torture({ seed, transactions, framing }: TortureOptions): 
     port: 502,
     framing: framing === 'rtu' ? 'rtu' : 'tcp',
     pipeline: 4,
+    foreignUnit: 'accept',
+    tls: undefined,
     timeoutMs: TIMEOUT_MS,
-    retries: 1,
+    retries,
     pauseMs: 0,
+    connectPauseMs: 0,
+    closeAfterMs: undefined,
   } as const;
   const driver = new ModbusDriver(channel, line, { clock, log: silentLogger, random: seededRandom(seed) });
   const { signal } = new AbortController();
-  const result: TortureResult = { transactions: 0, good: 0, bad: 0, misattributed: 0, why: {}, happened: {} };
+  const result: TortureResult = {
+    transactions: 0,
+    good: 0,
+    bad: 0,
+    lostPerFault: 0,
+    misattributed: 0,
+    why: {},
+    happened: {},
+  };
   const all = groups();
   const seen = () => UNITS.reduce((sum, unit) => sum + slaves.scans(unit), 0);
   let next = 0;
@@ -151,5 +178,7 @@ export async function torture({ seed, transactions, framing }: TortureOptions): 
   await driver.close();
   result.transactions = seen();
   result.happened = Object.fromEntries<number>(bus.happened as Map<Fault, number>);
+  const faults = Object.values(result.happened).reduce((sum, count) => sum + count, 0);
+  result.lostPerFault = faults > 0 ? result.bad / faults : 0;
   return result;
 }

@@ -17,9 +17,17 @@ export function lineChannel(options: Record<string, unknown> = {}): SerialLineCh
 }
 
 /** A tag by the words of a configuration file. */
-export function lineTag(id: string, options: Record<string, unknown>, request?: string): Tag<SerialLineAddress> {
+export function lineTag(
+  id: string,
+  options: Record<string, unknown>,
+  request?: string,
+  more: Record<string, unknown> = {},
+): Tag<SerialLineAddress> {
   const [device, name] = id.split('/') as [string, string];
-  const checked = serialLine.checkTag({ id, device, name, options, deviceOptions: { request } }, lineChannel());
+  const checked = serialLine.checkTag(
+    { id, device, name, options, deviceOptions: { request, ...more } },
+    lineChannel(),
+  );
   if (!checked.ok) throw new Error(checked.problems.map(({ message }) => message).join('; '));
   return { id, device, name, address: checked.value };
 }

@@ -232,6 +232,40 @@ describe('silent devices', () => {
   });
 });
 
+describe('a silent device that is back', () => {
+  it('is asked again within 8 s, though every fourth probe takes a whole second, at 5 % of the line', () => {
+    const schedule = new Schedule(
+      [
+        { device: 'gone', everyMs: 1000, tags: [tag('gone', 'a')] },
+        { device: 'there', everyMs: 1000, tags: [tag('there', 'a')] },
+      ],
+      onePlan,
+      0,
+    );
+    let probes = 0;
+    const cost = (device: string) => (device === 'there' ? 20 : ++probes % 4 === 0 ? 1000 : 100);
+    const served = serve(schedule, 600_000, cost, (device) => (device === 'there' ? 'answered' : 'silent'));
+    const asked = served.filter(({ device, startMs }) => device === 'gone' && startMs > 60_000);
+    const gaps = asked.slice(1).map(({ startMs }, index) => startMs - asked[index]!.startMs);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(9100);
+    expect(((asked.length / 4) * 1300) / 540_000).toBeLessThan(0.055);
+  });
+});
+
+describe('a scan that the loss of the line cut short', () => {
+  it('is made soon after the line is back, behind the others, whatever its period is', () => {
+    const hourly = { device: 'hourly', everyMs: 3_600_000, tags: [tag('hourly', 'a')] };
+    const fast = { device: 'fast', everyMs: 100, tags: [tag('fast', 'a')] };
+    const schedule = new Schedule([hourly, fast], onePlan, 0);
+    const cut = [schedule.take(0), schedule.take(0)].find((job) => job?.device === 'hourly');
+    expect(cut).toBeDefined();
+    schedule.reset(50);
+    const served = serve(schedule, 3000, () => 5, undefined, 50);
+    expect(served.find(({ device }) => device === 'hourly')?.startMs).toBeCloseTo(1050, 0);
+    expect(served[0]!.device).toBe('fast');
+  });
+});
+
 describe('what is not silence', () => {
   it('a request that was not made leaves the health as it was, and is not repeated at once', () => {
     const schedule = new Schedule([{ device: 'd', everyMs: 0, tags: [tag('d', 'a')] }], onePlan, 0);

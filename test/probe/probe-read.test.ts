@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RawAnswer } from '../../hal/driver.ts';
+import type { RawAnswer } from '../../hal/modbus/abilities.ts';
 import { type AskBlock, type Block, itemsIn, lookAgain, survey } from '../../src/probe/probe-read.ts';
 
 const REFUSED: RawAnswer = { ok: false, why: 'illegal-address', detail: 'Modbus exception 2' };

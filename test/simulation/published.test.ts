@@ -152,7 +152,8 @@ async function publications(): Promise<readonly Published[]> {
     profiles: '/nowhere',
   });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems, undefined, 1));
-  const gateway = await startGateway({
+  const options = {
+    dial: () => async () => lineToBroker(),
     config: loaded.config,
     simulate: false,
     version: '0.0.0',
@@ -161,7 +162,8 @@ async function publications(): Promise<readonly Published[]> {
     random: seededRandom(1),
     environment: {},
     openStore: () => openLocalStore({ path: folder, maxBytes: 200e6, clock, log: silentLogger, bootId: 'golden' }),
-  });
+  };
+  const gateway = await startGateway(options);
   // The library is loaded in real time.
   await import('mqtt');
   await clock.advance(120_000);

@@ -8,16 +8,19 @@ import { eventOf, recordOf } from '../contract/store.ts';
 /** A disk that answers when it is told to, and numbers as a store does. */
 class Disk {
   batches: CommitBatch[] = [];
+  /** Every batch that it was asked to take. */
+  asked: CommitBatch[] = [];
   stalled: (() => void)[] | undefined;
   refusal: Error | undefined;
   private next = { readings: 1, events: 1 };
 
   async commit(batch: CommitBatch): Promise<Receipt> {
+    this.asked.push(batch);
     if (this.stalled) await new Promise<void>((resolve) => this.stalled?.push(resolve));
     if (this.refusal) throw this.refusal;
     this.batches.push(batch);
     const readings = this.next.readings + (batch.dropped?.count ?? 0);
-    const { events } = this.next;
+    const events = this.next.events + (batch.droppedEvents?.count ?? 0);
     this.next = { readings: readings + batch.records.length, events: events + batch.events.length };
     return { readings: { from: readings, to: this.next.readings }, events: { from: events, to: this.next.events } };
   }
@@ -139,6 +142,81 @@ describe('the group commit', () => {
     group.accept(recordOf(1));
     await clock.advance(5000);
     expect(disk.batches).toHaveLength(1);
+  });
+
+  it('tries at once when it is to close, however long the disk refused before: nothing held is dropped', async () => {
+    disk.refusal = new StoreTrouble('no');
+    const group = committer();
+    group.accept(recordOf(0));
+    group.acceptEvents([eventOf('hot')]);
+    await clock.advance(300_000);
+    disk.refusal = undefined;
+    let isClosed = false;
+    void group.close().then(() => {
+      isClosed = true;
+    });
+    await clock.advance(0);
+    expect(isClosed).toBe(true);
+    expect(disk.batches).toMatchObject([{ records: [recordOf(0)], events: [eventOf('hot')] }]);
+  });
+
+  it('goes on trying while it closes, for a disk that takes commits again within five seconds', async () => {
+    disk.refusal = new StoreTrouble('no');
+    const group = committer();
+    group.accept(recordOf(0));
+    await clock.advance(300_000);
+    void group.close();
+    await clock.advance(4000);
+    disk.refusal = undefined;
+    await clock.advance(900);
+    expect(disk.batches).toHaveLength(1);
+  });
+
+  it('holds a bounded number of events, tries again with a bounded part of them, and counts what it drops', async () => {
+    disk.refusal = new StoreTrouble('no');
+    const group = committer({ heldEvents: 2000 });
+    for (let number = 0; number < 2500; number++) group.acceptEvents([eventOf(`e${number}`)]);
+    await clock.advance(60_000);
+    expect(group.status()).toMatchObject({ heldEvents: 2000, droppedEvents: 500 });
+    expect(Math.max(...disk.asked.map(({ events }) => events.length))).toBeLessThanOrEqual(1000);
+    disk.refusal = undefined;
+    await clock.advance(10_000);
+    expect(disk.batches.map(({ events, droppedEvents }) => [events.length, droppedEvents?.count])).toEqual([
+      [1000, 500],
+      [1000, undefined],
+    ]);
+    expect(disk.batches[0]!.events[0]).toEqual(eventOf('e500'));
+    expect(committed.map(({ events }) => events)).toEqual([
+      { from: 501, to: 1501 },
+      { from: 1501, to: 2501 },
+    ]);
+  });
+
+  it('says at once and once that the disk stands still, since when, what is held and for how long that goes on', async () => {
+    disk.stalled = [];
+    const lines: string[] = [];
+    const log = {
+      ...silentLogger,
+      warn: (text: string) => void lines.push(text),
+      info: (text: string) => void lines.push(text),
+    };
+    const group = committer({ log, heldRecords: 1000 });
+    const sinceMs = clock.wallMs() + 1000;
+    group.accept(recordOf(0));
+    for (let second = 1; second <= 121; second++) {
+      await clock.advance(1000);
+      group.accept(recordOf(second));
+    }
+    expect(group.status()).toMatchObject({ heldRecords: 122, standstill: { sinceMs } });
+    expect(group.status().standstill?.lastsMs).toBeGreaterThan(850_000);
+    expect(group.status().standstill?.lastsMs).toBeLessThan(900_000);
+    expect(lines).toHaveLength(1);
+    const [release] = disk.stalled;
+    disk.stalled = undefined;
+    release?.();
+    await clock.advance(2000);
+    expect(lines).toHaveLength(2);
+    expect(group.status()).toMatchObject({ heldRecords: 0, standstill: undefined, trouble: undefined });
   });
 
   it('gives up closing after five seconds on a disk that does not answer', async () => {

@@ -120,6 +120,12 @@ const QUANTITIES: Record<string, Quantity> = {
   humidity: { unit: '%RH', min: 0, max: 100 },
 };
 
+/** Whether the chip can have measured a temperature, °C: pressure and humidity are compensated by it. */
+function isPossible(temperature: number): boolean {
+  const { min, max } = QUANTITIES.temperature!;
+  return temperature >= min! && temperature <= max!;
+}
+
 function boschChip(name: 'bme280' | 'bmp280', ids: readonly number[]): Chip {
   const hasHumidity = name === 'bme280';
   const { humidity, ...dry } = QUANTITIES;
@@ -171,6 +177,9 @@ async function openBosch(device: I2cDevice, name: string, ids: readonly number[]
         const key = quantity as keyof Climate;
         const value = climate[key];
         const skipped = raw[key] === (key === 'humidity' ? SKIPPED_HUMIDITY : SKIPPED) || raw.temperature === SKIPPED;
+        if (raw.temperature === 0) return noSample('the data of the chip is empty: it lost its supply, or is broken');
+        if (key !== 'temperature' && !isPossible(climate.temperature))
+          return noSample(`${quantity} is computed with a temperature that the chip cannot have measured`);
         if (skipped) return noSample(`${quantity} was not measured: the chip was reset, or is broken`);
         return value === undefined || !Number.isFinite(value)
           ? noSample(`${quantity} cannot be computed from what the chip says`)

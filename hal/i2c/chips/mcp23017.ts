@@ -22,6 +22,9 @@ const PINS = ['a', 'b'].flatMap((port) => Array.from({ length: 8 }, (_, pin) => 
 
 const word16 = (bytes: Uint8Array, register: number): number => bytes[register]! | (bytes[register + 1]! << 8);
 
+/** Pins that can only be outputs: as inputs they may disturb the bus (Microchip DS20001952D, section 3.1). */
+const OUTPUTS_ONLY = ['a7', 'b7'];
+
 function pinOf({ quantity }: Place): number {
   return PINS.indexOf(quantity);
 }
@@ -84,12 +87,17 @@ export const mcp23017: Chip = {
   addresses: [0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27],
   deviceKeys: [],
   tagKeys: ['direction', 'activeLow', 'bias'],
-  quantities: () => Object.fromEntries(PINS.map((pin) => [pin, {}])),
+  quantities: () => Object.fromEntries(PINS.filter((pin) => !OUTPUTS_ONLY.includes(pin)).map((pin) => [pin, {}])),
   checkPlace(word, tag) {
     const quantity = word.toLowerCase();
     if (!PINS.includes(quantity))
       return failed(['address'], `the chip has no pin "${word}": write A0 to A7 or B0 to B7`);
     const direction = (tag.direction as 'input' | 'output' | undefined) ?? 'input';
+    if (direction === 'input' && OUTPUTS_ONLY.includes(quantity))
+      return failed(
+        ['address'],
+        `${word} of an mcp23017 can only be an output: use another pin, or write direction: output`,
+      );
     if (direction === 'output' && tag.bias !== undefined)
       return failed(['bias'], 'an output has no pull-up: leave bias out');
     const activeLow = tag.activeLow === true;

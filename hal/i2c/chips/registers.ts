@@ -93,7 +93,7 @@ async function writeValue(device: I2cDevice, place: Place, value: Value, pointer
   const bytes = encodeRegister(value, place, before);
   if (!bytes) throw new I2cFault('illegal-value', `${String(value)} does not fit ${place.type}`);
   const register = place.register!;
-  await device.write(...(pointer === 2 ? [register >> 8] : []), register & 0xff, ...bytes);
+  await device.writeOnce(...(pointer === 2 ? [register >> 8] : []), register & 0xff, ...bytes);
   return decodeRegister(await readBytes(device, place, pointer), place);
 }
 

@@ -1,4 +1,4 @@
-/** The contract of a line: one question to one unit, and how it may end. */
+/** What a Modbus line is: it gets questions, and gives each its own answer or says why there is none. */
 import type { NotConnected } from '../../driver.ts';
 import type { Question } from './frame.ts';
 import type { DeviceCounters } from './statistics.ts';
@@ -14,6 +14,13 @@ export interface Ask {
    * what was asked, measured after the first try was sent.
    */
   readonly attemptOf: object;
+  /** The device was silent the last time: not more than one question is spent on it. */
+  readonly isProbe?: boolean;
+  /**
+   * A read may ask for up to so many registers or bits, so that its answer differs in length from a late reply; absent:
+   * for no more than it needs.
+   */
+  readonly widest?: number | undefined;
 }
 
 /** How a question ended. */
@@ -25,7 +32,10 @@ export type Outcome =
   | { readonly kind: 'garbled'; readonly detail: string }
   /** Nothing was sent: a late answer of the same form is still to be expected from this unit. */
   | { readonly kind: 'not-asked'; readonly detail: string }
-  | { readonly kind: 'lost'; readonly cause: NotConnected };
+  /** The connection was lost. `wasSent`: the question had left, so that the device may have obeyed it. */
+  | { readonly kind: 'lost'; readonly cause: NotConnected; readonly wasSent: boolean }
+  /** The connection ended when this question had been asked; there is another one for the next question. */
+  | { readonly kind: 'hung-up'; readonly detail: string };
 
 /** When a question was sent and its answer complete, on the monotonic clock, ms. */
 export interface Moment {
@@ -42,6 +52,15 @@ export interface LineCounters {
   echoes: number;
   /** Time with a question under way, ms. */
   busyMs: number;
+  /** Connections made. */
+  connects: number;
+  /** When another master was last heard on the line, monotonic ms; undefined: never. */
+  otherMasterMs: number | undefined;
+}
+
+/** Counters at zero. */
+export function newLineCounters(): LineCounters {
+  return { unsolicitedBytes: 0, echoes: 0, busyMs: 0, connects: 0, otherMasterMs: undefined };
 }
 
 /** One Modbus line: gets questions, gives each its own answer or says why not. */
@@ -49,8 +68,8 @@ export interface Line {
   readonly counters: LineCounters;
   /** How many questions may wait or be under way. */
   readonly concurrency: number;
-  /** Rejects with `NotConnected`. */
-  open(signal: AbortSignal): Promise<void>;
+  /** Rejects with `NotConnected`. `onLost` is told once when the open connection ends by itself. */
+  open(signal: AbortSignal, onLost?: (cause: NotConnected) => void): Promise<void>;
   /** Never rejects; settles by its own deadline. */
   ask(ask: Ask): Promise<Outcome>;
   /** Idempotent; what is under way ends as `lost`. */

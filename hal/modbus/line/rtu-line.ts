@@ -1,11 +1,19 @@
-/** A line of RTU frames, with its silences, echoes and late replies. */
+/** A line of RTU frames: one question at a time, told from late replies and other masters by its form. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
-import { readDataBytes } from './frame.ts';
-import type { Ask, Line, LineCounters, Outcome } from './line.ts';
+import { type Question, readDataBytes } from './frame.ts';
+import { type Ask, type Line, type LineCounters, newLineCounters, type Outcome } from './line.ts';
 import { OwedReplies } from './owed.ts';
-import { type Oddity, type RtuQuestion, type RtuScan, rtuQuestion, scanRtu } from './scan-rtu.ts';
+import {
+  type ForeignFrame,
+  framesIn,
+  type Oddity,
+  type RtuQuestion,
+  type RtuScan,
+  rtuQuestion,
+  scanRtu,
+} from './scan-rtu.ts';
 import { countException, countResponse } from './statistics.ts';
 import { atInstant } from './timing.ts';
 
@@ -23,6 +31,8 @@ interface RtuTiming {
    * does not meet the next question; a search, which knows every frame by its unit, asks on sooner.
    */
   readonly quietMs?: number;
+  /** Whether the adapter gives back what is sent; default `auto`: it is found out. */
+  readonly echo?: 'auto' | 'yes' | 'no';
 }
 
 /** The questions handed to the line at once: one under way, one made ready or waiting out a late reply. */
@@ -40,17 +50,25 @@ const HOST_GRACE_MS = 5;
 /** A line that is never silent for this long is used by somebody else, or noise. */
 const BABBLE_MS = 2000;
 
+/** A unit that so often did not answer a read that was made wider is asked for no more than it needs. */
+const NARROW_AFTER = 2;
+
 interface Job {
   readonly ask: Ask;
-  readonly question: RtuQuestion;
   readonly settle: (outcome: Outcome) => void;
+}
+
+/** A job as it is put: its question may ask for more than is wanted. */
+interface Put extends Job {
+  readonly question: RtuQuestion;
+  readonly isWider: boolean;
 }
 
 const NOTHING = (): void => {};
 
 /** A line of RTU frames: a serial port, or a TCP connection that carries the same bytes. */
 export class RtuLine implements Line {
-  readonly counters: LineCounters = { unsolicitedBytes: 0, echoes: 0, busyMs: 0 };
+  readonly counters: LineCounters = newLineCounters();
   readonly concurrency = CONCURRENCY;
   private readonly clock: Clock;
   private readonly transport: Transport;
@@ -59,12 +77,14 @@ export class RtuLine implements Line {
   private readonly queue: Job[] = [];
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private received = 0;
-  private current: Job | undefined;
+  private current: Put | undefined;
+  /** How often in a row each unit left a read unanswered that was made wider. */
+  private readonly narrow = new Map<number, number>();
   private isOpen = false;
   /** Why the line is not open. */
   private lost = new NotConnected('the line is not open. Connect first.');
   private isAwaiting = false;
-  private knownEcho = false;
+  private echo: 'yes' | 'no' | 'unknown';
   private sentMs = 0;
   private startedMs = 0;
   private deadlineMs = 0;
@@ -83,22 +103,30 @@ export class RtuLine implements Line {
     this.clock = clock;
     this.owed = new OwedReplies(timing.lateReplyWindowMs);
     this.silenceMs = timing.silenceMs;
+    this.echo = timing.echo === undefined || timing.echo === 'auto' ? 'unknown' : timing.echo;
   }
 
-  async open(signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal, onLost?: (cause: NotConnected) => void): Promise<void> {
     await this.transport.connect(
-      { onBytes: (bytes) => this.onBytes(bytes), onLost: (lost) => this.onLost(lost) },
+      {
+        onBytes: (bytes) => this.onBytes(bytes),
+        onLost: (lost) => {
+          this.endAll(lost);
+          onLost?.(lost);
+        },
+      },
       signal,
     );
     this.isOpen = true;
+    this.counters.connects++;
     // Whoever spoke before we listened may still be speaking.
     this.lastByteMs = this.clock.monoMs();
   }
 
   ask(ask: Ask): Promise<Outcome> {
     return new Promise((resolve) => {
-      if (!this.isOpen) return resolve({ kind: 'lost', cause: this.lost });
-      this.queue.push({ ask, question: rtuQuestion(ask.question), settle: resolve });
+      if (!this.isOpen) return resolve({ kind: 'lost', cause: this.lost, wasSent: false });
+      this.queue.push({ ask, settle: resolve });
       this.pump();
     });
   }
@@ -108,21 +136,20 @@ export class RtuLine implements Line {
     await this.transport.close();
   }
 
-  private onLost(lost: NotConnected): void {
-    this.endAll(lost);
-  }
-
   private endAll(cause: NotConnected): void {
     if (this.isOpen) this.lost = cause;
+    const wasSent = this.isAwaiting;
+    const { current } = this;
+    const unsent = [...this.queue];
     this.isOpen = false;
     this.isAwaiting = false;
     this.cancelTimers();
     this.cancelWait();
-    const jobs = this.current ? [this.current, ...this.queue] : [...this.queue];
-    if (this.current) this.owed.add(this.current.ask, this.clock.monoMs());
     this.current = undefined;
     this.queue.length = 0;
-    for (const job of jobs) job.settle({ kind: 'lost', cause });
+    if (current && wasSent) this.owed.add(current.ask, current.question, this.clock.monoMs());
+    current?.settle({ kind: 'lost', cause, wasSent });
+    for (const job of unsent) job.settle({ kind: 'lost', cause, wasSent: false });
   }
 
   /** Takes the first question that may be asked now; lets one wait for its unit's late reply, and no more. */
@@ -133,13 +160,16 @@ export class RtuLine implements Line {
     let waiting: { untilMs: number } | undefined;
     for (let index = 0; index < this.queue.length; ) {
       const job = this.queue[index]!;
-      const untilMs = this.owed.waitUntil(job.ask, nowMs);
-      if (untilMs === undefined) {
+      const mayWiden = (this.narrow.get(job.ask.question.unit) ?? 0) < NARROW_AFTER;
+      const clearance = this.owed.clearance(job.ask, mayWiden, nowMs);
+      if ('question' in clearance) {
         this.queue.splice(index, 1);
-        this.begin(job, nowMs);
+        this.begin(job, clearance.question, nowMs);
         return;
       }
-      if (waiting) {
+      const { untilMs } = clearance;
+      // A probe waits for nothing: that would only look as if the line had spent the time on it.
+      if (waiting || job.ask.isProbe) {
         this.queue.splice(index, 1);
         job.settle({ kind: 'not-asked', detail: 'its unit still owes the answer to an earlier question' });
       } else {
@@ -150,8 +180,8 @@ export class RtuLine implements Line {
     if (waiting) this.cancelWait = this.clock.after(waiting.untilMs - nowMs, () => this.pump());
   }
 
-  private begin(job: Job, nowMs: number): void {
-    this.current = job;
+  private begin(job: Job, question: Question, nowMs: number): void {
+    this.current = { ...job, question: rtuQuestion(question), isWider: question !== job.ask.question };
     this.startedMs = nowMs;
     this.sendWhenSilent();
   }
@@ -198,13 +228,14 @@ export class RtuLine implements Line {
 
   private onBytes(bytes: Uint8Array): void {
     const nowMs = this.clock.monoMs();
+    const sinceMs = nowMs - this.lastByteMs;
     this.lastByteMs = nowMs;
     if (!this.isAwaiting) {
-      this.onUnsolicited(bytes, nowMs);
+      this.onUnsolicited(bytes, nowMs, sinceMs);
       return;
     }
     if (this.received + bytes.length > BUFFER_BYTES) {
-      this.owed.add(this.current!.ask, nowMs);
+      this.owed.add(this.current!.ask, this.current!.question, nowMs);
       this.end({ kind: 'garbled', detail: 'far more bytes came than the answer has: another master, or noise' });
       return;
     }
@@ -219,18 +250,40 @@ export class RtuLine implements Line {
     this.cancelQuiet = scan.clean ? NOTHING : this.clock.after(QUIET_MS, () => this.onQuiet());
   }
 
-  private onUnsolicited(bytes: Uint8Array, nowMs: number): void {
+  /** Nothing is asked: what comes is a late reply, another master's, or noise. */
+  private onUnsolicited(bytes: Uint8Array, nowMs: number, sinceMs: number): void {
     this.counters.unsolicitedBytes += bytes.length;
-    if (bytes.length < 2) return;
-    const debtor = this.owed.debtorOf(bytes[0]!, bytes[1]!, nowMs);
+    // What stood before a rest, or has no room, will not become a frame any more.
+    if (sinceMs > QUIET_MS || this.received + bytes.length > BUFFER_BYTES) this.received = 0;
+    if (bytes.length > BUFFER_BYTES) return;
+    this.buffer.set(bytes, this.received);
+    this.received += bytes.length;
+    const { frames, taken } = framesIn(this.buffer.subarray(0, this.received));
+    this.buffer.copyWithin(0, taken, this.received);
+    this.received -= taken;
+    for (const frame of frames) this.noteForeign(frame, nowMs);
+  }
+
+  /** A whole frame that is no answer to what is asked; true when it was the late reply to something. */
+  private noteForeign({ unit, code, bytes, asks }: ForeignFrame, nowMs: number): boolean {
+    if (asks !== undefined) {
+      this.counters.otherMasterMs = nowMs;
+      this.owed.addForeign(unit, code, asks, nowMs);
+      // Its answer comes next: to speak into it would garble two.
+      this.silenceMs = Math.max(this.silenceMs, QUIET_MS);
+      return false;
+    }
+    this.owed.payForeign(unit, code, bytes - 3);
+    const debtor = this.owed.debtorOf(unit, code, nowMs);
     if (debtor) debtor.lateReplies++;
+    return debtor !== undefined;
   }
 
   private scan(quiet: boolean): RtuScan {
     const { ask, question } = this.current!;
     return scanRtu(this.buffer.subarray(0, this.received), question, {
       quiet,
-      expectEcho: this.knownEcho,
+      echo: this.echo,
       believeExceptions: !this.owed.doubtsExceptions(ask, this.clock.monoMs()),
     });
   }
@@ -267,12 +320,13 @@ export class RtuLine implements Line {
       this.onAnswer(scan, this.lastByteMs);
       return;
     }
-    const { ask } = this.current!;
+    const { ask, question, isWider } = this.current!;
     this.countOddities(scan.oddities);
-    this.owed.add(ask, nowMs);
+    this.owed.add(ask, question, nowMs);
+    if (isWider) this.narrow.set(question.unit, (this.narrow.get(question.unit) ?? 0) + 1);
     const heard = scan.oddities.some((oddity) => oddity.kind !== 'echo');
     if (heard) {
-      this.end({ kind: 'garbled', detail: 'what came was not the answer' });
+      this.end({ kind: 'garbled', detail: heardText(scan.oddities, question) });
     } else {
       ask.counters.timeouts++;
       this.end({ kind: 'timeout' });
@@ -281,7 +335,8 @@ export class RtuLine implements Line {
   }
 
   private onAnswer(scan: Exclude<RtuScan, { kind: 'more' }>, receivedMs: number): void {
-    const { ask, question } = this.current!;
+    const { ask, question, isWider } = this.current!;
+    if (isWider) this.narrow.delete(question.unit);
     const sentMs = this.sentMs;
     const elapsedMs = receivedMs - sentMs;
     const thoughtMs = Math.max(0, elapsedMs - this.wireMs(question));
@@ -294,21 +349,18 @@ export class RtuLine implements Line {
       return;
     }
     // The buffer is used again for the next question.
-    this.end({ kind: 'answer', data: scan.data.slice(), sentMs, receivedMs, thoughtMs });
+    const data = scan.data.slice(0, isWider ? ask.question.answerPduBytes! - 2 : undefined);
+    this.end({ kind: 'answer', data, sentMs, receivedMs, thoughtMs });
   }
 
   private countOddities(oddities: readonly Oddity[]): void {
     const { counters } = this.current!.ask;
     for (const oddity of oddities) {
       if (oddity.kind === 'echo') {
-        this.knownEcho = true;
+        this.echo = 'yes';
         this.counters.echoes++;
-      } else if (oddity.kind === 'noise') {
+      } else if (oddity.kind === 'noise' || !this.noteForeign(oddity, this.clock.monoMs())) {
         counters.garbled++;
-      } else {
-        const debtor = this.owed.debtorOf(oddity.unit, oddity.code, this.clock.monoMs());
-        if (debtor) debtor.lateReplies++;
-        else counters.garbled++;
       }
     }
   }
@@ -337,4 +389,18 @@ export class RtuLine implements Line {
     job.settle(outcome);
     this.pump();
   }
+}
+
+/** What came in place of an answer. */
+function heardText(oddities: readonly Oddity[], { unit, code, answerPduBytes }: Question): string {
+  for (const oddity of oddities) {
+    if (oddity.kind !== 'frame') continue;
+    if (oddity.asks !== undefined)
+      return `another master asked unit ${oddity.unit} meanwhile. Only one may be on the line`;
+    if (oddity.unit !== unit) return `unit ${oddity.unit} answered in place of unit ${unit}`;
+    if (oddity.code === code)
+      return `it answered ${oddity.bytes - 3} bytes where ${answerPduBytes ?? 'others'} were expected`;
+    if (oddity.code !== (code | 0x80)) return `it answered function ${oddity.code} where ${code} was asked`;
+  }
+  return 'what came was not the answer';
 }

@@ -1,4 +1,4 @@
-/** Finds the answer to one question in the bytes of an RTU line. */
+/** Finds the answer to one question in what an RTU line received, and says what else stood there. Pure. */
 import {
   encodeRtu,
   hasValidCrc,
@@ -12,8 +12,17 @@ import {
 /** What was found between the start of the buffer and the answer, or the end. */
 export type Oddity =
   | { readonly kind: 'echo'; readonly bytes: number }
-  | { readonly kind: 'frame'; readonly unit: number; readonly code: number; readonly bytes: number }
+  | ForeignFrame
   | { readonly kind: 'noise'; readonly bytes: number };
+
+/** A whole frame that is not the answer. `asks`: it is the question of another master, whose answer has so many bytes. */
+export interface ForeignFrame {
+  readonly kind: 'frame';
+  readonly unit: number;
+  readonly code: number;
+  readonly bytes: number;
+  readonly asks: number | undefined;
+}
 
 /** The state of one question on an RTU line. */
 export type RtuScan =
@@ -34,8 +43,11 @@ export type RtuScan =
 interface ScanContext {
   /** No byte has come for so long that none will follow. */
   readonly quiet: boolean;
-  /** The line is known to echo: the first copy of a question that is answered by itself is the echo. */
-  readonly expectEcho: boolean;
+  /**
+   * Whether the question comes back before its answer. `unknown`: a copy of a question that is not answered by itself is
+   * taken for an echo.
+   */
+  readonly echo: 'yes' | 'no' | 'unknown';
   /** False while an exception could as well belong to an earlier question: it is then stepped over. */
   readonly believeExceptions: boolean;
 }
@@ -69,6 +81,7 @@ export function scanRtu(bytes: Uint8Array, question: RtuQuestion, context: ScanC
   let noise = 0;
   let damaged = false;
   let echoed = false;
+  let isSpoiled = false;
   const stepOver = (oddity: Oddity): void => {
     if (noise > 0) oddities.push({ kind: 'noise', bytes: noise });
     noise = 0;
@@ -76,21 +89,25 @@ export function scanRtu(bytes: Uint8Array, question: RtuQuestion, context: ScanC
     at += oddity.bytes;
   };
   while (at < bytes.length) {
-    const mayEcho = !echoed && (context.expectEcho || !question.answeredByItself);
+    const mayEcho =
+      context.echo === 'yes' ? !echoed : context.echo === 'unknown' && !echoed && !question.answeredByItself;
     if (mayEcho && startsWith(bytes, at, question.frame)) {
       echoed = true;
       stepOver({ kind: 'echo', bytes: question.frame.length });
       continue;
     }
     const ours = answerAt(bytes, at, question);
-    if (ours.kind === 'whole') {
+    if (ours.kind === 'whole' && !isSpoiled) {
       const judged = judgePdu(question, bytes.subarray(at + 1, at + ours.bytes - 2));
       if (judged.kind === 'answer' || (judged.kind === 'exception' && context.believeExceptions))
         return settled(judged, noise, oddities);
     }
     const other = frameAt(bytes, at);
     if (other.kind === 'whole') {
-      stepOver({ kind: 'frame', unit: bytes[at]!, code: bytes[at + 1]!, bytes: other.bytes });
+      const frame = foreignFrame(bytes, at, other.bytes);
+      // Whose answer comes next cannot be told any more.
+      isSpoiled ||= isRival(frame, question) && !startsWith(bytes, at, question.frame);
+      stepOver(frame);
       continue;
     }
     if (ours.kind === 'damaged' && noise === 0) damaged = true;
@@ -101,6 +118,42 @@ export function scanRtu(bytes: Uint8Array, question: RtuQuestion, context: ScanC
   }
   if (noise > 0) oddities.push({ kind: 'noise', bytes: noise });
   return { kind: 'more', clean: bytes.length === 0, damaged, oddities };
+}
+
+/** The whole frames in what came while nothing was asked, and how many bytes were looked at for good. */
+export function framesIn(bytes: Uint8Array): { readonly frames: readonly ForeignFrame[]; readonly taken: number } {
+  const frames: ForeignFrame[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const found = frameAt(bytes, at);
+    if (found.kind === 'short') break;
+    if (found.kind === 'whole') {
+      frames.push(foreignFrame(bytes, at, found.bytes));
+      at += found.bytes;
+    } else at++;
+  }
+  return { frames, taken: at };
+}
+
+function foreignFrame(bytes: Uint8Array, at: number, length: number): ForeignFrame {
+  return { kind: 'frame', unit: bytes[at]!, code: bytes[at + 1]!, bytes: length, asks: askedFor(bytes, at, length) };
+}
+
+/** Bytes of the answer PDU that the frame at `at` asks for; undefined when it is no question, or could be an answer. */
+function askedFor(bytes: Uint8Array, at: number, length: number): number | undefined {
+  const code = bytes[at + 1]!;
+  const count = (bytes[at + 4]! << 8) | bytes[at + 5]!;
+  if (code === 15 || code === 16) return length > 8 ? 5 : undefined;
+  // The answer to a read of 17 to 24 bits is as long as a question.
+  if (code < 1 || code > 4 || length !== 8 || bytes[at + 2] === 3) return undefined;
+  if (count < 1 || count > (code <= 2 ? 2000 : 125)) return undefined;
+  return 2 + (code <= 2 ? Math.ceil(count / 8) : 2 * count);
+}
+
+/** Whether the answer to another master's question would pass for ours. */
+function isRival({ unit, code, asks }: ForeignFrame, question: RtuQuestion): boolean {
+  if (asks === undefined || unit !== question.unit || code !== question.code) return false;
+  return question.answerPduBytes === undefined || asks === question.answerPduBytes;
 }
 
 function settled(judged: Exclude<Judgement, { kind: 'other' }>, noise: number, oddities: Oddity[]): RtuScan {

@@ -1,5 +1,7 @@
-/** Carries bytes over one TCP connection. */
+/** A TCP connection as a transport of bytes, plain or over TLS. */
+import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Clock } from '../../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../../src/core/errors.ts';
 import { NotConnected } from '../../driver.ts';
@@ -10,6 +12,10 @@ interface TcpEndpoint {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
+  /** Paths of PEM files; undefined: no TLS. */
+  readonly tls?:
+    | { readonly ca: string | undefined; readonly cert: string | undefined; readonly key: string | undefined }
+    | undefined;
 }
 
 /** First keepalive probe after this long without data. */
@@ -42,10 +48,12 @@ export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
       tell = events;
       made.on('data', (bytes) => socket === made && tell?.onBytes(bytes));
       made.on('error', (error) => socket === made && lose(new NotConnected(explained(name, error), { cause: error })));
-      made.on('close', () => {
+      const onEnd = (): void => {
         if (socket === made)
           lose(new NotConnected(`${name}: the device closed the connection. Does it serve another master already?`));
-      });
+      };
+      made.on('end', onEnd);
+      made.on('close', onEnd);
     },
     write(bytes) {
       if (!socket) return;
@@ -67,13 +75,19 @@ export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
 function opened(endpoint: TcpEndpoint, name: string, clock: Clock, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const socket = connectTcp({ host: endpoint.host, port: endpoint.port, noDelay: true });
+    let socket: Socket;
+    try {
+      socket = socketTo(endpoint);
+    } catch (error) {
+      return reject(new NotConnected(`${name}: ${messageOf(error)}. Check the files of tls.`, { cause: error }));
+    }
+    const established = endpoint.tls ? 'secureConnect' : 'connect';
     socket.setKeepAlive(true, KEEPALIVE_MS);
     const finish = (act: () => void): void => {
       cancelDeadline();
       signal.removeEventListener('abort', onAbort);
       socket.removeListener('error', onError);
-      socket.removeListener('connect', onConnect);
+      socket.removeListener(established, onConnect);
       act();
     };
     const fail = (reason: unknown): void =>
@@ -91,8 +105,17 @@ function opened(endpoint: TcpEndpoint, name: string, clock: Clock, signal: Abort
     );
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('error', onError);
-    socket.once('connect', onConnect);
+    socket.once(established, onConnect);
   });
+}
+
+function socketTo({ host, port, tls }: TcpEndpoint): Socket {
+  if (!tls) return connectTcp({ host, port, noDelay: true });
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  // The Modbus/TCP Security specification (V36, 8) wants TLS 1.2 at least.
+  const files = { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
+  const socket = connectTls({ host, port, ...files, minVersion: 'TLSv1.2' });
+  return socket.setNoDelay(true);
 }
 
 /** Cause and remedy of a socket error. */
@@ -114,6 +137,15 @@ function explained(name: string, error: Error): string {
     case 'EACCES':
     case 'EPERM':
       return `${name}: not permitted. A firewall on this machine refuses the connection.`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return `${name}: nobody that is trusted here signed its certificate. Name the authority: tls: {ca: FILE}`;
+    case 'CERT_HAS_EXPIRED':
+      return `${name}: its certificate has expired. Renew it on the device, and check the clock of this machine.`;
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `${name}: its certificate is for another name or address. Write the name that it has as host.`;
     default:
       return `${name}: ${messageOf(error)}. Check the network between here and the device.`;
   }

@@ -61,7 +61,7 @@ export const modbusTagShape = {
   length: z
     .int({ error: 'expected the registers of the text, 1 to 125' })
     .min(1, 'at least 1')
-    .max(125, 'at most 125')
+    .max(125, 'expected at most 125 registers')
     .optional()
     .describe('Registers of a string (two characters each).'),
   invalid: z

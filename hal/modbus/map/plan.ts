@@ -36,8 +36,8 @@ export interface Hole {
 }
 
 /** Largest requests of the Modbus Application Protocol V1.1b3, 6.1 to 6.4. */
-const MAX_REGISTERS = 125;
-const MAX_BITS = 2000;
+export const MAX_REGISTERS = 125;
+export const MAX_BITS = 2000;
 
 const TABLES: readonly Table[] = ['coil', 'discrete', 'input', 'holding'];
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
 import type { Played } from '../../backtest/records.ts';
 import type { BacktestResult } from '../../backtest/run.ts';
-import type { Config } from '../../config/config.ts';
+import { type Config, tagsOf } from '../../config/config.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
@@ -111,7 +111,7 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   const text = readText(file, name);
   let parsed: FileReadings;
   try {
-    parsed = parseReadings(text, tagsOf(configs));
+    parsed = parseReadings(text, fileTagsOf(configs));
   } catch (error) {
     if (error instanceof BrokenFile)
       throw new Fault(`${name}: ${error.message}`, 'Mend that line and try again.', EXIT.failed, { cause: error });
@@ -134,13 +134,10 @@ function readText(file: string, name: string): string {
   }
 }
 
-function tagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
+function fileTagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
   const tags = new Map<TagId, FileTag>();
-  for (const { channels, derived } of [...configs].reverse()) {
-    const read = channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
-    for (const { tag, form, min, max } of [...read, ...derived.map((each) => each.tag)])
-      tags.set(tag.id, { form, min, max });
-  }
+  for (const config of [...configs].reverse())
+    for (const { tag, form, min, max } of tagsOf(config)) tags.set(tag.id, { form, min, max });
   return tags;
 }
 

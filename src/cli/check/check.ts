@@ -1,7 +1,7 @@
 /** The command `check`: every problem of a file, and what a valid one will do. */
 import type { JsonReading } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
-import type { Config } from '../../config/config.ts';
+import { type Config, readTagsOf } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Finding } from '../../doctor/finding.ts';
@@ -90,14 +90,15 @@ async function readOnce(
   return new Map(readings.map((reading) => [reading.tag, reading]));
 }
 
-function tagsOf(config: Config): string[] {
-  return config.channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags.map(({ tag }) => tag.id)));
+/** The tags that devices are asked for. */
+function idsOf(config: Config): string[] {
+  return readTagsOf(config).map(({ tag }) => tag.id);
 }
 
 async function readThrough(gateway: GatewayClient, config: Config, context: CliContext): Promise<JsonReading[]> {
   const status = await gateway.get<GatewayStatus>('/api/v1/status');
   const known = new Set((await gateway.get<{ tag: string }[]>('/api/v1/tags')).map(({ tag }) => tag));
-  const wanted = tagsOf(config);
+  const wanted = idsOf(config);
   const readable = wanted.filter((tag) => known.has(tag));
   if (status.config.hash !== config.hash)
     warn(context, [
@@ -119,11 +120,11 @@ async function readWithout(config: Config, context: CliContext): Promise<JsonRea
     config.channels.map(async (channel): Promise<JsonReading[]> => {
       const only = { ...config, channels: [channel] };
       try {
-        return await readDirectly(only, tagsOf(only), context);
+        return await readDirectly(only, idsOf(only), context);
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         warn(context, [`millgate: ${error.message}`]);
-        return tagsOf(only).map((tag) => ({ tag, t: context.clock.wallMs(), quality: 'bad', why: 'not-connected' }));
+        return idsOf(only).map((tag) => ({ tag, t: context.clock.wallMs(), quality: 'bad', why: 'not-connected' }));
       }
     }),
   );

@@ -1,5 +1,5 @@
 /** Finds the line that `probe` works on: through the gateway, a channel of the file, a port or a host. */
-import { isRawReading, type RawBlock } from '../../../hal/driver.ts';
+import { isRawReading, type RawBlock } from '../../../hal/modbus/abilities.ts';
 import type { ProbeAnswer } from '../../api/view.ts';
 import type { ChannelConfig } from '../../config/config.ts';
 import { EXIT, Fault } from '../../core/errors.ts';

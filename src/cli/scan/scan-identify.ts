@@ -1,6 +1,6 @@
 /** Finds out who a unit is, by what it says of itself and by the profiles that fit it. */
 import { dirname, join } from 'node:path';
-import { type Identification, isIdentifying } from '../../../hal/driver.ts';
+import { type Identification, isIdentifying } from '../../../hal/modbus/abilities.ts';
 import type { JsonReading } from '../../api/json.ts';
 import type { Config } from '../../config/config.ts';
 import type { Fingerprint, ProfileFacts } from '../../config/profiles/profile-book.ts';

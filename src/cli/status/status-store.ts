@@ -3,7 +3,7 @@ import type { GatewayStatus } from '../../api/view.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { StoreStatus } from '../../store/store.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
-import { byState, formatAge, formatCount, formatShare, formatSpan } from '../terminal/format.ts';
+import { byState, formatAge, formatCount, formatShare, formatSpan, formatTime } from '../terminal/format.ts';
 import { type Cell, renderTable } from '../terminal/table.ts';
 import { entryText } from './ledger.ts';
 import { count, labelled, reasonLines, worstFirst } from './status-parts.ts';
@@ -19,7 +19,7 @@ const DAY_MS = 86_400_000;
 
 /** Size, what is in it, how long it lasts and wears as measured, and what was lost. */
 export function storeLines(
-  store: StoreStatus,
+  store: StoreStatus & Partial<Pick<GatewayStatus['store'], 'held'>>,
   { nowMs, startedMs }: { readonly nowMs: number; readonly startedMs?: number },
   context: CliContext,
 ): string[] {
@@ -35,9 +35,25 @@ export function storeLines(
     labelled('', lastText(store, nowMs, startedMs !== undefined), context),
     ...measuredTexts(store, nowMs, startedMs).map((text) => labelled('', text, context)),
     ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
+    ...heldLines(store, context),
     ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
     ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry), context)),
   ];
+}
+
+/** While nothing can be written: since when, and what that costs. */
+function heldLines({ held }: Partial<Pick<GatewayStatus['store'], 'held'>>, context: CliContext): string[] {
+  if (!held?.standstill) return [];
+  const { sinceMs, lastsMs } = held.standstill;
+  const room = lastsMs === undefined || lastsMs === 0 ? [] : [`room for about ${formatSpan(lastsMs)} more`];
+  const dropped = held.droppedRecords + held.droppedEvents;
+  const parts = [
+    `nothing written since ${formatTime(sinceMs)}`,
+    `${formatCount(held.records)} records and ${formatCount(held.events)} events held in memory`,
+    ...room,
+    ...(dropped > 0 ? [`${formatCount(dropped)} dropped since the start`] : []),
+  ];
+  return [labelled('', context.colors.red(parts.join(', ')), context)];
 }
 
 function lastText({ lastCommitMs, newestWallMs }: StoreStatus, nowMs: number, isRunning: boolean): string {

@@ -19,7 +19,7 @@ import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts'
 import { changes, changeText, touchedChannels } from './changes.ts';
 import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
 import { type DeviceStand, type Expected, expected, flowOf, silent } from './flow.ts';
-import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
+import { type InForce, TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */
 interface ApplyRuntime {
@@ -96,7 +96,7 @@ class Trials implements Applying {
 
   constructor(parts: ApplyParts) {
     this.parts = parts;
-    this.records = createTrialRecords(parts);
+    this.records = new TrialRecords(parts);
     this.files = parts.files;
   }
 

@@ -4,7 +4,14 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { ConfigurationChange, ConfigurationPart } from '../../core/configuration.ts';
 import { formatDuration, formatSize } from '../../core/quantity.ts';
 import type { TagId } from '../../core/reading.ts';
-import type { ChannelConfig, Config, DeviceConfig, TagConfig, UplinkConfig } from '../config.ts';
+import {
+  type ChannelConfig,
+  type Config,
+  type DeviceConfig,
+  readTagsOf,
+  type TagConfig,
+  type UplinkConfig,
+} from '../config.ts';
 
 /** Why a change of the store has to wait, and what to do. */
 const STOP_FIRST =
@@ -60,14 +67,13 @@ export function changeText({ part, name, change, details, effect, needsRestart }
 }
 
 /** What decides what the value of each tag means. */
-function meaningsOf({ channels, derived }: Config): Map<TagId, unknown> {
-  const read = channels.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags));
+function meaningsOf(config: Config): Map<TagId, unknown> {
   return new Map([
-    ...read.map(({ tag, scale, offset, unit, form }): [TagId, unknown] => [
+    ...readTagsOf(config).map(({ tag, scale, offset, unit, form }): [TagId, unknown] => [
       tag.id,
       [tag.address, scale, offset, unit, form],
     ]),
-    ...derived.map(({ tag: { tag, unit }, expression }): [TagId, unknown] => [tag.id, [expression, unit]]),
+    ...config.derived.map(({ tag: { tag, unit }, expression }): [TagId, unknown] => [tag.id, [expression, unit]]),
   ]);
 }
 

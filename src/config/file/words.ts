@@ -78,6 +78,7 @@ function describeType(expected: string, node: Node, schema: z.ZodType | undefine
 function remedyOf(expected: string, value: unknown, source: string): string {
   if (expected === 'string') return `: quote it: "${clip(source)}"`;
   if (expected === 'boolean') {
+    if (/^(true|false)$/i.test(source)) return `: write ${source.toLowerCase()} without quotes`;
     if (/^(yes|on|y|1)$/i.test(source)) return ': write true';
     return /^(no|off|n|0)$/i.test(source) ? ': write false' : '';
   }
@@ -117,23 +118,22 @@ function describeUnion(issues: readonly Issue[], node: Node, schema: z.ZodType |
   return `expected ${words.join(' or ')}; got ${shown(node)}${exampleOf(schema)}`;
 }
 
-/** A driver's own words, with what was found, and the usual slip or the nearest word when they do not say it. */
+/** The owner's words, with what was found, and the usual slip or the nearest word when they do not say it. */
 function withNearest(issue: Issue, node: Node): string {
   const { message } = issue;
-  if (issue.code === 'invalid_type' && node.kind === 'scalar' && !/; got /.test(message))
-    return node.value === null
-      ? message
-      : `${message}; got ${shown(node)}${remedyOf(issue.expected, node.value, node.source)}`;
-  if (issue.code !== 'invalid_value' || node.kind !== 'scalar' || /; got |did you mean/.test(message)) return message;
-  const near = nearest(node.source, issue.values.map(String));
-  return `${message}; got ${shown(node)}${near === undefined ? '' : `; did you mean "${near}"?`}`;
+  const saysAll = / got |did you mean|in quotes/.test(message) || !message.startsWith('expected');
+  if (saysAll || node.kind !== 'scalar' || node.value === null) return message;
+  const found = `${message}; got ${shown(node)}`;
+  if (issue.code === 'invalid_type') return found + remedyOf(issue.expected, node.value, node.source);
+  const near = issue.code === 'invalid_value' ? nearest(node.source, issue.values.map(String)) : undefined;
+  return near === undefined ? found : `${found}; did you mean "${near}"?`;
 }
 
 /** A missing key, with an example, or what its owner says of it. */
 function describeAbsence(issue: Issue, schema: z.ZodType | undefined): string {
   const own = issue.message !== NOT_OURS && firstExample(schema) === undefined ? issue.message : undefined;
   if (own?.startsWith('is missing')) return own;
-  return own ? `is missing: ${own}` : `is missing${example(issue, schema)}`;
+  return own ? `is missing: ${own.replace(/^expected /, 'write ')}` : `is missing${example(issue, schema)}`;
 }
 
 /** `: write type: …`, from the schema's first example. */

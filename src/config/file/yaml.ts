@@ -27,11 +27,13 @@ const MAX_TOKENS = 1_000_000;
 /** What the parser complains of, as a technician reads it. The texts never repeat what the file says. */
 const SYNTAX: Record<string, string> = {
   TAB_AS_INDENT: 'a tab is used for indentation: use spaces',
-  BAD_INDENT: 'the indentation does not fit: keys of one block begin in the same column, and brackets must be closed',
-  MISSING_CHAR: 'something is missing: a key needs ": " and a value, and quotes and brackets must be closed',
+  BAD_INDENT: 'the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+  MISSING_CHAR:
+    'something is missing here or above: a key needs ": " and a value, and quotes and brackets must be closed',
   BAD_SCALAR_START: 'the value begins with a character that YAML keeps for itself: put the value in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'there are two ": " in one line: put the value in quotes',
-  MULTILINE_IMPLICIT_KEY: 'a key runs over several lines: is a quote or a ":" missing?',
+  MULTILINE_IMPLICIT_KEY:
+    'a key runs over several lines: a key needs ": " with a space behind the colon, and quotes must be closed',
   UNEXPECTED_TOKEN: 'this does not belong here: check indentation, quotes and brackets of the lines above',
   MULTIPLE_DOCS: 'a second document begins here: remove the line "---"',
   BAD_DQ_ESCAPE: 'unknown escape in double quotes: write \\\\ for a backslash, or use single quotes',
@@ -74,8 +76,16 @@ export function parseYaml(file: string, bytes: Uint8Array, report: Report): MapN
   return toTree(document, top, placeAt, report);
 }
 
-/** UTF-8 or nothing: a wrong guess would turn `°C` into something else without a word. */
+/**
+ * UTF-8 or nothing, with or without a byte order mark: a wrong guess would turn `°C` into something else without a word.
+ */
 function decode(file: string, bytes: Uint8Array, report: Report): string | undefined {
+  const wide = wideEncodingOf(bytes);
+  if (wide) {
+    const message = `the file is saved as ${wide}: save it again with the encoding UTF-8`;
+    report.error({ place: { file, line: 1, column: 1 }, path: [] }, message);
+    return undefined;
+  }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -83,24 +93,43 @@ function decode(file: string, bytes: Uint8Array, report: Report): string | undef
     const before = new TextDecoder('utf-8').decode(bytes.subarray(0, badAt));
     const line = before.split('\n').length;
     const column = before.length - before.lastIndexOf('\n');
-    report.error({ place: { file, line, column }, path: [] }, 'the file is not UTF-8 text here: save it as UTF-8');
+    const byte = `0x${bytes[badAt]!.toString(16).toUpperCase().padStart(2, '0')}`;
+    report.error(
+      { place: { file, line, column }, path: [] },
+      `the byte ${byte} here is not UTF-8 text; it was probably written in a code page of Windows ("ANSI"): save the file again with the encoding UTF-8`,
+    );
     return undefined;
   }
 }
 
-/** Offset of the first byte that is not UTF-8: the shortest prefix that does not decode, found by halving. */
+/** The encoding of a text of two or four bytes a character: by its byte order mark, or by the zeros of plain letters. */
+function wideEncodingOf(bytes: Uint8Array): string | undefined {
+  const [first, second, third, fourth] = bytes;
+  if (first === 0xff && second === 0xfe) return third === 0 && fourth === 0 ? 'UTF-32' : 'UTF-16 ("Unicode")';
+  if (first === 0xfe && second === 0xff) return 'UTF-16 ("Unicode big endian")';
+  if (first === 0 && second === 0 && third === 0xfe && fourth === 0xff) return 'UTF-32';
+  return (first === 0) !== (second === 0) && (third === 0) !== (fourth === 0) ? 'UTF-16 ("Unicode")' : undefined;
+}
+
+/** Offset of the first byte that is not UTF-8: the longest prefix that decodes, found by halving. */
 function firstInvalid(bytes: Uint8Array): number {
+  const decodes = (length: number, stream: boolean): boolean => {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream });
+      return true;
+    } catch {
+      return false;
+    }
+  };
   let good = 0;
   let bad = bytes.length;
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
-      good = middle;
-    } catch {
-      bad = middle;
-    }
+    if (decodes(middle, true)) good = middle;
+    else bad = middle;
   }
+  // What streams may end within a character, which is then the one that is wrong.
+  while (!decodes(good, false)) good--;
   return good;
 }
 
@@ -168,14 +197,17 @@ function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, d
   if (walk.stopped) return nothing;
   if (++walk.nodes > MAX_NODES || depth > MAX_DEPTH) {
     walk.stopped = true;
-    walk.report.error({ place, path }, 'nested too deeply, or aliases that grow without end');
+    walk.report.error({ place, path }, 'the file is nested too deeply, or its aliases grow without end');
     return nothing;
   }
   if (isAlias(node)) {
     const target = node.resolve(walk.document) as ParsedNode | undefined;
     if (target) return { ...convert(walk, target, place, path, depth + 1), place };
     walk.unusable = true;
-    walk.report.error({ place, path }, 'no anchor of this name above; a value that begins with "*" must be quoted');
+    walk.report.error(
+      { place, path },
+      'there is no anchor of this name above; a value that begins with "*" must be in quotes',
+    );
     return nothing;
   }
   if (isMap(node)) return convertMap(walk, node.items as Pair[], place, path, depth);

@@ -2,8 +2,9 @@
 import type { AlarmConfig } from '../../core/alarm.ts';
 import { tagsIn } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';
+import { isOutside } from '../../core/reading.ts';
 import type { SpcConfig } from '../../core/spc.ts';
-import type { Config, TagConfig } from '../config.ts';
+import { type Config, type TagConfig, tagsOf } from '../config.ts';
 
 /** A rule that is right in itself, and still may never say what it is meant to say. */
 interface RuleDoubt {
@@ -35,12 +36,7 @@ const LONG_BASELINE_MS = 7 * 86_400_000;
 /** Works out what the rules of a configuration will do. Alarms that their own tag can never raise were refused before. */
 export function forecastRules(config: Config): RulesForecast {
   const { derived, alarms, spc } = config;
-  const tags = new Map(
-    [
-      ...config.channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags)),
-      ...derived.map(({ tag }) => tag),
-    ].map((tag) => [tag.tag.id, tag]),
-  );
+  const tags = new Map(tagsOf(config).map((tag) => [tag.tag.id, tag]));
   // An alarm on stale readings tells of a dead instrument by itself.
   const watched = alarms.filter(({ condition }) => condition.kind !== 'stale').map(({ tag }) => tag);
   return {
@@ -104,10 +100,6 @@ function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagCon
       remedy: 'correct spec:, or min and max of the tag',
     });
   return doubts;
-}
-
-function isOutside(value: number, { min, max }: TagConfig): boolean {
-  return (min !== undefined && value < min) || (max !== undefined && value > max);
 }
 
 function rangeText({ min, max }: TagConfig): string {

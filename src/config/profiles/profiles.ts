@@ -45,10 +45,10 @@ export function createProfiles(folders: readonly string[], access: FileAccess, r
       const folder = NAME_PATTERN.test(name) && folders.find((each) => access.exists(join(each, `${name}.yaml`)));
       if (!folder) {
         const names = folders.flatMap((each) => profilesIn(each, access));
-        const advice = hint(name, names, 'there are') || `: looked in ${folders.join(' and ')}`;
+        const advice = hint(name, names, 'the profiles are') || `: looked in ${folders.join(' and ')}`;
         report.error(
           spotOf(entry, []),
-          `no such profile${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
+          `there is no such profile${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
         );
         return undefined;
       }
@@ -77,7 +77,7 @@ function checkProfile(name: string, tree: MapNode, report: Report): MapNode | un
   if (device?.node.kind === 'map') {
     for (const key of NOT_IN_PROFILE)
       if (device.node.entries.has(key))
-        report.error(spotOf(device, [key], 'key'), 'is not for a profile: give it in the configuration');
+        report.error(spotOf(device, [key], 'key'), 'does not belong in a profile: write it in the configuration');
   }
   for (const key of ['device', 'tags']) {
     const part = tree.entries.get(key);

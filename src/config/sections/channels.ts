@@ -64,7 +64,7 @@ function checkChannel(name: string, entry: Entry, drivers: readonly DriverType[]
   const driver = drivers.find((each) => each.type === type);
   if (!driver) {
     const advice = hint(String(type ?? ''), types, 'drivers');
-    report.error(spotOf(word, []), `no such driver ${shown(word.node)}${advice}`);
+    report.error(spotOf(word, []), `there is no driver ${shown(word.node)}${advice}`);
     return nothing;
   }
   const schema = z.strictObject({ driver: z.literal(driver.type), ...channelShape, ...driver.channelShape });

@@ -1,13 +1,13 @@
 /** Checks the formulas of computed tags, and puts them in the order they are computed. */
 import { z } from 'zod';
 import { type Expression, parseExpression, tagsIn } from '../../core/expression.ts';
-import { checkExpression, type TagMeaning } from '../../core/expression-check.ts';
 import type { TagId } from '../../core/reading.ts';
 import { hint } from '../../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, spotOf } from '../file/tree.ts';
 import { validateKeys } from '../file/validate.ts';
+import { checkExpression, type TagMeaning } from './expression-check.ts';
 import { derivedShape } from './shapes.ts';
 
 /** A tag that is computed, as the file gives it. */
@@ -25,6 +25,15 @@ interface FormulaContext {
   readonly broken: ReadonlySet<TagId>;
   readonly report: Report;
 }
+
+/** Keys that a tag has which is read, and a computed one has not; and why. */
+const NOT_COMPUTED: Readonly<Record<string, string>> = {
+  address: 'a tag has either address or expr, not both: a computed tag is not read; remove one of them',
+  every: 'a computed tag has no period of its own: it is computed whenever a tag of its formula is read; remove every',
+  writable: 'a computed tag cannot be written: remove writable',
+  counter: 'a computed tag cannot be a counter: remove counter',
+  type: 'a computed tag has no type of its own: its formula gives a number or a truth value; remove type',
+};
 
 type Options = z.output<z.ZodObject<typeof derivedShape>>;
 
@@ -58,9 +67,7 @@ export function checkFormulas(formulas: readonly Formula[], context: FormulaCont
 function draftOf(formula: Formula, schema: z.ZodObject<typeof derivedShape>, report: Report): Draft | undefined {
   const { entry, device, name } = formula;
   const options = validateKeys(schema, entry, report, (key) =>
-    key === 'address' || key === 'every'
-      ? `goes not with expr: a computed tag has no ${key === 'address' ? 'address' : 'period'}, it follows its tags; remove one of them`
-      : undefined,
+    Object.hasOwn(NOT_COMPUTED, key) ? NOT_COMPUTED[key] : undefined,
   ) as Options | undefined;
   if (!options) return undefined;
   const { min, max } = options;
@@ -80,7 +87,10 @@ function inOrder(drafts: ReadonlyMap<TagId, Draft>, report: Report): Draft[] {
     const seen = state.get(draft.id);
     if (seen === 'open') {
       const circle = [...path.slice(path.indexOf(draft.id)), draft.id];
-      report.error(spotOf(draft.entry, ['expr']), `is computed from itself: ${circle.join(' → ')}. Break the circle`);
+      report.error(
+        spotOf(draft.entry, ['expr']),
+        `is computed from itself (${circle.join(' → ')}): remove one of these tags from the formula of another`,
+      );
       return false;
     }
     if (seen !== undefined) return seen === 'done';
@@ -108,11 +118,14 @@ function complete(
   const spot = spotOf(entry, ['expr']);
   const inputs = tagsIn(expression);
   if (inputs.length === 0)
-    report.error(spot, 'names no tag, and so would never have a value: write for example press-1/power * 2');
+    report.error(spot, 'the formula names no tag, so it would never have a value: write for example press-1/power * 2');
   const missing = inputs.filter((tag) => !known.has(tag));
   for (const tag of missing)
     if (!broken.has(tag) && !named.has(tag))
-      report.error(spot, `there is no tag ${tag}${hint(tag, known.keys(), 'tags')} Put spaces around - and /.`);
+      report.error(
+        spot,
+        `there is no tag ${tag}${hint(tag, known.keys(), 'tags')} (put spaces around a - or / that stands between two tags)`,
+      );
   const { meaning, problems } = checkExpression(expression, (tag) => known.get(tag));
   for (const problem of problems) report.error(spot, problem);
   if (inputs.length === 0 || missing.length > 0 || problems.length > 0) return undefined;

@@ -60,7 +60,7 @@ function findChannel(entry: Entry, { channels, report }: DeviceContext): KnownCh
   const channel = typeof name === 'string' ? channels.get(name) : undefined;
   if (!channel) {
     const advice = hint(String(name ?? ''), names, 'channels') || ': define it under "channels"';
-    report.error(spotOf(word, []), `no such channel ${shown(word.node)}${advice}`);
+    report.error(spotOf(word, []), `there is no channel ${shown(word.node)}${advice}`);
   }
   return channel;
 }

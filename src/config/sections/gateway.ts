@@ -33,7 +33,7 @@ export function checkGateway(
   if (entry && timezone !== undefined && !isTimezone(timezone))
     report.error(
       spotOf(entry, ['timezone']),
-      `${JSON.stringify(clip(timezone))} is no time zone${nearestTimezone(timezone)}`,
+      `${JSON.stringify(clip(timezone))} is not a time zone${nearestTimezone(timezone)}`,
     );
   return { id, location: given.location, timezone: timezone ?? hostTimezone };
 }

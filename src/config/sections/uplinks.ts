@@ -41,7 +41,7 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
     if (twin)
       report.error(
         spotOf(entry, ['clientId']),
-        `uplink "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) is at the same broker as client "${uplink.clientId}", and they would throw each other out: give one of them another clientId`,
+        `uplink "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already connects to this broker as client "${uplink.clientId}", and a broker admits each client once: give one of the two another clientId`,
       );
     else clients.set(client, entry);
     uplinks.push(uplink);
@@ -61,7 +61,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
     const known = NOT_YET.includes(word);
     const advice = known
       ? ' is not available in this version; use mqtt'
-      : ` is no type of uplink${hint(word, ['mqtt'], 'types')}`;
+      : ` is not a type of uplink${hint(word, ['mqtt'], 'types')}`;
     report.error(spotOf(type, []), `${known ? word : shown(type.node)}${advice}`);
     return undefined;
   }
@@ -147,13 +147,12 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
 function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
   const spot = spotOf(entry, ['topic']);
   if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
-    report.error(spot, 'a topic to publish to has no + or #');
-  if (/^[$/]|\/$|\/\//.test(topic))
-    report.error(spot, 'a topic neither begins with $ or / nor ends with /, and has no empty level');
+    report.error(spot, 'a topic that is published to must not contain + or #');
+  if (/^[$/]|\/$|\/\//.test(topic)) report.error(spot, 'a topic must not begin with $ or /, end with / or contain //');
   return topic.replace(/\{([^{}]*)\}/g, (whole, word: string) => {
     if (word === 'id') return gateway.id;
     if (word === 'location' && gateway.location !== undefined) return gateway.location;
-    if (word === 'location') report.error(spot, 'uses {location}, but gateway.location is not given: add it');
+    if (word === 'location') report.error(spot, 'the topic uses {location}, but gateway.location is not given: add it');
     else report.error(spot, `${JSON.stringify(clip(whole))} is unknown; a topic may use {id} and {location}`);
     return whole;
   });

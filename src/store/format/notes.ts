@@ -27,6 +27,8 @@ export interface Notes {
   readonly cursors: ReadonlyMap<string, Cursor> | undefined;
   /** Records dropped before they could be numbered, as the ledger enters them. */
   readonly dropped?: Omit<LedgerEntry, 'id'>;
+  /** Events that were dropped in the same way. */
+  readonly droppedEvents?: Omit<LedgerEntry, 'id'>;
   /** With a snapshot: the latest ledger entries, from which a lost `meta.db` is rebuilt. */
   readonly ledger?: readonly LedgerEntry[];
 }
@@ -36,6 +38,7 @@ type Wire = {
   readonly states?: [string, string | null][];
   readonly cursors?: [string, PackedCursor][];
   readonly dropped?: Omit<LedgerEntry, 'id'>;
+  readonly droppedEvents?: Omit<LedgerEntry, 'id'>;
   readonly ledger?: readonly LedgerEntry[];
 };
 
@@ -48,6 +51,7 @@ export function packNotes(notes: Notes): Uint8Array | null {
       cursors: [...notes.cursors].map(([uplink, cursor]) => [uplink, packCursor(cursor)]),
     }),
     ...(notes.dropped && { dropped: notes.dropped }),
+    ...(notes.droppedEvents && { droppedEvents: notes.droppedEvents }),
     ...(notes.ledger && { ledger: notes.ledger }),
   };
   return Object.keys(wire).length === 0 ? null : deflate(Buffer.from(JSON.stringify(wire)));
@@ -61,6 +65,7 @@ export function unpackNotes(body: Uint8Array): Notes {
     states: new Map(wire.states),
     cursors: wire.cursors && new Map(wire.cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
     ...(wire.dropped && { dropped: wire.dropped }),
+    ...(wire.droppedEvents && { droppedEvents: wire.droppedEvents }),
     ...(wire.ledger && { ledger: wire.ledger }),
   };
 }

@@ -4,6 +4,7 @@ import type { GatewayEvent } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import type { Stream } from '../store.ts';
+import { decodeEvents, decodeRecords } from './codec.ts';
 
 /**
  * What became known of the clock of one run, after it had stamped records: wall clock = monotonic clock + `offsetMs`.
@@ -23,19 +24,40 @@ export function offsetOf(offsets: readonly WallOffset[], stream: Stream, seq: nu
   return offsets.find((offset) => seq >= offset[stream].from && seq < offset[stream].to)?.offsetMs;
 }
 
+/**
+ * The records of a stored body, each at its true time where that became known since. Everybody who reads records reads
+ * them so; one that is still marked as taken with an unknown clock has the time that the clock showed.
+ *
+ * @param first number of the first record in the body
+ */
+export function decodeTrueRecords(body: Uint8Array, first: number, offsets: readonly WallOffset[]): DeviceRecord[] {
+  return decodeRecords(body).records.map((record, index) => {
+    const offsetMs = record.clockKnown ? undefined : offsetOf(offsets, 'readings', first + index);
+    return offsetMs === undefined ? record : recordAgain(record, offsetMs);
+  });
+}
+
+/** See {@link decodeTrueRecords}. */
+export function decodeTrueEvents(body: Uint8Array, first: number, offsets: readonly WallOffset[]): GatewayEvent[] {
+  return decodeEvents(body).map((event, index) => {
+    const offsetMs = event.clockKnown ? undefined : offsetOf(offsets, 'events', first + index);
+    return offsetMs === undefined ? event : eventAgain(event, offsetMs);
+  });
+}
+
 /** The time of an instant by the clock that is right, UTC ms. */
 export function trueWallMs(monoMs: number, offsetMs: number): number {
   return Math.floor(monoMs + offsetMs);
 }
 
 /** A record with the time that it would have been stamped with, had the clock been known. */
-export function recordAgain(record: DeviceRecord, offsetMs: number): DeviceRecord {
+function recordAgain(record: DeviceRecord, offsetMs: number): DeviceRecord {
   const { monoMs } = record.at;
   return { ...record, at: { wallMs: trueWallMs(monoMs, offsetMs), monoMs }, clockKnown: true };
 }
 
 /** An event with the time that it would have been stamped with, had the clock been known. */
-export function eventAgain(event: GatewayEvent, offsetMs: number): GatewayEvent {
+function eventAgain(event: GatewayEvent, offsetMs: number): GatewayEvent {
   return { ...event, wallMs: trueWallMs(event.monoMs, offsetMs), clockKnown: true };
 }
 

@@ -182,13 +182,7 @@ function segmentOn(file: string, database: Connection, makeTables?: () => void):
       )
         .map((row) => checked(file, row))
         .filter((row) => row.eventsFirst + row.eventsCount > seq),
-    bounds() {
-      const found = prepare('SELECT min(number) AS first, max(number) AS last FROM commits').get() as {
-        first: number | null;
-        last: number | null;
-      };
-      return found.first === null || found.last === null ? undefined : { first: found.first, last: found.last };
-    },
+    bounds: () => boundsOf(prepare),
     findReading: (seq) => searchLast(prepare, 'readingsFirst', (value) => value <= seq),
     findTime(wallMs) {
       const before = searchLast(prepare, 'latestWallMs', (value) => value < wallMs);
@@ -240,6 +234,13 @@ export function isDamage(error: unknown): boolean {
   );
 }
 
+/** First and last row number. Asked one by one: SQLite finds both at once only by looking at every row. */
+function boundsOf(prepare: (sql: string) => Database.Statement): { first: number; last: number } | undefined {
+  const ends = prepare('SELECT (SELECT min(number) FROM commits) AS first, (SELECT max(number) FROM commits) AS last');
+  const { first, last } = ends.get() as { first: number | null; last: number | null };
+  return first === null || last === null ? undefined : { first, last };
+}
+
 /**
  * The last row number for which `holds` is true of a column that rises with the number. Searched, not indexed: an index
  * would add a page to every commit.
@@ -252,13 +253,10 @@ function searchLast(
   const probe = prepare(
     `SELECT number, ${column} AS value FROM commits WHERE number <= ? ORDER BY number DESC LIMIT 1`,
   );
-  const ends = prepare('SELECT min(number) AS low, max(number) AS high FROM commits').get() as {
-    low: number | null;
-    high: number | null;
-  };
-  if (ends.low === null || ends.high === null) return undefined;
-  let low = ends.low - 1;
-  let high = ends.high;
+  const bounds = boundsOf(prepare);
+  if (!bounds) return undefined;
+  let low = bounds.first - 1;
+  let high = bounds.last;
   let found: number | undefined;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);

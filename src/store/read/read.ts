@@ -5,9 +5,12 @@ import type { Piece, Pieces } from '../protocol.ts';
 import type { Stream } from '../store.ts';
 import type { House } from '../write/rotate.ts';
 
-/** Bounds of one slice, so that a reader never delays a commit by more than a few milliseconds. */
-const PEEK_ROWS = 64;
-const PEEK_BYTES = 1024 * 1024;
+/**
+ * Bounds of one slice, so that a reader never delays a commit by more than two or three milliseconds: see
+ * `scripts/backlog-read`. A commit is read as a whole, however large it is.
+ */
+const PEEK_ROWS = 24;
+const PEEK_BYTES = 128 * 1024;
 
 /** A segment turned out to be damaged while it was read; the engine salvages it and asks again. */
 export class DamagedSegment extends Error {

@@ -2,8 +2,7 @@
 import type { DeviceRecord } from '../../core/reading.ts';
 import { createRecordText } from '../../core/record-text.ts';
 import { ByteWriter } from '../format/bytes.ts';
-import { decodeRecords } from '../format/codec.ts';
-import { offsetOf, recordAgain, type WallOffset } from '../format/restamp.ts';
+import { decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Pieces, Texts } from '../protocol.ts';
 import { type StoredTexts, TEXTS_BYTES } from '../store.ts';
 
@@ -33,10 +32,10 @@ export function createTextWriter(): TextWriter {
     const wallMs = new Float64Array(next - from);
     let count = 0;
     for (const { first, body } of pieces) {
-      const { records } = decodeRecords(body);
+      const records = decodeTrueRecords(body, first, offsets);
       for (let index = Math.max(0, from + count - first); index < records.length; index++) {
         if (first + index >= next || page.size >= TEXTS_BYTES) break;
-        const record = trueRecord(records[index]!, first + index, offsets);
+        const record = records[index]!;
         if (count > 0) page.byte(COMMA);
         page.characters(textOf(record));
         ends[count] = page.size;
@@ -57,9 +56,4 @@ export function textsOf({ from, next, page, ends, fields, wallMs }: Texts): Stor
     return { page, start, end, fields: fields[index]!, wallMs: wallMs[index]! };
   });
   return { from, texts, next };
-}
-
-function trueRecord(record: DeviceRecord, seq: number, offsets: readonly WallOffset[]): DeviceRecord {
-  const offsetMs = record.clockKnown ? undefined : offsetOf(offsets, 'readings', seq);
-  return offsetMs === undefined ? record : recordAgain(record, offsetMs);
 }

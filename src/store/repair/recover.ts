@@ -253,8 +253,9 @@ function scanOrRebuild(
  * @returns the number to go on with
  */
 function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly Scanned[], now: Now): number {
-  const dropped =
-    stream === 'readings' ? scans.flatMap(({ notes }) => notes ?? []).flatMap((notes) => notes.dropped ?? []) : [];
+  const dropped = scans
+    .flatMap(({ notes }) => notes ?? [])
+    .flatMap((notes) => (stream === 'readings' ? notes.dropped : notes.droppedEvents) ?? []);
   const { parts, rest } = givenUpOf(house.givenUp, stream, found.lost);
   const gone = parts.map(({ range, from }) => ({
     from,

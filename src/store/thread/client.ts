@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, instantOf } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
-import { decodeEvents, decodeRecords, encodeEvents, encodeRecords } from '../format/codec.ts';
+import { encodeEvents, encodeRecords } from '../format/codec.ts';
+import { decodeTrueEvents, decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Backend, EncodedCommit, Pieces } from '../protocol.ts';
 import { textsOf } from '../read/texts.ts';
 import { type Cell, MINUTE_MS, merge } from '../rollup/rollup.ts';
@@ -73,21 +74,15 @@ export function storeOn(backend: Backend, options: StoreOptions, bootId: string 
       return receipt;
     },
     async peek(from, limit) {
-      const { pieces, ...range } = await backend.call('peek', { stream: 'readings', from, limit });
-      return {
-        ...range,
-        records: stamps.records(
-          range.from,
-          cut(range, pieces, (body) => decodeRecords(body).records),
-        ),
-      };
+      const found = await backend.call('peek', { stream: 'readings', from, limit });
+      return { from: found.from, next: found.next, records: cut(found, stamps.offsets(), decodeTrueRecords) };
     },
     async peekTexts(from, limit) {
       return textsOf(await backend.call('texts', { from, limit, offset: stamps.own() }));
     },
     async peekEvents(from, limit) {
-      const { pieces, ...range } = await backend.call('peek', { stream: 'events', from, limit });
-      return { ...range, events: stamps.events(range.from, cut(range, pieces, decodeEvents)) };
+      const found = await backend.call('peek', { stream: 'events', from, limit });
+      return { from: found.from, next: found.next, events: cut(found, stamps.offsets(), decodeTrueEvents) };
     },
     pending: (uplink: string, stream: Stream) => backend.call('pending', { uplink, stream }),
     async settle(uplink: string, stream: Stream, pending: Pending) {
@@ -125,6 +120,7 @@ function encodeBatch(batch: CommitBatch, bootId: string): EncodedCommit {
     events: batch.events.length === 0 ? undefined : { count: batch.events.length, body: encodeEvents(batch.events) },
     states: [...batch.states],
     dropped: batch.dropped,
+    droppedEvents: batch.droppedEvents,
   };
 }
 
@@ -140,14 +136,13 @@ function encodeReadings(records: readonly DeviceRecord[], bootId: string): NonNu
 
 /** Whole commits were read; gives what was asked for of the first and the last. */
 function cut<T>(
-  range: { from: number; next: number },
-  pieces: Pieces['pieces'],
-  decode: (body: Uint8Array) => T[],
+  { from, next, pieces }: Pieces,
+  offsets: readonly WallOffset[],
+  decode: (body: Uint8Array, first: number, offsets: readonly WallOffset[]) => T[],
 ): T[] {
-  return pieces.flatMap(({ first, body }) => {
-    const items = decode(body);
-    return items.slice(Math.max(0, range.from - first), Math.max(0, range.next - first));
-  });
+  return pieces.flatMap(({ first, body }) =>
+    decode(body, first, offsets).slice(Math.max(0, from - first), Math.max(0, next - first)),
+  );
 }
 
 /** Slices until the page is full, so that commits get their turn between them. */

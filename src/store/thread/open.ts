@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { EXIT, Fault } from '../../core/errors.ts';
+import { formatDuration } from '../../core/quantity.ts';
 import { within } from '../../core/wait.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
@@ -12,6 +13,12 @@ import { CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from '.
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
 const MAX_WAITING = 1000;
+
+/** A thread that has not answered for so long waits for a disk that stands still. */
+const STANDSTILL_MS = 5000;
+
+/** What is asked for people to read: while the disk stands still it is refused, so that no questions pile up. */
+const REFUSED_AT_STANDSTILL: ReadonlySet<CallName> = new Set<CallName>(['history', 'rollups', 'seek']);
 
 /** The worker handles bytes: its heap is small, and a bound keeps a fault from eating the machine. */
 const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 };
@@ -44,13 +51,24 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
     throw error;
   }
   tell(options, opened.notices);
-  const call: Backend['call'] = (name, ask) =>
+  let status: Promise<unknown> | undefined;
+  const send = (name: CallName, ask: unknown): Promise<unknown> =>
     port.send((id) => ({
       kind: 'ask',
       id,
       now: nowOn(options.clock),
       question: { name, ask } as Extract<ToWorker, { kind: 'ask' }>['question'],
-    })) as Promise<never>;
+    }));
+  const call = (name: CallName, ask: unknown): Promise<never> => {
+    const silentMs = port.silentMs();
+    if (silentMs >= STANDSTILL_MS && REFUSED_AT_STANDSTILL.has(name)) return Promise.reject(standstill(silentMs));
+    if (name !== 'status') return send(name, ask) as Promise<never>;
+    // Whoever asks while the question is under way gets the same answer.
+    status ??= send(name, ask).finally(() => {
+      status = undefined;
+    });
+    return status as Promise<never>;
+  };
   return storeOn(
     {
       epoch: opened.epoch,
@@ -92,7 +110,7 @@ export async function openLocalStore(
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
     try {
       const answer = engine.call(name, ask, nowOn(options.clock));
-      if (name === 'commit') engine.idle(nowOn(options.clock));
+      while (name === 'commit' && engine.idle(nowOn(options.clock)));
       return answer;
     } finally {
       tell(options, engine.notices());
@@ -112,14 +130,30 @@ function tell(options: StoreOptions, notices: readonly string[]): void {
   for (const notice of notices) options.log.warn(notice);
 }
 
+function standstill(ms: number): Fault {
+  const since = formatDuration(Math.round(ms / 1000) * 1000);
+  return new Fault(
+    `store: the disk has not answered for ${since}, so that nothing stored can be read.`,
+    'Check the disk: dmesg and iostat say what it is doing.',
+    EXIT.unavailable,
+  );
+}
+
 interface Port {
+  /** For how long the oldest question has waited for its answer, ms; 0 when none waits. */
+  silentMs(): number;
   send(make: (id: number) => ToWorker): Promise<unknown>;
   /** From now on everything waiting, and everything sent, is refused. */
   end(): void;
 }
 
 function portOf(worker: Worker, options: StoreOptions): Port {
-  const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  interface Caller {
+    readonly sentMs: number;
+    resolve(answer: unknown): void;
+    reject(error: Error): void;
+  }
+  const waiting = new Map<number, Caller>();
   let lastId = 0;
   let over: Error | undefined;
   const end = (error: Error): void => {
@@ -148,6 +182,11 @@ function portOf(worker: Worker, options: StoreOptions): Port {
   );
   worker.on('exit', () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)));
   return {
+    silentMs() {
+      // Answers come in the order of the questions.
+      const [oldest] = waiting.values();
+      return oldest ? options.clock.monoMs() - oldest.sentMs : 0;
+    },
     end: () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)),
     send(make) {
       if (over) return Promise.reject(over);
@@ -157,7 +196,7 @@ function portOf(worker: Worker, options: StoreOptions): Port {
         );
       return new Promise((resolve, reject) => {
         const message = make(++lastId);
-        waiting.set(message.id, { resolve, reject });
+        waiting.set(message.id, { sentMs: options.clock.monoMs(), resolve, reject });
         worker.postMessage(message, bodiesOf(message));
       });
     },

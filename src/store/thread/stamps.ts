@@ -1,11 +1,9 @@
 /** Knows for one run of the gateway what the clock was worth, and restamps what was stored before. */
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { GatewayEvent } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { Logger } from '../../core/log.ts';
-import type { DeviceRecord } from '../../core/reading.ts';
-import { eventAgain, offsetNow, offsetOf, recordAgain, trueWallMs, type WallOffset } from '../format/restamp.ts';
+import { offsetNow, trueWallMs, type WallOffset } from '../format/restamp.ts';
 import type { Backend } from '../protocol.ts';
 import type { CommitBatch, Receipt } from '../store.ts';
 
@@ -15,9 +13,8 @@ interface Stamps {
   committed(batch: CommitBatch, receipt: Receipt): void;
   /** What is known of this run's clock and may not be noted yet; undefined while nothing is, or nothing needs it. */
   own(): WallOffset | undefined;
-  /** Records from number `from` on, as they are read; those of a clock that became known since are stamped again. */
-  records(from: number, records: DeviceRecord[]): DeviceRecord[];
-  events(from: number, events: GatewayEvent[]): GatewayEvent[];
+  /** All that is known of clocks, this run's and those of earlier ones. */
+  offsets(): readonly WallOffset[];
 }
 
 /** What this run committed with an unknown clock: the span of its numbers and of its monotonic times. */
@@ -54,11 +51,6 @@ export function createStamps(
     return offset;
   };
 
-  const offsets = (): readonly WallOffset[] => {
-    const offset = ownOffset();
-    return offset ? [...backend.offsets, offset] : backend.offsets;
-  };
-
   const tell = (offset: WallOffset): void => {
     isTold = true;
     backend.call('restamp', offset).catch((error: unknown) => {
@@ -88,21 +80,9 @@ export function createStamps(
       ownOffset();
     },
     own: ownOffset,
-    records(from, records) {
-      if (records.every(({ clockKnown }) => clockKnown)) return records;
-      const known = offsets();
-      return records.map((record, index) => {
-        const offsetMs = record.clockKnown ? undefined : offsetOf(known, 'readings', from + index);
-        return offsetMs === undefined ? record : recordAgain(record, offsetMs);
-      });
-    },
-    events(from, events) {
-      if (events.every(({ clockKnown }) => clockKnown)) return events;
-      const known = offsets();
-      return events.map((event, index) => {
-        const offsetMs = event.clockKnown ? undefined : offsetOf(known, 'events', from + index);
-        return offsetMs === undefined ? event : eventAgain(event, offsetMs);
-      });
+    offsets() {
+      const offset = ownOffset();
+      return offset ? [...backend.offsets, offset] : backend.offsets;
     },
   };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ReadResult, Tag } from '../../../hal/driver.ts';
 import { chardevPort } from '../../../hal/gpio/chardev.ts';
-import { createGpioDriver, type GpioDriver } from '../../../hal/gpio/driver.ts';
+import { GpioDriver } from '../../../hal/gpio/driver.ts';
 import { gpio } from '../../../hal/gpio/gpio.ts';
 import type { GpioAddress, GpioChannel } from '../../../hal/gpio/options.ts';
 import type { GpioPort } from '../../../hal/gpio/port.ts';
@@ -73,7 +73,7 @@ export function driverOn(
   const log: string[] = [];
   const write = (line: string): void => void log.push(line);
   const logger: Logger = { debug: write, info: write, warn: write, error: write, scoped: () => logger };
-  return { driver: createGpioDriver(gpioChannel({ chip }), { clock, log: logger, learned }, async () => port), log };
+  return { driver: new GpioDriver(gpioChannel({ chip }), { clock, log: logger, learned }, async () => port), log };
 }
 
 /** A signal that is never aborted. */

@@ -36,8 +36,14 @@ describe('a GPIO tag', () => {
   });
 
   it.each([
-    [{ address: '' }, ['address: "" names no line: write a name such as GPIO17, or the offset on the chip']],
-    [{ address: -3 }, ['address: "-3" names no line: write a name such as GPIO17, or the offset on the chip']],
+    [
+      { address: '' },
+      ['address: "" is not the name of a line: write a name such as GPIO17, or the offset on the chip'],
+    ],
+    [
+      { address: -3 },
+      ['address: "-3" is not the name of a line: write a name such as GPIO17, or the offset on the chip'],
+    ],
     [
       { address: 70_000 },
       ['address: 70000 is no offset on a chip: offsets go from 0 to 65535, and begin at 0 on each chip'],

@@ -17,6 +17,27 @@ describe('chips on the wire', () => {
     expect(bus.written.filter(({ bytes }) => bytes[0] === 0xf4 && bytes.length > 1)).toHaveLength(1);
   });
 
+  it.each([
+    ['all of its data zero, as after a loss of supply', [0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 2]],
+    ['only the temperature zero', [0x65, 0x5a, 0xc0, 0, 0, 0, 0x75, 0x30], [0, 1, 2]],
+    ['a temperature it cannot have', [0x65, 0x5a, 0xc0, 0x10, 0, 0, 0x75, 0x30], [1, 2]],
+  ])('a BME280 with %s has no pressure and no humidity: both are compensated by it', async (_what, data, failed) => {
+    const { read } = await i2cBench(() => ({ 118: fakeBosch(0x60, data) }));
+    const tags = ['temperature', 'pressure', 'humidity'].map((name) =>
+      i2cTag('hall', { unit: 0x76, chip: 'bme280' }, name),
+    );
+    const results = await read(tags);
+    for (const index of failed) expect(said(results[index])).toBe('sensor-failure');
+  });
+
+  it('a register is written once, though its acknowledgement was lost: it may be a command', async () => {
+    const { driver, signal, clock, bus } = await i2cBench(() => ({ 96: byteRegisters({ 16: 0 }) }));
+    bus.trouble.set(96, { kind: 'error', code: 'EIO', left: 1 });
+    const command = i2cTag('motor', { unit: 0x60, chip: 'registers' }, 'step', { address: '0x10', type: 'uint8' });
+    expect(await settled(clock, driver.write(command, 5, signal))).toMatchObject({ ok: false, kind: 'failed' });
+    expect(bus.written).toEqual([]);
+  });
+
   it('a BMP280 where a BME280 is configured is refused, with its identity', async () => {
     const { read } = await i2cBench(() => ({ 118: fakeBosch(0x58) }));
     const [result] = await read([i2cTag('hall', { unit: 0x76, chip: 'bme280' }, 'temperature')]);

@@ -25,7 +25,7 @@ function judge({ address }: Tag<ModbusAddress>, result: ReadResult): string | un
 function harnessOf(
   type: typeof modbusTcp,
   options: Record<string, unknown>,
-  world: { server: FaultServer; cut: () => void; stop: () => Promise<void> },
+  world: { server: FaultServer; cut: () => Promise<void> | void; stop: () => Promise<void> },
 ): DriverHarness<ModbusAddress> {
   const channel = modbusChannel(type, { timeout: 60, retries: 0, ...options });
   const at = (unit: number, address: string, more = {}) => modbusTag(unit, { address, ...more }, channel);
@@ -48,7 +48,7 @@ function harnessOf(
 async function tcpHarness(framing: 'tcp' | 'rtu'): Promise<DriverHarness<ModbusAddress>> {
   const slaves = modbusSlaves({ units: UNITS });
   const server = await faultServer({ slaves, framing: framing === 'rtu' ? 'rtu' : 'mbap', units: UNITS });
-  const world = { server, cut: () => server.dropConnections(), stop: () => server.close() };
+  const world = { server, cut: () => server.close(), stop: () => server.close() };
   return harnessOf(modbusTcp, { host: '127.0.0.1', port: server.port, framing }, world);
 }
 

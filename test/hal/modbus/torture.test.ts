@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { torture } from '../../double/modbus-torture.ts';
+import { A_PERCENT_EACH, torture } from '../../double/modbus-torture.ts';
 
 describe('a bus where one transaction in four goes wrong', () => {
   it.each(['rtu', 'mbap'] as const)('%s: no value is ever that of another question', async (framing) => {
@@ -8,5 +8,18 @@ describe('a bus where one transaction in four goes wrong', () => {
     expect(result.misattributed).toBe(0);
     expect(result.good).toBeGreaterThan(10_000);
     expect(Object.keys(result.happened).sort()).toHaveLength(12);
+  });
+});
+
+describe('a line that loses or garbles three transactions in a hundred', () => {
+  it.each([
+    ['rtu', 0],
+    ['rtu', 1],
+    ['mbap', 0],
+  ] as const)('%s with %i retries: a fault costs one reading at most', async (framing, retries) => {
+    const result = await torture({ seed: 7, transactions: 10_000, framing, shares: A_PERCENT_EACH, retries });
+
+    expect(result.misattributed).toBe(0);
+    expect(result.lostPerFault).toBeLessThanOrEqual(retries === 0 ? 1.2 : 0.2);
   });
 });

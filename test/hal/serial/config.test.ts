@@ -27,8 +27,8 @@ describe('a channel of text lines in a file', () => {
   });
 
   it.each([
-    ["weight: {pattern: '(\\d+)'}", 'put it in a group'],
-    ["weight: {pattern: '(?<value>(\\d+)+)'}", 'repeats what repeats itself'],
+    ["weight: {pattern: '(\\d+)'}", 'put that part in a group'],
+    ["weight: {pattern: '(?<value>(\\d+)+)'}", 'repeats a part that itself repeats'],
     ["lat: {pattern: '(?<value>.+)', type: degrees}", '(?<hemisphere>[NSEW])'],
     ['code: {decimal: ","}', 'belongs to numbers'],
     ['weight: {address: "holding:1"}', 'address'],

@@ -5,6 +5,8 @@ import { type Heard, LineReader, type LineSettings } from '../../../hal/serial/l
 
 const SETTINGS: LineSettings = {
   delimiter: Buffer.from('\r\n'),
+  start: undefined,
+  length: undefined,
   maxLine: 32,
   encoding: 'ascii',
   checksum: 'none',
@@ -71,6 +73,27 @@ describe('lines out of bytes', () => {
     hear('ST,GS, 12');
     lines.cut();
     expect(hear('3.4kg\r\n5.6kg\r\n')).toEqual(['(a line was cut off by a request)', '5.6kg']);
+  });
+
+  it('begin after what is left over of the end of the last one: LF, ETX, a second DC3', () => {
+    const { lines, hear } = reader({ delimiter: Buffer.from('\r') });
+    expect(hear('TAICB1160999\r\nTAICB1161000\r\n\x03', 0)).toEqual(['TAICB1160999', 'TAICB1161000']);
+    expect(lines.expire(10_000)).toEqual([]);
+    expect(reader({ delimiter: Buffer.from('\x13') }).hear('978\x13\x13979\x13\x13')).toEqual(['978', '979']);
+    expect(reader().hear('\x02050020\r\n\x03\x02050021\r\n\x03')).toEqual(['\x02050020', '\x02050021']);
+  });
+
+  it('begin with the start character where there is one, whatever was before it', () => {
+    const { hear } = reader({ start: 0x02, delimiter: Buffer.from('\x03') });
+    expect(hear('noise\x02 12.5\x03\r\nmore\x02 13.0\x03')).toEqual([' 12.5', ' 13.0']);
+    expect(hear('\x02 12.\x02 14.0\x03')).toEqual(['(a line without its end)', ' 14.0']);
+  });
+
+  it('are frames of a length where there is no delimiter', () => {
+    expect(reader({ delimiter: Buffer.from(''), length: 4 }).hear('12.513.0')).toEqual(['12.5', '13.0']);
+    const { lines, hear } = reader({ delimiter: Buffer.from(''), length: 5, start: 0x02 });
+    expect(hear('??\x0212.5\x0213')).toEqual(['12.5']);
+    expect(lines.expire(1000).map(short)).toEqual(['(half a line, and then nothing)']);
   });
 
   it('are none with bytes that no text has: noise', () => {

@@ -11,12 +11,12 @@ function valueOfLine(options: Record<string, unknown>, line: string): unknown {
 
 describe('patterns', () => {
   it.each([
-    ['^(?<value>(\\d+)+)$', 'repeats what repeats itself ("(\\d+)+")'],
-    ['(?<value>(?:a*,)*)', 'repeats what repeats itself'],
-    ['(?<value>x(y{2,}z)*)', 'repeats what repeats itself'],
+    ['^(?<value>(\\d+)+)$', 'repeats a part that itself repeats, "(\\d+)+"'],
+    ['(?<value>(?:a*,)*)', 'repeats a part that itself repeats'],
+    ['(?<value>x(y{2,}z)*)', 'repeats a part that itself repeats'],
     ['(?<value>.)\\1', 'refers back'],
-    ['(?<value>.', 'is no regular expression'],
-    ['^ST,(\\d+)', 'put it in a group, (?<value>'],
+    ['(?<value>.', 'is not a valid regular expression'],
+    ['^ST,(\\d+)', 'put that part in a group, (?<value>'],
     [`(?<value>${'x'.repeat(500)})`, 'more than 500 characters'],
   ])('refuses %s', (pattern, message) => {
     const checked = checkPattern(pattern);

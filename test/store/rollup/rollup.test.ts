@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Field } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { type Connection, openForWriting } from '../../../src/store/format/disk.ts';
 import { decodeRollups, encodeRollups, type Rollups, rollUp } from '../../../src/store/rollup/rollup.ts';
 import type { RollupPage, Store } from '../../../src/store/store.ts';
 import { openLocalStore } from '../../../src/store/thread/open.ts';
@@ -43,6 +44,24 @@ const ask = (store: Store, everyMs = MINUTE, limit = 1000): Promise<RollupPage> 
 function minuteFrom(second: number, count = 60) {
   const [min, max] = [second + 0.5, second + count - 0.5];
   return { wallMs: START_MS + second * 1000, count, bad: 0, min, max, mean: (min + max) / 2 };
+}
+
+/** A connection that tells of each look at commits. */
+function countingReads(database: Connection, onRead: () => void): Connection {
+  const prepare = database.prepare.bind(database);
+  return Object.assign(database, {
+    prepare(sql: string) {
+      const statement = prepare(sql);
+      if (!/^\s*SELECT .* FROM commits/.test(sql)) return statement;
+      const all = statement.all.bind(statement);
+      return Object.assign(statement, {
+        all(...given: unknown[]) {
+          onRead();
+          return all(...given);
+        },
+      });
+    },
+  }) as Connection;
 }
 
 describe('a roll-up', () => {
@@ -161,6 +180,37 @@ describe('the roll-ups of a store', () => {
     clock.setKnown(true);
     for (let step = 0; step < 3; step++) await store.commit(batchOf([take(60 + step)]));
     expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 60 }, { count: 3 }]);
+    await store.close();
+  });
+
+  it('take records at the time they are marked with where nothing sets the clock for an hour, unless that is 1970', async () => {
+    const [clock, path] = [new SimulatedClock(START_MS), temporaryFolder()];
+    clock.setKnown(false);
+    const store = await openOn(clock, path);
+    for (let second = 0; second < 60; second++) {
+      const at = { wallMs: second < 30 ? second : START_MS + second * 1000, monoMs: second * 1000 };
+      await store.commit(batchOf([{ ...recordOf(second), at, clockKnown: false }]));
+    }
+    expect((await ask(store)).points).toEqual([]);
+    await clock.advance(3_600_000);
+    await store.commit(batchOf([]));
+    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30 }]);
+    await store.close();
+  });
+
+  it('are made from the batch in hand: what was just committed is not read from the disk again', async () => {
+    const [clock, path] = [new SimulatedClock(), temporaryFolder()];
+    let reads = 0;
+    const store = await openLocalStore({
+      ...storeOptions(path, { maxBytes: 50_000_000 }),
+      clock,
+      open: (file) => countingReads(openForWriting(file), () => reads++),
+    });
+    for (let batch = 0; batch < 3; batch++)
+      await store.commit(batchOf(Array.from({ length: 5000 }, (_, second) => recordOf(batch * 5000 + second))));
+    expect(reads).toBe(0);
+    const { points } = await ask(store);
+    expect(points.reduce((total, { count }) => total + count, 0)).toBe(15_000);
     await store.close();
   });
 

@@ -9,12 +9,12 @@ import {
   parseIdentification,
   questionOf,
 } from '../../../../hal/modbus/line/frame.ts';
-import { scanMbap } from '../../../../hal/modbus/line/mbap-line.ts';
+import { scanMbap } from '../../../../hal/modbus/line/mbap.ts';
 import { rtuQuestion, scanRtu } from '../../../../hal/modbus/line/scan-rtu.ts';
 import { mbapFrame, rtuFrame, slowCrc } from '../../../double/modbus-slave.ts';
 import { readOracle } from '../../../double/oracle.ts';
 
-const PLAIN = { quiet: false, expectEcho: false, believeExceptions: true };
+const PLAIN = { quiet: false, echo: 'unknown' as const, believeExceptions: true };
 const QUIET = { ...PLAIN, quiet: true };
 const READ: ModbusRequest = { kind: 'read', unit: 17, table: 'holding', start: 107, count: 3 };
 
@@ -111,7 +111,7 @@ describe('an RTU question', () => {
 
   it('takes the second copy of a write on a line that echoes', () => {
     const write = rtuQuestion(questionOf({ kind: 'write-register', unit: 17, start: 1, register: 3 }));
-    const echoing = { ...PLAIN, expectEcho: true };
+    const echoing = { ...PLAIN, echo: 'yes' as const };
     expect(scanRtu(write.frame, write, echoing).kind).toBe('more');
     expect(scanRtu(joined(write.frame, write.frame), write, echoing).kind).toBe('answer');
   });
@@ -134,29 +134,49 @@ describe('an RTU question', () => {
 });
 
 describe('a Modbus TCP stream', () => {
+  const nothing = () => undefined;
+  const question = questionOf({ kind: 'read', unit: 17, table: 'holding', start: 0, count: 1 });
+  const asked = (id: number) => (id === 7 ? question : undefined);
+  const answer = mbapFrame(7, 17, bytesOf('03 02 01 4A'));
+
   it('is cut by the lengths it names, however it arrives', () => {
     const frames = [mbapFrame(1, 17, bytesOf('03 02 00 01')), mbapFrame(0xffff, 3, bytesOf('83 02'))];
     fc.assert(
       fc.property(fc.nat(frames[0]!.length + frames[1]!.length), (cut) => {
         const stream = joined(...frames);
-        const first = scanMbap(stream.slice(0, cut));
-        if (first.kind !== 'frames') return false;
-        const second = scanMbap(stream.slice(first.taken));
-        return second.kind === 'frames' && first.frames.length + second.frames.length === 2;
+        const first = scanMbap(stream.slice(0, cut), nothing, false);
+        const second = scanMbap(stream.slice(first.taken), nothing, false);
+        return first.frames.length + second.frames.length === 2 && first.noise.length + second.noise.length === 0;
       }),
     );
   });
 
-  it('is given up when it names another protocol or a length that cannot be', () => {
-    expect(scanMbap(bytesOf('00 01 00 01 00 06 11 03'))).toMatchObject({ kind: 'broken' });
-    expect(scanMbap(bytesOf('00 01 00 00 FF FF 11 03'))).toMatchObject({ kind: 'broken' });
+  it('shows the answer behind whatever else came, in whatever pieces', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(50), (noise, cut) => {
+        const stream = joined(noise, answer);
+        const first = scanMbap(stream.slice(0, cut), asked, false);
+        const second = scanMbap(joined(stream.slice(first.taken)), asked, true);
+        return [...first.frames, ...second.frames].some(
+          ({ transaction, pdu }) => transaction === 7 && pdu.length === 4 && pdu[3] === 0x4a,
+        );
+      }),
+    );
+  });
+
+  it.each(['00 47', 'FF FF', '00 04'])('believes the byte count of a read against a length of %s', (length) => {
+    const damaged = joined(answer.slice(0, 4), bytesOf(length), answer.slice(6));
+    const { frames, taken } = scanMbap(damaged, asked, false);
+    expect(frames).toMatchObject([{ transaction: 7, wrongLength: expect.any(Number) }]);
+    expect(frames[0]!.pdu).toEqual(bytesOf('03 02 01 4A'));
+    expect(taken).toBe(damaged.length);
   });
 
   it('holds whatever comes without harm', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
-        const scan = scanMbap(bytes);
-        return scan.kind === 'broken' || scan.taken <= bytes.length;
+      fc.property(fc.uint8Array({ maxLength: 600 }), fc.boolean(), (bytes, isQuiet) => {
+        const { taken, noise } = scanMbap(bytes, asked, isQuiet);
+        return noise.length <= taken && (isQuiet ? taken === bytes.length : taken <= bytes.length);
       }),
     );
   });

@@ -7,14 +7,16 @@ import { newCounters } from '../../../../hal/modbus/line/statistics.ts';
 import { characterMsOf, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
 import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';
 import { memoryBus } from '../../../double/modbus-memory.ts';
-import { expectedRegister, modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
+import { expectedRegister, mbapFrame, modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
 
 const TIMEOUT_MS = 100;
 const WINDOW_MS = 1000;
 const UNITS = [1, 2];
 const BAUD = 19_200;
 
-async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400) {
+async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, foreignUnit: 'accept' | 'refuse' = 'accept') {
+  const foreign: [number, number][] = [];
+  const onForeignUnit = (asked: number, answered: number) => void foreign.push([asked, answered]);
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: UNITS });
   const times = { turnaroundMs: 30, lateMs: [lateMs, lateMs] as const, splitMs: 5 };
@@ -28,14 +30,18 @@ async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400) {
   const line: Line =
     framing === 'rtu'
       ? new RtuLine(bus.transport, timing, clock)
-      : new MbapLine(bus.transport, { pipeline, pauseMs: 0, lateReplyWindowMs: WINDOW_MS }, clock);
+      : new MbapLine(
+          bus.transport,
+          { pipeline, pauseMs: 0, lateReplyWindowMs: WINDOW_MS, foreignUnit, onForeignUnit },
+          clock,
+        );
   await line.open(new AbortController().signal);
   const counters = newCounters();
   const ask = (unit: number, start: number, count = 4, attemptOf: object = {}): Promise<Outcome> => {
     const question = questionOf({ kind: 'read', unit, table: 'holding', start, count });
     return line.ask({ question, timeoutMs: TIMEOUT_MS, counters, attemptOf });
   };
-  return { clock, slaves, bus, line, counters, ask };
+  return { clock, slaves, bus, line, counters, ask, foreign };
 }
 
 function firstRegister(outcome: Outcome): number | undefined {
@@ -174,19 +180,51 @@ describe('a Modbus TCP line', () => {
     expect(counters.lateReplies).toBe(1);
   });
 
-  it('gives up a connection whose answers belong to nobody', async () => {
-    const { clock, bus, ask } = await bench('mbap');
-    bus.script.push(...Array.from({ length: 5 }, () => 'wrong-unit' as const));
-    for (let tries = 0; tries < 4; tries++) {
-      const outcome = ask(1, 0);
-      await clock.advance(200);
-      expect((await outcome).kind).toBe('timeout');
-    }
-    const last = ask(1, 0);
+  it('takes the answer of another unit by its transaction id, and says so', async () => {
+    const { clock, bus, ask, foreign } = await bench('mbap');
+    bus.script.push('wrong-unit');
+    const outcome = ask(1, 0);
     await clock.advance(200);
-    expect(await last).toMatchObject({
-      kind: 'lost',
-      cause: { message: expect.stringContaining('belonged to no question') },
-    });
+    expect(firstRegister(await outcome)).toBe(expectedRegister(1, 0, 1));
+    expect(foreign).toEqual([[1, 2]]);
+  });
+
+  it('refuses the answer of another unit where it is told to, and names that unit', async () => {
+    const { clock, bus, ask } = await bench('mbap', 1, 400, 'refuse');
+    bus.script.push('wrong-unit');
+    const outcome = ask(1, 0);
+    await clock.advance(200);
+    expect(await outcome).toMatchObject({ kind: 'garbled', detail: expect.stringContaining('unit 2 answered') });
+  });
+
+  it('loses nothing by a greeting, signs of life between answers, and noise before one', async () => {
+    const { clock, bus, ask } = await bench('mbap');
+    bus.inject(new TextEncoder().encode('Welcome'));
+    const first = ask(1, 0);
+    await clock.advance(200);
+    bus.inject(Uint8Array.of(0, 0, 0, 0, 0, 16));
+    bus.script.push('noise');
+    const second = ask(1, 0);
+    await clock.advance(10);
+    bus.inject(mbapFrame(2, 1, Uint8Array.of(3, 8, 1, 2, 3, 4, 5, 6, 7, 8)));
+    await clock.advance(200);
+    expect([firstRegister(await first), firstRegister(await second)]).toEqual([expectedRegister(1, 0, 1), 0x0102]);
+  });
+
+  it('says what came in place of an answer, and makes a new connection when nothing ever fits', async () => {
+    const { clock, bus, ask } = await bench('mbap');
+    const withAnother = async () => {
+      bus.script.push('silence');
+      const outcome = ask(1, 0);
+      bus.inject(mbapFrame(999, 1, Uint8Array.of(3, 8, 1, 2, 3, 4, 5, 6, 7, 8)));
+      await clock.advance(200);
+      return outcome;
+    };
+    for (let tries = 0; tries < 4; tries++)
+      expect(await withAnother()).toMatchObject({
+        kind: 'garbled',
+        detail: expect.stringContaining('transaction 999'),
+      });
+    expect(await withAnother()).toMatchObject({ kind: 'lost', wasSent: true });
   });
 });

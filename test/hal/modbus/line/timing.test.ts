@@ -1,6 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answered, deadlineMs, noResponseTimes, SHORTEST_TIMEOUT_MS, timedOut } from '../../../../hal/modbus/device.ts';
+import { deadlineMs, SHORTEST_TIMEOUT_MS } from '../../../../hal/modbus/device.ts';
 import { atInstant, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
 import { systemClock } from '../../../../src/core/clock.ts';
 
@@ -23,27 +22,15 @@ describe('the silence between frames', () => {
   });
 });
 
-describe('the deadline of a device', () => {
-  const after = (count: number, elapsedMs: number) =>
-    Array.from({ length: count }).reduce<typeof noResponseTimes>(
-      (times) => answered(times, elapsedMs),
-      noResponseTimes,
-    );
-
-  it('is the configured one until the device has proved itself, and again after a timeout', () => {
-    expect(deadlineMs(after(15, 30), 1000)).toBe(1000);
-    expect(deadlineMs(after(40, 30), 1000)).toBeLessThan(110);
-    expect(deadlineMs(timedOut(after(40, 30)), 1000)).toBe(1000);
+describe('the deadline of a block', () => {
+  it('is the configured one until the block was answered often enough, then three times its slowest answer', () => {
+    expect(deadlineMs(1000, undefined)).toBe(1000);
+    expect(deadlineMs(1000, { slowestMs: 30, answers: 15 })).toBe(1000);
+    expect(deadlineMs(1000, { slowestMs: 30, answers: 16 })).toBe(90);
   });
 
-  it('stays within its bounds and above twice the slowest answer of late, whatever the device does', () => {
-    fc.assert(
-      fc.property(fc.array(fc.double({ min: 0, max: 5000, noNaN: true }), { maxLength: 60 }), (elapsed) => {
-        const times = elapsed.reduce(answered, noResponseTimes);
-        const chosenMs = deadlineMs(times, 1000);
-        const last = elapsed.at(-1) ?? 0;
-        return chosenMs >= SHORTEST_TIMEOUT_MS && chosenMs <= 1000 && chosenMs >= Math.min(1000, 2 * last);
-      }),
-    );
+  it('stays within its bounds, whatever the device does', () => {
+    expect(deadlineMs(1000, { slowestMs: 0.2, answers: 99 })).toBe(SHORTEST_TIMEOUT_MS);
+    expect(deadlineMs(1000, { slowestMs: 900, answers: 99 })).toBe(1000);
   });
 });

@@ -1,7 +1,7 @@
 /** Checks what a formula gives, from what its tags hold. */
-import { type BinaryOperator, type Expression, partsOf } from './expression.ts';
-import { formatDuration } from './quantity.ts';
-import type { TagId, ValueForm } from './reading.ts';
+import { type BinaryOperator, type Expression, partsOf } from '../../core/expression.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import type { TagId, ValueForm } from '../../core/reading.ts';
 
 /** What a formula may know of a tag. */
 export interface TagMeaning {
@@ -81,7 +81,7 @@ function meaningOfTag(tag: TagId, tagOf: (tag: TagId) => TagMeaning | undefined,
   const known = tagOf(tag);
   if (!known) return NOT_KNOWN;
   if (known.form === 'text') {
-    problems.push(`uses ${tag}, which is text: only numbers and truth values can be reckoned with`);
+    problems.push(`${tag} is text: a formula can use only numbers and truth values`);
     return NOT_KNOWN;
   }
   return { form: known.form, unit: known.form === 'bool' ? '' : known.unit, isFree: false };
@@ -95,7 +95,9 @@ function meaningOfBinary(operator: BinaryOperator, left: Meaning, right: Meaning
     case '==':
     case '!=':
       if (left.form !== undefined && right.form !== undefined && left.form !== right.form)
-        problems.push(`compares a number with a truth value by ${operator}: they are never equal`);
+        problems.push(
+          `"${operator}" compares a number with a truth value, which are never equal: compare values of one kind`,
+        );
       else alike([left, right], operator, problems);
       return TRUTH;
     case '<':
@@ -121,7 +123,9 @@ function meaningOfBinary(operator: BinaryOperator, left: Meaning, right: Meaning
 
 function wantNumbers(by: string, parts: readonly Meaning[], problems: string[]): void {
   if (parts.some(({ form }) => form === 'bool'))
-    problems.push(`reckons with a truth value (${by}): write if(CONDITION, 1, 0), or runtime(TAG, 1h) for its time`);
+    problems.push(
+      `"${by}" needs numbers, and here a value is true or false: write if(CONDITION, 1, 0), or runtime(TAG, 1h) for the time it was true`,
+    );
 }
 
 /** Parts that must have one unit; a number of the formula goes with any. */
@@ -130,7 +134,7 @@ function alike(parts: readonly Meaning[], by: string, problems: string[]): Meani
   const units = new Set(measured.flatMap(({ unit }) => (unit === undefined ? [] : [unit])));
   if (units.size > 1)
     problems.push(
-      `puts ${[...units].map((unit) => unit || 'a plain number').join(' and ')} together (${by}): convert one of them`,
+      `"${by}" joins different units, ${[...units].map((unit) => unit || 'a plain number').join(' and ')}: convert one to the unit of the other`,
     );
   const form = parts.find((part) => part.form !== undefined)?.form;
   if (measured.length === 0) return { form, unit: '', isFree: true };
