@@ -1,4 +1,5 @@
 /** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
+
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
@@ -18,7 +19,7 @@ import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { programVersion } from './core/program.ts';
-import { failure } from './core/wait.ts';
+import { failure, within } from './core/wait.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import { makeFolder } from './store/format/folder.ts';
@@ -101,7 +102,8 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
   const { createApi } = await import('./api/server.ts');
   const api = createApi({
     view: viewOf(gateway, applying),
-    listen: config.api.listen,
+    ...config.api,
+    machineNames: [config.gateway.id, context.hostname],
     clock,
     log: log.scoped('api'),
     version,
@@ -125,7 +127,9 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
   } finally {
     giveBackHangup?.();
     applying.close();
-    await withinDeadline(Promise.all([api.close(), gateway.close()]), context, log);
+    const closed = () => Promise.all([api.close(), gateway.close()]);
+    const late = () => log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);
+    await within(clock, STOP_DEADLINE_MS, closed, late);
   }
 }
 
@@ -174,7 +178,7 @@ async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Prom
   const before = gateway.config();
   const sinceMs = await gateway.reconfigure(next);
   try {
-    await api.relisten(next.api.listen);
+    await api.relisten(next.api);
     return sinceMs;
   } catch (error) {
     await gateway.reconfigure(before);
@@ -229,7 +233,9 @@ function daemonLog(context: DaemonContext): Logger {
     context.clock,
     (line, level) => {
       const stamped = `${new Date(context.clock.wallMs()).toISOString()} ${WORDS[level]}${line}`;
-      context.stderr.write(`${journal ? PRIORITIES[level] + line : stamped}\n`);
+      // journald gives each line the priority that stands before it.
+      const lines = journal ? line.split('\n').map((part) => PRIORITIES[level] + part) : [stamped];
+      context.stderr.write(`${lines.join('\n')}\n`);
     },
     threshold,
   );
@@ -240,14 +246,4 @@ function whenAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-async function withinDeadline(work: Promise<unknown>, context: DaemonContext, log: Logger): Promise<void> {
-  let cancel = () => {};
-  const late = new Promise<'late'>((resolve) => {
-    cancel = context.clock.after(STOP_DEADLINE_MS, () => resolve('late'));
-  });
-  const ended = await Promise.race([work, late]);
-  cancel();
-  if (ended === 'late') log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);
 }

@@ -1,13 +1,10 @@
-/** Joins the routes to one web application: checks who asks, bounds bodies and waits, and answers errors. */
-import type { IncomingMessage } from 'node:http';
-import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
+/** Finds the route of a request, reads its body within bounds, and sends what the route answers. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { type Answer, answerTo, Refused, refusal } from './answer.ts';
+import { within } from '../core/wait.ts';
+import { type Answer, answerTo, Refused, type RouteRequest, refusal } from './answer.ts';
 import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
 import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
@@ -22,125 +19,188 @@ export const MAX_BODY_BYTES = 1_000_000;
 export const REQUEST_DEADLINE_MS = 30_000;
 
 /** What the application is made of. */
-interface AppParts {
+export interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
   readonly recordings: Recordings;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
-  /** How a request came. */
-  readonly transportOf: (request: IncomingMessage) => Transport;
 }
 
-type Env = { Bindings: HttpBindings };
+/** One request that has passed the guard. */
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly transport: Transport;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+}
 
-/** The routes as an application for the HTTP server. Requests that reach it have passed the guard. */
-export function createApp(parts: AppParts): Hono<Env> {
-  const app = new Hono<Env>();
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => respond(refusal(413, 'the body is too large', `Send at most ${MAX_BODY_BYTES} bytes.`)),
-    }),
-  );
+/** Answers a request; never rejects. */
+export type Application = (incoming: IncomingMessage, outgoing: ServerResponse, transport: Transport) => Promise<void>;
+
+/** The routes as a function that answers requests. */
+export function createApp(parts: AppParts): Application {
   const description = openApi(parts.version);
-  app.get('/api/v1/openapi.json', () => respond({ status: 200, body: description }));
-  app.get('/api/v1/stream', (context) => stream(parts, context));
-  app.get('/api/v1/record', (context) => record(parts, context));
-  for (const route of ROUTES) {
-    if (!route.answer) continue;
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app.on(route.method.toUpperCase(), path, (context) => {
-      const refused = route.changes ? refuseChange(parts.transportOf(context.env.incoming)) : undefined;
-      if (refused) return respond(refusal(refused.status, refused.error, refused.remedy));
-      return serve(parts, route.answer!, context);
-    });
+  const answerOf = (route: Route, exchange: Exchange): Promise<Answer | undefined> | Answer | undefined => {
+    if (route.path === '/api/v1/stream') return stream(parts, exchange);
+    if (route.path === '/api/v1/record') return record(parts, exchange);
+    if (!route.answer) return { status: 200, body: description };
+    return serve(parts, route.answer, exchange);
+  };
+  return async (incoming, outgoing, transport) => {
+    try {
+      const { pathname, query } = targetOf(incoming);
+      const found = matching(pathname);
+      if (found.length === 0)
+        throw new Refused(404, `nothing at ${pathname.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
+      const wanted = incoming.method === 'HEAD' ? 'GET' : incoming.method;
+      const match = found.find(({ route }) => route.method.toUpperCase() === wanted);
+      if (!match) return refuseMethod(incoming, outgoing, pathname, found);
+      const refused = match.route.changes ? refuseChange(transport) : undefined;
+      if (refused) throw refused;
+      const answer = await answerOf(match.route, { incoming, outgoing, transport, query, params: match.params });
+      if (answer) respond(outgoing, answer);
+    } catch (thrown) {
+      tellBug(parts.log, thrown);
+      respond(outgoing, answerTo(thrown));
+    }
+  };
+}
+
+/** Path and query of a request, as they were sent. */
+function targetOf({ url = '/' }: IncomingMessage): { pathname: string; query: URLSearchParams } {
+  const [pathname = '/', ...query] = url.split('?');
+  return { pathname, query: new URLSearchParams(query.join('?')) };
+}
+
+/** The routes whose path this is, with what stands in the place of their parameters. */
+function matching(pathname: string): { route: Route; params: Record<string, string> }[] {
+  const segments = pathname.split('/').map(decoded);
+  return ROUTES.flatMap((route) => {
+    const pattern = route.path.split('/');
+    if (pattern.length !== segments.length) return [];
+    const params: Record<string, string> = {};
+    for (const [index, part] of pattern.entries()) {
+      const segment = segments[index]!;
+      if (part.startsWith('{')) params[part.slice(1, -1)] = segment;
+      else if (part !== segment) return [];
+    }
+    return [{ route, params }];
+  });
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Refused(400, 'the path is not encoded as URLs are', 'Write % as %25.');
   }
-  app.notFound((context) => respond(missing(context)));
-  app.onError((thrown) => respond(answer(parts.log, thrown)));
-  return app;
+}
+
+/** RFC 9110, 15.5.6: an answer with 405 names the methods that there are. */
+function refuseMethod(
+  { method }: IncomingMessage,
+  outgoing: ServerResponse,
+  pathname: string,
+  found: readonly { readonly route: Route }[],
+): void {
+  const others = found.map(({ route }) => route.method.toUpperCase());
+  outgoing.setHeader('Allow', others.join(', '));
+  respond(outgoing, refusal(405, `${method} is not for ${pathname.slice(0, 200)}`, `Use ${others.join(' or ')}.`));
 }
 
 /** Runs one route within the request deadline; the route's signal also ends when the client goes away. */
-async function serve(
-  { view, clock, log }: AppParts,
+function serve(
+  { view, clock }: AppParts,
   route: NonNullable<Route['answer']>,
-  context: Context<Env>,
-): Promise<Response> {
-  const deadline = new AbortController();
-  const late = new Refused(504, 'no answer within the deadline', 'A device or the disk is slow; see millgate status.');
-  const cancel = clock.after(REQUEST_DEADLINE_MS, () => deadline.abort(late));
-  const expired = new Promise<never>((_resolve, reject) => {
-    deadline.signal.addEventListener('abort', () => reject(late), { once: true });
-  });
-  try {
-    const request = {
-      params: context.req.param() as Record<string, string>,
-      query: (name: string) => context.req.query(name),
-      body: () => parseBody(context),
-      signal: AbortSignal.any([deadline.signal, context.req.raw.signal]),
+  { incoming, outgoing, params, query }: Exchange,
+): Promise<Answer> {
+  const gone = new AbortController();
+  outgoing.on('close', () => gone.abort());
+  const late = (): never => {
+    throw new Refused(504, 'no answer within the deadline', 'A device or the disk is slow; see millgate status.');
+  };
+  const answered = async (deadline: AbortSignal): Promise<Answer> => {
+    const request: RouteRequest = {
+      params,
+      query: (name) => query.get(name) ?? undefined,
+      body: () => parsedBody(incoming),
+      signal: AbortSignal.any([deadline, gone.signal]),
       nowMs: clock.wallMs(),
     };
-    return respond(await Promise.race([route(view, request), expired]));
-  } catch (thrown) {
-    return respond(answer(log, thrown));
-  } finally {
-    cancel();
-  }
+    return route(view, request);
+  };
+  return within(clock, REQUEST_DEADLINE_MS, answered, late);
 }
 
-function stream({ view, streams }: AppParts, context: Context<Env>): Response {
-  const tags = context.req.queries('tag') ?? [];
-  try {
-    knownTags(view, tags);
-  } catch (thrown) {
-    return respond(answerTo(thrown));
-  }
-  if (streams.attach(context.env.outgoing, new Set(tags))) return RESPONSE_ALREADY_SENT;
-  return respond(refusal(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.'));
+/** Undefined when the stream was begun: it answers by itself from then on. */
+function stream({ view, streams }: AppParts, { incoming, outgoing, transport, query }: Exchange): Answer | undefined {
+  refuseHead(incoming);
+  const tags = query.getAll('tag');
+  knownTags(view, tags);
+  if (streams.attach(outgoing, new Set(tags), transport)) return undefined;
+  throw new Refused(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.');
 }
 
 /** Bus traffic shows what was written to machines, too: it is for those who may use the socket. */
-function record({ recordings, transportOf }: AppParts, context: Context<Env>): Response {
-  if (transportOf(context.env.incoming) !== 'socket')
-    return respond(
-      refusal(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.'),
-    );
-  try {
-    const channels = context.req.queries('channel') ?? [];
-    if (recordings.attach(context.env.outgoing, channels)) return RESPONSE_ALREADY_SENT;
-  } catch (thrown) {
-    return respond(answerTo(thrown));
-  }
-  return respond(refusal(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.'));
+function record({ recordings }: AppParts, { incoming, outgoing, transport, query }: Exchange): Answer | undefined {
+  refuseHead(incoming);
+  if (transport !== 'socket')
+    throw new Refused(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.');
+  if (recordings.attach(outgoing, query.getAll('channel'))) return undefined;
+  throw new Refused(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.');
 }
 
-async function parseBody(context: Context<Env>): Promise<unknown> {
-  if (!/^application\/json\b/i.test(context.req.header('content-type') ?? ''))
+/** What never ends has no head of its own. */
+function refuseHead({ method }: IncomingMessage): void {
+  if (method === 'HEAD') throw new Refused(405, 'HEAD is not for what never ends', 'Use GET.');
+}
+
+/** The body of a request as JSON, however its length is announced. */
+async function parsedBody(incoming: IncomingMessage): Promise<unknown> {
+  const text = await bodyOf(incoming);
+  if (text === '') throw new Refused(400, 'the body is empty', 'Send a JSON object.');
+  if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? ''))
     throw new Refused(415, 'the body is not declared as JSON', 'Send the header Content-Type: application/json.');
   try {
-    return JSON.parse(await context.req.text());
+    return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new Refused(400, 'the body is not JSON', `JSON says: ${error.message}.`);
-    throw error;
+    throw new Refused(400, 'the body is not JSON', `JSON says: ${messageOf(error)}.`);
   }
 }
 
-function missing(context: Context<Env>): Answer {
-  const { path, method } = context.req;
-  const others = ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
-  if (others.length > 0) return refusal(405, `${method} is not for ${path}`, `Use ${others.join(' or ')}.`);
-  return refusal(404, `nothing at ${path.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
+/** The text of a body. Of one that is too large the rest is read and dropped, so that its sender gets the answer. */
+async function bodyOf(incoming: IncomingMessage): Promise<string> {
+  const tooLarge = new Refused(413, 'the body is too large', `Send at most ${MAX_BODY_BYTES} bytes.`);
+  if (Number(incoming.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+      else reject(tooLarge);
+    });
+    incoming.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    incoming.on('error', () => reject(new Refused(400, 'the body is not whole', 'Send it again.')));
+  });
 }
 
-function answer(log: Logger, thrown: unknown): Answer {
-  if (!(thrown instanceof Refused || thrown instanceof Fault))
-    log.error(`a request failed; this is a bug: ${(thrown instanceof Error && thrown.stack) || messageOf(thrown)}`);
-  return answerTo(thrown);
+function tellBug(log: Logger, thrown: unknown): void {
+  if (thrown instanceof Fault) return;
+  log.error(`a request failed; this is a bug: ${(thrown instanceof Error && thrown.stack) || messageOf(thrown)}`);
 }
 
-function respond({ status, body, textType }: Answer): Response {
-  const headers = { ...SECURITY_HEADERS, 'Content-Type': textType ?? 'application/json; charset=utf-8' };
-  return new Response(textType === undefined ? `${toJson(body)}\n` : String(body), { status, headers });
+/** Sends an answer; nothing where the client is gone or an answer was begun. */
+export function respond(outgoing: ServerResponse, { status, body, textType }: Answer): void {
+  if (outgoing.headersSent || outgoing.destroyed) return;
+  const text = textType === undefined ? `${toJson(body)}\n` : String(body);
+  outgoing.writeHead(status, {
+    ...SECURITY_HEADERS,
+    'Content-Type': textType ?? 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  outgoing.end(text);
 }

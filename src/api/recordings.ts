@@ -54,6 +54,7 @@ export function createRecordings({ view, clock, log }: Parts): Recordings {
       });
       response.on('error', () => response.destroy());
       response.writeHead(200, { ...SECURITY_HEADERS, 'Content-Type': 'application/jsonl; charset=utf-8' });
+      response.flushHeaders();
       write = (line) => {
         if (response.writableLength + line.length > MAX_WAITING_BYTES) {
           log.warn('a recording was broken off because its disk is too slow; record fewer channels (--channel NAME)');

@@ -6,9 +6,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { isLoopback, refuse, SECURITY_HEADERS, type Transport } from './guard.ts';
+import { answerTo } from './answer.ts';
+import { createApp, respond } from './app.ts';
+import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createRecordings } from './recordings.ts';
-import { createStreams, type Streams } from './stream.ts';
+import { createStreams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
@@ -23,13 +25,24 @@ const RECEIVE_DEADLINE_MS = 15_000;
 /** How long a socket file that is in the way may take to show that somebody answers on it, ms. */
 const PROBE_DEADLINE_MS = 2000;
 
+/** How often a TCP port that could not be had is tried again, ms. */
+const TRY_AGAIN_MS = 10_000;
+
+/** Where the API listens beside its socket, and by which names it may be asked there. */
+export interface ApiPlace {
+  /** Undefined: on the socket only. Port 0 takes any free port. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Names that a proxy or a monitoring server may ask by. */
+  readonly hosts?: readonly string[];
+}
+
 /** What the API serves, and where. */
-interface ApiOptions {
+export interface ApiOptions extends ApiPlace {
   readonly view: GatewayView;
   /** Unix socket of the command line. */
   readonly socketPath: string;
-  /** Loopback TCP beside it; port 0 takes any free port. */
-  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Names of this machine and of this gateway: they may be asked by where the API listens beyond loopback. */
+  readonly machineNames?: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -37,126 +50,110 @@ interface ApiOptions {
 
 /** The local API. */
 export interface Api {
-  /** Resolves when it answers; rejects with a `Fault` that names what is in the way. */
+  /**
+   * Resolves when it answers on its socket; rejects with a `Fault` that names what is in the way. A TCP port that is
+   * taken is told in the log and tried again until it is free: it takes the socket from nobody.
+   */
   start(): Promise<void>;
   /**
    * Listens elsewhere on TCP from now on; the Unix socket is not touched. Rejects with a `Fault` that names what is in
    * the way, and then listens where it did before.
    */
-  relisten(listen: ApiOptions['listen']): Promise<void>;
+  relisten(place: ApiPlace): Promise<void>;
   /** The TCP port in use, once started. */
   port(): number | undefined;
   /** Ends every connection and removes the socket. Idempotent. */
   close(): Promise<void>;
 }
 
-/** The local JSON API on a Unix socket (mode 0660) and, when asked, on loopback TCP. */
+/** The local JSON API on a Unix socket (mode 0660) and, when asked, on TCP. */
 export function createApi(options: ApiOptions): Api {
-  const { socketPath, log } = options;
-  const servers: Server[] = [];
-  let { listen } = options;
-  let streams: Streams | undefined;
-  let handlerFor: ((transport: Transport) => Handler) | undefined;
+  const { socketPath, clock, log, machineNames = [] } = options;
+  const streams = createStreams(options);
+  const answer = createApp({ ...options, streams, recordings: createRecordings(options) });
+  let place: ApiPlace = options;
+  let onSocket: Server | undefined;
   let onTcp: Server | undefined;
+  let cancelRetry = (): void => {};
+
+  const names = (): OwnNames => ({
+    configured: [...(place.hosts ?? []), ...(place.listen && !isEvery(place.listen.host) ? [place.listen.host] : [])],
+    machine: machineNames,
+    isBeyondLoopback: place.listen !== undefined && !isLoopback(place.listen.host),
+  });
+  const handler =
+    (transport: Transport): Handler =>
+    (request, response) => {
+      response.setHeader('X-Millgate-Version', options.version);
+      const refused = refuse(request.headers, transport, names());
+      if (refused) {
+        response.setHeader('Connection', 'close');
+        respond(response, answerTo(refused));
+      } else void answer(request, response, transport);
+    };
 
   const openTcp = async (): Promise<void> => {
-    if (listen && !isLoopback(listen.host))
-      throw new Fault(
-        `api.listen: ${listen.host} can be reached from other machines`,
-        'Use 127.0.0.1 and an ssh tunnel.',
-        EXIT.configInvalid,
-      );
-    if (!listen || !handlerFor) return;
-    const server = newServer(handlerFor('tcp'));
+    const { listen } = place;
+    if (!listen) return;
+    const server = newServer(handler('tcp'));
     await listenOnTcp(server, listen);
     onTcp = server;
     log.info(`answers on ${socketPath} and http://${listen.host}:${(server.address() as AddressInfo).port}`);
   };
-
+  const retryTcp = (): void => {
+    cancelRetry = clock.after(TRY_AGAIN_MS, () => openTcp().catch(retryTcp));
+  };
+  const openTcpOrRetry = (): Promise<void> =>
+    openTcp().catch((error) => {
+      log.error(
+        `${messageOf(error)} Until then it answers on ${socketPath} only; TCP is tried every ${TRY_AGAIN_MS / 1000} s.`,
+      );
+      retryTcp();
+    });
   const closeTcp = async (): Promise<void> => {
+    cancelRetry();
     const server = onTcp;
     onTcp = undefined;
     if (server) await stop(server);
   };
 
-  const close = async (): Promise<void> => {
-    streams?.close();
-    await Promise.all([closeTcp(), ...servers.splice(0).map(stop)]);
-  };
-
   return {
     async start() {
-      streams = createStreams(options);
-      handlerFor = createHandler(options, streams, () => listen?.host);
-      try {
-        const onSocket = newServer(handlerFor('socket'));
-        await listenOnSocket(onSocket, socketPath, options.clock);
-        servers.push(onSocket);
-        await openTcp();
-      } catch (error) {
-        await close();
-        handlerFor = undefined;
-        throw error;
-      }
+      const server = newServer(handler('socket'));
+      await listenOnSocket(server, socketPath, clock);
+      onSocket = server;
+      await openTcpOrRetry();
     },
     async relisten(next) {
-      const before = listen;
-      if (isDeepStrictEqual(before, next)) return;
+      const before = place;
+      const isSame = isDeepStrictEqual(before.listen, next.listen);
+      place = next;
+      if (isSame || !onSocket) return;
       await closeTcp();
-      listen = next;
       try {
         await openTcp();
       } catch (error) {
-        listen = before;
-        await openTcp();
+        place = before;
+        await openTcpOrRetry();
         throw error;
       }
     },
     port: () => (onTcp?.address() as AddressInfo | undefined)?.port,
-    close,
+    async close() {
+      streams.close();
+      const server = onSocket;
+      onSocket = undefined;
+      await Promise.all([closeTcp(), server && stop(server)]);
+    },
   };
+}
+
+/** Whether a host to listen on stands for all addresses of the machine: nobody asks for it by that name. */
+function isEvery(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-type AsyncHandler = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
-
-async function loadApplication(
-  options: ApiOptions,
-  streams: Streams,
-  transportOf: (request: IncomingMessage) => Transport,
-): Promise<AsyncHandler> {
-  const [{ getRequestListener }, { createApp }] = await Promise.all([import('@hono/node-server'), import('./app.ts')]);
-  const app = createApp({ ...options, streams, recordings: createRecordings(options), transportOf });
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  return async (request, response) => listener(request, response);
-}
-
-/** Answers requests; the web framework takes 10 MB and is loaded by the first of them. */
-function createHandler(
-  options: ApiOptions,
-  streams: Streams,
-  configuredHost: () => string | undefined,
-): (transport: Transport) => Handler {
-  const onSocket = new WeakSet<IncomingMessage>();
-  const transportOf = (request: IncomingMessage): Transport => (onSocket.has(request) ? 'socket' : 'tcp');
-  let application: Promise<AsyncHandler> | undefined;
-  const answer: AsyncHandler = async (request, response) => {
-    application ??= loadApplication(options, streams, transportOf);
-    await (await application)(request, response);
-  };
-  return (transport) => (request, response) => {
-    response.setHeader('X-Millgate-Version', options.version);
-    if (transport === 'socket') onSocket.add(request);
-    const refusal = refuse(request.headers, transport, configuredHost());
-    if (!refusal) {
-      answer(request, response).catch((error) => options.log.error(`the API failed: ${messageOf(error)}`));
-      return;
-    }
-    const { status, error, remedy } = refusal;
-    response.writeHead(status, { ...SECURITY_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
-    response.end(`${JSON.stringify({ error, remedy })}\n`);
-  };
-}
 
 function newServer(handler: Handler): Server {
   const server = createServer({ requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS }, handler);

@@ -3,11 +3,11 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Reading } from '../core/reading.ts';
-import { SECURITY_HEADERS } from './guard.ts';
+import { SECURITY_HEADERS, type Transport } from './guard.ts';
 import { jsonReading, toJson } from './json.ts';
 import type { GatewayView } from './view.ts';
 
-/** How many clients may follow the readings at once. */
+/** How many clients may follow the readings at once, over TCP and over the socket each: neither locks the other out. */
 export const MAX_STREAM_CLIENTS = 16;
 
 /** What may wait for one client before it counts as too slow and is dropped, bytes. */
@@ -19,7 +19,7 @@ const KEEP_ALIVE_MS = 15_000;
 /** The clients that follow the readings as server-sent events. */
 export interface Streams {
   /** Serves one more client, or says false when there are too many. `tags`: those wanted; empty for all. */
-  attach(response: ServerResponse, tags: ReadonlySet<string>): boolean;
+  attach(response: ServerResponse, tags: ReadonlySet<string>, transport: Transport): boolean;
   /** Clients at present, and those dropped so far because they were too slow. */
   counts(): { readonly clients: number; readonly dropped: number };
   close(): void;
@@ -28,6 +28,7 @@ export interface Streams {
 interface Client {
   readonly response: ServerResponse;
   readonly tags: ReadonlySet<string>;
+  readonly transport: Transport;
 }
 
 /**
@@ -78,9 +79,10 @@ export function createStreams({ view, clock, log }: { view: GatewayView; clock: 
   };
 
   return {
-    attach(response, tags) {
-      if (clients.size >= MAX_STREAM_CLIENTS) return false;
-      const client = { response, tags };
+    attach(response, tags, transport) {
+      const others = [...clients].filter((client) => client.transport === transport);
+      if (others.length >= MAX_STREAM_CLIENTS) return false;
+      const client = { response, tags, transport };
       clients.add(client);
       response.on('close', () => detach(client));
       response.on('error', () => response.destroy());

@@ -26,6 +26,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'MESSAGE', cut: 'end', minWidth: 20 },
 ];
 
+/** Priorities, the most urgent first: in this order alarms are listed. */
+const PRIORITIES: readonly AlarmView['priority'][] = ['critical', 'high', 'medium', 'low'];
+
 /** `alarms [ORDER ID]`: the list of what stands, or an order to one of them. */
 export async function alarms(
   order: string | undefined,
@@ -46,7 +49,9 @@ function list(overview: AlarmsView, options: AlarmsOptions, context: CliContext)
     return;
   }
   const { colors } = context;
-  const shown = overview.alarms.filter(({ state }) => options.all || state !== 'normal');
+  const shown = overview.alarms
+    .filter(({ state }) => options.all || state !== 'normal')
+    .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority));
   const hidden = overview.alarms.length - shown.length;
   const nowMs = context.clock.wallMs();
   if (shown.length > 0) {

@@ -111,11 +111,13 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
 export async function findGateway(options: CommonOptions, context: CliContext): Promise<GatewayClient> {
   if (context.env.MILLGATE_SOCKET) return answering(context.env.MILLGATE_SOCKET, context);
   const { file, absolute, named } = configFile(options, context);
-  if (!named && mayBeThere(SERVICE_SOCKET)) return answering(SERVICE_SOCKET, context);
+  const service = named ? undefined : await answeringIfThere(SERVICE_SOCKET, context);
+  if (service) return service;
   const loaded = await load(file, context);
   const storePath = loaded.ok ? loaded.config.store.path : loaded.storePath;
   const besideStore = storePath === undefined ? undefined : join(storePath, 'api.sock');
-  if (loaded.ok && besideStore !== undefined && mayBeThere(besideStore)) return answering(besideStore, context);
+  const own = loaded.ok && besideStore !== undefined ? await answeringIfThere(besideStore, context) : undefined;
+  if (own) return own;
   if (named)
     for (const socketPath of [besideStore, SERVICE_SOCKET]) {
       if (socketPath === undefined || !mayBeThere(socketPath)) continue;
@@ -172,6 +174,17 @@ export async function runningGateway(options: CommonOptions, context: CliContext
     return await findGateway(options, context);
   } catch (error) {
     if (error instanceof Fault && isWithoutGateway(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The gateway on a socket; undefined where nobody answers on it, be it that a killed gateway left it behind. */
+async function answeringIfThere(socketPath: string, context: CliContext): Promise<GatewayClient | undefined> {
+  if (!mayBeThere(socketPath)) return undefined;
+  try {
+    return await answering(socketPath, context);
+  } catch (error) {
+    if (error instanceof Fault && error.code === EXIT.unavailable) return undefined;
     throw error;
   }
 }

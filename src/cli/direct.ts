@@ -14,6 +14,7 @@ import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { Reading, Value } from '../core/reading.ts';
+import { within } from '../core/wait.ts';
 import { outcomeOf, rawOf, writtenIn } from '../poll/outcome.ts';
 import { WriteGuard } from '../poll/write-guard.ts';
 import type { CliContext } from './terminal/context.ts';
@@ -63,8 +64,8 @@ export async function writeDirectly(
   if (raw === undefined) return { ok: false, kind: 'refused', why: `${value} cannot be written` };
   return onChannel(channel, context, async (driver) => {
     if (!isWritable(driver)) return { ok: false, kind: 'refused', why: `channel ${channel.name} cannot write` };
-    const late = noAnswer(channel.name);
-    const result = await within(context, ANSWER_DEADLINE_MS, late, (signal) => driver.write(tag.tag, raw, signal));
+    const write = (signal: AbortSignal) => driver.write(tag.tag, raw, signal);
+    const result = await within(context.clock, ANSWER_DEADLINE_MS, write, noAnswer(channel.name), context.signal);
     return writtenIn(tag, result, value);
   });
 }
@@ -88,13 +89,12 @@ export async function onChannel<T>(
   const { clock } = context;
   const random = seededRandom(Math.floor(clock.wallMs()));
   const driver = channel.driver.create(channel.options, { clock, log: silentLogger, random });
-  const late = new Fault(
-    `${channel.name}: no connection in ${CONNECT_DEADLINE_MS / 1000} s`,
-    'Check cable, address and power.',
-    EXIT.unavailable,
-  );
+  const late = (): never => {
+    const what = `${channel.name}: no connection in ${CONNECT_DEADLINE_MS / 1000} s`;
+    throw new Fault(what, 'Check cable, address and power.', EXIT.unavailable);
+  };
   try {
-    await within(context, CONNECT_DEADLINE_MS, late, (signal) => driver.connect(signal));
+    await within(clock, CONNECT_DEADLINE_MS, (signal) => driver.connect(signal), late, context.signal);
     return await work(driver);
   } catch (error) {
     throw isNotConnected(error) ? noConnection(error, channel.name) : error;
@@ -110,8 +110,10 @@ export function noConnection(error: NotConnected, channel?: string): Fault {
   return new Fault(`${where}${error.message}`, '', exitCode, { cause: error });
 }
 
-function noAnswer(channel: string): Fault {
-  return new Fault(`${channel}: no answer in ${ANSWER_DEADLINE_MS / 1000} s`, 'Check the device.', EXIT.unavailable);
+function noAnswer(channel: string): () => never {
+  return () => {
+    throw new Fault(`${channel}: no answer in ${ANSWER_DEADLINE_MS / 1000} s`, 'Check the device.', EXIT.unavailable);
+  };
 }
 
 async function readGroup(
@@ -121,32 +123,13 @@ async function readGroup(
   byId: ReadonlyMap<string, TagConfig>,
   context: CliContext,
 ): Promise<Reading[]> {
-  const results = await within(context, ANSWER_DEADLINE_MS, noAnswer(channel), (signal) => driver.read(group, signal));
+  const read = (signal: AbortSignal) => driver.read(group, signal);
+  const results = await within(context.clock, ANSWER_DEADLINE_MS, read, noAnswer(channel), context.signal);
   return group.map((tag, index) => readingOf(byId.get(tag.id)!, results[index]!));
 }
 
 function readingOf(config: TagConfig, result: ReadResult): Reading {
   return { tag: config.tag.id, ...result.at, ...outcomeOf(config, result) };
-}
-
-/** Runs `work` until the deadline or Ctrl-C; then its signal is aborted and `late`, or the abort's reason, is thrown. */
-async function within<T>(
-  context: CliContext,
-  deadlineMs: number,
-  late: Fault,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const deadline = new AbortController();
-  const cancel = context.clock.after(deadlineMs, () => deadline.abort(late));
-  const signal = AbortSignal.any([deadline.signal, context.signal]);
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    return await Promise.race([work(signal), aborted]);
-  } finally {
-    cancel();
-  }
 }
 
 /** Whether a channel could not be opened or was lost. */

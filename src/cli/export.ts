@@ -53,7 +53,8 @@ export async function exportReadings(
         readings.map((reading) => (isCsv ? csvLine(reading) : JSON.stringify(reading))),
       );
     } while (page.after !== undefined && !context.signal.aborted);
-    return EXIT.ok;
+    // What was cut short must not pass for the whole.
+    return page.after === undefined ? EXIT.ok : EXIT.failed;
   } finally {
     await source.close();
   }

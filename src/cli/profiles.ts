@@ -7,7 +7,15 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { programVersion } from '../core/program.ts';
 import { nearest } from '../core/suggest.ts';
 import { labelled } from './status/status-parts.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from './terminal/context.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  print,
+  printJson,
+  tableWidth,
+  warn,
+} from './terminal/context.ts';
 import { plain } from './terminal/format.ts';
 import { renderTable } from './terminal/table.ts';
 
@@ -53,7 +61,7 @@ function listLines(book: readonly ProfileFacts[], context: CliContext): string[]
     { title: '', drop: 3 },
     { title: 'device', cut: 'end', minWidth: 12 },
   ] as const;
-  return renderTable(columns, rows, widthOf(context), context.colors.dim);
+  return renderTable(columns, rows, tableWidth(context), context.colors.dim);
 }
 
 function show(
@@ -126,12 +134,7 @@ function tagLines(tags: readonly ProfileTag[], context: CliContext): string[] {
     { title: 'range', drop: 3 },
     { title: '', drop: 4 },
   ] as const;
-  return renderTable(columns, rows, widthOf(context), context.colors.dim);
-}
-
-/** A pipe gets every column in full. */
-function widthOf({ isTerminal, columns }: CliContext): number {
-  return isTerminal ? columns() : Number.POSITIVE_INFINITY;
+  return renderTable(columns, rows, tableWidth(context), context.colors.dim);
 }
 
 function unknown(name: string, book: readonly ProfileFacts[]): Fault {

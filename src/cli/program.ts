@@ -12,7 +12,7 @@ import { addReadingCommands } from './commands/reading.ts';
 import { addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
-import { COMPLETE, REFERENCE } from './shell/completion.ts';
+import { COMPLETE } from './shell/completion.ts';
 import { type CliContext, warn } from './terminal/context.ts';
 
 /** Groups of commands, in the order of the help. */
@@ -51,7 +51,7 @@ export async function runCommandLine(args: readonly string[], context: CliContex
   }
 }
 
-/** Words that are meant for shells and scripts, not for a person; undefined: none of them. */
+/** The word that is meant for shells, not for a person; undefined for any other. */
 async function answerUnlisted(
   program: Command,
   [word, ...rest]: readonly string[],
@@ -60,11 +60,6 @@ async function answerUnlisted(
   if (word === COMPLETE) {
     const { answerShell } = await import('./shell/completion.ts');
     return answerShell(program, rest, context);
-  }
-  if (word === REFERENCE) {
-    const { manualPage, markdownReference } = await import('./shell/reference.ts');
-    context.stdout.write(rest[0] === 'manual' ? manualPage(program) : markdownReference(program));
-    return EXIT.ok;
   }
   return undefined;
 }

@@ -4,9 +4,10 @@ import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { type GatewayClient, runningGateway } from './client.ts';
+import type { GatewayClient } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { readDirectly } from './direct.ts';
+import { ownerOf } from './owner.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './terminal/context.ts';
 import { byQuality, formatValue, plain, qualityText } from './terminal/format.ts';
@@ -26,7 +27,7 @@ export async function read(
   options: CommonOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   const readings = gateway ? await throughGateway(gateway, patterns) : await withoutGateway(patterns, options, context);
   if (options.json) printJson(context, readings);
   else print(context, table(readings, context));

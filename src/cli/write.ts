@@ -5,12 +5,12 @@ import type { WriteAnswer } from '../api/view.ts';
 import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { Value } from '../core/reading.ts';
-import { runningGateway } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { writeDirectly } from './direct.ts';
+import { ownerOf } from './owner.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
-import { formatValue } from './terminal/format.ts';
+import { formatValue, plain } from './terminal/format.ts';
 
 /** Options of `write`. */
 interface WriteOptions extends CommonOptions {
@@ -31,13 +31,13 @@ interface Written extends Omit<Extract<WriteAnswer, { ok: false }>, 'ok' | 'kind
  */
 export async function write(tag: string, text: string, options: WriteOptions, context: CliContext): Promise<ExitCode> {
   const value = options.text ? text : parsedValue(text);
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   const written: Written = gateway
     ? await gateway.post<Written>('/api/v1/write', { tag, value: jsonValue(value) })
     : await withoutGateway(tag, value, options, context);
   if (options.json) printJson(context, written);
   else if (written.ok) print(context, [`${tag} = ${formatValue(written.readBack ?? jsonValue(value))}`]);
-  else warn(context, [`millgate: ${tag}: not written: ${written.why}.`]);
+  else warn(context, [`millgate: ${tag}: not written: ${plain(written.why ?? '')}.`]);
   if (written.ok) return EXIT.ok;
   return written.kind === 'refused' ? EXIT.permission : EXIT.failed;
 }

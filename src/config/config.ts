@@ -114,6 +114,8 @@ export type UplinkConfig = MqttConfig;
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Names that a proxy or a monitoring server may ask by. */
+  readonly hosts: readonly string[];
 }
 
 /**

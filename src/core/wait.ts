@@ -1,4 +1,5 @@
 /** Waiting: how it ends early, how long it is before the next try, and failures that may come at any time. */
+import type { Clock } from './clock.ts';
 
 /** The result, or the signal's reason as soon as it is aborted. The work itself goes on; what it gives then is dropped. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -35,4 +36,31 @@ export function failure(): { readonly failed: Promise<never>; readonly fail: (ca
   });
   failed.catch(() => {});
   return { failed, fail };
+}
+
+/**
+ * Does some work within a deadline. The signal that the work is given is aborted at the deadline and with `outer`.
+ *
+ * @param ms how long it may take
+ * @param late what is given in place of the work's result at the deadline; may throw
+ * @param outer ends the wait, too: the promise rejects with its reason
+ */
+export async function within<T, L = T>(
+  clock: Pick<Clock, 'after'>,
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: () => L,
+  outer?: AbortSignal,
+): Promise<T | L> {
+  const deadline = new AbortController();
+  const cancel = clock.after(ms, () => deadline.abort());
+  const signal = outer ? AbortSignal.any([deadline.signal, outer]) : deadline.signal;
+  try {
+    return await unlessAborted(work(signal), signal);
+  } catch (error) {
+    if (deadline.signal.aborted && !outer?.aborted) return late();
+    throw error;
+  } finally {
+    cancel();
+  }
 }

@@ -79,7 +79,7 @@ export function createLines(parts: LinesParts): Lines {
         warn(record);
         onRecord(record);
       };
-      const events = { onRecord: onRecordHere, onHealth: healthTeller(channel, scoped, parts.event), onChannel() {} };
+      const events = { onRecord: onRecordHere, onHealth: healthTeller(channel, scoped, parts.event) };
       const polled = simulate ? polledChannel(channel) : channel;
       const poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
       return { driver, poller, stop: new AbortController() };

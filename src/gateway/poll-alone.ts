@@ -37,7 +37,7 @@ export function createPollingAlone({ config, version, clock, log, random }: Poll
       const polls = channels.map((channel) => {
         const deps = { clock, log: log.scoped(channel.name), random };
         const driver = channel.driver.create(channel.options, { ...deps, tap: recorder.tapOf(channel.name) });
-        const nothing = { onRecord() {}, onHealth() {}, onChannel() {} };
+        const nothing = { onRecord() {}, onHealth() {} };
         return new Poller(channel, driver, { ...deps, simulated: false }, nothing).run(signal);
       });
       await Promise.all(polls);

@@ -1,8 +1,10 @@
 /** Puts another configuration in force while the gateway runs. */
+
 import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import { within } from '../core/wait.ts';
 import type { Committer } from '../store/committer.ts';
 import type { Store } from '../store/store.ts';
 import type { Judging } from './judging.ts';
@@ -56,7 +58,7 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   const before = current.config;
   const touched = touchedChannels(before, next);
   const wanted = new Set([...before.uplinks, ...next.uplinks].map(({ name }) => name));
-  const stored = await within(parts.clock, STORE_MS, storedStates(parts, wanted), 'the store does not answer').catch(
+  const stored = await inTime(parts.clock, STORE_MS, storedStates(parts, wanted), 'the store does not answer').catch(
     (error: unknown) => {
       // What is needed to come back was kept in memory: that must not wait for a disk.
       if (current.kept?.of === next.hash) return new Map<string, string>();
@@ -67,11 +69,11 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   const made = makeLines(parts, next, touched, stored);
   try {
     const halted = lines.made().filter(({ poller }) => touched.has(poller.channel.name));
-    await within(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
+    await inTime(parts.clock, HALT_MS, lines.halt(halted), 'a channel does not let go of its line');
     parts.stopping.throwIfAborted();
     const sinceMs = parts.clock.monoMs();
     swap(parts, next, made, stored);
-    await within(parts.clock, UPLINK_MS, uplinks.replace(next.uplinks, next.gateway.id), 'an uplink does not end');
+    await inTime(parts.clock, UPLINK_MS, uplinks.replace(next.uplinks, next.gateway.id), 'an uplink does not end');
     uplinks.announce();
     return sinceMs;
   } catch (error) {
@@ -135,16 +137,14 @@ function makeLines(
   );
 }
 
-async function within<T>(clock: Clock, ms: number, work: Promise<T>, what: string): Promise<T> {
-  let cancel = () => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(ms, () =>
-      reject(new Fault(`${what} (waited ${ms / 1000} s)`, 'See millgate status.', EXIT.unavailable)),
-    );
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    cancel();
-  }
+/** Waits for a part of the gateway, and says which part it was when it takes too long. */
+function inTime<T>(clock: Clock, ms: number, work: Promise<T>, what: string): Promise<T> {
+  return within(
+    clock,
+    ms,
+    () => work,
+    () => {
+      throw new Fault(`${what} (waited ${ms / 1000} s)`, 'See millgate status.', EXIT.unavailable);
+    },
+  );
 }

@@ -40,7 +40,6 @@ interface PollerEvents {
   onRecord(record: DeviceRecord): void;
   /** A device went offline, became degraded, or is back. */
   onHealth(device: string, health: Health): void;
-  onChannel(state: ChannelState): void;
 }
 
 /** What a poller gets besides its channel and driver. */
@@ -126,14 +125,17 @@ export class Poller {
         tags.map(({ id }) => ({ tag: id, ...at, quality: 'bad' as const, why: 'not-connected' as const })),
       );
     }
-    return this.urgently(async (stop) => {
-      const readings: Reading[] = [];
-      for (const group of this.driver.plan(tags)) {
-        for (const record of this.records(group, await this.driver.read(group, stop)))
-          readings.push(...readingsOf(record));
-      }
-      return readings;
-    }, signal);
+    return this.readGroups(tags, signal);
+  }
+
+  /** Each request waits for its own turn, so that what is scheduled has its turns between them. */
+  private async readGroups(tags: readonly Tag[], signal: AbortSignal): Promise<readonly Reading[]> {
+    const readings: Reading[] = [];
+    for (const group of this.driver.plan(tags)) {
+      const results = await this.urgently((stop) => this.driver.read(group, stop), signal);
+      for (const record of this.records(group, results)) readings.push(...readingsOf(record));
+    }
+    return readings;
   }
 
   /**
@@ -252,13 +254,17 @@ export class Poller {
 
   private async reader(signal: AbortSignal): Promise<void> {
     const { clock } = this.deps;
+    // What a person waits for goes first, but takes half of the turns at most while something scheduled is due.
+    let wasUrgent = false;
     while (!signal.aborted) {
-      const urgent = this.urgent.shift();
+      const due: Job | undefined = wasUrgent ? this.schedule.take(clock.monoMs()) : undefined;
+      const urgent: ReturnType<UrgentLane['shift']> = due ? undefined : this.urgent.shift();
+      wasUrgent = urgent !== undefined;
       if (urgent) {
         await this.timed(urgent.perform(signal));
         continue;
       }
-      const job = this.schedule.take(clock.monoMs());
+      const job = due ?? this.schedule.take(clock.monoMs());
       if (job) await this.perform(job, signal);
       else await this.idle(signal);
     }
@@ -358,7 +364,6 @@ export class Poller {
       if (this.lastReason !== undefined) this.deps.log.info('connected again');
       this.lastReason = undefined;
     }
-    this.events.onChannel(state);
   }
 }
 

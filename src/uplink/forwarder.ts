@@ -6,7 +6,7 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
-import { type BackoffBounds, backoffMs } from '../core/wait.ts';
+import { type BackoffBounds, backoffMs, within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
@@ -120,7 +120,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       stopTicking();
       await session.close();
       // The first may join a note that was begun before the last confirmations came.
-      await withinDeadline(progress.settle().then(progress.settle));
+      const settled = () => progress.settle().then(progress.settle);
+      await within(clock, LAST_SETTLE_MS, settled, () => {});
     }
   };
 
@@ -139,15 +140,6 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     };
     cancel = clock.after(SETTLE_EVERY_MS, tick);
     return () => cancel();
-  };
-
-  const withinDeadline = async (work: Promise<void>): Promise<void> => {
-    let cancel = () => {};
-    const deadline = new Promise<void>((resolve) => {
-      cancel = clock.after(LAST_SETTLE_MS, resolve);
-    });
-    await Promise.race([work, deadline]);
-    cancel();
   };
 
   /** One connection, from the attempt to its end. */

@@ -1,9 +1,11 @@
 /** One connection to a broker, from its greeting to its end. */
+
 import { deflateSync } from 'node:zlib';
 import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
+import { within } from '../core/wait.ts';
 import { type JsonEncoder, type StatusPayload, statusText } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import { reasonText } from './mqtt-trouble.ts';
@@ -107,7 +109,14 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   const goodbye = async (): Promise<void> => {
     const bye: SessionEnd = { reason: 'closed by the gateway', takenOver: false };
     if (end) return;
-    const step = (work: Promise<unknown>) => within(clock, CLOSE_STEP_MS, Promise.race([work, ended]));
+    // A failure counts as done: the next step is taken all the same.
+    const step = (work: Promise<unknown>) =>
+      within(
+        clock,
+        CLOSE_STEP_MS,
+        () => Promise.race([work.catch(() => {}), ended]),
+        () => {},
+      );
     await step(messages.drained());
     messages.rejectAll(bye.reason);
     await step(publishStatus('offline'));
@@ -186,14 +195,4 @@ function messageOfBatch(
   // A zlib stream begins with 0x78, JSON with 0x7B: a receiver can tell them apart without a header.
   const isDeflated = config.compression === 'deflate' && batch.kind !== 'event';
   return isDeflated ? { payload: deflateSync(text), isDeflated } : { payload: text };
-}
-
-/** Waits for `work`, but no longer than `ms`; a failure counts as done. */
-async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  let cancel = () => {};
-  const deadline = new Promise<void>((resolve) => {
-    cancel = clock.after(ms, resolve);
-  });
-  await Promise.race([work.catch(() => {}), deadline]);
-  cancel();
 }

@@ -3,8 +3,9 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask } from '../double/ask.ts';
-import { serve, temporaryFolder } from '../double/command-line.ts';
+import { serve, temporaryFolder, until } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
 
 describe('the socket', () => {
@@ -81,19 +82,42 @@ describe('loopback TCP', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('does not listen where other machines can reach it', async () => {
-    await expect(serve(fakeGateway(), { listen: { host: '0.0.0.0', port: 0 } })).rejects.toMatchObject({
-      code: EXIT.configInvalid,
-      message: 'api.listen: 0.0.0.0 can be reached from other machines. Use 127.0.0.1 and an ssh tunnel.',
-    });
+  it('answers beyond loopback by address and by the names of machine and gateway, and to no other', async () => {
+    const machineNames = ['press-shop-1'];
+    const { api } = await serve(fakeGateway(), { listen: { host: '0.0.0.0', port: 0 }, hosts: ['mon'], machineNames });
+    const port = api.port()!;
+    const statusOf = async (host: string) => (await ask({ port }, '/metrics', { headers: { Host: host } })).status;
+    for (const host of [
+      'press-shop-1:8420',
+      'press-shop-1.plant.lan',
+      '10.9.0.1:8420',
+      '[fd00::1]',
+      'mon',
+      'localhost',
+    ])
+      expect([host, await statusOf(host)]).toEqual([host, 200]);
+    for (const host of ['evil.example', 'press-shop-1evil.example', 'mon.example'])
+      expect([host, await statusOf(host)]).toEqual([host, 421]);
   });
 
-  it('names a port that is in use, and leaves no socket behind', async () => {
-    const { api } = await serve(fakeGateway(), { listen });
-    const socketPath = join(temporaryFolder(), 'api.sock');
-    const second = serve(fakeGateway(), { socketPath, listen: { host: '127.0.0.1', port: api.port()! } });
-    await expect(second).rejects.toThrow(`port ${api.port()} is in use`);
-    expect(existsSync(socketPath)).toBe(false);
+  it('answers on loopback to a name of api.hosts, as a proxy passes it on', async () => {
+    const { api } = await serve(fakeGateway(), { listen, hosts: ['press-shop-1'], machineNames: ['other'] });
+    const headers = { Host: 'press-shop-1' };
+    expect((await ask({ port: api.port()! }, '/metrics', { headers })).status).toBe(200);
+    const asOther = { headers: { Host: 'other' } };
+    expect((await ask({ port: api.port()! }, '/metrics', asOther)).status).toBe(421);
+  });
+
+  it('keeps the socket while its port is taken, and takes the port when it is free', async () => {
+    const first = await serve(fakeGateway(), { listen });
+    const port = first.api.port()!;
+    const clock = new SimulatedClock();
+    const second = await serve(fakeGateway(), { listen: { host: '127.0.0.1', port }, clock });
+    expect([(await ask(second, '/healthz')).status, second.api.port()]).toEqual([200, undefined]);
+    await first.api.close();
+    await clock.advance(10_000);
+    await until(() => second.api.port() === port);
+    expect((await ask({ port }, '/healthz')).status).toBe(200);
   });
 
   it('survives bytes that are no HTTP', async () => {

@@ -84,7 +84,6 @@ export async function runChannel(
     {
       onRecord: (record) => void records.push(recordText(record)),
       onHealth() {},
-      onChannel() {},
     },
   );
   const stop = new AbortController();

@@ -79,7 +79,14 @@ function config(hash: string, over: Partial<Config> = {}): Config {
   return {
     ...{ file: '/etc/millgate/millgate.yaml', hash, gateway: { id: 'bench', location: undefined, timezone: 'UTC' } },
     channels: [channel('a', [tag('a-1', 'oil')]), channel('b', [tag('b-1', 'level'), tag('b-1', 'lamp', true)])],
-    ...{ derived: [], alarms: [HOT], spc: [], uplinks: [], api: { listen: undefined }, commands: { enabled: true } },
+    ...{
+      derived: [],
+      alarms: [HOT],
+      spc: [],
+      uplinks: [],
+      api: { listen: undefined, hosts: [] },
+      commands: { enabled: true },
+    },
     store: { path: folder, maxBytes: 1e8, commitEveryMs: 1000, replayMs: 3_600_000 },
     ...over,
   };

@@ -102,7 +102,6 @@ function start(channel: ChannelConfig, refuse?: string, random = 0) {
     {
       onRecord: (record) => records.push(record),
       onHealth: (device, { state }) => health.push(`${device} ${state}`),
-      onChannel: () => {},
     },
   );
   const stop = new AbortController();

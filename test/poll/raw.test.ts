@@ -18,7 +18,7 @@ devices: {meter: {channel: plc, unit: 3, every: 10ms, tags: {voltage: {address: 
   const deps = { clock: systemClock, log: silentLogger, random: seededRandom(1) };
   const driver = channel!.driver.create(channel!.options, deps);
   let records = 0;
-  const events = { onRecord: () => void records++, onHealth() {}, onChannel() {} };
+  const events = { onRecord: () => void records++, onHealth() {} };
   const poller = new Poller(channel!, driver, { ...deps, simulated: false }, events);
   const stop = new AbortController();
   const running = poller.run(stop.signal);
@@ -52,7 +52,7 @@ describe('reading what no tag names while the channel polls', () => {
     const gateway = await polling(server.port);
     await expect(gateway.probe('line-z', BLOCK, signal)).rejects.toMatchObject({
       message: 'there is no channel "line-z". There is: plc.',
-      exitCode: 2,
+      code: 2,
     });
     await until(() => gateway.poller.state.state === 'waiting');
     await expect(gateway.probe('plc', BLOCK, signal)).rejects.toMatchObject({ code: 69 });

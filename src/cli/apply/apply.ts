@@ -14,7 +14,16 @@ import { silentLogger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
 import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
-import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
+import { ownerOf } from '../owner.ts';
+import {
+  type CliContext,
+  type CommonOptions,
+  configFile,
+  print,
+  printJson,
+  tableWidth,
+  warn,
+} from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
 import { type Column, renderTable, wrapText } from '../terminal/table.ts';
@@ -37,7 +46,7 @@ export async function apply(given: string | undefined, options: ApplyOptions, co
   if (given === undefined) throw new Fault('which file?', 'Write millgate apply FILE.', EXIT.usage);
   const confirmMs = options.confirm === undefined ? undefined : confirmOption(options.confirm);
   const text = readText(given, context);
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   if (!gateway) return install(given, text, options, context);
   return order(given, { text, by: operator(context), confirmMs }, gateway, options, context);
 }
@@ -228,6 +237,7 @@ export async function confirm(options: CommonOptions, context: CliContext): Prom
   const end = await followTrial(hash, gateway, context);
   if ('left' in end) {
     warn(context, [leftLine(end.left)]);
+    if (options.json) printJson(context, { ok: true, hash, outcome: 'on-trial' });
     return EXIT.ok;
   }
   const { outcome, why } = end.entry;
@@ -290,7 +300,7 @@ function historyLines(history: readonly ConfigurationEntry[], context: CliContex
     { text: outcome, paint: outcome === 'kept' || outcome === 'installed' ? colors.green : colors.red },
     plain(changes.join('. ')),
   ]);
-  const columns = context.columns();
+  const columns = tableWidth(context);
   const [titles, ...lines] = renderTable(COLUMNS, rows, columns, colors.dim);
   const reasonOf = ({ why }: ConfigurationEntry): string[] =>
     why === undefined ? [] : wrapText(plain(why), Math.max(20, columns - 2)).map((line) => `  ${line}`);

@@ -1,7 +1,7 @@
 /** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
-import type { CliContext } from '../terminal/context.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
 
@@ -60,9 +60,9 @@ function tableOf<T>(
   all: readonly T[],
   columns: readonly Column[],
   row: (each: T) => Cell[],
-  { colors, columns: width }: CliContext,
+  context: CliContext,
 ): string[] {
-  return all.length === 0 ? [] : ['', ...renderTable(columns, all.map(row), width(), colors.dim)];
+  return all.length === 0 ? [] : ['', ...renderTable(columns, all.map(row), tableWidth(context), context.colors.dim)];
 }
 
 function alarmRow(alarm: AlarmSummary, lengthMs: number, { colors }: CliContext): Cell[] {
@@ -113,11 +113,8 @@ const COMPARISON_COLUMNS: readonly Column[] = [
   { title: 'ACTIVE AGAINST', align: 'right', drop: 2 },
 ];
 
-function comparison(
-  here: readonly RuleSummary[],
-  against: readonly RuleSummary[],
-  { colors, columns }: CliContext,
-): string[] {
+function comparison(here: readonly RuleSummary[], against: readonly RuleSummary[], context: CliContext): string[] {
+  const { colors } = context;
   const names = [...new Set([...here, ...against].map(keyOf))];
   const rows = names.map((name): Cell[] => {
     const [a, b] = [here, against].map((side) => side.find((each) => keyOf(each) === name));
@@ -125,7 +122,7 @@ function comparison(
     const paint = countA === countB ? (text: string) => text : colors.yellow;
     return [name, { text: countA, paint }, { text: countB, paint }, activeOf(a), activeOf(b)];
   });
-  return renderTable(COMPARISON_COLUMNS, rows, columns(), colors.dim);
+  return renderTable(COMPARISON_COLUMNS, rows, tableWidth(context), colors.dim);
 }
 
 function keyOf({ kind, id }: RuleSummary): string {

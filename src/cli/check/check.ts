@@ -5,9 +5,10 @@ import { type Config, readTagsOf } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Finding } from '../../doctor/finding.ts';
-import { type GatewayClient, runningGateway } from '../client.ts';
+import type { GatewayClient } from '../client.ts';
 import { load } from '../configuration.ts';
 import { type Machine, machineAt } from '../doctor/machine.ts';
+import { ownerOf } from '../owner.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 
 /** Tags of one question to a running gateway. */
@@ -84,7 +85,7 @@ async function readOnce(
   options: CommonOptions,
   context: CliContext,
 ): Promise<ReadonlyMap<string, JsonReading>> {
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   const readings = gateway ? await readThrough(gateway, config, context) : await readWithout(config, context);
   return new Map(readings.map((reading) => [reading.tag, reading]));
 }

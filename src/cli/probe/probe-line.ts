@@ -5,9 +5,10 @@ import type { ChannelConfig } from '../../config/config.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import type { AskBlock } from '../../probe/probe-read.ts';
-import { type GatewayClient, runningGateway } from '../client.ts';
+import type { GatewayClient } from '../client.ts';
 import { load, loadOrFail } from '../configuration.ts';
 import { onChannel } from '../direct.ts';
+import { ownerOf, refuseOwned } from '../owner.ts';
 import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
 
 /** How the line is named and set. */
@@ -36,8 +37,13 @@ export async function onLine<T>(
   work: (ask: AskBlock) => Promise<T>,
 ): Promise<T> {
   const form = formOf(target, options);
-  if (form) return directly(await channelOf(target, form), unit, options, context, work);
-  const gateway = await runningGateway(options, context);
+  if (form) {
+    const channel = await channelOf(target, form);
+    const place = channel.driver.placeOf?.(channel.options);
+    if (place) await refuseOwned([place], options, context);
+    return directly(channel, unit, options, context, work);
+  }
+  const gateway = await ownerOf(options, context);
   if (gateway) return work(throughGateway(gateway, target, unit));
   const config = await loadOrFail(options, context);
   const channel = config.channels.find(({ name }) => name === target);

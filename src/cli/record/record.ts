@@ -5,8 +5,9 @@ import { createLogger } from '../../core/log.ts';
 import { programVersion } from '../../core/program.ts';
 import { formatSize, parseSize } from '../../core/quantity.ts';
 import { seededRandom } from '../../core/random.ts';
-import { noGateway, runningGateway } from '../client.ts';
+import { noGateway } from '../client.ts';
 import { loadOrFail } from '../configuration.ts';
+import { ownerOf } from '../owner.ts';
 import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatCount, formatSpan, plain } from '../terminal/format.ts';
@@ -47,7 +48,7 @@ export async function record(path: string, options: RecordOptions, context: CliC
   const channels = options.channel ?? [];
   const timeIsUp = new AbortController();
   const stop = AbortSignal.any([context.signal, timeIsUp.signal]);
-  const gateway = await runningGateway(options, context);
+  const gateway = await ownerOf(options, context);
   const query = channels.map((name) => `channel=${encodeURIComponent(name)}`).join('&');
   const source = gateway
     ? gateway.lines(`/api/v1/record?${query}`, stop)

@@ -1,12 +1,10 @@
 /** The command `scan`: finds what answers on a serial line, at hosts, or on an I²C bus. */
-import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FoundDevice, LineSetting, ScanWire, SearchLimits, SearchResult } from '../../../hal/scan.ts';
-import type { GatewayStatus } from '../../api/view.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { runningGateway } from '../client.ts';
 import { load, loadOrFail } from '../configuration.ts';
 import { isNotConnected, noConnection } from '../direct.ts';
+import { refuseOwned } from '../owner.ts';
 import {
   type CliContext,
   type CommonOptions,
@@ -43,7 +41,12 @@ export interface ScanOptions extends CommonOptions {
 export async function scan(target: string, options: ScanOptions, context: CliContext): Promise<ExitCode> {
   const wire = await wireNamed(target, options, context);
   if (wire.kind === 'i2c') return scanI2cBus(wire.bus, options, context);
-  if (wire.kind === 'hosts') return scanHosts(wire, options, context);
+  if (wire.kind === 'hosts') {
+    const { hosts, port } = wire;
+    const places = hosts.map((host) => ({ kind: 'tcp' as const, host, port }));
+    await refuseOwned(places, options, context);
+    return scanHosts(wire, options, context);
+  }
   return scanSerial(wire, options, context);
 }
 
@@ -108,7 +111,7 @@ export async function searchSerial(
   context: CliContext,
   atCtrlC = 'Ctrl-C ends it with what it has.',
 ): Promise<SerialScan> {
-  await refuseWhileRunning(port, options, context);
+  await refuseOwned([{ kind: 'serial', path: port }], options, context);
   const { longestMs, searchPort, settingText } = await import('../../../hal/scan.ts');
   const timeoutMs = options.timeout === undefined ? undefined : durationOption('timeout', options.timeout);
   const most = formatSpan(longestMs(limits, timeoutMs, options.all ?? false));
@@ -199,34 +202,6 @@ async function describeAll(
     rows.push({ where: { kind: 'serial', port, setting }, unit, thoughtMs, ...description });
   }
   return rows;
-}
-
-/** Two masters on one line garble each other's answers: a port that the running gateway uses is left alone. */
-async function refuseWhileRunning(port: string, options: CommonOptions, context: CliContext): Promise<void> {
-  const gateway = await runningGateway(options, context);
-  if (!gateway) return;
-  const { config } = await gateway.get<GatewayStatus>('/api/v1/status');
-  const loaded = await load(config.file, context);
-  if (!loaded.ok) return;
-  const { wireOf } = await import('../../../hal/scan.ts');
-  const channel = loaded.config.channels.find(({ driver, options: own }) => {
-    const wire = wireOf(driver, own);
-    return wire?.kind === 'serial' && realPath(wire.port) === realPath(port);
-  });
-  if (!channel) return;
-  throw new Fault(
-    `${port}: the running gateway uses it (channel ${channel.name})`,
-    'Stop it for the scan (sudo systemctl stop millgate, or Ctrl-C where it runs) and start it again afterwards.',
-    EXIT.unavailable,
-  );
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */

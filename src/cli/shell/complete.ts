@@ -39,7 +39,6 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'alarms ORDER': ALARM_ORDERS,
   'spc ORDER': ['rebase'],
-  'events KIND': ['alarm', 'spc', 'gap', 'quality', 'lifecycle', 'audit'],
 };
 
 /** Words in a usage line that stand for a path. */

@@ -76,9 +76,13 @@ const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
 
 /** Where the API listens. Beyond this machine only with an explicit word, as nothing on that path is encrypted. */
 export function checkApi({ values, entry }: SectionValues, report: Report): ApiConfig {
-  const { listen, plaintext } = values as { listen?: string | false; plaintext: boolean };
-  if (listen === undefined) return { listen: DEFAULT_LISTEN };
-  if (listen === false || listen === 'off') return { listen: undefined };
+  const { listen, plaintext, hosts } = values as {
+    listen?: string | false;
+    plaintext: boolean;
+    hosts: readonly string[];
+  };
+  if (listen === undefined) return { listen: DEFAULT_LISTEN, hosts };
+  if (listen === false || listen === 'off') return { listen: undefined, hosts };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(listen);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -88,12 +92,12 @@ export function checkApi({ values, entry }: SectionValues, report: Report): ApiC
         spotOf(entry, ['listen']),
         `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${JSON.stringify(clip(listen))}`,
       );
-    return { listen: undefined };
+    return { listen: undefined, hosts };
   }
   if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext)
     report.error(
       spotOf(entry, ['listen']),
       `${host} can be reached from other machines, unencrypted: write 127.0.0.1:${port}, or add plaintext: true if that is meant`,
     );
-  return { listen: { host, port } };
+  return { listen: { host, port }, hosts };
 }

@@ -76,6 +76,15 @@ export const apiShape = {
     .boolean()
     .meta({ description: 'Must be true to listen beyond this machine without TLS.' })
     .default(false),
+  hosts: z
+    .array(z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$/, 'expected a host name such as press-shop-1'))
+    .max(32)
+    .meta({
+      description:
+        'Names that a proxy or a monitoring server may ask by, besides localhost and the addresses. Default: none.',
+      examples: [['press-shop-1', 'gateway.plant.lan']],
+    })
+    .default([]),
 };
 
 /** `commands:` */

@@ -1,7 +1,9 @@
 /** Opens the store in a thread of its own, or in this one. */
+
 import { Worker } from 'node:worker_threads';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
+import { within } from '../../core/wait.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
@@ -217,22 +219,14 @@ function errorFrom(wire: WireError): Error {
   return error;
 }
 
-async function deadline<T>(options: StoreOptions, ms: number, what: string, work: Promise<T>): Promise<T> {
-  let cancel: (() => void) | undefined;
-  const late = new Promise<never>((_, reject) => {
-    cancel = options.clock.after(ms, () =>
-      reject(
-        new Fault(
-          `store ${options.path}: ${what} took longer than ${ms / 1000} s`,
-          'Check the disk (dmesg, iostat).',
-          EXIT.unavailable,
-        ),
-      ),
-    );
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    cancel?.();
-  }
+function deadline<T>({ clock, path }: StoreOptions, ms: number, what: string, work: Promise<T>): Promise<T> {
+  return within(
+    clock,
+    ms,
+    () => work,
+    () => {
+      const told = `store ${path}: ${what} took longer than ${ms / 1000} s`;
+      throw new Fault(told, 'Check the disk (dmesg, iostat).', EXIT.unavailable);
+    },
+  );
 }

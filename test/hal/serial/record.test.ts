@@ -26,7 +26,7 @@ describe('a line that comes by itself', () => {
     const deps = { clock, log: silentLogger, random: seededRandom(1), simulated: false };
     const driver = new SerialLineDriver(channel!.options as SerialLineChannel, end.transport, deps);
     const records: DeviceRecord[] = [];
-    const events = { onRecord: (record: DeviceRecord) => records.push(record), onHealth() {}, onChannel() {} };
+    const events = { onRecord: (record: DeviceRecord) => records.push(record), onHealth() {} };
     const poller = new Poller(channel!, driver as unknown as Driver, deps, events);
     const stop = new AbortController();
     const running = poller.run(stop.signal);
