@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
-import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
+import { abandonWriter, carriedNow, commit, NOTHING, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
-import { isRefusal, troubleText } from './format/disk.ts';
+import { isRefusal, sizeOf, troubleText } from './format/disk.ts';
 import { type Lock, lockFolder } from './format/lock.ts';
+import { packMemory } from './format/notes.ts';
 import { moveToQuarantine } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
@@ -69,7 +72,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     isMetaDown: false,
     roller: rollerOf(house, now),
     isClosed: false,
-    largest: { readings: 0, events: 0 },
+    carried: carriedNow(house),
   };
   const handlers = handlersOf(state, lock);
   return {
@@ -137,6 +140,8 @@ function handlersOf(state: State, lock: Lock): Handlers {
     quarantine(entry, now) {
       restoreMeta(state);
       house.meta.enter({ ledger: [{ ...entry, cause: 'quarantined', enteredWallMs: now.wallMs }] });
+      // The next commit carries it as well, and comes by itself where nothing else is committed.
+      house.cursorsChanged = true;
       return undefined;
     },
     keepUplinks: (names) => keepUplinks(state, names),
@@ -224,19 +229,34 @@ function close(state: State, lock: Lock, now: Now): void {
     if (!(error instanceof StoreTrouble)) throw error;
     house.notice(`store: cursors could not be written: ${error.message} Some records will be sent again.`);
   }
+  for (const part of [state.roller, house.writer?.segment, house.catalog]) tried(() => part?.close());
+  if (!state.isMetaDown) tried(() => stopInOrder(state));
+  state.isClosed = true;
+  tried(() => house.meta.close());
+  lock.release();
+}
+
+/** Notes how far everything went, so that the next start needs to read nothing. The writer's segment is closed. */
+function stopInOrder({ house, next }: State): void {
+  const { writer, memory } = house;
+  const file = writer && join(house.folder, writer.info.file);
+  if (writer && file) {
+    // A log that is left has to be looked through at the next start.
+    if (existsSync(`${file}-wal`)) return;
+    writer.info.bytes = sizeOf(file);
+  }
+  const [last] = [...house.catalog.infos, ...(writer ? [writer.info] : [])]
+    .filter(({ kind }) => kind === 'readings')
+    .sort((a, b) => b.id - a.id);
+  const newest = last && { file: last.file, bytes: last.bytes, lastCommit: last.lastCommit };
+  const closed = writer && new Map([[writer.info.file, JSON.stringify(writer.info)]]);
+  house.meta.stop({ newest, next: { ...next }, memory: packMemory(memory) }, closed);
+}
+
+function tried(work: () => void): void {
   try {
-    state.roller?.close();
-    if (!state.isMetaDown) reserveNothing(state);
+    work();
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }
-  state.isClosed = true;
-  for (const part of [house.writer?.segment, house.catalog, house.meta]) {
-    try {
-      part?.close();
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-    }
-  }
-  lock.release();
 }
