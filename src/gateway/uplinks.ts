@@ -1,3 +1,4 @@
+/** Makes, starts and stops the uplinks of a configuration, one forwarder each. */
 import { isDeepStrictEqual } from 'node:util';
 import type { UplinkConfig } from '../config/config.ts';
 import { type Clock, untilKnown } from '../core/clock.ts';
@@ -8,7 +9,7 @@ import { createForwarder, type Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
 
 /** What the uplinks of a gateway are run with. */
-export interface UplinksParts {
+interface UplinksParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;

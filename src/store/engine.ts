@@ -1,3 +1,4 @@
+/** The working part of the store: everything between a message of the thread and the files. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -36,7 +37,7 @@ export interface Engine {
 }
 
 /** What {@link openEngine} finds in the world besides the folder. */
-export interface EngineWorld {
+interface EngineWorld {
   readonly pid: number;
   /** Opens files for writing; a failing disk can be put in its place. */
   readonly open?: OpenDatabase;

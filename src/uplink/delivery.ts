@@ -1,3 +1,4 @@
+/** Sends over one session: events first, live readings next, the backlog at its rate. */
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
@@ -22,7 +23,7 @@ import { createSuspects } from './suspects.ts';
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 
 /** What a delivery needs. */
-export interface DeliveryDeps {
+interface DeliveryDeps {
   readonly uplink: string;
   readonly session: UplinkSession;
   readonly limits: { readonly records: number; readonly fields: number };
@@ -89,13 +90,20 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   const common = { progress, clock, log, changed: () => pump(), wakeAt: wake.at };
   const readings = createStreamLanes<DeviceRecord | RecordText>({
-    ...{ ...common, stream: 'readings', sizeOf: sizeOfRecord, maxLiveFields: MAX_LIVE_FIELDS, readItems: READ_RECORDS },
+    ...common,
+    stream: 'readings',
+    sizeOf: sizeOfRecord,
+    maxLiveFields: MAX_LIVE_FIELDS,
+    readItems: READ_RECORDS,
     peek: deps.takesTexts
       ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
       : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
   });
   const events = createStreamLanes<GatewayEvent>({
-    ...{ ...common, stream: 'events', maxLiveFields: MAX_LIVE_EVENTS, readItems: READ_EVENTS },
+    ...common,
+    stream: 'events',
+    maxLiveFields: MAX_LIVE_EVENTS,
+    readItems: READ_EVENTS,
     sizeOf: () => ({ fields: 1, bytes: 1 }),
     peek: (from, limit) => store.peekEvents(from, limit).then((found) => ({ ...found, items: found.events })),
   });

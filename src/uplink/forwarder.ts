@@ -1,3 +1,4 @@
+/** Carries what is committed to one uplink, for as long as the gateway runs. */
 import { type BackoffBounds, backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -12,7 +13,7 @@ import { createTokenBucket } from './run-queue.ts';
 import type { Uplink, UplinkSession, UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
-export interface ForwarderDeps {
+interface ForwarderDeps {
   readonly uplink: Uplink;
   readonly store: ForwarderStore;
   readonly clock: Clock;
@@ -91,7 +92,14 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     });
     const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
     const current = createDelivery({
-      ...{ session, store, progress, bucket, clock, log, uplink: uplink.name, limits: uplink.limits },
+      session,
+      store,
+      progress,
+      bucket,
+      clock,
+      log,
+      uplink: uplink.name,
+      limits: uplink.limits,
       takesTexts: uplink.takesTexts ?? false,
       giveUp: (why) => giveUp(why),
     });
@@ -221,8 +229,16 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         progress.counts();
       const left = delivery?.backlog().left ?? 0;
       return {
-        ...{ name: uplink.name, state, reason, sinceMs, sessions },
-        ...{ pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords },
+        name: uplink.name,
+        state,
+        reason,
+        sinceMs,
+        sessions,
+        pendingRecords,
+        pendingEvents,
+        deliveredRecords,
+        deliveredEvents,
+        quarantinedRecords,
         catchUpSeconds: left > 0 && rate !== undefined && rate > 0 ? Math.ceil(left / rate) : undefined,
       };
     },

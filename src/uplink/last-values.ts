@@ -1,9 +1,10 @@
+/** Publishes the newest value of each tag under a topic of its own. */
 import type { DeviceRecord, Field } from '../core/reading.ts';
 import type { JsonEncoder } from './json.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** A retained message for one tag. */
-export interface LastValue {
+interface LastValue {
   readonly topic: string;
   readonly payload: string;
 }

@@ -1,3 +1,4 @@
+/** One connection to a broker, from its greeting to its end. */
 import { deflateSync } from 'node:zlib';
 import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
@@ -18,7 +19,7 @@ export interface BrokerLimits {
 }
 
 /** What a session needs. The client is connected and belongs to the session from now on. */
-export interface MqttSessionDeps {
+interface MqttSessionDeps {
   readonly client: MqttClient;
   readonly broker: BrokerLimits;
   readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId'>;
@@ -37,7 +38,7 @@ export interface MqttSessionDeps {
 }
 
 /** A session that can announce itself. */
-export interface MqttSession extends UplinkSession {
+interface MqttSession extends UplinkSession {
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
   announce(signal: AbortSignal): Promise<void>;
 }
@@ -76,8 +77,12 @@ export function createMqttSession(deps: MqttSessionDeps): MqttSession {
   };
 
   const messages = createMqttWindow({
-    ...{ client, clock, places, packetBytes: broker.packetBytes },
-    ...{ protocolVersion: deps.protocolVersion, ackTimeoutMs: config.ackTimeoutMs },
+    client,
+    clock,
+    places,
+    packetBytes: broker.packetBytes,
+    protocolVersion: deps.protocolVersion,
+    ackTimeoutMs: config.ackTimeoutMs,
     dead: (reason) => finish({ reason, takenOver: false }),
   });
 

@@ -1,3 +1,4 @@
+/** Reads the TLS files of an uplink, and says what is wrong with them. */
 import { X509Certificate } from 'node:crypto';
 import type { TlsConfig } from '../config/config.ts';
 import { codeOf, Fault, messageOf } from '../core/errors.ts';
@@ -13,7 +14,7 @@ export interface TlsFiles {
 export type ReadFile = (path: string) => Promise<Buffer>;
 
 /** Days before the end at which a warning is given. */
-export const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
+const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
 
 const DAY_MS = 86_400_000;
 

@@ -1,3 +1,4 @@
+/** Words what goes wrong with a broker: cause and remedy. */
 import { codeOf, messageOf } from '../core/errors.ts';
 
 /** What the messages name. Nothing here is secret. */

@@ -1,3 +1,4 @@
+/** Bounds how many messages may be unconfirmed at a broker, and times each of them out. */
 import type { MqttClient } from 'mqtt';
 import type { Clock } from '../core/clock.ts';
 import { formatDuration } from '../core/quantity.ts';
@@ -14,7 +15,7 @@ export interface Outgoing {
 }
 
 /** What a window needs. */
-export interface MqttWindowDeps {
+interface MqttWindowDeps {
   readonly client: MqttClient;
   readonly clock: Clock;
   readonly protocolVersion: 4 | 5;
@@ -28,7 +29,7 @@ export interface MqttWindowDeps {
 }
 
 /** The messages under way on one connection: bounded in number and bytes, each with a deadline. */
-export interface MqttWindow {
+interface MqttWindow {
   /** Messages with the broker, confirmed or given up by us; to the broker their places are taken. */
   readonly taken: number;
   /** Publishes as soon as there is room. Rejects at the deadline, which counts from the call. */

@@ -1,3 +1,4 @@
+/** The uplink to an MQTT broker. */
 import { Readable } from 'node:stream';
 import type { connect, IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig, SecretRef } from '../config/config.ts';
@@ -119,7 +120,14 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
     const client = openOrExplain(library.connect, options, context);
     const connack = await connected(client, context, signal);
     const session = createMqttSession({
-      ...{ client, config, encoder, lastValues, status, clock, closedByBroker, protocolVersion: version },
+      client,
+      config,
+      encoder,
+      lastValues,
+      status,
+      clock,
+      closedByBroker,
+      protocolVersion: version,
       broker: limitsOf(connack),
       explain: (error) => explainTrouble(error, context),
     });

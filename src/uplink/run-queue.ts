@@ -1,3 +1,4 @@
+/** Queues consecutive records and cuts them into messages. */
 import type { Clock } from '../core/clock.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';
@@ -145,7 +146,7 @@ export function createTokenBucket(clock: Pick<Clock, 'monoMs'>, perSecond: numbe
 }
 
 /** What the last message of the backlog met: confirmed in time, confirmed late, or not at all. */
-export type BacklogOutcome = 'prompt' | 'slow' | 'lost';
+type BacklogOutcome = 'prompt' | 'slow' | 'lost';
 
 /**
  * A confirmation slower than this means that messages queue up on the way. Live data waits in the same queue, and it is

@@ -1,8 +1,9 @@
+/** Finds out which record of a refused batch is the one that is refused. */
 import type { Stream } from '../store/store.ts';
 import type { Progress } from './progress.ts';
 
 /** A single item that the other side refused. */
-export interface Suspect {
+interface Suspect {
   readonly from: number;
   /** UTC ms of the item. */
   readonly wallMs: number;
@@ -13,7 +14,7 @@ export interface Suspect {
  * Judges refused items of one stream during one session. An item is set aside only once the other side has taken
  * another of its kind; until then the fault may lie elsewhere, with a missing permission, say, and everything is kept.
  */
-export interface Suspects {
+interface Suspects {
   /** The other side took something. */
   accepted(): void;
   /** Notes a refused item; true when so many were refused, and none taken, that it cannot be the items. */

@@ -1,3 +1,4 @@
+/** The contract of an uplink: what it is handed and what it answers. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText } from '../store/store.ts';

@@ -1,3 +1,4 @@
+/** Asks brokers whether they are there, who they are, and whether they let this gateway in. */
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -31,7 +32,7 @@ const UNREACHED: Record<string, string> = {
 };
 
 /** The answer to an attempt to connect: `detail` goes on from the address. */
-export interface Reach {
+interface Reach {
   readonly ok: boolean;
   readonly detail: string;
 }
@@ -115,7 +116,9 @@ async function askConnection(
     }
     const { ca, cert, key } = files;
     const secure = connectTls({
-      ...{ host, port, rejectUnauthorized: false },
+      host,
+      port,
+      rejectUnauthorized: false,
       ...(!isIP(host) && { servername: host }),
       ...(ca !== undefined && { ca }),
       ...(cert !== undefined && { cert }),
@@ -189,7 +192,13 @@ async function signIn(
     new Promise((resolve) => {
       const protocol = url.protocol.slice(0, -1) as 'mqtt';
       const client = connect({
-        ...{ protocol, host, hostname: host, port, protocolVersion, clean: true, reconnectPeriod: 0 },
+        protocol,
+        host,
+        hostname: host,
+        port,
+        protocolVersion,
+        clean: true,
+        reconnectPeriod: 0,
         ...(protocol.startsWith('ws') && { path: `${url.pathname}${url.search}` }),
         ...(files.ca !== undefined && { ca: files.ca }),
         ...(files.cert !== undefined && { cert: files.cert }),

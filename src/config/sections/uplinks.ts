@@ -1,3 +1,4 @@
+/** Checks the section `uplinks:`. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { hint } from '../../core/suggest.ts';
@@ -15,7 +16,7 @@ import { mqttShape } from './shapes.ts';
 const NOT_YET = ['http', 'sparkplug'];
 
 /** What checking uplinks needs. */
-export interface UplinkContext {
+interface UplinkContext {
   readonly gateway: { readonly id: string; readonly location: string | undefined };
   /** Relative paths count from here: the folder of the main file. */
   readonly folder: string;

@@ -1,3 +1,4 @@
+/** What a commit says beside its records: states of rules, positions of uplinks, and what meta.db gained. */
 import type { IntervalSet, SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, Pending, Stream } from '../store.ts';
 import type { WallOffset } from './restamp.ts';
@@ -7,7 +8,7 @@ import { deflate } from './segment.ts';
  * What an uplink has still to deliver, of each stream that it asked for; and the number at which it began, where that is
  * known: what was let go before that was never its to deliver.
  */
-export type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
+type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
 
 /** A cursor in a commit; null stands for an open end. */
 type PackedCursor = Partial<Record<Stream, [number, number | null][]>> & Pick<Cursor, 'since'>;

@@ -1,10 +1,11 @@
+/** Says whose loss it is when numbers can no longer be read. */
 import { type IntervalSet, intersect, intervals, type SeqRange, subtract } from '../../core/intervals.ts';
 import type { Memory } from '../format/notes.ts';
 import type { Stream } from '../store.ts';
 import type { NewLedgerEntry } from './meta.ts';
 
 /** What has to be known to say who still waits for a number. */
-export interface Waiting {
+interface Waiting {
   readonly memory: Pick<Memory, 'cursors'>;
   /** The uplinks there are; undefined until that was said. */
   readonly uplinks: readonly string[] | undefined;

@@ -49,7 +49,7 @@ export function affordable(folder: string, maxBytes: number): number {
 }
 
 /** What opening gives the engine. */
-export interface Started {
+interface Started {
   readonly house: House;
   readonly next: Record<Stream, number>;
   readonly ids: { segment: number; commit: number };
@@ -322,7 +322,10 @@ function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly S
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   return {
-    ...{ stream, from: range.from, to: range.to, count: range.to - range.from },
+    stream,
+    from: range.from,
+    to: range.to,
+    count: range.to - range.from,
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
     detail: 'found missing at the start',

@@ -1,3 +1,4 @@
+/** Looks through segments for what they really hold. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';

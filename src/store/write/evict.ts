@@ -1,3 +1,4 @@
+/** Makes room: lets the oldest segments go, and enters what was lost. */
 import { join } from 'node:path';
 import { countOf, type IntervalSet, intersect, intervals, type SeqRange, subtract } from '../../core/intervals.ts';
 import { isFull, unlinkDatabase } from '../format/disk.ts';
