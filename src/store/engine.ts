@@ -1,14 +1,14 @@
 /** The working part of the store: everything between a message of the thread and the files. */
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
 import { abandonWriter, carriedNow, commit, NOTHING, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
-import { isRefusal, sizeOf, troubleText } from './format/disk.ts';
+import { isFull, isRefusal, sizeOf, troubleText } from './format/disk.ts';
 import { type Lock, lockFolder } from './format/lock.ts';
 import { packMemory } from './format/notes.ts';
-import { moveToQuarantine } from './index/catalog.ts';
+import { emptyQuarantine, moveToQuarantine, releaseReserve } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { history, seek } from './read/history.ts';
@@ -18,12 +18,15 @@ import { createTextWriter } from './read/texts.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
 import { createRoller, type Roller } from './rollup/roller.ts';
-import { openRollups } from './rollup/rollup-files.ts';
+import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;
+
+/** Less than this cannot hold what opening and the first commits take. */
+const SHORT_BYTES = 1_000_000;
 
 /** The store's working part: synchronous, on one thread, without a clock. */
 export interface Engine {
@@ -54,7 +57,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   let started: ReturnType<typeof openHouse>;
   try {
     const open = world.open ?? openSized(segmentBytesOf(affordable(options.path, options.maxBytes)));
-    started = openHouse(options, open, now, (text) => notices.push(text));
+    started = openWithRoom(options, open, now, (text) => notices.push(text));
   } catch (error) {
     lock.release();
     throw error;
@@ -99,6 +102,27 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       }
     },
   };
+}
+
+/**
+ * Opens the house. On a disk that is full at the start, what is no part of the account is given up until it opens: the
+ * reserve, then what is in quarantine, then the oldest roll-ups.
+ */
+function openWithRoom(...given: Parameters<typeof openHouse>): ReturnType<typeof openHouse> {
+  const [{ path }, , , notice] = given;
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < SHORT_BYTES && releaseReserve(path))
+    notice(
+      `store ${path}: the disk is full (${bavail * bsize} bytes are free); the reserve was given up. Free space on it.`,
+    );
+  for (;;) {
+    try {
+      return openHouse(...given);
+    } catch (error) {
+      if (!isFull(error) || !(releaseReserve(path) || emptyQuarantine(path) || removeOldestRollups(path))) throw error;
+      notice(`store ${path}: the disk is full; the reserve and what can be made again was given up. Free space on it.`);
+    }
+  }
 }
 
 type Handlers = { [Name in CallName]: (ask: Calls[Name]['ask'], now: Now) => Calls[Name]['answer'] };

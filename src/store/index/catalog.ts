@@ -8,7 +8,7 @@ import { Damage, openSegment, type Row, type Segment } from '../format/segment.t
 import type { Stream } from '../store.ts';
 
 /** Readings segments hold whole commits; events segments hold events of those that went before every uplink had them. */
-export type SegmentKind = Stream;
+type SegmentKind = Stream;
 
 /** What is known of a segment without opening it. */
 export interface SegmentInfo {
@@ -44,7 +44,7 @@ const RESERVE = 'reserve';
 const RESERVE_ROOM = 3;
 
 /** Name of a segment file. */
-export function segmentFile(kind: SegmentKind, id: number): string {
+function segmentFile(kind: SegmentKind, id: number): string {
   return `${kind}-${String(id).padStart(8, '0')}.db`;
 }
 

@@ -41,14 +41,14 @@ const LOG_PAGES = 16;
 export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
 
 /** Losses, delivered ranges and changes of the index, that belong together. */
-export interface MetaChange {
+interface MetaChange {
   readonly ledger?: readonly NewLedgerEntry[];
   readonly forgotten?: readonly (SeqRange & { stream: Stream })[];
   readonly segments?: ReadonlyMap<string, string | null>;
 }
 
 /** What is known after a stop in order, so that the next start needs to read no segment. */
-export interface Stopped {
+interface Stopped {
   /** The segment that was being written, as it was left; undefined where there was none. */
   readonly newest: { readonly file: string; readonly bytes: number; readonly lastCommit: number } | undefined;
   readonly next: Record<Stream, number>;

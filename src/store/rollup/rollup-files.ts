@@ -229,3 +229,10 @@ function rollupFileNames(folder: string): string[] {
 export function rollupBytes(folder: string): number {
   return rollupFileNames(folder).reduce((sum, name) => sum + sizeOf(join(folder, name)), 0);
 }
+
+/** Lets the oldest file go, to make room; false when there is none. */
+export function removeOldestRollups(folder: string): boolean {
+  const [oldest] = rollupFileNames(folder);
+  if (oldest) unlinkDatabase(join(folder, oldest));
+  return oldest !== undefined;
+}

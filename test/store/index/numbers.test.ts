@@ -3,19 +3,24 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SeqRange } from '../../../src/core/intervals.ts';
 import { emptyInfo } from '../../../src/store/index/catalog.ts';
-import type { Stopped } from '../../../src/store/index/meta.ts';
 import { goOnFrom } from '../../../src/store/index/numbers.ts';
 import { isEndKnownIn, type Scanned } from '../../../src/store/repair/scan.ts';
 import { batchOf, eventOf, recordOf } from '../../contract/store.ts';
 import { localStore, temporaryFolder } from '../stores.ts';
 
-const stopped: Stopped = {
+const stopped = {
   newest: undefined,
   next: { readings: 700, events: 1 },
   memory: { states: [], cursors: [] },
 };
 
-function goOn(ceiling: number | undefined, storedTo: number, isEndKnown: boolean, indexedTo = 1, last?: Stopped) {
+function goOn(
+  ceiling: number | undefined,
+  storedTo: number,
+  isEndKnown: boolean,
+  indexedTo = 1,
+  last?: typeof stopped,
+) {
   const ceilings = ceiling === undefined ? undefined : { readings: ceiling, events: 1 };
   const meta = { ceilings: () => ceilings, stopped: () => last, forgotten: () => [], ledger: () => [] };
   return goOnFrom(meta, 'readings', [{ from: 1, to: storedTo }], isEndKnown, [{ from: 1, to: indexedTo }]);
