@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { IntervalSet } from '../core/intervals.ts';
 import { isFull, isRefusal, troubleText, unlinkDatabase } from './format/disk.ts';
+import type { Lock } from './format/lock.ts';
 import { type Carried, type Notes, packNotes, remember } from './format/notes.ts';
 import type { WallOffset } from './format/restamp.ts';
 import { GAPS_TOLD } from './gaps.ts';
 import type { NewLedgerEntry } from './index/meta.ts';
 import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
+import type { Home } from './repair/home.ts';
 import { reopenMeta } from './repair/recover.ts';
 import type { Roller } from './rollup/roller.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
@@ -37,8 +39,11 @@ export interface State {
   /** Set after the disk failed, until `meta.db` was opened anew. */
   isMetaDown: boolean;
   /** Undefined when the disk refused to have its files opened. */
-  readonly roller: Roller | undefined;
+  roller: Roller | undefined;
   isClosed: boolean;
+  /** The folder as it was opened, and what it is locked by. */
+  home: Home;
+  lock: Lock;
   /** What the newest commit that carries some of it says of `meta.db`: later ones carry what changed since. */
   carried: { readonly id: number; readonly forgotten: readonly IntervalSet[]; readonly offsets: readonly WallOffset[] };
 }

@@ -1,20 +1,22 @@
 /** The working part of the store: everything between a message of the thread and the files. */
 import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
 import { abandonWriter, carriedNow, commit, NOTHING, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
-import { isFull, isRefusal, sizeOf, troubleText } from './format/disk.ts';
-import { type Lock, lockFolder } from './format/lock.ts';
+import { isFull, isRefusal, sizeOf, troubleText, unlinkDatabase } from './format/disk.ts';
+import { lockFolder } from './format/lock.ts';
 import { packMemory } from './format/notes.ts';
-import { emptyQuarantine, moveToQuarantine, releaseReserve } from './index/catalog.ts';
+import { emptyQuarantine, listSegmentFiles, moveToQuarantine, releaseReserve } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { createTextWriter } from './read/texts.ts';
+import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
 import { createRoller, type Roller } from './rollup/roller.ts';
@@ -60,7 +62,8 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     started = openWithRoom(options, open, now, (text) => notices.push(text));
   } catch (error) {
     lock.release();
-    throw error;
+    if (!isRefusal(error)) throw error;
+    throw new Fault(troubleText(options.path, error), EXIT.unavailable, { cause: error });
   }
   const { house, next, ids } = started;
   const state: State = {
@@ -76,9 +79,11 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     isMetaDown: false,
     roller: rollerOf(house, now),
     isClosed: false,
+    home: homeOf(house.folder),
+    lock,
     carried: carriedNow(house),
   };
-  const handlers = handlersOf(state, lock);
+  const handlers = handlersOf(state);
   return {
     opened: { epoch: house.meta.epoch, offsets: house.meta.offsets(), notices: notices.splice(0) },
     notices: () => notices.splice(0),
@@ -95,6 +100,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     call(name, ask, at) {
       if (state.isClosed && name !== 'close') throw new Fault('the store is closed', EXIT.unavailable);
       try {
+        if (!state.isClosed) stayAtHome(state, world.pid, at, name === 'commit');
         return handlers[name](ask, at);
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -119,15 +125,46 @@ function openWithRoom(...given: Parameters<typeof openHouse>): ReturnType<typeof
     try {
       return openHouse(...given);
     } catch (error) {
-      if (!isFull(error) || !(releaseReserve(path) || emptyQuarantine(path) || removeOldestRollups(path))) throw error;
-      notice(`store ${path}: the disk is full; the reserve and what can be made again was given up. Free space on it.`);
+      if (!isFull(error)) throw error;
+      if (releaseReserve(path) || emptyQuarantine(path) || removeOldestRollups(path)) continue;
+      if (listSegmentFiles(path).length > 0) throw error;
+      return openInMemory(...given);
+    }
+  }
+}
+
+/** A store that has nothing yet, on a disk that takes nothing: it begins in memory, and moves in as soon as it can. */
+function openInMemory(...[options, open, now, notice]: Parameters<typeof openHouse>): ReturnType<typeof openHouse> {
+  unlinkDatabase(join(options.path, 'meta.db'));
+  const started = openHouse(options, () => new Database(':memory:'), now, notice);
+  return { ...started, house: { ...started.house, open } };
+}
+
+/**
+ * Stores anew where the files were deleted or replaced under the running gateway. As long as the disk refuses that, a
+ * commit is refused as well; everything else is answered from what is held in memory.
+ */
+function stayAtHome(state: State, pid: number, now: Now, isCommit: boolean): void {
+  const { house } = state;
+  if (!isMovedOut(house, state.home)) return;
+  try {
+    state.lock = moveIn(house, state.home, state.lock, pid, now);
+    state.home = homeOf(house.folder);
+    state.isMetaDown = false;
+    // Roll-ups are made again of what is stored.
+    tried(() => state.roller?.close());
+    state.roller = rollerOf(house, now);
+  } catch (error) {
+    if (isCommit || !isRefusal(error)) {
+      state.trouble = isRefusal(error) ? troubleText(house.folder, error) : state.trouble;
+      throw error;
     }
   }
 }
 
 type Handlers = { [Name in CallName]: (ask: Calls[Name]['ask'], now: Now) => Calls[Name]['answer'] };
 
-function handlersOf(state: State, lock: Lock): Handlers {
+function handlersOf(state: State): Handlers {
   const { house } = state;
   const writeTexts = createTextWriter();
   return {
@@ -176,7 +213,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
     rollups: ({ tag, span, after }) => state.roller?.query(tag, span, after) ?? { minutes: [], next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {
-      if (!state.isClosed) close(state, lock, now);
+      if (!state.isClosed) close(state, now);
       return undefined;
     },
   };
@@ -246,7 +283,7 @@ function repairing<T>(state: State, now: Now, read: () => T): T {
   }
 }
 
-function close(state: State, lock: Lock, now: Now): void {
+function close(state: State, now: Now): void {
   const { house } = state;
   try {
     if (house.cursorsChanged) commit(state, NOTHING, now);
@@ -258,7 +295,7 @@ function close(state: State, lock: Lock, now: Now): void {
   if (!state.isMetaDown) tried(() => stopInOrder(state));
   state.isClosed = true;
   tried(() => house.meta.close());
-  lock.release();
+  state.lock.release();
 }
 
 /** Notes how far everything went, so that the next start needs to read nothing. The writer's segment is closed. */

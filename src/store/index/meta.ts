@@ -147,6 +147,7 @@ export function createMeta(
     return metaOn(database, epoch);
   } catch (error) {
     database.close();
+    unlinkDatabase(file);
     throw error;
   }
 }

@@ -89,24 +89,42 @@ export function rebuild(
   const info = emptyInfo(name.kind, name.id, known.firstCommit);
   const source = join(folder, known.file);
   const target = join(folder, `${SAVED}${known.file}`);
-  unlinkDatabase(target);
   const damaged = openAnyway(source);
-  const segment = createSegment(target, open(target), { epoch, id: name.id });
   try {
-    segment.together(() => copyReadable(damaged, segment, info, known));
-    segment.finish();
-  } catch (error) {
-    segment.close();
+    rebuildFrom(damaged, target, open, epoch, info, known);
+  } finally {
     damaged?.close();
-    unlinkDatabase(target);
-    throw error;
   }
-  damaged?.close();
   const movedTo = moveToQuarantine(folder, known.file);
   if (info.lastCommit < info.firstCommit) unlinkDatabase(target);
   else renameSync(target, source);
   info.bytes = existsSync(source) ? sizeOf(source) : 0;
   return { info, movedTo };
+}
+
+/**
+ * Makes a segment in `target` of the rows of another that can be read, and counts them in `info`.
+ *
+ * @param source undefined where nothing of it can be read
+ */
+export function rebuildFrom(
+  source: Segment | undefined,
+  target: string,
+  open: OpenDatabase,
+  epoch: string,
+  info: SegmentInfo,
+  known: { readonly firstCommit: number; readonly lastCommit: number | undefined },
+): void {
+  unlinkDatabase(target);
+  const segment = createSegment(target, open(target), { epoch, id: info.id });
+  try {
+    segment.together(() => copyReadable(source, segment, info, known));
+    segment.finish();
+  } catch (error) {
+    segment.close();
+    unlinkDatabase(target);
+    throw error;
+  }
 }
 
 function openAnyway(file: string): Segment | undefined {
