@@ -1,16 +1,20 @@
 /** Writes one commit to the open segment, and makes room where the disk refuses it. */
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
+import type { IntervalSet } from '../core/intervals.ts';
 import { isFull, isRefusal, troubleText, unlinkDatabase } from './format/disk.ts';
-import { type Notes, packNotes, remember } from './format/notes.ts';
+import type { Lock } from './format/lock.ts';
+import { type Carried, type Notes, packNotes, remember } from './format/notes.ts';
+import type { WallOffset } from './format/restamp.ts';
 import { GAPS_TOLD } from './gaps.ts';
-import type { MetaChange, NewLedgerEntry } from './index/meta.ts';
+import type { NewLedgerEntry } from './index/meta.ts';
 import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
+import type { Home } from './repair/home.ts';
 import { reopenMeta } from './repair/recover.ts';
 import type { Roller } from './rollup/roller.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
-import { enterDeferred, evictToSize, makeRoom } from './write/evict.ts';
+import { evictToSize, makeRoom } from './write/evict.ts';
 import { closeWriter, type House } from './write/rotate.ts';
 
 const STREAMS = ['readings', 'events'] as const;
@@ -18,14 +22,8 @@ const STREAMS = ['readings', 'events'] as const;
 /** Numbers are reserved for about this many commits: a minute of them at one a second. */
 const RESERVE_COMMITS = 60;
 
-/** A commit may be larger than the largest of late by this factor before numbers are reserved anew. */
-const RESERVE_SLACK = 1.5;
-
 /** A segment is closed after a day even when it is small. */
 const SEGMENT_MS = 86_400_000;
-
-/** How many ledger entries a new segment carries, for rebuilding `meta.db`. */
-const CARRIED_ENTRIES = 200;
 
 /** An open store at work. */
 export interface State {
@@ -41,10 +39,13 @@ export interface State {
   /** Set after the disk failed, until `meta.db` was opened anew. */
   isMetaDown: boolean;
   /** Undefined when the disk refused to have its files opened. */
-  readonly roller: Roller | undefined;
+  roller: Roller | undefined;
   isClosed: boolean;
-  /** The largest commit since numbers were last reserved. */
-  readonly largest: Record<Stream, number>;
+  /** The folder as it was opened, and what it is locked by. */
+  home: Home;
+  lock: Lock;
+  /** What the newest commit that carries some of it says of `meta.db`: later ones carry what changed since. */
+  carried: { readonly id: number; readonly forgotten: readonly IntervalSet[]; readonly offsets: readonly WallOffset[] };
 }
 
 /** A commit for the sake of cursors. */
@@ -96,19 +97,19 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     readings: { from: first.readings, to: first.readings + (ask.readings?.count ?? 0) },
     events: { from: first.events, to: first.events + (ask.events?.count ?? 0) },
   };
+  const isNew = house.writer === undefined;
+  const begun = {
+    id: state.ids.segment + 1,
+    epoch: house.meta.epoch,
+    firstCommit: state.ids.commit,
+    monoMs: now.monoMs,
+  };
   reserve(state, receipt);
   const dropped = ask.dropped && droppedEntry('readings', ask.dropped, next.readings, now);
   const droppedEvents = ask.droppedEvents && droppedEntry('events', ask.droppedEvents, next.events, now);
   const entries = [dropped, droppedEvents].filter((entry) => entry !== undefined);
-  const isNew = house.writer === undefined;
-  const writer =
-    house.writer ??
-    beginSegment(house.folder, house.open, {
-      id: ++state.ids.segment,
-      epoch: house.meta.epoch,
-      firstCommit: state.ids.commit,
-      monoMs: now.monoMs,
-    });
+  const writer = house.writer ?? beginSegment(house.folder, house.open, begun);
+  if (isNew) state.ids.segment = begun.id;
   house.writer = writer;
   const areCursorsDue =
     house.cursorsChanged && (ask === NOTHING || now.monoMs - state.cursorsMonoMs >= state.options.cursorEveryMs);
@@ -130,31 +131,16 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     readings: ask.readings?.body ?? null,
   });
   settleWrite(state, ask, receipt, now, isNew || areCursorsDue);
-  if (isNew || entries.length > 0)
-    enterAfter(state, {
-      ledger: entries,
-      segments: isNew ? new Map([[writer.info.file, 'open']]) : new Map(),
-    });
+  // The segment itself tells of both.
+  if (isNew) house.meta.enterLater({ segments: new Map([[writer.info.file, 'open']]) });
+  if (entries.length > 0) house.meta.enterLater({ ledger: entries });
   return receipt;
 }
 
-/** What is entered after a commit cannot undo it: if the disk refuses, it is deferred, and found in the segment anyway. */
-function enterAfter(state: State, change: MetaChange): void {
-  const { meta } = state.house;
-  try {
-    meta.enter(change);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    meta.defer(change);
-    state.isMetaDown = true;
-  }
-}
-
-/** After the disk failed nothing is known of what `meta.db` holds: it is opened anew, and what was deferred is written. */
+/** After the disk failed nothing is known of what `meta.db` holds: it is opened anew. */
 export function restoreMeta(state: State): void {
   if (!state.isMetaDown) return;
   reopenMeta(state.house);
-  enterDeferred(state.house);
   state.isMetaDown = false;
 }
 
@@ -165,6 +151,7 @@ function settleWrite(state: State, ask: EncodedCommit, receipt: Receipt, now: No
   state.ids.commit++;
   state.commits++;
   state.lastCommitMs = now.wallMs;
+  state.carried = carriedNow(state.house);
   remember(state.house.memory, { snapshot: false, states: new Map(ask.states), cursors: undefined });
   if (!hasCursors) return;
   state.house.cursorsChanged = false;
@@ -178,7 +165,29 @@ function notesOf(state: State, ask: EncodedCommit, isSnapshot: boolean, hasCurso
     snapshot: isSnapshot,
     states: isSnapshot ? new Map([...memory.states, ...changed]) : changed,
     cursors: isSnapshot || hasCursors ? memory.cursors : undefined,
-    ...(isSnapshot && { ledger: meta.ledger().slice(-CARRIED_ENTRIES) }),
+    ...changesOf(meta, isSnapshot ? undefined : state.carried),
+  };
+}
+
+/** What a commit carries of `meta.db`: what changed since it was last carried, or all of it. */
+function changesOf(meta: House['meta'], since: State['carried'] | undefined): Carried {
+  const ledger = meta.ledger().filter(({ id }) => id > (since?.id ?? 0));
+  const forgotten = STREAMS.map((stream) => meta.forgotten(stream));
+  return {
+    ...(ledger.length > 0 && { ledger }),
+    ...(STREAMS.some((_, index) => forgotten[index] !== since?.forgotten[index]) && {
+      forgotten: { readings: forgotten[0]!, events: forgotten[1]! },
+    }),
+    ...(meta.offsets() !== since?.offsets && { offsets: meta.offsets() }),
+  };
+}
+
+/** All that `meta.db` holds now, as carried. */
+export function carriedNow({ meta }: Pick<House, 'meta'>): State['carried'] {
+  return {
+    id: meta.ledger().at(-1)?.id ?? 0,
+    forgotten: STREAMS.map((stream) => meta.forgotten(stream)),
+    offsets: meta.offsets(),
   };
 }
 
@@ -203,65 +212,41 @@ function droppedEntry(
 }
 
 /**
- * Says on the disk, before they are given, how far numbers will go and how many a commit takes. Should the newest commits
- * be lost, the next number is past all that can have been given, and not far past: see `numbers.ts`.
+ * Says on the disk, before they are given, how far numbers will go: should the newest commits not be readable, the next
+ * number is past all that can have been given. See `numbers.ts`.
  */
 function reserve(state: State, receipt: Receipt): void {
-  const held = state.house.meta.reserved();
-  const counts = {
-    readings: receipt.readings.to - state.next.readings,
-    events: receipt.events.to - state.next.events,
+  const { meta } = state.house;
+  const held = meta.ceilings();
+  if (held && !meta.stopped() && STREAMS.every((stream) => receipt[stream].to <= held[stream])) return;
+  const ceiling = (stream: Stream): number => {
+    const count = Math.max(1, receipt[stream].to - state.next[stream]);
+    return Math.max(held?.[stream] ?? 1, receipt[stream].to + RESERVE_COMMITS * count);
   };
-  const fits = (stream: Stream): boolean =>
-    held?.perCommit !== undefined &&
-    receipt[stream].to <= held.ceilings[stream] &&
-    counts[stream] <= held.perCommit[stream];
-  for (const stream of STREAMS) state.largest[stream] = Math.max(state.largest[stream], counts[stream]);
-  if (STREAMS.every(fits)) return;
-  const perCommit = {
-    readings: Math.ceil(state.largest.readings * RESERVE_SLACK) + 1,
-    events: Math.ceil(state.largest.events * RESERVE_SLACK) + 1,
-  };
-  const ceiling = (stream: Stream): number =>
-    Math.max(held?.ceilings[stream] ?? 1, receipt[stream].to + RESERVE_COMMITS * perCommit[stream]);
-  state.house.meta.reserve({
-    ceilings: { readings: ceiling('readings'), events: ceiling('events') },
-    since: { ...state.next },
-    perCommit,
-  });
-  state.largest.readings = counts.readings;
-  state.largest.events = counts.events;
-}
-
-/** After the last commit nothing is given any more: should the newest segment be lost now, it is known how far it went. */
-export function reserveNothing(state: State): void {
-  const { since, perCommit } = state.house.meta.reserved() ?? { since: undefined, perCommit: undefined };
-  state.house.meta.reserve({ ceilings: { ...state.next }, since, perCommit });
+  meta.reserve({ readings: ceiling('readings'), events: ceiling('events') });
 }
 
 /** A commit that succeeded is not undone by trouble in making room after it. */
 function evictAfter(state: State, now: Now): void {
   try {
-    enterDeferred(state.house);
-  } catch (error) {
-    // It stays deferred until the next commit: a crash before that would make a loss of it, but for what was given up.
-    if (!isRefusal(error)) throw error;
-  }
-  try {
+    state.house.meta.enter({});
     evictToSize(state.house, now.wallMs);
     state.house.meta.compact(Number(state.house.memory.states.get(GAPS_TOLD) ?? 0) || 0);
   } catch (error) {
     if (!isRefusal(error)) throw error;
+    state.isMetaDown = true;
     state.house.notice(`store: room could not be made: ${messageOf(error)}. It is tried again with the next commit.`);
   }
 }
 
 function makeRoomOn(state: State, now: Now): boolean {
   try {
+    restoreMeta(state);
     return makeRoom(state.house, now.wallMs);
   } catch (error) {
-    if (isRefusal(error)) return false;
-    throw error;
+    if (!isRefusal(error)) throw error;
+    state.isMetaDown = true;
+    return false;
   }
 }
 

@@ -1,26 +1,34 @@
 /** The working part of the store: everything between a message of the thread and the files. */
+import { existsSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
-import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
+import { abandonWriter, carriedNow, commit, NOTHING, restoreMeta, type State } from './commit.ts';
 import type { OpenDatabase } from './format/disk.ts';
-import { isRefusal, troubleText } from './format/disk.ts';
-import { type Lock, lockFolder } from './format/lock.ts';
-import { moveToQuarantine } from './index/catalog.ts';
+import { isFull, isRefusal, sizeOf, troubleText, unlinkDatabase } from './format/disk.ts';
+import { lockFolder } from './format/lock.ts';
+import { packMemory } from './format/notes.ts';
+import { emptyQuarantine, listSegmentFiles, moveToQuarantine, releaseReserve } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { createTextWriter } from './read/texts.ts';
+import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
 import { createRoller, type Roller } from './rollup/roller.ts';
-import { openRollups } from './rollup/rollup-files.ts';
+import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
 
 /** How often a damaged segment is salvaged before a read gives up. */
 const MAX_SALVAGES = 100;
+
+/** Less than this cannot hold what opening and the first commits take. */
+const SHORT_BYTES = 1_000_000;
 
 /** The store's working part: synchronous, on one thread, without a clock. */
 export interface Engine {
@@ -51,10 +59,12 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   let started: ReturnType<typeof openHouse>;
   try {
     const open = world.open ?? openSized(segmentBytesOf(affordable(options.path, options.maxBytes)));
-    started = openHouse(options, open, now, (text) => notices.push(text));
+    started = openWithRoom(options, open, now, (text) => notices.push(text));
   } catch (error) {
     lock.release();
-    throw error;
+    if (!isRefusal(error)) throw error;
+    const remedy = `Look at the disk that holds ${options.path}: df -h, and dmesg for its errors.`;
+    throw new Fault(troubleText(options.path, error), remedy, EXIT.unavailable, { cause: error });
   }
   const { house, next, ids } = started;
   const state: State = {
@@ -70,9 +80,11 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     isMetaDown: false,
     roller: rollerOf(house, now),
     isClosed: false,
-    largest: { readings: 0, events: 0 },
+    home: homeOf(house.folder),
+    lock,
+    carried: carriedNow(house),
   };
-  const handlers = handlersOf(state, lock);
+  const handlers = handlersOf(state);
   return {
     opened: { epoch: house.meta.epoch, offsets: house.meta.offsets(), notices: notices.splice(0) },
     notices: () => notices.splice(0),
@@ -90,6 +102,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       if (state.isClosed && name !== 'close')
         throw new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable);
       try {
+        if (!state.isClosed) stayAtHome(state, world.pid, at, name === 'commit');
         return handlers[name](ask, at);
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -99,9 +112,61 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   };
 }
 
+/**
+ * Opens the house. On a disk that is full at the start, what is no part of the account is given up until it opens: the
+ * reserve, then what is in quarantine, then the oldest roll-ups.
+ */
+function openWithRoom(...given: Parameters<typeof openHouse>): ReturnType<typeof openHouse> {
+  const [{ path }, , , notice] = given;
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < SHORT_BYTES && releaseReserve(path))
+    notice(
+      `store ${path}: the disk is full (${bavail * bsize} bytes are free); the reserve was given up. Free space on it.`,
+    );
+  for (;;) {
+    try {
+      return openHouse(...given);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      if (releaseReserve(path) || emptyQuarantine(path) || removeOldestRollups(path)) continue;
+      if (listSegmentFiles(path).length > 0) throw error;
+      return openInMemory(...given);
+    }
+  }
+}
+
+/** A store that has nothing yet, on a disk that takes nothing: it begins in memory, and moves in as soon as it can. */
+function openInMemory(...[options, open, now, notice]: Parameters<typeof openHouse>): ReturnType<typeof openHouse> {
+  unlinkDatabase(join(options.path, 'meta.db'));
+  const started = openHouse(options, () => new Database(':memory:'), now, notice);
+  return { ...started, house: { ...started.house, open } };
+}
+
+/**
+ * Stores anew where the files were deleted or replaced under the running gateway. As long as the disk refuses that, a
+ * commit is refused as well; everything else is answered from what is held in memory.
+ */
+function stayAtHome(state: State, pid: number, now: Now, isCommit: boolean): void {
+  const { house } = state;
+  if (!isMovedOut(house, state.home)) return;
+  try {
+    state.lock = moveIn(house, state.home, state.lock, pid, now);
+    state.home = homeOf(house.folder);
+    state.isMetaDown = false;
+    // Roll-ups are made again of what is stored.
+    tried(() => state.roller?.close());
+    state.roller = rollerOf(house, now);
+  } catch (error) {
+    if (isCommit || !isRefusal(error)) {
+      state.trouble = isRefusal(error) ? troubleText(house.folder, error) : state.trouble;
+      throw error;
+    }
+  }
+}
+
 type Handlers = { [Name in CallName]: (ask: Calls[Name]['ask'], now: Now) => Calls[Name]['answer'] };
 
-function handlersOf(state: State, lock: Lock): Handlers {
+function handlersOf(state: State): Handlers {
   const { house } = state;
   const writeTexts = createTextWriter();
   return {
@@ -145,6 +210,8 @@ function handlersOf(state: State, lock: Lock): Handlers {
     quarantine(entry, now) {
       restoreMeta(state);
       house.meta.enter({ ledger: [{ ...entry, cause: 'quarantined', enteredWallMs: now.wallMs }] });
+      // The next commit carries it as well, and comes by itself where nothing else is committed.
+      house.cursorsChanged = true;
       return undefined;
     },
     keepUplinks: (names) => keepUplinks(state, names),
@@ -154,7 +221,7 @@ function handlersOf(state: State, lock: Lock): Handlers {
     rollups: ({ tag, span, after }) => state.roller?.query(tag, span, after) ?? { minutes: [], next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {
-      if (!state.isClosed) close(state, lock, now);
+      if (!state.isClosed) close(state, now);
       return undefined;
     },
   };
@@ -224,7 +291,7 @@ function repairing<T>(state: State, now: Now, read: () => T): T {
   }
 }
 
-function close(state: State, lock: Lock, now: Now): void {
+function close(state: State, now: Now): void {
   const { house } = state;
   try {
     if (house.cursorsChanged) commit(state, NOTHING, now);
@@ -232,19 +299,34 @@ function close(state: State, lock: Lock, now: Now): void {
     if (!(error instanceof StoreTrouble)) throw error;
     house.notice(`store: cursors could not be written: ${error.message} Some records will be sent again.`);
   }
+  for (const part of [state.roller, house.writer?.segment, house.catalog]) tried(() => part?.close());
+  if (!state.isMetaDown) tried(() => stopInOrder(state));
+  state.isClosed = true;
+  tried(() => house.meta.close());
+  state.lock.release();
+}
+
+/** Notes how far everything went, so that the next start needs to read nothing. The writer's segment is closed. */
+function stopInOrder({ house, next }: State): void {
+  const { writer, memory } = house;
+  const file = writer && join(house.folder, writer.info.file);
+  if (writer && file) {
+    // A log that is left has to be looked through at the next start.
+    if (existsSync(`${file}-wal`)) return;
+    writer.info.bytes = sizeOf(file);
+  }
+  const [last] = [...house.catalog.infos, ...(writer ? [writer.info] : [])]
+    .filter(({ kind }) => kind === 'readings')
+    .sort((a, b) => b.id - a.id);
+  const newest = last && { file: last.file, bytes: last.bytes, lastCommit: last.lastCommit };
+  const closed = writer && new Map([[writer.info.file, JSON.stringify(writer.info)]]);
+  house.meta.stop({ newest, next: { ...next }, memory: packMemory(memory) }, closed);
+}
+
+function tried(work: () => void): void {
   try {
-    state.roller?.close();
-    if (!state.isMetaDown) reserveNothing(state);
+    work();
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }
-  state.isClosed = true;
-  for (const part of [house.writer?.segment, house.catalog, house.meta]) {
-    try {
-      part?.close();
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-    }
-  }
-  lock.release();
 }

@@ -2,7 +2,7 @@
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Committer } from './committer.ts';
-import type { LedgerEntry, Store } from './store.ts';
+import { type LedgerEntry, type Store, StoreTrouble } from './store.ts';
 
 /** The state that remembers the last ledger entry that was told of. */
 export const GAPS_TOLD = 'gaps-told';
@@ -17,13 +17,14 @@ interface GapTeller {
 }
 
 /**
- * Turns ledger entries into `gap` events. The event and the memory of having told it are one commit, so that a crash
- * neither hides a gap nor tells it twice.
+ * Turns ledger entries into `gap` events. The events and the memory of having told them are one commit, so that a crash
+ * neither hides a gap nor tells it twice. An entry that holds nothing but gap events begets none: they would feed
+ * themselves wherever an uplink refuses events.
  *
  * @param told the state {@link GAPS_TOLD} as it was stored
  */
 export function createGapTeller(
-  store: Pick<Store, 'ledger'>,
+  store: Pick<Store, 'ledger' | 'peekEvents'>,
   committer: Pick<Committer, 'acceptEvents' | 'setState'>,
   clock: Clock,
   told: string | undefined,
@@ -37,14 +38,31 @@ export function createGapTeller(
       try {
         const news = (await store.ledger(lastTold)).slice(0, MAX_EVENTS);
         if (news.length === 0) return;
+        const worthTelling: LedgerEntry[] = [];
+        for (const entry of news) if (!(await isOfGaps(store, entry))) worthTelling.push(entry);
         lastTold = news.at(-1)!.id;
         committer.setState(GAPS_TOLD, String(lastTold));
-        committer.acceptEvents(news.map((entry) => gapEvent(entry, clock)));
+        if (worthTelling.length > 0) committer.acceptEvents(worthTelling.map((entry) => gapEvent(entry, clock)));
+      } catch (error) {
+        // A disk in trouble is told of elsewhere; the entries are still there at the next look.
+        if (!(error instanceof StoreTrouble)) throw error;
       } finally {
         busy = false;
       }
     },
   };
+}
+
+/** Whether an entry of the stream of events holds gap events only; what cannot be read any more counts as other ones. */
+async function isOfGaps(store: Pick<Store, 'peekEvents'>, { stream, from, to }: LedgerEntry): Promise<boolean> {
+  if (stream !== 'events') return false;
+  for (let at = from; at < to; ) {
+    const found = await store.peekEvents(at, to - at);
+    if (found.from !== at || found.events.length === 0) return false;
+    if (found.events.some(({ body }) => body.kind !== 'gap')) return false;
+    at = found.from + found.events.length;
+  }
+  return true;
 }
 
 function gapEvent(entry: LedgerEntry, clock: Clock): GatewayEvent {

@@ -82,7 +82,6 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
     throw new Fault(`store ${folder}: there is no store in it`, 'Check store.path.', EXIT.unavailable);
   const meta = readMeta(file, openForReading(file));
   const { scans, isEndUnknown } = scanReadable(folder, meta, (text) => log.warn(text));
-  const lostCommits = isEndUnknown ? undefined : 0;
   const kept = withoutLeftovers(folder, scans, openForReading);
   const infos = kept.map(({ info }) => info);
   const catalog = createCatalog(folder, infos, openForReading);
@@ -98,13 +97,12 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
     memory: memoryOf(folder, kept, openForReading),
     uplinks: options.uplinks,
     cursorsChanged: false,
-    givenUp: [],
     notice: () => {},
   };
   const indexed = indexedIn(meta);
   const next = {
-    readings: goOnFrom(meta, 'readings', catalog.stored('readings'), lostCommits, indexed.readings).next,
-    events: goOnFrom(meta, 'events', catalog.stored('events'), lostCommits, indexed.events).next,
+    readings: goOnFrom(meta, 'readings', catalog.stored('readings'), !isEndUnknown, indexed.readings).next,
+    events: goOnFrom(meta, 'events', catalog.stored('events'), !isEndUnknown, indexed.events).next,
   };
   return { house, next };
 }
@@ -120,7 +118,7 @@ function scanReadable(
   const scans = listSegmentFiles(folder).flatMap((file): Scanned[] => {
     const path = join(folder, file);
     const known = infoIn(index.get(file));
-    if (known && known.bytes === sizeOf(path)) return [{ info: known, notes: undefined, lostCommits: 0 }];
+    if (known && known.bytes === sizeOf(path)) return [{ info: known, notes: undefined, isEndKnown: true }];
     try {
       const segment = openSegment(path, openForReading(path));
       try {
@@ -129,7 +127,7 @@ function scanReadable(
         if (!bounds) return [];
         const scanned = scan(segment, emptyInfo(kind, id, bounds.first));
         scanned.info.bytes = sizeOf(path);
-        return [{ ...scanned, lostCommits: 0 }];
+        return [{ ...scanned, isEndKnown: true }];
       } finally {
         segment.close();
       }

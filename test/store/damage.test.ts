@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -177,6 +177,83 @@ describe('a store whose files were damaged', () => {
     await store.close();
   });
 
+  it('still knows what was delivered, refused and given up when meta.db is lost: no false loss, no hidden one', async () => {
+    const { store: before, path } = await localStore(temporaryFolder(), { maxBytes: 400_000 });
+    await before.keepUplinks(['plant']);
+    for (const stream of ['readings', 'events'] as const) await before.pending('plant', stream);
+    for (let seq = 1; seq <= RECORDS; seq++) {
+      await before.commit(batchOf([numbered(seq)]));
+      if (seq === 100) await before.settle('plant', 'readings', [{ from: 101, to: Number.POSITIVE_INFINITY }]);
+    }
+    const refused = RECORDS - 5;
+    await before.quarantine({ stream: 'readings', from: refused, to: refused + 1, count: 1, uplink: 'plant' });
+    await before.commit(batchOf([numbered(RECORDS + 1)]));
+    const { accounts, ledger } = await before.status();
+    expect(accounts[0]).toMatchObject({ delivered: 100, quarantined: 1, unexplained: [] });
+    expect(accounts[0]!.evicted).toBeGreaterThan(0);
+    const crashed = temporaryFolder();
+    for (const file of readdirSync(path).filter((name) => /^(readings|events).*(db|wal)$/.test(name)))
+      writeFileSync(join(crashed, file), readFileSync(join(path, file)));
+    await before.close();
+    const { store } = await localStore(crashed, { maxBytes: 400_000 });
+    await store.keepUplinks(['plant']);
+    const after = await store.status();
+    expect(after.accounts).toEqual(accounts);
+    expect(after.ledger).toEqual(ledger);
+    await store.close();
+  });
+
+  it('passes over numbers when meta.db and the newest segment are lost together', async () => {
+    const folder = await filledFolder();
+    const newest = storeFiles(folder).filter((file) => file.startsWith('readings'));
+    rmSync(join(folder, newest.sort().at(-1)!));
+    rmSync(join(folder, 'meta.db'));
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    const { readings } = await store.commit(batchOf([]));
+    expect(readings.from).toBeGreaterThan(RECORDS);
+    const entered = (await store.ledger()).filter(({ stream }) => stream === 'readings');
+    expect(entered.map(({ cause }) => cause)).toEqual(['skipped']);
+    await store.close();
+  });
+
+  it('refuses a segment or roll-ups of a newer format, and leaves them where they are', async () => {
+    const folder = await filledFolder();
+    const file = storeFiles(folder).find((name) => name === 'readings-00000002.db')!;
+    const database = new Database(join(folder, file));
+    database.pragma('user_version = 2');
+    database.close();
+    // As a newer program leaves it: not as the index of this one has it.
+    writeFileSync(join(folder, file), Buffer.concat([readFileSync(join(folder, file)), Buffer.alloc(1024)]));
+    await expect(localStore(folder, { maxBytes: 3_200_000 })).rejects.toMatchObject({ name: 'Fault', exitCode: 69 });
+    expect(existsSync(join(folder, file))).toBe(true);
+    expect(existsSync(join(folder, 'quarantine'))).toBe(false);
+  });
+
+  it('finishes a salvage that a crash interrupted between the two renames', async () => {
+    const folder = await filledFolder();
+    renameSync(join(folder, 'readings-00000002.db'), join(folder, 'salvaged-readings-00000002.db'));
+    const { store } = await localStore(folder, { maxBytes: 3_200_000 });
+    expect(await checkAccounts(store)).toEqual({ read: RECORDS, lost: 0 });
+    await store.close();
+  });
+
+  it('does not call lost what every uplink has', async () => {
+    const { store: before, path } = await localStore(temporaryFolder(), { maxBytes: 3_200_000 });
+    await before.keepUplinks(['plant', 'mes']);
+    for (const uplink of ['plant', 'mes']) await before.pending(uplink, 'readings');
+    for (let seq = 1; seq <= RECORDS; seq++) await before.commit(batchOf([numbered(seq)]));
+    for (const uplink of ['plant', 'mes'])
+      await before.settle(uplink, 'readings', [{ from: RECORDS + 1, to: Number.POSITIVE_INFINITY }]);
+    await before.close();
+    rmSync(join(path, 'readings-00000001.db'));
+    const { store } = await localStore(path, { maxBytes: 3_200_000 });
+    await store.keepUplinks(['plant', 'mes']);
+    const { losses, accounts } = await store.status();
+    expect(losses).toEqual([]);
+    expect(accounts[0]).toMatchObject({ produced: RECORDS, delivered: RECORDS, unexplained: [] });
+    await store.close();
+  });
+
   it('finds commits that were lost in the log of a crashed process, and skips their numbers', async () => {
     const { store, path } = await localStore(temporaryFolder(), { maxBytes: 1e9 });
     for (let seq = 1; seq <= 20; seq++) await store.commit(batchOf([numbered(seq)]));
@@ -204,7 +281,7 @@ describe('a store whose files were damaged', () => {
     meta.close();
     await expect(localStore(folder)).rejects.toMatchObject({
       exitCode: 69,
-      message: expect.stringContaining('written by a newer millgate (schema 99'),
+      message: expect.stringContaining('written by a newer millgate (format 99'),
     });
   });
 });

@@ -79,7 +79,8 @@ describe('a store that is read while its gateway is stopped', () => {
     const { store, path } = await filled();
     await store.close();
     const file = join(path, 'readings-00000001.db');
-    writeFileSync(file, readFileSync(file).fill(0, 0, 512));
+    // What is not as the index has it is looked through at the start; other damage shows when it is read.
+    writeFileSync(file, readFileSync(file).fill(0, 0, 512).subarray(0, -512));
     const stopped = reader(path);
     const { accounts } = await stopped.status();
     expect(accounts.find(({ stream }) => stream === 'readings')!.unexplained).toEqual([{ from: 1, to: 31 }]);

@@ -49,7 +49,7 @@ describe('a store of an earlier version', () => {
   it('opens with everything in it, and is brought to the present schema', async () => {
     const folder = schema1();
     await checkSchema1(folder);
-    expect(schemaOf(folder)).toBe(2);
+    expect(schemaOf(folder)).toBe(3);
     await checkSchema1(folder);
   });
 
@@ -62,6 +62,6 @@ describe('a store of an earlier version', () => {
     meta.close();
     expect(existsSync(join(interrupted, 'meta.db'))).toBe(true);
     await checkSchema1(interrupted);
-    expect(schemaOf(interrupted)).toBe(2);
+    expect(schemaOf(interrupted)).toBe(3);
   });
 });

@@ -1,5 +1,6 @@
 /** Opens the SQLite files of the store in the mode that survives a power cut. */
 import { existsSync, rmSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import Database from 'better-sqlite3';
 import { messageOf } from '../../core/errors.ts';
 
@@ -22,6 +23,8 @@ const CHECKPOINT_BYTES = 1_048_576;
 export function openForWriting(file: string, logBytes = CHECKPOINT_BYTES): Connection {
   const database = new Database(file, { timeout: 1000 });
   try {
+    // Only segments are read beside the gateway. Whoever is alone needs no shared memory, which is 32 kB of disk.
+    if (!/^(readings|events)-/.test(basename(file))) database.pragma('locking_mode = EXCLUSIVE');
     database.pragma(`page_size = ${PAGE_BYTES}`);
     database.pragma('journal_mode = WAL');
     // The library is built with NORMAL for WAL, which loses commits in a power cut.
@@ -63,23 +66,30 @@ function errorCode(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code ?? '');
 }
 
+/** Node has no name for some errors of the system, and gives their number. */
+const QUOTA = 'Unknown system error -122';
+
+/** What the disk may answer. Of the system's own errors all but those that only a fault of the program can bring. */
+const REFUSALS =
+  /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|BUSY|LOCKED|PROTOCOL|PERM)|E(?!BADF|INVAL|FAULT)[A-Z0-9]+$|Unknown system error)/;
+
 /** Whether the disk has no room; SQLite says so of its shared memory in words of its own. */
 export function isFull(error: unknown): boolean {
-  return /^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(errorCode(error));
+  const code = errorCode(error);
+  return /^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(code) || code === QUOTA;
 }
 
-/** Whether the disk refused, as against a fault of the program. */
+/** Whether the disk refused, as against a fault of the program: a damaged, unmounted or stale file system does as well. */
 export function isRefusal(error: unknown): boolean {
-  return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|BUSY|PERM)|E(NOSPC|DQUOT|IO|ROFS|ACCES|NOENT|PERM|MFILE))/.test(
-    errorCode(error),
-  );
+  return REFUSALS.test(errorCode(error));
 }
 
 /** What the disk said of the store in `path`, and what to do. */
 export function troubleText(path: string, error: unknown): string {
   const code = errorCode(error);
   const what = `store ${path}: ${messageOf(error)} (${code}).`;
-  if (isFull(error)) return `${what} The disk is full and nothing of the store is left to give up: free space on it.`;
+  if (isFull(error))
+    return `${what} The disk is full and nothing of the store is left to give up: free space on it. Polling goes on; readings are held in memory.`;
   if (/READONLY|EROFS|PERM|EACCES/.test(code))
     return `${what} The disk became read-only or its rights changed: check dmesg, then mount -o remount,rw.`;
   return `${what} Readings are held in memory and the commit is tried again: check the disk (dmesg, smartctl).`;

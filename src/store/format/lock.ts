@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { isFull } from './disk.ts';
 import { makeFolder } from './folder.ts';
 
 /** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */
@@ -25,7 +26,7 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
     database.pragma('journal_mode = MEMORY');
     // The lock that SQLite takes for a writer is released by the kernel, unlike a file with a process number in it.
     database.exec('BEGIN EXCLUSIVE');
-    writeFileSync(holderFile, JSON.stringify(holder));
+    sayHolder(holderFile, holder);
   } catch (error) {
     database?.close();
     throw refusal(folder, holderFile, error);
@@ -38,6 +39,15 @@ export function lockFolder(folder: string, holder: { pid: number; sinceWallMs: n
       held.close();
     },
   };
+}
+
+/** The lock is held without it: a full disk may not keep the store shut. Whoever comes second then learns no process. */
+function sayHolder(holderFile: string, holder: { pid: number; sinceWallMs: number }): void {
+  try {
+    writeFileSync(holderFile, JSON.stringify(holder));
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
 }
 
 /**

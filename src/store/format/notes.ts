@@ -1,6 +1,7 @@
-/** What a commit says beside its records: states of rules and positions of uplinks. */
-import type { SeqRange } from '../../core/intervals.ts';
+/** What a commit says beside its records: states of rules, positions of uplinks, and what meta.db gained. */
+import type { IntervalSet, SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, Pending, Stream } from '../store.ts';
+import type { WallOffset } from './restamp.ts';
 import { deflate } from './segment.ts';
 
 /**
@@ -18,8 +19,23 @@ export interface Memory {
   readonly cursors: Map<string, Cursor>;
 }
 
+/** {@link Memory} as JSON. */
+export interface PackedMemory {
+  readonly states: [string, string][];
+  readonly cursors: [string, PackedCursor][];
+}
+
+/**
+ * What commits carry of `meta.db`, so that it can be made again from them: all of it with a snapshot, else what changed.
+ */
+export interface Carried {
+  readonly ledger?: readonly LedgerEntry[];
+  readonly forgotten?: Record<Stream, IntervalSet>;
+  readonly offsets?: readonly WallOffset[];
+}
+
 /** What a commit says beside its records and events. */
-export interface Notes {
+export interface Notes extends Carried {
   /** True when everything known is in here; otherwise only what changed. */
   readonly snapshot: boolean;
   readonly states: ReadonlyMap<string, string | null>;
@@ -29,17 +45,14 @@ export interface Notes {
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   /** Events that were dropped in the same way. */
   readonly droppedEvents?: Omit<LedgerEntry, 'id'>;
-  /** With a snapshot: the latest ledger entries, from which a lost `meta.db` is rebuilt. */
-  readonly ledger?: readonly LedgerEntry[];
 }
 
-type Wire = {
+type Wire = Carried & {
   readonly snapshot?: true;
   readonly states?: [string, string | null][];
   readonly cursors?: [string, PackedCursor][];
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   readonly droppedEvents?: Omit<LedgerEntry, 'id'>;
-  readonly ledger?: readonly LedgerEntry[];
 };
 
 /** Notes as stored; null when they say nothing. */
@@ -52,7 +65,7 @@ export function packNotes(notes: Notes): Uint8Array | null {
     }),
     ...(notes.dropped && { dropped: notes.dropped }),
     ...(notes.droppedEvents && { droppedEvents: notes.droppedEvents }),
-    ...(notes.ledger && { ledger: notes.ledger }),
+    ...carriedIn(notes),
   };
   return Object.keys(wire).length === 0 ? null : deflate(Buffer.from(JSON.stringify(wire)));
 }
@@ -66,7 +79,46 @@ export function unpackNotes(body: Uint8Array): Notes {
     cursors: wire.cursors && new Map(wire.cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
     ...(wire.dropped && { dropped: wire.dropped }),
     ...(wire.droppedEvents && { droppedEvents: wire.droppedEvents }),
-    ...(wire.ledger && { ledger: wire.ledger }),
+    ...carriedIn(wire),
+  };
+}
+
+function carriedIn({ ledger, forgotten, offsets }: Carried): Carried {
+  return {
+    ...(ledger && { ledger }),
+    ...(forgotten && { forgotten }),
+    ...(offsets && { offsets }),
+  };
+}
+
+/** What the notes of consecutive commits carry, together. */
+export function carriedBy(all: Iterable<Notes>): Carried {
+  const ledger = new Map<number, LedgerEntry>();
+  let forgotten: Carried['forgotten'];
+  let offsets: Carried['offsets'];
+  for (const notes of all) {
+    if (notes.snapshot) ledger.clear();
+    for (const entry of notes.ledger ?? []) ledger.set(entry.id, entry);
+    forgotten = notes.forgotten ?? forgotten;
+    offsets = notes.offsets ?? offsets;
+  }
+  return carriedIn({
+    ledger: [...ledger.values()].sort((a, b) => a.id - b.id),
+    ...(forgotten && { forgotten }),
+    ...(offsets && { offsets }),
+  });
+}
+
+/** The memory as JSON. */
+export function packMemory({ states, cursors }: Memory): PackedMemory {
+  return { states: [...states], cursors: [...cursors].map(([uplink, cursor]) => [uplink, packCursor(cursor)]) };
+}
+
+/** The reverse of {@link packMemory}. */
+export function unpackMemory({ states, cursors }: PackedMemory): Memory {
+  return {
+    states: new Map(states),
+    cursors: new Map(cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
   };
 }
 

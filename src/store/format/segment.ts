@@ -1,7 +1,9 @@
 /** The form of one segment file: its tables, its rows and what counts as damage. */
 import { existsSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import Database from 'better-sqlite3';
+import { EXIT, Fault } from '../../core/errors.ts';
 import { CodecError } from './bytes.ts';
 import type { Connection } from './disk.ts';
 
@@ -64,6 +66,26 @@ export class NeverWritten extends Error {
   }
 }
 
+/** No program will ever count its formats higher; a greater version is damage. */
+const HIGHEST_VERSION = 1000;
+
+/**
+ * Gives the version of a file's format.
+ *
+ * @param known the newest format that this program reads
+ * @throws Fault when a newer program wrote the file: it is sound, and must neither be changed nor moved
+ */
+export function refuseNewer(file: string, version: unknown, known: number): number {
+  const found = Number(version);
+  if (found <= known || found > HIGHEST_VERSION) return found;
+  throw new Fault(
+    `store ${dirname(file)}: ${basename(file)} was written by a newer millgate (format ${found}, this one knows ` +
+      `${known})`,
+    'Install that version again, or give this one another store.path.',
+    EXIT.unavailable,
+  );
+}
+
 /** A dictionary to be kept beside the rows that use it. */
 export interface Dictionary {
   readonly id: number;
@@ -93,8 +115,8 @@ export interface Segment {
   dictionary(id: number): Uint8Array;
   /** Whether its pages fit together; says nothing of what is in them. */
   isSound(): boolean;
-  /** How many frames of its log SQLite took for good, right after it was opened. */
-  recoveredFrames(): number;
+  /** Folds the log in as far as it goes; how many frames of it SQLite took for good, right after it was opened. */
+  foldLog(): number;
   /** Runs `work` in one transaction. */
   together(work: () => void): void;
   /** Folds the log into the file, so that a single file without a log remains. */
@@ -125,7 +147,8 @@ export function openSegment(file: string, database?: Connection): Segment & { re
     connection ??= new Database(file, { readonly: !existsSync(`${file}-wal`), fileMustExist: true });
     if (connection.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0) throw new NeverWritten(file);
     const format = connection.pragma('user_version', { simple: true }) as number;
-    if (format !== SEGMENT_FORMAT) throw new Damage(`${file}: format ${format} is not known`);
+    if (refuseNewer(file, format, SEGMENT_FORMAT) !== SEGMENT_FORMAT)
+      throw new Damage(`${file}: format ${format} is not known`);
     const about = connection.prepare('SELECT epoch, id FROM about').get() as { epoch: string } | undefined;
     if (!about) throw new Damage(`${file}: does not say whose it is`);
     return { ...segmentOn(file, connection), epoch: about.epoch };
@@ -196,7 +219,7 @@ function segmentOn(file: string, database: Connection, makeTables?: () => void):
     lastDictionary: () => (prepare('SELECT coalesce(max(id), 0) AS id FROM dictionaries').get() as { id: number }).id,
     dictionary: (id) => dictionaryOf(file, prepare, dictionaries, id),
     isSound: () => database.pragma('quick_check(1)', { simple: true }) === 'ok',
-    recoveredFrames() {
+    foldLog() {
       const [result] = database.pragma('wal_checkpoint(PASSIVE)') as { log: number }[];
       return result?.log ?? 0;
     },

@@ -7,8 +7,8 @@ import { filesOf, type OpenDatabase, sizeOf } from '../format/disk.ts';
 import { Damage, openSegment, type Row, type Segment } from '../format/segment.ts';
 import type { Stream } from '../store.ts';
 
-/** Readings segments hold whole commits; events segments keep the events of those that were closed, to be evicted last. */
-export type SegmentKind = Stream;
+/** Readings segments hold whole commits; events segments hold events of those that went before every uplink had them. */
+type SegmentKind = Stream;
 
 /** What is known of a segment without opening it. */
 export interface SegmentInfo {
@@ -22,7 +22,7 @@ export interface SegmentInfo {
   lastCommit: number;
   /** The numbers that can be read from it. */
   stored: Record<Stream, IntervalSet>;
-  /** Times of its records; meaningless without readings. */
+  /** Times of its records, UTC ms; of a segment of events the times of those that their commits held. */
   minWallMs: number;
   maxWallMs: number;
   /** Whether no commit reaches further back than {@link DISORDER_MS} behind what came before it. */
@@ -44,7 +44,7 @@ const RESERVE = 'reserve';
 const RESERVE_ROOM = 3;
 
 /** Name of a segment file. */
-export function segmentFile(kind: SegmentKind, id: number): string {
+function segmentFile(kind: SegmentKind, id: number): string {
   return `${kind}-${String(id).padStart(8, '0')}.db`;
 }
 
@@ -79,7 +79,7 @@ export function countRow(info: SegmentInfo, row: Row): void {
     info.minWallMs = isFirst ? row.minWallMs : Math.min(info.minWallMs, row.minWallMs);
     info.maxWallMs = isFirst ? row.maxWallMs : Math.max(info.maxWallMs, row.maxWallMs);
     info.stored.readings = extended(info.stored.readings, row.readingsFirst, row.readingsCount);
-  }
+  } else if (info.kind === 'events') info.maxWallMs = Math.max(info.maxWallMs, row.maxWallMs);
   if (row.eventsCount > 0) info.stored.events = extended(info.stored.events, row.eventsFirst, row.eventsCount);
 }
 

@@ -1,12 +1,12 @@
-/** The index database: segments, ledger, positions of uplinks, and what is reserved. */
+/** The database of what is worth a transaction of its own: identity, ceilings, ledger, index of closed segments. */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { EXIT, Fault } from '../../core/errors.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, union } from '../../core/intervals.ts';
-import { type Connection, type OpenDatabase, unlinkDatabase } from '../format/disk.ts';
+import { type Connection, isRefusal, type OpenDatabase, unlinkDatabase } from '../format/disk.ts';
+import type { Carried, PackedMemory } from '../format/notes.ts';
 import type { WallOffset } from '../format/restamp.ts';
-import { Damage, isDamage } from '../format/segment.ts';
+import { Damage, isDamage, refuseNewer } from '../format/segment.ts';
 import type { LedgerEntry, Stream } from '../store.ts';
 import { mergeEntries } from './ledger.ts';
 
@@ -17,6 +17,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE segments (file TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
   // What became known of the clock of a run after it had stamped records.
   `CREATE TABLE boots (id TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  // One ceiling is reserved ahead; how large a commit can be is not kept any more.
+  `DELETE FROM about WHERE key IN ('perCommit', 'reservedSince');`,
 ];
 
 /** Entries are merged after this many more. */
@@ -26,35 +28,49 @@ const COMPACT_EVERY = 64;
 const MOST_ENTRIES = 4000;
 const NEWEST_ENTRIES = 1000;
 
+/**
+ * Room that the file and its log keep for themselves, so that the ledger can be written on a disk that gives no new
+ * block: some hundred entries.
+ */
+const OWN_ROOM_BYTES = 24 * 1024;
+
+/** The log is folded in after so many pages, so that it stays within the room it has. */
+const LOG_PAGES = 16;
+
 /** An entry as it is made; the ledger numbers it. */
 export type NewLedgerEntry = Omit<LedgerEntry, 'id'>;
 
-/** What is known beforehand of the numbers that will be given, so that none is given twice when commits are lost. */
-export interface Reserved {
-  /** Numbers below may have been given. */
-  readonly ceilings: Record<Stream, number>;
-  /** Numbers below were given before this was reserved. */
-  readonly since: Record<Stream, number> | undefined;
-  /** No commit from then on takes more than this many; unknown in a store of schema 1. */
-  readonly perCommit: Record<Stream, number> | undefined;
-}
-
 /** Losses, delivered ranges and changes of the index, that belong together. */
-export interface MetaChange {
+interface MetaChange {
   readonly ledger?: readonly NewLedgerEntry[];
   readonly forgotten?: readonly (SeqRange & { stream: Stream })[];
   readonly segments?: ReadonlyMap<string, string | null>;
 }
 
-/** What is worth a transaction of its own: identity, reserved numbers, the ledger, the index of closed segments. */
+/** What is known after a stop in order, so that the next start needs to read no segment. */
+interface Stopped {
+  /** The segment that was being written, as it was left; undefined where there was none. */
+  readonly newest: { readonly file: string; readonly bytes: number; readonly lastCommit: number } | undefined;
+  readonly next: Record<Stream, number>;
+  readonly memory: PackedMemory;
+}
+
+/** What `meta.db` keeps. Everything in it is held in memory as well. */
 export interface Meta {
   readonly epoch: string;
-  /** Undefined after the file was made again: then nobody knows. */
-  reserved(): Reserved | undefined;
-  reserve(wanted: Reserved): void;
+  /** Numbers below may have been given; undefined after the file was made again: then nobody knows. */
+  ceilings(): Record<Stream, number> | undefined;
+  /** Says, before they are given, how far numbers may go from now on. */
+  reserve(ceilings: Record<Stream, number>): void;
+  /** Set from a stop in order until numbers are reserved again: then the ceilings are exact. */
+  stopped(): Stopped | undefined;
+  /** The last word of a run that stops in order: how far numbers went, and what its newest segment holds. */
+  stop(stopped: Stopped, segments: MetaChange['segments']): void;
   ledger(): readonly LedgerEntry[];
   /** Merges entries that touch, up to `toldId`; beyond {@link MOST_ENTRIES} all but the newest. Does nothing too often. */
   compact(toldId: number): void;
+  /** Has entries numbered past `id` from now on. */
+  numberPast(id: number): void;
   /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
   forgotten(stream: Stream): IntervalSet;
   /** What became known of clocks, for records that are still stored. */
@@ -63,25 +79,25 @@ export interface Meta {
   enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void;
   /** What was written down of closed segments, by file; JSON texts. */
   segments(): Map<string, string>;
-  /** Enters a change, after all that was deferred, in one transaction. */
+  /** Enters a change, after all that was to be entered later, in one transaction. Throws what the disk says. */
   enter(change: MetaChange): void;
-  /** Enters a change in memory, when the disk takes nothing; it is written with the next `enter`. */
-  defer(change: MetaChange): void;
-  /** What was deferred and is not written yet. */
-  deferred(): readonly MetaChange[];
+  /** Enters a change that a segment tells of as well: in memory now, on the disk with the next `enter`. */
+  enterLater(change: MetaChange): void;
+  /** What is to be entered and is not on the disk yet. */
+  later(): readonly MetaChange[];
   close(): void;
 }
 
 /**
  * Opens or makes `meta.db`.
  *
- * @param rebuilt the epoch and ledger found in the segments, asked for only when the file is missing or damaged
+ * @param rebuilt what the segments tell of it, asked for only when the file is missing or damaged; undefined without any
  * @throws Fault when a newer program wrote it
  */
 export function openMeta(
   file: string,
   open: OpenDatabase,
-  rebuilt: () => { epoch: string | undefined; ledger: readonly LedgerEntry[] },
+  rebuilt: () => { epoch: string; carried: Carried } | undefined,
   quarantine: () => void,
 ): { meta: Meta; wasRebuilt: boolean } {
   let database: Connection | undefined;
@@ -93,7 +109,7 @@ export function openMeta(
       if (epoch !== undefined) return { meta: metaOn(database, epoch), wasRebuilt: false };
     }
   } catch (error) {
-    if (error instanceof Fault || !isDamage(error)) {
+    if (!isDamage(error)) {
       database?.close();
       throw error;
     }
@@ -101,17 +117,39 @@ export function openMeta(
   database?.close();
   // An empty file is what a crash left while it was being made; anything else is damage worth keeping.
   quarantine();
-  unlinkDatabase(file);
-  const fresh = open(file);
-  migrate(fresh, file);
   const found = rebuilt();
-  const epoch = found.epoch ?? randomUUID();
-  fresh.transaction(() => {
-    if (found.epoch === undefined) setAbout(fresh, 'ceilings', { readings: 1, events: 1 });
-    for (const entry of found.ledger) insertEntry(fresh, entry);
-    setAbout(fresh, 'epoch', epoch);
-  })();
-  return { meta: metaOn(fresh, epoch), wasRebuilt: found.epoch !== undefined };
+  const meta = createMeta(file, open, {
+    epoch: found?.epoch ?? randomUUID(),
+    carried: found?.carried ?? { ledger: [] },
+    ceilings: found ? undefined : { readings: 1, events: 1 },
+  });
+  return { meta, wasRebuilt: found !== undefined };
+}
+
+/** Makes `meta.db` anew from what is known of it. */
+export function createMeta(
+  file: string,
+  open: OpenDatabase,
+  { epoch, carried, ceilings }: { epoch: string; carried: Carried; ceilings: Record<Stream, number> | undefined },
+): Meta {
+  unlinkDatabase(file);
+  const database = open(file);
+  try {
+    migrate(database, file);
+    database.transaction(() => {
+      if (ceilings) setAbout(database, 'ceilings', ceilings);
+      if (carried.forgotten) setAbout(database, 'forgotten', carried.forgotten);
+      for (const entry of carried.ledger ?? []) insertEntry(database, entry);
+      saveOffsets(database, carried.offsets ?? []);
+      // Last, since a file without it was never finished.
+      setAbout(database, 'epoch', epoch);
+    })();
+    return metaOn(database, epoch);
+  } catch (error) {
+    database.close();
+    unlinkDatabase(file);
+    throw error;
+  }
 }
 
 /**
@@ -120,29 +158,35 @@ export function openMeta(
  * @throws Fault when a newer program wrote it, Damage when it cannot be read
  */
 export function readMeta(file: string, database: Connection): Meta {
-  refuseNewer(database, file);
+  refuseNewer(file, database.pragma('user_version', { simple: true }), MIGRATIONS.length);
   const epoch = aboutIn<string>(database, 'epoch');
   if (epoch === undefined) throw new Damage(`${file}: does not say whose it is`);
-  return metaOn(database, epoch);
-}
-
-function refuseNewer(database: Connection, file: string): number {
-  const version = database.pragma('user_version', { simple: true }) as number;
-  if (version <= MIGRATIONS.length) return version;
-  throw new Fault(
-    `store ${file}: written by a newer millgate (schema ${version}, this one knows ${MIGRATIONS.length})`,
-    'Install that version again, or give this one another store.path.',
-    EXIT.unavailable,
-  );
+  return metaOn(database, epoch, true);
 }
 
 function migrate(database: Connection, file: string): void {
-  const version = refuseNewer(database, file);
+  const version = refuseNewer(file, database.pragma('user_version', { simple: true }), MIGRATIONS.length);
   if (version === MIGRATIONS.length) return;
   database.transaction(() => {
     for (const statements of MIGRATIONS.slice(version)) database.exec(statements);
     database.pragma(`user_version = ${MIGRATIONS.length}`);
   })();
+}
+
+/** Tops up what {@link OWN_ROOM_BYTES} asks for. Where the disk refuses, what there is has to do. */
+function keepRoom(database: Connection): void {
+  database.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
+  const pageBytes = database.pragma('page_size', { simple: true }) as number;
+  if ((database.pragma('freelist_count', { simple: true }) as number) * pageBytes >= OWN_ROOM_BYTES) return;
+  try {
+    // One transaction writes it and takes it out again: its pages are free then, and its log is as long as it will be.
+    database.transaction(() => {
+      setAbout(database, 'room', 'x'.repeat(OWN_ROOM_BYTES + pageBytes));
+      database.prepare('DELETE FROM about WHERE key = ?').run('room');
+    })();
+  } catch (error) {
+    if (isDamage(error) || !isRefusal(error)) throw error;
+  }
 }
 
 /** A text with its checksum before it: SQLite does not notice a flipped bit in a value. */
@@ -193,6 +237,11 @@ function saveSegment(database: Connection, file: string, info: string | null): v
   else database.prepare('INSERT OR REPLACE INTO segments VALUES (?, ?)').run(file, sealed(info));
 }
 
+function saveOffsets(database: Connection, offsets: readonly WallOffset[]): void {
+  database.prepare('DELETE FROM boots').run();
+  for (const known of offsets) database.prepare('INSERT INTO boots VALUES (?, ?)').run(known.boot, sealed(known));
+}
+
 /** Read as it is, a store of schema 1 has no offsets. */
 function offsetsIn(database: Connection): readonly WallOffset[] {
   if (database.pragma('user_version', { simple: true }) === 1) return [];
@@ -201,44 +250,68 @@ function offsetsIn(database: Connection): readonly WallOffset[] {
 }
 
 /** Reads everything, so that damage shows now and not later. */
-function metaOn(database: Connection, epoch: string): Meta {
+function metaOn(database: Connection, epoch: string, isForReading = false): Meta {
   let ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
     ({ value }) => unsealed<LedgerEntry>(value),
   );
-  const segments = new Map(
-    (database.prepare('SELECT file, value FROM segments').all() as { file: string; value: string }[]).map(
-      ({ file, value }) => [file, unsealed<string>(value)],
-    ),
-  );
-  const ceilings = aboutIn<Reserved['ceilings']>(database, 'ceilings');
-  let reserved: Reserved | undefined = ceilings && {
-    ceilings,
-    since: aboutIn<Reserved['since']>(database, 'reservedSince'),
-    perCommit: aboutIn<Reserved['perCommit']>(database, 'perCommit'),
-  };
+  const rows = database.prepare('SELECT file, value FROM segments').all() as { file: string; value: string }[];
+  const segments = new Map(rows.map(({ file, value }) => [file, unsealed<string>(value)]));
+  let ceilings = aboutIn<Record<Stream, number>>(database, 'ceilings');
+  let stopped = aboutIn<Stopped>(database, 'stopped');
   let offsets = offsetsIn(database);
   let compacted = 0;
   let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
   let unsaved: MetaChange[] = [];
   let savedId = ledger.at(-1)?.id ?? 0;
+  let lastId = savedId;
+  if (!isForReading) keepRoom(database);
   const apply = (change: MetaChange): void => {
-    ledger = [...ledger, ...numbered(change.ledger ?? [], ledger.at(-1)?.id ?? 0)];
+    ledger = [...ledger, ...numbered(change.ledger ?? [], lastId)];
+    lastId = Math.max(lastId, ledger.at(-1)?.id ?? 0);
     forgotten = withForgotten(forgotten, change);
     for (const [file, info] of change.segments ?? []) {
       if (info === null) segments.delete(file);
       else segments.set(file, info);
     }
   };
+  const save = (change: MetaChange, more = (): void => {}): void => {
+    const changes = [...unsaved, change];
+    // A closed file is one that the disk did not give back.
+    if (!database.open) throw Object.assign(new Error('meta.db is not open'), { code: 'SQLITE_CANTOPEN' });
+    const entries = numbered(
+      changes.flatMap(({ ledger: added = [] }) => added),
+      savedId,
+    );
+    const gone = withForgotten(forgotten, change);
+    database.transaction(() => {
+      for (const entry of entries) insertEntry(database, entry);
+      if (changes.some((one) => one.forgotten?.length)) setAbout(database, 'forgotten', gone);
+      for (const [file, info] of changes.flatMap((one) => [...(one.segments ?? [])])) saveSegment(database, file, info);
+      more();
+    })();
+    unsaved = [];
+    apply(change);
+    savedId = lastId;
+  };
   return {
     epoch,
-    reserved: () => reserved,
+    ceilings: () => ceilings,
     reserve(wanted) {
-      database.transaction(() => {
-        setAbout(database, 'ceilings', wanted.ceilings);
-        if (wanted.perCommit) setAbout(database, 'perCommit', wanted.perCommit);
-        if (wanted.since) setAbout(database, 'reservedSince', wanted.since);
-      })();
-      reserved = wanted;
+      save({}, () => {
+        setAbout(database, 'ceilings', wanted);
+        database.prepare('DELETE FROM about WHERE key = ?').run('stopped');
+      });
+      ceilings = wanted;
+      stopped = undefined;
+    },
+    stopped: () => stopped,
+    stop(last, changed) {
+      save({ ...(changed && { segments: changed }) }, () => {
+        setAbout(database, 'ceilings', last.next);
+        setAbout(database, 'stopped', last);
+      });
+      ceilings = last.next;
+      stopped = last;
     },
     ledger: () => ledger,
     compact(toldId) {
@@ -257,44 +330,28 @@ function metaOn(database: Connection, epoch: string): Meta {
       }
       compacted = ledger.length;
     },
+    numberPast(id) {
+      lastId = Math.max(lastId, id);
+      savedId = Math.max(savedId, id);
+    },
     forgotten: (stream) => forgotten[stream],
     offsets: () => offsets,
     enterOffset(offset, oldest) {
       const isNeeded = (known: WallOffset): boolean =>
         known.boot !== offset.boot && (known.readings.to > oldest.readings || known.events.to > oldest.events);
       const kept = [...offsets.filter(isNeeded), offset];
-      database.transaction(() => {
-        database.prepare('DELETE FROM boots').run();
-        for (const known of kept) database.prepare('INSERT INTO boots VALUES (?, ?)').run(known.boot, sealed(known));
-      })();
+      database.transaction(() => saveOffsets(database, kept))();
       offsets = kept;
     },
     segments: () => new Map(segments),
     enter(change) {
-      const changes = [...unsaved, change];
-      if (changes.every(isNothing)) return;
-      // A closed file is one that the disk did not give back.
-      if (!database.open) throw Object.assign(new Error('meta.db is not open'), { code: 'SQLITE_CANTOPEN' });
-      const entries = numbered(
-        changes.flatMap(({ ledger: added = [] }) => added),
-        savedId,
-      );
-      const gone = withForgotten(forgotten, change);
-      database.transaction(() => {
-        for (const entry of entries) insertEntry(database, entry);
-        if (changes.some((one) => one.forgotten?.length)) setAbout(database, 'forgotten', gone);
-        for (const [file, info] of changes.flatMap((one) => [...(one.segments ?? [])]))
-          saveSegment(database, file, info);
-      })();
-      unsaved = [];
-      apply(change);
-      savedId = ledger.at(-1)?.id ?? 0;
+      if (![...unsaved, change].every(isNothing)) save(change);
     },
-    defer(change) {
+    enterLater(change) {
       unsaved.push(change);
       apply(change);
     },
-    deferred: () => unsaved,
+    later: () => unsaved,
     close: () => database.close(),
   };
 }

@@ -1,12 +1,12 @@
-/** Opens the store after whatever happened to it: crash, damage, or a backup that was put back. */
-import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+/** Opens what lies in the store's folder, and repairs what a crash or a bad disk left. */
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
-import { countOf, intersect, intervals, subtract } from '../../core/intervals.ts';
+import { countOf, intervals, subtract } from '../../core/intervals.ts';
 import { isRefusal, type OpenDatabase, openForReading, sizeOf, troubleText, unlinkDatabase } from '../format/disk.ts';
-import { unpackNotes } from '../format/notes.ts';
+import { type Carried, carriedBy, type Memory, unpackMemory } from '../format/notes.ts';
 import { Damage, isDamage, NeverWritten, openSegment } from '../format/segment.ts';
-import { claimOfWal } from '../format/wal.ts';
+import { GAPS_TOLD } from '../gaps.ts';
 import {
   createCatalog,
   emptyInfo,
@@ -16,40 +16,36 @@ import {
   parseSegmentFile,
   type SegmentInfo,
 } from '../index/catalog.ts';
-import { findGivenUp, givenUpOf } from '../index/given-up.ts';
+import { lossesOf } from '../index/losses.ts';
 import { type Meta, type NewLedgerEntry, openMeta } from '../index/meta.ts';
 import { type GoOn, goOnFrom } from '../index/numbers.ts';
 import { resumeSegment } from '../index/writer.ts';
 import type { EngineOptions, Now } from '../protocol.ts';
-import type { LedgerEntry, Stream } from '../store.ts';
-import { cutPending, enterDeferred, evictionOf, LEAVING, pendingAnywhere, reserveBytes } from '../write/evict.ts';
-import { archiveEvents, type House } from '../write/rotate.ts';
+import type { Stream } from '../store.ts';
+import { cutPending, LEAVING, letGo, reserveBytes } from '../write/evict.ts';
+import type { House } from '../write/rotate.ts';
 import { pastRestored, restoredBecause, settleIn } from './restored.ts';
-import { rebuild } from './salvage.ts';
-import {
-  indexedIn,
-  infoIn,
-  lostCommitsIn,
-  lostCommitsOf,
-  memoryOf,
-  type Scanned,
-  scan,
-  withoutLeftovers,
-} from './scan.ts';
+import { finishSalvages, rebuild } from './salvage.ts';
+import { indexedIn, infoIn, isEndKnownIn, isLogWhole, memoryOf, type Scanned, scan, withoutLeftovers } from './scan.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 const META = 'meta.db';
+
+/** Where a database says that it has no log of its own any more (https://sqlite.org/fileformat2.html, offset 18). */
+const WRITE_VERSION = { offset: 18, finished: 1 };
 
 /** Fifty segments fill the store; none is smaller than 64 kB or larger than 64 MB. */
 export function segmentBytesOf(maxBytes: number): number {
   return Math.min(64_000_000, Math.max(64_000, Math.floor(maxBytes / 50)));
 }
 
-/** The size of the store, or nine tenths of what the disk can give it, so that a small disk has many segments too. */
+/**
+ * The size of the store, or nine tenths of the disk that it is on, so that a small disk has many segments too. What
+ * others have on the disk does not count: they may leave, and a disk that is full is dealt with when it is.
+ */
 export function affordable(folder: string, maxBytes: number): number {
-  const { bavail, bsize } = statfsSync(folder);
-  const ownBytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
-  return Math.min(maxBytes, Math.floor((bavail * bsize + ownBytes) * 0.9));
+  const { blocks, bsize } = statfsSync(folder);
+  return Math.min(maxBytes, Math.floor(blocks * bsize * 0.9));
 }
 
 /** What opening gives the engine. */
@@ -66,17 +62,36 @@ export function openHouse(
   now: Now,
   notice: (text: string) => void,
 ): Started {
+  const { meta, wasRebuilt, isNewestMissing } = metaIn(options.path, open, notice);
+  try {
+    return houseOn({ options, open, now, notice, meta, wasRebuilt, isNewestMissing });
+  } catch (error) {
+    meta.close();
+    throw error;
+  }
+}
+
+interface Opening {
+  readonly options: EngineOptions;
+  readonly open: OpenDatabase;
+  readonly now: Now;
+  readonly notice: (text: string) => void;
+  readonly meta: Meta;
+  readonly wasRebuilt: boolean;
+  /** Set when `meta.db` had to be made again, and the newest segment that is there was followed by another. */
+  readonly isNewestMissing: boolean;
+}
+
+function houseOn(opening: Opening): Started {
+  const { options, open, now, notice, meta } = opening;
   const folder = options.path;
   const maxBytes = affordable(folder, options.maxBytes);
-  const meta = metaIn(folder, open, notice);
   removeLeaving(folder, meta);
-  const givenUp = findGivenUp(folder);
+  finishSalvages(folder);
   const scans = withoutLeftovers(folder, scanAll(folder, open, meta, notice));
-  const memory = memoryOf(folder, scans);
+  const memory = memoryAtStop(meta, scans) ?? memoryOf(folder, scans);
+  if (opening.wasRebuilt) meta.numberPast(Number(memory.states.get(GAPS_TOLD) ?? 0) || 0);
   const newest = scans.filter(({ info }) => info.kind === 'readings').at(-1);
-  const isNewestMissing = [...meta.segments()].some(
-    ([file, text]) => text === 'open' && !scans.some(({ info }) => info.file === file),
-  );
   const infos = scans.map(({ info }) => info).filter(({ firstCommit, lastCommit }) => lastCommit >= firstCommit);
   const house: House = {
     folder,
@@ -90,19 +105,9 @@ export function openHouse(
     uplinks: undefined,
     writer: undefined,
     cursorsChanged: false,
-    givenUp,
     notice,
   };
-  const indexed = indexedIn(meta);
-  const lost = (stream: Stream): number | undefined => (isNewestMissing ? undefined : lostCommitsIn(scans, stream));
-  const next = { readings: 1, events: 1 };
-  const restored = restoredBecause(folder, options.machine);
-  if (restored) notice(`store: ${restored}; numbers go on past any that may have been given since (see the ledger).`);
-  for (const stream of STREAMS) {
-    const found = goOnFrom(meta, stream, house.catalog.stored(stream), lost(stream), indexed[stream]);
-    next[stream] = enterHoles(house, stream, restored ? pastRestored(found, restored) : found, scans, now);
-  }
-  enterDeferred(house);
+  const next = goOn(house, scans, opening);
   const lastIds = infos.filter(({ kind }) => kind === 'readings').map(({ id }) => id);
   const ids = {
     segment: Math.max(0, ...lastIds),
@@ -113,57 +118,104 @@ export function openHouse(
     settleIndex(house, newest, now, ids);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    // The index only saves time, and the events are where they were: a full disk may not keep the store shut.
+    // The index only saves time: a full disk may not keep the store shut.
     notice(troubleText(folder, error));
   }
   keepReserve(folder, reserveBytes(maxBytes));
   return { house, next, ids };
 }
 
-/** Closes and opens `meta.db` again after the disk failed. */
+/** Enters what is missing, and gives the number to go on with in each stream. */
+function goOn(house: House, scans: readonly Scanned[], opening: Opening): Record<Stream, number> {
+  const { meta, options, notice, now } = opening;
+  const isOpenMissing = [...meta.segments()].some(
+    ([file, text]) => text === 'open' && !scans.some(({ info }) => info.file === file),
+  );
+  const isNewestMissing = opening.isNewestMissing || isOpenMissing;
+  const indexed = indexedIn(meta);
+  const restored = restoredBecause(options.path, options.machine);
+  if (restored) notice(`store: ${restored}; numbers go on past any that may have been given since (see the ledger).`);
+  const next = { readings: 1, events: 1 };
+  for (const stream of STREAMS) {
+    const isEndKnown = !isNewestMissing && isEndKnownIn(scans, stream);
+    const found = goOnFrom(meta, stream, house.catalog.stored(stream), isEndKnown, indexed[stream]);
+    next[stream] = enterHoles(house, stream, restored ? pastRestored(found, restored) : found, scans, now);
+  }
+  return next;
+}
+
+/** States and cursors as they were at the last stop, if it was in order and nothing was written since. */
+function memoryAtStop(meta: Meta, scans: readonly Scanned[]): Memory | undefined {
+  const stopped = meta.stopped();
+  const newest = scans.filter(({ info }) => info.kind === 'readings').at(-1);
+  if (!stopped || newest?.notes) return undefined;
+  const { file, bytes, lastCommit } = stopped.newest ?? {};
+  const { info } = newest ?? {};
+  const isSame = info?.file === file && info?.bytes === bytes && info?.lastCommit === lastCommit;
+  return isSame ? unpackMemory(stopped.memory) : undefined;
+}
+
+/** Closes and opens `meta.db` again after the disk failed: what it holds is what the disk has. */
 export function reopenMeta(house: House): void {
-  const deferred = house.meta.deferred();
+  const later = house.meta.later();
   try {
     house.meta.close();
   } catch {
     // The disk refuses; the handle is of no use either way.
   }
-  house.meta = metaIn(house.folder, house.open, house.notice);
-  for (const change of deferred) house.meta.defer(change);
+  house.meta = metaIn(house.folder, house.open, house.notice).meta;
+  for (const change of later) house.meta.enterLater(change);
+  // What was to go, and of which the disk said that it could not be entered, may be entered all the same.
+  for (const info of house.catalog.infos.filter(({ file }) => house.meta.segments().get(file) === LEAVING))
+    letGo(house, info);
 }
 
 /** Opens `meta.db`, or makes it again from the segments. */
-function metaIn(folder: string, open: OpenDatabase, notice: (text: string) => void): Meta {
+function metaIn(
+  folder: string,
+  open: OpenDatabase,
+  notice: (text: string) => void,
+): { meta: Meta; wasRebuilt: boolean; isNewestMissing: boolean } {
   const file = join(folder, META);
   const isThere = existsSync(file);
+  let isNewestMissing = false;
   const { meta, wasRebuilt } = openMeta(
     file,
     open,
-    () => identityInSegments(folder),
+    () => {
+      const newest = readingsFiles(folder).at(-1);
+      // It is finished only when another one is begun.
+      isNewestMissing = newest !== undefined && isFinished(join(folder, newest));
+      return toldBySegments(folder);
+    },
     () => isThere && sizeOf(file) > 0 && moveToQuarantine(folder, META),
   );
   if (wasRebuilt)
     notice(
       'store: meta.db was missing or damaged and was made again from the segments. Check the disk (dmesg, smartctl).',
     );
-  return meta;
+  return { meta, wasRebuilt, isNewestMissing };
 }
 
-/** Epoch and ledger as the newest readable segment carries them. */
-function identityInSegments(folder: string): {
-  epoch: string | undefined;
-  ledger: readonly LedgerEntry[];
-} {
-  for (const file of listSegmentFiles(folder)
-    .filter((name) => name.startsWith('readings'))
-    .reverse()) {
+function readingsFiles(folder: string): string[] {
+  return listSegmentFiles(folder).filter((file) => parseSegmentFile(file)?.kind === 'readings');
+}
+
+function isFinished(file: string): boolean {
+  return readFileSync(file)[WRITE_VERSION.offset] === WRITE_VERSION.finished;
+}
+
+/** Epoch, ledger and clocks as the newest readable segment carries them. */
+function toldBySegments(folder: string): { epoch: string; carried: Carried } | undefined {
+  for (const file of readingsFiles(folder).reverse()) {
     try {
       // For reading only: folding its log in here would hide that the log is torn.
       const segment = openSegment(join(folder, file), openForReading(join(folder, file)));
       try {
-        const first = segment.rowsFrom(0, 1)[0];
-        const notes = first?.notes ? unpackNotes(segment.inflate(first.notes, 0)) : undefined;
-        return { epoch: segment.epoch, ledger: notes?.ledger ?? [] };
+        const first = segment.bounds()?.first;
+        if (first === undefined) continue;
+        const { kind, id } = parseSegmentFile(file)!;
+        return { epoch: segment.epoch, carried: carriedBy(scan(segment, emptyInfo(kind, id, first)).notes) };
       } finally {
         segment.close();
       }
@@ -171,7 +223,7 @@ function identityInSegments(folder: string): {
       if (!isDamage(error)) throw error;
     }
   }
-  return { epoch: undefined, ledger: [] };
+  return undefined;
 }
 
 /** Finishes evictions: their ledger entries are made, their files may still be there. */
@@ -190,10 +242,10 @@ function scanAll(folder: string, open: OpenDatabase, meta: Meta, notice: (text: 
     const path = join(folder, file);
     const isAsIndexed = known && known.bytes === sizeOf(path) && !existsSync(`${path}-wal`);
     const scanned = isAsIndexed
-      ? { info: known, notes: undefined, lostCommits: 0 }
+      ? { info: known, notes: undefined, isEndKnown: true }
       : scanOrRebuild(folder, file, open, meta, known, lastCommit, notice);
     if (scanned.info.kind === 'readings') lastCommit = Math.max(lastCommit, scanned.info.lastCommit);
-    return scanned.info.lastCommit < scanned.info.firstCommit && scanned.lostCommits === 0 ? [] : [scanned];
+    return scanned.info.lastCommit < scanned.info.firstCommit && scanned.isEndKnown ? [] : [scanned];
   });
 }
 
@@ -212,20 +264,19 @@ function scanOrRebuild(
   const isTold = known !== undefined && !existsSync(`${path}-wal`);
   let bounds: { first: number; last: number } | undefined;
   try {
-    const claim = claimOfWal(path);
     const segment = openSegment(path, open(path));
     try {
-      const lostCommits = lostCommitsOf(segment, claim);
+      const isEndKnown = isLogWhole(path, segment);
       if (segment.epoch !== meta.epoch) throw new Damage(`${file} belongs to another store`);
       bounds = segment.bounds();
       if (!bounds) {
         segment.close();
         unlinkDatabase(path);
-        return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, lostCommits };
+        return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, isEndKnown };
       }
       const scanned = scan(segment, emptyInfo(kind, id, bounds.first));
       scanned.info.bytes = sizeOf(path);
-      return { ...scanned, lostCommits };
+      return { ...scanned, isEndKnown };
     } finally {
       segment.close();
     }
@@ -233,8 +284,8 @@ function scanOrRebuild(
     if (error instanceof NeverWritten) {
       unlinkDatabase(path);
       // The index knows a segment only after its first commit.
-      const lostCommits = isTold || !meta.segments().has(file) ? 0 : undefined;
-      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, lostCommits };
+      const isEndKnown = isTold || !meta.segments().has(file);
+      return { info: emptyInfo(kind, id, lastCommit + 1), notes: undefined, isEndKnown };
     }
     if (!isDamage(error)) throw error;
     const firstCommit = known?.firstCommit ?? bounds?.first ?? lastCommit + 1;
@@ -243,7 +294,7 @@ function scanOrRebuild(
     notice(
       `store: ${file} is damaged; it was moved to ${movedTo}, and what could be read of it is served. Check the disk.`,
     );
-    return { info, notes: undefined, lostCommits: isTold ? 0 : undefined };
+    return { info, notes: undefined, isEndKnown: isTold };
   }
 }
 
@@ -256,27 +307,16 @@ function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly S
   const dropped = scans
     .flatMap(({ notes }) => notes ?? [])
     .flatMap((notes) => (stream === 'readings' ? notes.dropped : notes.droppedEvents) ?? []);
-  const { parts, rest } = givenUpOf(house.givenUp, stream, found.lost);
-  const gone = parts.map(({ range, from }) => ({
-    from,
-    lost: intersect([range], pendingAnywhere(house, stream)),
-    range,
-  }));
-  const entries = [
-    ...gone.flatMap(({ from, lost }) => lost.map((range) => evictionOf(from, stream, range, now.wallMs))),
-    ...rest.flatMap((hole) => [
-      ...dropped.filter((entry) => entry.from >= hole.from && entry.to <= hole.to),
-      ...subtract([hole], intervals(dropped)).map((range) => lossOf(stream, range, now)),
-    ]),
-    ...found.skipped.map((range) => skipOf(stream, range, now, found.detail)),
-  ];
-  const delivered = gone.flatMap(({ range, lost }) => subtract([range], lost));
+  const known = dropped.filter(({ from, to }) => found.lost.some((hole) => from >= hole.from && to <= hole.to));
+  const rest = subtract(found.lost, intervals(known));
+  const { entries: losses, delivered } = lossesOf(house, stream, rest, (range) => lossOf(stream, range, now));
+  const entries = [...known, ...losses, ...found.skipped.map((range) => skipOf(stream, range, now, found.detail))];
   house.meta.enter({ ledger: entries, forgotten: delivered.map((range) => ({ stream, ...range })) });
   if (entries.length > 0) cutPending(house, stream, intervals(entries));
   const corrupt = entries.filter(({ cause }) => cause === 'corrupt');
   if (corrupt.length > 0)
     house.notice(
-      `store: up to ${countOf(intervals(corrupt))} ${stream} cannot be read any more (see the ledger). Check the disk.`,
+      `store: ${countOf(intervals(corrupt))} ${stream} cannot be read any more (see the ledger). Check the disk.`,
     );
   return found.next;
 }
@@ -289,7 +329,7 @@ function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
     count: range.to - range.from,
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
-    detail: 'found missing at the start; the last commits are counted at the size they can have had at most',
+    detail: 'found missing at the start',
   };
 }
 
@@ -297,16 +337,14 @@ function skipOf(stream: Stream, range: SeqRange, now: Now, detail?: string): New
   return {
     ...lossOf(stream, range, now),
     cause: 'skipped',
-    detail:
-      detail ?? 'meta.db and the newest commits were lost together: numbers go on past any that can have been given',
+    detail: detail ?? 'the newest commits cannot be read: numbers go on past any that they can have had',
   };
 }
 
 /** Goes on with the newest segment if it is sound and has room; brings the index up to date with the rest. */
 function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: { segment: number }): void {
   const { infos } = house.catalog;
-  const canResume =
-    newest?.notes && newest.lostCommits === 0 && newest.info.bytes < house.segmentBytes && infos.includes(newest.info);
+  const canResume = newest?.isEndKnown && newest.info.bytes < house.segmentBytes && infos.includes(newest.info);
   const index = house.meta.segments();
   const changes = new Map<string, string | null>();
   for (const info of infos) {
@@ -326,5 +364,4 @@ function settleIndex(house: House, newest: Scanned | undefined, now: Now, ids: {
     house.writer = resumeSegment(house.folder, house.open, newest.info, now.monoMs);
     infos.splice(infos.indexOf(newest.info), 1);
   }
-  archiveEvents(house);
 }

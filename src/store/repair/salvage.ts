@@ -1,20 +1,24 @@
-/** Saves what can be read of a damaged segment, and enters what is lost. */
-import { existsSync, renameSync } from 'node:fs';
+/** Saves what can be read of a damaged segment, and accounts for the rest. */
+import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';
-import { countOf, type IntervalSet, intervals, subtract } from '../../core/intervals.ts';
+import { countOf, intervals, type SeqRange, subtract } from '../../core/intervals.ts';
 import { type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { createSegment, isDamage, openSegment, type Row, type Segment } from '../format/segment.ts';
 import { countRow, emptyInfo, moveToQuarantine, parseSegmentFile, type SegmentInfo } from '../index/catalog.ts';
+import { lossesOf } from '../index/losses.ts';
+import type { NewLedgerEntry } from '../index/meta.ts';
 import type { Stream } from '../store.ts';
 import { cutPending } from '../write/evict.ts';
-import { archiveEvents, type House } from '../write/rotate.ts';
+import type { House } from '../write/rotate.ts';
+
+const STREAMS = ['readings', 'events'] as const;
 
 /** Where the number of the last commit is not known, looking for more ends after this many that are not there. */
 const MISSES = 2000;
 
-/** Writing what was saved; renamed when it is complete. */
-const TEMPORARY = 'salvaged.db';
+/** Before the name of a segment: what is saved of it, until it takes its place. */
+const SAVED = 'salvaged-';
 
 /** Rows of a damaged segment that can be read one by one, and what is wrong. */
 interface Saved {
@@ -33,30 +37,41 @@ export function salvage(house: House, damaged: SegmentInfo, nowWallMs: number, c
   const kept = info.lastCommit >= info.firstCommit ? [info] : [];
   const others = infos.filter(({ file }) => file !== damaged.file);
   infos.splice(0, infos.length, ...others, ...kept);
-  const lost = (stream: Stream): IntervalSet =>
-    subtract(damaged.stored[stream], intervals([...others, ...kept].flatMap(({ stored }) => stored[stream])));
-  const entries = (['readings', 'events'] as const).flatMap((stream) =>
-    lost(stream).map((range) => ({
-      stream,
-      ...range,
-      count: range.to - range.from,
-      cause: 'corrupt' as const,
-      ...(stream === 'readings' && { firstWallMs: damaged.minWallMs, lastWallMs: damaged.maxWallMs }),
-      enteredWallMs: nowWallMs,
-      detail: `${damaged.file}: ${messageOf(cause)}; kept as ${movedTo}`,
-    })),
-  );
+  const lossOf = (of: SegmentInfo, stream: Stream, range: SeqRange): NewLedgerEntry => ({
+    stream,
+    ...range,
+    count: range.to - range.from,
+    cause: 'corrupt',
+    ...(stream === 'readings' && { firstWallMs: of.minWallMs, lastWallMs: of.maxWallMs }),
+    enteredWallMs: nowWallMs,
+    detail: `${of.file}: ${messageOf(cause)}; kept as ${movedTo}`,
+  });
+  const gone = STREAMS.map((stream) => {
+    const left = intervals([...others, ...kept].flatMap(({ stored }) => stored[stream]));
+    const lost = subtract(damaged.stored[stream], left);
+    return { stream, ...lossesOf(house, stream, lost, (range) => lossOf(damaged, stream, range)) };
+  });
   house.meta.enter({
-    ledger: entries,
+    ledger: gone.flatMap(({ entries }) => entries),
+    forgotten: gone.flatMap(({ stream, delivered }) => delivered.map((range) => ({ stream, ...range }))),
     segments: new Map([[info.file, kept.length > 0 ? JSON.stringify(info) : null]]),
   });
-  cutPending(house, 'readings', lost('readings'));
-  cutPending(house, 'events', lost('events'));
-  if (info.kind === 'readings') archiveEvents(house);
+  for (const { stream, entries } of gone) cutPending(house, stream, intervals(entries));
+  const [readings, events] = gone.map(({ entries }) => countOf(intervals(entries)));
   house.notice(
     `store: ${damaged.file} is damaged (${messageOf(cause)}); it was moved to ${movedTo}. ` +
-      `${countOf(lost('readings'))} records and ${countOf(lost('events'))} events are lost, the rest is served. Check the disk.`,
+      `${readings} records and ${events} events are lost, the rest is served. Check the disk (dmesg, smartctl).`,
   );
+}
+
+/** After a crash in the middle of a salvage: what was saved whole takes its place; a part of it is made again. */
+export function finishSalvages(folder: string): void {
+  for (const name of readdirSync(folder).filter((file) => file.startsWith(SAVED) && file.endsWith('.db'))) {
+    const place = join(folder, name.slice(SAVED.length));
+    // The damaged segment goes only once all of what was saved is on the disk.
+    if (existsSync(place)) unlinkDatabase(join(folder, name));
+    else renameSync(join(folder, name), place);
+  }
 }
 
 /**
@@ -73,25 +88,43 @@ export function rebuild(
   const name = parseSegmentFile(known.file)!;
   const info = emptyInfo(name.kind, name.id, known.firstCommit);
   const source = join(folder, known.file);
-  const target = join(folder, TEMPORARY);
-  unlinkDatabase(target);
+  const target = join(folder, `${SAVED}${known.file}`);
   const damaged = openAnyway(source);
-  const segment = createSegment(target, open(target), { epoch, id: name.id });
   try {
-    segment.together(() => copyReadable(damaged, segment, info, known));
-    segment.finish();
-  } catch (error) {
-    segment.close();
+    rebuildFrom(damaged, target, open, epoch, info, known);
+  } finally {
     damaged?.close();
-    unlinkDatabase(target);
-    throw error;
   }
-  damaged?.close();
   const movedTo = moveToQuarantine(folder, known.file);
   if (info.lastCommit < info.firstCommit) unlinkDatabase(target);
   else renameSync(target, source);
   info.bytes = existsSync(source) ? sizeOf(source) : 0;
   return { info, movedTo };
+}
+
+/**
+ * Makes a segment in `target` of the rows of another that can be read, and counts them in `info`.
+ *
+ * @param source undefined where nothing of it can be read
+ */
+export function rebuildFrom(
+  source: Segment | undefined,
+  target: string,
+  open: OpenDatabase,
+  epoch: string,
+  info: SegmentInfo,
+  known: { readonly firstCommit: number; readonly lastCommit: number | undefined },
+): void {
+  unlinkDatabase(target);
+  const segment = createSegment(target, open(target), { epoch, id: info.id });
+  try {
+    segment.together(() => copyReadable(source, segment, info, known));
+    segment.finish();
+  } catch (error) {
+    segment.close();
+    unlinkDatabase(target);
+    throw error;
+  }
 }
 
 function openAnyway(file: string): Segment | undefined {

@@ -1,11 +1,11 @@
 /** Looks through segments for what they really hold. */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import { isFull } from '../format/disk.ts';
 import { type Memory, type Notes, remember, unpackNotes } from '../format/notes.ts';
 import { Damage, isDamage, openSegment, type Segment } from '../format/segment.ts';
-import type { WalClaim } from '../format/wal.ts';
 import { countRow, emptyInfo, type SegmentInfo } from '../index/catalog.ts';
 import type { Meta } from '../index/meta.ts';
 import type { Stream } from '../store.ts';
@@ -17,8 +17,8 @@ export interface Scanned {
   readonly info: SegmentInfo;
   /** Notes of all rows, in order; only of segments that were read through. */
   readonly notes: readonly Notes[] | undefined;
-  /** How many commits at its end may be lost at most; undefined when that is not known. */
-  readonly lostCommits: number | undefined;
+  /** Whether all commits that were acknowledged are in it, as far as anything tells. */
+  readonly isEndKnown: boolean;
 }
 
 /** What the index says of a segment that was closed in order. */
@@ -34,38 +34,61 @@ export function indexedIn(meta: Pick<Meta, 'segments'>): Record<Stream, readonly
 }
 
 /**
- * How many of the last commits of a stream may be lost; undefined when that is not known. A segment that was followed by
- * others counts as well, as long as none of those has anything of the stream that came after it.
+ * Whether the last commits of a stream can be read. Segments that were followed by others count as well, as long as none
+ * of those has anything of the stream that came after it.
  */
-export function lostCommitsIn(scans: readonly Scanned[], stream: Stream): number | undefined {
-  // What an archive of events lost of its log is still where it was copied from.
-  const isArchiveLost = scans.some(({ info, lostCommits }) => info.kind === 'events' && lostCommits === undefined);
-  if (stream === 'events' && isArchiveLost) return undefined;
-  let lost = 0;
-  for (const { info, lostCommits } of scans.filter((one) => one.info.kind === 'readings').toReversed()) {
-    if (lostCommits === undefined) return undefined;
-    lost += lostCommits;
-    if (info.stored[stream].length > 0) break;
+export function isEndKnownIn(scans: readonly Scanned[], stream: Stream): boolean {
+  // Events that were kept apart when their segment went are nowhere else.
+  if (stream === 'events' && scans.some(({ info, isEndKnown }) => info.kind === 'events' && !isEndKnown)) return false;
+  for (const { info, isEndKnown } of scans.filter((one) => one.info.kind === 'readings').toReversed()) {
+    if (!isEndKnown) return false;
+    if (info.stored[stream].length > 0) return true;
   }
-  return lost;
+  return true;
 }
 
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+const MAGIC = 0x377f0682;
+
 /**
- * How many commits of its log SQLite did not take, right after the segment was opened. One more is counted than can be
- * seen, since damage may hide the end of one.
+ * Whether SQLite took every commit of the log beside `file`, right after it was opened: it stops silently at the first
+ * frame that is damaged (https://sqlite.org/fileformat2.html#the_write_ahead_log). A commit that was cut short is none.
  */
-export function lostCommitsOf(segment: Segment, claim: WalClaim | undefined): number | undefined {
-  if (!claim) return 0;
-  if (!claim.isHeaderSound) return undefined;
+export function isLogWhole(file: string, segment: Segment): boolean {
+  const wal = `${file}-wal`;
+  const log = existsSync(wal) ? readFileSync(wal) : undefined;
+  if (!log || log.length <= HEADER_BYTES) return true;
+  let taken: number;
   try {
-    const taken = segment.recoveredFrames();
-    const lost = claim.commitFrames.filter((frame) => frame > taken).length;
-    return lost === 0 ? 0 : lost + 1;
+    taken = segment.foldLog();
   } catch (error) {
     // The log cannot be folded in on a full disk; whether it is whole is seen at the next start.
-    if (isFull(error)) return 0;
+    if (isFull(error)) return true;
     throw error;
   }
+  if (!isHeaderSound(log)) return false;
+  const step = FRAME_HEADER_BYTES + log.readUInt32BE(8);
+  for (let at = HEADER_BYTES + taken * step; at + FRAME_HEADER_BYTES <= log.length; at += step) {
+    // Frames of an earlier generation differ in both salts; one that differs is damage. The second field is not zero in
+    // the last frame of a commit.
+    const isCurrent = [8, 12].some((salt) => log.readUInt32BE(at + salt) === log.readUInt32BE(salt + 8));
+    if (isCurrent && log.readUInt32BE(at + 4) !== 0) return false;
+  }
+  return true;
+}
+
+function isHeaderSound(log: Buffer): boolean {
+  const magic = log.readUInt32BE(0);
+  if ((magic & ~1) >>> 0 !== MAGIC) return false;
+  const word = (offset: number): number => (magic & 1 ? log.readUInt32BE(offset) : log.readUInt32LE(offset));
+  let first = 0;
+  let second = 0;
+  for (let offset = 0; offset < 24; offset += 8) {
+    first = (first + word(offset) + second) >>> 0;
+    second = (second + word(offset + 4) + first) >>> 0;
+  }
+  return first === log.readUInt32BE(24) && second === log.readUInt32BE(28);
 }
 
 /** Reads a segment through, up to the row `last`. Throws {@link Damage} when anything of it does not fit. */

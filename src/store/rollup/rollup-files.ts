@@ -1,20 +1,23 @@
 /** Keeps roll-ups on the disk. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intervals, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
-import { Damage, deflate, inflate, isDamage } from '../format/segment.ts';
+import { Damage, deflate, inflate, isDamage, refuseNewer } from '../format/segment.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
+
+/** Format of a file of roll-ups; a program refuses newer ones. */
+const VERSION = 1;
 
 const TABLES = `
   CREATE TABLE covered (id INTEGER PRIMARY KEY, ranges TEXT NOT NULL) STRICT;
   CREATE TABLE chunks (id INTEGER PRIMARY KEY, device TEXT NOT NULL, firstMinute INTEGER NOT NULL,
     lastMinute INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
   CREATE INDEX spans ON chunks (device, id, lastMinute, firstMinute);
-  PRAGMA user_version = 1;
+  PRAGMA user_version = ${VERSION};
 `;
 
 const NAME = /^rollups-(\d{8})\.db$/;
@@ -131,31 +134,50 @@ export function openRollups(
       const until = after?.until ?? lastChunk(files);
       const file = files.find(({ number }) => number >= (after?.file ?? 0));
       if (!file || file.number > until.file) return { minutes: [], next: undefined };
-      const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
-      const rows = file.database
-        .prepare(
-          `SELECT id, crc, body FROM chunks WHERE device = ? AND lastMinute >= ? AND firstMinute <= ? AND id > ? AND id <= ?
-            ORDER BY id LIMIT ${SLICE_CHUNKS}`,
-        )
-        .all(
-          splitTagId(tag)?.device,
-          span.first,
-          span.last,
-          file.number === after?.file ? after.id : 0,
-          untilId,
-        ) as StoredChunk[];
-      const minutes = rows
-        .flatMap((row) => minutesOf(file, row, tag))
-        .filter(({ minute }) => minute >= span.first && minute <= span.last);
-      const isDone = rows.length < SLICE_CHUNKS;
-      if (isDone && file.number === until.file) return { minutes, next: undefined };
-      const at = isDone ? { file: file.number + 1, id: 0 } : { file: file.number, id: rows.at(-1)!.id };
-      return { minutes, next: { ...at, until } };
+      try {
+        return sliceOf(file, until, tag, span, after);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        // Its minutes are rolled up again as far as raw data reaches: from the next start on.
+        file.database.close();
+        files.splice(files.indexOf(file), 1);
+        onDamage(file.name, error);
+        return { minutes: [], next: { file: file.number + 1, id: 0, until } };
+      }
     },
     close() {
       for (const { database } of files) database.close();
     },
   };
+}
+
+function sliceOf(
+  file: File,
+  until: RollupCursor['until'],
+  tag: string,
+  span: { readonly first: number; readonly last: number },
+  after: RollupCursor | undefined,
+): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined } {
+  const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
+  const rows = file.database
+    .prepare(
+      `SELECT id, crc, body FROM chunks WHERE device = ? AND lastMinute >= ? AND firstMinute <= ? AND id > ? AND id <= ?
+            ORDER BY id LIMIT ${SLICE_CHUNKS}`,
+    )
+    .all(
+      splitTagId(tag)?.device,
+      span.first,
+      span.last,
+      file.number === after?.file ? after.id : 0,
+      untilId,
+    ) as StoredChunk[];
+  const minutes = rows
+    .flatMap((row) => minutesOf(file, row, tag))
+    .filter(({ minute }) => minute >= span.first && minute <= span.last);
+  const isDone = rows.length < SLICE_CHUNKS;
+  if (isDone && file.number === until.file) return { minutes, next: undefined };
+  const at = isDone ? { file: file.number + 1, id: 0 } : { file: file.number, id: rows.at(-1)!.id };
+  return { minutes, next: { ...at, until } };
 }
 
 function lastChunk(files: readonly File[]): RollupCursor['until'] {
@@ -180,10 +202,12 @@ function openFile(
   const path = join(folder, name);
   let database: Connection | undefined;
   try {
+    // After a stop in order there is no log, and damage shows when it is read: a look through all would take long.
+    const isLeft = sizeOf(path) > (statSync(path, { throwIfNoEntry: false })?.size ?? 0);
     database = open(path);
-    const isSound = database.pragma('quick_check(1)', { simple: true }) === 'ok';
-    if (!isSound || database.pragma('user_version', { simple: true }) !== 1)
-      throw new Damage(`${name}: its pages do not fit together`);
+    const version = refuseNewer(path, database.pragma('user_version', { simple: true }), VERSION);
+    const isSound = !isLeft || database.pragma('quick_check(1)', { simple: true }) === 'ok';
+    if (!isSound || version !== VERSION) throw new Damage(`${name}: its pages do not fit together`);
     const rows = database.prepare('SELECT ranges FROM covered').all() as { ranges: string }[];
     const ranges = intervals(rows.flatMap((row) => JSON.parse(row.ranges) as SeqRange[]));
     return [{ number: Number(NAME.exec(name)![1]), name, database, ranges }];
@@ -204,4 +228,11 @@ function rollupFileNames(folder: string): string[] {
 /** Bytes of all roll-ups in the folder. */
 export function rollupBytes(folder: string): number {
   return rollupFileNames(folder).reduce((sum, name) => sum + sizeOf(join(folder, name)), 0);
+}
+
+/** Lets the oldest file go, to make room; false when there is none. */
+export function removeOldestRollups(folder: string): boolean {
+  const [oldest] = rollupFileNames(folder);
+  if (oldest) unlinkDatabase(join(folder, oldest));
+  return oldest !== undefined;
 }

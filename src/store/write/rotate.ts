@@ -2,12 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';
-import { type IntervalSet, intervals, subtract, union } from '../../core/intervals.ts';
+import { type IntervalSet, intersect, intervals, union } from '../../core/intervals.ts';
 import { type OpenDatabase, openForWriting, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import type { Memory } from '../format/notes.ts';
-import { createSegment, isDamage, openSegment, type Segment } from '../format/segment.ts';
+import { createSegment, isDamage, openSegment, type Row, type Segment } from '../format/segment.ts';
 import { type Catalog, countRow, emptyInfo, overheadBytes, type SegmentInfo } from '../index/catalog.ts';
-import type { GivenUp } from '../index/given-up.ts';
 import type { Meta } from '../index/meta.ts';
 import type { Writer } from '../index/writer.ts';
 import { rollupBytes } from '../rollup/rollup-files.ts';
@@ -31,53 +30,27 @@ export interface House {
   writer: Writer | undefined;
   /** Set when a cursor changed that is not yet durable. */
   cursorsChanged: boolean;
-  /** What went before it could be entered in the ledger. */
-  givenUp: readonly GivenUp[];
   readonly notice: (text: string) => void;
 }
 
-/** Copies the events of closed segments to where they are kept longest. Repeating it does no harm. */
-export function archiveEvents(house: House, extra: readonly { info: SegmentInfo; segment: Segment }[] = []): void {
-  const kept = (): IntervalSet =>
-    intervals(house.catalog.infos.filter(({ kind }) => kind === 'events').flatMap(({ stored }) => stored.events));
-  const lacks = ({ stored }: SegmentInfo): boolean => subtract(stored.events, kept()).length > 0;
-  for (const info of house.catalog.infos.filter((one) => one.kind === 'readings' && lacks(one))) {
-    try {
-      // One after the other: the catalog keeps only a few open.
-      if (lacks(info)) copyEvents(house, info, house.catalog.open(info), kept());
-    } catch (error) {
-      // Whoever reads it next finds the damage, and saves what can be saved.
-      if (!isDamage(error)) throw error;
-    }
-  }
-  for (const { info, segment } of extra) if (lacks(info)) copyEvents(house, info, segment, kept());
+/** Events that lie in segments of their own. */
+export function keptEvents({ catalog }: House): IntervalSet {
+  return intervals(catalog.infos.filter(({ kind }) => kind === 'events').flatMap(({ stored }) => stored.events));
 }
 
-function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: IntervalSet): void {
+/**
+ * Copies events out of a segment of readings that is about to go, to where they are kept last. Repeating it does no harm.
+ *
+ * @param needed numbers of the events to keep; their commits are copied with all their events
+ */
+export function copyEvents(house: House, from: SegmentInfo, source: Segment, needed: IntervalSet): void {
   const { info, segment, isNew } = archiveFor(house);
   try {
     segment.together(() => {
-      for (let seq = from.stored.events[0]?.from ?? 0; ; ) {
-        const rows = source.rowsWithEvents(seq, COPY_ROWS).filter(({ number }) => number <= from.lastCommit);
-        for (const row of rows) {
-          const own = [{ from: row.eventsFirst, to: row.eventsFirst + row.eventsCount }];
-          if (subtract(own, kept).length === 0) continue;
-          const alone = {
-            ...row,
-            readings: null,
-            readingsCount: 0,
-            notes: null,
-            dictionary: 0,
-            minWallMs: 0,
-            maxWallMs: 0,
-          };
-          // A copy that failed at its end may be there all the same.
-          if (isNew || !segment.row(alone.number)) segment.append(alone);
-          countRow(info, alone);
-        }
-        const last = rows.at(-1);
-        if (!last || rows.length < COPY_ROWS) return;
-        seq = last.eventsFirst + last.eventsCount;
+      for (const row of rowsWithin(from, source, needed)) {
+        // A copy that failed at its end may be there all the same.
+        if (isNew || !segment.row(row.number)) segment.append(row);
+        countRow(info, row);
       }
     });
     segment.finish();
@@ -86,13 +59,25 @@ function copyEvents(house: House, from: SegmentInfo, source: Segment, kept: Inte
     throw error;
   }
   info.bytes = sizeOf(join(house.folder, info.file));
-  house.catalog.infos.splice(
-    0,
-    house.catalog.infos.length,
-    ...house.catalog.infos.filter(({ file }) => file !== info.file),
-    info,
-  );
+  const others = house.catalog.infos.filter(({ file }) => file !== info.file);
+  house.catalog.infos.splice(0, house.catalog.infos.length, ...others, info);
   house.meta.enter({ segments: new Map([[info.file, JSON.stringify(info)]]) });
+}
+
+/** The rows with these events, without their readings. Their replay window is that of the segment they come from. */
+function* rowsWithin(from: SegmentInfo, source: Segment, needed: IntervalSet): Generator<Row> {
+  for (let seq = needed[0]?.from ?? 0; ; ) {
+    const rows = source.rowsWithEvents(seq, COPY_ROWS).filter(({ number }) => number <= from.lastCommit);
+    for (const row of rows) {
+      const own = [{ from: row.eventsFirst, to: row.eventsFirst + row.eventsCount }];
+      if (intersect(own, needed).length === 0) continue;
+      const times = { minWallMs: from.maxWallMs, maxWallMs: from.maxWallMs, latestWallMs: from.maxWallMs };
+      yield { ...row, ...times, readings: null, readingsCount: 0, notes: null, dictionary: 0 };
+    }
+    const last = rows.at(-1);
+    if (!last || rows.length < COPY_ROWS) return;
+    seq = last.eventsFirst + last.eventsCount;
+  }
 }
 
 /** The events segment that still has room, or a new one; what is known of it is a copy until the events are in. */
@@ -124,7 +109,7 @@ function openSound(house: House, info: SegmentInfo): Segment | undefined {
   return undefined;
 }
 
-/** Ends the segment that is being written: its events are kept apart, its log is folded in, the index knows it. */
+/** Ends the segment that is being written: its log is folded in, the index knows it. */
 export function closeWriter(house: House): void {
   const writer = house.writer;
   if (!writer) return;
@@ -134,7 +119,6 @@ export function closeWriter(house: House): void {
     unlinkDatabase(join(house.folder, writer.info.file));
     return;
   }
-  archiveEvents(house, [writer]);
   house.writer = undefined;
   house.catalog.infos.push(writer.info);
   try {
