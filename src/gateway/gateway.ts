@@ -9,18 +9,19 @@ import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { type Alarms, createAlarms } from '../core/system-alarm.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { createCommitter } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
-import { createMqttUplink } from '../uplink/mqtt.ts';
+import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
+import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
 import { createOutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
@@ -85,6 +86,8 @@ const LEARNED_EVERY_MS = 5000;
 /** The parts of a gateway, which outlive its configurations. */
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
+  /** Where line, store and uplinks raise the alarms of the gateway itself. */
+  readonly alarms: Alarms;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
   /** What drivers learned, by channel, as it was last handed to the store. */
@@ -185,8 +188,25 @@ function assemble(
   const current: Current = { config, kept: undefined };
   const live = new LiveTable(config, clock.monoMs());
   const beginning = watchBeginning(config, clock);
-  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
-  const uplinks = createUplinks({ store, clock, log, random, create, onFailed });
+  const event = (body: EventBody): void => {
+    committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
+  };
+  const alarms = createAlarms(event);
+  const topics = new Map(config.uplinks.map(({ name }) => [name, textList(states.get(topicsKey(name)))]));
+  const create = (uplink: UplinkConfig) =>
+    uplinkOf(uplink, store, current, options, {
+      alarms,
+      mayLoad: beginning.begun,
+      tags: () => live.tags().map((tag) => tag.config.tag.id),
+      topics: {
+        known: topics.get(uplink.name) ?? [],
+        save(list) {
+          topics.set(uplink.name, list);
+          committer.setState(topicsKey(uplink.name), JSON.stringify(list));
+        },
+      },
+    });
+  const uplinks = createUplinks({ store, clock, log, random, alarms, create, onFailed });
   const committer = createCommitter({
     ...{ store, clock, log: log.scoped('store'), random, onFailed },
     get commitEveryMs() {
@@ -195,9 +215,6 @@ function assemble(
     ...(options.heldRecords !== undefined && { heldRecords: options.heldRecords }),
     onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
   });
-  const event = (body: EventBody): void => {
-    committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
-  };
   const outputs = createOutputDriver({
     ...{ clock, event, signal: stopping },
     async write(id, value, signal) {
@@ -236,6 +253,7 @@ function assemble(
     stopping,
     onFailed,
     event,
+    alarms,
     learned: new Map(),
   };
 }
@@ -269,7 +287,7 @@ function uplinkOf(
   store: Store,
   current: Current,
   options: GatewayOptions,
-  mayLoad: Promise<void>,
+  deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
 ): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, version, environment } = options;
@@ -280,7 +298,7 @@ function uplinkOf(
     },
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
-    mayLoad,
+    ...deps,
   });
 }
 
