@@ -70,6 +70,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   let isLoaded = false;
   let delivery: Delivery | undefined;
   let announce: (() => Promise<void> | undefined) | undefined;
+  let note: string | undefined;
   let trouble: (() => string | undefined) | undefined;
   let rate: number | undefined;
 
@@ -142,6 +143,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     delivery = current;
     announce = () => session.announce?.(signal);
     trouble = () => session.trouble?.();
+    note = session.note;
     current.start();
     const { promise: aborted, forget } = whenAborted(signal);
     try {
@@ -265,6 +267,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         name: uplink.name,
         state,
         reason: state === 'connected' ? doubtText() : reason,
+        note: state === 'connected' ? note : undefined,
         sinceMs,
         sessions,
         pendingRecords,

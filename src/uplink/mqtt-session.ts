@@ -129,6 +129,13 @@ class ClientSession implements MqttSession {
     this.publishLastValues();
   }
 
+  /** Some brokers of this version confirm what their access list denies, and drop it. */
+  get note(): string | undefined {
+    return this.deps.protocolVersion === 4
+      ? 'MQTT 3.1.1: a broker of this version cannot say that it refused a message; it may confirm and drop it'
+      : undefined;
+  }
+
   trouble(): string | undefined {
     const { refusedBecause } = this.deps.statusMemory;
     return refusedBecause === undefined ? this.deps.lastValues.trouble() : `the status message: ${refusedBecause}`;

@@ -83,7 +83,7 @@ export function explainTrouble(error: unknown, broker: BrokerContext): string {
 
 /** Whether a CONNACK refused the version of the protocol: code 1 of MQTT 3.1.1, 132 of MQTT 5. */
 export function isVersionRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
+  const code = reasonCodeOf(error);
   return code === 1 || code === 132;
 }
 

@@ -64,8 +64,10 @@ export interface UplinkSession {
   readonly ended: Promise<SessionEnd>;
   send(batch: OutgoingBatch, signal: AbortSignal): Promise<SendResult>;
   close(): Promise<void>;
-  /** What of it does not work though the session stands, or cannot be known, in one line; undefined when nothing. */
+  /** What of it does not work though the session stands, in one line; undefined when nothing. */
   trouble?(): string | undefined;
+  /** What cannot be known of it, in one line. */
+  readonly note?: string | undefined;
   /** Says again who speaks, because the configuration in force is another; absent where nobody is told. */
   announce?(signal: AbortSignal): Promise<void>;
 }
@@ -90,6 +92,8 @@ export interface UplinkStatus {
   readonly state: 'connected' | 'connecting' | 'waiting' | 'stopped';
   /** Why it is not connected; or, of one that is, what of it does not flow and why. */
   readonly reason: string | undefined;
+  /** What cannot be known of the session that stands. */
+  readonly note?: string | undefined;
   readonly sinceMs: number;
   /** Records and events that still have to be delivered. */
   readonly pendingRecords: number;
