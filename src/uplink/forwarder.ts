@@ -136,7 +136,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     const { limits, takesTexts = false } = uplink;
     const current = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
     const ended = session.ended.then(({ reason, takenOver, hungUpOn }): Omit<Ending, 'lastedMs'> => {
-      if (hungUpOn) current.hungUpOn(hungUpOn, reason);
+      if (hungUpOn) current.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
       return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const stopTicking = everySecond(current);

@@ -50,8 +50,8 @@ export interface LastValuesDeps {
   readonly encoder: JsonEncoder;
   readonly clock: Pick<Clock, 'monoMs' | 'after'>;
   readonly memory: TopicMemory;
-  /** `device/tag` of every tag that has a topic; asked each time. */
-  readonly tags: () => readonly string[];
+  /** `device/tag` of every tag that has a topic, asked each time; undefined where there are none: all are cleared. */
+  readonly tags: (() => readonly string[]) | undefined;
 }
 
 /** More tags than any gateway has; beyond it none is added. */
@@ -94,7 +94,7 @@ export function createLastValues({ root, encoder, clock, memory, tags }: LastVal
 
   return {
     offer(batch) {
-      if (batch.kind !== 'readings') return;
+      if (!tags || batch.kind !== 'readings') return;
       batch.records.forEach((record, index) => {
         const seq = batch.seq + index;
         for (const field of record.fields) {
@@ -123,7 +123,7 @@ export function createLastValues({ root, encoder, clock, memory, tags }: LastVal
         ? undefined
         : Math.min(...[...paused.values()].map(({ untilMs }) => untilMs)),
     again() {
-      const wanted = new Set(tags().map((tag) => `${root}/${tag}`));
+      const wanted = new Set(tags?.().map((tag) => `${root}/${tag}`));
       for (const topic of newest.keys()) if (!wanted.has(topic)) newest.delete(topic);
       for (const topic of newest.keys()) unsent.add(topic);
       for (const topic of atBroker) if (!wanted.has(topic)) unsent.add(topic);

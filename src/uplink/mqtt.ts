@@ -149,7 +149,7 @@ class MqttUplink implements Uplink {
       encoder: this.encoder,
       clock: deps.clock,
       memory: deps.topics,
-      tags: isPerTag ? deps.tags : () => [],
+      tags: isPerTag ? deps.tags : undefined,
     });
     this.dial = deps.dial ?? createDialer(deps.clock);
   }
@@ -308,7 +308,7 @@ class MqttUplink implements Uplink {
     this.earlyCloses = 0;
     if (subject.kind === 'batch') {
       const topic = `${config.topic}/${subject.batch.kind === 'event' ? 'events' : 'readings'}`;
-      return { reason: explainHangUp(topic, context), takenOver: false, hungUpOn: subject.batch };
+      return { reason: `${explainHangUp(topic, context)}.`, takenOver: false, hungUpOn: subject.batch };
     }
     if (subject.kind === 'watch') {
       status.mayWatch = false;

@@ -81,6 +81,9 @@ describe('the MQTT uplink', () => {
     expect(await session.send({ kind: 'event', epoch: 'epoch', seq: 4, event }, NEVER)).toEqual({ ok: true });
     const sent = peer.published.find(({ topic }) => topic === 'millgate/press-shop-1/events');
     expect(JSON.parse(`${sent!.payload}`)).toMatchObject({ seq: 4, kind: 'audit' });
+    await session.send(batchOf(5), NEVER);
+    // Without `topics: per-tag` no tag has a topic of its own.
+    expect(peer.published.map(({ topic }) => topic.split('/').at(-1))).toEqual(['status', 'events', 'readings']);
     await session.close();
   });
 
