@@ -1,3 +1,4 @@
+/** The contract of a driver: what every kind of channel promises, and what it may offer besides. */
 import type { ZodRawShape } from 'zod';
 import type { Checked } from '../src/core/checked.ts';
 import type { Clock } from '../src/core/clock.ts';

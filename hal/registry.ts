@@ -1,3 +1,4 @@
+/** The list of all driver types. */
 import type { DriverType } from './driver.ts';
 import { gpio } from './gpio/gpio.ts';
 import { i2c } from './i2c/types.ts';

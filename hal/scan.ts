@@ -1,3 +1,4 @@
+/** Searches wires for devices, whatever kind of wire it is. */
 import type { Clock } from '../src/core/clock.ts';
 import type { DriverType } from './driver.ts';
 import { Bus } from './i2c/bus.ts';
@@ -13,11 +14,11 @@ import {
   settingsOn,
   settingText,
 } from './modbus/search/discover-plan.ts';
-import { type HostFinding, type HostTarget, searchHosts } from './modbus/search/discover-tcp.ts';
+import { type HostFinding, searchHosts } from './modbus/search/discover-tcp.ts';
 import { serialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 
-export type { FoundDevice, HostFinding, HostTarget, LineSetting, SearchLimits, SearchResult };
+export type { FoundDevice, HostFinding, LineSetting, SearchLimits, SearchResult };
 /**
  * What can be found on the wires of this machine before anything is configured. Nothing here changes anything in a
  * device.

@@ -1,8 +1,9 @@
+/** Counts what happens on a line, and how much of the time it is in use. */
 import type { Clock } from '../src/core/clock.ts';
 import type { DeviceStatistics, LineStatistics } from './driver.ts';
 
 /** The counters of a line; see {@link countersOn}. */
-export interface Counters {
+interface Counters {
   connected(): void;
   /** The line was in use for `ms`. */
   busy(ms: number): void;

@@ -1,3 +1,4 @@
+/** Carries bytes over a wire, and lets others listen in. */
 import { messageOf } from '../src/core/errors.ts';
 import type { NotConnected } from './driver.ts';
 import type { LineEvent } from './recording/recording.ts';
@@ -23,7 +24,7 @@ export interface Transport {
 }
 
 /** Takes what happens on a line, at the moment it happens. Bytes may be used again after the call. */
-export type LineListener = (event: LineEvent) => void;
+type LineListener = (event: LineEvent) => void;
 
 /**
  * The place of a line where its traffic can be listened in on. It outlives connections, and the drivers of a channel; as

@@ -1,3 +1,4 @@
+/** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
@@ -25,7 +26,7 @@ import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
 
 /** What the daemon is started with. */
-export interface DaemonOptions {
+interface DaemonOptions {
   readonly file: string;
   readonly simulate: boolean;
 }
@@ -90,7 +91,11 @@ export async function runDaemon(options: DaemonOptions, context: CliContext): Pr
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
   const { createApi } = await import('./api/server.ts');
   const api = createApi({
-    ...{ view: viewOf(gateway, applying), listen: config.api.listen, clock, log: log.scoped('api'), version },
+    view: viewOf(gateway, applying),
+    listen: config.api.listen,
+    clock,
+    log: log.scoped('api'),
+    version,
     socketPath: socketPath(config.store.path, environment),
   });
   const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });

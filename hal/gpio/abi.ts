@@ -1,3 +1,4 @@
+/** Structures and request codes of the kernel's GPIO interface, version 2. */
 import { EDGE_BUFFER, type LineSetup } from './port.ts';
 
 // Layouts and numbers of <linux/gpio.h>, GPIO character device v2 (Linux 5.10 and later). All fields are padded so that
@@ -18,7 +19,7 @@ export const SIZE = { chipInfo: 68, lineInfo: 256, lineRequest: 592, lineValues:
 const NAME_BYTES = 32;
 
 /** `enum gpio_v2_line_flag`. */
-export const FLAG = {
+const FLAG = {
   used: 1 << 0,
   activeLow: 1 << 1,
   input: 1 << 2,

@@ -1,3 +1,4 @@
+/** Lines of the GPIO character device. */
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import {
   decodeChipInfo,

@@ -1,3 +1,4 @@
+/** The GPIO driver: inputs, counters and outputs over any port. */
 import { type Clock, instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Failure } from '../../src/core/quality.ts';
@@ -30,7 +31,7 @@ type GpioTag = Tag<GpioAddress>;
  * misdates nothing and loses nothing below 100,000 edges a second, and a storm wakes the gateway no more often than one
  * edge. (Edges that the kernel itself merges are another matter: `interrupts.ts`.)
  */
-export const FETCH_EVERY_MS = 10;
+const FETCH_EVERY_MS = 10;
 
 /** How often a line that was refused is asked for again, for tags that report by themselves, ms. */
 export const RETRY_EVERY_MS = 5000;

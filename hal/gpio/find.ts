@@ -1,7 +1,8 @@
+/** Finds a line by the name or the number that the file gives. */
 import { type GpioChip, LineFault } from './port.ts';
 
 /** A line as the kernel finds it. */
-export interface Place {
+interface Place {
   readonly chip: GpioChip;
   readonly offset: number;
 }

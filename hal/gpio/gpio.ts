@@ -1,3 +1,4 @@
+/** The driver type `gpio`: picks the interface that this machine has. */
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../src/core/errors.ts';
 import { byDevice, type DriverType } from '../driver.ts';

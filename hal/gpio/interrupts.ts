@@ -2,7 +2,7 @@
 export const INTERRUPTS = '/proc/interrupts';
 
 /** How one line is found among the interrupts. */
-export interface InterruptOf {
+interface InterruptOf {
   /** The name it was asked for with: the last word of its row. */
   readonly name: string;
   /** Its number on its chip, where the name is not unique. */
@@ -30,7 +30,7 @@ export function interruptsOf(text: string, { name, hardwareNumber }: InterruptOf
 export const SETTLED_MS = 500;
 
 /** Compares what came of a line with what the kernel counted. */
-export interface Auditor {
+interface Auditor {
   /** Whether it is time to look: some edge came lately, and the last look is long enough ago. */
   isDue(nowMs: number): boolean;
   /** `count` more edges are accounted for: seen, or known to be lost. */

@@ -1,3 +1,4 @@
+/** The few system calls that the GPIO character device needs. */
 import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import { INTERRUPTS } from './interrupts.ts';
 

@@ -1,3 +1,4 @@
+/** Holds the lines of one connection, and hands their edges to all who listen. */
 import type { TagId } from '../../src/core/reading.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { findLine } from './find.ts';
@@ -15,7 +16,7 @@ import {
 import type { Reporter } from './reports.ts';
 
 /** A tag whose changes are reported. */
-export interface Listener {
+interface Listener {
   readonly tag: Tag<GpioAddress>;
   readonly reporter: Reporter;
   /** Edges before this were told by the first report, on the port's clock. */

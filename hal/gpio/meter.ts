@@ -1,3 +1,4 @@
+/** Counts edges, and makes frequencies and times of them. */
 import type { Failure } from '../../src/core/quality.ts';
 import type { GpioInput } from './options.ts';
 import type { Edge, Edges } from './port.ts';

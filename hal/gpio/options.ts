@@ -1,3 +1,4 @@
+/** The options of GPIO channels and tags. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
@@ -7,11 +8,11 @@ import type { LineName } from './find.ts';
 import type { Bias, Drive, Edges } from './port.ts';
 
 /** What a tag makes of its line. */
-export const MEASURES = ['state', 'count', 'rate', 'frequency', 'pulse-width', 'lost'] as const;
+const MEASURES = ['state', 'count', 'rate', 'frequency', 'pulse-width', 'lost'] as const;
 export type Measure = (typeof MEASURES)[number];
 
 /** Ways to the lines; `auto` takes the character device where there is one. */
-export const BACKENDS = ['auto', 'chardev', 'sysfs'] as const;
+const BACKENDS = ['auto', 'chardev', 'sysfs'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
 /** A GPIO channel, complete. */
@@ -166,7 +167,10 @@ export function checkGpioTag(source: TagSource<Record<string, unknown>>, channel
   if (!line.ok || problems.length > 0) return { ok: false, problems };
   return passed({
     ...common,
-    ...{ line: line.value, direction, measure, bias },
+    line: line.value,
+    direction,
+    measure,
+    bias,
     debounceUs: Math.round((options.debounce ?? 0) * 1000),
     edge: options.edge ?? (measure === 'state' || measure === 'lost' ? 'both' : 'rising'),
     windowMs: options.window ?? 1000,

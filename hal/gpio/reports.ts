@@ -1,3 +1,4 @@
+/** Bounds how many changes of a line are told upstream. */
 import type { Edge } from './port.ts';
 
 /** One change of a state that is told upstream. */
@@ -10,7 +11,7 @@ export interface Report {
 }
 
 /** Changes of one line that are told at once, after a quiet time. */
-export const BURST = 256;
+const BURST = 256;
 
 /** Changes a second of one line that are told for ever: as many as a store takes for years. */
 export const SUSTAINED_PER_SECOND = 50;

@@ -1,3 +1,4 @@
+/** What counters remember across a restart. */
 import { z } from 'zod';
 import type { TagId } from '../../src/core/reading.ts';
 import type { Counted } from './meter.ts';
@@ -14,7 +15,7 @@ const stored = z.strictObject({
 });
 
 /** A counter, and the line it counts: another line is another counter. */
-export interface StoredCounter extends Counted {
+interface StoredCounter extends Counted {
   readonly tag: TagId;
   readonly line: string;
 }

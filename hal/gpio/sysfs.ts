@@ -1,3 +1,4 @@
+/** Lines of the old sysfs interface, through onoff. */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
@@ -15,7 +16,7 @@ import {
 } from './port.ts';
 
 /** The part of an onoff line that is used. */
-export interface SysfsLine {
+interface SysfsLine {
   readSync(): 0 | 1;
   writeSync(value: 0 | 1): void;
   watch(callback: (error: Error | null | undefined, value: 0 | 1) => void): void;
@@ -85,7 +86,7 @@ export function sysfsPort(world: SysfsWorld): GpioPort {
 }
 
 /** The chips below `root`, each with its base as the kernel says it: it is 0, 512 or anything else. */
-export function sysfsChips(root: string): SysfsChip[] {
+function sysfsChips(root: string): SysfsChip[] {
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((name) => /^gpiochip\d+$/.test(name))

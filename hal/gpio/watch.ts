@@ -1,3 +1,4 @@
+/** Watches one line: fetches its edges, counts them and tells of them. */
 import { type Clock, instantOf } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Instant } from '../../src/core/reading.ts';

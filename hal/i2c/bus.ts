@@ -1,3 +1,4 @@
+/** One I²C bus, one transfer at a time, with a deadline and repair of a stuck connection. */
 import { unlessAborted } from '../../src/core/abort.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
@@ -6,7 +7,7 @@ import { hex, I2cFault } from './fault.ts';
 import type { OpenWire, Wire } from './wire.ts';
 
 /** What a bus is made of. */
-export interface BusSettings {
+interface BusSettings {
   /** As messages call it: `/dev/i2c-1`. */
   readonly name: string;
   /** Longest wait for one transfer, ms. */

@@ -1,3 +1,4 @@
+/** The contract of a chip, and the helpers that describe one. */
 import type { Checked } from '../../src/core/checked.ts';
 import type { Failure } from '../../src/core/quality.ts';
 import type { Value } from '../../src/core/reading.ts';

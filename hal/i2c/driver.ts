@@ -1,3 +1,4 @@
+/** The I²C driver: one device, one measurement at a time. */
 import type { Clock } from '../../src/core/clock.ts';
 import { instantAt } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';

@@ -1,3 +1,4 @@
+/** Why a chip could not be read, in the words of readings. */
 import type { Failure } from '../../src/core/quality.ts';
 
 /**

@@ -1,3 +1,4 @@
+/** Finds which addresses of a bus answer, and which chips are likely there. */
 import { messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import { type Bus, isNoAcknowledge } from './bus.ts';

@@ -1,3 +1,4 @@
+/** The driver type `i2c`. */
 import { byDevice, type DriverDeps, type DriverType, type PlanEstimate, type Tag } from '../driver.ts';
 import { Bus } from './bus.ts';
 import { chipNamed } from './chips/all.ts';

@@ -1,9 +1,7 @@
+/** The bus of this machine, through i2c-bus. */
 import { readdirSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
-
-/** Most bytes of one register read: the limit of SMBus blocks, which every adapter keeps. */
-export const LONGEST_BLOCK = 32;
 
 /**
  * One open bus. Calls must not overlap. Every call is one transfer between start and stop; it rejects with the error of

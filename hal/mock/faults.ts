@@ -1,3 +1,4 @@
+/** Scripted faults of a simulated channel. */
 import { z } from 'zod';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
@@ -11,7 +12,7 @@ export interface FaultWindow {
 }
 
 /** Kinds of scripted faults of the mock driver; `README.md` beside this file says how each shows. */
-export const FAULT_KINDS = ['timeout', 'offline', 'nan', 'garbled', 'spike', 'stuck', 'slow'] as const;
+const FAULT_KINDS = ['timeout', 'offline', 'nan', 'garbled', 'spike', 'stuck', 'slow'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** A scripted fault of the mock driver. */
@@ -65,7 +66,7 @@ export function checkFaults(listed: unknown, allowed: readonly FaultKind[], plac
 }
 
 /** When the window that is open at `elapsedMs` opened, on the same scale; undefined when it is closed. */
-export function openSince({ afterMs, everyMs, forMs }: FaultWindow, elapsedMs: number): number | undefined {
+function openSince({ afterMs, everyMs, forMs }: FaultWindow, elapsedMs: number): number | undefined {
   if (elapsedMs < afterMs) return undefined;
   const startMs = everyMs === undefined ? afterMs : afterMs + Math.floor((elapsedMs - afterMs) / everyMs) * everyMs;
   return elapsedMs - startMs < forMs ? startMs : undefined;

@@ -1,3 +1,4 @@
+/** Takes Modbus requests off a stream of bytes and wraps responses, for simulated devices. */
 import modbusSerialCrc16 from 'modbus-serial/utils/crc16.js';
 /** How requests and responses are wrapped on the wire. */
 export type Framing = 'tcp' | 'rtu';
@@ -12,7 +13,7 @@ export interface Request {
 }
 
 /** What the front of a buffer holds: a request, too little, or bytes that belong to none. `used` bytes are done with. */
-export type Unwrapped =
+type Unwrapped =
   | { readonly kind: 'request'; readonly request: Request; readonly used: number }
   | { readonly kind: 'more' }
   | { readonly kind: 'noise'; readonly used: number };

@@ -1,3 +1,4 @@
+/** The driver type `mock`: signals and scripted faults in place of a line. */
 import { instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Instant, TagId, Value } from '../../src/core/reading.ts';

@@ -1,3 +1,4 @@
+/** The options of simulated channels and tags. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';

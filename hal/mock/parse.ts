@@ -1,3 +1,4 @@
+/** Reads the address of a simulated tag, such as `sine(min=180,max=220)`. */
 import { type Checked, type Problem, passed } from '../../src/core/checked.ts';
 import { parseDuration } from '../../src/core/quantity.ts';
 import type { Value } from '../../src/core/reading.ts';

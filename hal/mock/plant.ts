@@ -1,3 +1,4 @@
+/** The simulated plant of the demo: two presses behind Modbus TCP. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, ModbusType, Table } from '../modbus/map/address.ts';
@@ -7,7 +8,7 @@ import { type LineFault, serveTwin } from './server.ts';
 import { createTwin, type TwinTag } from './twin.ts';
 
 /** A register of a press as `config/demo.yaml` names it. */
-export interface PressRegister {
+interface PressRegister {
   readonly tag: string;
   readonly table: Table;
   readonly start: number;
@@ -56,7 +57,7 @@ const LOOSE_PLUG: readonly LineFault[] = [
 const LONGEST_CATCH_UP_MS = 600_000;
 
 /** What the demonstration's plant needs. */
-export interface PlantOptions {
+interface PlantOptions {
   /** Loopback port of the presses; 0 takes a free one. */
   readonly port: number;
   readonly seed: number;

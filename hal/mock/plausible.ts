@@ -1,3 +1,4 @@
+/** Picks a signal that looks like the real value of a tag. */
 import type { Tag } from '../driver.ts';
 import { hashOf, mix, uniform } from './noise.ts';
 import type { Signal } from './signal.ts';
@@ -16,7 +17,7 @@ export type SimulatedTag = Tag & {
 };
 
 /** What the raw value of a tag may be. */
-export interface RawForm {
+interface RawForm {
   readonly type: string;
   /** Longest text, in bytes. */
   readonly textBytes: number;

@@ -1,8 +1,9 @@
+/** How a simulated press behaves over time. */
 import { gaussian, uniform } from './noise.ts';
 
 /** What a press is doing. The index in {@link PRESS_MODES} is its state register. */
 export const PRESS_MODES = ['idle', 'running', 'jam', 'changeover', 'fault'] as const;
-export type PressMode = (typeof PRESS_MODES)[number];
+type PressMode = (typeof PRESS_MODES)[number];
 
 /** What makes one press differ from another. */
 export interface PressBuild {

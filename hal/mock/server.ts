@@ -1,3 +1,4 @@
+/** Serves simulated Modbus devices over TCP. */
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
@@ -24,7 +25,7 @@ export type LineFault = FaultWindow & {
   );
 
 /** What a twin's server needs. */
-export interface ServerOptions {
+interface ServerOptions {
   readonly twin: Twin;
   readonly framing: Framing;
   /** Loopback port; 0 takes a free one. */

@@ -1,3 +1,4 @@
+/** The value of a simulated signal at an instant. */
 import type { Value } from '../../src/core/reading.ts';
 import { gaussian, uniform, wander } from './noise.ts';
 

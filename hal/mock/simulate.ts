@@ -1,3 +1,4 @@
+/** Puts a simulated driver in the place of any configured channel. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import {
@@ -24,7 +25,7 @@ import { createTwin, type TwinTag } from './twin.ts';
 import { MOCK_TYPES, type MockType } from './types.ts';
 
 /** The channel that is simulated, as the configuration has it. */
-export interface SimulatedChannel {
+interface SimulatedChannel {
   readonly name: string;
   readonly driver: DriverType;
   /** The channel in its driver's own form; only a Modbus channel's `framing` is looked at. */
@@ -35,7 +36,7 @@ export interface SimulatedChannel {
  * Makes the real Modbus TCP driver for an endpoint. Do not give it what was learned about the real device, nor store
  * what it learns: it talks to a twin.
  */
-export type CreateModbusTcp = (host: string, port: number, framing: Framing) => Driver;
+type CreateModbusTcp = (host: string, port: number, framing: Framing) => Driver;
 
 /** Seed of all simulated values; fixed, so that two runs of one file look alike. */
 const SEED = 1;

@@ -1,3 +1,4 @@
+/** Parses the syntax of simulated addresses. */
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { parseDuration, parseRate } from '../../src/core/quantity.ts';
 

@@ -1,3 +1,4 @@
+/** Modbus devices that exist only as register images. */
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, Table } from '../modbus/map/address.ts';
 import { encodeValue } from '../modbus/map/encode.ts';
@@ -11,7 +12,7 @@ export interface TwinTag {
 }
 
 /** How a twin treats what its tags do not say. */
-export interface TwinOptions {
+interface TwinOptions {
   /**
    * Whether registers between the lowest and the highest tag of a table are there and read 0. When false they answer
    * exception 02, as in devices whose map has holes.

@@ -1,3 +1,4 @@
+/** The types that simulated values can have. */
 import type { Value } from '../../src/core/reading.ts';
 
 /** Types a simulated value can be given; the Modbus words are there so that a tag can be copied as it is. */

@@ -1,3 +1,4 @@
+/** The options of Modbus channels. */
 import { z } from 'zod';
 import { durationField } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';

@@ -1,3 +1,4 @@
+/** What is known and counted of one device: response times, retries and holes. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Identification, RawAnswer, RawBlock } from '../driver.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
@@ -120,7 +121,7 @@ export function readRequestOf(address: ModbusAddress): ModbusRequest {
  * What is known of how fast a device answers: smoothed response time and deviation (Jacobson, "Congestion Avoidance and
  * Control", 1988; gains 1/8 and 1/4 as in RFC 6298), the slowest answer of late, and how many answers since a timeout.
  */
-export interface ResponseTimes {
+interface ResponseTimes {
   readonly smoothedMs: number;
   readonly deviationMs: number;
   readonly slowestMs: number;
@@ -153,7 +154,7 @@ export function answered(times: ResponseTimes, elapsedMs: number): ResponseTimes
 }
 
 /** Whether there were answers enough for the deadline to fit the device. */
-export function isProven(times: ResponseTimes): boolean {
+function isProven(times: ResponseTimes): boolean {
   return times.answers >= TRUST_AFTER;
 }
 

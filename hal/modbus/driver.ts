@@ -1,3 +1,4 @@
+/** The Modbus driver: plans requests, asks, and learns from the answers. */
 import { unlessAborted } from '../../src/core/abort.ts';
 import { type Clock, instantAt } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';

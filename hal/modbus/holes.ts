@@ -1,3 +1,4 @@
+/** Learns which addresses a device cannot read, and forgets it again in time. */
 import { z } from 'zod';
 import type { Table } from './map/address.ts';
 import type { Hole, Holes, ReadBlock } from './map/plan.ts';
@@ -163,15 +164,15 @@ export const PROBE_MIN_MS = 60_000;
 export const PROBE_MAX_MS = 3_600_000;
 
 /** With several cuts of one table due, each is lifted for this long in turn: were all lifted, one bad gap would hide the rest. */
-export const PROBE_TURN_MS = 10_000;
+const PROBE_TURN_MS = 10_000;
 
 /** Most cuts, holes, doubts and readable ranges kept of one table; more are not learned. */
 export const MAX_ENTRIES = 512;
 /** Most (unit, table) pairs remembered: 247 units of 4 tables fit. */
-export const MAX_TABLES = 1024;
+const MAX_TABLES = 1024;
 
 /** A place that is left out until `probeAtMs`, and how long it is left out after the next refusal. */
-export interface Barrier extends Range {
+interface Barrier extends Range {
   readonly probeAtMs: number;
   readonly delayMs: number;
   /** What was refused when the barrier was made. */
@@ -185,7 +186,7 @@ export interface Doubt extends Range {
 }
 
 /** What is known of one table of one unit. */
-export interface TableMemory {
+interface TableMemory {
   readonly unit: number;
   readonly table: Table;
   readonly worked: Ranges;
@@ -202,7 +203,7 @@ export interface HoleMemory {
 }
 
 /** What of a request matters here. */
-export type AskedBlock = Pick<ReadBlock, 'unit' | 'table' | 'start' | 'count' | 'members' | 'values'>;
+type AskedBlock = Pick<ReadBlock, 'unit' | 'table' | 'start' | 'count' | 'members' | 'values'>;
 
 /** Nothing learned yet. */
 export const noHoles: HoleMemory = { tables: new Map() };
@@ -265,13 +266,13 @@ export function fromStored(stored: unknown, nowMs = 0): HoleMemory {
 }
 
 /** Registers or bits [start, end). */
-export interface Range {
+interface Range {
   readonly start: number;
   readonly end: number;
 }
 
 /** Disjoint ranges in ascending order that do not touch. */
-export type Ranges = readonly Range[];
+type Ranges = readonly Range[];
 
 /** Whether one of the ranges holds all of [start, end). */
 export function covers(ranges: Ranges, start: number, end: number): boolean {
@@ -287,7 +288,7 @@ export function covers(ranges: Ranges, start: number, end: number): boolean {
 }
 
 /** The ranges with [start, end) added; what touches or overlaps is joined. */
-export function withRange(ranges: Ranges, start: number, end: number): Ranges {
+function withRange(ranges: Ranges, start: number, end: number): Ranges {
   const before = ranges.filter((range) => range.end < start);
   const after = ranges.filter((range) => range.start > end);
   const joined = ranges.filter((range) => range.end >= start && range.start <= end);

@@ -1,3 +1,4 @@
+/** What exceptions and lost answers mean for a tag. */
 import type { Failure } from '../../src/core/quality.ts';
 import type { Instant } from '../../src/core/reading.ts';
 import type { ReadResult } from '../driver.ts';

@@ -1,3 +1,4 @@
+/** The driver types `modbus-rtu` and `modbus-tcp`. */
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';

@@ -1,3 +1,4 @@
+/** Writes a value and reads it back. */
 import type { Value } from '../../src/core/reading.ts';
 import { NotConnected, type WriteResult } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState, readRequestOf } from './device.ts';

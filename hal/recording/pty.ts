@@ -1,3 +1,4 @@
+/** A pseudo terminal: a serial port of this machine whose other end is this program. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { codeOf, messageOf } from '../../src/core/errors.ts';

@@ -1,3 +1,4 @@
+/** Takes the bytes of a recording apart into questions and answers. */
 import { hexOf, type RecordedChannel, type RecordedEvent, type RecordedFraming } from './recording.ts';
 
 /** Bytes that came some time after what they belong to. */

@@ -3,7 +3,7 @@ const SCHEMA = 'millgate/recording/';
 const VERSION = 1;
 
 /** What travels on a channel: Modbus RTU frames, Modbus TCP frames, or lines of text. */
-export const FRAMINGS = ['rtu', 'tcp', 'text'] as const;
+const FRAMINGS = ['rtu', 'tcp', 'text'] as const;
 export type RecordedFraming = (typeof FRAMINGS)[number];
 
 /** What a recording keeps of a channel: enough to serve it again, and to read it without its configuration. */
@@ -57,7 +57,7 @@ export type RecordingLine =
   | { readonly kind: 'end'; readonly why: string };
 
 /** What a line turned out to be. */
-export type DecodedLine =
+type DecodedLine =
   | { readonly ok: true; readonly line: RecordingLine }
   /** `version`: a recording of another version, which is named. `damaged`: no line of a recording. */
   | { readonly ok: false; readonly why: 'damaged' }
@@ -147,7 +147,10 @@ function headerOf(members: Members): RecordingHeader | undefined {
   if (!isMembers(notRecorded) || !Object.values(notRecorded).every((driver) => typeof driver === 'string'))
     return undefined;
   return {
-    ...{ gateway, program, wallMs, clockKnown: clockKnown === true },
+    gateway,
+    program,
+    wallMs,
+    clockKnown: clockKnown === true,
     config: { file: config.file, hash: config.hash },
     channels: channels as Record<string, RecordedChannel>,
     notRecorded: notRecorded as Record<string, string>,

@@ -1,3 +1,4 @@
+/** Serves a recorded line over TCP. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
@@ -5,7 +6,7 @@ import { NotConnected } from '../driver.ts';
 import type { ReplayPlayer } from './replay.ts';
 
 /** Where a replay is served. */
-export interface ReplayServerOptions {
+interface ReplayServerOptions {
   readonly player: ReplayPlayer;
   readonly host: string;
   /** 0 takes a free one. */
@@ -14,7 +15,7 @@ export interface ReplayServerOptions {
 }
 
 /** A replay that is being served over TCP. */
-export interface ReplayServer {
+interface ReplayServer {
   readonly port: number;
   /** Drops every connection and stops listening. Idempotent. */
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+/** Answers questions as they were answered in a recording. */
 import type { Clock } from '../../src/core/clock.ts';
 import { LONGEST_FRAME_BYTES, type Request, unwrap, wrap } from '../mock/framing.ts';
 import { hexOf } from './recording.ts';
@@ -11,14 +12,14 @@ import {
 } from './recording-exchanges.ts';
 
 /** Whoever is served: a TCP connection, a pseudo terminal, a test. */
-export interface ReplayPeer {
+interface ReplayPeer {
   send(bytes: Uint8Array): void;
   /** Ends the connection, and refuses others for so long, ms. */
   hangUp(forMs: number): void;
 }
 
 /** A connection that is served. */
-export interface ReplayConnection {
+interface ReplayConnection {
   /** Takes what the other side sent. */
   receive(bytes: Uint8Array): void;
   /** The connection is gone: what was still to be sent is not sent. */
@@ -26,7 +27,7 @@ export interface ReplayConnection {
 }
 
 /** What a replay tells as it goes. */
-export interface ReplayEvents {
+interface ReplayEvents {
   /** A question came that is not in the recording; `request` names it. Told each time. */
   onNotRecorded(request: string): void;
   /** Every recorded answer to a question was played, for the first time: from now on they are played again. */
@@ -34,7 +35,7 @@ export interface ReplayEvents {
 }
 
 /** How a line is played. */
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly line: RecordedLine;
   readonly clock: Clock;
   /** 2 plays twice as fast. */
@@ -48,7 +49,7 @@ export interface ReplayOptions {
 }
 
 /** What was played. */
-export interface ReplayCounts {
+interface ReplayCounts {
   /** Questions that came. */
   asked: number;
   /** Of them: found in the recording, and not. */

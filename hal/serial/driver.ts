@@ -1,3 +1,4 @@
+/** The driver of devices that speak lines of text. */
 import { unlessAborted } from '../../src/core/abort.ts';
 import { type Clock, instantAt, instantOf } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';

@@ -1,3 +1,4 @@
+/** Cuts a stream of bytes into lines. */
 import { type Checksum, withoutChecksum } from './checksum.ts';
 
 /** How bytes become lines. */

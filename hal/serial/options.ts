@@ -1,3 +1,4 @@
+/** The options of channels and tags of text lines. */
 import { z } from 'zod';
 import { type Checked, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';

@@ -1,9 +1,10 @@
+/** Matches lines against patterns, and stops those that run wild. */
 import { createContext, Script } from 'node:vm';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 
 /** Longest pattern, characters. */
-export const LONGEST_PATTERN = 500;
+const LONGEST_PATTERN = 500;
 
 /** A pattern that takes longer than this on one line is stopped, ms. A busy host may take as long without its fault: */
 export const LONGEST_MATCH_MS = 50;
@@ -64,7 +65,7 @@ function isUnbounded(text: string, at: number): boolean {
 export type Match = { readonly [group: string]: string | undefined } | 'none' | 'slow';
 
 /** Matches a pattern against a line. */
-export type Matcher = (pattern: RegExp, line: string) => Match;
+type Matcher = (pattern: RegExp, line: string) => Match;
 
 /**
  * A matcher whose patterns are stopped after {@link LONGEST_MATCH_MS}: what a pattern costs cannot be read from it. One

@@ -1,3 +1,4 @@
+/** Opens a serial port for us alone, and carries bytes over it. */
 import { readSync, statSync, writeSync } from 'node:fs';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';

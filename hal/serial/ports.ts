@@ -1,3 +1,4 @@
+/** Lists the serial ports of this machine. */
 import { readdirSync } from 'node:fs';
 
 /** The serial ports of this machine, by the names that stay (`/dev/serial/by-id`) where there are such. */

@@ -1,3 +1,4 @@
+/** The settings of serial ports. */
 import { z } from 'zod';
 
 /** A serial port and its settings. */
@@ -11,7 +12,7 @@ export interface SerialSettings {
 }
 
 /** What holds where the file says nothing. */
-export type SerialDefaults = Pick<SerialSettings, 'baud' | 'parity'>;
+type SerialDefaults = Pick<SerialSettings, 'baud' | 'parity'>;
 
 const LOWEST_BAUD = 300;
 const HIGHEST_BAUD = 4_000_000;
@@ -59,7 +60,7 @@ export function serialSettings(
 }
 
 /** Bits of a character with these settings: start, data, parity, stop. */
-export function bitsPerCharacter(serial: SerialSettings): number {
+function bitsPerCharacter(serial: SerialSettings): number {
   return 1 + serial.dataBits + (serial.parity === 'none' ? 0 : 1) + serial.stopBits;
 }
 

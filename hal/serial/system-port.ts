@@ -1,3 +1,4 @@
+/** A serial port without any native package, set by `stty`. */
 import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync, realpathSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';

@@ -1,3 +1,4 @@
+/** The driver type `serial-line`. */
 import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
 import type { RecordedWire } from '../recording/recording.ts';
 import { tapped } from '../transport.ts';
@@ -44,8 +45,13 @@ function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): Record
     characterMs: characterMsOn(serial),
     settings: {
       ...serialKeys(serial),
-      ...{ delimiter: Buffer.from(delimiter).toString('latin1'), maxLine, encoding, checksum },
-      ...{ idle: `${idleMs}ms`, timeout: `${timeoutMs}ms`, retries },
+      delimiter: Buffer.from(delimiter).toString('latin1'),
+      maxLine,
+      encoding,
+      checksum,
+      idle: `${idleMs}ms`,
+      timeout: `${timeoutMs}ms`,
+      retries,
     },
   };
 }

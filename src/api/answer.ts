@@ -1,3 +1,4 @@
+/** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
@@ -9,7 +10,7 @@ export interface Answer {
 }
 
 /** Every answer that is not a success has this body. */
-export interface JsonError {
+interface JsonError {
   readonly error: string;
   readonly remedy: string;
 }
@@ -52,7 +53,7 @@ export function failure(status: number, error: string, remedy: string): Answer {
 }
 
 /** Splits `what: cause. Remedy.` after its first sentence. */
-export function splitMessage(message: string): JsonError {
+function splitMessage(message: string): JsonError {
   const match = /^(.+?)[.;] (\p{Lu}.*)$/su.exec(message);
   return match ? { error: match[1]!, remedy: match[2]! } : { error: message, remedy: '' };
 }

@@ -1,3 +1,4 @@
+/** Joins the routes to one web application: checks who asks, bounds bodies and waits, and answers errors. */
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
@@ -21,7 +22,7 @@ export const MAX_BODY_BYTES = 1_000_000;
 export const REQUEST_DEADLINE_MS = 30_000;
 
 /** What the application is made of. */
-export interface AppParts {
+interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
   readonly recordings: Recordings;

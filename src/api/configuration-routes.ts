@@ -1,3 +1,4 @@
+/** Routes that show, try, keep and roll back the configuration. */
 import { CONFIRM_MS } from '../core/configuration.ts';
 import { type Answer, asObject, ok, Refused, type RouteRequest } from './answer.ts';
 import type { Route } from './routes.ts';

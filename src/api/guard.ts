@@ -1,3 +1,4 @@
+/** Decides which requests are let in: by transport, Host and Origin. */
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** How a request came: over the Unix socket, where file permissions decide who may, or over loopback TCP. */

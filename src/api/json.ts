@@ -1,3 +1,4 @@
+/** Turns readings, tags and events into the JSON of the API. */
 import { type Reading, readingsOf, type Value } from '../core/reading.ts';
 import type { HistoryPage, RecordPage, RollupPage } from '../store/store.ts';
 import type { TagView } from './view.ts';
@@ -25,7 +26,7 @@ export interface JsonTag {
 }
 
 /** A stored reading in the API. */
-export interface JsonPoint extends Omit<JsonReading, 'tag'> {
+interface JsonPoint extends Omit<JsonReading, 'tag'> {
   readonly seq: number;
 }
 

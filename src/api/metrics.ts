@@ -1,3 +1,4 @@
+/** The metrics of the gateway in the text format of Prometheus, and the document that lists them. */
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from './view.ts';
 
 /** One number with what it is of. */
@@ -7,7 +8,7 @@ interface Sample {
 }
 
 /** One metric: what it is called, what it means, and where its samples come from. */
-export interface Metric {
+interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;

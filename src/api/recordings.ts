@@ -1,3 +1,4 @@
+/** Serves bus traffic as it happens to clients that record it. */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';

@@ -1,3 +1,4 @@
+/** The list of all routes, and the OpenAPI description that is made of it. */
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { nearest } from '../core/suggest.ts';

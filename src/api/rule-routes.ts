@@ -1,3 +1,4 @@
+/** Routes of alarms, the journal and control charts. */
 import { parseDuration } from '../core/quantity.ts';
 import { nearest } from '../core/suggest.ts';
 import { type Answer, asObject, integer, ok, Refused, type RouteRequest } from './answer.ts';

@@ -1,3 +1,4 @@
+/** What the API needs of the rules, as types: alarms, orders and control charts. */
 import type { AlarmState, Priority } from '../core/event.ts';
 import type { Value } from '../core/reading.ts';
 
@@ -68,7 +69,7 @@ export interface JsonEvent {
 }
 
 /** One point of a control chart. Lines are absent while the baseline is collected; a bad or missing point has no value. */
-export interface ChartPointView {
+interface ChartPointView {
   readonly point: number;
   readonly value: number | null;
   readonly center?: number;

@@ -1,3 +1,4 @@
+/** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -23,7 +24,7 @@ const RECEIVE_DEADLINE_MS = 15_000;
 const PROBE_DEADLINE_MS = 2000;
 
 /** What the API serves, and where. */
-export interface ApiOptions {
+interface ApiOptions {
   readonly view: GatewayView;
   /** Unix socket of the command line. */
   readonly socketPath: string;

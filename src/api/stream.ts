@@ -1,3 +1,4 @@
+/** Sends readings to clients as server-sent events, and drops those that are too slow. */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';

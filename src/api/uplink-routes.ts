@@ -1,3 +1,4 @@
+/** Routes that show the uplinks and order stored records to be sent again. */
 import { nearest } from '../core/suggest.ts';
 import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
 import type { Route } from './routes.ts';

@@ -1,3 +1,4 @@
+/** Reads a CSV file of readings into columns, and names the line of whatever is wrong in it. */
 import type { Doubt, Failure } from '../core/quality.ts';
 import { DOUBTS, FAILURES } from '../core/quality.ts';
 import type { Field, Outcome, TagId, Value, ValueForm } from '../core/reading.ts';

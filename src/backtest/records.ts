@@ -1,3 +1,4 @@
+/** Gives a backtest its records: out of a file of readings, or out of the store. */
 import type { DeviceRecord, Field, Instant } from '../core/reading.ts';
 import type { ArchivedBatch } from '../store/archive.ts';
 import type { ReadingColumns, TagParts } from './readings-file.ts';

@@ -1,3 +1,4 @@
+/** Takes out of a configuration the rules that a backtest runs. */
 import type { Config } from '../config/config.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';

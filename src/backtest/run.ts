@@ -1,3 +1,4 @@
+/** Runs the rules of a configuration over recorded readings on a simulated clock. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { Instant } from '../core/reading.ts';
 import type { Judged } from '../rules/pipeline.ts';

@@ -1,3 +1,4 @@
+/** Counts what each rule did in a backtest, and compares two of them. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { GatewayEvent, Priority } from '../core/event.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -99,7 +100,14 @@ function alarmSummary(
   const active = sinceMs !== undefined;
   end(endMs);
   return {
-    ...{ kind: 'alarm' as const, id, tag, priority, raised: calls.length, activeMs, longestMs, active },
+    kind: 'alarm' as const,
+    id,
+    tag,
+    priority,
+    raised: calls.length,
+    activeMs,
+    longestMs,
+    active,
     first: calls[0] ?? null,
     last: calls.at(-1) ?? null,
     mostInMinute: mostWithin(calls, MINUTE_MS),
@@ -110,7 +118,13 @@ function chartSummary({ id, tag, chart }: SpcConfig, events: readonly GatewayEve
   const rules: Record<string, number> = {};
   for (const { body } of events) if (body.kind === 'spc') rules[body.rule] = (rules[body.rule] ?? 0) + 1;
   return {
-    ...{ kind: 'spc' as const, id, tag, chart, points, signals: events.length, rules },
+    kind: 'spc' as const,
+    id,
+    tag,
+    chart,
+    points,
+    signals: events.length,
+    rules,
     first: events[0]?.wallMs ?? null,
     last: events.at(-1)?.wallMs ?? null,
   };

@@ -1,3 +1,4 @@
+/** Writes the result of a backtest as JSON, with its events exactly as they are published. */
 import type { Config } from '../config/config.ts';
 import { createJsonEncoder } from '../uplink/json.ts';
 import type { BacktestResult } from './run.ts';

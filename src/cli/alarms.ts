@@ -1,3 +1,4 @@
+/** The command `alarms`: lists what stands, and passes on what an operator orders. */
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
@@ -8,7 +9,7 @@ import { formatAge, formatSpan, formatTime, plain } from './terminal/format.ts';
 import { type Cell, type Column, renderTable } from './terminal/table.ts';
 
 /** Options of `alarms`. */
-export interface AlarmsOptions extends CommonOptions {
+interface AlarmsOptions extends CommonOptions {
   /** Show those that are normal, too. */
   readonly all?: boolean;
   /** How long to shelve. */

@@ -1,3 +1,4 @@
+/** Speaks to a running gateway over its Unix socket. */
 import { lstatSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { type CliContext, type CommonOptions, configFile, warn } from './termina
 import { plain } from './terminal/format.ts';
 
 /** The socket of the service. */
-export const SERVICE_SOCKET = '/run/millgate/api.sock';
+const SERVICE_SOCKET = '/run/millgate/api.sock';
 
 /** How long the gateway may take to begin its answer, ms; a little more than the API's own deadline. */
 const DEADLINE_MS = 32_000;
@@ -29,7 +30,7 @@ const MAX_ANSWER_BYTES = 64_000_000;
 const MAX_LINE_LENGTH = 16_000_000;
 
 /** One event of the stream of readings. */
-export interface StreamEvent {
+interface StreamEvent {
   readonly event: string;
   readonly readings: readonly JsonReading[];
 }

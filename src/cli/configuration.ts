@@ -1,3 +1,4 @@
+/** Loads the configuration for a command, and reports its problems in the form every command uses. */
 import type { Config, LoadResult } from '../config/config.ts';
 import type { LoadOptions } from '../config/load.ts';
 import { EXIT, Fault } from '../core/errors.ts';

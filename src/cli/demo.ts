@@ -1,3 +1,4 @@
+/** The command `demo`: a simulated press line with a broker inside, for a first look. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -176,7 +177,7 @@ async function showLines(
 }
 
 /** What a demo file must be told before it can run here. */
-export interface DemoPlaces {
+interface DemoPlaces {
   readonly plantPort: number;
   readonly brokerPort: number;
   readonly storePath: string;

@@ -1,3 +1,4 @@
+/** Reads and writes tags straight through a driver, for when no gateway runs. */
 import {
   type Driver,
   isWritable,

@@ -1,3 +1,4 @@
+/** The command `events`: prints the journal. */
 import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import { findGateway } from './client.ts';
@@ -31,7 +32,7 @@ export async function events(
 }
 
 /** An event for a person: when, what kind, what of it, and its message. */
-export function eventLine(event: JsonEvent, { colors }: CliContext): string {
+function eventLine(event: JsonEvent, { colors }: CliContext): string {
   const { t, kind, id, change, what, rule, point, message } = event;
   const subject = [id ?? what, change ?? rule, point === undefined ? undefined : `point ${point}`]
     .filter((word) => word !== undefined)

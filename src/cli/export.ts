@@ -1,3 +1,4 @@
+/** The command `export`: writes stored readings as CSV or JSON lines. */
 import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway } from './client.ts';
@@ -11,7 +12,7 @@ import { durationOption } from './terminal/duration.ts';
 const PAGE = 200;
 
 /** Options of `export`. */
-export interface ExportOptions extends CommonOptions {
+interface ExportOptions extends CommonOptions {
   readonly since: string;
   readonly format: 'csv' | 'jsonl';
 }

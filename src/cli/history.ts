@@ -1,3 +1,4 @@
+/** The command `history`: prints the stored readings of one tag, or their means. */
 import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { findGateway, type GatewayClient, historyPath } from './client.ts';

@@ -1,3 +1,4 @@
+/** The commands `profiles`, `schema` and `version`: what comes with the program. */
 import { DRIVERS } from '../../hal/registry.ts';
 import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';

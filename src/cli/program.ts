@@ -1,3 +1,4 @@
+/** Builds the tree of all commands and runs one command line in it. */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { programVersion } from '../core/program.ts';

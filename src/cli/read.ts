@@ -1,3 +1,4 @@
+/** The command `read`: asks the devices now. */
 import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';

@@ -1,3 +1,4 @@
+/** The command `resend`: has an uplink send stored records again. */
 import type { JsonReadings } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
@@ -10,7 +11,7 @@ import { durationOption } from './terminal/duration.ts';
 import { formatCount } from './terminal/format.ts';
 
 /** Options of `resend`. */
-export interface ResendOptions extends CommonOptions {
+interface ResendOptions extends CommonOptions {
   /** Instead of numbers: all records that are not older. */
   readonly since?: string;
   /** Numbers of events, instead of readings. */

@@ -1,3 +1,4 @@
+/** The command `run`: starts the daemon. */
 import type { ExitCode } from '../core/errors.ts';
 import { type CliContext, type CommonOptions, configFile } from './terminal/context.ts';
 

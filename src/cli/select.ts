@@ -1,3 +1,4 @@
+/** Picks the tags that patterns such as `press-1/*` name. */
 import { EXIT, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
 

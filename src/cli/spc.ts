@@ -1,3 +1,4 @@
+/** The command `spc`: draws a control chart, or orders a new baseline. */
 import type { ChartView, IndexView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { operator } from './alarms.ts';

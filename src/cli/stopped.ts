@@ -1,3 +1,4 @@
+/** Opens the store of a gateway that does not run, for reading. */
 import type { Config } from '../config/config.ts';
 import type { StoreReader } from '../store/inspect.ts';
 import { type CliContext, warn } from './terminal/context.ts';

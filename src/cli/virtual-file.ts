@@ -1,3 +1,4 @@
+/** Checks a configuration that is not written yet. */
 import type { LoadResult } from '../config/config.ts';
 import type { CliContext } from './terminal/context.ts';
 

@@ -1,3 +1,4 @@
+/** The command `watch`: a live table of tags, or one line a reading. */
 import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
@@ -25,7 +26,7 @@ const MAX_REMEMBERED_TAGS = 60;
 const MAX_REMEMBERED_READINGS = 1000;
 
 /** Options of `watch`. */
-export interface WatchOptions extends CommonOptions {
+interface WatchOptions extends CommonOptions {
   readonly sort?: Sort;
 }
 

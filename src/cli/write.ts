@@ -1,3 +1,4 @@
+/** The command `write`: writes one value to a tag. */
 import { jsonValue } from '../api/json.ts';
 import type { WriteAnswer } from '../api/view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
@@ -10,7 +11,7 @@ import { type CliContext, type CommonOptions, print, printJson, warn } from './t
 import { formatValue } from './terminal/format.ts';
 
 /** Options of `write`. */
-export interface WriteOptions extends CommonOptions {
+interface WriteOptions extends CommonOptions {
   readonly text?: boolean;
 }
 

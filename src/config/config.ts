@@ -1,3 +1,4 @@
+/** The checked configuration, as types: everything the rest of the program knows of the file. */
 import type { DriverType, Tag } from '../../hal/driver.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';

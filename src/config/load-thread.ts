@@ -1,3 +1,4 @@
+/** Loads a configuration in a thread of its own, so that checking it holds nothing up. */
 import { Worker } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
 import type { Clock } from '../core/clock.ts';
@@ -14,7 +15,7 @@ export interface LoadTask {
 }
 
 /** A configuration as it goes from thread to thread: drivers, which are code, by their names. */
-export type PackedResult =
+type PackedResult =
   | (Omit<Extract<LoadResult, { ok: true }>, 'config'> & { readonly config: PackedConfig })
   | Extract<LoadResult, { ok: false }>;
 
@@ -23,7 +24,7 @@ type PackedConfig = Omit<Config, 'channels'> & {
 };
 
 /** What the thread answers. */
-export interface PackedFiles extends Omit<LoadedFiles, 'result'> {
+interface PackedFiles extends Omit<LoadedFiles, 'result'> {
   readonly result: PackedResult;
 }
 
@@ -67,7 +68,7 @@ export function packed({ result, files }: LoadedFiles): PackedFiles {
 }
 
 /** The reverse of {@link packed}. */
-export function unpacked({ result, files }: PackedFiles): LoadedFiles {
+function unpacked({ result, files }: PackedFiles): LoadedFiles {
   if (!result.ok) return { result, files };
   const { config, ...rest } = result;
   const channels = config.channels.map((channel) => ({

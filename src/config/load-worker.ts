@@ -1,3 +1,4 @@
+/** The thread that loads a configuration; see `load-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
 import { loadWithFiles } from './apply/config-files.ts';

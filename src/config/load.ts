@@ -1,3 +1,4 @@
+/** Reads, merges and checks a configuration: the one way from a path to a checked configuration. */
 import { createHash } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

@@ -1,3 +1,4 @@
+/** Collects the names in a file that may not be valid, to suggest them while a command is typed. */
 import { dirname, join } from 'node:path';
 import { type FileAccess, readSources } from './file/files.ts';
 import { createReport } from './file/problems.ts';

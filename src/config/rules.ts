@@ -1,3 +1,4 @@
+/** Checks what the rules of a file say of its tags: alarms, charts and what they reach. */
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';
@@ -13,7 +14,7 @@ import { checkName } from './sections/channels.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
 /** What checking rules needs of the rest of the file. */
-export interface RuleContext {
+interface RuleContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   readonly report: Report;
 }

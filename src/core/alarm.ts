@@ -1,3 +1,4 @@
+/** Alarms as the words of the whole program: conditions, priorities and defaults. */
 import type { Priority } from './event.ts';
 import type { TagId, Value } from './reading.ts';
 
@@ -21,7 +22,7 @@ export type AlarmCondition =
   | { readonly kind: 'instrument' };
 
 /** Suppression by design: the alarm works only while this tag is on, or has this value. */
-export interface AlarmGate {
+interface AlarmGate {
   readonly tag: TagId;
   /** Undefined: on, that is true or a number other than 0. */
   readonly equals: Value | undefined;
@@ -31,7 +32,7 @@ export interface AlarmGate {
  * An output that shows the alarm. It gets `to` while the alarm is active or latched (states B, C, E, F) and `back` when
  * no alarm holds it any more; shelved, suppressed and out-of-service alarms hold nothing.
  */
-export interface AlarmOutput {
+interface AlarmOutput {
   readonly tag: TagId;
   readonly to: Value;
   readonly back: Value;

@@ -1,3 +1,4 @@
+/** The only source of time: both clocks, sleeping, and whether the wall clock can be trusted. */
 import { existsSync, readdirSync } from 'node:fs';
 import { uptime } from 'node:os';
 
@@ -74,7 +75,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Nobody ever wakes who waits on this: the time runs out. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 /** What a machine shows of how far its clock can be trusted. */
-export interface ClockEvidence {
+interface ClockEvidence {
   wallMs(): number;
   /** Whether the time service says that it has set the clock. */
   isSynchronized(): boolean;

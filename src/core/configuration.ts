@@ -30,7 +30,7 @@ export interface ConfigurationChange {
 export type ConfigurationFiles = Readonly<Record<string, string>>;
 
 /** How a configuration came into force. */
-export type ConfigurationCause = 'start' | 'apply' | 'reload' | 'rollback' | 'install';
+type ConfigurationCause = 'start' | 'apply' | 'reload' | 'rollback' | 'install';
 
 /** One configuration that was in force, or that was tried. Times are UTC ms. */
 export interface ConfigurationEntry {

@@ -1,3 +1,4 @@
+/** The events that are stored and published, as types. */
 import type { Value } from './reading.ts';
 
 /** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */

@@ -1,3 +1,4 @@
+/** Checks what a formula gives, from what its tags hold. */
 import { type BinaryOperator, type Expression, partsOf } from './expression.ts';
 import { formatDuration } from './quantity.ts';
 import type { TagId, ValueForm } from './reading.ts';
@@ -12,14 +13,14 @@ export interface TagMeaning {
  * What a formula gives: `unit` is empty for a plain number, and undefined where it is not known. `isFree`: a number in
  * the formula itself, which goes with every unit.
  */
-export interface Meaning {
+interface Meaning {
   readonly form: 'number' | 'bool' | undefined;
   readonly unit: string | undefined;
   readonly isFree: boolean;
 }
 
 /** The meaning of a formula, or everything that is wrong with it. */
-export interface CheckedExpression {
+interface CheckedExpression {
   readonly meaning: Meaning;
   readonly problems: readonly string[];
 }

@@ -1,3 +1,4 @@
+/** Parses the formula of a computed tag. */
 import { parseDuration } from './quantity.ts';
 import type { TagId } from './reading.ts';
 
@@ -5,13 +6,13 @@ import type { TagId } from './reading.ts';
 export type BinaryOperator = '+' | '-' | '*' | '/' | '%' | '<' | '<=' | '>' | '>=' | '==' | '!=' | 'and' | 'or';
 
 /** What is worked out of the readings of a span of time. */
-export const WINDOW_FUNCTIONS = ['min', 'max', 'mean', 'rms', 'stddev'] as const;
+const WINDOW_FUNCTIONS = ['min', 'max', 'mean', 'rms', 'stddev'] as const;
 
 /** What adds up for ever, and what looks back one span. The duration is the unit of time of the result. */
-export const TIME_FUNCTIONS = ['rate', 'integral', 'runtime'] as const;
+const TIME_FUNCTIONS = ['rate', 'integral', 'runtime'] as const;
 
 /** Functions of values at one instant, with how many arguments they take. */
-export const PLAIN_FUNCTIONS = {
+const PLAIN_FUNCTIONS = {
   abs: [1, 1],
   sqrt: [1, 1],
   round: [1, 1],
@@ -23,7 +24,7 @@ export const PLAIN_FUNCTIONS = {
 } as const;
 
 export type WindowFunction = (typeof WINDOW_FUNCTIONS)[number];
-export type TimeFunction = (typeof TIME_FUNCTIONS)[number];
+type TimeFunction = (typeof TIME_FUNCTIONS)[number];
 export type PlainFunction = keyof typeof PLAIN_FUNCTIONS;
 
 /** A formula of tags. */
@@ -43,7 +44,7 @@ export type Expression =
   | { readonly kind: 'time'; readonly name: TimeFunction; readonly of: Expression; readonly perMs: number };
 
 /** The formula, or what is wrong with the text, where, and what to write instead. */
-export type ParsedExpression =
+type ParsedExpression =
   | { readonly ok: true; readonly value: Expression }
   | { readonly ok: false; readonly message: string };
 

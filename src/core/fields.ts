@@ -1,3 +1,4 @@
+/** Fields of schemas that several wings use: durations, sizes, rates and names. */
 import { z } from 'zod';
 import {
   DURATION_PATTERN,

@@ -67,7 +67,7 @@ export type Ranges = readonly SeqRange[];
  * The most ranges a set is kept in. In normal work there are about as many as messages under way; more only come from
  * a store that was handed many holes.
  */
-export const MAX_RANGES = 1024;
+const MAX_RANGES = 1024;
 
 /** Any list of ranges, in any order and overlapping or not, as a set. Empty ranges are left out. */
 export function rangesOf(list: readonly SeqRange[]): Ranges {

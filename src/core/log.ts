@@ -1,3 +1,4 @@
+/** Writes log lines for a technician, at a bounded rate. */
 import type { Clock } from './clock.ts';
 
 /** Log levels in order of weight. */

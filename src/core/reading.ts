@@ -1,3 +1,4 @@
+/** Readings, tags and records: what all wings of the program speak of. */
 import type { Doubt, Failure } from './quality.ts';
 
 /**

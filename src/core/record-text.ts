@@ -1,3 +1,4 @@
+/** Writes records as JSON text, as they are on the wire. */
 import type { DeviceRecord, Field, Value } from './reading.ts';
 
 /** How many escaped names are kept; far above the number of tags of any gateway. */

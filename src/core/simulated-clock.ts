@@ -1,3 +1,4 @@
+/** A clock that moves only when it is told to, for tests, simulations and backtests. */
 import { type Clock, sleepOn } from './clock.ts';
 
 interface Timer {

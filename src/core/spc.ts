@@ -1,11 +1,12 @@
+/** Control charts as the words of the whole program: kinds, rules and configurations. */
 import type { Priority } from './event.ts';
 import type { TagId } from './reading.ts';
 
 /** Control charts of measured values. */
-export const VARIABLE_CHARTS = ['i-mr', 'xbar-r', 'xbar-s', 'ewma', 'cusum'] as const;
+const VARIABLE_CHARTS = ['i-mr', 'xbar-r', 'xbar-s', 'ewma', 'cusum'] as const;
 
 /** Control charts of counts: nonconforming items (p, np) and nonconformities (c, u). */
-export const ATTRIBUTE_CHARTS = ['p', 'np', 'c', 'u'] as const;
+const ATTRIBUTE_CHARTS = ['p', 'np', 'c', 'u'] as const;
 
 /** Every chart. */
 export const CHARTS = [...VARIABLE_CHARTS, ...ATTRIBUTE_CHARTS] as const;

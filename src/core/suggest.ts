@@ -22,7 +22,7 @@ function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The word that was most likely meant: at most a third of it mistyped, capitals and hyphens aside. */
+/** The word that was most likely meant: about a third of it mistyped at most, capitals and hyphens aside. */
 export function nearest(text: string, words: Iterable<string>): string | undefined {
   if (text.length > MAX_COMPARED) return undefined;
   const bare = (word: string) => word.toLowerCase().replace(/[-_ ]/g, '');
@@ -30,7 +30,7 @@ export function nearest(text: string, words: Iterable<string>): string | undefin
   for (const word of words) {
     if (word.length > MAX_COMPARED || word === text) continue;
     const distance = Math.min(editDistance(bare(text), bare(word)), editDistance(text, word));
-    const allowed = Math.max(1, Math.floor(Math.max(text.length, word.length) / 3));
+    const allowed = Math.max(1, Math.round(Math.max(text.length, word.length) / 3));
     if (distance <= allowed && distance < bare(word).length && (!best || distance < best.distance))
       best = { word, distance };
   }

@@ -1,3 +1,4 @@
+/** Judges what devices answer and how much is asked of their lines. */
 import type { JsonTag } from '../api/json.ts';
 import { FAILURES } from '../core/quality.ts';
 import type { RunningFacts } from './facts.ts';
@@ -63,7 +64,9 @@ export function busDeviceFindings(line: LineCounts): Found[] {
     if (state === 'offline' || (requests >= ENOUGH_REQUESTS && share > MANY_FAILURES))
       return [
         {
-          ...{ severity: state === 'offline' ? 'broken' : 'warning', step: 'device', where },
+          severity: state === 'offline' ? 'broken' : 'warning',
+          step: 'device',
+          where,
           cause: `${text} did not acknowledge ${timeouts} of ${requests} transfers${requests > 0 ? ` (${percent(share)})` : ''}`,
           remedy: `Check its wires, its 3.3 V and its address pins; is ${address ?? 'its address'} in the list of: sudo i2cdetect -y ${busOf(line)}`,
         },
@@ -71,7 +74,9 @@ export function busDeviceFindings(line: LineCounts): Found[] {
     if (requests < ENOUGH_REQUESTS || garbled / requests <= MANY_FAILURES) return [];
     return [
       {
-        ...{ severity: 'warning', step: 'device', where },
+        severity: 'warning',
+        step: 'device',
+        where,
         cause: `${percent(garbled / requests)} of the transfers of ${text} went wrong`,
         remedy:
           'Shorten the cable, use one pair of pull-ups of 2.2 to 10 kΩ, or lower the speed: dtparam=i2c_arm_baudrate=50000',
@@ -96,7 +101,9 @@ export function loadFindings({ channel, status, scans, skipped }: LineCounts): F
   if (status.plannedUtilisation > 1)
     return [
       {
-        ...{ severity: 'broken', step: 'load', where },
+        severity: 'broken',
+        step: 'load',
+        where,
         cause: `the periods ask for ${percent(status.plannedUtilisation)} of the line's time, ${skippedText}${slow}`,
         remedy: channel.advice === undefined ? 'Make the periods longer: millgate check' : capital(channel.advice),
       },
@@ -108,7 +115,9 @@ export function loadFindings({ channel, status, scans, skipped }: LineCounts): F
       : `; the line is in use ${percent(status.utilisation)} of the time, planned were ${percent(status.plannedUtilisation)}`;
   return [
     {
-      ...{ severity: 'warning', step: 'load', where },
+      severity: 'warning',
+      step: 'load',
+      where,
       cause: `${skippedText}${used}${slow}`,
       remedy:
         'Mend timeouts and garbled answers first: each costs the time of several reads. Then make the longest period longer',
@@ -128,7 +137,9 @@ export function textDeviceFindings({ channel, devices }: LineCounts): Found[] {
   return devices
     .filter(({ garbled }) => garbled >= MANY_DAMAGED)
     .map(({ name, garbled }) => ({
-      ...{ severity: 'warning', step: 'device', where: `${channel.name}/${name}` },
+      severity: 'warning',
+      step: 'device',
+      where: `${channel.name}/${name}`,
       cause: `${garbled} lines came damaged: half, with a wrong checksum, or with bytes that are no text`,
       remedy: "Compare baud, parity and delimiter with the device's menu; check the cable and its shield",
     }));

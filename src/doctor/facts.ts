@@ -1,3 +1,4 @@
+/** What `doctor` judges, as types: everything that was gathered of machine, gateway and broker. */
 import type { ChannelPlace, Station } from '../../hal/driver.ts';
 import type { JsonTag } from '../api/json.ts';
 import type { ChannelStatus, GatewayStatus } from '../api/view.ts';
@@ -49,7 +50,7 @@ export interface Devices {
 }
 
 /** A device of the configuration. */
-export interface DeviceFacts {
+interface DeviceFacts {
   readonly name: string;
   readonly station: Station | undefined;
 }

@@ -22,7 +22,7 @@ export interface Look {
  * The order in which things are mended: what is earlier is often the cause of what is later. A finding knows its step so
  * that those of one severity come in this order.
  */
-export const STEPS = [
+const STEPS = [
   'configuration',
   'instance',
   'permission',

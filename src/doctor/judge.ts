@@ -1,3 +1,4 @@
+/** Runs all judgements and puts their findings in the order of what to do first. */
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import { busDeviceFindings, deviceFindings, loadFindings, textDeviceFindings } from './device.ts';
 import type { ChannelFacts, Facts } from './facts.ts';

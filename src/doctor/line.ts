@@ -1,3 +1,4 @@
+/** Judges what the counters of a Modbus line say of its wiring, its timing and who is on it. */
 import { formatDuration } from '../core/quantity.ts';
 import { type Found, listed, percent } from './finding.ts';
 import { type DeviceCounts, ENOUGH_REQUESTS, type LineCounts } from './statistics.ts';
@@ -42,7 +43,9 @@ function echoFindings({ channel, echoes }: LineCounts): Found[] {
   if (echoes === 0) return [];
   return [
     {
-      ...{ severity: 'hint', step: 'line', where: channel.name },
+      severity: 'hint',
+      step: 'line',
+      where: channel.name,
       cause: `the adapter gives back what is sent (${echoes} times); the gateway takes it out again`,
       remedy: "Switch the adapter's echo off, or have its receiver disabled while it sends (RE tied to DE)",
     },
@@ -54,7 +57,9 @@ function strangerFindings({ channel, unsolicitedBytes, devices }: LineCounts): F
   if (unsolicitedBytes - late * LATE_ANSWER_BYTES <= MANY_BYTES) return [];
   return [
     {
-      ...{ severity: 'warning', step: 'line', where: channel.name },
+      severity: 'warning',
+      step: 'line',
+      where: channel.name,
       cause: `${unsolicitedBytes} bytes came uncalled, more than ${late} late answers explain: another master, or noise`,
       remedy:
         'Look for a second master (a panel, a PLC, another gateway) and switch it off or make it a slave; else check shield and termination',
@@ -119,7 +124,9 @@ function silenceFindings(line: LineCounts): Found[] {
   if (silent.length === line.devices.length && silent.length > 1)
     return [
       {
-        ...{ severity: 'broken', step: 'line', where: line.channel.name },
+        severity: 'broken',
+        step: 'line',
+        where: line.channel.name,
         cause: `none of the ${silent.length} devices answers: ${listed(silent.map(({ text }) => text))}`,
         remedy: isSerial(line)
           ? `Swap A and B, check the adapter, the power of the units, baud and parity: millgate scan ${line.channel.name}`
@@ -127,7 +134,9 @@ function silenceFindings(line: LineCounts): Found[] {
       },
     ];
   return silent.map((device) => ({
-    ...{ severity: 'broken', step: 'device', where: `${line.channel.name}/${device.name}` },
+    severity: 'broken',
+    step: 'device',
+    where: `${line.channel.name}/${device.name}`,
     cause: `${device.text} does not answer (${lostText(device)})${neighboursText(line, silent)}`,
     remedy: `Check its power, ${isSerial(line) ? 'its two wires, its baud and parity, ' : ''}and that it is ${stationOf(device)}${silenceEnd(line)}`,
   }));
@@ -162,7 +171,9 @@ function slowFindings(line: LineCounts): Found[] {
     if (lateReplies >= 3 && lateReplies / requests > FEW)
       return [
         {
-          ...{ severity: 'warning', step: 'device', where },
+          severity: 'warning',
+          step: 'device',
+          where,
           cause: `${lateReplies} answers of ${device.text} came after their deadline, which is ${formatDuration(timeoutMs)} at most, and were dropped`,
           remedy: `Write at the device: timeout: ${write}`,
         },
@@ -171,7 +182,9 @@ function slowFindings(line: LineCounts): Found[] {
     if (p95Ms !== undefined && p95Ms > NEAR * timeoutMs)
       return [
         {
-          ...{ severity: 'warning', step: 'device', where },
+          severity: 'warning',
+          step: 'device',
+          where,
           cause: `${device.text} loses ${percent(timeouts / requests)} of its requests, and its answers take up to ${formatDuration(p95Ms)} of the ${formatDuration(timeoutMs)} they have`,
           remedy: `Write at the device: timeout: ${write}`,
         },
@@ -181,7 +194,9 @@ function slowFindings(line: LineCounts): Found[] {
     );
     return [
       {
-        ...{ severity: 'warning', step: 'device', where },
+        severity: 'warning',
+        step: 'device',
+        where,
         cause: `${device.text} left ${percent(timeouts / requests)} of its requests unanswered, though it mostly answers${p95Ms === undefined ? '' : ` within ${formatDuration(p95Ms)}`}`,
         remedy:
           all && line.devices.length > 1
@@ -198,7 +213,9 @@ function reconnectFindings({ channel, reconnects, overMs }: LineCounts): Found[]
   const isTcp = channel.place?.kind === 'tcp';
   return [
     {
-      ...{ severity: 'warning', step: 'line', where: channel.name },
+      severity: 'warning',
+      step: 'line',
+      where: channel.name,
       cause: `the connection was lost ${reconnects} times in ${formatDuration(overMs)}`,
       remedy: isTcp
         ? 'Check the cable and switch; a PLC that takes few connections may drop this one for another client'

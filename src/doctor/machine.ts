@@ -1,3 +1,4 @@
+/** Judges the file, the running gateway and the machine. */
 import { formatSize } from '../core/quantity.ts';
 import type { ConfigurationFacts, Facts, MachineFacts, RunningFacts, ServiceFacts } from './facts.ts';
 import { type Found, listed } from './finding.ts';
@@ -21,7 +22,8 @@ export function configurationFindings(configuration: ConfigurationFacts, running
   if (!isThere)
     return [
       {
-        ...{ ...common, severity: running ? 'warning' : 'broken' },
+        ...common,
+        severity: running ? 'warning' : 'broken',
         cause: running ? 'there is no such file; the gateway would not start again' : 'there is no such file',
         remedy: 'Write one: millgate init; another is named by --config FILE',
       },
@@ -29,14 +31,17 @@ export function configurationFindings(configuration: ConfigurationFacts, running
   if (!isValid)
     return [
       {
-        ...{ ...common, severity: 'broken' },
+        ...common,
+        severity: 'broken',
         cause: `${errors} ${errors === 1 ? 'problem' : 'problems'}: ${firstError ?? ''}`,
         remedy: `millgate check ${file}`,
       },
     ];
   const open = openSecrets.map(
     (path): Found => ({
-      ...{ ...common, severity: 'warning', where: path },
+      ...common,
+      severity: 'warning',
+      where: path,
       cause: 'any user of this machine may read this secret',
       remedy: `sudo chmod o-rwx ${path}`,
     }),
@@ -49,7 +54,8 @@ export function configurationFindings(configuration: ConfigurationFacts, running
   const isSameFile = running.status.config.file === file;
   return [
     {
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: isSameFile
         ? `the file is ${hash}, but what runs is ${running.status.config.hash}: it was changed and not applied`
         : `the gateway runs another file, ${running.status.config.file}`,
@@ -74,25 +80,29 @@ export function instanceFindings({ running, silence, otherGateways, version, ser
     });
   if (service?.isInstalled && service.isActive && !running && silence && !silence.isForbidden)
     findings.push({
-      ...{ ...common, severity: 'broken' },
+      ...common,
+      severity: 'broken',
       cause: 'the service runs, but no gateway answers on its socket',
       remedy: 'See its log: journalctl -u millgate -n 50; then: sudo systemctl restart millgate',
     });
   if (running && running.status.version !== version)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: `the gateway is version ${running.status.version}, this program ${version}`,
       remedy: 'sudo systemctl restart millgate',
     });
   if (running?.status.simulated && channels.some(({ driver }) => driver !== 'mock'))
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'the gateway runs with --simulate: every value is made up',
       remedy: 'End it, and start it without --simulate: sudo systemctl restart millgate',
     });
   if (otherGateways.length > 0 && (running || channels.length > 0))
     findings.push({
-      ...{ ...common, severity: 'hint' },
+      ...common,
+      severity: 'hint',
       cause: `${running ? 'another gateway runs, too' : 'a gateway runs that does not answer here'}: ${listed(otherGateways.map(({ pid, command }) => `process ${pid}, ${command}`))}`,
       remedy: running
         ? 'Two gateways must share no port, store and client id; end one that is not meant'
@@ -120,13 +130,15 @@ function powerFindings({ throttled }: MachineFacts): Found[] {
   const findings: Found[] = [];
   if (throttled & UNDER_VOLTAGE_NOW)
     findings.push({
-      ...{ ...common, severity: 'broken' },
+      ...common,
+      severity: 'broken',
       cause: 'the supply is below 4.63 V now: cards are damaged and adapters vanish at that',
       remedy: "Use the board's own power supply and a short, thick cable; give USB devices a hub with its own power",
     });
   else if (throttled & UNDER_VOLTAGE_BEFORE)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'the supply was below 4.63 V at some time since the board started',
       remedy:
         "Use the board's own power supply and a short, thick cable; see when it was: sudo dmesg | grep -i voltage",
@@ -134,7 +146,8 @@ function powerFindings({ throttled }: MachineFacts): Found[] {
   // Too little voltage throttles, too, and is told of already.
   if (throttled & HOT_NOW || (throttled & THROTTLED_NOW && !(throttled & UNDER_VOLTAGE_NOW)))
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'the processor is slowed down now, most likely because of heat',
       remedy: 'Give it air or a heat sink: vcgencmd measure_temp should stay below 80',
     });
@@ -150,27 +163,31 @@ function clockFindings(
   const findings: Found[] = [];
   if (running && !running.status.clockKnown)
     findings.push({
-      ...{ ...common, severity: 'broken' },
+      ...common,
+      severity: 'broken',
       cause: 'the clock is not set; readings are marked unsynced, and publishing waits for it up to a minute',
       remedy:
         'Name a time server that can be reached: NTP= in /etc/systemd/timesyncd.conf, then: sudo timedatectl set-ntp true',
     });
   else if (isTimeServiceOn === false)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'no time service is on, so the clock drifts',
       remedy: 'sudo timedatectl set-ntp true (or install chrony: sudo apt install chrony)',
     });
   else if (isClockSynchronized === false)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'the time service has not set the clock yet: no time server answered',
       remedy:
         'See whom it asks: timedatectl timesync-status; name a server that can be reached: NTP= in /etc/systemd/timesyncd.conf',
     });
   if (timezone !== undefined && configuration.timezone !== undefined && timezone !== configuration.timezone)
     findings.push({
-      ...{ ...common, severity: 'hint' },
+      ...common,
+      severity: 'hint',
       cause: `the file says ${configuration.timezone}, the machine ${timezone}: its logs show other hours than reports`,
       remedy: `sudo timedatectl set-timezone ${configuration.timezone}`,
     });
@@ -185,13 +202,17 @@ function memoryFindings(
   const rssBytes = running?.status.rssBytes ?? 0;
   if (rssBytes > MUCH_MEMORY)
     findings.push({
-      ...{ severity: 'warning', step: 'service', where: 'gateway' },
+      severity: 'warning',
+      step: 'service',
+      where: 'gateway',
       cause: `the gateway uses ${formatSize(rssBytes)} of memory; up to ${formatSize(MUCH_MEMORY)} are usual with 1,000 tags`,
       remedy: 'Watch whether it grows (millgate status); if it does, report it with the output of: millgate support',
     });
   if (availableMemoryBytes !== undefined && memoryBytes !== undefined && availableMemoryBytes < LITTLE_MEMORY)
     findings.push({
-      ...{ severity: 'warning', step: 'service', where: 'machine' },
+      severity: 'warning',
+      step: 'service',
+      where: 'machine',
       cause: `${formatSize(availableMemoryBytes)} of ${formatSize(memoryBytes)} memory are left`,
       remedy: 'See who has it: ps -eo rss,pid,comm --sort=-rss | head',
     });
@@ -205,25 +226,29 @@ export function serviceFindings(service: ServiceFacts | undefined, running: Runn
   const findings: Found[] = [];
   if (!service.isActive && !running)
     findings.push({
-      ...{ ...common, severity: 'broken' },
+      ...common,
+      severity: 'broken',
       cause: `the service does not run${service.result && service.result !== 'success' ? ` (${service.result})` : ''}`,
       remedy: 'sudo systemctl start millgate; if it ends again: journalctl -u millgate -n 50',
     });
   if (!service.isEnabled)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: 'the service is not enabled: after the next boot nothing is recorded',
       remedy: 'sudo systemctl enable millgate',
     });
   if (service.restarts > 0)
     findings.push({
-      ...{ ...common, severity: 'warning' },
+      ...common,
+      severity: 'warning',
       cause: `systemd had to start it again ${service.restarts} times`,
       remedy: 'See why: journalctl -u millgate -p warning -n 50',
     });
   if (service.isActive && service.type === 'notify' && !service.hasWatchdog)
     findings.push({
-      ...{ ...common, severity: 'hint' },
+      ...common,
+      severity: 'hint',
       cause: 'the service has no watchdog: a gateway that stands still would not be started again',
       remedy: 'sudo systemctl edit millgate, and write: [Service] WatchdogSec=30',
     });

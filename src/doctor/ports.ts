@@ -1,3 +1,4 @@
+/** Judges whether the ports of the channels are there and may be used. */
 import type { ChannelFacts, DeviceFile, Devices, User } from './facts.ts';
 import { type Found, listed } from './finding.ts';
 
@@ -79,7 +80,10 @@ function permissionFindings(where: string, file: DeviceFile, user: User, usualGr
       : `Give it a group that may use it, by a udev rule; until the next boot: sudo chgrp ${usualGroup} ${path} && sudo chmod 660 ${path}`;
   return [
     {
-      ...{ severity: 'broken', step: 'permission', where, remedy },
+      severity: 'broken',
+      step: 'permission',
+      where,
+      remedy,
       cause: `${path} belongs to group ${group} with mode ${mode}, and ${whose(user)} may not use it`,
     },
   ];
@@ -95,7 +99,9 @@ function holderFindings({ name, status }: ChannelFacts, { path, holders }: Devic
   const who = holders.map(({ pid, command }) => `${command} (process ${pid})`);
   return [
     {
-      ...{ severity: status ? 'broken' : 'warning', step: 'port', where: name },
+      severity: status ? 'broken' : 'warning',
+      step: 'port',
+      where: name,
       cause: `${path} is in use by ${listed(who)}`,
       remedy: `End it: sudo kill ${holders.map(({ pid }) => pid).join(' ')}; a service comes back unless it is stopped with systemctl`,
     },
@@ -107,7 +113,9 @@ function nameFindings({ name, file }: ChannelFacts): Found[] {
   if (!file?.byId || !/^\/dev\/tty(USB|ACM)\d+$/.test(file.path)) return [];
   return [
     {
-      ...{ severity: 'hint', step: 'port', where: name },
+      severity: 'hint',
+      step: 'port',
+      where: name,
       cause: `${file.path} may be another adapter after the next boot or plug`,
       remedy: `Write the name that stays: port: ${file.byId}`,
     },
@@ -145,7 +153,9 @@ function busFindings(channel: ChannelFacts, { i2cBuses }: Devices, user: User): 
   const others = i2cBuses.length > 0;
   return [
     {
-      ...{ severity: 'broken', step: 'port', where: name },
+      severity: 'broken',
+      step: 'port',
+      where: name,
       cause: `${file.path} is not there${others ? `; there is ${listed(i2cBuses, 8)}` : ''}`,
       remedy: `${others ? 'Write the number of the bus that is meant, or: ' : ''}sudo modprobe i2c-dev; on a Raspberry Pi also: sudo raspi-config nonint do_i2c 0, then restart it`,
     },
@@ -160,7 +170,9 @@ function gpioFindings(channel: ChannelFacts, place: GpioPlace, devices: Devices,
   if (gpioChips.length === 0 && !(hasGpioSysfs && place.backend !== 'chardev'))
     return [
       {
-        ...{ severity: 'broken', step: 'port', where },
+        severity: 'broken',
+        step: 'port',
+        where,
         cause: `there is no GPIO chip: no /dev/gpiochip* ${hasGpioSysfs ? 'for backend: chardev' : 'and no /sys/class/gpio'}`,
         remedy: 'See what the kernel has: ls /dev/gpiochip*; sudo dmesg | grep -i gpio',
       },
@@ -171,7 +183,9 @@ function gpioFindings(channel: ChannelFacts, place: GpioPlace, devices: Devices,
   if (gpioChips.length > 0 && place.backend !== 'sysfs') return [];
   return [
     {
-      ...{ severity: 'hint', step: 'port', where },
+      severity: 'hint',
+      step: 'port',
+      where,
       cause:
         place.backend === 'sysfs'
           ? 'the file asks for sysfs: edges faster than the gateway looks are merged'
@@ -189,7 +203,9 @@ function reachFindings({ name, reach }: ChannelFacts, place: { host: string; por
   const isThere = reach.detail.startsWith('refuses');
   return [
     {
-      ...{ severity: 'broken', step: 'port', where: name },
+      severity: 'broken',
+      step: 'port',
+      where: name,
       cause: `${place.host}:${place.port} ${reach.detail}`,
       remedy: isThere
         ? `Switch Modbus TCP on in the device, or write the port it listens on: nc -vz ${place.host} ${place.port}`

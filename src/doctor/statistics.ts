@@ -1,3 +1,4 @@
+/** Takes the counters of a line apart for the time that is judged. */
 import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import type { ChannelFacts, RunningFacts } from './facts.ts';
 

@@ -1,3 +1,4 @@
+/** Judges the disk, what was lost, and how long an outage may last. */
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import type { LedgerEntry, LossCause } from '../store/store.ts';
 import type { DiskFacts, RunningFacts, User } from './facts.ts';

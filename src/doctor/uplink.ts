@@ -1,3 +1,4 @@
+/** Judges whether records reach the other side, and whether they will go on doing so. */
 import { formatDuration } from '../core/quantity.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { BrokerFacts, RunningFacts } from './facts.ts';
@@ -49,7 +50,10 @@ function sessionFindings(uplink: UplinkStatus, running: RunningFacts, place: Pla
     const since = formatDuration(Math.max(1000, nowMs - uplink.sinceMs));
     return [
       {
-        ...{ severity: 'broken', step: 'uplink', where: name, remedy: withTry(remedy, place) },
+        severity: 'broken',
+        step: 'uplink',
+        where: name,
+        remedy: withTry(remedy, place),
         cause: `${cause}; ${pending} records and events wait, not connected for ${since}`,
       },
     ];
@@ -59,7 +63,9 @@ function sessionFindings(uplink: UplinkStatus, running: RunningFacts, place: Pla
     sessions >= FEW_SESSIONS && sessions / hours > SESSIONS_AN_HOUR
       ? [
           {
-            ...{ severity: 'warning', step: 'uplink', where: name },
+            severity: 'warning',
+            step: 'uplink',
+            where: name,
             cause: `${sessions} sessions in ${formatDuration(nowMs - startedMs)}: the link does not hold, or another client has the same id`,
             remedy: `See why each ended: journalctl -u millgate -g ${name}; look in the broker's log for a second client of this id`,
           },
@@ -77,7 +83,9 @@ function backlogFindings({ name, pendingRecords, catchUpSeconds }: UplinkStatus,
   if (grown >= 0)
     return [
       {
-        ...{ severity: 'warning', step: 'uplink', where: name },
+        severity: 'warning',
+        step: 'uplink',
+        where: name,
         cause: `the backlog does not shrink: ${then.pendingRecords} records waited, ${over} later ${pendingRecords}`,
         remedy:
           'Raise backfillRate at the uplink, or look at what slows the network or the broker: ping, its load, its limits',
@@ -86,7 +94,9 @@ function backlogFindings({ name, pendingRecords, catchUpSeconds }: UplinkStatus,
   const left = catchUpSeconds === undefined ? '' : `, caught up in about ${formatDuration(catchUpSeconds * 1000)}`;
   return [
     {
-      ...{ severity: 'hint', step: 'uplink', where: name },
+      severity: 'hint',
+      step: 'uplink',
+      where: name,
       cause: `${pendingRecords} records still wait, ${-grown} fewer than ${over} before${left}`,
       remedy: 'Nothing but time; backfillRate at the uplink sets how fast it goes',
     },

@@ -1,3 +1,4 @@
+/** Notices when polling has begun on every channel. */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 

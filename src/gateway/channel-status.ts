@@ -1,3 +1,4 @@
+/** Says how a channel stands, at a glance. */
 import { type DeviceStatistics, type Driver, isObservable } from '../../hal/driver.ts';
 import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import { plannedUtilisation } from '../config/forecast/forecast.ts';

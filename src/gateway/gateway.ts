@@ -1,3 +1,4 @@
+/** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
 import { readFile } from 'node:fs/promises';
 import type { GatewayView } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
@@ -30,7 +31,7 @@ import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 
 /** Everything a gateway is made of that it does not make itself. */
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly config: Config;
   /** Swaps every channel for a simulated one that serves the same devices. */
   readonly simulate: boolean;
@@ -111,8 +112,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const parts = assemble(options, store, statesFor(config, states), stop.signal, fail);
   const { current, committer, lines, live, judging, uplinks, event } = parts;
   event({
-    ...{ kind: 'lifecycle', what: 'started', message: `millgate ${options.version} started` },
-    ...{ version: options.version, config: config.hash },
+    kind: 'lifecycle',
+    what: 'started',
+    message: `millgate ${options.version} started`,
+    version: options.version,
+    config: config.hash,
   });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
@@ -164,7 +168,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     event,
     progress: () => ({
       lines: lines.made().map(({ poller }) => ({
-        ...{ name: poller.channel.name, state: poller.state.state },
+        name: poller.channel.name,
+        state: poller.state.state,
         ...poller.progress,
       })),
       commitSinceMs: committer.status().commitSinceMs,
@@ -208,7 +213,11 @@ function assemble(
     });
   const uplinks = createUplinks({ store, clock, log, random, alarms, create, onFailed });
   const committer = createCommitter({
-    ...{ store, clock, log: log.scoped('store'), random, onFailed },
+    store,
+    clock,
+    log: log.scoped('store'),
+    random,
+    onFailed,
     get commitEveryMs() {
       return current.config.store.commitEveryMs;
     },
@@ -216,7 +225,9 @@ function assemble(
     onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
   });
   const outputs = createOutputDriver({
-    ...{ clock, event, signal: stopping },
+    clock,
+    event,
+    signal: stopping,
     async write(id, value, signal) {
       const tag = live.find(id)?.tag;
       const line = tag && lines.of(tag.device);
@@ -292,7 +303,11 @@ function uplinkOf(
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, version, environment } = options;
   return createMqttUplink(uplink, {
-    ...{ clock, log, version, epoch: store.epoch, gateway: current.config.gateway.id },
+    clock,
+    log,
+    version,
+    epoch: store.epoch,
+    gateway: current.config.gateway.id,
     get configHash() {
       return current.config.hash;
     },
@@ -323,7 +338,10 @@ function saveLearned({ lines, committer, learned }: Parts): void {
 function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceStand[] {
   return channels.flatMap((channel) =>
     channel.devices.map(({ name }) => ({
-      ...{ device: name, channel: channel.name, isGood: live.isGood(name), lastGoodMs: live.lastGoodMs(name) },
+      device: name,
+      channel: channel.name,
+      isGood: live.isGood(name),
+      lastGoodMs: live.lastGoodMs(name),
       isConnected: lines.of(name)?.poller.state.state === 'connected',
     })),
   );

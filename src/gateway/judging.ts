@@ -1,3 +1,4 @@
+/** Runs the rules over what is polled, and keeps their states in the store. */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DeviceRecord, TagId } from '../core/reading.ts';
@@ -7,7 +8,7 @@ import { begunAnew, succeed } from '../rules/succession.ts';
 import { ruleConfigOf } from './rule-config.ts';
 
 /** What rules are run with. */
-export interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
+interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
   readonly clock: Clock;
 }
 
@@ -36,7 +37,7 @@ export interface Left {
  * States by key, JSON texts: `stored` of rules that are not running now; `kept` to be preferred where rules began anew
  * meanwhile.
  */
-export interface RuleMemory {
+interface RuleMemory {
   readonly stored: ReadonlyMap<string, string>;
   readonly kept: ReadonlyMap<string, string>;
 }

@@ -1,3 +1,4 @@
+/** Makes, starts and stops the channels of a configuration. */
 import { type Driver, type DriverDeps, hasLearned } from '../../hal/driver.ts';
 import { simulatedDriver } from '../../hal/mock/simulate.ts';
 import { loopbackModbus } from '../../hal/modbus/type.ts';
@@ -13,7 +14,7 @@ import type { Line } from './channel-status.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What the channels of a gateway are run with. */
-export interface LinesParts {
+interface LinesParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
@@ -66,7 +67,10 @@ export function createLines(parts: LinesParts): Lines {
     make(channel, learned) {
       const scoped = log.scoped(channel.name);
       const driver = driverOf(channel, simulate, {
-        ...{ clock, log: scoped, random, learned },
+        clock,
+        log: scoped,
+        random,
+        learned,
         tap: recorder.tapOf(channel.name),
       });
       const simulated = simulate || channel.driver.simulated;

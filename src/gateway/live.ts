@@ -1,16 +1,17 @@
+/** Keeps the last reading of every tag, and tells those who follow them. */
 import type { Config, TagConfig } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 
 /** The last reading of a tag and how many there were. */
-export interface LiveTag {
+interface LiveTag {
   readonly config: TagConfig;
   readonly last: Reading | undefined;
   readonly readings: number;
 }
 
 /** How many of a device's tags stand how. A tag that was not read yet counts in none. */
-export interface QualityCounts {
+interface QualityCounts {
   readonly good: number;
   readonly uncertain: number;
   readonly bad: number;

@@ -1,3 +1,4 @@
+/** The names under which the gateway keeps what it learned in the store. */
 import type { Config } from '../config/config.ts';
 import { withKept } from '../rules/succession.ts';
 

@@ -1,3 +1,4 @@
+/** Drives the outputs that alarms order, until each is where it was wanted last. */
 import type { WriteResult } from '../../hal/driver.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
@@ -5,7 +6,7 @@ import type { EventBody } from '../core/event.ts';
 import type { TagId, Value } from '../core/reading.ts';
 
 /** What outputs are driven with. */
-export interface OutputParts {
+interface OutputParts {
   /** Writes a tag through the channel that polls it; throws when it is not known whether the device took the value. */
   readonly write: (tag: TagId, value: Value, signal: AbortSignal) => Promise<WriteResult>;
   readonly event: (body: EventBody) => void;

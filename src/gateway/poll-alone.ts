@@ -1,3 +1,4 @@
+/** Polls channels without store, rules and uplinks, for recording what is on the bus. */
 import type { RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,7 +8,7 @@ import { Poller } from '../poll/poller.ts';
 import { createRecorder } from './recorder.ts';
 
 /** What polling alone needs. */
-export interface PollAloneOptions {
+interface PollAloneOptions {
   readonly config: Config;
   readonly version: string;
   readonly clock: Clock;
@@ -16,7 +17,7 @@ export interface PollAloneOptions {
 }
 
 /** The channels of a configuration without the rest of the gateway. */
-export interface PollingAlone extends RecordingView {
+interface PollingAlone extends RecordingView {
   /** Polls these channels (none named: all that can be recorded) until `signal`; rejects only for what is a bug. */
   poll(channels: readonly string[], signal: AbortSignal): Promise<void>;
 }

@@ -1,3 +1,4 @@
+/** Puts another configuration in force while the gateway runs. */
 import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';

@@ -1,3 +1,4 @@
+/** Listens in on the channels of a gateway and hands their traffic on. */
 import { type Driver, hasLearned } from '../../hal/driver.ts';
 import { encodeLine, type RecordedChannel, type RecordingHeader } from '../../hal/recording/recording.ts';
 import { LineTap } from '../../hal/transport.ts';
@@ -7,7 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 
 /** What a recorder is made of. */
-export interface RecorderOptions {
+interface RecorderOptions {
   /** The configuration in force. */
   readonly config: () => Config;
   readonly version: string;

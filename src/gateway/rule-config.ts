@@ -1,3 +1,4 @@
+/** Takes out of a configuration what decides what is made of readings. */
 import type { Config, TagConfig } from '../config/config.ts';
 import type { RuleConfig } from '../rules/rule-set.ts';
 

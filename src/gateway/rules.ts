@@ -1,3 +1,4 @@
+/** Serves alarms and control charts to the API. */
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';
@@ -92,7 +93,14 @@ function chartView(
 ): ChartView {
   const { id, phase, baseline, limits, signals, capability } = status;
   return {
-    ...{ id, tag, chart, unit, phase, signals, lines, points },
+    id,
+    tag,
+    chart,
+    unit,
+    phase,
+    signals,
+    lines,
+    points,
     baseline: { collected: baseline.collected, needed: baseline.needed },
     limits: limits?.version,
     capability: capabilityView(capability),

@@ -10,7 +10,7 @@ import { createForwarder, type Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
 
 /** What the uplinks of a gateway are run with. */
-export interface UplinksParts {
+interface UplinksParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;

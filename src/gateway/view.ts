@@ -1,3 +1,4 @@
+/** Serves the present state of the gateway to the API. */
 import type { RulesView } from '../api/rules-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
@@ -18,7 +19,7 @@ import type { Uplinks } from './uplinks.ts';
 import { createWriter } from './writer.ts';
 
 /** What a view shows. */
-export interface ViewParts {
+interface ViewParts {
   /** The configuration in force. */
   readonly config: () => Config;
   readonly simulate: boolean;

@@ -1,3 +1,4 @@
+/** Carries out remote writes within what the file allows. */
 import type { WriteResult } from '../../hal/driver.ts';
 import type { GatewayView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
@@ -8,7 +9,7 @@ import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
 
 /** The refusal of every write while `commands.enabled` is not true. */
-export const COMMANDS_ARE_OFF =
+const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
 /**

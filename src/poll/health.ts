@@ -14,8 +14,8 @@ export const OFFLINE_AFTER_SCANS = 3;
 export const OFFLINE_AFTER_MS = 2000;
 
 /** Pauses between probes of an offline device: doubled from the first to the last. */
-export const FIRST_PROBE_MS = 500;
-export const LAST_PROBE_MS = 5000;
+const FIRST_PROBE_MS = 500;
+const LAST_PROBE_MS = 5000;
 
 /** The start: nothing is held against a device that was not asked yet. */
 export const healthy: Health = { state: 'online' };
@@ -51,7 +51,7 @@ export function probeSoon(health: Health, nowMs: number): Health {
 }
 
 /** Probes of silent devices may use at most this share of a line. */
-export const PROBE_SHARE = 0.05;
+const PROBE_SHARE = 0.05;
 
 /** The earliest time for the next probe on a line, after one that ended at `nowMs` and cost `costMs` in vain. */
 export function nextProbeSlot(nowMs: number, costMs: number): number {

@@ -1,3 +1,4 @@
+/** Turns what a driver read into engineering units with a quality, and back for writes. */
 import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
 import type { TagConfig } from '../config/config.ts';
 import type { Failure } from '../core/quality.ts';
@@ -5,7 +6,7 @@ import type { DeviceRecord, Field, Instant, Outcome, Value } from '../core/readi
 import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
-export interface Conversion {
+interface Conversion {
   readonly scale: number;
   readonly offset: number;
   readonly min: number | undefined;

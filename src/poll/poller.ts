@@ -1,3 +1,4 @@
+/** The loop of one channel: connects, asks what is due, and reconnects after a fault. */
 import {
   type Driver,
   isEventful,
@@ -35,12 +36,12 @@ const BAD_AGAIN_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
 
 /** State of the channel, for `status`. */
-export type ChannelState =
+type ChannelState =
   | { readonly state: 'connecting' | 'connected' | 'stopped'; readonly sinceMs: number }
   | { readonly state: 'waiting'; readonly sinceMs: number; readonly reason: string };
 
 /** What a poller tells as it goes. */
-export interface PollerEvents {
+interface PollerEvents {
   onRecord(record: DeviceRecord): void;
   /** A device went offline, became degraded, or is back. */
   onHealth(device: string, health: Health): void;
@@ -48,7 +49,7 @@ export interface PollerEvents {
 }
 
 /** What a poller gets besides its channel and driver. */
-export interface PollerDeps {
+interface PollerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
@@ -366,7 +367,7 @@ export class Poller {
 const PATH_IS_DOWN_AFTER = 2;
 
 /** The polled tags of a channel by device and period. */
-export function scanClasses(channel: ChannelConfig): ScanClass[] {
+function scanClasses(channel: ChannelConfig): ScanClass[] {
   const classes: ScanClass[] = [];
   for (const device of channel.devices) {
     const byPeriod = new Map<number, Tag[]>();

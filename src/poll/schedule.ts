@@ -1,3 +1,4 @@
+/** Decides which tags are due when, on a grid that does not drift. */
 import type { Tag } from '../../hal/driver.ts';
 import { afterAnswer, afterSilence, type Health, healthy, nextProbeSlot, pathRestMs, probeSoon } from './health.ts';
 
@@ -58,7 +59,7 @@ const NOT_ASKED_REST_MS = 100;
 const MAX_UNIONS = 64;
 
 /** Counters of a schedule. */
-export interface ScheduleCounts {
+interface ScheduleCounts {
   scans: number;
   /** Ticks that passed before the line got to them. */
   skipped: number;

@@ -1,7 +1,8 @@
+/** Lets writes and one-shot reads go before the polling of a channel. */
 import { Fault } from '../core/errors.ts';
 
 /** What goes before anything scheduled: a read or a write that a person waits for. */
-export interface UrgentJob {
+interface UrgentJob {
   /** Does it on the line; throws what the driver throws, after having told the one who waits. */
   perform(signal: AbortSignal): Promise<void>;
   /** Tells the one who waits that it will not be done. */

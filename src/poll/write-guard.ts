@@ -1,8 +1,9 @@
+/** Refuses writes that the file does not allow: tag, range and rate. */
 import type { TagConfig } from '../config/config.ts';
 import type { Value } from '../core/reading.ts';
 
 /** Writes a minute of a tag whose `writable` gives no `perMinute`. */
-export const DEFAULT_WRITES_PER_MINUTE = 60;
+const DEFAULT_WRITES_PER_MINUTE = 60;
 
 const MINUTE_MS = 60_000;
 

@@ -1,3 +1,4 @@
+/** Judges all registers of a device together: which type, order and scale is likeliest where. */
 import { isByteSwapped } from '../../hal/modbus/map/decode.ts';
 import { DECODINGS, type Decoding, NUMBER_TYPES, type NumberType, seriesAt, type Watched } from './probe-decode.ts';
 import { idleEvidence, movingEvidence, stillEvidence } from './probe-evidence.ts';
@@ -82,7 +83,7 @@ function lineOf(watched: Watched): Line {
 }
 
 /** How much the registers themselves speak for a value; −∞ where there can be none. */
-export function evidenceAt(watched: Watched, address: number, decoding: Decoding): number {
+function evidenceAt(watched: Watched, address: number, decoding: Decoding): number {
   const series = seriesAt(watched, address, decoding);
   if (!series) return Number.NEGATIVE_INFINITY;
   return stillEvidence(decoding, series.words[0]!, series.values[0]!) + movingEvidence(series);

@@ -1,3 +1,4 @@
+/** Every way to read a number out of registers. */
 import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
 import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
 import { registersOf } from '../../hal/modbus/map/location.ts';

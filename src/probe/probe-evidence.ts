@@ -1,3 +1,4 @@
+/** How much the behaviour of registers speaks for a value, as logarithms of likelihoods. */
 import type { Decoding, NumberType, Series } from './probe-decode.ts';
 
 /*

@@ -1,3 +1,4 @@
+/** How well a value fits what a technician read from a display. */
 import { type Checked, failed, passed } from '../core/checked.ts';
 
 /** A value as it was read from the device's display. */

@@ -1,3 +1,4 @@
+/** Lists registers with what may begin at each of them. */
 import type { ModbusAddress, Order } from '../../hal/modbus/map/address.ts';
 import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
 import { describeModbusAddress } from '../../hal/modbus/map/options.ts';

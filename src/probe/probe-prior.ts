@@ -1,3 +1,4 @@
+/** What is likely before anything was read: types, orders and scales of known register maps. */
 import { isByteSwapped } from '../../hal/modbus/map/decode.ts';
 import type { Decoding, NumberType } from './probe-decode.ts';
 

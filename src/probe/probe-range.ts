@@ -1,3 +1,4 @@
+/** Reads a range of addresses as a technician writes it. */
 import type { Table } from '../../hal/modbus/map/address.ts';
 import { parseLocation } from '../../hal/modbus/map/location.ts';
 import { type Checked, failed, passed } from '../core/checked.ts';
@@ -12,7 +13,7 @@ export interface ProbeRange {
 }
 
 /** Most registers of one range: more is a search, and takes minutes on a serial line. */
-export const MOST_REGISTERS = 1000;
+const MOST_REGISTERS = 1000;
 
 const LAST_ADDRESS = 65_535;
 const EXAMPLES =

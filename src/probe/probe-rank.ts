@@ -1,3 +1,4 @@
+/** Ranks the places and decodings that fit expected values. */
 import type { Value } from '../core/reading.ts';
 import { type Belief, believe, lnAdd } from './probe-belief.ts';
 import { DECODINGS, type Decoding, seriesAt, type Watched } from './probe-decode.ts';
@@ -47,7 +48,7 @@ export interface Asked {
 }
 
 /** A place as it is being ranked. */
-export interface Found extends Omit<Candidate, 'score' | 'share' | 'same'> {
+interface Found extends Omit<Candidate, 'score' | 'share' | 'same'> {
   score: number;
   same: Place[];
   /** Everything that it showed, to tell it from others. */
@@ -197,7 +198,7 @@ const LN_TABLES_DIFFER = Math.log(0.05 / 0.5);
  * @param found the candidates of each expected value, the best first
  * @returns the same with the scores of the whole; those that go together best come first
  */
-export function jointly(found: readonly (readonly Found[])[]): Found[][] {
+function jointly(found: readonly (readonly Found[])[]): Found[][] {
   if (found.length < 2) return found.map((each) => [...each]);
   const ranked: Found[][] = found.map(() => []);
   let best: { total: number; picks: readonly (Found | undefined)[] } | undefined;

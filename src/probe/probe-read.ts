@@ -1,3 +1,4 @@
+/** Reads the asked registers through a driver, around the holes in a map. */
 import type { RawAnswer } from '../../hal/driver.ts';
 import type { Table } from '../../hal/modbus/map/address.ts';
 

@@ -1,3 +1,4 @@
+/** Keeps the last points of a control chart for drawing. */
 import type { SpcConfig } from '../core/spc.ts';
 import { type JudgedPoint, judgeSeries } from './spc/judge.ts';
 import { fullSizeOf, type Limits, linesOf, spreadKindOf } from './spc/limits.ts';

@@ -1,3 +1,4 @@
+/** Computes derived tags in the order they depend on each other. */
 import { type Expression, tagsIn } from '../core/expression.ts';
 import type { DeviceRecord, Field, Outcome, TagId } from '../core/reading.ts';
 import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';
@@ -20,7 +21,7 @@ interface KeptTotals {
 }
 
 /** A record with what was computed from it. */
-export interface Derived {
+interface Derived {
   /** The record itself first, then one for each other device that has computed tags of its tags. */
   readonly records: readonly DeviceRecord[];
   /** Totals that changed, by key of the store. */

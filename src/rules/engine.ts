@@ -1,3 +1,4 @@
+/** The rules at work: what was polled in, what is to be committed and shown out. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';
@@ -42,7 +43,7 @@ export interface EngineParts {
 }
 
 /** An alarm as it stands, with what is measured of it. */
-export interface MeasuredAlarm extends AlarmStatus {
+interface MeasuredAlarm extends AlarmStatus {
   readonly chattering: boolean;
   /** Active for more than a day. */
   readonly stale: boolean;
@@ -51,7 +52,7 @@ export interface MeasuredAlarm extends AlarmStatus {
 }
 
 /** All alarms, with what is measured of them together. */
-export interface AlarmOverview {
+interface AlarmOverview {
   readonly alarms: readonly MeasuredAlarm[];
   /** Monotonic ms since when more alarms come than anybody can answer; undefined: no flood. */
   readonly floodSinceMs: number | undefined;
@@ -73,7 +74,7 @@ export interface Orderer {
 }
 
 /** An engine whose rules were succeeded by others: it was stopped, and what it measured goes on. */
-export interface Predecessor {
+interface Predecessor {
   readonly engine: RuleEngine;
   readonly succession: Succession;
 }

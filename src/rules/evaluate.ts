@@ -1,3 +1,4 @@
+/** Works out formulas, with the memory that their windows need. */
 import type { BinaryOperator, Expression, PlainFunction, WindowFunction } from '../core/expression.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { Doubt, Failure } from '../core/quality.ts';
@@ -28,7 +29,7 @@ export interface Evaluator {
 type Node = (scene: Scene) => Result;
 
 /** What a formula is given beside its text. */
-export interface EvaluatorOptions {
+interface EvaluatorOptions {
   /** Totals as they were kept; others start at 0. */
   readonly restored?: readonly number[];
   /** Tags that only grow: when one of them falls it was reset, and its rate begins anew. */

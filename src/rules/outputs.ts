@@ -1,3 +1,4 @@
+/** Lets several alarms order one output. */
 import type { TagId, Value } from '../core/reading.ts';
 import type { Finding } from './rule.ts';
 

@@ -1,3 +1,4 @@
+/** The way of one record through the rules: derived tags, judgement, report by exception. */
 import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
@@ -6,7 +7,7 @@ import type { ReportFilter } from './report.ts';
 import type { Command, Finding, Order, Rule, Step, Tick } from './rule.ts';
 
 /** A finding with when it was made: that of a timer when the timer fell due, not when it was noticed. */
-export interface DatedFinding {
+interface DatedFinding {
   readonly finding: Finding;
   readonly at: Instant;
   readonly clockKnown: boolean;
@@ -27,7 +28,7 @@ export interface Judged {
 }
 
 /** What an order led to. `refused`: why nothing was done, and what to do instead. */
-export type Commanded = Judged & { readonly refused: string | undefined };
+type Commanded = Judged & { readonly refused: string | undefined };
 
 interface Live {
   readonly rule: Rule;

@@ -1,3 +1,4 @@
+/** Leaves out readings that say nothing new, by deadband and heartbeat. */
 import type { DeviceRecord, Field, TagId, Value } from '../core/reading.ts';
 
 /** When a tag is reported; a slice of `TagConfig`. Neither set: every reading. */

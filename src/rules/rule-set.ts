@@ -1,3 +1,4 @@
+/** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -31,7 +32,7 @@ export interface RuleSet {
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
-export function chartKey(name: string): string {
+function chartKey(name: string): string {
   return `spc:${name}`;
 }
 

@@ -1,3 +1,4 @@
+/** The contract of a rule, as types: what goes in and what comes out. */
 import type { EventBody } from '../core/event.ts';
 import type { Instant, Reading, TagId, Value } from '../core/reading.ts';
 

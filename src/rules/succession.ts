@@ -1,3 +1,4 @@
+/** Hands the states of rules over to those of a changed configuration. */
 import { isDeepStrictEqual } from 'node:util';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';

@@ -1,3 +1,4 @@
+/** Tells whether a thread waits for a disk that does not answer. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**

@@ -1,3 +1,4 @@
+/** Speaks to the service manager by the protocol of sd_notify. */
 import { execFile } from 'node:child_process';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';

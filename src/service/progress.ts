@@ -1,3 +1,4 @@
+/** Judges whether the gateway gets on with its work. */
 import { formatDuration } from '../core/quantity.ts';
 
 /** What a line says of its own work. Instants are of the monotonic clock, ms. */

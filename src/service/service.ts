@@ -1,3 +1,4 @@
+/** Joins the service manager that the environment names. */
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { waitsForDisk } from './disk-wait.ts';
@@ -6,7 +7,7 @@ import type { GatewayProgress } from './progress.ts';
 import { keepWatch } from './watchdog.ts';
 
 /** What the daemon tells the service manager that started it. All of it does nothing where none did. */
-export interface Service {
+interface Service {
   /** The gateway runs. From now on the watchdog is fed for as long as it gets on. */
   ready(): void;
   /** Another configuration is being taken over; `ready` says that it has been. */
@@ -16,7 +17,7 @@ export interface Service {
 }
 
 /** What the service is made with. */
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly clock: Clock;

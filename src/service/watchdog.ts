@@ -1,10 +1,11 @@
+/** Feeds the watchdog of systemd for as long as the gateway gets on. */
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Notifier } from './notify.ts';
 import { type GatewayProgress, statusLine, stuckBecause } from './progress.ts';
 
 /** What the watch is kept with. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly notifier: Notifier;
@@ -46,7 +47,9 @@ export function keepWatch({ clock, log, notifier, progress, waitsForDisk }: Watc
     if (commitSinceMs !== undefined && nowMs - commitSinceMs > SUSPICIOUS_COMMIT_MS && waitsForDisk())
       diskSeenIn = commitSinceMs;
     const stuck = stuckBecause({
-      ...{ ...work, nowMs, latenessMs },
+      ...work,
+      nowMs,
+      latenessMs,
       waitsForDisk: commitSinceMs !== undefined && diskSeenIn === commitSinceMs,
     });
     if (stuck === undefined) {

@@ -1,3 +1,4 @@
+/** Reads stored records in order beside a running gateway, for backtests. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';

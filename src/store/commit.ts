@@ -1,3 +1,4 @@
+/** Writes one commit to the open segment, and makes room where the disk refuses it. */
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { isFull, isRefusal, troubleText, unlinkDatabase } from './format/disk.ts';

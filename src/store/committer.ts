@@ -1,3 +1,4 @@
+/** Gathers readings and findings into commits, and waits for the disk in their place. */
 import { backoffMs } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
@@ -45,7 +46,7 @@ export interface CommitterOptions {
 }
 
 /** What is held, and why. */
-export interface CommitterStatus {
+interface CommitterStatus {
   /** Records in memory that are not on the disk yet. */
   readonly heldRecords: number;
   readonly heldEvents: number;
@@ -79,7 +80,7 @@ export interface Committer {
 }
 
 /** What one input led to; see {@link Committer.acceptJudged}. */
-export interface JudgedInput {
+interface JudgedInput {
   readonly records: readonly DeviceRecord[];
   readonly events: readonly GatewayEvent[];
   /** States that changed, by key: values that become JSON texts, and do not change any more. */

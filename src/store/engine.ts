@@ -1,3 +1,4 @@
+/** The working part of the store: everything between a message of the thread and the files. */
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { countOf, intersect, union } from '../core/intervals.ts';
 import { abandonWriter, commit, NOTHING, reserveNothing, restoreMeta, type State } from './commit.ts';
@@ -33,7 +34,7 @@ export interface Engine {
 }
 
 /** What {@link openEngine} finds in the world besides the folder. */
-export interface EngineWorld {
+interface EngineWorld {
   readonly pid: number;
   /** Opens files for writing; a failing disk can be put in its place. */
   readonly open?: OpenDatabase;

@@ -1,3 +1,4 @@
+/** Turns new entries of the ledger into `gap` events. */
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Committer } from './committer.ts';
@@ -10,7 +11,7 @@ export const GAPS_TOLD = 'gaps-told';
 const MAX_EVENTS = 500;
 
 /** Publishes what the ledger gains. */
-export interface GapTeller {
+interface GapTeller {
   /** Commits an event for each entry that was not told of yet, together with how far it told. */
   tell(): Promise<void>;
 }
@@ -52,7 +53,12 @@ function gapEvent(entry: LedgerEntry, clock: Clock): GatewayEvent {
     ...instantOf(clock),
     clockKnown: clock.known(),
     body: {
-      ...{ kind: 'gap', stream, from, to: to - 1, count, cause },
+      kind: 'gap',
+      stream,
+      from,
+      to: to - 1,
+      count,
+      cause,
       ...(uplink !== undefined && { uplink }),
       ...(firstWallMs !== undefined && { first: firstWallMs }),
       ...(lastWallMs !== undefined && { last: lastWallMs }),

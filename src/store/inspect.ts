@@ -1,3 +1,4 @@
+/** Answers questions about the store of a stopped gateway, changing nothing. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -50,7 +51,10 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
     states: () => new Map(house.memory.states),
     status: () => ({
       ...statusOf(house, next),
-      ...{ commits: 0, bytesWritten: 0, lastCommitMs: undefined, trouble: undefined },
+      commits: 0,
+      bytesWritten: 0,
+      lastCommitMs: undefined,
+      trouble: undefined,
     }),
   };
   const call: Backend['call'] = async (name, ask) => {
@@ -78,8 +82,17 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
   const infos = kept.map(({ info }) => info);
   const catalog = createCatalog(folder, infos, openForReading);
   const house: House = {
-    ...{ folder, maxBytes, meta, catalog, open: openForReading, segmentBytes: 0, replayMs: 0, writer: undefined },
-    ...{ memory: memoryOf(folder, kept, openForReading), uplinks: options.uplinks, cursorsChanged: false },
+    folder,
+    maxBytes,
+    meta,
+    catalog,
+    open: openForReading,
+    segmentBytes: 0,
+    replayMs: 0,
+    writer: undefined,
+    memory: memoryOf(folder, kept, openForReading),
+    uplinks: options.uplinks,
+    cursorsChanged: false,
     givenUp: [],
     notice: () => {},
   };

@@ -1,3 +1,4 @@
+/** The messages between the store's thread and its callers, as types. */
 import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './repair/restored.ts';
 import type { MinuteRollup } from './rollup/rollup.ts';

@@ -1,3 +1,4 @@
+/** The contract of the store: what can be committed, read, settled and asked. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';
@@ -50,7 +51,7 @@ export interface Receipt {
  * Consecutive records out of the store. `records[i]` has number `from + i`, where `from` is later than what was asked for
  * when that is not stored any more. Empty when what was asked for is past the head.
  */
-export interface StoredRecords {
+interface StoredRecords {
   readonly from: number;
   readonly records: readonly DeviceRecord[];
   /** Where to go on. Greater than `from + records.length` when what follows is not stored any more. */
@@ -78,7 +79,7 @@ export interface StoredTexts {
 }
 
 /** Consecutive events; see {@link StoredRecords}. */
-export interface StoredEvents {
+interface StoredEvents {
   readonly from: number;
   readonly events: readonly GatewayEvent[];
   readonly next: number;

@@ -15,7 +15,7 @@ import { type CutLimits, halves, type Run, sizeOfRecord, type TokenBucket } from
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 
 /** What a delivery needs. */
-export interface DeliveryDeps {
+interface DeliveryDeps {
   readonly session: UplinkSession;
   readonly limits: { readonly records: number; readonly fields: number };
   /** Whether the backlog goes out as text. */

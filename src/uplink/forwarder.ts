@@ -14,7 +14,7 @@ import { createTokenBucket } from './run-queue.ts';
 import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
-export interface ForwarderDeps {
+interface ForwarderDeps {
   readonly uplink: Uplink;
   readonly store: ForwarderStore;
   readonly clock: Clock;

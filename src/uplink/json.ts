@@ -1,3 +1,4 @@
+/** Writes batches, events and the status as the JSON of the wire. */
 import type { DeviceRecord, Field } from '../core/reading.ts';
 import { createRecordText, fieldText, numberText, valueText } from '../core/record-text.ts';
 import type { OutgoingBatch } from './uplink.ts';

@@ -1,3 +1,4 @@
+/** Keeps what an uplink owes of one stream, live and backlog apart. */
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
@@ -8,10 +9,10 @@ import type { Progress } from './progress.ts';
 import { type CutLimits, createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
 
 /** A read from the store; see `StoredRecords`. */
-export type Found<T> = Run<T> & { readonly next: number };
+type Found<T> = Run<T> & { readonly next: number };
 
 /** What the lanes of a stream need. */
-export interface StreamLanesDeps<T> {
+interface StreamLanesDeps<T> {
   readonly stream: Stream;
   readonly progress: Progress;
   readonly clock: Clock;
@@ -36,7 +37,7 @@ export interface StreamLanesDeps<T> {
  * One stream during one session: what was committed since it began, in memory, and what was outstanding before, read
  * from the store as it is needed. A number is in one place only: live, fetched, owed, or under way.
  */
-export interface StreamLanes<T> {
+interface StreamLanes<T> {
   /** The next live items. */
   takeLive(limits: CutLimits): Run<T> | undefined;
   readonly fetched: RunQueue<T>;

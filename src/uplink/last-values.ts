@@ -5,7 +5,7 @@ import type { JsonEncoder } from './json.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** A retained message for one tag; an empty payload clears its topic. */
-export interface LastValue {
+interface LastValue {
   readonly topic: string;
   readonly payload: string;
   readonly device: string;
@@ -44,7 +44,7 @@ export interface LastValues {
 }
 
 /** What last values are made with. */
-export interface LastValuesDeps {
+interface LastValuesDeps {
   /** Topic root, without a slash at its end. */
   readonly root: string;
   readonly encoder: JsonEncoder;

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 
 /** Where a broker is. */
-export interface DialTarget {
+interface DialTarget {
   readonly host: string;
   readonly port: number;
   /** Undefined: plain TCP. */

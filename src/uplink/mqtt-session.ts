@@ -24,7 +24,7 @@ export interface BrokerLimits {
 }
 
 /** What a session needs. The client is connected and belongs to the session from now on. */
-export interface MqttSessionDeps {
+interface MqttSessionDeps {
   readonly client: MqttClient;
   readonly broker: BrokerLimits;
   readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId'>;
@@ -47,7 +47,7 @@ export interface MqttSessionDeps {
 }
 
 /** A session that can announce itself. */
-export interface MqttSession extends UplinkSession {
+interface MqttSession extends UplinkSession {
   /** Begins: watches the status topic, says `online`, then brings the last values. */
   open(signal: AbortSignal): Promise<void>;
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */

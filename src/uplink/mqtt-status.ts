@@ -20,7 +20,7 @@ export interface StatusMemory {
 }
 
 /** What a status needs. */
-export interface MqttStatusDeps {
+interface MqttStatusDeps {
   readonly client: MqttClient;
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,7 +33,7 @@ export interface MqttStatusDeps {
 }
 
 /** The status of one session. */
-export interface MqttStatus {
+interface MqttStatus {
   /** Asks the broker to be told of the topic, where it may. */
   watch(): void;
   say(state: StatusPayload['state'], signal?: AbortSignal): Promise<SendResult>;

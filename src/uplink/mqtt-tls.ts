@@ -21,7 +21,7 @@ export type ReadFile = (path: string) => Promise<Buffer>;
 export type ReadSecret = (ref: SecretRef) => string | Promise<string>;
 
 /** Days before the end at which a warning is given. */
-export const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
+const EXPIRY_WARNING_DAYS = [30, 14, 7] as const;
 
 const DAY_MS = 86_400_000;
 

@@ -17,7 +17,7 @@ export interface Outgoing {
 }
 
 /** What a window needs. */
-export interface MqttWindowDeps {
+interface MqttWindowDeps {
   readonly client: MqttClient;
   readonly clock: Clock;
   readonly protocolVersion: 4 | 5;
@@ -53,7 +53,7 @@ export interface MqttWindow {
 const MAX_BYTES_UNDER_WAY = 4 * 1024 * 1024;
 
 /** Bytes that a publish takes beside topic and payload: header, lengths, packet id, properties. */
-export const PACKET_OVERHEAD_BYTES = 64;
+const PACKET_OVERHEAD_BYTES = 64;
 
 /** A line is taken to be no slower than this until it has shown how fast it is: GPRS on a bad day. Bytes a second. */
 const SLOWEST_LINE = 1000;

@@ -1,3 +1,4 @@
+/** Keeps what one uplink has delivered, and tells the store. */
 import { messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
@@ -42,7 +43,7 @@ export interface Progress {
 }
 
 /** Records and events by what became of them. */
-export interface Counts {
+interface Counts {
   readonly pendingRecords: number;
   readonly pendingEvents: number;
   readonly deliveredRecords: number;

@@ -37,7 +37,7 @@ const TOLD_AGAIN_MS = [600_000, 3_600_000, 43_200_000, 86_400_000];
 const MAX_REASONS = 3;
 
 /** The outages of one uplink. */
-export interface Reconnect {
+interface Reconnect {
   /** Takes note of an ending. Gives how long to wait, with full jitter, and what to log, where it is worth a line. */
   after(ending: Ending): { readonly delayMs: number; readonly line: string | undefined };
 }

@@ -19,7 +19,7 @@ export interface Doubt {
 }
 
 /** A refused message. */
-export interface Refused<P> {
+interface Refused<P> {
   readonly piece: P;
   /** Place of the message among all that were sent to this side; later ones have higher numbers. */
   readonly order: number;
@@ -55,7 +55,7 @@ export interface StreamJudge<P extends Piece> {
 }
 
 /** What a judge needs. */
-export interface StreamJudgeDeps<P> {
+interface StreamJudgeDeps<P> {
   readonly clock: Pick<Clock, 'monoMs'>;
   readonly random: Random;
   /** Number that the next message of any stream will have. */

@@ -1,3 +1,4 @@
+/** Queues consecutive records and cuts them into messages. */
 import type { Clock } from '../core/clock.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';

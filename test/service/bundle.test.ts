@@ -46,7 +46,7 @@ describe('the bundled program', () => {
     const text = readdirSync(folder)
       .map((file) => readFileSync(join(folder, file), 'utf8'))
       .join('\n');
-    const sources = ['src/main.js', 'src/store/engine.js', 'hal/modbus/types.js'];
+    const sources = ['src/daemon.js', 'src/store/engine.js', 'hal/modbus/type.js'];
     expect(sources.filter((source) => !text.includes(`\n// dist/${source}\n`))).toEqual([]);
   });
 

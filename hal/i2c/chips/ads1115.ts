@@ -1,3 +1,4 @@
+/** The analogue converter ADS1115. */
 import {
   bytesMs,
   type Chip,

@@ -1,3 +1,4 @@
+/** The accelerometer ADXL345. */
 import { type Checked, failed } from '../../../src/core/checked.ts';
 import {
   bytesMs,
@@ -127,7 +128,7 @@ async function collect(device: I2cDevice, { rateHz, samples }: Window): Promise<
 }
 
 /** The values of places in one window. */
-export function featuresOf(axes: readonly Float64Array[], rateHz: number, places: readonly Place[]): Sample[] {
+function featuresOf(axes: readonly Float64Array[], rateHz: number, places: readonly Place[]): Sample[] {
   const vibrations: Vibration[] = [];
   const spectra: Float64Array[] = [];
   return places.map(({ quantity }) => {

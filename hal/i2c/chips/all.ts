@@ -1,3 +1,4 @@
+/** The list of all chips. */
 import type { Chip } from '../chip.ts';
 import { ads1115 } from './ads1115.ts';
 import { adxl345 } from './adxl345.ts';

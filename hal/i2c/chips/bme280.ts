@@ -1,3 +1,4 @@
+/** The climate sensors BME280 and BMP280. */
 import {
   bytesMs,
   type Chip,
@@ -27,7 +28,7 @@ export interface RawClimate {
 }
 
 /** °C, hPa and % relative humidity; `humidity` is undefined without a humidity sensor. */
-export interface Climate {
+interface Climate {
   readonly temperature: number;
   readonly pressure: number;
   readonly humidity: number | undefined;
@@ -109,7 +110,7 @@ const SKIPPED_HUMIDITY = 0x8000;
 const OVERSAMPLING_CODE: Record<number, number> = { 1: 1, 2: 2, 4: 3, 8: 4, 16: 5 };
 
 /** Longest time of one forced measurement of all channels, ms (appendix 9.1 of the data sheet). */
-export function measureMs(oversampling: number, hasHumidity: boolean): number {
+function measureMs(oversampling: number, hasHumidity: boolean): number {
   return 1.25 + 2.3 * oversampling + (2.3 * oversampling + 0.575) * (hasHumidity ? 2 : 1);
 }
 

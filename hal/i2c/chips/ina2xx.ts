@@ -1,3 +1,4 @@
+/** The current monitors INA219 and INA226. */
 import {
   bytesMs,
   type Chip,

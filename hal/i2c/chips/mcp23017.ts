@@ -1,3 +1,4 @@
+/** The port expander MCP23017. */
 import { failed } from '../../../src/core/checked.ts';
 import { bytesMs, type Chip, type I2cDevice, type Place, sample } from '../chip.ts';
 import { hex, I2cFault, sensorFault } from '../fault.ts';

@@ -1,3 +1,4 @@
+/** A chip without a driver of its own, as plain registers. */
 import { type Checked, failed } from '../../../src/core/checked.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import {

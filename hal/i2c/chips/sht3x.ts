@@ -1,3 +1,4 @@
+/** The climate sensors SHT30, SHT31 and SHT35. */
 import { bytesMs, type Chip, oneOf, type Quantity, sample, uintOf } from '../chip.ts';
 import { hex, sensorFault } from '../fault.ts';
 

@@ -1,3 +1,4 @@
+/** The thermometers TMP102, LM75 and MCP9808. */
 import { bytesMs, type Chip, type I2cDevice, oneOf, type Quantity, sample, signed, uintOf } from '../chip.ts';
 import { hex, sensorFault } from '../fault.ts';
 

@@ -1,3 +1,4 @@
+/** The distance sensor VL6180X. */
 import { bytesMs, type Chip, type I2cDevice, noSample, oneOf, type Sample, sample } from '../chip.ts';
 import { hex, sensorFault } from '../fault.ts';
 
@@ -11,7 +12,7 @@ const INTERRUPT_STATUS = 0x04f;
 const RANGE_MM = 0x062;
 
 /** Model identity of a VL6180X. */
-export const VL6180X_ID = 0xb4;
+const VL6180X_ID = 0xb4;
 
 const RANGE_READY = 0x04;
 

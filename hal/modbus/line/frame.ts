@@ -1,3 +1,4 @@
+/** Builds and takes apart Modbus frames. */
 import type { Table } from '../map/address.ts';
 
 /** What can be asked of a slave. Addresses are zero-based protocol addresses; registers are host numbers, 0…65535. */
@@ -30,7 +31,7 @@ export type ModbusRequest =
     };
 
 /** Largest frames (MODBUS Application Protocol V1.1b3, 4.1): PDU 253, RTU 256, MBAP 260 bytes. */
-export const MAX_PDU_BYTES = 253;
+const MAX_PDU_BYTES = 253;
 export const MAX_RTU_BYTES = 256;
 export const MAX_MBAP_BYTES = 260;
 
@@ -42,7 +43,7 @@ const IDENTIFICATION = 0x2b;
 const IDENTIFICATION_TYPE = 0x0e;
 
 /** Function code of a request. */
-export function functionOf(request: ModbusRequest): number {
+function functionOf(request: ModbusRequest): number {
   switch (request.kind) {
     case 'read':
       return READ_FUNCTION[request.table];

@@ -1,3 +1,4 @@
+/** The contract of a line: one question to one unit, and how it may end. */
 import type { NotConnected } from '../../driver.ts';
 import type { Question } from './frame.ts';
 import type { DeviceCounters } from './statistics.ts';

@@ -1,3 +1,4 @@
+/** A line of Modbus TCP, whose answers are told apart by transaction ids. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
@@ -6,7 +7,7 @@ import type { Ask, Line, LineCounters, Outcome } from './line.ts';
 import { countException, countResponse, type DeviceCounters } from './statistics.ts';
 
 /** How a Modbus TCP line is used. */
-export interface MbapOptions {
+interface MbapOptions {
   /** Questions under way at once. */
   readonly pipeline: number;
   /** Least time from an answer to the next question, ms. */
@@ -248,14 +249,14 @@ function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 /** One frame of a Modbus TCP stream. */
-export interface MbapFrame {
+interface MbapFrame {
   readonly transaction: number;
   readonly unit: number;
   readonly pdu: Uint8Array;
 }
 
 /** What a Modbus TCP stream holds: whole frames, and how many bytes they took; or that it is none. */
-export type MbapScan =
+type MbapScan =
   | { readonly kind: 'frames'; readonly frames: readonly MbapFrame[]; readonly taken: number }
   | { readonly kind: 'broken'; readonly why: string };
 

@@ -1,3 +1,4 @@
+/** Remembers replies that may still come too late on a line without transaction ids. */
 import type { Ask } from './line.ts';
 import type { DeviceCounters } from './statistics.ts';
 

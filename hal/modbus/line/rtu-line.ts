@@ -1,3 +1,4 @@
+/** A line of RTU frames, with its silences, echoes and late replies. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
@@ -9,7 +10,7 @@ import { countException, countResponse } from './statistics.ts';
 import { atInstant } from './timing.ts';
 
 /** Times of an RTU line, ms. */
-export interface RtuTiming {
+interface RtuTiming {
   /** One character on the wire; 0 where the wire is behind a network. */
   readonly characterMs: number;
   /** Least silence between frames, t3.5. */

@@ -1,3 +1,4 @@
+/** Finds the answer to one question in the bytes of an RTU line. */
 import {
   encodeRtu,
   hasValidCrc,
@@ -30,7 +31,7 @@ export type RtuScan =
     };
 
 /** What the line knows when it looks. */
-export interface ScanContext {
+interface ScanContext {
   /** No byte has come for so long that none will follow. */
   readonly quiet: boolean;
   /** The line is known to echo: the first copy of a question that is answered by itself is the echo. */

@@ -1,3 +1,4 @@
+/** Counts what happens to the requests of one device. */
 import type { DeviceStatistics } from '../../driver.ts';
 
 /** How many response times the percentiles are made of. */

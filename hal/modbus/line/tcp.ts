@@ -1,3 +1,4 @@
+/** Carries bytes over one TCP connection. */
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Clock } from '../../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../../src/core/errors.ts';
@@ -5,7 +6,7 @@ import { NotConnected } from '../../driver.ts';
 import type { Transport, TransportEvents } from '../../transport.ts';
 
 /** Where to connect. */
-export interface TcpEndpoint {
+interface TcpEndpoint {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;

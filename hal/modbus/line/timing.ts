@@ -1,7 +1,8 @@
+/** The timing of RTU: characters and silences, and timers fine enough for them. */
 import type { Clock } from '../../../src/core/clock.ts';
 
 /** Bits of a character on an RTU line: start, 8 data, parity or second stop, stop (Serial Line V1.02, 2.5.1). */
-export const BITS_PER_CHARACTER = 11;
+const BITS_PER_CHARACTER = 11;
 
 /** Above 19,200 baud the silence between frames is fixed (Serial Line V1.02, 2.5.1.1). */
 const FIXED_SILENCE_ABOVE_BAUD = 19_200;

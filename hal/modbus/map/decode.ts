@@ -1,3 +1,4 @@
+/** Decodes values out of registers. */
 import type { Failure } from '../../../src/core/quality.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, Order } from './address.ts';

@@ -1,3 +1,4 @@
+/** Encodes values into registers. */
 import type { Checked } from '../../../src/core/checked.ts';
 import { failed, passed } from '../../../src/core/checked.ts';
 import type { Value } from '../../../src/core/reading.ts';

@@ -1,8 +1,9 @@
+/** Reads a Modbus address as a technician writes it. */
 import { type Checked, failed, passed } from '../../../src/core/checked.ts';
 import type { ModbusType, Table } from './address.ts';
 
 /** Where a tag is: table, zero-based protocol address, and the bit of a register if one is named. */
-export interface Location {
+interface Location {
   readonly table: Table;
   readonly start: number;
   readonly bit: number | undefined;

@@ -1,3 +1,4 @@
+/** Plans which requests read the wanted tags in the least bus time. */
 import type { ModbusAddress, Table } from './address.ts';
 
 /** One read request and the tags it answers. */
@@ -35,8 +36,8 @@ export interface Hole {
 }
 
 /** Largest requests of the Modbus Application Protocol V1.1b3, 6.1 to 6.4. */
-export const MAX_REGISTERS = 125;
-export const MAX_BITS = 2000;
+const MAX_REGISTERS = 125;
+const MAX_BITS = 2000;
 
 const TABLES: readonly Table[] = ['coil', 'discrete', 'input', 'holding'];
 
@@ -101,7 +102,7 @@ export function spanOf(address: ModbusAddress): { start: number; end: number } {
 }
 
 /** The reads of one table of one unit. */
-export interface PartitionProblem {
+interface PartitionProblem {
   /** Distinct spans, by start and then by end. */
   readonly spans: readonly Span[];
   readonly holes: readonly Pick<Hole, 'start' | 'count'>[];

@@ -1,3 +1,4 @@
+/** Plans in which order a serial line is searched for settings and units. */
 import { characterMsOn, type SerialSettings } from '../../serial/settings.ts';
 import { silenceMsOf } from '../line/timing.ts';
 
@@ -61,7 +62,7 @@ export const ALL_UNITS: readonly number[] = Array.from({ length: 247 }, (_, inde
 
 /** What a device at a likely address may take to answer, and how long the sweep over all others waits, ms. */
 export const LIKELY_ALLOWANCE_MS = 100;
-export const SWEEP_ALLOWANCE_MS = 20;
+const SWEEP_ALLOWANCE_MS = 20;
 
 /** `9600 8N1`. */
 export function settingText({ baud, parity, stopBits }: LineSetting): string {
@@ -69,7 +70,7 @@ export function settingText({ baud, parity, stopBits }: LineSetting): string {
 }
 
 /** All settings within the limits, the likeliest first. */
-export function settingsByLikelihood(limits: SearchLimits): LineSetting[] {
+function settingsByLikelihood(limits: SearchLimits): LineSetting[] {
   const expected = new Set([...Object.keys(BAUD_PARTS).map(Number), ...(limits.first ? [limits.first.baud] : [])]);
   const bauds = limits.bauds ?? [...expected];
   const parities = limits.parities ?? (['none', 'even', 'odd'] as const);

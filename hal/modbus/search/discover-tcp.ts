@@ -1,3 +1,4 @@
+/** Searches hosts for Modbus TCP and the units behind them. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { messageOf } from '../../../src/core/errors.ts';
 import { NotConnected } from '../../driver.ts';
@@ -10,7 +11,7 @@ import { tcpTransport } from '../line/tcp.ts';
 import { LIKELY_UNITS } from './discover-plan.ts';
 
 /** Where a Modbus TCP device may listen. */
-export interface HostTarget {
+interface HostTarget {
   readonly host: string;
   readonly port: number;
 }
@@ -32,7 +33,7 @@ export type HostFinding = HostTarget &
   );
 
 /** What a search over hosts needs. */
-export interface HostSearchOptions {
+interface HostSearchOptions {
   readonly targets: readonly HostTarget[];
   /** Units to ask; undefined: those that devices without units answer to. */
   readonly units: readonly number[] | undefined;

@@ -1,3 +1,4 @@
+/** Searches a serial line for settings and units. */
 import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
@@ -21,7 +22,7 @@ import {
 } from './discover-plan.ts';
 
 /** A unit that answered, and at which setting. */
-export interface FoundUnit {
+interface FoundUnit {
   readonly setting: LineSetting;
   readonly unit: number;
   /** From the end of the question to the beginning of the answer, ms. */

@@ -1,3 +1,4 @@
+/** The command `apply`: puts a file in force on trial, and shows what was in force before. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { changeText } from '../../config/apply/changes.ts';
@@ -20,7 +21,7 @@ import { type Column, renderTable, wrapText } from '../terminal/table.ts';
 import { followTrial, leftLine } from './trial.ts';
 
 /** Options of `apply`. */
-export interface ApplyOptions extends CommonOptions {
+interface ApplyOptions extends CommonOptions {
   /** How long a technician has to confirm. */
   readonly confirm?: string;
   readonly history?: boolean;
@@ -125,8 +126,11 @@ async function install(given: string, text: string, options: ApplyOptions, conte
   const found = now.result.ok ? changesOf(now.result.config, config) : [];
   const before = now.result.ok ? { hash: now.result.config.hash, files: now.files } : undefined;
   const installation = {
-    ...{ hash: config.hash, files: { ...now.files, [mainName(absolute)]: text }, before },
-    ...{ by: operator(context), changes: found.map(changeText) },
+    hash: config.hash,
+    files: { ...now.files, [mainName(absolute)]: text },
+    before,
+    by: operator(context),
+    changes: found.map(changeText),
   };
   const copies = await put(
     absolute,
@@ -270,7 +274,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
-export function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
+function historyLines(history: readonly ConfigurationEntry[], context: CliContext): string[] {
   const { colors } = context;
   if (history.length === 0) return ['Nothing was applied yet.'];
   const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [

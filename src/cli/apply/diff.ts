@@ -1,3 +1,4 @@
+/** The command `diff`: says what a file would change of what runs. */
 import { type LoadedFiles, loadWithFiles } from '../../config/apply/config-files.ts';
 import type { Config } from '../../config/config.ts';
 import { formatProblems } from '../../config/file/problems.ts';

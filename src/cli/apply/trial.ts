@@ -1,3 +1,4 @@
+/** Follows a configuration on trial at the terminal until it is kept or rolled back. */
 import type { ConfigurationEntry, ConfigurationStatus, PendingConfiguration } from '../../core/configuration.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { GatewayClient } from '../client.ts';
@@ -8,7 +9,7 @@ import { formatSpan } from '../terminal/format.ts';
 const ASK_EVERY_MS = 500;
 
 /** What became of a trial: the entry of the history, or that nobody waited for it. */
-export type TrialEnd = { readonly entry: ConfigurationEntry } | { readonly left: PendingConfiguration | undefined };
+type TrialEnd = { readonly entry: ConfigurationEntry } | { readonly left: PendingConfiguration | undefined };
 
 /**
  * Follows a configuration on trial until it is kept or rolled back, and says on standard error what happens. Ctrl-C ends

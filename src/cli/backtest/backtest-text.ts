@@ -1,3 +1,4 @@
+/** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
 import type { CliContext } from '../terminal/context.ts';

@@ -1,3 +1,4 @@
+/** The command `backtest`: finds the readings, runs the rules over them and prints what they would have raised. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
@@ -12,7 +13,7 @@ import { durationOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
-export interface BacktestOptions extends CommonOptions {
+interface BacktestOptions extends CommonOptions {
   readonly since?: string;
   readonly csv?: string;
   readonly against?: string;

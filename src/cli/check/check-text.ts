@@ -1,3 +1,4 @@
+/** Words the forecast of a configuration for a person. */
 import type { JsonReading } from '../../api/json.ts';
 import type { ChannelForecast, Forecast, PeriodForecast, TagForecast } from '../../config/forecast/forecast.ts';
 import type { RulesForecast } from '../../config/forecast/forecast-rules.ts';

@@ -1,3 +1,4 @@
+/** The command `check`: every problem of a file, and what a valid one will do. */
 import type { JsonReading } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config } from '../../config/config.ts';
@@ -13,7 +14,7 @@ import { type CliContext, type CommonOptions, configFile, print, printJson, warn
 const TAGS_A_QUESTION = 500;
 
 /** Options of `check`. */
-export interface CheckOptions extends CommonOptions {
+interface CheckOptions extends CommonOptions {
   /** Also read each tag once. */
   readonly online?: boolean;
 }

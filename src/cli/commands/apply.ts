@@ -1,3 +1,4 @@
+/** Declares the commands that change the configuration while the gateway runs. */
 import type { Command } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';

@@ -1,3 +1,4 @@
+/** What every declaration of a command uses: common options, examples, and the exit code. */
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../../core/errors.ts';
 import { type CommonOptions, DEFAULT_CONFIG_FILE } from '../terminal/context.ts';

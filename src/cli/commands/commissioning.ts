@@ -1,3 +1,4 @@
+/** Declares the commands that lead from an unknown device to a configuration file. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';

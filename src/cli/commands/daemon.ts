@@ -1,3 +1,4 @@
+/** Declares the commands that run until they are ended. */
 import type { Command } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';

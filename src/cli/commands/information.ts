@@ -1,3 +1,4 @@
+/** Declares the commands that tell about the file, the gateway and the program. */
 import type { Command } from 'commander';
 import type { StatusOptions } from '../status/status.ts';
 import type { CliContext } from '../terminal/context.ts';

@@ -1,3 +1,4 @@
+/** Declares the commands that read and write tags, now and from the store. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { SORTS } from '../terminal/live-table.ts';

@@ -1,3 +1,4 @@
+/** Declares the commands around alarms and control charts. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';

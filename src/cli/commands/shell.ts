@@ -1,3 +1,4 @@
+/** Declares the commands around the command line itself. */
 import { Argument, type Command } from 'commander';
 import { SHELLS, type Shell } from '../shell/completion.ts';
 import type { CliContext } from '../terminal/context.ts';

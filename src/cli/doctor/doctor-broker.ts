@@ -1,3 +1,4 @@
+/** Asks brokers whether they are there, who they are, and whether they let this gateway in. */
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -38,7 +39,7 @@ const UNREACHED: Record<string, string> = {
 };
 
 /** The answer to an attempt to connect: `detail` goes on from the address. */
-export interface Reach {
+interface Reach {
   readonly ok: boolean;
   readonly detail: string;
 }
@@ -196,7 +197,13 @@ async function signIn(
     new Promise((resolve) => {
       const protocol = url.protocol.slice(0, -1) as 'mqtt';
       const client = connect({
-        ...{ protocol, host, hostname: host, port, protocolVersion, clean: true, reconnectPeriod: 0 },
+        protocol,
+        host,
+        hostname: host,
+        port,
+        protocolVersion,
+        clean: true,
+        reconnectPeriod: 0,
         ...(broker.secure && (tlsOptions(files, serverName) as IClientOptions)),
         clientId: `${uplink.clientId}-doctor`,
         connectTimeout: DEADLINE_MS,

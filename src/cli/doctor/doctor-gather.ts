@@ -1,3 +1,4 @@
+/** Gathers everything that `doctor` judges, with a deadline for each look. */
 import type { DriverType } from '../../../hal/driver.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
@@ -120,7 +121,11 @@ async function gatherRunning(
     allPages((after) => gateway.get<LedgerEntry[]>(`/api/v1/store/ledger?after=${after}`)),
   ]);
   return {
-    ...{ status, tags, ledger, before: waitMs > 0 ? first : undefined, isWatched: watchMs !== undefined },
+    status,
+    tags,
+    ledger,
+    before: waitMs > 0 ? first : undefined,
+    isWatched: watchMs !== undefined,
     addresses: addressesOf(config),
   };
 }
@@ -184,7 +189,10 @@ function userOf(
 function channelsOf(running: RunningFacts | undefined): ChannelFacts[] {
   const nothing = { place: undefined, file: undefined, reach: undefined, slowest: [], advice: undefined };
   return (running?.status.channels ?? []).map((status) => ({
-    ...{ ...nothing, name: status.name, driver: status.driver, status },
+    ...nothing,
+    name: status.name,
+    driver: status.driver,
+    status,
     devices: status.devices.map(({ name }) => ({ name, station: undefined })),
   }));
 }

@@ -1,3 +1,4 @@
+/** Looks at the clock, the power, the memory, the disk and the service of this machine. */
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DiskFacts, MachineFacts, ServiceFacts } from '../../doctor/facts.ts';
@@ -78,7 +79,7 @@ export async function gatherService(
 }
 
 /** The part of {@link DiskFacts} that the file system gives. */
-export type FileSystemFacts = Pick<
+type FileSystemFacts = Pick<
   DiskFacts,
   | 'isThere'
   | 'freeBytes'

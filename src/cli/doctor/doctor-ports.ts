@@ -1,3 +1,4 @@
+/** Looks at the device files that channels can be on, and who has them open. */
 import type { DeviceFile, Devices, Process } from '../../doctor/facts.ts';
 import { grabbersOf, groupName, holdersOf } from './doctor-processes.ts';
 import type { Machine } from './machine.ts';

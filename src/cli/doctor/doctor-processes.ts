@@ -1,3 +1,4 @@
+/** Finds the processes that hold a port, and those that run a gateway. */
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Process, User } from '../../doctor/facts.ts';

@@ -1,3 +1,4 @@
+/** The command `doctor`: prints every finding with its cause and its remedy. */
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Finding, Look } from '../../doctor/finding.ts';
 import { type Diagnosis, judge } from '../../doctor/judge.ts';
@@ -9,7 +10,7 @@ import { gatherFacts } from './doctor-gather.ts';
 import { type Machine, machineAt } from './machine.ts';
 
 /** Options of `doctor`. */
-export interface DoctorOptions extends CommonOptions {
+interface DoctorOptions extends CommonOptions {
   /** Judge error statistics over this time instead of since the start of the gateway. */
   readonly for?: string;
 }
@@ -53,7 +54,7 @@ const NARROWEST = 20;
 const WIDEST = 100;
 
 /** The diagnosis for a person: what to do first comes first. */
-export function diagnosisLines(diagnosis: Diagnosis, context: Page): string[] {
+function diagnosisLines(diagnosis: Diagnosis, context: Page): string[] {
   const { findings, well, unseen } = diagnosis;
   const { colors } = context;
   return [

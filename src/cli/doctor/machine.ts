@@ -1,3 +1,4 @@
+/** Reads the files and programs of a machine without ever throwing, so that tests can put another one in its place. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';

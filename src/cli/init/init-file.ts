@@ -1,3 +1,4 @@
+/** Writes the text of a first configuration file from what the questions brought. */
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
@@ -5,7 +6,7 @@ import { NAME_PATTERN } from '../../core/quantity.ts';
 import { syncFolder } from '../../store/format/folder.ts';
 
 /** A tag as `--tag` gives it: its keys in the words of the file. */
-export interface TagPlan {
+interface TagPlan {
   readonly name: string;
   readonly keys: Readonly<Record<string, string | number | boolean>>;
 }

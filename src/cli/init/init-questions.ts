@@ -1,3 +1,4 @@
+/** Asks the questions of `init` that no flag has answered. */
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EXIT, Fault, messageOf } from '../../core/errors.ts';

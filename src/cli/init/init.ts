@@ -1,3 +1,4 @@
+/** The command `init`: writes a first configuration file that passes `check`. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config, UplinkConfig } from '../../config/config.ts';

@@ -1,3 +1,4 @@
+/** Finds the line that `probe` works on: through the gateway, a channel of the file, a port or a host. */
 import { isRawReading, type RawBlock } from '../../../hal/driver.ts';
 import type { ProbeAnswer } from '../../api/view.ts';
 import type { ChannelConfig } from '../../config/config.ts';

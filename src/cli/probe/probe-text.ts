@@ -1,3 +1,4 @@
+/** Words what `probe` saw: bits, registers, and the ranking of what fits. */
 import { jsonValue } from '../../api/json.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Value } from '../../core/reading.ts';
@@ -19,7 +20,7 @@ import { type Cell, type Column, renderTable, wrapText } from '../terminal/table
 import type { Seen } from './probe.ts';
 
 /** What is to be shown, and how. */
-export interface Shown {
+interface Shown {
   readonly seen: Seen;
   /** Everything, however unlikely. */
   readonly all: boolean;
@@ -43,7 +44,8 @@ export function printBits({ seen, isJson }: Shown, context: CliContext): ExitCod
   });
   if (isJson) {
     const items = bits.map(({ address, last, moved }) => ({
-      ...{ address: `${table}:${address}`, modicon: modiconOf(table!, address) },
+      address: `${table}:${address}`,
+      modicon: modiconOf(table!, address),
       value: last === undefined ? null : last === 1,
       moved,
     }));
@@ -252,7 +254,11 @@ function jsonCandidate(candidate: Candidate, name: string): object {
   const { raw, value, lowest, highest, share, same } = candidate;
   return {
     ...jsonPlace(candidate),
-    ...{ share: Number(share.toFixed(4)), raw: jsonValue(raw as Value), value, lowest, highest },
+    share: Number(share.toFixed(4)),
+    raw: jsonValue(raw as Value),
+    value,
+    lowest,
+    highest,
     same: same.map(jsonPlace),
     tag: tagLine(name, candidate),
   };
@@ -282,7 +288,10 @@ function footnote({ looks, watchedMs, survey }: Seen, context: CliContext): void
 
 function headOf({ target, unit, looks, watchedMs, survey }: Seen): object {
   return {
-    ...{ channel: target, unit, looks: looks.length, watchedMs: Math.round(watchedMs) },
+    channel: target,
+    unit,
+    looks: looks.length,
+    watchedMs: Math.round(watchedMs),
     absent: survey.absent,
     troubles: survey.troubles.map(({ block, why, detail }) => ({ ...block, why, detail })),
   };

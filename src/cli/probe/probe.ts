@@ -1,3 +1,4 @@
+/** The command `probe`: reads registers and shows what they may mean. */
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Watched } from '../../probe/probe-decode.ts';
 import { type Expected, parseExpected } from '../../probe/probe-expected.ts';
@@ -10,7 +11,7 @@ import { type LineOptions, onLine } from './probe-line.ts';
 import { printBits, printRanking, printRegisters } from './probe-text.ts';
 
 /** Options of `probe`. */
-export interface ProbeOptions extends LineOptions {
+interface ProbeOptions extends LineOptions {
   readonly expect?: readonly string[];
   readonly within?: string;
   readonly for?: string;

@@ -1,3 +1,4 @@
+/** Writes a recording to the disk, within the bounds of size and time. */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { encodeLine } from '../../../hal/recording/recording.ts';
@@ -15,7 +16,7 @@ export interface RecordingFile {
 }
 
 /** How a recording is written. */
-export interface RecordingFileOptions {
+interface RecordingFileOptions {
   readonly cwd: string;
   /** Whether a file that is there may be replaced. */
   readonly overwrite: boolean;

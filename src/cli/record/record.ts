@@ -1,3 +1,4 @@
+/** The command `record`: writes bus traffic with its timing to one file. */
 import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { createLogger } from '../../core/log.ts';
@@ -14,7 +15,7 @@ import { type Column, renderTable } from '../terminal/table.ts';
 import { openRecordingFile, type RecordingFile } from './record-file.ts';
 
 /** Options of `record`. */
-export interface RecordOptions extends CommonOptions {
+interface RecordOptions extends CommonOptions {
   readonly channel?: readonly string[];
   readonly for?: string;
   readonly maxSize: string;
@@ -131,7 +132,7 @@ const MAX_WAITING_LINES = 200_000;
  * The lines of a recording where no gateway runs: opens the channels of the configuration and polls them as it says, until
  * the signal. Throws `Fault` for a broken file or a channel that cannot be recorded.
  */
-export async function* pollingLines(
+async function* pollingLines(
   channels: readonly string[],
   options: CommonOptions,
   context: CliContext,
@@ -169,7 +170,7 @@ export async function* pollingLines(
 }
 
 /** What was recorded of one channel. */
-export interface ChannelTally {
+interface ChannelTally {
   /** Pieces sent and received, and bytes received. */
   sent: number;
   received: number;
@@ -180,7 +181,7 @@ export interface ChannelTally {
 }
 
 /** Counts what goes into a recording. */
-export interface Tally {
+interface Tally {
   /** Takes lines that were written; `bytes`: size of the file now. */
   count(lines: readonly string[], bytes: number): void;
   bytes(): number;
@@ -199,7 +200,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** A tally of a recording; `path` is for messages. Throws `Fault` for what is no line of a recording. */
-export function createTally(path: string): Tally {
+function createTally(path: string): Tally {
   const channels: Record<string, ChannelTally> = {};
   let notRecorded: Readonly<Record<string, string>> = {};
   let size = 0;

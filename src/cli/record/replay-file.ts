@@ -1,3 +1,4 @@
+/** Reads a recording from the disk, and names the line of whatever is wrong in it. */
 import { createReadStream, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';

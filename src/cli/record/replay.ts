@@ -1,3 +1,4 @@
+/** The command `replay`: serves recorded channels as simulated devices. */
 import { stringify } from 'yaml';
 import type { RecordedChannel } from '../../../hal/recording/recording.ts';
 import type { RecordedLine } from '../../../hal/recording/recording-exchanges.ts';
@@ -10,7 +11,7 @@ import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.t
 import { type Recording, readRecording } from './replay-file.ts';
 
 /** Options of `replay`. */
-export interface ReplayOptions extends CommonOptions {
+interface ReplayOptions extends CommonOptions {
   readonly channel?: readonly string[];
   readonly listen: string;
   readonly pty?: boolean;
@@ -100,7 +101,10 @@ async function serve(line: RecordedLine, { speed, listen, pty, news, context }: 
   const { name, channel } = line;
   const isOnPty = pty && channel.characterMs > 0;
   const player = new ReplayPlayer({
-    ...{ line, clock, speed, overNetwork: !isOnPty },
+    line,
+    clock,
+    speed,
+    overNetwork: !isOnPty,
     events: {
       onNotRecorded: (request) => news.notRecorded(name, request),
       onPlayedOut: () => news.playedOut(name),
@@ -211,7 +215,7 @@ function listenOption(text: string): { host: string; port: number } {
 }
 
 /** Keys of a channel as a configuration file has them. */
-export type ChannelKeys = Readonly<Record<string, string | number>>;
+type ChannelKeys = Readonly<Record<string, string | number>>;
 
 /** Keys of a serial line that a network has not. */
 const SERIAL_KEYS = new Set(['port', 'baud', 'parity', 'dataBits', 'stopBits']);
@@ -223,7 +227,7 @@ const TIMES = new Set(['timeout', 'pause', 'idle']);
 const SHORTEST_MS = { timeout: 1, pause: 0, idle: 20 } as const;
 
 /** The channel as it is read from the replay over TCP; frames of a serial line come as RTU over TCP. */
-export function keysOnTcp(channel: RecordedChannel, host: string, port: number, speed: number): ChannelKeys {
+function keysOnTcp(channel: RecordedChannel, host: string, port: number, speed: number): ChannelKeys {
   const framing = channel.framing === 'tcp' ? 'tcp' : 'rtu';
   const others = Object.entries(channel.settings).filter(
     ([key]) => !SERIAL_KEYS.has(key) && key !== 'host' && key !== 'framing',
@@ -232,12 +236,12 @@ export function keysOnTcp(channel: RecordedChannel, host: string, port: number, 
 }
 
 /** The channel as it is read from a replay on a pseudo terminal. */
-export function keysOnPty(channel: RecordedChannel, port: string, speed: number): ChannelKeys {
+function keysOnPty(channel: RecordedChannel, port: string, speed: number): ChannelKeys {
   return { driver: channel.driver, ...timed(Object.entries(channel.settings), speed), port };
 }
 
 /** Channels as a part of a configuration file, for copying. */
-export function channelsYaml(channels: Readonly<Record<string, ChannelKeys>>): string[] {
+function channelsYaml(channels: Readonly<Record<string, ChannelKeys>>): string[] {
   const flow = { collectionStyle: 'flow', lineWidth: 0 } as const;
   const line = (value: unknown): string => stringify(value, flow).trimEnd();
   return ['channels:', ...Object.entries(channels).map(([name, keys]) => `  ${line(name)}: ${line(keys)}`)];

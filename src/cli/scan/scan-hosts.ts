@@ -1,3 +1,4 @@
+/** Scans hosts for Modbus TCP, and prints which units answer. */
 import type { HostFinding } from '../../../hal/scan.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, print, printJson, warn } from '../terminal/context.ts';

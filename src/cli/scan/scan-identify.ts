@@ -1,3 +1,4 @@
+/** Finds out who a unit is, by what it says of itself and by the profiles that fit it. */
 import { dirname, join } from 'node:path';
 import { type Identification, isIdentifying } from '../../../hal/driver.ts';
 import type { JsonReading } from '../../api/json.ts';

@@ -1,3 +1,4 @@
+/** Looks where an unknown unit has registers. */
 import { readDirectly } from '../direct.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { type ChannelKeys, unitConfig } from './scan-identify.ts';

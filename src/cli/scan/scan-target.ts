@@ -1,7 +1,8 @@
+/** Reads the words of `scan`: targets, numbers, ranges, rates and parities. */
 import { EXIT, Fault } from '../../core/errors.ts';
 
 /** What a scan was asked to look at. */
-export type ScanTarget =
+type ScanTarget =
   | { readonly kind: 'serial'; readonly port: string }
   | { readonly kind: 'i2c'; readonly bus: number }
   | { readonly kind: 'hosts'; readonly hosts: readonly string[]; readonly port: number }

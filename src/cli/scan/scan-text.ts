@@ -1,3 +1,4 @@
+/** Words what `scan` found of a unit. */
 import type { LineSetting } from '../../../hal/scan.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { plain } from '../terminal/format.ts';
@@ -7,7 +8,7 @@ import type { RegisterRange } from './scan-survey.ts';
 import type { UnitDescription } from './scan-unit.ts';
 
 /** Where a unit was found. */
-export type UnitPlace =
+type UnitPlace =
   | { readonly kind: 'serial'; readonly port: string; readonly setting: LineSetting }
   | { readonly kind: 'host'; readonly host: string; readonly port: number; readonly framing: 'tcp' | 'rtu' };
 

@@ -1,3 +1,4 @@
+/** Describes one unit that answered: who it is, or where it has registers. */
 import type { ProfileFacts } from '../../config/profiles/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { CliContext, CommonOptions } from '../terminal/context.ts';

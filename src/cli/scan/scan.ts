@@ -1,3 +1,4 @@
+/** The command `scan`: finds what answers on a serial line, at hosts, or on an I²C bus. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { FoundDevice, LineSetting, ScanWire, SearchLimits, SearchResult } from '../../../hal/scan.ts';
@@ -87,7 +88,7 @@ export function limitsOf(options: ScanOptions, first?: LineSetting): SearchLimit
 }
 
 /** A serial line searched and its units identified. */
-export interface SerialScan {
+interface SerialScan {
   readonly port: string;
   readonly result: SearchResult;
   readonly rows: readonly UnitRow[];
@@ -227,7 +228,7 @@ function realPath(path: string): string {
 }
 
 /** `scan i2c-N`: the addresses that acknowledge, and which chips they are or may be. Exit 69 when there is none. */
-export async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
+async function scanI2cBus(bus: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const { searchI2cBus } = await import('../../../hal/scan.ts');
   const progress = createProgress(context);
   let found: FoundDevice[];

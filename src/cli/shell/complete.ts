@@ -1,3 +1,4 @@
+/** Works out what may come next on a command line. */
 import type { Argument, Command, Option } from 'commander';
 import { ALARM_ORDERS } from '../../api/rules-view.ts';
 import type { Names } from '../../config/names.ts';
@@ -9,13 +10,13 @@ export interface Candidate {
 }
 
 /** What may come next: words, and files when `files` says so. */
-export interface Completion {
+interface Completion {
   readonly candidates: readonly Candidate[];
   readonly files: boolean;
 }
 
 /** The names of a configuration; asked only when a name is wanted. `file`: as `--config` on the line says. */
-export type NameSource = (file: string | undefined) => Names;
+type NameSource = (file: string | undefined) => Names;
 
 /** More words than this are no help, and would hold up the shell. */
 const MAX_CANDIDATES = 2000;

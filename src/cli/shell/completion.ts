@@ -1,3 +1,4 @@
+/** The command `completion`: what a shell loads to complete command lines. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';

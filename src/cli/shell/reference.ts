@@ -1,3 +1,4 @@
+/** Makes the reference of all commands as Markdown and as a man page. */
 import type { Argument, Command, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
 
@@ -182,13 +183,13 @@ function roff(text: string): string {
 }
 
 /** Something that a user of the command line should know by its name or number. */
-export interface Fact {
+interface Fact {
   readonly term: string;
   readonly about: string;
 }
 
 /** What a command's exit code says; the numbers above 2 are those of sysexits.h. */
-export const EXIT_STATUS: readonly Fact[] = [
+const EXIT_STATUS: readonly Fact[] = [
   { term: '0', about: 'ok' },
   { term: '1', about: 'failed' },
   { term: '2', about: 'wrong usage' },
@@ -198,7 +199,7 @@ export const EXIT_STATUS: readonly Fact[] = [
 ];
 
 /** Variables that change what every command does. */
-export const ENVIRONMENT: readonly Fact[] = [
+const ENVIRONMENT: readonly Fact[] = [
   { term: 'MILLGATE_CONFIG', about: 'configuration file, where --config names none' },
   { term: 'MILLGATE_SOCKET', about: 'socket of the gateway to talk to, whatever the configuration says' },
   { term: 'NO_COLOR', about: 'when set, nothing is coloured' },

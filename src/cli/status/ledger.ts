@@ -1,3 +1,4 @@
+/** The option `status --ledger`: shows where every number went, and whether it adds up. */
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, StoreStatus, StreamAccount } from '../../store/store.ts';

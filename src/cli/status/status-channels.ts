@@ -1,3 +1,4 @@
+/** Words channels and devices for `status`, those with trouble first. */
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../api/view.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { byState, formatAge, formatCount, formatShare } from '../terminal/format.ts';

@@ -1,3 +1,4 @@
+/** Small pieces of text that the parts of `status` share. */
 import type { CliContext } from '../terminal/context.ts';
 import { formatCount, plain } from '../terminal/format.ts';
 import { type Cell, displayWidth, wrapText } from '../terminal/table.ts';

@@ -1,3 +1,4 @@
+/** Words the store and the uplinks for `status`. */
 import type { GatewayStatus } from '../../api/view.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { StoreStatus } from '../../store/store.ts';

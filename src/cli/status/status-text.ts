@@ -1,3 +1,4 @@
+/** Words the whole status of a gateway for a person. */
 import type { AlarmCounts, GatewayStatus } from '../../api/view.ts';
 import { programVersion } from '../../core/program.ts';
 import { formatSize } from '../../core/quantity.ts';

@@ -1,3 +1,4 @@
+/** The command `status`: the gateway at a glance, also when it is stopped. */
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config, ConfigProblem } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';

@@ -2,7 +2,7 @@
 export const REDACTED = '[redacted]';
 
 /** A text without its secrets, and how many of each kind were taken out. */
-export interface Redacted {
+interface Redacted {
   readonly text: string;
   readonly counts: Readonly<Record<string, number>>;
 }

@@ -1,3 +1,4 @@
+/** Makes the files of a support archive, each or the reason why it is missing. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { arch, cpus, freemem, loadavg, platform, release, totalmem, uptime } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -91,7 +92,11 @@ async function captured(
   const keep = { write: (words: string) => (output += words) };
   const inner: CliContext = {
     ...context,
-    ...{ stdout: keep, stderr: keep, isTerminal: false, colors: colorsFor(false, {}), columns: () => COLUMNS },
+    stdout: keep,
+    stderr: keep,
+    isTerminal: false,
+    colors: colorsFor(false, {}),
+    columns: () => COLUMNS,
   };
   try {
     await run(inner);

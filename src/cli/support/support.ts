@@ -1,3 +1,4 @@
+/** The command `support`: one archive that tells what is wrong, without secrets. */
 import {
   closeSync,
   existsSync,
@@ -41,7 +42,7 @@ const FOLDER = 'millgate-support';
 const LONGEST_SECRET = 4096;
 
 /** Options of `support`. */
-export interface SupportOptions extends CommonOptions {
+interface SupportOptions extends CommonOptions {
   readonly output?: string;
 }
 
@@ -236,7 +237,7 @@ function writeWhole(path: string, content: Buffer): void {
 }
 
 /** A file of an archive. */
-export interface ArchiveFile {
+interface ArchiveFile {
   /** Relative path, with `/`, at most 100 bytes. */
   readonly name: string;
   readonly content: Buffer;

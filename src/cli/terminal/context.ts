@@ -1,3 +1,4 @@
+/** Everything a command takes from the world, handed in by whoever calls it. */
 import { resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Clock } from '../../core/clock.ts';

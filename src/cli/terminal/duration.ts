@@ -1,3 +1,4 @@
+/** Reads an option that is a duration. */
 import { EXIT, Fault } from '../../core/errors.ts';
 import { parseDuration } from '../../core/quantity.ts';
 

@@ -1,3 +1,4 @@
+/** Writes values, ages, times and counts for a person. */
 import type { JsonReading, JsonValue } from '../../api/json.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Colors } from './context.ts';

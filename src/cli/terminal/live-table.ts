@@ -1,3 +1,4 @@
+/** Keeps the last readings of some tags and lays them out as a table. */
 import type { JsonReading, JsonTag } from '../../api/json.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CliContext } from './context.ts';

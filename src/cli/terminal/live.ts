@@ -1,3 +1,4 @@
+/** Redraws a live table in place until it is ended. */
 import type { CliContext } from './context.ts';
 import type { LiveTable } from './live-table.ts';
 import { openScreen } from './screen.ts';
@@ -6,7 +7,7 @@ import { openScreen } from './screen.ts';
 const REDRAW_EVERY_MS = 500;
 
 /** What a live view shows around its table. */
-export interface LiveFrame {
+interface LiveFrame {
   readonly head: () => readonly string[];
   readonly foot: () => readonly string[];
 }

@@ -1,9 +1,10 @@
+/** Shows how far a long piece of work is. */
 import { type CliContext, warn } from './context.ts';
 import { formatSpan } from './format.ts';
 import { fit } from './screen.ts';
 
 /** How far something is, on standard error. */
-export interface Progress {
+interface Progress {
   /** @param done share, 0…1; @param leftMs undefined where nothing is known of it; @param text what is done now */
   show(done: number, leftMs: number | undefined, text: string): void;
   /** Takes the bar away. Idempotent. */

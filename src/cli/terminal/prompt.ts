@@ -1,3 +1,4 @@
+/** Asks a person questions on the terminal. */
 import { createInterface, type Interface } from 'node:readline/promises';
 import type { CliContext } from './context.ts';
 

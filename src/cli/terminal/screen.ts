@@ -1,3 +1,4 @@
+/** Control sequences of a terminal, and how to leave it as it was. */
 import type { CliContext } from './context.ts';
 import { cutText, displayWidth, widthOf } from './table.ts';
 
@@ -11,7 +12,7 @@ export const LEAVE_PAGE = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const WORTH_A_MOVE = 7;
 
 /** A page of the terminal that is redrawn in place. */
-export interface Screen {
+interface Screen {
   /** Shows these lines from the top; writes only what changed. */
   draw(lines: readonly string[]): void;
   /** Gives the terminal back as it was. Idempotent. */
@@ -99,7 +100,7 @@ export function fit(context: CliContext, line: string): string {
 }
 
 /** What one column of a terminal shows. The right half of a wide character has an empty text. */
-export interface Glyph {
+interface Glyph {
   readonly text: string;
   /** Parameters of the control sequence (ECMA-48 SGR) that colours it; empty: none. */
   readonly style: string;

@@ -1,3 +1,4 @@
+/** Draws the last minutes of a tag in one line of text. */
 import type { JsonReading } from '../../api/json.ts';
 
 /** A trend has so many characters, each the mean of so long: three minutes. */

@@ -1,3 +1,4 @@
+/** Lays out tables and wraps text by the width that characters have on a terminal. */
 import { stripVTControlCharacters } from 'node:util';
 
 /** A column of a table. */

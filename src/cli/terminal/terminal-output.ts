@@ -1,3 +1,4 @@
+/** Writes to a terminal, in ASCII where its locale can show no more. */
 import type { CliContext, Output } from './context.ts';
 import { ENTER_PAGE, LEAVE_PAGE } from './screen.ts';
 import { widthOf } from './table.ts';
@@ -12,9 +13,34 @@ export interface TerminalOutput extends Output {
 
 /** Characters for terminals that know no others than ASCII, each as wide as what it stands for. */
 const ASCII: Readonly<Record<string, string>> = {
-  ...{ '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#', '░': '.' },
-  ...{ '–': '-', '—': '-', '─': '-', '│': '|', '×': 'x', '·': '.', '…': '~', '’': "'", '→': '>', '✓': '+' },
-  ...{ '°': 'o', µ: 'u', μ: 'u', '²': '2', '³': '3', ä: 'a', ö: 'o', ü: 'u', é: 'e' },
+  '▁': '_',
+  '▂': '.',
+  '▃': '-',
+  '▄': '~',
+  '▅': '=',
+  '▆': '+',
+  '▇': '*',
+  '█': '#',
+  '░': '.',
+  '–': '-',
+  '—': '-',
+  '─': '-',
+  '│': '|',
+  '×': 'x',
+  '·': '.',
+  '…': '~',
+  '’': "'",
+  '→': '>',
+  '✓': '+',
+  '°': 'o',
+  µ: 'u',
+  μ: 'u',
+  '²': '2',
+  '³': '3',
+  ä: 'a',
+  ö: 'o',
+  ü: 'u',
+  é: 'e',
 };
 
 /** The stream of a terminal; what its locale cannot show is written in ASCII. */

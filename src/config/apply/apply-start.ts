@@ -1,3 +1,4 @@
+/** What happens to configurations at a start: a trial that was cut off is rolled back, the rest is noted. */
 import type { Clock } from '../../core/clock.ts';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -18,7 +19,7 @@ import {
 import { diskFault } from './durable.ts';
 
 /** What applying needs before a gateway runs. */
-export interface StartParts {
+interface StartParts {
   readonly archive: Archive;
   readonly place: Place;
   readonly clock: Clock;
@@ -26,7 +27,7 @@ export interface StartParts {
 }
 
 /** What the end of the last process left undone, and what was done about it. */
-export interface Recovery {
+interface Recovery {
   /** To be put into the journal once there is one. */
   readonly events: readonly EventBody[];
   /** Set when the files on the disk are those of a rejected configuration and cannot be replaced: start with these. */
@@ -180,7 +181,7 @@ export async function noteStart(
 }
 
 /** A file put in place while no gateway runs. */
-export interface Installation {
+interface Installation {
   readonly hash: string;
   readonly files: ConfigurationFiles;
   /** What was there before, when that was a valid configuration. */

@@ -1,3 +1,4 @@
+/** Changes the configuration of a running gateway: tries a file, keeps it or returns to the last good one. */
 import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,
@@ -21,7 +22,7 @@ import { type DeviceStand, type Expected, expected, flowOf, silent } from './flo
 import { createTrialRecords, type InForce, type TrialRecords } from './trial-records.ts';
 
 /** What applying needs of the gateway that runs. */
-export interface ApplyRuntime {
+interface ApplyRuntime {
   config(): Config;
   /** Puts another configuration in force, as a whole or not at all; says since when it is, monotonic ms. */
   reconfigure(config: Config): Promise<number>;
@@ -34,7 +35,7 @@ export interface ApplyRuntime {
 }
 
 /** What applying is made of. */
-export interface ApplyParts {
+interface ApplyParts {
   readonly runtime: ApplyRuntime;
   readonly archive: Archive;
   readonly place: Place;
@@ -144,7 +145,12 @@ class Trials implements Applying {
       ...status,
       onDisk,
       pending: {
-        ...{ hash, how, by, sinceMs: atMs, changes: trial.changes, confirmedBy: trial.confirmedBy },
+        hash,
+        how,
+        by,
+        sinceMs: atMs,
+        changes: trial.changes,
+        confirmedBy: trial.confirmedBy,
         awaits: trial.flows && silent(devices).length === 0 ? 'confirmation' : 'data',
         confirmByMs: trial.confirmMs === undefined ? undefined : atMs + trial.confirmMs,
         devices,
@@ -242,8 +248,14 @@ class Trials implements Applying {
     }
     this.files = after.files;
     this.trial = {
-      ...{ trial, before, changes: found, expected: awaited, sinceMonoMs, confirmMs },
-      ...{ confirmedBy: undefined, flows: false },
+      trial,
+      before,
+      changes: found,
+      expected: awaited,
+      sinceMonoMs,
+      confirmMs,
+      confirmedBy: undefined,
+      flows: false,
     };
     const text = `${how} by ${by}: configuration ${old} → ${hash}, on trial; ${words.join('. ') || 'comments only'}`;
     log.info(text);

@@ -1,3 +1,4 @@
+/** Keeps the configurations that were in force, and the one on trial, in the folder of the store. */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
@@ -11,7 +12,7 @@ export function archiveFolder(storePath: string): string {
 }
 
 /** How many configurations are remembered. */
-export const MAX_HISTORY = 20;
+const MAX_HISTORY = 20;
 
 /** How many words of changes an entry of the history keeps. */
 export const MAX_CHANGES = 20;

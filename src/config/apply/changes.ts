@@ -1,3 +1,4 @@
+/** Finds every difference between two configurations, and what each of them touches. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { ConfigurationChange, ConfigurationPart } from '../../core/configuration.ts';

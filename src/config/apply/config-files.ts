@@ -1,3 +1,4 @@
+/** Loads a configuration together with the texts of all the files it was made of. */
 import { basename, dirname, relative, resolve } from 'node:path';
 import type { ConfigurationFiles } from '../../core/configuration.ts';
 import type { LoadResult } from '../config.ts';

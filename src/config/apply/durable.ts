@@ -1,3 +1,4 @@
+/** Writes files so that after a power cut the old or the new one is there, whole. */
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';

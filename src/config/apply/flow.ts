@@ -1,3 +1,4 @@
+/** Decides whether data flows again under a configuration on trial. */
 import type { DeviceFlow } from '../../core/configuration.ts';
 import type { ChannelConfig, Config, DeviceConfig } from '../config.ts';
 
@@ -13,7 +14,7 @@ export interface DeviceStand {
 }
 
 /** A good reading is awaited for this long at least, ms, or for so many periods, but never longer than the most. */
-export const FLOW_MS = { least: 30_000, periods: 3, most: 600_000 } as const;
+const FLOW_MS = { least: 30_000, periods: 3, most: 600_000 } as const;
 
 /** A device that has to give a good reading again. */
 export interface Expected {

@@ -1,3 +1,4 @@
+/** Keeps a trial on the disk so that at any instant one whole configuration can be returned to. */
 import { dirname, join } from 'node:path';
 import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../../core/configuration.ts';
 import type { Logger } from '../../core/log.ts';
@@ -22,7 +23,7 @@ export interface InForce {
 }
 
 /** Whether the files in force are back in their places, and what to say of it. */
-export interface Restored {
+interface Restored {
   readonly done: boolean;
   readonly text: string;
 }

@@ -1,3 +1,4 @@
+/** Finds and reads the files a configuration is made of. */
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../core/errors.ts';

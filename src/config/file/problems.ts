@@ -1,8 +1,9 @@
+/** Collects what is wrong with a configuration, and words it with file, line, column and path. */
 import type { ConfigProblem } from '../config.ts';
 import { formatPath, type Spot } from './tree.ts';
 
 /** At most this many problems are kept; a broken generator should not fill a terminal for minutes. */
-export const MAX_PROBLEMS = 500;
+const MAX_PROBLEMS = 500;
 
 /** Collects everything that is wrong, each thing once. */
 export interface Report {
@@ -54,7 +55,7 @@ function printable(text: string): string {
 }
 
 /** Problems by file, line and column; those of one spot keep their order. */
-export function sortProblems(problems: readonly ConfigProblem[]): ConfigProblem[] {
+function sortProblems(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const files = [...new Set(problems.map(({ file }) => file))];
   return [...problems].sort(
     (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,

@@ -1,9 +1,10 @@
+/** Reads the secret that a reference stands for. */
 import { readFileSync, statSync } from 'node:fs';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import type { SecretRef } from '../config.ts';
 
 /** What reading a secret needs of the world. */
-export interface SecretSources {
+interface SecretSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly readFile?: (path: string) => string;
   /** Permission bits of a file. */

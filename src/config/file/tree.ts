@@ -15,14 +15,14 @@ interface Located {
 }
 
 /** A text, number, truth value or nothing. `source` is how it was written, without quotes. */
-export interface ScalarNode extends Located {
+interface ScalarNode extends Located {
   readonly kind: 'scalar';
   readonly value: string | number | bigint | boolean | null;
   readonly source: string;
 }
 
 /** A list. */
-export interface ListNode extends Located {
+interface ListNode extends Located {
   readonly kind: 'list';
   readonly items: readonly Node[];
 }

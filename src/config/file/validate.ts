@@ -1,3 +1,4 @@
+/** Checks a part of the tree against a schema and reports each problem at its place. */
 import { z } from 'zod';
 import type { Problem } from '../../core/checked.ts';
 import { hint, nearest } from '../../core/suggest.ts';
@@ -8,7 +9,7 @@ import { describeIssue, NOT_OURS } from './words.ts';
 type Issue = z.core.$ZodIssue;
 
 /** What to add to the word "unknown key", when there is something better to say than the nearest key. */
-export type KeyAdvice = (key: string, path: Path) => string | undefined;
+type KeyAdvice = (key: string, path: Path) => string | undefined;
 
 /**
  * Checks the value of an entry against a schema. Everything that is wrong goes to the report, at its own line and in
@@ -128,7 +129,7 @@ function unfold(issue: Issue, above: Path): Issue[] {
 }
 
 /** The schema of a part, through optionals, defaults, transforms and the fitting branch of a union. */
-export function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
+function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
   const bare = unwrap(schema);
   const [key, ...rest] = path;
   if (key === undefined) return schema;

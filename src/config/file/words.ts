@@ -1,3 +1,4 @@
+/** Puts what a schema refuses into words that a technician understands. */
 import { z } from 'zod';
 import { hint, nearest } from '../../core/suggest.ts';
 import type { Node } from './tree.ts';

@@ -1,3 +1,4 @@
+/** Turns the bytes of a YAML file into the located tree. */
 import {
   type Document,
   isAlias,

@@ -1,3 +1,4 @@
+/** Forecasts what the rules of a configuration will make of the readings. */
 import type { AlarmConfig } from '../../core/alarm.ts';
 import { tagsIn } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';
@@ -5,7 +6,7 @@ import type { SpcConfig } from '../../core/spc.ts';
 import type { Config, TagConfig } from '../config.ts';
 
 /** A rule that is right in itself, and still may never say what it is meant to say. */
-export interface RuleDoubt {
+interface RuleDoubt {
   /** `alarms.oil-hot`, `spc.shaft`. */
   readonly rule: string;
   readonly why: string;

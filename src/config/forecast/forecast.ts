@@ -1,3 +1,4 @@
+/** Forecasts the load of a configuration: requests, bus time, bytes written, days of outage held. */
 import type { ChannelConfig, Config, TagConfig } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';
 
@@ -16,14 +17,14 @@ export const MEASURED_COMMITS: readonly CommitCost[] = [
 ];
 
 /** What a commit of so many readings costs, bytes. */
-export interface CommitCost {
+interface CommitCost {
   readonly readings: number;
   readonly writtenBytes: number;
   readonly storedBytes: number;
 }
 
 /** What it costs to note how far the uplinks are, bytes: with a commit, at most each 5 s. From commits of 1 s and of 10 s. */
-export const POSITION_BYTES = 5200;
+const POSITION_BYTES = 5200;
 const POSITION_EVERY_S = 5;
 
 /** Above this share of its time a line has no room for retries and repeats. */
@@ -46,7 +47,7 @@ export interface PeriodForecast {
 }
 
 /** A request with the time it takes on the line and the tags it reads. */
-export interface SlowRequest {
+interface SlowRequest {
   readonly text: string;
   readonly lineMs: number;
   readonly tags: readonly string[];

@@ -1,3 +1,4 @@
+/** Lists the device profiles there are, with what their files say of themselves. */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';

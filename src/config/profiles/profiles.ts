@@ -1,3 +1,4 @@
+/** Finds the profile that a device names, and its tags. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { installed } from '../../core/program.ts';

@@ -1,3 +1,4 @@
+/** Finds alarms that could never be raised or never return, given the range of their tag. */
 import type { AlarmCondition } from '../../core/alarm.ts';
 import type { Problem } from '../../core/checked.ts';
 import { formatDuration } from '../../core/quantity.ts';

@@ -1,3 +1,4 @@
+/** Checks the section `alarms:`. */
 import { z } from 'zod';
 import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
 import type { Checked, Problem } from '../../core/checked.ts';
@@ -17,7 +18,7 @@ export interface TagFacts {
 }
 
 /** What checking alarms needs of the rest of the file. */
-export interface AlarmContext {
+interface AlarmContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   /** `; did you mean "x"?` or the like, to be put behind "there is no tag y". */
   readonly hint: (text: string, words: Iterable<string>, what: string) => string;
@@ -214,7 +215,7 @@ const tagField = (description: string) =>
     .meta({ description, examples: ['press-1/oil-temp'] });
 
 /** Keys of which an alarm has exactly one: what it watches for. */
-export const ALARM_KINDS = ['above', 'below', 'outside', 'equals', 'rateAbove', 'stale', 'changed'] as const;
+const ALARM_KINDS = ['above', 'below', 'outside', 'equals', 'rateAbove', 'stale', 'changed'] as const;
 
 /** `alarms.NAME` */
 export const alarmShape = {

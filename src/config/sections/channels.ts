@@ -1,3 +1,4 @@
+/** Checks the section `channels:`, each channel by its driver. */
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';
 import { toName } from '../../core/fields.ts';

@@ -1,3 +1,4 @@
+/** Checks the formulas of computed tags, and puts them in the order they are computed. */
 import { z } from 'zod';
 import { type Expression, parseExpression, tagsIn } from '../../core/expression.ts';
 import { checkExpression, type TagMeaning } from '../../core/expression-check.ts';
@@ -17,7 +18,7 @@ export interface Formula {
 }
 
 /** What checking formulas needs. */
-export interface FormulaContext {
+interface FormulaContext {
   /** Tags that are read, those that passed their checks. */
   readonly tags: readonly TagConfig[];
   /** Tags that are in the file but broken: they were told of, and are not missing. */

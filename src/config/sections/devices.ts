@@ -1,3 +1,4 @@
+/** Checks the section `devices:` and joins profiles to them. */
 import { z } from 'zod';
 import type { DefaultTags, DriverType } from '../../../hal/driver.ts';
 import { hint, nearest } from '../../core/suggest.ts';
@@ -16,7 +17,7 @@ import { checkTags, type TagContext } from './tags.ts';
 const DEFAULT_EVERY_MS = 1000;
 
 /** What checking devices needs. */
-export interface DeviceContext {
+interface DeviceContext {
   readonly channels: ReadonlyMap<string, KnownChannel>;
   readonly drivers: readonly DriverType[];
   readonly profiles: Profiles;
@@ -26,7 +27,7 @@ export interface DeviceContext {
 }
 
 /** Devices that passed, by the name of their channel. */
-export type DevicesByChannel = ReadonlyMap<string, readonly DeviceConfig[]>;
+type DevicesByChannel = ReadonlyMap<string, readonly DeviceConfig[]>;
 
 /** Checks every device of the section. */
 export function checkDevices(section: MapNode, context: DeviceContext): DevicesByChannel {

@@ -1,3 +1,4 @@
+/** Checks the sections `gateway:`, `store:`, `api:` and `commands:`. */
 import { resolve } from 'node:path';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
@@ -8,7 +9,7 @@ import { type Entry, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
-export interface SectionValues {
+interface SectionValues {
   readonly values: Record<string, unknown>;
   readonly entry: Entry | undefined;
 }

@@ -1,3 +1,4 @@
+/** Makes the JSON Schema of the configuration file from the shapes that validate it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';

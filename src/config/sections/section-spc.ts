@@ -1,3 +1,4 @@
+/** Checks the section `spc:`. */
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
@@ -140,7 +141,7 @@ export const spcShape = {
 export type SpcOptions = z.output<z.ZodObject<typeof spcShape>>;
 
 /** What a tag holds. */
-export type TagKind = 'number' | 'bool' | 'text';
+type TagKind = 'number' | 'bool' | 'text';
 
 /** What checking a chart needs to know of the rest of the file. */
 export interface SpcContext {
@@ -168,7 +169,14 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   const rules = rulesOf(options, problems);
   if (problems.length > 0) return { ok: false, problems };
   return passed({
-    ...{ id, tag, chart, subgroup, inspected, limits, rules, priority: options.priority },
+    id,
+    tag,
+    chart,
+    subgroup,
+    inspected,
+    limits,
+    rules,
+    priority: options.priority,
     spec: options.spec && { lsl: undefined, target: undefined, usl: undefined, ...options.spec },
     lambda: options.lambda ?? SPC_DEFAULTS.lambda,
     width: options.width ?? SPC_DEFAULTS.width,

@@ -1,8 +1,9 @@
+/** The list of all sections of the file. */
 import { z } from 'zod';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
 /** One key of the top level. A section without a schema is part of the format but not of this version. */
-export interface Section {
+interface Section {
   readonly name: string;
   readonly description: string;
   /**

@@ -1,9 +1,10 @@
+/** The shapes of what stands in the file, from which both the checks and the JSON Schema are made. */
 import { z } from 'zod';
 import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';
 
 /** A reference to a secret, as the file gives it. */
-export const secretSchema = z
+const secretSchema = z
   .union([
     z.strictObject({
       file: z

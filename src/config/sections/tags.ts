@@ -1,3 +1,4 @@
+/** Checks the tags of a device, each by its driver. */
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver.ts';
 import { formatDuration } from '../../core/quantity.ts';

@@ -16,7 +16,7 @@ import { mqttShape } from './shapes.ts';
 const NOT_YET = ['http', 'sparkplug'];
 
 /** What checking uplinks needs. */
-export interface UplinkContext {
+interface UplinkContext {
   readonly gateway: { readonly id: string; readonly location: string | undefined };
   /** Relative paths count from here: the folder of the main file. */
   readonly folder: string;

@@ -1,3 +1,4 @@
+/** Counts how well the alarms serve the operator, by EEMUA 191 and ISA-18.2. */
 import type { AlarmState, EventBody } from '../../core/event.ts';
 import { splitTagId } from '../../core/reading.ts';
 import type { AlarmStatus } from './describe.ts';

@@ -1,3 +1,4 @@
+/** Makes the rules of all alarms of a file, with one instrument alarm for each tag they watch. */
 import type { AlarmConfig } from '../../core/alarm.ts';
 import { DEFAULT_MAX_SHELVE_MS } from '../../core/alarm.ts';
 import type { Priority } from '../../core/event.ts';

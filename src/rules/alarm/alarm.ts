@@ -1,3 +1,4 @@
+/** The rule of one alarm: readings, time and orders in, state and events out. */
 import type { AlarmConfig } from '../../core/alarm.ts';
 import type { Instant, Reading } from '../../core/reading.ts';
 import type { Command, CommandStep, Finding, Rule, Step, Tick } from '../rule.ts';

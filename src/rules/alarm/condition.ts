@@ -1,3 +1,4 @@
+/** Decides whether the condition of an alarm holds for a reading. */
 import type { AlarmCondition } from '../../core/alarm.ts';
 import type { Reading, Value } from '../../core/reading.ts';
 
@@ -8,7 +9,7 @@ export interface Sample {
 }
 
 /** What a condition may look at beside the reading. */
-export interface ConditionMemory {
+interface ConditionMemory {
   /** Whether the alarm is active: then the deadband counts. */
   readonly active: boolean;
   /** Earlier samples, oldest first; kept by {@link remember}. */

@@ -1,3 +1,4 @@
+/** Words an alarm: its event, its message and its status. */
 import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { FAILURES } from '../../core/quality.ts';
@@ -6,7 +7,7 @@ import type { Reading, TagId, Value } from '../../core/reading.ts';
 import type { AlarmRuleState } from './state.ts';
 
 /** What happened, for the event that tells it. */
-export interface AlarmNews {
+interface AlarmNews {
   readonly change: AlarmChange;
   readonly was: AlarmState;
   readonly state: AlarmState;
@@ -38,7 +39,7 @@ export function alarmEvent(config: AlarmConfig, news: AlarmNews, reading: Readin
 }
 
 /** The message with its fields filled in. The default ones say what is, so that they are true of every change. */
-export function alarmMessage(config: AlarmConfig, reading: Reading | undefined): string {
+function alarmMessage(config: AlarmConfig, reading: Reading | undefined): string {
   const { condition, tag, unit } = config;
   const value = reading && reading.quality !== 'bad' ? formatValue(reading.value) : 'unknown';
   const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition), tag };

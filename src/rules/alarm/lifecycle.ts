@@ -1,3 +1,4 @@
+/** The state machine of an alarm after ISA-18.2. */
 import type { AlarmChange, AlarmState } from '../../core/event.ts';
 
 /** What happens to an alarm: its condition comes or goes, its gate opens or closes, or an operator orders something. */
@@ -14,7 +15,7 @@ export type AlarmAction =
   | 'in-service';
 
 /** What the transitions depend on beside the state. */
-export interface AlarmTraits {
+interface AlarmTraits {
   readonly latch: boolean;
   readonly ack: boolean;
   /** Whether the condition holds, delays and deadband counted in. */
@@ -22,7 +23,7 @@ export interface AlarmTraits {
 }
 
 /** A transition, or why there is none and what to do instead. */
-export type Transition =
+type Transition =
   | { readonly ok: true; readonly to: AlarmState; readonly change: AlarmChange }
   | { readonly ok: false; readonly why: string };
 

@@ -1,3 +1,4 @@
+/** What an alarm remembers, and which part of it outlives a restart. */
 import { z } from 'zod';
 import type { AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmState } from '../../core/event.ts';

@@ -1,3 +1,4 @@
+/** Computes capability indices with their confidence intervals. */
 import type { Specification } from '../../core/spc.ts';
 import { chiSquareQuantile, normalCdf, normalQuantile } from './distribution.ts';
 
@@ -5,7 +6,7 @@ import { chiSquareQuantile, normalCdf, normalQuantile } from './distribution.ts'
 export const MIN_CAPABILITY_READINGS = 30;
 
 /** Two-sided confidence of every interval but those of CPL and CPU, which have this confidence on each side. */
-export const CONFIDENCE = 0.95;
+const CONFIDENCE = 0.95;
 
 /** What a capability is computed from. */
 export interface Sample {
@@ -26,7 +27,7 @@ export interface Index {
 }
 
 /** Indices of a process; undefined where the specification has no such side or no target. */
-export interface Indices {
+interface Indices {
   readonly cp: Index | undefined;
   readonly cpl: Index | undefined;
   readonly cpu: Index | undefined;
@@ -42,7 +43,7 @@ export interface Indices {
 }
 
 /** Why a capability is not published. */
-export type Withheld =
+type Withheld =
   | { readonly why: 'no-specification' | 'no-variation' | 'no-limits' }
   | { readonly why: 'too-few-readings'; readonly readings: number; readonly needed: number }
   | { readonly why: 'out-of-control'; readonly point: number; readonly rule: string };

@@ -1,3 +1,4 @@
+/** Draws a control chart as text. */
 import type { JudgedPoint } from './judge.ts';
 
 /** Room for a number at the left edge. */
@@ -11,7 +12,7 @@ const MIN_ROWS = 7;
 const LABEL_DIGITS = 6;
 
 /** The lines labelled at the left edge: those of the last point, or of the frozen limits. */
-export interface ChartLines {
+interface ChartLines {
   readonly center: number;
   readonly lcl: number;
   readonly ucl: number;

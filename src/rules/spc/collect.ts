@@ -1,3 +1,4 @@
+/** Collects readings into subgroups. */
 import type { Reading, TagId, Value } from '../../core/reading.ts';
 import { isAttributeChart, MAX_RANGE_SIZE, MAX_SUBGROUP_SIZE, type SpcConfig } from '../../core/spc.ts';
 import type { Tick } from '../rule.ts';
@@ -52,7 +53,7 @@ export type Closed =
   | { readonly kind: 'missing'; readonly count: number; readonly why?: 'too-many-readings' };
 
 /** The state after an input, and the subgroups that it closed, in order. */
-export interface Collected {
+interface Collected {
   readonly state: Collecting;
   readonly closed: readonly Closed[];
 }

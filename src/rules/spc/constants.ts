@@ -57,7 +57,7 @@ export function c4(size: number): number {
 }
 
 /** The factors of a subgroup size as the tables name them. */
-export interface Factors {
+interface Factors {
   readonly d2: number;
   readonly d3: number;
   readonly c4: number;

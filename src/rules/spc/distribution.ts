@@ -22,7 +22,7 @@ export function logGamma(x: number): number {
  * Both tails of the gamma distribution with shape `shape` > 0 at `x` ≥ 0: P(shape, x) and Q = 1 − P, each without
  * cancellation (Abramowitz and Stegun 6.5.29, 6.5.31).
  */
-export function gammaTails(shape: number, x: number): { readonly lower: number; readonly upper: number } {
+function gammaTails(shape: number, x: number): { readonly lower: number; readonly upper: number } {
   if (x <= 0) return { lower: 0, upper: 1 };
   const scale = Math.exp(shape * Math.log(x) - x - logGamma(shape));
   if (x < shape + 1) {

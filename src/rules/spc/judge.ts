@@ -1,3 +1,4 @@
+/** Judges one point of a chart by its frozen limits. */
 import type { RunRule, SpcConfig } from '../../core/spc.ts';
 import { type Limits, type Lines, linesOf, type Subgroup, spreadKindOf, spreadLinesOf } from './limits.ts';
 import { extend, NO_RUN, type RunState, runOf, type ShortWindows, type Side, zoneOf } from './runs.ts';
@@ -6,7 +7,7 @@ import { extend, NO_RUN, type RunState, runOf, type ShortWindows, type Side, zon
 export type Signal = RunRule | 'R1' | 'R2' | 'R4' | 'EWMA' | 'CUSUM+' | 'CUSUM-';
 
 /** One rule that holds at a point. */
-export interface Flag {
+interface Flag {
   readonly rule: Signal;
   readonly side: Side;
   /** True at the first point of a run: that is the event; later points belong to it. */
@@ -58,10 +59,7 @@ export const FRESH_CHART: ChartState = {
 };
 
 /** What judging needs of a configuration. */
-export type Design = Pick<
-  SpcConfig,
-  'chart' | 'subgroup' | 'rules' | 'lambda' | 'width' | 'slack' | 'decision' | 'headStart'
->;
+type Design = Pick<SpcConfig, 'chart' | 'subgroup' | 'rules' | 'lambda' | 'width' | 'slack' | 'decision' | 'headStart'>;
 
 /** A flag before it is known whether it is the first of its run. */
 type Found = Omit<Flag, 'first'>;

@@ -1,3 +1,4 @@
+/** Computes the limits of a chart from a baseline, and freezes them. */
 import { type Chart, isAttributeChart, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import { c4, d2, d3 } from './constants.ts';
 
@@ -47,7 +48,7 @@ export function fullSizeOf({ subgroup, inspected }: Pick<SpcConfig, 'subgroup' |
 }
 
 /** How a chart measures the spread within its points. */
-export type SpreadKind = 'moving-range' | 'range' | 'deviation' | 'none';
+type SpreadKind = 'moving-range' | 'range' | 'deviation' | 'none';
 
 /** What measures the spread: ranges while subgroups are sure to be small, else standard deviations. */
 export function spreadKindOf({ chart, subgroup }: Pick<SpcConfig, 'chart' | 'subgroup'>): SpreadKind {

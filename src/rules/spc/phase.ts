@@ -1,3 +1,4 @@
+/** Leads a chart through its phases: collecting a baseline, then judging by it. */
 import type { EventBody } from '../../core/event.ts';
 import { isAttributeChart, type SpcConfig } from '../../core/spc.ts';
 import { MIN_CAPABILITY_READINGS, type Sample, type Study } from './capability.ts';

@@ -1,3 +1,4 @@
+/** The rule of one control chart, with the changes a technician can order. */
 import type { EventBody } from '../../core/event.ts';
 import type { Reading, TagId } from '../../core/reading.ts';
 import { MIN_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
@@ -16,7 +17,7 @@ export interface Asked {
 }
 
 /** What a change led to: the new state with its events, or why nothing was done and what to do instead. */
-export type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
+type Changed = (Step<SpcState> & { readonly refused?: undefined }) | { readonly refused: string };
 
 /** A chart as it stands. */
 export interface SpcStatus {

@@ -1,10 +1,11 @@
+/** The run rules of Nelson and of Western Electric. */
 import type { RunRule } from '../../core/spc.ts';
 
 /**
  * Where a point lies: 0 on the centre; otherwise the sign is the side and the size 1 within 1σ (the line included),
  * 2 beyond 1σ, 3 beyond 2σ, 4 beyond 3σ. Lines are strict: a point on a line is not beyond it.
  */
-export type Zone = -4 | -3 | -2 | -1 | 0 | 1 | 2 | 3 | 4;
+type Zone = -4 | -3 | -2 | -1 | 0 | 1 | 2 | 3 | 4;
 
 /** Where a run lies: above or below the centre; rules without a side use 1. */
 export type Side = 1 | -1;
@@ -29,7 +30,7 @@ export interface ShortWindows {
 }
 
 /** Full windows, as R's qcc judges: 2 of 3 needs three points since the start or the last break. */
-export const FULL_WINDOWS: ShortWindows = { twoOfThree: false, fourOfFive: false };
+const FULL_WINDOWS: ShortWindows = { twoOfThree: false, fourOfFive: false };
 
 /** The zone of a value. The lines themselves are compared, so that a value equal to a limit is never beyond it by rounding. */
 export function zoneOf(value: number, center: number, sigma: number): Zone {

@@ -1,3 +1,4 @@
+/** What a control chart remembers between points and across restarts. */
 import { z } from 'zod';
 import { MAX_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
 import { type Collecting, NOTHING_COLLECTED } from './collect.ts';
@@ -20,13 +21,7 @@ export interface Tally {
 export const NO_TALLY: Tally = { readings: 0, mean: 0, squares: 0, sigmaSum: 0, sigmaCount: 0, signal: null };
 
 /** A point of the baseline, without names as it is written with every state; a moving range is made again when needed. */
-export type BaselinePoint = readonly [
-  point: number,
-  value: number,
-  size: number,
-  spread: number | null,
-  squares: number,
-];
+type BaselinePoint = readonly [point: number, value: number, size: number, spread: number | null, squares: number];
 
 /** A point as the baseline keeps it. */
 export function packed({ point, value, size, spread, squares }: NumberedSubgroup, moving: boolean): BaselinePoint {

@@ -1,10 +1,11 @@
+/** Words the events of a control chart. */
 import type { EventBody } from '../../core/event.ts';
 import { MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import type { JudgedPoint, Signal } from './judge.ts';
 import { fullSizeOf, type Limits, linesOf } from './limits.ts';
 
 /** What each signal says of the process. */
-export const SIGNAL_MEANS: { readonly [signal in Signal]: string } = {
+const SIGNAL_MEANS: { readonly [signal in Signal]: string } = {
   N1: 'a point beyond 3σ',
   N2: '9 points on one side of the centre',
   N3: '6 points rising or falling',

@@ -1,6 +1,3 @@
-/** Zigzag keeps numbers of either sign small; exact up to ±2⁵¹. */
-export const ZIGZAG_LIMIT = 2 ** 51;
-
 /** Bytes that are not what the codec writes. */
 export class CodecError extends Error {
   constructor(message: string) {
@@ -35,7 +32,7 @@ export class ByteWriter {
     this.buffer[this.length++] = rest;
   }
 
-  /** A signed integer up to ±{@link ZIGZAG_LIMIT}. */
+  /** A signed integer up to ±2⁵¹: zigzag keeps numbers of either sign small. */
   zigzag(value: number): void {
     this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
   }

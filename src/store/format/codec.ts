@@ -1,3 +1,4 @@
+/** Encodes the records of a commit as columns, and decodes them. */
 import type { GatewayEvent } from '../../core/event.ts';
 import type { Doubt, Failure } from '../../core/quality.ts';
 import type { DeviceRecord, Field, Instant, Outcome, Value } from '../../core/reading.ts';
@@ -39,7 +40,7 @@ interface Header {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-export type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
+type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.

@@ -1,3 +1,4 @@
+/** Encodes one column of values in the mode that needs the fewest bytes. */
 import type { Value } from '../../core/reading.ts';
 import { type ByteReader, type ByteWriter, CodecError } from './bytes.ts';
 

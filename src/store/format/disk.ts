@@ -1,3 +1,4 @@
+/** Opens the SQLite files of the store in the mode that survives a power cut. */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf } from '../../core/errors.ts';

@@ -1,3 +1,4 @@
+/** Makes folders, and has their entries on the disk. */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../../core/errors.ts';

@@ -1,3 +1,4 @@
+/** The lock that lets one process at a time have the store. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';

@@ -1,3 +1,4 @@
+/** What a commit says beside its records: states of rules and positions of uplinks. */
 import type { SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, Pending, Stream } from '../store.ts';
 import { deflate } from './segment.ts';
@@ -6,7 +7,7 @@ import { deflate } from './segment.ts';
  * What an uplink has still to deliver, of each stream that it asked for; and the number at which it began, where that is
  * known: what was let go before that was never its to deliver.
  */
-export type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
+type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Record<Stream, number>> };
 
 /** A cursor in a commit; null stands for an open end. */
 type PackedCursor = Partial<Record<Stream, [number, number | null][]>> & Pick<Cursor, 'since'>;

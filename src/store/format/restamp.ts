@@ -1,3 +1,4 @@
+/** Corrects the times of records that were stamped before the clock was known. */
 import type { Clock } from '../../core/clock.ts';
 import type { GatewayEvent } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';

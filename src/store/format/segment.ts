@@ -1,3 +1,4 @@
+/** The form of one segment file: its tables, its rows and what counts as damage. */
 import { existsSync } from 'node:fs';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -5,7 +6,7 @@ import { CodecError } from './bytes.ts';
 import type { Connection } from './disk.ts';
 
 /** Format of a segment; a program refuses newer ones. */
-export const SEGMENT_FORMAT = 1;
+const SEGMENT_FORMAT = 1;
 
 /** Level 1: on bodies of about 1 kB higher levels gain under 2 % and cost twice the time. */
 const DEFLATE_LEVEL = 1;

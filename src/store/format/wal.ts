@@ -1,3 +1,4 @@
+/** Reads what a write-ahead log claims before SQLite may act on it. */
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 
 const HEADER_BYTES = 32;

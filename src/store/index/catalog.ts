@@ -1,3 +1,4 @@
+/** Knows all segments: which numbers and times each holds, and how large it is. */
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -156,7 +157,7 @@ export function moveToQuarantine(folder: string, file: string): string {
 }
 
 /** Bytes in quarantine. */
-export function quarantineBytes(folder: string): number {
+function quarantineBytes(folder: string): number {
   return quarantined(folder).reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 

@@ -1,3 +1,4 @@
+/** Remembers segments that were given up while the disk was too full for the ledger. */
 import { existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
@@ -85,9 +86,12 @@ function parse(file: string): GivenUp | undefined {
     ...[number, number, number],
   ];
   return {
-    ...{ file, kind: match[1] as SegmentKind, id: Number(match[2]) },
+    file,
+    kind: match[1] as SegmentKind,
+    id: Number(match[2]),
     numbers: { readings: between(first, end), events: between(firstEvent, endEvent) },
-    ...{ minWallMs, maxWallMs },
+    minWallMs,
+    maxWallMs,
   };
 }
 

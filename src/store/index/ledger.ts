@@ -1,3 +1,4 @@
+/** Reads the ledger: merged, page by page, or summed up. */
 import { LEDGER_PAGE, type LedgerEntry, type LossSum } from '../store.ts';
 
 /** Entries of one stream, cause and uplink belong together. */

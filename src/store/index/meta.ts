@@ -1,3 +1,4 @@
+/** The index database: segments, ledger, positions of uplinks, and what is reserved. */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EXIT, Fault } from '../../core/errors.ts';

@@ -1,3 +1,4 @@
+/** Finds the number to go on with after a start, so that none is given twice. */
 import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intervals, subtract, union } from '../../core/intervals.ts';
 import type { Stream } from '../store.ts';

@@ -1,3 +1,4 @@
+/** The segment that is being written. */
 import { join } from 'node:path';
 import { shapesIn } from '../format/codec.ts';
 import { type OpenDatabase, sizeOf } from '../format/disk.ts';
@@ -11,7 +12,7 @@ const MAX_DICTIONARY_BYTES = 16 * 1024;
 const DICTIONARY_WAIT_FACTOR = 8;
 
 /** A row before it is deflated. */
-export type NewRow = Omit<Row, 'latestWallMs' | 'dictionary' | 'readings' | 'events'> & {
+type NewRow = Omit<Row, 'latestWallMs' | 'dictionary' | 'readings' | 'events'> & {
   readonly readings: Uint8Array | null;
   readonly events: Uint8Array | null;
 };

@@ -1,3 +1,4 @@
+/** Reads the history of a tag, and records page by page. */
 import { intersect } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { decodeTag } from '../format/codec.ts';

@@ -1,3 +1,4 @@
+/** Finds what holds a range of numbers, and reads it. */
 import { Damage, isDamage, type Row, type Segment } from '../format/segment.ts';
 import type { SegmentInfo } from '../index/catalog.ts';
 import type { Piece, Pieces } from '../protocol.ts';

@@ -1,3 +1,4 @@
+/** Says what is stored, and accounts for every number that was given. */
 import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract, union } from '../../core/intervals.ts';
 import { sumEntries } from '../index/ledger.ts';
@@ -88,7 +89,7 @@ function accountsOf(
 }
 
 /** What is known of one stream at one moment. */
-export interface Account {
+interface Account {
   readonly stream: Stream;
   /** The next number; those below were given. */
   readonly next: number;
@@ -103,7 +104,7 @@ export interface Account {
 }
 
 /** Where every number of a stream went, for one uplink. */
-export type Balance = Omit<StreamAccount, 'stream' | 'uplink'>;
+type Balance = Omit<StreamAccount, 'stream' | 'uplink'>;
 
 /**
  * Puts every number that was given into exactly one class, so that

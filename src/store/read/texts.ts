@@ -1,3 +1,4 @@
+/** Gives stored records as JSON texts, for those who only send them on. */
 import type { DeviceRecord } from '../../core/reading.ts';
 import { createRecordText } from '../../core/record-text.ts';
 import { ByteWriter } from '../format/bytes.ts';
@@ -9,7 +10,7 @@ import { type StoredTexts, TEXTS_BYTES } from '../store.ts';
 const COMMA = 0x2c;
 
 /** Turns stored bodies into the text that goes out. */
-export type TextWriter = (found: Pieces, offsets: readonly WallOffset[]) => Texts;
+type TextWriter = (found: Pieces, offsets: readonly WallOffset[]) => Texts;
 
 /** A writer with a cache of names of its own. It stops after {@link TEXTS_BYTES}. */
 export function createTextWriter(): TextWriter {

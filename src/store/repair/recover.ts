@@ -1,3 +1,4 @@
+/** Opens the store after whatever happened to it: crash, damage, or a backup that was put back. */
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
@@ -52,7 +53,7 @@ export function affordable(folder: string, maxBytes: number): number {
 }
 
 /** What opening gives the engine. */
-export interface Started {
+interface Started {
   readonly house: House;
   readonly next: Record<Stream, number>;
   readonly ids: { segment: number; commit: number };
@@ -281,7 +282,10 @@ function enterHoles(house: House, stream: Stream, found: GoOn, scans: readonly S
 
 function lossOf(stream: Stream, range: SeqRange, now: Now): NewLedgerEntry {
   return {
-    ...{ stream, from: range.from, to: range.to, count: range.to - range.from },
+    stream,
+    from: range.from,
+    to: range.to,
+    count: range.to - range.from,
     cause: 'corrupt',
     enteredWallMs: now.wallMs,
     detail: 'found missing at the start; the last commits are counted at the size they can have had at most',

@@ -1,3 +1,4 @@
+/** Recognises a store that was put back from a backup or copied to another machine. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

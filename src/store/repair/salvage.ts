@@ -1,3 +1,4 @@
+/** Saves what can be read of a damaged segment, and enters what is lost. */
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';

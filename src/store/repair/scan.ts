@@ -1,3 +1,4 @@
+/** Looks through segments for what they really hold. */
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { OpenDatabase } from '../format/disk.ts';

@@ -1,3 +1,4 @@
+/** Rolls committed readings up by the minute, in small steps. */
 import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intersect, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';

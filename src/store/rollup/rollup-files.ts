@@ -1,3 +1,4 @@
+/** Keeps roll-ups on the disk. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';

@@ -1,3 +1,4 @@
+/** Minimum, mean, maximum and counts of the readings of one minute. */
 import type { DeviceRecord, Field } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from '../format/bytes.ts';
 import { modeOf, readColumn, writeColumn } from '../format/column.ts';

@@ -1,3 +1,4 @@
+/** The store as its callers see it, whichever thread it runs in. */
 import { randomUUID } from 'node:crypto';
 import { type Clock, instantOf } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
@@ -185,7 +186,9 @@ async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limi
   const points = [...cells]
     .sort(([a], [b]) => a - b)
     .map(([wallMs, { count, bad, min, max, sum }]) => ({
-      ...{ wallMs, count, bad },
+      wallMs,
+      count,
+      bad,
       ...(count > 0 && { min, max, mean: sum / count }),
     }));
   return { points, next: endMs < toMs ? endMs : undefined };

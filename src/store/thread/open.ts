@@ -1,3 +1,4 @@
+/** Opens the store in a thread of its own, or in this one. */
 import { Worker } from 'node:worker_threads';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { openEngine } from '../engine.ts';

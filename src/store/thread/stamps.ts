@@ -1,3 +1,4 @@
+/** Knows for one run of the gateway what the clock was worth, and restamps what was stored before. */
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { GatewayEvent } from '../../core/event.ts';
@@ -9,7 +10,7 @@ import type { Backend } from '../protocol.ts';
 import type { CommitBatch, Receipt } from '../store.ts';
 
 /** Keeps track of what was committed while the clock was not known, and gives it the right time once it is. */
-export interface Stamps {
+interface Stamps {
   /** Notes what of a commit has no trusted time; tells the store of the offset once the clock is known. */
   committed(batch: CommitBatch, receipt: Receipt): void;
   /** What is known of this run's clock and may not be noted yet; undefined while nothing is, or nothing needs it. */

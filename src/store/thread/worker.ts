@@ -1,3 +1,4 @@
+/** The thread of the store: takes messages, lets the engine work, and answers. */
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../../core/errors.ts';
 import { type Engine, openEngine } from '../engine.ts';

@@ -1,3 +1,4 @@
+/** Makes room: lets the oldest segments go, and enters what was lost. */
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, type IntervalSet, intersect, intervals, subtract } from '../../core/intervals.ts';
@@ -32,7 +33,7 @@ export function pendingAnywhere(house: Pick<House, 'memory' | 'uplinks'>, stream
  * Which segment goes first: readings that every uplink has, beyond the replay window; then any that every uplink has;
  * then the oldest; events only when no readings are left. Undefined when nothing may go.
  */
-export function chooseVictim(
+function chooseVictim(
   infos: readonly SegmentInfo[],
   pending: IntervalSet,
   oldestReplayWallMs: number,

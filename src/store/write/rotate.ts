@@ -1,3 +1,4 @@
+/** Ends a segment and begins the next. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';

@@ -94,7 +94,7 @@ readings 10–14 quarantined by plant, 2025-11-24T05:59:00.000Z
 
   it('says who holds the store when the gateway runs but does not answer', async () => {
     const file = await stoppedGateway();
-    const path = join(file, '../../store');
+    const path = join(file, '../store');
     const store = await openLocalStore({ path, maxBytes: 1e9, clock: new SimulatedClock(), log: silentLogger });
     const run = millgate(['status', '--ledger', '--config', file], { env: { MILLGATE_SOCKET: '' } });
     expect(await run.exitCode).toBe(EXIT.unavailable);
