@@ -28,7 +28,7 @@ export interface UnderWay {
  * when confirmations are late or missing: so a narrow line holds what it carries in about a second, and a message is cut
  * to half of that. The backlog has half of the window, live data the whole of it; the last place is for events.
  */
-export interface Pace {
+interface Pace {
   readonly underWay: number;
   /** How large a message may be. */
   messageBytes(): number;

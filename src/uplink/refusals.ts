@@ -4,7 +4,7 @@ import { type Ranges, rangesOf } from '../core/intervals.ts';
 import type { Random } from '../core/random.ts';
 
 /** Consecutive items of one stream that are sent in one message. */
-export interface Piece {
+interface Piece {
   readonly from: number;
   readonly items: readonly unknown[];
 }
