@@ -83,6 +83,11 @@ export interface TlsConfig {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
+  /** A PKCS#12 file in place of `cert` and `key`. */
+  readonly pfx?: string | undefined;
+  readonly passphrase?: SecretRef | undefined;
+  /** The name that the broker's certificate must have, where it is not the one in the URL. */
+  readonly serverName?: string | undefined;
 }
 
 /** An MQTT uplink. */

@@ -10,19 +10,20 @@ import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { type Alarms, createAlarms } from '../core/system-alarm.ts';
 import { failure } from '../core/wait.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { type Committer, type CommitterOptions, createCommitter } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
-import { createMqttUplink } from '../uplink/mqtt.ts';
+import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
+import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
 import { createOutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
@@ -89,6 +90,8 @@ const LEARNED_EVERY_MS = 5000;
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
   readonly write: Writer;
+  /** Where line, store and uplinks raise the alarms of the gateway itself. */
+  readonly alarms: Alarms;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
   /** What drivers learned, by channel, as it was last handed to the store. */
@@ -131,7 +134,15 @@ function assemble(
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
   const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
-  const create = (uplink: UplinkConfig) => uplinkOf(uplink, store, current, options, beginning.begun);
+  const alarms = createAlarms(event);
+  const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
+  const create = (uplink: UplinkConfig) =>
+    uplinkOf(uplink, store, current, options, {
+      alarms,
+      mayLoad: beginning.begun,
+      tags: () => live.tags().map((tag) => tag.config.tag.id),
+      topics: topics(uplink.name),
+    });
 
   const lines = createLines({ ...shared, simulate, recorder, event, onRecord: (record) => received(record) });
   const received = (record: DeviceRecord): void => {
@@ -155,9 +166,9 @@ function assemble(
   const committer = committerOf(options, store, current, onFailed, (receipt, batch) =>
     uplinks.committed(receipt, batch),
   );
-  const uplinks = createUplinks({ ...shared, store, create });
+  const uplinks = createUplinks({ ...shared, alarms, store, create });
 
-  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write };
+  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
   return { ...parts, current, stopping, onFailed, event, learned: new Map() };
 }
 
@@ -293,12 +304,24 @@ function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<St
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
 }
 
+/** The topics that each uplink has published retained values to, kept over restarts so that they can be cleared. */
+function topicsIn(config: Config, states: ReadonlyMap<string, string>, save: (key: string, list: string) => void) {
+  const topics = new Map(config.uplinks.map(({ name }) => [name, textList(states.get(topicsKey(name)))]));
+  return (name: string): MqttDeps['topics'] => ({
+    known: topics.get(name) ?? [],
+    save(list) {
+      topics.set(name, list);
+      save(topicsKey(name), JSON.stringify(list));
+    },
+  });
+}
+
 function uplinkOf(
   uplink: UplinkConfig,
   store: Store,
   current: Current,
   options: GatewayOptions,
-  mayLoad: Promise<void>,
+  deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
 ): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, version, environment } = options;
@@ -313,7 +336,7 @@ function uplinkOf(
     },
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
-    mayLoad,
+    ...deps,
   });
 }
 

@@ -7,6 +7,17 @@ export function learnedKey(channel: string): string {
   return `learned:${channel}`;
 }
 
+/** Under which key of the store is kept which retained topics of an uplink hold a value of ours. */
+export function topicsKey(uplink: string): string {
+  return `topics:${uplink}`;
+}
+
+/** A stored list of texts; empty where there is none. */
+export function textList(text: string | undefined): readonly string[] {
+  const list = parsed(text);
+  return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : [];
+}
+
 /** Under which key the store keeps states that a configuration on trial overwrites; see {@link KeptStates}. */
 export const BEFORE_KEY = 'before-apply';
 

@@ -1,9 +1,10 @@
-/** Makes, starts and stops the uplinks of a configuration, one forwarder each. */
+/** The uplinks of a gateway, a forwarder each. */
 import { isDeepStrictEqual } from 'node:util';
 import type { UplinkConfig } from '../config/config.ts';
 import { type Clock, untilKnown } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
+import type { Alarms } from '../core/system-alarm.ts';
 import type { CommitBatch, Receipt, Store } from '../store/store.ts';
 import { createForwarder, type Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
@@ -14,6 +15,7 @@ interface UplinksParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
+  readonly alarms: Alarms;
   readonly create: (uplink: UplinkConfig) => Uplink;
   /** Called when a forwarder ended in a way that is a bug. */
   readonly onFailed: (cause: unknown) => void;
@@ -47,12 +49,20 @@ interface Running {
 
 /** No uplink yet. */
 export function createUplinks(parts: UplinksParts): Uplinks {
-  const { store, clock, log, random } = parts;
+  const { store, clock, log, random, alarms } = parts;
   let running: readonly Running[] = [];
 
   const begin = (config: UplinkConfig, gateway: string): Running => {
     const { backfillRate } = config;
-    const forwarder = createForwarder({ uplink: parts.create(config), store, clock, log, random, backfillRate });
+    const forwarder = createForwarder({
+      uplink: parts.create(config),
+      store,
+      clock,
+      log,
+      random,
+      alarms,
+      backfillRate,
+    });
     const stop = new AbortController();
     const run = async () => {
       await untilKnown(clock, CLOCK_WAIT_MS, stop.signal);

@@ -1,4 +1,4 @@
-/** Sends over one session: events first, live readings next, the backlog at its rate. */
+/** Sends over one session: events first, live readings next, the backlog behind at its rate, oldest first. */
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
@@ -8,23 +8,14 @@ import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText, Stream } from '../store/store.ts';
 import { createStreamLanes } from './lanes.ts';
+import { createPace, type UnderWay } from './pace.ts';
 import type { ForwarderStore, Progress } from './progress.ts';
-import {
-  type CutLimits,
-  halves,
-  nextBacklogWindow,
-  type Run,
-  type RunQueue,
-  SLOW_CONFIRMATION_MS,
-  sizeOfRecord,
-  type TokenBucket,
-} from './run-queue.ts';
-import { createSuspects } from './suspects.ts';
+import type { StreamJudge } from './refusals.ts';
+import { type CutLimits, halves, type Run, sizeOfRecord, type TokenBucket } from './run-queue.ts';
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 
 /** What a delivery needs. */
 interface DeliveryDeps {
-  readonly uplink: string;
   readonly session: UplinkSession;
   readonly limits: { readonly records: number; readonly fields: number };
   /** Whether the backlog goes out as text. */
@@ -32,10 +23,18 @@ interface DeliveryDeps {
   readonly store: ForwarderStore;
   readonly progress: Progress;
   readonly bucket: TokenBucket;
+  readonly memory: DeliveryMemory;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called once when the other side refuses everything: the session is of no use. */
-  readonly giveUp: (why: string) => void;
+}
+
+/** What was learned of the other side; it outlives sessions. */
+export interface DeliveryMemory {
+  readonly judges: Record<Stream, StreamJudge<Parcel>>;
+  /** Messages that were sent so far. */
+  sent: number;
+  /** A message above this was refused for its size, or hung up on, and a smaller one was not. Bytes. */
+  largestTaken: number;
 }
 
 /** The sending during one session. */
@@ -49,16 +48,23 @@ export interface Delivery {
   again(stream: Stream, ranges: readonly SeqRange[]): void;
   /** No further message goes out; confirmations of those under way still count. */
   stop(): void;
+  /** The other side hung up on this batch, for the second time in a row. */
+  hungUpOn(batch: OutgoingBatch, why: string): void;
   /** Records that are to go as backfill, and how many did so far. */
   backlog(): { readonly left: number; readonly delivered: number };
 }
 
-/** Payloads are cut to about this size: large enough to be cheap, small enough for every broker's limit. */
-const TARGET_BYTES = 64 * 1024;
+/** One message: consecutive items of one stream. */
+export type Parcel =
+  | ({ readonly stream: 'readings'; readonly lane: Lane } & Run<DeviceRecord | RecordText>)
+  | ({ readonly stream: 'events'; readonly lane: Lane } & Run<GatewayEvent>);
 
 /** Live data kept in memory; beyond it the oldest goes as backfill from the store. */
 const MAX_LIVE_FIELDS = 50_000;
 const MAX_LIVE_EVENTS = 1000;
+
+/** Readings that waited longer in memory are live no more: they go as backfill, and newer ones ahead of them. */
+const MAX_LIVE_MS = 5000;
 
 /** How much is read from the store at once. */
 const READ_RECORDS = 1000;
@@ -67,189 +73,275 @@ const READ_EVENTS = 200;
 /** A pause of the backlog after a message was lost, so that trouble does not spin. */
 const PAUSE_MS = 250;
 
-/** An event goes alone. */
+/** An event goes alone, and so does a record that shows whether a stream is taken again. */
 const ONE: CutLimits = { items: 1, fields: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
 
-type Parcel =
-  | ({ readonly stream: 'readings'; readonly lane: Lane } & Run<DeviceRecord | RecordText>)
-  | ({ readonly stream: 'events'; readonly lane: Lane } & Run<GatewayEvent>);
+/** Bytes of a message beside its records, about. */
+const ENVELOPE_BYTES = 256;
 
-/** Sends over one session: events first, live readings next, the backlog behind at its rate, oldest first. */
-export function createDelivery(deps: DeliveryDeps): Delivery {
-  const { session, progress, clock, log, bucket, store } = deps;
-  const limits: CutLimits = { items: deps.limits.records, fields: deps.limits.fields, bytes: TARGET_BYTES };
-  const splits: Parcel[] = [];
-  const gate = createBacklogGate(clock, Math.max(1, Math.floor(session.window / 2)));
-  const wake = createWake(clock, () => pump());
-  /** Confirmations still count after `stop`; the session ends what is under way. */
-  const never = new AbortController().signal;
-  setMaxListeners(0, never);
-  let stopped = false;
-  let underWay = 0;
-  let backfilled = 0;
+/** No message is cut below this for its size: it would hold hardly a record. */
+const SMALLEST_CUT_BYTES = 512;
 
-  const common = { progress, clock, log, changed: () => pump(), wakeAt: wake.at };
-  const readings = createStreamLanes<DeviceRecord | RecordText>({
-    ...common,
-    stream: 'readings',
-    sizeOf: sizeOfRecord,
-    maxLiveFields: MAX_LIVE_FIELDS,
-    readItems: READ_RECORDS,
-    peek: deps.takesTexts
-      ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
-      : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
-  });
-  const events = createStreamLanes<GatewayEvent>({
-    ...common,
-    stream: 'events',
-    maxLiveFields: MAX_LIVE_EVENTS,
-    readItems: READ_EVENTS,
-    sizeOf: () => ({ fields: 1, bytes: 1 }),
-    peek: (from, limit) => store.peekEvents(from, limit).then((found) => ({ ...found, items: found.events })),
-  });
-  const suspects = {
-    readings: createSuspects('readings', deps.uplink, progress),
-    events: createSuspects('events', deps.uplink, progress),
-  };
-
-  const takeEvent = (queue: RunQueue<GatewayEvent>, lane: Lane): Parcel | undefined => {
-    const run = queue.take(ONE);
-    return run && { stream: 'events', lane, ...run };
-  };
-
-  const takeLive = (): Parcel | undefined => {
-    const run = readings.live.take(limits);
-    return run && { stream: 'readings', lane: 'live', ...run };
-  };
-
-  const takeBackfill = (): Parcel | undefined => {
-    const items = Math.min(readings.fetched.size, limits.items, bucket.burst);
-    if (items === 0) return undefined;
-    const waitMs = bucket.waitMs(items);
-    if (waitMs > 0) {
-      wake.at(clock.monoMs() + waitMs);
-      return undefined;
-    }
-    const run = readings.fetched.take({ ...limits, items })!;
-    bucket.take(run.items.length);
-    return { stream: 'readings', lane: 'backfill', ...run };
-  };
-
-  /** The next message. One place in the window is kept for events, half of it is never given to the backlog. */
-  const choose = (): Parcel | undefined => {
-    const free = session.window - underWay;
-    if (free <= 0) return undefined;
-    const urgent = takeEvent(events.live, 'live') ?? splits.shift();
-    if (urgent) return urgent;
-    const openAtMs = gate.pausedUntilMs();
-    if (openAtMs !== undefined) wake.at(openAtMs);
-    const backlogMayGo = gate.isOpen();
-    const roomForLive = session.window < 4 || free > 1;
-    return (
-      (backlogMayGo ? takeEvent(events.fetched, 'backfill') : undefined) ??
-      (roomForLive ? takeLive() : undefined) ??
-      (backlogMayGo ? takeBackfill() : undefined)
-    );
-  };
-
-  const pump = (): void => {
-    for (let parcel = stopped ? undefined : choose(); parcel; parcel = choose()) transmit(parcel);
-    events.readAhead();
-    readings.readAhead();
-  };
-
-  const transmit = (parcel: Parcel): void => {
-    const startedMs = clock.monoMs();
-    underWay++;
-    if (parcel.lane === 'backfill') gate.enter();
-    session.send(batchOf(parcel, store.epoch), never).then(
-      (result) => finish(parcel, startedMs, result),
-      (error: unknown) => {
-        log.debug(`${parcel.stream} from ${parcel.from} not confirmed: ${messageOf(error)}`);
-        finish(parcel, startedMs, undefined);
-      },
-    );
-  };
-
-  const finish = (parcel: Parcel, startedMs: number, result: SendResult | undefined): void => {
-    const lanes = parcel.stream === 'readings' ? readings : events;
-    const range = { from: parcel.from, to: parcel.from + parcel.items.length };
-    underWay--;
-    if (parcel.lane === 'backfill') gate.leave(clock.monoMs() - startedMs, result !== undefined);
-    if (result === undefined) {
-      lanes.owe(range);
-      gate.pause();
-    } else if (result.ok) {
-      for (const again of progress.delivered(parcel.stream, range)) lanes.owe(again);
-      if (parcel.stream === 'readings' && parcel.lane === 'backfill') backfilled += parcel.items.length;
-      suspects[parcel.stream].accepted();
-    } else {
-      refused(parcel, result.why);
-    }
-    if (!stopped) pump();
-  };
-
-  const refused = (parcel: Parcel, why: string): void => {
-    if (parcel.stream === 'readings' && parcel.items.length > 1) {
-      const { stream, lane } = parcel;
-      splits.unshift(...halves(parcel).map((half): Parcel => ({ stream, lane, ...half })));
-      return;
-    }
-    const item = parcel.items[0]!;
-    const wallMs = 'at' in item ? item.at.wallMs : item.wallMs;
-    const hopeless = suspects[parcel.stream].refused({ from: parcel.from, wallMs, why });
-    if (hopeless && !stopped) {
-      deps.giveUp(`it refuses all ${parcel.stream}: ${why}. Nothing is lost: they are kept and tried again.`);
-    }
-  };
-
-  return {
-    start: pump,
-    committedRecords: readings.handOver,
-    committedEvents: events.handOver,
-    again(stream, ranges) {
-      for (const range of ranges) (stream === 'readings' ? readings : events).owe(range);
-      if (!stopped) pump();
-    },
-    stop() {
-      stopped = true;
-      readings.stop();
-      events.stop();
-      wake.stop();
-    },
-    backlog: () => ({ left: readings.owed(), delivered: backfilled }),
-  };
+/** How a parcel is sent. */
+interface Sending {
+  readonly parcel: Parcel;
+  readonly isSuspect: boolean;
+  /** Nothing else goes until it is answered. */
+  readonly alone: boolean;
 }
 
-/** Lets so many messages of the backlog under way as the line bears. */
-function createBacklogGate(clock: Clock, max: number) {
-  let window = Math.min(4, max);
-  let underWay = 0;
-  let nextHalvingMs = 0;
-  let pausedUntilMs = 0;
-  return {
-    isOpen: () => underWay < Math.floor(window) && clock.monoMs() >= pausedUntilMs,
-    /** When a pause ends; undefined when there is none. */
-    pausedUntilMs: () => (clock.monoMs() < pausedUntilMs ? pausedUntilMs : undefined),
-    pause() {
-      pausedUntilMs = clock.monoMs() + PAUSE_MS;
-    },
-    enter() {
-      underWay++;
-    },
-    /** @param tookMs from sending to the confirmation, or to giving up */
-    leave(tookMs: number, confirmed: boolean) {
-      underWay--;
-      const nowMs = clock.monoMs();
-      const outcome = !confirmed ? 'lost' : tookMs > SLOW_CONFIRMATION_MS ? 'slow' : 'prompt';
-      if (outcome !== 'prompt') {
-        // What was sent before the window shrank says nothing about the smaller window.
-        if (nowMs < nextHalvingMs) return;
-        nextHalvingMs = nowMs + tookMs;
+/** Sends over one session until it is stopped; see {@link Delivery}. */
+export function createDelivery(deps: DeliveryDeps): Delivery {
+  return new SessionDelivery(deps);
+}
+
+class SessionDelivery implements Delivery {
+  private readonly deps: DeliveryDeps;
+  private readonly pace;
+  private readonly wake;
+  private readonly readings;
+  private readonly events;
+  /** Confirmations still count after `stop`; the session ends what is under way. */
+  private readonly never = new AbortController().signal;
+  private readonly batches = new Map<OutgoingBatch, { sending: Sending; order: number }>();
+  private readonly streamUnderWay: Record<Stream, number> = { readings: 0, events: 0 };
+  private suspectsUnderWay: Record<Stream, number> = { readings: 0, events: 0 };
+  private isAlone = false;
+  private pausedUntilMs = 0;
+  private stopped = false;
+  private backfilled = 0;
+
+  constructor(deps: DeliveryDeps) {
+    this.deps = deps;
+    const { clock, store, session, memory, progress, log } = deps;
+    setMaxListeners(0, this.never);
+    this.pace = createPace(clock, () => session.window);
+    this.wake = createWake(clock, () => this.pump());
+    const common = { progress, clock, log, changed: () => this.pump(), wakeAt: this.wake.at, maxLiveMs: MAX_LIVE_MS };
+    this.readings = createStreamLanes<DeviceRecord | RecordText>({
+      ...common,
+      stream: 'readings',
+      held: memory.judges.readings.held(),
+      sizeOf: sizeOfRecord,
+      maxLiveFields: MAX_LIVE_FIELDS,
+      readItems: READ_RECORDS,
+      peek: deps.takesTexts
+        ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
+        : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
+    });
+    this.events = createStreamLanes<GatewayEvent>({
+      ...common,
+      stream: 'events',
+      held: memory.judges.events.held(),
+      maxLiveMs: Number.POSITIVE_INFINITY,
+      maxLiveFields: MAX_LIVE_EVENTS,
+      readItems: READ_EVENTS,
+      sizeOf: (event) => ({ fields: 1, bytes: JSON.stringify(event.body).length }),
+      peek: (from, limit) => store.peekEvents(from, limit).then((found) => ({ ...found, items: found.events })),
+    });
+  }
+
+  start(): void {
+    this.pump();
+  }
+
+  committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void {
+    this.readings.handOver(range, records);
+  }
+
+  committedEvents(range: SeqRange, events: readonly GatewayEvent[]): void {
+    this.events.handOver(range, events);
+  }
+
+  again(stream: Stream, ranges: readonly SeqRange[]): void {
+    for (const range of ranges) this[stream].owe(range);
+    this.pump();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.readings.stop();
+    this.events.stop();
+    this.wake.stop();
+  }
+
+  hungUpOn(batch: OutgoingBatch, why: string): void {
+    const found = this.batches.get(batch);
+    if (!found) return;
+    this.batches.delete(batch);
+    this.refused(found.sending, found.order, why, true);
+  }
+
+  backlog(): { left: number; delivered: number } {
+    return { left: this.readings.owed(), delivered: this.backfilled };
+  }
+
+  private pump(): void {
+    if (this.stopped) return;
+    for (let next = this.choose(); next; next = this.choose()) this.transmit(next);
+    this.events.readAhead();
+    this.readings.readAhead();
+  }
+
+  /** The next message; each stream by itself, so that trouble with one does not hold up the other. */
+  private choose(): Sending | undefined {
+    if (this.isAlone || (this.pace.underWay > 0 && !this.pace.hasRoom('event'))) return undefined;
+    return this.ofStream('events') ?? this.ofStream('readings');
+  }
+
+  private ofStream(stream: Stream): Sending | undefined {
+    const judge = this.deps.memory.judges[stream];
+    const doubt = judge.doubt();
+    if (doubt) {
+      if (this.streamUnderWay[stream] > 0) return undefined;
+      if (this.deps.clock.monoMs() < doubt.tryAtMs) {
+        this.wake.at(doubt.tryAtMs);
+        return undefined;
       }
-      window = nextBacklogWindow(window, outcome, max);
-    },
-  };
+      const probe = this.ordinary(stream, ONE);
+      if (probe) return { parcel: probe, isSuspect: false, alone: false };
+    }
+    return this.suspectOf(stream) ?? this.flowing(stream, doubt !== undefined);
+  }
+
+  /** One suspect of a stream at a time; one that was hung up on has the line for itself. */
+  private suspectOf(stream: Stream): Sending | undefined {
+    const judge = this.deps.memory.judges[stream];
+    const next = this.suspectsUnderWay[stream] > 0 ? 'none' : judge.nextSuspect();
+    if (next === 'none') return undefined;
+    const alone = next === 'alone';
+    if (alone && this.pace.underWay > 0) {
+      this.isAlone = true;
+      return undefined;
+    }
+    const parcel = judge.takeSuspect();
+    return parcel && { parcel, isSuspect: true, alone };
+  }
+
+  private flowing(stream: Stream, inDoubt: boolean): Sending | undefined {
+    if (inDoubt || this.isAlone) return undefined;
+    const { limits, memory, session } = this.deps;
+    const bytes = Math.min(this.pace.messageBytes(), memory.largestTaken, (session.packetBytes ?? Infinity) * 0.9);
+    const cut = {
+      items: limits.records,
+      fields: limits.fields,
+      bytes: Math.max(SMALLEST_CUT_BYTES, bytes) - ENVELOPE_BYTES,
+    };
+    const parcel = this.ordinary(stream, stream === 'events' ? ONE : cut);
+    return parcel && { parcel, isSuspect: false, alone: false };
+  }
+
+  /** The next message of a stream in the order of its numbers: live ones first, then the backlog. */
+  private ordinary(stream: Stream, cut: CutLimits): Parcel | undefined {
+    if (stream === 'events') {
+      const event = this.pace.hasRoom('event') ? this.events.takeLive(cut) : undefined;
+      if (event) return { stream, lane: 'live', ...event };
+      const old = this.backlogMayGo() ? this.events.fetched.take(cut) : undefined;
+      return old && { stream, lane: 'backfill', ...old };
+    }
+    const run = this.pace.hasRoom('live') ? this.readings.takeLive(cut) : undefined;
+    return run ? { stream, lane: 'live', ...run } : this.backfill(cut);
+  }
+
+  private backfill(cut: CutLimits): Parcel | undefined {
+    const { bucket, clock } = this.deps;
+    const items = Math.min(this.readings.fetched.size, cut.items, bucket.burst);
+    if (items === 0 || !this.backlogMayGo()) return undefined;
+    const waitMs = bucket.waitMs(items);
+    if (waitMs > 0) {
+      this.wake.at(clock.monoMs() + waitMs);
+      return undefined;
+    }
+    const run = this.readings.fetched.take({ ...cut, items })!;
+    bucket.take(run.items.length);
+    return { stream: 'readings', lane: 'backfill', ...run };
+  }
+
+  private backlogMayGo(): boolean {
+    if (this.deps.clock.monoMs() < this.pausedUntilMs) {
+      this.wake.at(this.pausedUntilMs);
+      return false;
+    }
+    return this.pace.hasRoom('backfill');
+  }
+
+  private transmit(sending: Sending): void {
+    const { parcel, isSuspect, alone } = sending;
+    const { session, store, log, memory } = this.deps;
+    const order = ++memory.sent;
+    const entered = this.pace.enter(parcel.lane, bytesOf(parcel));
+    const batch = batchOf(parcel, store.epoch);
+    this.batches.set(batch, { sending, order });
+    this.streamUnderWay[parcel.stream]++;
+    if (isSuspect) this.suspectsUnderWay[parcel.stream]++;
+    this.isAlone = alone;
+    session.send(batch, this.never).then(
+      (result) => {
+        this.batches.delete(batch);
+        this.finish(sending, order, entered, result);
+      },
+      (error: unknown) => {
+        log.debug(`${parcel.stream} from ${parcel.from} not confirmed: ${messageOf(error)}`);
+        const isJudged = !this.batches.delete(batch);
+        this.finish(sending, order, entered, isJudged ? 'judged' : undefined);
+      },
+    );
+  }
+
+  private finish(sending: Sending, order: number, entered: UnderWay, result: SendResult | 'judged' | undefined): void {
+    const { parcel, isSuspect } = sending;
+    const { progress, memory, clock } = this.deps;
+    const range = { from: parcel.from, to: parcel.from + parcel.items.length };
+    this.pace.leave(entered, typeof result === 'object');
+    this.streamUnderWay[parcel.stream]--;
+    if (isSuspect) this.suspectsUnderWay[parcel.stream]--;
+    if (this.pace.underWay === 0) this.isAlone = false;
+    if (result === 'judged') return;
+    if (result === undefined) {
+      if (isSuspect) memory.judges[parcel.stream].putBack(parcel, sending.alone);
+      else this[parcel.stream].owe(range);
+      this.pausedUntilMs = clock.monoMs() + PAUSE_MS;
+    } else if (result.ok) {
+      for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
+      if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
+      memory.judges[parcel.stream].accepted(order);
+    } else {
+      if (result.tooLarge) this.learnSize(parcel);
+      this.refused(sending, order, result.why, false);
+    }
+    this.pump();
+  }
+
+  private refused({ parcel, isSuspect }: Sending, order: number, why: string, hungUp: boolean): void {
+    if (hungUp) this.learnSize(parcel);
+    const refused = { piece: parcel, order, why, hungUp, wasSuspect: isSuspect };
+    if (this.deps.memory.judges[parcel.stream].refused(refused)) return;
+    this[parcel.stream].owe({ from: parcel.from, to: parcel.from + parcel.items.length });
+  }
+
+  /** What was not taken may have been too large: what comes is cut smaller. One item cannot be cut, and teaches nothing. */
+  private learnSize(parcel: Parcel): void {
+    if (parcel.items.length === 1) return;
+    const half = Math.max(SMALLEST_CUT_BYTES, bytesOf(parcel) / 2);
+    this.deps.memory.largestTaken = Math.min(this.deps.memory.largestTaken, half);
+  }
+}
+
+/** About how many bytes a message takes. */
+function bytesOf(parcel: Parcel): number {
+  if (parcel.stream === 'events') return ENVELOPE_BYTES + JSON.stringify(parcel.items[0]!.body).length;
+  return parcel.items.reduce((sum, item) => sum + sizeOfRecord(item).bytes, ENVELOPE_BYTES);
+}
+
+/** Cuts a parcel in two; undefined when it is one item. */
+export function halvesOf(parcel: Parcel): readonly [Parcel, Parcel] | undefined {
+  if (parcel.stream === 'events' || parcel.items.length === 1) return undefined;
+  const { stream, lane } = parcel;
+  const [first, second] = halves(parcel);
+  return [
+    { stream, lane, ...first },
+    { stream, lane, ...second },
+  ];
 }
 
 /** One timer for the earliest of the times asked for. */

@@ -1,17 +1,18 @@
-/** Carries what is committed to one uplink, for as long as the gateway runs. */
-
+/** Carries what is committed to one uplink: connects, delivers, and connects again. */
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
-import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
-import { type BackoffBounds, backoffMs, within } from '../core/wait.ts';
+import type { Alarms } from '../core/system-alarm.ts';
+import { within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
+import { createDelivery, type Delivery, type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
 import { createProgress, type ForwarderStore } from './progress.ts';
+import { createReconnect, type Ending } from './reconnect.ts';
+import { createStreamJudge, type Doubt } from './refusals.ts';
 import { createTokenBucket } from './run-queue.ts';
-import type { Uplink, UplinkSession, UplinkStatus } from './uplink.ts';
+import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
 interface ForwarderDeps {
@@ -22,6 +23,8 @@ interface ForwarderDeps {
   readonly random: Random;
   /** Records of the backlog per second, more than 0. */
   readonly backfillRate: number;
+  /** Where trouble that an event should tell of is raised. */
+  readonly alarms: Alarms;
 }
 
 /** Carries what is committed to one uplink. There is one of them for each. */
@@ -40,15 +43,6 @@ export interface Forwarder {
   status(): UplinkStatus;
 }
 
-/** Between attempts; see failure 33: full jitter, from one second to a minute. */
-const RECONNECT: BackoffBounds = { minMs: 1000, maxMs: 60_000 };
-
-/** After a takeover or a refusal of everything: both only end when a person does something. */
-const SLOW_RECONNECT: BackoffBounds = { minMs: 30_000, maxMs: 300_000 };
-
-/** A session that held for so long was a good one: the next attempt is a first one. */
-const STABLE_MS = 30_000;
-
 /** How often what was confirmed is noted in the store. */
 const SETTLE_EVERY_MS = 1000;
 
@@ -58,11 +52,11 @@ const LAST_SETTLE_MS = 5000;
 /** Weight of the last second in the rate at which the backlog shrinks. */
 const RATE_WEIGHT = 0.2;
 
-/** Why a session is over, and whether only a person can change that. */
-interface Ending {
-  readonly reason: string;
-  readonly slow: boolean;
-}
+/** A session that held for so long is not in dispute any more. */
+const HELD_MS = 600_000;
+
+/** How long the store is left alone after it did not answer, ms. */
+const STORE_RETRY_MS = 2000;
 
 /** A forwarder that stands still until `run` is called. */
 export function createForwarder(deps: ForwarderDeps): Forwarder {
@@ -77,7 +71,54 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   let isLoaded = false;
   let delivery: Delivery | undefined;
   let announce: (() => Promise<void> | undefined) | undefined;
+  let note: string | undefined;
+  let trouble: (() => string | undefined) | undefined;
   let rate: number | undefined;
+
+  const judgeOf = (stream: Stream) =>
+    createStreamJudge<Parcel>({
+      clock,
+      random,
+      nextOrder: () => memory.sent + 1,
+      halves: halvesOf,
+      condemn({ from, items }, detail) {
+        const item = items[0]!;
+        const wallMs = 'at' in item ? item.at.wallMs : item.wallMs;
+        const span = { firstWallMs: wallMs, lastWallMs: wallMs };
+        progress.quarantine({ stream, from, to: from + 1, count: 1, uplink: uplink.name, detail, ...span });
+      },
+      changed: (doubt, before) => tellDoubt(stream, doubt, before),
+    });
+
+  /** Says once that a stream waits, and once that it flows again. */
+  const tellDoubt = (stream: Stream, doubt: Doubt | undefined, before: Doubt | undefined): void => {
+    const alarm = `uplink/${uplink.name}/${stream}`;
+    if (!doubt) {
+      log.info(`${stream} flow again`);
+      deps.alarms.clear(alarm, `uplink ${uplink.name}: ${stream} flow again`);
+    } else if (doubt.why !== before?.why) {
+      const message = `${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again`;
+      log.warn(`${message}.`);
+      deps.alarms.raise(alarm, `uplink ${uplink.name}: ${message}`, { uplink: uplink.name, stream });
+    }
+  };
+
+  const tellTakeover = ({ how, reason, lastedMs }: Ending): void => {
+    const alarm = `uplink/${uplink.name}/takeover`;
+    if (how === 'takeover') deps.alarms.raise(alarm, `uplink ${uplink.name}: ${reason}`, { uplink: uplink.name });
+    else if (lastedMs > HELD_MS) deps.alarms.clear(alarm, `uplink ${uplink.name}: the session is ours again`);
+  };
+
+  /** What of a session that stands does not flow, in one line. */
+  const doubtText = (): string | undefined => {
+    const waiting = (['readings', 'events'] as const).flatMap((stream) => {
+      const doubt = memory.judges[stream].doubt();
+      return doubt ? [`${stream} wait: ${doubt.why}`] : [];
+    });
+    const also = trouble?.();
+    const all = also === undefined ? waiting : [...waiting, also];
+    return all.length > 0 ? all.join('; ') : undefined;
+  };
 
   const become = (next: UplinkStatus['state'], why?: string): void => {
     if (next !== state) sinceMs = clock.wallMs();
@@ -85,36 +126,34 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     reason = why ?? (next === 'connected' || next === 'stopped' ? undefined : reason);
   };
 
+  const memory: DeliveryMemory = {
+    judges: { readings: judgeOf('readings'), events: judgeOf('events') },
+    sent: 0,
+    largestTaken: Number.POSITIVE_INFINITY,
+  };
+
   /** Serves one session to its end. */
-  const serve = async (session: UplinkSession, signal: AbortSignal): Promise<Ending> => {
-    let giveUp: (why: string) => void = () => {};
-    const refusedAll = new Promise<Ending>((resolve) => {
-      giveUp = (why) => resolve({ reason: why, slow: true });
-    });
-    const ended = session.ended.then((end): Ending => ({ reason: end.reason, slow: end.takenOver }));
-    const current = createDelivery({
-      session,
-      store,
-      progress,
-      bucket,
-      clock,
-      log,
-      uplink: uplink.name,
-      limits: uplink.limits,
-      takesTexts: uplink.takesTexts ?? false,
-      giveUp: (why) => giveUp(why),
+  const serve = async (session: UplinkSession, signal: AbortSignal): Promise<Omit<Ending, 'lastedMs'>> => {
+    const { limits, takesTexts = false } = uplink;
+    const current = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn }): Omit<Ending, 'lastedMs'> => {
+      if (hungUpOn) current.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
+      return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const stopTicking = everySecond(current);
     delivery = current;
     announce = () => session.announce?.(signal);
+    trouble = () => session.trouble?.();
+    note = session.note;
     current.start();
     const { promise: aborted, forget } = whenAborted(signal);
     try {
-      return await Promise.race([ended, refusedAll, aborted]);
+      return await Promise.race([ended, aborted]);
     } finally {
       forget();
       delivery = undefined;
       announce = undefined;
+      trouble = undefined;
       rate = undefined;
       current.stop();
       stopTicking();
@@ -143,13 +182,13 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   };
 
   /** One connection, from the attempt to its end. */
-  const attempt = async (signal: AbortSignal): Promise<Ending & { lastedMs: number }> => {
+  const attempt = async (signal: AbortSignal): Promise<Ending> => {
     become('connecting');
     let session: UplinkSession;
     try {
       session = await uplink.connect(signal);
     } catch (error) {
-      return { reason: messageOf(error), slow: false, lastedMs: 0 };
+      return { reason: messageOf(error), how: error instanceof ConnectRefused ? 'refused' : 'line', lastedMs: 0 };
     }
     sessions++;
     become('connected');
@@ -161,14 +200,14 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   };
 
   const load = async (signal: AbortSignal): Promise<void> => {
-    for (let tries = 0; !signal.aborted; tries++) {
+    while (!signal.aborted) {
       try {
         await progress.load();
         isLoaded = true;
         return;
       } catch (error) {
         become('waiting', `the store does not answer: ${messageOf(error)}`);
-        await clock.sleep(backoffMs(tries, RECONNECT, random()), signal).catch(() => {});
+        await clock.sleep(STORE_RETRY_MS, signal).catch(() => {});
       }
     }
   };
@@ -176,19 +215,15 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   return {
     async run(signal) {
       await load(signal);
-      let failures = 0;
-      let lastReason: string | undefined;
+      const reconnect = createReconnect(clock, random);
       while (!signal.aborted) {
-        const outcome = await attempt(signal);
+        const ending = await attempt(signal);
         if (signal.aborted) break;
-        if (outcome.lastedMs >= STABLE_MS && !outcome.slow) failures = 0;
-        const delayMs = backoffMs(failures, outcome.slow ? SLOW_RECONNECT : RECONNECT, random());
-        failures++;
-        become('waiting', outcome.reason);
-        const line = `${outcome.reason} Next attempt in ${formatDuration(delayMs)}.`;
-        if (outcome.reason === lastReason) log.debug(line);
+        tellTakeover(ending);
+        const { delayMs, line } = reconnect.after(ending);
+        become('waiting', ending.reason);
+        if (line === undefined) log.debug(ending.reason);
         else log.warn(line);
-        lastReason = outcome.reason;
         await clock.sleep(delayMs, signal).catch(() => {});
       }
       become('stopped');
@@ -225,7 +260,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       return {
         name: uplink.name,
         state,
-        reason,
+        reason: state === 'connected' ? doubtText() : reason,
+        note: state === 'connected' ? note : undefined,
         sinceMs,
         sessions,
         pendingRecords,
@@ -240,10 +276,10 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
 }
 
 /** A promise for the abort of a signal, and how to stop waiting for it. */
-function whenAborted(signal: AbortSignal): { promise: Promise<Ending>; forget: () => void } {
+function whenAborted(signal: AbortSignal): { promise: Promise<Omit<Ending, 'lastedMs'>>; forget: () => void } {
   let forget = () => {};
-  const promise = new Promise<Ending>((resolve) => {
-    const onAbort = () => resolve({ reason: 'the gateway stops', slow: false });
+  const promise = new Promise<Omit<Ending, 'lastedMs'>>((resolve) => {
+    const onAbort = () => resolve({ reason: 'the gateway stops', how: 'settled' });
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     forget = () => signal.removeEventListener('abort', onAbort);

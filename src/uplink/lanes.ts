@@ -6,7 +6,7 @@ import { addRange, countBelow, type Ranges, removeRange } from '../core/interval
 import type { Logger } from '../core/log.ts';
 import type { Stream } from '../store/store.ts';
 import type { Progress } from './progress.ts';
-import { createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
+import { type CutLimits, createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
 
 /** A read from the store; see `StoredRecords`. */
 type Found<T> = Run<T> & { readonly next: number };
@@ -18,6 +18,10 @@ interface StreamLanesDeps<T> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly sizeOf: (item: T) => ItemSize;
+  /** Numbers that somebody else sends. */
+  readonly held: Ranges;
+  /** Live items that waited longer are owed in place of it, ms. */
+  readonly maxLiveMs: number;
   /** Fields of live items kept in memory; beyond it the oldest go as backlog from the store. */
   readonly maxLiveFields: number;
   /** How much is read from the store at once; more is read when half of it is left. */
@@ -34,7 +38,8 @@ interface StreamLanesDeps<T> {
  * from the store as it is needed. A number is in one place only: live, fetched, owed, or under way.
  */
 interface StreamLanes<T> {
-  readonly live: RunQueue<T>;
+  /** The next live items. */
+  takeLive(limits: CutLimits): Run<T> | undefined;
   readonly fetched: RunQueue<T>;
   /** Has numbers sent from the store, (again or) for the first time. */
   owe(range: SeqRange): void;
@@ -55,7 +60,7 @@ export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
   const { stream, progress, clock, log } = deps;
   const live = createRunQueue(deps.sizeOf);
   const fetched = createRunQueue(deps.sizeOf);
-  let todo: Ranges = progress.outstanding(stream);
+  let todo: Ranges = deps.held.reduce(removeRange, progress.outstanding(stream));
   let reading = false;
   let retryAtMs = 0;
   let stopped = false;
@@ -72,7 +77,7 @@ export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
     if (next <= asked.from) return false;
     progress.gone(stream, { from: asked.from, to: Math.min(found.from, asked.to) });
     progress.gone(stream, { from: end, to: next });
-    fetched.push({ from: found.from, items });
+    fetched.push({ from: found.from, items }, clock.monoMs());
     todo = removeRange(todo, { from: asked.from, to: next });
     return true;
   };
@@ -91,7 +96,11 @@ export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
   };
 
   return {
-    live,
+    takeLive(limits) {
+      const oldestMs = clock.monoMs() - deps.maxLiveMs;
+      while ((live.sinceMs() ?? Number.POSITIVE_INFINITY) < oldestMs) owe(live.dropFirst()!);
+      return live.take(limits);
+    },
     fetched,
     owe,
     owed: () => countBelow(todo, progress.head(stream)) + fetched.size,
@@ -99,7 +108,7 @@ export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
       if (stopped || range.from >= range.to) return;
       // Numbers given to what was dropped before the commit have no item: the store knows which they are.
       if (items.length !== range.to - range.from) owe(range);
-      else live.push({ from: range.from, items });
+      else live.push({ from: range.from, items }, clock.monoMs());
       while (live.fields > deps.maxLiveFields) owe(live.dropFirst()!);
       deps.changed();
     },

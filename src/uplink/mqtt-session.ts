@@ -1,14 +1,16 @@
-/** One connection to a broker, from its greeting to its end. */
-
+/** One connection to a broker, from its acceptance to its end. */
 import { deflateSync } from 'node:zlib';
 import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
 import { within } from '../core/wait.ts';
-import { type JsonEncoder, type StatusPayload, statusText } from './json.ts';
+import type { JsonEncoder, StatusPayload } from './json.ts';
 import type { LastValues } from './last-values.ts';
-import { reasonText } from './mqtt-trouble.ts';
+import type { Subject, Suspicion } from './mqtt-hangup.ts';
+import { createMqttStatus, type StatusMemory } from './mqtt-status.ts';
+import { RETAIN_NOT_SUPPORTED, reasonText, SESSION_TAKEN_OVER, takeoverText } from './mqtt-trouble.ts';
 import { createMqttWindow, type Outgoing } from './mqtt-window.ts';
 import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
 
@@ -18,6 +20,8 @@ export interface BrokerLimits {
   readonly receiveMaximum: number;
   /** Bytes of a whole packet; MQTT 5 Maximum Packet Size. */
   readonly packetBytes: number;
+  /** Whether messages may be retained. */
+  readonly retains: boolean;
 }
 
 /** What a session needs. The client is connected and belongs to the session from now on. */
@@ -28,19 +32,25 @@ interface MqttSessionDeps {
   /** 4 is MQTT 3.1.1. */
   readonly protocolVersion: 4 | 5;
   readonly encoder: JsonEncoder;
-  /** For `topics: per-tag`. */
-  readonly lastValues: LastValues | undefined;
+  readonly lastValues: LastValues;
+  readonly suspicion: Suspicion;
+  readonly statusMemory: StatusMemory;
   /** Asked for each status message. */
   readonly status: () => Omit<StatusPayload, 'state'>;
   readonly clock: Clock;
+  readonly log: Logger;
   /** An error of the connection as a line for a technician. */
   readonly explain: (error: unknown) => string;
-  /** Asked when the broker closed without a word: whether another client took the session over. */
-  readonly closedByBroker: (lastedMs: number) => SessionEnd;
+  /** Asked when the broker closed without a word: what that means. */
+  readonly closedByBroker: (lastedMs: number, firstUnconfirmed: Subject | undefined) => SessionEnd;
+  /** Called when the broker said that it keeps no retained messages. */
+  readonly retainRefused: () => void;
 }
 
 /** A session that can announce itself. */
 interface MqttSession extends UplinkSession {
+  /** Begins: watches the status topic, says `online`, then brings the last values. */
+  open(signal: AbortSignal): Promise<void>;
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
   announce(signal: AbortSignal): Promise<void>;
 }
@@ -54,137 +64,193 @@ const LAST_VALUE_PLACES = 8;
 /** How long `close` waits for confirmations, then for that of `offline`, then for the goodbye. */
 const CLOSE_STEP_MS = 600;
 
-/** MQTT 5 reason code of a session taken over. */
-const SESSION_TAKEN_OVER = 142;
-
 /** Takes over a connected client. */
 export function createMqttSession(deps: MqttSessionDeps): MqttSession {
-  const { client, broker, config, clock } = deps;
-  const places = Math.max(1, Math.min(WINDOW + LAST_VALUE_PLACES, broker.receiveMaximum));
-  const startedMs = clock.monoMs();
-  let lastValuesUnderWay = 0;
-  let end: SessionEnd | undefined;
-  let closing: Promise<void> | undefined;
-  let resolveEnded: (end: SessionEnd) => void = () => {};
-  const ended = new Promise<SessionEnd>((resolve) => {
-    resolveEnded = resolve;
-  });
+  return new ClientSession(deps);
+}
 
-  const finish = (reason: SessionEnd): void => {
-    if (end) return;
-    end = reason;
-    messages.shut(reason.reason);
-    client.end(true);
-    resolveEnded(reason);
-  };
+class ClientSession implements MqttSession {
+  readonly ended: Promise<SessionEnd>;
+  readonly packetBytes: number;
+  private readonly deps: MqttSessionDeps;
+  private readonly messages;
+  private readonly state;
+  private readonly startedMs: number;
+  private resolveEnded: (end: SessionEnd) => void = () => {};
+  private end: SessionEnd | undefined;
+  private closing: Promise<void> | undefined;
+  private valuesUnderWay = 0;
+  private cancelValues = () => {};
 
-  const messages = createMqttWindow({
-    client,
-    clock,
-    places,
-    packetBytes: broker.packetBytes,
-    protocolVersion: deps.protocolVersion,
-    ackTimeoutMs: config.ackTimeoutMs,
-    dead: (reason) => finish({ reason, takenOver: false }),
-  });
+  constructor(deps: MqttSessionDeps) {
+    this.deps = deps;
+    const { client, clock, broker, config, log, suspicion } = deps;
+    this.startedMs = clock.monoMs();
+    this.packetBytes = broker.packetBytes;
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve;
+    });
+    this.messages = createMqttWindow({
+      client,
+      clock,
+      protocolVersion: deps.protocolVersion,
+      ackTimeoutMs: config.ackTimeoutMs,
+      places: () => this.places(),
+      packetBytes: broker.packetBytes,
+      confirmed: (subject) => suspicion.confirmed(subject),
+      dead: (reason) => this.finish({ reason, takenOver: false }),
+    });
+    this.state = createMqttStatus({
+      client,
+      clock,
+      log,
+      topic: `${config.topic}/status`,
+      retain: broker.retains,
+      window: this.messages,
+      memory: deps.statusMemory,
+      payload: deps.status,
+    });
+    this.listen();
+  }
 
-  const publishLastValues = (): void => {
-    while (deps.lastValues && !end && !closing && lastValuesUnderWay < Math.min(LAST_VALUE_PLACES, places)) {
-      const value = deps.lastValues.next();
-      if (!value) return;
-      lastValuesUnderWay++;
-      const done = () => {
-        lastValuesUnderWay--;
-        publishLastValues();
-      };
-      messages.publish({ ...value, retain: true }).then(done, done);
+  get window(): number {
+    const places = this.places();
+    return Math.max(1, Math.min(WINDOW, places > LAST_VALUE_PLACES * 2 ? places - LAST_VALUE_PLACES : places));
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.deps.suspicion.mayWatch) this.state.watch();
+    await this.announce(signal);
+  }
+
+  async announce(signal: AbortSignal): Promise<void> {
+    const result = await this.state.say('online', signal);
+    if (!result.ok) this.deps.log.warn(`the status message: ${result.why}.`);
+    this.deps.lastValues.again();
+    this.publishLastValues();
+  }
+
+  /** Some brokers of this version confirm what their access list denies, and drop it. */
+  get note(): string | undefined {
+    return this.deps.protocolVersion === 4
+      ? 'MQTT 3.1.1: a broker of this version cannot say that it refused a message; it may confirm and drop it'
+      : undefined;
+  }
+
+  trouble(): string | undefined {
+    const { refusedBecause } = this.deps.statusMemory;
+    return refusedBecause === undefined ? this.deps.lastValues.trouble() : `the status message: ${refusedBecause}`;
+  }
+
+  send(batch: OutgoingBatch, signal: AbortSignal) {
+    const { lastValues, config } = this.deps;
+    if (this.closing) return Promise.reject(new Error('the session is being closed'));
+    let message: Pick<Outgoing, 'payload' | 'isDeflated'>;
+    try {
+      message = messageOfBatch(batch, this.deps);
+    } catch (error) {
+      return Promise.resolve({ ok: false, why: `it cannot be written as JSON: ${messageOf(error)}` } as const);
     }
-  };
+    const topic = `${config.topic}/${batch.kind === 'event' ? 'events' : 'readings'}`;
+    const sent = this.messages.publish({ topic, ...message, retain: false, about: { kind: 'batch', batch } }, signal);
+    lastValues.offer(batch);
+    this.publishLastValues();
+    return sent;
+  }
 
-  const publishStatus = (state: StatusPayload['state'], signal?: AbortSignal) => {
-    const payload = statusText({ state, ...deps.status() });
-    return messages.publish({ topic: `${config.topic}/status`, payload, retain: true }, signal);
-  };
+  close(): Promise<void> {
+    this.closing ??= this.goodbye();
+    return this.closing;
+  }
 
-  const goodbye = async (): Promise<void> => {
+  /** One at a time while it is sought what the broker hangs up on. */
+  private places(): number {
+    if (this.deps.suspicion.isCareful) return 1;
+    return Math.max(1, Math.min(WINDOW + LAST_VALUE_PLACES, this.deps.broker.receiveMaximum));
+  }
+
+  private publishLastValues(): void {
+    const { lastValues, clock, broker } = this.deps;
+    this.cancelValues();
+    while (!this.end && !this.closing && this.valuesUnderWay < Math.min(LAST_VALUE_PLACES, this.places())) {
+      const value = lastValues.next();
+      if (!value) {
+        const atMs = lastValues.nextAtMs();
+        if (atMs !== undefined)
+          this.cancelValues = clock.after(Math.max(100, atMs - clock.monoMs()), () => this.publishLastValues());
+        return;
+      }
+      this.valuesUnderWay++;
+      const { topic, payload, device } = value;
+      const about = { kind: 'value', device } as const;
+      this.messages
+        .publish({ topic, payload, retain: broker.retains, about })
+        .then(
+          (result) => (result.ok ? lastValues.confirmed(value) : lastValues.refused(value, result.why)),
+          () => lastValues.lost(value),
+        )
+        .then(() => {
+          this.valuesUnderWay--;
+          this.publishLastValues();
+        });
+    }
+  }
+
+  private finish(reason: SessionEnd): void {
+    if (this.end) return;
+    this.end = reason;
+    this.cancelValues();
+    this.state.stop();
+    // Whoever waits for `ended` finds every send still open, so that what was hung up on can be told from the rest.
+    this.resolveEnded(reason);
+    setImmediate(() => this.messages.shut(reason.reason));
+    this.deps.client.end(true);
+  }
+
+  private async goodbye(): Promise<void> {
+    const { clock, client } = this.deps;
     const bye: SessionEnd = { reason: 'closed by the gateway', takenOver: false };
-    if (end) return;
+    if (this.end) return;
     // A failure counts as done: the next step is taken all the same.
     const step = (work: Promise<unknown>) =>
       within(
         clock,
         CLOSE_STEP_MS,
-        () => Promise.race([work.catch(() => {}), ended]),
+        () => Promise.race([work.catch(() => {}), this.ended]),
         () => {},
       );
-    await step(messages.drained());
-    messages.rejectAll(bye.reason);
-    await step(publishStatus('offline'));
+    await step(this.messages.drained());
+    this.messages.rejectAll(bye.reason);
+    await step(this.state.say('offline'));
     // The library says goodbye only when nothing is unconfirmed. Otherwise the broker sends the will, which says the same.
-    if (!end && messages.taken === 0) await step(new Promise((resolve) => client.end(false, () => resolve(undefined))));
-    finish(bye);
-  };
+    if (!this.end && this.messages.taken === 0)
+      await step(new Promise((resolve) => client.end(false, () => resolve(undefined))));
+    this.finish(bye);
+  }
 
-  listen(deps, finish, () => end !== undefined || closing !== undefined, startedMs);
-
-  return {
-    window: Math.max(1, Math.min(WINDOW, deps.lastValues ? places - LAST_VALUE_PLACES : places)),
-    ended,
-    async announce(signal) {
-      const result = await publishStatus('online', signal);
-      if (!result.ok) throw new Error(`the status message: ${result.why}`);
-    },
-    send(batch, signal) {
-      if (closing) return Promise.reject(new Error('the session is being closed'));
-      let message: Pick<Outgoing, 'payload' | 'isDeflated'>;
-      try {
-        message = messageOfBatch(batch, deps);
-      } catch (error) {
-        return Promise.resolve({ ok: false, why: `it cannot be written as JSON: ${messageOf(error)}` });
-      }
-      const topic = `${config.topic}/${batch.kind === 'event' ? 'events' : 'readings'}`;
-      const sent = messages.publish({ topic, ...message, retain: false }, signal);
-      if (deps.lastValues) {
-        deps.lastValues.offer(batch);
-        publishLastValues();
-      }
-      return sent;
-    },
-    close() {
-      closing ??= goodbye();
-      return closing;
-    },
-  };
-}
-
-/** Ends the session when the client reports its end, in whichever way it does. */
-function listen(
-  deps: MqttSessionDeps,
-  finish: (end: SessionEnd) => void,
-  leaving: () => boolean,
-  startedMs: number,
-): void {
-  const { client, clock, explain } = deps;
-  const lost = (error: unknown) => finish({ reason: explain(error), takenOver: false });
-  const closed = (): void => {
-    if (leaving()) finish({ reason: 'closed by the gateway', takenOver: false });
-    else finish(deps.closedByBroker(clock.monoMs() - startedMs));
-  };
-  client.on('error', (error: Error) => {
-    // A reset is how many brokers close; whether it was a takeover is judged in one place.
-    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') closed();
-    else lost(error);
-  });
-  client.on('close', closed);
-  client.on('disconnect', ({ reasonCode }) => {
-    if (reasonCode === SESSION_TAKEN_OVER) finish({ reason: takeoverText(deps.config.clientId), takenOver: true });
-    else finish({ reason: `the broker ended the session: ${reasonText(reasonCode ?? 0)}.`, takenOver: false });
-  });
-}
-
-/** What to tell when another client with the same id came. */
-export function takeoverText(clientId: string): string {
-  return `another client with the id "${clientId}" took the session over. Give each gateway an id of its own.`;
+  /** Ends the session when the client reports its end, in whichever way it does. */
+  private listen(): void {
+    const { client, clock, explain, config } = this.deps;
+    const closed = (): void => {
+      if (this.end || this.closing) this.finish({ reason: 'closed by the gateway', takenOver: false });
+      else this.finish(this.deps.closedByBroker(clock.monoMs() - this.startedMs, this.messages.firstUnconfirmed()));
+    };
+    client.on('error', (error: Error) => {
+      // A reset is how many brokers close; what it means is judged in one place.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ECONNRESET' || code === 'EPIPE') closed();
+      else this.finish({ reason: explain(error), takenOver: false });
+    });
+    client.on('close', closed);
+    client.on('disconnect', ({ reasonCode = 0 }) => {
+      const takenOver = reasonCode === SESSION_TAKEN_OVER;
+      if (reasonCode === RETAIN_NOT_SUPPORTED) this.deps.retainRefused();
+      const reason = takenOver
+        ? takeoverText(config.clientId)
+        : `the broker ended the session: ${reasonText(reasonCode)}.`;
+      this.finish({ reason, takenOver });
+    });
+  }
 }
 
 function messageOfBatch(

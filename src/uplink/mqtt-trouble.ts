@@ -1,4 +1,4 @@
-/** Words what goes wrong with a broker: cause and remedy. */
+/** What goes wrong between gateway and broker, as one line for a technician: what, cause, remedy. */
 import { codeOf, messageOf } from '../core/errors.ts';
 
 /** What the messages name. Nothing here is secret. */
@@ -39,6 +39,15 @@ const REASONS: Record<number, string> = {
   160: 'maximum connect time',
 };
 
+/** MQTT 5 reason code of a packet above the broker's limit. */
+export const PACKET_TOO_LARGE = 149;
+
+/** MQTT 5 reason code of a broker without retained messages. */
+export const RETAIN_NOT_SUPPORTED = 154;
+
+/** MQTT 5 reason code of a session taken over. */
+export const SESSION_TAKEN_OVER = 142;
+
 /** Reason codes of a PUBACK that pass by themselves: nothing is wrong with the message, and it is sent again. */
 const PASSING = new Set([136, 137, 139, 147, 150, 151]);
 
@@ -74,7 +83,7 @@ export function explainTrouble(error: unknown, broker: BrokerContext): string {
 
 /** Whether a CONNACK refused the version of the protocol: code 1 of MQTT 3.1.1, 132 of MQTT 5. */
 export function isVersionRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
+  const code = reasonCodeOf(error);
   return code === 1 || code === 132;
 }
 
@@ -83,7 +92,23 @@ export function explainSilentClose(broker: BrokerContext): string {
   const hint = broker.secure
     ? 'Is this the broker’s TLS port, and does it ask for a client certificate?'
     : 'Is this the MQTT port, or one that wants TLS (mqtts://)?';
-  return `${broker.address} closed the connection before it accepted it. ${hint}`;
+  return `${broker.address} closed the connection before it accepted it. Is the broker running behind a proxy? ${hint}`;
+}
+
+/** The broker hung up on the same message again. */
+export function explainHangUp(topic: string, { address, username, clientId }: BrokerContext): string {
+  const who = username === undefined ? `client "${clientId}"` : `user "${username}"`;
+  return `${address} closes the connection on a message to ${topic}: ${who} may lack the permission to write there, or the message is too large for it. Look at the broker's access list and its log`;
+}
+
+/** The broker ended sessions that had nothing under way, soon after it accepted them. */
+export function explainEarlyCloses(times: number, { address, clientId }: BrokerContext): string {
+  return `${address} closed the connection ${times} times in a row soon after it accepted it. The broker's log says why; a second client with the id "${clientId}" would be one cause, a limit or an access list another.`;
+}
+
+/** What to tell when another client with the same id came. */
+export function takeoverText(clientId: string): string {
+  return `another client with the id "${clientId}" took the session over. Give each gateway an id of its own.`;
 }
 
 function explainConnack(code: number, { address, username, clientId }: BrokerContext): string {
@@ -104,6 +129,8 @@ function explainConnack(code: number, { address, username, clientId }: BrokerCon
     case 136:
     case 137:
       return `${address} says that it is unavailable. Look at the broker.`;
+    case RETAIN_NOT_SUPPORTED:
+      return `${address} keeps no retained messages, and refuses a will that asks for it.`;
     case 138:
       return `${address} has banned this client. Ask the broker's administrator.`;
     default:
@@ -141,7 +168,7 @@ function explainTls(error: unknown, { address, ca, cert }: BrokerContext): strin
     return `the certificate of ${address} is not valid yet. Check the gateway's clock; it may not have been set yet.`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return `the certificate of ${address} is for another name. Use in url the name that is in the certificate, or get one with this name.`;
+    return `the certificate of ${address} is for another name. Write the name that is in the certificate in url, or, where it cannot be reached by that name, in tls.serverName.`;
   }
   if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_UNTRUSTED|CERT_SIGNATURE)/.test(code)) {
     const remedy = ca

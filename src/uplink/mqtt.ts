@@ -1,17 +1,31 @@
-/** The uplink to an MQTT broker. */
+/** An uplink to an MQTT broker. Every session has a client of its own, so that nothing outlives a connection. */
 import { Readable } from 'node:stream';
-import type { connect, IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
-import type { MqttConfig, SecretRef } from '../config/config.ts';
+import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
+import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
+import type { Alarms } from '../core/system-alarm.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
-import { createLastValues } from './last-values.ts';
-import { type BrokerLimits, createMqttSession, takeoverText } from './mqtt-session.ts';
-import { judgeCertificate, loadTls, type ReadFile, type TlsFiles } from './mqtt-tls.ts';
-import { type BrokerContext, explainSilentClose, explainTrouble, isVersionRefusal } from './mqtt-trouble.ts';
-import type { SessionEnd, Uplink, UplinkSession } from './uplink.ts';
+import { createLastValues, type TopicMemory } from './last-values.ts';
+import { createDialer, type Dial } from './mqtt-dial.ts';
+import { createSuspicion, type Subject } from './mqtt-hangup.ts';
+import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
+import type { StatusMemory } from './mqtt-status.ts';
+import { judgeCertificate, loadTls, type ReadFile, type ReadSecret, type TlsFiles, tlsOptions } from './mqtt-tls.ts';
+import {
+  type BrokerContext,
+  explainEarlyCloses,
+  explainHangUp,
+  explainSilentClose,
+  explainTrouble,
+  isVersionRefusal,
+  RETAIN_NOT_SUPPORTED,
+  reasonCodeOf,
+  takeoverText,
+} from './mqtt-trouble.ts';
+import { ConnectRefused, type SessionEnd, type Uplink, type UplinkSession } from './uplink.ts';
 
 /** What an MQTT uplink needs beside its configuration. */
 export interface MqttDeps {
@@ -25,9 +39,16 @@ export interface MqttDeps {
   readonly configHash: string;
   /** Epoch of the store. */
   readonly epoch: string;
-  /** Gives a secret; throws with a message that names the file or variable, never its content. */
-  readonly secrets: (ref: SecretRef) => string | Promise<string>;
+  readonly secrets: ReadSecret;
   readonly readFile: ReadFile;
+  /** `device/tag` of every tag of the configuration in force; asked each time. */
+  readonly tags: () => readonly string[];
+  /** Which retained topics were given values by earlier runs. */
+  readonly topics: TopicMemory;
+  /** Where trouble that an event should tell of is raised. */
+  readonly alarms: Alarms;
+  /** Opens the stream to the broker. Default: sockets of this machine. */
+  readonly dial?: Dial;
   /** When the library may be loaded, which takes a slow processor a second; never rejects. Default: at once. */
   readonly mayLoad?: Promise<void>;
 }
@@ -41,175 +62,339 @@ const LIMITS = { records: 500, fields: 5000 } as const;
 /** The broker sends us nothing but acknowledgements; one that sends more than this in a piece is not sane. */
 const MAX_INCOMING_BYTES = 1024 * 1024;
 
-/** A session that the broker closes so soon, so many times in a row, was taken over (MQTT 3.1.1 has no word for it). */
+/** Sessions that the broker closes so soon, so many times in a row, are told of with what may be the cause. */
 const EARLY_CLOSE_MS = 10_000;
 const EARLY_CLOSES = 3;
+
+/** A session that held for so long was not in dispute. */
+const UNDISPUTED_MS = 60_000;
 
 /** How often the certificates are looked at while a session lasts. */
 const CERTIFICATE_CHECK_MS = 86_400_000;
 
-const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
+/** How long a client that is not wanted after all has for its goodbye. */
+const GOODBYE_MS = 500;
 
-/** An uplink to an MQTT broker. Every session has a client of its own, so that nothing outlives a connection. */
+const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883 };
+
+/** A way to ask a broker in: the best is the first, and some brokers hang up on what they do not know. */
+interface Way {
+  readonly version: 4 | 5;
+  /** Whether the will is to be retained. */
+  readonly retain: boolean;
+}
+
+/** The broker closed before it said anything. */
+class SilentClose extends Fault {}
+
+/** An uplink to an MQTT broker; see {@link Uplink}. */
 export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
-  const { clock } = deps;
-  const log = deps.log.scoped(config.name);
-  const url = new URL(config.url);
-  const protocol = url.protocol.slice(0, -1);
-  const context: BrokerContext = {
-    address: `${url.hostname}:${url.port || DEFAULT_PORTS[protocol]}`,
-    secure: protocol === 'mqtts' || protocol === 'wss',
-    clientId: config.clientId,
-    username: config.username,
-    ca: config.tls?.ca,
-    cert: config.tls?.cert,
-  };
-  const encoder = createJsonEncoder({
-    gateway: deps.gateway,
-    get config() {
-      return deps.configHash;
-    },
-  });
-  const lastValues = config.topics === 'per-tag' ? createLastValues(config.topic, encoder) : undefined;
-  const warned = new Map<string, number | string>();
-  let version = config.protocolVersion ?? 5;
-  let earlyCloses = 0;
+  return new MqttUplink(config, deps);
+}
 
-  const closedByBroker = (lastedMs: number): SessionEnd => {
-    earlyCloses = lastedMs < EARLY_CLOSE_MS ? earlyCloses + 1 : 0;
-    if (earlyCloses < EARLY_CLOSES) return { reason: `${context.address} closed the connection.`, takenOver: false };
-    const often = `${context.address} closed the connection ${earlyCloses} times in a row right after accepting it`;
-    return { reason: `${often}: probably ${takeoverText(config.clientId)}`, takenOver: true };
+class MqttUplink implements Uplink {
+  readonly name: string;
+  readonly limits = LIMITS;
+  /** The newest value of each tag is found in the records themselves. */
+  readonly takesTexts: boolean;
+  private readonly config: MqttConfig;
+  private readonly deps: MqttDeps;
+  private readonly log: Logger;
+  private readonly url: URL;
+  private readonly context: BrokerContext;
+  private readonly encoder;
+  private readonly lastValues;
+  private readonly dial: Dial;
+  private readonly suspicion = createSuspicion();
+  private readonly status: StatusMemory = {
+    maySay: true,
+    mayWatch: true,
+    ours: new Set(),
+    rivalSeen: false,
+    refusedBecause: undefined,
   };
+  private readonly warned = new Map<string, number | string>();
+  /** The broker said by a code that it does not speak MQTT 5, or keeps nothing retained. */
+  private isOldByCode = false;
+  private retainsByCode = true;
+  /** Which way is tried next; others than the first only after the broker hung up on those before. */
+  private wayIndex = 0;
+  private earlyCloses = 0;
 
-  /** Says once for each stage when a certificate nears its end. */
-  const judge = (what: string, pem: string | undefined): void => {
-    const finding = pem === undefined ? undefined : judgeCertificate(what, pem, clock.wallMs());
-    if (finding && warned.get(what) !== finding.stage) log.warn(finding.message);
-    if (finding) warned.set(what, finding.stage);
-    else warned.delete(what);
-  };
-
-  const judgeFiles = (files: TlsFiles): void => {
-    judge(`tls.cert ${config.tls?.cert}`, files.cert);
-    judge(`tls.ca ${config.tls?.ca}`, files.ca);
-  };
-
-  /** Looks at the certificate files now and then until the session is over. */
-  const watchCertificates = (ended: Promise<SessionEnd>): void => {
-    if (!config.tls) return;
-    let cancel = () => {};
-    const look = () => {
-      loadTls(config.tls, deps.readFile).then(judgeFiles, (error: unknown) => log.warn(messageOf(error)));
-      cancel = clock.after(CERTIFICATE_CHECK_MS, look);
+  constructor(config: MqttConfig, deps: MqttDeps) {
+    this.config = config;
+    this.deps = deps;
+    this.name = config.name;
+    this.log = deps.log.scoped(config.name);
+    this.url = new URL(config.url);
+    const protocol = this.url.protocol.slice(0, -1);
+    this.context = {
+      address: `${this.url.hostname}:${this.url.port || DEFAULT_PORTS[protocol]}`,
+      secure: protocol === 'mqtts',
+      clientId: config.clientId,
+      username: config.username,
+      ca: config.tls?.ca,
+      cert: config.tls?.cert ?? config.tls?.pfx,
     };
-    cancel = clock.after(CERTIFICATE_CHECK_MS, look);
-    ended.then(() => cancel());
-  };
+    this.encoder = createJsonEncoder({
+      gateway: deps.gateway,
+      get config() {
+        return deps.configHash;
+      },
+    });
+    const isPerTag = config.topics === 'per-tag';
+    this.takesTexts = !isPerTag;
+    this.lastValues = createLastValues({
+      root: config.topic,
+      encoder: this.encoder,
+      clock: deps.clock,
+      memory: deps.topics,
+      tags: isPerTag ? deps.tags : undefined,
+    });
+    this.dial = deps.dial ?? createDialer(deps.clock);
+  }
 
-  const open = async (signal: AbortSignal): Promise<UplinkSession> => {
-    const files = await loadTls(config.tls, deps.readFile);
-    judgeFiles(files);
-    const sinceMs = clock.wallMs();
-    const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
+  async connect(signal: AbortSignal): Promise<UplinkSession> {
+    await this.deps.mayLoad;
+    const { clock } = this.deps;
+    const limit = new AbortController();
+    const progress = { isAccepted: false };
+    const cancel = clock.after(CONNECT_TIMEOUT_MS, () =>
+      limit.abort(new Fault(this.lateText(progress.isAccepted), '')),
+    );
+    const onAbort = () => limit.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      return await this.open(limit.signal, progress);
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private lateText(isAccepted: boolean): string {
+    const { address } = this.context;
+    const limit = formatDuration(CONNECT_TIMEOUT_MS);
+    return isAccepted
+      ? `${address} accepted the connection, but confirmed nothing within ${limit}. Look at the broker: without free disk or memory it takes nothing from publishers.`
+      : `${address} did not answer as a broker within ${limit}. Check the address, firewalls on the way, and that it is an MQTT broker.`;
+  }
+
+  private async open(signal: AbortSignal, progress: { isAccepted: boolean }): Promise<UplinkSession> {
+    const { config, deps, log, context } = this;
+    const files = await loadTls(config.tls, deps.readFile, deps.secrets);
+    this.judgeFiles(files);
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
-    const library = await import('mqtt');
-    signal.throwIfAborted();
-    const options = optionsOf(config, version, url, files, password, status());
-    const client = openOrExplain(library.connect, options, context);
-    const connack = await connected(client, context, signal);
+    const sinceMs = deps.clock.wallMs();
+    const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
+    const join = (way: Way) => this.join(way, files, password, status(), signal);
+    const { client, connack, way } = await this.bestWay(join);
+    progress.isAccepted = true;
+    const broker = limitsOf(connack, way);
+    if (!broker.retains) log.debug(`${context.address} keeps no retained messages: the status and values go without`);
     const session = createMqttSession({
       client,
       config,
-      encoder,
-      lastValues,
+      clock: deps.clock,
+      log,
+      broker,
+      encoder: this.encoder,
+      lastValues: this.lastValues,
+      suspicion: this.suspicion,
+      statusMemory: this.status,
+      protocolVersion: way.version,
       status,
-      clock,
-      closedByBroker,
-      protocolVersion: version,
-      broker: limitsOf(connack),
       explain: (error) => explainTrouble(error, context),
+      closedByBroker: (lastedMs, subject) => this.closedByBroker(lastedMs, subject),
+      retainRefused: () => {
+        this.retainsByCode = false;
+      },
     });
-    await session.announce(signal).catch(async (error: unknown) => {
+    await session.open(signal).catch(async (error: unknown) => {
       await session.close();
       if (signal.aborted) throw signal.reason;
       throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
     });
-    watchCertificates(session.ended);
+    this.watchCertificates(session.ended);
     return session;
-  };
+  }
 
-  /** Opens a session; when the file leaves the version open, with the version that the broker speaks. */
-  const openInAnyVersion = async (signal: AbortSignal): Promise<UplinkSession> => {
+  /** The ways that the file and the broker's codes leave, the best first. */
+  private ways(): readonly Way[] {
+    const fixed = this.config.protocolVersion;
+    const versions = fixed ? [fixed] : this.isOldByCode ? ([4] as const) : ([5, 4] as const);
+    const retains = this.retainsByCode ? [true, false] : [false];
+    return retains.flatMap((retain) => versions.map((version) => ({ version, retain })));
+  }
+
+  /**
+   * Asks the broker in. A refusal by a code is final for the process, and the next way follows at once. A broker that only
+   * hangs up is asked the next way at the next attempt, as a proxy whose broker is away hangs up, too; and before a
+   * lesser way is taken, the best is asked once more, so that nothing is given up for an accident.
+   */
+  private async bestWay(join: (way: Way) => Promise<Joined>): Promise<Joined> {
+    const ways = this.ways();
+    const way = ways[this.wayIndex % ways.length]!;
     try {
-      return await open(signal);
+      const joined = await join(way);
+      if (way === ways[0]) return joined;
+      await goodbye(joined.client, this.deps.clock);
+      const best = await join(ways[0]!).catch((error: unknown) => {
+        if (error instanceof SilentClose) return undefined;
+        throw error;
+      });
+      if (!best) return await join(way);
+      this.wayIndex = 0;
+      return best;
     } catch (error) {
-      if (config.protocolVersion !== undefined || !(error instanceof VersionRefused)) throw error;
-      version = version === 5 ? 4 : 5;
-      return await open(signal);
+      if (error instanceof SilentClose) this.wayIndex = (this.wayIndex + 1) % ways.length;
+      if (!this.learnsFrom(error, way)) throw error;
+      this.wayIndex = 0;
+      return this.bestWay(join);
     }
-  };
+  }
 
-  return {
-    name: config.name,
-    limits: LIMITS,
-    // The newest value of each tag is found in the records themselves.
-    takesTexts: lastValues === undefined,
-    async connect(signal) {
-      await deps.mayLoad;
-      const limit = new AbortController();
-      const late = `${context.address} did not answer as a broker within ${formatDuration(CONNECT_TIMEOUT_MS)}`;
-      const cancel = clock.after(CONNECT_TIMEOUT_MS, () =>
-        limit.abort(new Fault(late, 'Check the address, firewalls on the way, and that it is an MQTT broker.')),
-      );
-      const onAbort = () => limit.abort(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) onAbort();
-      try {
-        return await openInAnyVersion(limit.signal);
-      } finally {
-        cancel();
-        signal.removeEventListener('abort', onAbort);
+  /** Whether a refusal leaves another way to be tried at once. */
+  private learnsFrom(error: unknown, way: Way): boolean {
+    const cause = error instanceof ConnectRefused ? error.cause : undefined;
+    if (way.retain && reasonCodeOf(cause) === RETAIN_NOT_SUPPORTED) {
+      this.retainsByCode = false;
+      return true;
+    }
+    if (this.config.protocolVersion !== undefined || way.version === 4 || !isVersionRefusal(cause)) return false;
+    this.isOldByCode = true;
+    return true;
+  }
+
+  /** One connection up to the CONNACK. */
+  private async join(
+    way: Way,
+    files: TlsFiles,
+    password: string | undefined,
+    status: Omit<StatusPayload, 'state'>,
+    signal: AbortSignal,
+  ): Promise<Joined> {
+    const { url, context, config } = this;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port) || DEFAULT_PORTS[url.protocol.slice(0, -1)]!;
+    const name = config.tls?.serverName ?? (/^[\d.]+$|:/.test(host) ? undefined : host);
+    const tls = context.secure ? tlsOptions(files, name) : undefined;
+    const { MqttClient: Client } = await import('mqtt');
+    signal.throwIfAborted();
+    const stream = await this.dial({ host, port, tls }, signal).catch((error: unknown) => {
+      if (signal.aborted) throw signal.reason;
+      throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
+    });
+    const client = new Client(() => stream, optionsOf(config, way, password, status));
+    return { client, way, connack: await connected(client, context, signal) };
+  }
+
+  /** What it means that the broker ended a session without a word. */
+  private closedByBroker(lastedMs: number, subject: Subject | undefined): SessionEnd {
+    const { status, context, config } = this;
+    const guilty = this.suspicion.ended(subject);
+    this.earlyCloses = lastedMs < EARLY_CLOSE_MS ? this.earlyCloses + 1 : 0;
+    const wasDisputed = status.rivalSeen && lastedMs < UNDISPUTED_MS;
+    status.rivalSeen = false;
+    if (guilty) return this.hungUpOn(guilty);
+    if (wasDisputed) return { reason: takeoverText(config.clientId), takenOver: true };
+    const often = this.earlyCloses >= EARLY_CLOSES && subject === undefined;
+    const reason = often ? explainEarlyCloses(this.earlyCloses, context) : `${context.address} closed the connection.`;
+    return { reason, takenOver: false };
+  }
+
+  private hungUpOn(subject: Subject): SessionEnd {
+    const { config, context, status } = this;
+    this.earlyCloses = 0;
+    if (subject.kind === 'batch') {
+      const topic = `${config.topic}/${subject.batch.kind === 'event' ? 'events' : 'readings'}`;
+      return { reason: `${explainHangUp(topic, context)}.`, takenOver: false, hungUpOn: subject.batch };
+    }
+    if (subject.kind === 'watch') {
+      status.mayWatch = false;
+      return { reason: `${context.address} does not let this gateway read its own status topic.`, takenOver: false };
+    }
+    if (subject.kind === 'status') {
+      const reason = explainHangUp(`${config.topic}/status`, context);
+      status.maySay = false;
+      status.refusedBecause = reason;
+      return { reason: `${reason}.`, takenOver: false };
+    }
+    const why = explainHangUp(`${config.topic}/${subject.device}/…`, context);
+    this.lastValues.refused(subject, why);
+    return { reason: `${why}.`, takenOver: false };
+  }
+
+  /** Says once for each stage when a certificate nears its end. */
+  private judgeFiles(files: TlsFiles): void {
+    for (const member of ['cert', 'ca'] as const) {
+      const pem = files[member];
+      const what = `tls.${member} ${this.config.tls?.[member]}`;
+      const finding = pem === undefined ? undefined : judgeCertificate(what, pem, this.deps.clock.wallMs());
+      const alarm = `uplink/${this.name}/certificate/${member}`;
+      if (finding && this.warned.get(what) !== finding.stage) {
+        this.log.warn(finding.message);
+        this.deps.alarms.clear(alarm, `uplink ${this.name}: the certificate is nearer to its end`);
+        this.deps.alarms.raise(alarm, `uplink ${this.name}: ${finding.message}`, { uplink: this.name });
       }
-    },
-  };
+      if (finding) this.warned.set(what, finding.stage);
+      else {
+        this.warned.delete(what);
+        this.deps.alarms.clear(alarm, `uplink ${this.name}: the certificate was renewed`);
+      }
+    }
+  }
+
+  /** Looks at the certificate files now and then until the session is over. */
+  private watchCertificates(ended: Promise<SessionEnd>): void {
+    const { config, deps } = this;
+    if (!config.tls) return;
+    let cancel = () => {};
+    const look = () => {
+      loadTls(config.tls, deps.readFile, deps.secrets).then(
+        (files) => this.judgeFiles(files),
+        (error: unknown) => this.log.warn(messageOf(error)),
+      );
+      cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
+    };
+    cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
+    ended.then(() => cancel());
+  }
 }
 
-/** The broker refused, or may have refused, the version of the protocol. */
-class VersionRefused extends Fault {}
+/** A client that the broker accepted. */
+interface Joined {
+  readonly client: MqttClient;
+  readonly connack: IConnackPacket;
+  readonly way: Way;
+}
 
-/** Opens a client. Certificates and keys that do not fit are found at once, and thrown. */
-function openOrExplain(open: typeof connect, options: IClientOptions, context: BrokerContext): MqttClient {
-  try {
-    return open(options);
-  } catch (error) {
-    throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
-  }
+/** Ends a session that was not used, with a goodbye so that its will is not published. */
+function goodbye(client: MqttClient, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(GOODBYE_MS, () => {
+      client.end(true);
+      resolve();
+    });
+    client.on('error', () => {});
+    client.end(false, () => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 /** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */
 function optionsOf(
   config: MqttConfig,
-  protocolVersion: 4 | 5,
-  url: URL,
-  files: TlsFiles,
+  { version, retain }: Way,
   password: string | undefined,
   status: Omit<StatusPayload, 'state'>,
 ): IClientOptions {
-  const protocol = url.protocol.slice(0, -1);
-  const isWeb = protocol === 'ws' || protocol === 'wss';
   return {
-    protocol: protocol as IClientOptions['protocol'],
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    hostname: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port) || DEFAULT_PORTS[protocol],
-    ...(isWeb && { path: `${url.pathname}${url.search}` }),
-    ...(files.ca !== undefined && { ca: files.ca }),
-    ...(files.cert !== undefined && { cert: files.cert }),
-    ...(files.key !== undefined && { key: files.key }),
-    rejectUnauthorized: true,
-    protocolVersion,
+    protocolVersion: version,
     clientId: config.clientId,
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
@@ -229,7 +414,7 @@ function optionsOf(
       topic: `${config.topic}/status`,
       payload: Buffer.from(statusText({ state: 'offline', ...status })),
       qos: 1,
-      retain: true,
+      retain,
     },
   };
 }
@@ -257,7 +442,6 @@ function emptyStore(): IStore {
 
 /** Waits for the CONNACK. Rejects with a `Fault` for a technician; the client is gone then. */
 function connected(client: MqttClient, context: BrokerContext, signal: AbortSignal): Promise<IConnackPacket> {
-  (client.stream as { setNoDelay?: (on: boolean) => void }).setNoDelay?.(true);
   limitIncoming(client);
   return new Promise((resolve, reject) => {
     const settled = (): void => {
@@ -277,11 +461,12 @@ function connected(client: MqttClient, context: BrokerContext, signal: AbortSign
       resolve(packet);
     };
     const onError = (error: unknown): void => {
-      const text = explainTrouble(error, context);
-      fail(isVersionRefusal(error) ? new VersionRefused(text, '') : new Fault(text, ''));
+      const isAnswer = reasonCodeOf(error) !== undefined;
+      const Kind = isAnswer ? ConnectRefused : Fault;
+      fail(new Kind(explainTrouble(error, context), '', EXIT.failed, { cause: error }));
     };
-    // Brokers that know MQTT 3.1.1 only may also just hang up on MQTT 5.
-    const onClose = (): void => fail(new VersionRefused(explainSilentClose(context), ''));
+    // Brokers hang up on what they do not know: MQTT 5, or a will that is to be retained.
+    const onClose = (): void => fail(new SilentClose(explainSilentClose(context), ''));
     const onAbort = (): void => fail(signal.reason);
     client.on('connect', onConnect);
     client.on('error', onError);
@@ -307,9 +492,10 @@ function limitIncoming(client: MqttClient): void {
   });
 }
 
-function limitsOf(connack: IConnackPacket): BrokerLimits {
+function limitsOf({ properties }: IConnackPacket, { retain }: Way): BrokerLimits {
   return {
-    receiveMaximum: connack.properties?.receiveMaximum ?? 65_535,
-    packetBytes: connack.properties?.maximumPacketSize ?? 268_435_455,
+    receiveMaximum: properties?.receiveMaximum ?? 65_535,
+    packetBytes: properties?.maximumPacketSize ?? 268_435_455,
+    retains: retain && properties?.retainAvailable !== false,
   };
 }

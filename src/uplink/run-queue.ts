@@ -29,7 +29,9 @@ export interface RunQueue<T> {
   readonly size: number;
   /** Fields of the items waiting. */
   readonly fields: number;
-  push(run: Run<T>): void;
+  push(run: Run<T>, atMs: number): void;
+  /** When the run at the front was pushed. */
+  sinceMs(): number | undefined;
   /** Takes consecutive items from the front, at least one; undefined when there is none. */
   take(limits: CutLimits): Run<T> | undefined;
   /** Forgets the run at the front and says which numbers it had. */
@@ -50,7 +52,7 @@ export function sizeOfRecord(record: DeviceRecord | RecordText): ItemSize {
 
 /** An empty queue. */
 export function createRunQueue<T>(sizeOf: (item: T) => ItemSize): RunQueue<T> {
-  const runs: { from: number; items: readonly T[]; taken: number }[] = [];
+  const runs: { from: number; items: readonly T[]; taken: number; atMs: number }[] = [];
   let size = 0;
   let fields = 0;
 
@@ -63,12 +65,13 @@ export function createRunQueue<T>(sizeOf: (item: T) => ItemSize): RunQueue<T> {
     get fields() {
       return fields;
     },
-    push(run) {
+    push(run, atMs) {
       if (run.items.length === 0) return;
-      runs.push({ ...run, taken: 0 });
+      runs.push({ ...run, taken: 0, atMs });
       size += run.items.length;
       fields += fieldsOf(run.items);
     },
+    sinceMs: () => runs[0]?.atMs,
     take(limits) {
       const first = runs[0];
       if (!first) return undefined;
@@ -143,22 +146,4 @@ export function createTokenBucket(clock: Pick<Clock, 'monoMs'>, perSecond: numbe
       tokens -= count;
     },
   };
-}
-
-/** What the last message of the backlog met: confirmed in time, confirmed late, or not at all. */
-type BacklogOutcome = 'prompt' | 'slow' | 'lost';
-
-/**
- * A confirmation slower than this means that messages queue up on the way. Live data waits in the same queue, and it is
- * to be at most a second late.
- */
-export const SLOW_CONFIRMATION_MS = 400;
-
-/**
- * How many messages of the backlog may be under way: one more for about every four confirmed in time, half as many when
- * confirmations are slow or missing, so that a narrow link is not filled with what will time out on it.
- */
-export function nextBacklogWindow(current: number, outcome: BacklogOutcome, max: number): number {
-  const next = outcome === 'prompt' ? current + 0.25 : current / 2;
-  return Math.min(Math.max(1, next), Math.max(1, max));
 }

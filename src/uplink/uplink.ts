@@ -1,4 +1,5 @@
-/** The contract of an uplink: what it is handed and what it answers. */
+/** What the forwarder and the kinds of uplinks say to each other. */
+import { Fault } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText } from '../store/store.ts';
@@ -31,12 +32,18 @@ export type OutgoingBatch =
  * What became of a batch. `rejected`: the other side will never take it as it is (too large, not authorised for the
  * topic, malformed): the forwarder splits it, and quarantines what cannot be split.
  */
-export type SendResult = { readonly ok: true } | { readonly ok: false; readonly why: string };
+export type SendResult =
+  | { readonly ok: true }
+  /** `tooLarge`: a smaller message may be taken. */
+  | { readonly ok: false; readonly why: string; readonly tooLarge?: boolean };
 
-/** Why a session ended; `takenOver` when another client with the same id came. */
+/** Why a session ended. */
 export interface SessionEnd {
   readonly reason: string;
+  /** Another client with the same id came; said only where there is evidence of it. */
   readonly takenOver: boolean;
+  /** The other side hung up on this batch for the second time in a row: that is its way to refuse it. */
+  readonly hungUpOn?: OutgoingBatch;
 }
 
 /**
@@ -50,13 +57,23 @@ export interface SessionEnd {
  * 4. `close` says goodbye, is idempotent and takes at most two seconds, whatever the other side does.
  */
 export interface UplinkSession {
+  /** Sends that may be under way; may change while the session lasts. */
   readonly window: number;
+  /** Bytes of a message at most, where the other side said so. */
+  readonly packetBytes?: number;
   readonly ended: Promise<SessionEnd>;
   send(batch: OutgoingBatch, signal: AbortSignal): Promise<SendResult>;
   close(): Promise<void>;
+  /** What of it does not work though the session stands, in one line; undefined when nothing. */
+  trouble?(): string | undefined;
+  /** What cannot be known of it, in one line. */
+  readonly note?: string | undefined;
   /** Says again who speaks, because the configuration in force is another; absent where nobody is told. */
   announce?(signal: AbortSignal): Promise<void>;
 }
+
+/** The other side answered, and did not want this gateway: mostly a person has to change something. */
+export class ConnectRefused extends Fault {}
 
 /** Somewhere records are sent. It keeps no queue: the store is the only one. */
 export interface Uplink {
@@ -73,8 +90,10 @@ export interface Uplink {
 export interface UplinkStatus {
   readonly name: string;
   readonly state: 'connected' | 'connecting' | 'waiting' | 'stopped';
-  /** Why it is not connected. */
+  /** Why it is not connected; or, of one that is, what of it does not flow and why. */
   readonly reason: string | undefined;
+  /** What cannot be known of the session that stands. */
+  readonly note?: string | undefined;
   readonly sinceMs: number;
   /** Records and events that still have to be delivered. */
   readonly pendingRecords: number;

@@ -1,4 +1,5 @@
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** What the double does when a packet came. */
 export type Answer =
@@ -21,6 +22,8 @@ export interface FaultBrokerScript {
   readonly onStatus?: Answer;
   /** For any other message. */
   readonly onPublish?: Answer | ((topic: string) => Answer);
+  /** Called with each message. */
+  readonly onMessage?: (topic: string, payload: string) => void;
   /** Properties of the CONNACK, MQTT 5 only. */
   readonly receiveMaximum?: number;
   readonly maximumPacketSize?: number;
@@ -29,6 +32,8 @@ export interface FaultBrokerScript {
 /** A broker made of bytes: speaks just enough MQTT to break it where the script says. */
 export interface FaultBroker {
   readonly port: number;
+  /** Serves a stream that is no socket. */
+  accept(stream: Duplex): void;
   /** Topics of what was published, in order. */
   readonly topics: readonly string[];
   /** Messages that were never confirmed and are still under way: how many there were at most. */
@@ -42,12 +47,12 @@ const OVERSIZED = Buffer.concat([Buffer.from([0x30, 0x80, 0xe1, 0xeb, 0x2f]), Bu
 
 /** Starts on a free port of the loopback. */
 export async function startFaultBroker(script: FaultBrokerScript): Promise<FaultBroker> {
-  const sockets = new Set<Socket>();
+  const sockets = new Set<Duplex>();
   const topics: string[] = [];
   let underWay = 0;
   let mostUnderWay = 0;
 
-  const answer = (socket: Socket, how: Answer, proper: Buffer, withCode: (code: number) => Buffer): void => {
+  const answer = (socket: Duplex, how: Answer, proper: Buffer, withCode: (code: number) => Buffer): void => {
     if (how === 'properly') socket.write(proper);
     else if (how === 'garbage') socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x07]));
     else if (how === 'half') socket.end(proper.subarray(0, 1));
@@ -56,11 +61,13 @@ export async function startFaultBroker(script: FaultBrokerScript): Promise<Fault
     else if (typeof how === 'number') socket.write(withCode(how));
   };
 
-  const onPublish = (socket: Socket, body: Buffer): void => {
+  const onPublish = (socket: Duplex, body: Buffer): void => {
     const length = body.readUInt16BE(0);
     const topic = body.toString('utf8', 2, 2 + length);
     const id = body.subarray(2 + length, 4 + length);
     topics.push(topic);
+    const properties = script.version === 5 ? 1 + body[4 + length]! : 0;
+    script.onMessage?.(topic, body.toString('utf8', 4 + length + properties));
     mostUnderWay = Math.max(mostUnderWay, ++underWay);
     const asked = script.onPublish ?? 'properly';
     const how = topic.endsWith('/status') ? (script.onStatus ?? 'properly') : asked;
@@ -71,7 +78,7 @@ export async function startFaultBroker(script: FaultBrokerScript): Promise<Fault
     });
   };
 
-  const server = createServer((socket) => {
+  const accept = (socket: Duplex): void => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
@@ -88,13 +95,15 @@ export async function startFaultBroker(script: FaultBrokerScript): Promise<Fault
         else if (frame.type === 12) socket.write(Buffer.from([0xd0, 0]));
       }
     });
-  });
+  };
+  const server = createServer(accept);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the double got no port');
 
   return {
     port: address.port,
+    accept,
     topics,
     mostUnderWay: () => mostUnderWay,
     disconnect(reason) {

@@ -128,6 +128,8 @@ export interface UplinkBehaviour {
   takesTexts: boolean;
   /** Refuses a message for good when it says so. */
   refuses: (batch: OutgoingBatch) => string | undefined;
+  /** Whether a refusal is for the size of the message. */
+  tooLarge: (batch: OutgoingBatch) => boolean;
 }
 
 /** What reached the other side, with when. */
@@ -156,6 +158,7 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
     ...{ window: 8, latencyMs: 10, jitterMs: 0, rejectShare: 0, dropShare: 0, down: false, takenOver: false },
     takesTexts: false,
     refuses: () => undefined,
+    tooLarge: () => false,
     ...change,
   };
   const arrivals: Arrival[] = [];
@@ -201,7 +204,7 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
             const fate = random();
             if (fate < behaviour.dropShare) return void finish();
             const why = behaviour.refuses(batch);
-            if (why !== undefined) return resolve({ ok: false, why });
+            if (why !== undefined) return resolve({ ok: false, why, tooLarge: behaviour.tooLarge(batch) });
             const rejected = fate < behaviour.dropShare + behaviour.rejectShare;
             // Half of what is not confirmed in time did arrive.
             if (!rejected || random() < 0.5)

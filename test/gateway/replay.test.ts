@@ -3,6 +3,7 @@ import type { EventBody } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createReplay } from '../../src/gateway/view.ts';
 import type { StoreStatus } from '../../src/store/store.ts';
 import { createForwarder } from '../../src/uplink/forwarder.ts';
@@ -13,7 +14,7 @@ async function delivered() {
   const clock = new SimulatedClock();
   const store = createStoreDouble(clock);
   const uplink = createUplinkDouble(clock, seededRandom(1));
-  const deps = { clock, log: silentLogger, random: () => 0.5, backfillRate: 5000 };
+  const deps = { clock, alarms: noAlarms, log: silentLogger, random: () => 0.5, backfillRate: 5000 };
   const forwarder = createForwarder({ uplink, store, ...deps });
   store.commit(20, 0);
   const stop = new AbortController();

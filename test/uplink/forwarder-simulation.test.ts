@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createForwarder, type Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, numbersOf, type UplinkDouble } from '../double/forwarding.ts';
 
@@ -31,7 +32,7 @@ async function simulate(seed: number): Promise<Run> {
     refuses: (batch) =>
       batch.kind === 'readings' && numbersOf(batch).some((seq) => poison.has(seq)) ? 'malformed' : undefined,
   });
-  const options = { uplink, store, clock, log: silentLogger, random, backfillRate: 2000 };
+  const options = { uplink, store, clock, alarms: noAlarms, log: silentLogger, random, backfillRate: 2000 };
   let forwarder = createForwarder(options);
   let stop = new AbortController();
   let running = forwarder.run(stop.signal);
@@ -134,7 +135,7 @@ it('live readings are at most a second late while a large backlog drains', async
   const store = createStoreDouble(clock, 2);
   const uplink = createUplinkDouble(clock, seededRandom(3), { window: 8, latencyMs: 40, jitterMs: 20 });
   const forwarder = createForwarder({
-    ...{ uplink, store, clock, log: silentLogger, random: seededRandom(4), backfillRate: 5000 },
+    ...{ uplink, store, clock, alarms: noAlarms, log: silentLogger, random: seededRandom(4), backfillRate: 5000 },
   });
   store.commit(100_000, 50);
   const stop = new AbortController();

@@ -43,9 +43,17 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
   });
 
   it.each([
-    { what: 'says nothing at all', script: { version: 4, onConnect: 'nothing' } },
-    { what: 'accepts and then says nothing', script: { version: 4, onStatus: 'nothing' } },
-  ] as const)('one that $what is given up by the deadline', async ({ script }) => {
+    {
+      what: 'says nothing at all',
+      script: { version: 4, onConnect: 'nothing' },
+      says: /did not answer as a broker within 15s\. Check/,
+    },
+    {
+      what: 'accepts and then says nothing',
+      script: { version: 4, onStatus: 'nothing' },
+      says: /confirmed nothing within 15s\. Look at/,
+    },
+  ] as const)('one that $what is given up by the deadline', async ({ script, says }) => {
     broker = await startFaultBroker(script);
     const clock = new SimulatedClock();
     const uplink = uplinkTo(broker.port, { ackTimeoutMs: 60_000 }, { clock });
@@ -54,7 +62,7 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
     else await until(() => clock.waiting > 0, 'the deadline');
     await clock.advance(CONNECT_TIMEOUT_MS);
     await clock.advance(2000);
-    expect(await outcome).toMatch(/did not answer as a broker within 15s\. Check/);
+    expect(await outcome).toMatch(says);
   });
 
   it('says that nobody listens on the port', async () => {
@@ -72,8 +80,8 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
 
   it('never confirmed: the message is rejected at its deadline, and the dead session ended', async () => {
     const dead = await open({ version: 4, onPublish: 'nothing' }, { ackTimeoutMs: 60 });
-    await expect(dead.send(batchOf(1), NEVER)).rejects.toThrow(/not confirmed within 60ms/);
-    expect((await dead.ended).reason).toMatch(/confirmed nothing for 60ms/);
+    await expect(dead.send(batchOf(1), NEVER)).rejects.toThrow(/not confirmed within/);
+    expect((await dead.ended).reason).toMatch(/confirmed nothing for/);
   });
 
   it('confirms some and not others: those are rejected, the session goes on', async () => {
@@ -107,7 +115,11 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
   it('a batch above the Maximum Packet Size is refused without being sent', async () => {
     const session = await open({ version: 5, maximumPacketSize: 250 });
     const result = await session.send(batchOf(1), NEVER);
-    expect(result).toEqual({ ok: false, why: expect.stringContaining('the broker takes no packet above 250') });
+    expect(result).toEqual({
+      ok: false,
+      why: expect.stringContaining('the broker takes no packet above 250'),
+      tooLarge: true,
+    });
     expect(broker.topics).toEqual(['millgate/press-shop-1/status']);
   });
 

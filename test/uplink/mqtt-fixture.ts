@@ -3,6 +3,7 @@ import mqtt, { type IClientOptions } from 'mqtt';
 import type { MqttConfig } from '../../src/config/config.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createMqttUplink, type MqttDeps } from '../../src/uplink/mqtt.ts';
 import type { Uplink } from '../../src/uplink/uplink.ts';
 
@@ -18,7 +19,8 @@ export function uplinkTo(port: number, config: Partial<MqttConfig> = {}, deps: P
     },
     {
       ...{ clock: systemClock, log: silentLogger, gateway: 'press-shop-1', version: '0.1.0', configHash: '9b1e' },
-      ...{ epoch: 'epoch', secrets: () => 'secret', readFile },
+      ...{ epoch: 'epoch', secrets: () => 'secret', readFile: (path: string) => readFile(path) },
+      ...{ tags: () => [], topics: { known: [], save() {} }, alarms: noAlarms },
       ...deps,
     },
   );

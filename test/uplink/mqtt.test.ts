@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import { batchOf, describeUplinkContract } from '../contract/uplink.ts';
-import { freePort, type Published, startAedes, startMosquitto } from '../double/mqtt-peers.ts';
+import { type Published, startAedes, startMosquitto } from '../double/mqtt-peers.ts';
 import { until, uplinkTo, watch } from './mqtt-fixture.ts';
 
 const NEVER = new AbortController().signal;
@@ -34,26 +34,6 @@ for (const protocolVersion of [4, 5] as const) {
     };
   });
 }
-
-describeUplinkContract('MQTT 3.1.1 through a web socket on mosquitto', async () => {
-  const tcp = await freePort();
-  const peer = await startMosquitto((port) => [
-    ...[`listener ${tcp} 127.0.0.1`, `listener ${port} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true'],
-  ]);
-  const watched = await watch(tcp);
-  return {
-    ...peer,
-    uplink: uplinkTo(peer.port, { url: `ws://127.0.0.1:${peer.port}/mqtt` }),
-    async received(count) {
-      await until(() => seqsOf(watched.messages).length >= count, 'mosquitto passes the batches on');
-      return seqsOf(watched.messages);
-    },
-    async close() {
-      await watched.stop();
-      await peer.close();
-    },
-  };
-});
 
 describe('the MQTT uplink', () => {
   const cleanUp: (() => Promise<unknown>)[] = [];
@@ -101,6 +81,9 @@ describe('the MQTT uplink', () => {
     expect(await session.send({ kind: 'event', epoch: 'epoch', seq: 4, event }, NEVER)).toEqual({ ok: true });
     const sent = peer.published.find(({ topic }) => topic === 'millgate/press-shop-1/events');
     expect(JSON.parse(`${sent!.payload}`)).toMatchObject({ seq: 4, kind: 'audit' });
+    await session.send(batchOf(5), NEVER);
+    // Without `topics: per-tag` no tag has a topic of its own.
+    expect(peer.published.map(({ topic }) => topic.split('/').at(-1))).toEqual(['status', 'events', 'readings']);
     await session.close();
   });
 
@@ -154,6 +137,7 @@ describe('the MQTT uplink', () => {
       if (takenOver) expect(reason).toContain('"press-shop-1"');
       await rival.close();
     }
-    expect(ends).toEqual([false, false, true]);
+    // From the second time on there is evidence: what stands on the own status topic is not ours.
+    expect(ends).toEqual([false, true, true]);
   });
 });

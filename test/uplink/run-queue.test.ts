@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import {
-  createRunQueue,
-  createTokenBucket,
-  halves,
-  nextBacklogWindow,
-  type Run,
-  sizeOfRecord,
-} from '../../src/uplink/run-queue.ts';
+import { createRunQueue, createTokenBucket, halves, type Run, sizeOfRecord } from '../../src/uplink/run-queue.ts';
 import { recordOf } from '../double/forwarding.ts';
 
 const sizeOf = (fields: number) => ({ fields, bytes: fields * 10 });
@@ -34,7 +27,7 @@ describe('a queue of runs', () => {
     fc.assert(
       fc.property(runs, limits, (list, cut) => {
         const queue = createRunQueue(sizeOf);
-        for (const run of list) queue.push(run);
+        for (const run of list) queue.push(run, 0);
         const given: [number, number][] = [];
         for (let run = queue.take(cut); run; run = queue.take(cut)) {
           const fields = run.items.reduce((sum, item) => sum + item, 0);
@@ -53,10 +46,12 @@ describe('a queue of runs', () => {
 
   it('forgets from the front, and knows what is left', () => {
     const queue = createRunQueue(sizeOf);
-    queue.push({ from: 1, items: [1, 1, 1] });
-    queue.push({ from: 9, items: [2, 2] });
+    queue.push({ from: 1, items: [1, 1, 1] }, 5);
+    queue.push({ from: 9, items: [2, 2] }, 7);
     queue.take({ items: 1, fields: 9, bytes: 999 });
+    expect(queue.sinceMs()).toBe(5);
     expect(queue.dropFirst()).toEqual({ from: 2, to: 4 });
+    expect(queue.sinceMs()).toBe(7);
     expect([queue.size, queue.fields]).toEqual([2, 4]);
     expect(queue.dropFirst()).toEqual({ from: 9, to: 11 });
     expect(queue.dropFirst()).toBeUndefined();
@@ -101,25 +96,6 @@ describe('the rate of the backlog', () => {
         },
       ),
       { numRuns: 30 },
-    );
-  });
-});
-
-describe('the window of the backlog', () => {
-  it('stays between one and its bound, grows slowly and halves at once', () => {
-    const outcome = fc.constantFrom('prompt' as const, 'slow' as const, 'lost' as const);
-    fc.assert(
-      fc.property(fc.array(outcome), fc.integer({ min: 1, max: 32 }), (outcomes, max) => {
-        let window = 4;
-        for (const met of outcomes) {
-          const before = window;
-          window = nextBacklogWindow(window, met, max);
-          expect(window).toBeGreaterThanOrEqual(1);
-          expect(window).toBeLessThanOrEqual(max);
-          if (met === 'prompt') expect(window).toBeLessThanOrEqual(before + 0.25);
-          else expect(window).toBeLessThanOrEqual(Math.max(1, before / 2));
-        }
-      }),
     );
   });
 });

@@ -2,11 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { IClientOptions } from 'mqtt';
 import type { UplinkConfig } from '../../config/config.ts';
 import { readSecret } from '../../config/file/secrets.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import type { BrokerFacts } from '../../doctor/facts.ts';
-import { type CertificateFinding, judgeCertificate, loadTls, type TlsFiles } from '../../uplink/mqtt-tls.ts';
+import {
+  type CertificateFinding,
+  judgeCertificate,
+  loadTls,
+  type TlsFiles,
+  tlsOptions,
+} from '../../uplink/mqtt-tls.ts';
 import {
   type BrokerContext,
   explainSilentClose,
@@ -19,7 +26,7 @@ import type { CliContext } from '../terminal/context.ts';
 /** How long a connection, and a sign-in, may take, ms. */
 const DEADLINE_MS = 5000;
 
-const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
+const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883 };
 
 /** Why an address is not reached, by Node's code. */
 const UNREACHED: Record<string, string> = {
@@ -59,12 +66,13 @@ export async function askBroker(uplink: UplinkConfig, isRunning: boolean, contex
   const port = Number(url.port) || DEFAULT_PORTS[url.protocol]!;
   const broker: BrokerContext = {
     address: `${url.hostname}:${port}`,
-    secure: /^(mqtts|wss):$/.test(url.protocol),
+    secure: url.protocol === 'mqtts:',
     clientId: uplink.clientId,
     username: uplink.username,
     ca: uplink.tls?.ca,
     cert: uplink.tls?.cert,
   };
+  const serverName = uplink.tls?.serverName ?? (isIP(host) ? undefined : host);
   const facts = { uplink: uplink.name, address: broker.address };
   const certificates: CertificateFinding[] = [];
   const judge = (what: string, pem: string | undefined): void => {
@@ -72,14 +80,18 @@ export async function askBroker(uplink: UplinkConfig, isRunning: boolean, contex
     if (finding) certificates.push(finding);
   };
   try {
-    const files = await loadTls(uplink.tls, (path) => readFile(path));
+    const files = await loadTls(
+      uplink.tls,
+      (path) => readFile(path),
+      (ref) => readSecret(ref, { env: context.env }),
+    );
     judge(`tls.cert ${uplink.tls?.cert}`, files.cert);
     judge(`tls.ca ${uplink.tls?.ca}`, files.ca);
-    const trouble = await askConnection({ host, port, broker, files }, judge, context);
+    const trouble = await askConnection({ host, port, broker, files, serverName }, judge, context);
     if (trouble !== undefined || isRunning) return { ...facts, asked: 'connection', trouble, certificates };
     const password = passwordOf(uplink, context);
     if (password === 'unreadable') return { ...facts, asked: 'connection', trouble: undefined, certificates };
-    const refusal = await signIn(uplink, url, { host, port, broker, files }, password, context);
+    const refusal = await signIn(uplink, url, { host, port, broker, files, serverName }, password, context);
     return {
       ...facts,
       asked: refusal === 'not asked' ? 'connection' : 'login',
@@ -101,11 +113,13 @@ interface Target {
   readonly port: number;
   readonly broker: BrokerContext;
   readonly files: TlsFiles;
+  /** The name that the certificate must have; undefined for an address. */
+  readonly serverName: string | undefined;
 }
 
 /** Connects, with TLS where the broker has it; gives what is wrong with the network or the certificate. */
 async function askConnection(
-  { host, port, broker, files }: Target,
+  { host, port, broker, files, serverName }: Target,
   judge: (what: string, pem: string) => void,
   context: CliContext,
 ): Promise<string | undefined> {
@@ -114,16 +128,7 @@ async function askConnection(
       (await opened(connectTcp({ host, port }), 'connect', context)).destroy();
       return undefined;
     }
-    const { ca, cert, key } = files;
-    const secure = connectTls({
-      host,
-      port,
-      rejectUnauthorized: false,
-      ...(!isIP(host) && { servername: host }),
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-    });
+    const secure = connectTls({ ...tlsOptions(files, serverName), host, port, rejectUnauthorized: false });
     const socket = await opened(secure, 'secureConnect', context);
     const { raw } = socket.getPeerCertificate();
     if (raw) judge(`the certificate of ${broker.address}`, pemOf(raw));
@@ -183,7 +188,7 @@ function passwordOf({ password }: UplinkConfig, { env }: CliContext): string | u
 async function signIn(
   uplink: UplinkConfig,
   url: URL,
-  { host, port, broker, files }: Target,
+  { host, port, broker, files, serverName }: Target,
   password: string | undefined,
   context: CliContext,
 ): Promise<string | undefined | 'not asked'> {
@@ -199,10 +204,7 @@ async function signIn(
         protocolVersion,
         clean: true,
         reconnectPeriod: 0,
-        ...(protocol.startsWith('ws') && { path: `${url.pathname}${url.search}` }),
-        ...(files.ca !== undefined && { ca: files.ca }),
-        ...(files.cert !== undefined && { cert: files.cert }),
-        ...(files.key !== undefined && { key: files.key }),
+        ...(broker.secure && (tlsOptions(files, serverName) as IClientOptions)),
         clientId: `${uplink.clientId}-doctor`,
         connectTimeout: DEADLINE_MS,
         ...(uplink.username !== undefined && { username: uplink.username }),

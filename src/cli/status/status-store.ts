@@ -83,8 +83,8 @@ function daysText(days: number): string {
 
 /** Uplinks, those that do not deliver first, each with its reason below it. */
 export function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliContext): string[] {
-  const ordered = worstFirst(uplinks, ({ state, quarantinedRecords }) =>
-    state === 'connected' ? Math.min(1, quarantinedRecords) : 2,
+  const ordered = worstFirst(uplinks, ({ state, reason, quarantinedRecords }) =>
+    state !== 'connected' ? 3 : reason !== undefined ? 2 : Math.min(1, quarantinedRecords),
   );
   const table = renderTable(
     [
@@ -102,7 +102,13 @@ export function uplinkLines({ uplinks, nowMs }: GatewayStatus, context: CliConte
   );
   return [
     table[0]!,
-    ...table.slice(1).flatMap((line, index) => [line, ...reasonLines(ordered[index]!.reason, context)]),
+    ...table
+      .slice(1)
+      .flatMap((line, index) => [
+        line,
+        ...reasonLines(ordered[index]!.reason, context),
+        ...reasonLines(ordered[index]!.note, context),
+      ]),
   ];
 }
 

@@ -76,6 +76,11 @@ function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): st
     ...counted(offline, 'device', 'offline'),
     ...counted(bad, 'more tag', 'bad'),
     ...counted(uplinks.filter(({ state }) => state !== 'connected').length, 'uplink', 'not connected'),
+    ...counted(
+      uplinks.filter(({ state, reason }) => state === 'connected' && reason !== undefined).length,
+      'uplink',
+      'held up in part',
+    ),
     ...(clockKnown ? [] : ['the clock is not set']),
   ];
 }

@@ -238,6 +238,18 @@ export const mqttShape = {
       ca: z.string().min(1).meta({ description: 'PEM file of the authority that signed the broker.' }).optional(),
       cert: z.string().min(1).meta({ description: 'PEM file of the client certificate.' }).optional(),
       key: z.string().min(1).meta({ description: 'PEM file of the client key.' }).optional(),
+      pfx: z
+        .string()
+        .min(1)
+        .meta({ description: 'PKCS#12 file (.p12, .pfx) with client certificate and key, in place of both.' })
+        .optional(),
+      passphrase: secretSchema.optional(),
+      serverName: z
+        .string()
+        .min(1)
+        .max(253)
+        .meta({ description: 'Name in the certificate of a broker that url reaches by its address.' })
+        .optional(),
     })
     .meta({ description: 'Files for TLS; with mqtts:// only.' })
     .optional(),

@@ -1,4 +1,4 @@
-/** Checks the section `uplinks:`. */
+/** The section `uplinks` of the file: where records are sent. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { hint } from '../../core/suggest.ts';
@@ -69,6 +69,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
   if (format && later) report.error(spotOf(format, []), 'sparkplug is not available in this version; use json');
   const inline = refuseInline(entry, report);
+  if (refuseInlinePassphrase(entry, report)) inline.push('tls');
   const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
@@ -80,6 +81,18 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
 
 /** Keys that hold secrets, and those who write them for one. */
 const SECRET_KEYS = ['password', 'token', 'secret'];
+
+/** A passphrase written into `tls`; true where it was refused. */
+function refuseInlinePassphrase(entry: Entry, report: Report): boolean {
+  const tls = entryOf(entry.node, 'tls');
+  const secret = tls && entryOf(tls.node, 'passphrase');
+  if (!secret || secret.node.kind === 'map') return false;
+  report.error(
+    spotOf(secret, []),
+    'secrets are never inline: write passphrase: {file: /etc/millgate/mqtt.passphrase} or {env: MQTT_PASSPHRASE}',
+  );
+  return true;
+}
 
 /** Secrets written into the file; the message never repeats them. Gives the keys that were refused. */
 function refuseInline(entry: Entry, report: Report): string[] {
@@ -136,6 +149,10 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
     report.warning(spotOf(entry, ['password']), 'is sent in clear text over mqtt://: use mqtts://');
   if (password && username === undefined && version === '3.1.1')
     report.error(spotOf(entry, ['username']), 'is missing: MQTT 3.1.1 allows no password without a username');
+  if (tls?.pfx !== undefined && (tls.cert ?? tls.key) !== undefined)
+    report.error(spotOf(entry, ['tls', 'pfx']), 'holds certificate and key: remove cert and key, or pfx');
+  if (tls?.passphrase !== undefined && (tls.key ?? tls.pfx) === undefined)
+    report.error(spotOf(entry, ['tls', 'passphrase']), 'opens a key: write tls.key or tls.pfx beside it');
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
     report.error(
       spotOf(entry, ['tls', tls?.cert === undefined ? 'cert' : 'key']),
@@ -168,12 +185,22 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
   const path = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(context.folder, file);
   const { tls: files, password } = options;
-  const tls: TlsConfig | undefined = files && { ca: path(files.ca), cert: path(files.cert), key: path(files.key) };
-  for (const [key, file] of Object.entries(tls ?? {}))
-    if (file !== undefined) warnIfMissing(file, entry, ['tls', key], context);
-  const secret: SecretRef | undefined =
-    password && 'file' in password ? { file: resolve(context.folder, password.file) } : password;
-  if (secret && 'file' in secret) warnIfMissing(secret.file, entry, ['password', 'file'], context);
+  const secretAt = (ref: SecretRef | undefined, place: readonly string[]): SecretRef | undefined => {
+    if (!ref || !('file' in ref)) return ref;
+    const file = resolve(context.folder, ref.file);
+    warnIfMissing(file, entry, [...place, 'file'], context);
+    return { file };
+  };
+  const tls: TlsConfig | undefined = files && {
+    ca: path(files.ca),
+    cert: path(files.cert),
+    key: path(files.key),
+    pfx: path(files.pfx),
+    passphrase: secretAt(files.passphrase, ['tls', 'passphrase']),
+    serverName: files.serverName,
+  };
+  for (const key of ['ca', 'cert', 'key', 'pfx'] as const)
+    if (tls?.[key] !== undefined) warnIfMissing(tls[key], entry, ['tls', key], context);
   return {
     type: 'mqtt',
     name,
@@ -185,7 +212,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     topics: options.topics,
     compression: options.compression,
     username: options.username,
-    password: secret,
+    password: secretAt(password, ['password']),
     tls,
     backfillRate: options.backfillRate ?? 5000,
     keepaliveMs: options.keepalive ?? 30_000,

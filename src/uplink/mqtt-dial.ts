@@ -1,0 +1,139 @@
+/** Opens the byte stream to a broker: every address of it, again each second, and the first that answers is taken. */
+import { lookup as lookupName } from 'node:dns/promises';
+import { connect, isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+
+/** Where a broker is. */
+interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: plain TCP. */
+  readonly tls: ConnectionOptions | undefined;
+}
+
+/** Opens a stream that is ready for MQTT; rejects with Node's error, or with the signal's reason. */
+export type Dial = (target: DialTarget, signal: AbortSignal) => Promise<Duplex>;
+
+/** The next address is tried beside the first after this; an address that does not answer is not given up for it. */
+const NEXT_ADDRESS_MS = 300;
+
+/** A fresh attempt goes out this often beside those that wait: the kernel repeats its own ever more rarely. */
+const AGAIN_MS = 1000;
+
+/** Attempts that may wait at once; the oldest is given up for a new one. */
+const MAX_OPEN = 8;
+
+/**
+ * A dialer on the sockets of this machine. It asks for a name once at a time: an answer that does not come would else
+ * take up, attempt by attempt, all the threads that files are read with.
+ */
+export function createDialer(clock: Pick<Clock, 'after'>, lookup: typeof lookupName = lookupName): Dial {
+  let asking: Promise<string[]> | undefined;
+  const addressesOf = (host: string): Promise<string[]> => {
+    if (isIP(host)) return Promise.resolve([host]);
+    asking ??= lookup(host, { all: true })
+      .then((found) => found.map(({ address }) => address))
+      .finally(() => {
+        asking = undefined;
+      });
+    return asking;
+  };
+  return async ({ host, port, tls }, signal) => {
+    const addresses = await orAborted(addressesOf(host), signal);
+    const socket = await race(addresses, port, clock, signal);
+    return tls ? secured(socket, { ...tls, host }, signal) : socket;
+  };
+}
+
+/** `work`, or a rejection with the reason of the signal when that comes first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    const settle = () => signal.removeEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    work.then(resolve, reject).finally(settle);
+  });
+}
+
+/** The first socket that connects; fails when every address has refused. */
+function race(
+  addresses: readonly string[],
+  port: number,
+  clock: Pick<Clock, 'after'>,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const open = new Set<Socket>();
+    let tried = 0;
+    let firstError: unknown;
+    let cancel = () => {};
+    const settle = (winner?: Socket): void => {
+      cancel();
+      signal.removeEventListener('abort', onAbort);
+      for (const socket of open) if (socket !== winner) socket.destroy();
+      open.clear();
+    };
+    const onAbort = (): void => {
+      settle();
+      reject(signal.reason);
+    };
+    const attempt = (): void => {
+      const socket = connect({ host: addresses[tried++ % addresses.length]!, port, noDelay: true });
+      open.add(socket);
+      if (open.size > MAX_OPEN) drop(open);
+      socket.once('connect', () => {
+        settle(socket);
+        resolve(socket);
+      });
+      socket.on('error', (error) => {
+        firstError ??= error;
+        if (!open.delete(socket) || open.size > 0) return;
+        cancel();
+        if (tried < addresses.length) return attempt();
+        settle();
+        reject(firstError);
+      });
+      cancel();
+      cancel = clock.after(tried < addresses.length ? NEXT_ADDRESS_MS : AGAIN_MS, attempt);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else attempt();
+  });
+}
+
+/** Gives up the oldest attempt. */
+function drop(open: Set<Socket>): void {
+  const [oldest] = open;
+  open.delete(oldest!);
+  oldest!.destroy();
+}
+
+/** The socket with TLS on it, once both sides have shown who they are. Throws at once when key and certificate do not fit. */
+function secured(socket: Socket, options: ConnectionOptions, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = () => fail(signal.reason);
+    try {
+      const secure = connectTls({ ...options, socket });
+      secure.once('secureConnect', () => {
+        signal.removeEventListener('abort', onAbort);
+        secure.off('close', onClose);
+        resolve(secure);
+      });
+      const onClose = () => fail(new Error('closed'));
+      secure.on('error', fail);
+      secure.once('close', onClose);
+      signal.addEventListener('abort', onAbort, { once: true });
+    } catch (error) {
+      fail(error);
+    }
+  });
+}

@@ -1,0 +1,158 @@
+/** Judges what the other side refuses: whether the fault lies with one item, or with the whole stream for a while. */
+import type { Clock } from '../core/clock.ts';
+import { type Ranges, rangesOf } from '../core/intervals.ts';
+import type { Random } from '../core/random.ts';
+
+/** Consecutive items of one stream that are sent in one message. */
+interface Piece {
+  readonly from: number;
+  readonly items: readonly unknown[];
+}
+
+/** Why a stream waits. */
+export interface Doubt {
+  readonly why: string;
+  /** Monotonic ms. */
+  readonly sinceMs: number;
+  /** When one message may go, to see whether the stream is taken again; monotonic ms. */
+  readonly tryAtMs: number;
+}
+
+/** A refused message. */
+interface Refused<P> {
+  readonly piece: P;
+  /** Place of the message among all that were sent to this side; later ones have higher numbers. */
+  readonly order: number;
+  readonly why: string;
+  /** The other side hung up on it in place of an answer. */
+  readonly hungUp: boolean;
+  /** It was sent by {@link StreamJudge.takeSuspect}. */
+  readonly wasSuspect: boolean;
+}
+
+/**
+ * The judgement of one stream; it outlives sessions.
+ *
+ * The rule: an item is given up only when it was refused twice, the second time right after another item of its stream
+ * was accepted, and another was accepted after it. Until then everything is kept. A refusal with nothing accepted behind
+ * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
+ * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
+ */
+export interface StreamJudge<P extends Piece> {
+  /** Undefined while the stream flows. */
+  doubt(): Doubt | undefined;
+  /** Numbers that wait here: nobody else sends them. */
+  held(): Ranges;
+  /** Whether there is a suspect to be tried; `alone` when nothing else may be under way with it. */
+  nextSuspect(): 'none' | 'any' | 'alone';
+  /** The next suspect, half of what it was; undefined when there is none. */
+  takeSuspect(): P | undefined;
+  /** Puts back a suspect of which nothing is known. */
+  putBack(piece: P, hungUp: boolean): void;
+  accepted(order: number): void;
+  /** Returns false when too many wait: then it is the sender's again. */
+  refused(refused: Refused<P>): boolean;
+}
+
+/** What a judge needs. */
+interface StreamJudgeDeps<P> {
+  readonly clock: Pick<Clock, 'monoMs'>;
+  readonly random: Random;
+  /** Number that the next message of any stream will have. */
+  readonly nextOrder: () => number;
+  /** Cuts a piece in two; undefined when it is one item. */
+  readonly halves: (piece: P) => readonly [P, P] | undefined;
+  /** Called with a single item that is given up. */
+  readonly condemn: (piece: P, why: string) => void;
+  /** Called when the stream begins to wait with a reason, and when it flows again. */
+  readonly changed: (doubt: Doubt | undefined, before: Doubt | undefined) => void;
+}
+
+/** Refused messages that are kept in memory. */
+const MAX_SUSPECTS = 32;
+
+/** Pauses between attempts while a stream is in doubt; the first attempt is made at once. */
+const PAUSE = { minMs: 1000, youngMaxMs: 10_000, oldMaxMs: 60_000, youngMs: 600_000 };
+
+/** Where the other side hangs up, each attempt costs the session, and the other streams with it. */
+const HANG_UP_PAUSE = { ...PAUSE, minMs: 5000, youngMaxMs: 60_000 };
+
+interface Suspect<P> {
+  readonly piece: P;
+  readonly hungUp: boolean;
+}
+
+/** A judge of a stream of which nothing is known. */
+export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): StreamJudge<P> {
+  const { clock, halves } = deps;
+  const suspects: Suspect<P>[] = [];
+  /** Single items refused twice that nothing was accepted behind yet. */
+  let candidates: Refused<P>[] = [];
+  let doubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
+  let lastAccepted = 0;
+
+  const begin = ({ order, why }: Refused<P>): void => {
+    const nowMs = clock.monoMs();
+    doubt = { why, sinceMs: nowMs, tryAtMs: nowMs, firstOrder: deps.nextOrder(), refusedOrder: order, attempts: 0 };
+  };
+
+  const wait = ({ order, why, hungUp }: Refused<P>): void => {
+    const before = doubt!;
+    const { minMs, youngMaxMs, oldMaxMs, youngMs } = hungUp ? HANG_UP_PAUSE : PAUSE;
+    const nowMs = clock.monoMs();
+    const maxMs = nowMs - before.sinceMs < youngMs ? youngMaxMs : oldMaxMs;
+    const pauseMs = Math.min(maxMs, minMs * 2 ** Math.min(before.attempts, 20));
+    const tryAtMs = nowMs + pauseMs * (0.5 + deps.random() / 2);
+    doubt = { ...before, why, tryAtMs, refusedOrder: order, attempts: before.attempts + 1 };
+    // Nothing of the stream is taken: that they were refused says nothing about them.
+    for (const { piece, hungUp: hung } of candidates.splice(0)) suspects.push({ piece, hungUp: hung });
+    deps.changed(doubt, before.attempts === 0 ? undefined : before);
+  };
+
+  return {
+    doubt: () => doubt,
+    held: () =>
+      rangesOf(
+        [...suspects, ...candidates].map(({ piece }) => ({ from: piece.from, to: piece.from + piece.items.length })),
+      ),
+    nextSuspect: () => (suspects.length === 0 ? 'none' : suspects[0]!.hungUp ? 'alone' : 'any'),
+    takeSuspect() {
+      // In doubt the last is tried: the first was refused a moment ago.
+      const suspect = doubt ? suspects.pop() : suspects.shift();
+      if (!suspect) return undefined;
+      const { piece, hungUp } = suspect;
+      const parts = halves(piece);
+      if (!parts) return piece;
+      suspects.unshift({ piece: parts[1], hungUp });
+      return parts[0];
+    },
+    putBack(piece, hungUp) {
+      suspects.unshift({ piece, hungUp });
+    },
+    accepted(order) {
+      lastAccepted = Math.max(lastAccepted, order);
+      if (doubt && order > doubt.refusedOrder) {
+        const before = doubt;
+        doubt = undefined;
+        if (before.attempts > 0) deps.changed(undefined, before);
+      }
+      const condemned = candidates.filter((candidate) => candidate.order < order);
+      candidates = candidates.filter((candidate) => candidate.order > order);
+      for (const { piece, why } of condemned) deps.condemn(piece, why);
+    },
+    refused(refused) {
+      const { piece, order, hungUp, wasSuspect } = refused;
+      const known = suspects.findIndex((suspect) => suspect.piece === piece);
+      if (known !== -1) suspects.splice(known, 1);
+      const isCandidate = wasSuspect && doubt === undefined && halves(piece) === undefined;
+      if (isCandidate) candidates.push(refused);
+      else if (wasSuspect) suspects.unshift({ piece, hungUp });
+      else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
+      if (order > lastAccepted) {
+        if (!doubt) begin(refused);
+        else if (order >= doubt.firstOrder) wait(refused);
+      }
+      return isCandidate || wasSuspect || suspects.some((suspect) => suspect.piece === piece);
+    },
+  };
+}
