@@ -238,7 +238,9 @@ class ClientSession implements MqttSession {
     client.on('error', (error: Error) => {
       // A reset is how many brokers close; what it means is judged in one place.
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ECONNRESET' || code === 'EPIPE') closed();
+      // The library ends the session on a PUBACK with a code that the standard does not list, as mosquitto's 149.
+      const isStrange = /Invalid puback reason code/.test(error.message);
+      if (code === 'ECONNRESET' || code === 'EPIPE' || isStrange) closed();
       else this.finish({ reason: explain(error), takenOver: false });
     });
     client.on('close', closed);
