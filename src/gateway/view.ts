@@ -1,4 +1,5 @@
 /** Serves the present state of the gateway to the API. */
+import { isRawReading } from '../../hal/modbus/abilities.ts';
 import type { RulesView } from '../api/rules-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
@@ -153,7 +154,9 @@ export function createProber(running: () => readonly Line[], stopping: AbortSign
       const names = lines.map(({ poller }) => poller.channel.name).join(', ');
       throw new Fault(`there is no channel ${JSON.stringify(channel.slice(0, 80))}`, `There is: ${names}.`, EXIT.usage);
     }
-    return line.poller.readRaw(block, AbortSignal.any([signal, stopping]));
+    const { driver, poller } = line;
+    if (!isRawReading(driver)) throw new Fault(`${channel} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
+    return poller.meanwhile((stop) => driver.readRaw(block, stop), AbortSignal.any([signal, stopping]));
   };
 }
 

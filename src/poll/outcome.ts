@@ -3,7 +3,15 @@ import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
 import type { LinearConfig, TagConfig } from '../config/config.ts';
 import { type CounterState, countOn } from '../core/counter.ts';
 import type { Failure } from '../core/quality.ts';
-import type { DeviceRecord, Field, Instant, Outcome, TagId, Value } from '../core/reading.ts';
+import {
+  type DeviceRecord,
+  type Field,
+  type Instant,
+  judgedByRange,
+  type Outcome,
+  type TagId,
+  type Value,
+} from '../core/reading.ts';
 import type { JobEnd } from './schedule.ts';
 
 /** What turns a raw value into engineering units and judges its range; a slice of `TagConfig`. */
@@ -26,18 +34,9 @@ interface Conversion {
 export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
   if (!result.ok) return { quality: 'bad', why: result.why };
   const raw: Value = result.value;
-  if (typeof raw === 'boolean' || typeof raw === 'string') return judged(raw, result.doubt);
-  const value = inUnits(raw, conversion);
+  const value = typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
   if (typeof value === 'number' && !Number.isFinite(value)) return { quality: 'bad', why: 'overflow' };
-  const { min, max } = conversion;
-  if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
-    return { quality: 'uncertain', value, why: 'out-of-range' };
-  }
-  return judged(value, result.doubt);
-}
-
-function judged(value: Value, doubt: (ReadResult & { ok: true })['doubt']): Outcome {
-  return doubt ? { quality: 'uncertain', value, why: doubt } : { quality: 'good', value };
+  return judgedByRange(value, conversion, result.doubt);
 }
 
 /**

@@ -8,16 +8,14 @@ import {
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
-import { isRawReading, type RawAnswer, type RawBlock } from '../../hal/modbus/abilities.ts';
 import type { ChannelConfig, TagConfig } from '../config/config.ts';
-import { type Clock, instantOf } from '../core/clock.ts';
+import { type BackoffBounds, backoffMs, type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
-import { type BackoffBounds, backoffMs } from '../core/wait.ts';
 import type { Health } from './health.ts';
 import { Counters, endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
@@ -159,18 +157,17 @@ export class Poller {
   }
 
   /**
-   * Reads memory that no tag names, one request as soon as the line is free.
+   * Does something on the line that the poller knows nothing of, one request as soon as the line is free.
    *
-   * @throws Fault when the channel cannot do that, is not connected, or is lost meanwhile
+   * @throws Fault when the channel is not connected, or is lost meanwhile
    */
-  async readRaw(block: RawBlock, signal: AbortSignal): Promise<RawAnswer> {
-    const { driver, channelState: state } = this;
+  async meanwhile<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { channelState: state } = this;
     const { name } = this.channel;
-    if (!isRawReading(driver)) throw new Fault(`${name} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
     if (state.state === 'waiting') throw new Fault(`${name}: ${state.reason}`, '', EXIT.unavailable);
     if (state.state !== 'connected')
       throw new Fault(`${name} is not connected yet`, 'Try again in a moment.', EXIT.unavailable);
-    return this.urgently((stop) => driver.readRaw(block, stop), signal);
+    return this.urgently(work, signal);
   }
 
   private async urgently<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
