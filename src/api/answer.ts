@@ -1,5 +1,6 @@
 /** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import type { GatewayView } from './view.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
 export interface Answer {
@@ -96,4 +97,18 @@ export function integer(request: RouteRequest, name: string, min: number, max: n
 export function asObject(body: unknown): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   throw new Refused(400, 'the body is no object', 'Send {"by":"NAME", …}.');
+}
+
+/** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
+export interface Route {
+  readonly method: 'get' | 'post';
+  /** With `{name}` parameters, as OpenAPI writes them. */
+  readonly path: string;
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly requestBody?: object;
+  /** True when it changes something: only for callers who may. */
+  readonly changes?: true;
+  /** Absent for the stream and for the description itself, which the server answers. */
+  readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }

@@ -1,14 +1,13 @@
 /** Finds the route of a request, reads its body within bounds, and sends what the route answers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, within } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { within } from '../core/wait.ts';
-import { type Answer, answerTo, Refused, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, answerTo, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
 import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
-import { knownTags, openApi, ROUTES, type Route } from './routes.ts';
+import { knownTags, openApi, ROUTES } from './routes.ts';
 import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
@@ -19,7 +18,7 @@ export const MAX_BODY_BYTES = 1_000_000;
 export const REQUEST_DEADLINE_MS = 30_000;
 
 /** What the application is made of. */
-export interface AppParts {
+interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
   readonly recordings: Recordings;
@@ -38,7 +37,7 @@ interface Exchange {
 }
 
 /** Answers a request; never rejects. */
-export type Application = (incoming: IncomingMessage, outgoing: ServerResponse, transport: Transport) => Promise<void>;
+type Application = (incoming: IncomingMessage, outgoing: ServerResponse, transport: Transport) => Promise<void>;
 
 /** The routes as a function that answers requests. */
 export function createApp(parts: AppParts): Application {

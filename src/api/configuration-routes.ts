@@ -1,7 +1,6 @@
 /** Routes that show, try, keep and roll back the configuration. */
 import { CONFIRM_MS } from '../core/configuration.ts';
-import { type Answer, asObject, ok, Refused, type RouteRequest } from './answer.ts';
-import type { Route } from './routes.ts';
+import { type Answer, asObject, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ordererOf } from './rule-routes.ts';
 import type { ConfigurationView, GatewayView } from './view.ts';
 

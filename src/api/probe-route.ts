@@ -1,6 +1,5 @@
 /** The route that reads registers no tag names, through the channel that already polls the line. */
-import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
-import type { Route } from './routes.ts';
+import { type Answer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import type { GatewayView, ProbedBlock } from './view.ts';
 
 const TABLES = ['coil', 'discrete', 'input', 'holding'] as const;

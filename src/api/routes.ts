@@ -2,7 +2,7 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { nearest } from '../core/suggest.ts';
-import { type Answer, integer, ok, Refused, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
@@ -10,20 +10,6 @@ import { PROBE_ROUTE } from './probe-route.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
-
-/** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
-export interface Route {
-  readonly method: 'get' | 'post';
-  /** With `{name}` parameters, as OpenAPI writes them. */
-  readonly path: string;
-  readonly summary: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly requestBody?: object;
-  /** True when it changes something: only for callers who may. */
-  readonly changes?: true;
-  /** Absent for the stream and for the description itself, which the server answers. */
-  readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
-}
 
 /** Most readings of one page of history. */
 const MAX_HISTORY = 10_000;

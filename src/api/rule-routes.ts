@@ -1,8 +1,7 @@
 /** Routes of alarms, the journal and control charts. */
 import { parseDuration } from '../core/quantity.ts';
 import { nearest } from '../core/suggest.ts';
-import { type Answer, asObject, integer, ok, Refused, type RouteRequest } from './answer.ts';
-import type { Route } from './routes.ts';
+import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ALARM_ORDERS, type AlarmOrder, type ChartView, type Orderer } from './rules-view.ts';
 import type { GatewayView } from './view.ts';
 

@@ -29,7 +29,7 @@ const PROBE_DEADLINE_MS = 2000;
 const TRY_AGAIN_MS = 10_000;
 
 /** Where the API listens beside its socket, and by which names it may be asked there. */
-export interface ApiPlace {
+interface ApiPlace {
   /** Undefined: on the socket only. Port 0 takes any free port. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
@@ -37,7 +37,7 @@ export interface ApiPlace {
 }
 
 /** What the API serves, and where. */
-export interface ApiOptions extends ApiPlace {
+interface ApiOptions extends ApiPlace {
   readonly view: GatewayView;
   /** Unix socket of the command line. */
   readonly socketPath: string;

@@ -1,7 +1,6 @@
 /** Routes that show the uplinks and order stored records to be sent again. */
 import { nearest } from '../core/suggest.ts';
-import { type Answer, ok, Refused, type RouteRequest } from './answer.ts';
-import type { Route } from './routes.ts';
+import { type Answer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import type { GatewayView } from './view.ts';
 
 /** Longest name of who orders a replay, characters. */
