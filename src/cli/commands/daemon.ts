@@ -1,6 +1,6 @@
 /** Declares the commands that run until they are ended. */
 import type { Command } from 'commander';
-import type { CliContext } from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
 import { addCommand, optionsOf, type Report } from './command.ts';
 
 /** The commands that run until they are ended. */
@@ -9,8 +9,10 @@ export function addDaemonCommands(program: Command, context: CliContext, report:
   addCommand(program, 'run', 'run the gateway until Ctrl-C', runExamples, ['config'])
     .option('--simulate', 'swap every channel for a simulated one with the same devices')
     .action(async (_options, command: Command) => {
-      const { run } = await import('../run.ts');
-      report(await run(optionsOf(command), context));
+      const { runDaemon } = await import('../../daemon.ts');
+      const options = optionsOf<CommonOptions & { readonly simulate?: boolean }>(command);
+      const { file } = configFile(options, context);
+      report(await runDaemon({ file, simulate: options.simulate ?? false }, context));
     });
   const demoWords = 'a simulated press line with an embedded broker; Ctrl-C ends it and leaves nothing behind';
   addCommand(program, 'demo', demoWords, ['millgate demo', 'millgate demo --for 10s --json'], ['json'])

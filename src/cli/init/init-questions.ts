@@ -9,8 +9,8 @@ import { identify, type Likely, profilesFor, titleOf } from '../scan/scan-identi
 import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from '../scan/scan-text.ts';
 import { type CliContext, print, warn } from '../terminal/context.ts';
 import { Ended, type Prompt } from '../terminal/prompt.ts';
-import type { InitOptions } from './init.ts';
 import { parseTag } from './init-file.ts';
+import { channelKeys, type InitOptions } from './init-options.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
 type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };
@@ -151,7 +151,6 @@ async function scanFor(
 
 /** Asks the device itself what it is; that it does not answer is said, and is no end. */
 async function ask(answers: Answers, context: CliContext): Promise<readonly Likely[]> {
-  const { channelKeys } = await import('./init.ts');
   const profiles = await profilesFor(answers, context);
   try {
     const who = await identify(channelKeys(answers, context), Number(answers.unit), profiles, answers, context);

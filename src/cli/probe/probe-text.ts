@@ -13,11 +13,23 @@ import {
   scaleText,
   tagLine,
 } from '../../probe/probe-list.ts';
+import type { ProbeRange } from '../../probe/probe-range.ts';
 import { type Candidate, type Place, rank } from '../../probe/probe-rank.ts';
+import type { Look, Survey } from '../../probe/probe-read.ts';
 import { type CliContext, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { formatShare, formatValue } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable, wrapText } from '../terminal/table.ts';
-import type { Seen } from './probe.ts';
+
+/** What was seen of the range, and how. */
+export interface Seen {
+  readonly target: string;
+  readonly unit: number;
+  readonly range: ProbeRange;
+  readonly looks: readonly Look[];
+  readonly survey: Survey;
+  /** How long it was watched, ms. */
+  readonly watchedMs: number;
+}
 
 /** What is to be shown, and how. */
 interface Shown {

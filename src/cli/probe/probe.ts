@@ -8,7 +8,7 @@ import { itemsIn, lookAgain, survey } from '../../probe/probe-read.ts';
 import { type CliContext, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { type LineOptions, onLine } from './probe-line.ts';
-import { printBits, printRanking, printRegisters } from './probe-text.ts';
+import { printBits, printRanking, printRegisters, type Seen } from './probe-text.ts';
 
 /** Options of `probe`. */
 interface ProbeOptions extends LineOptions {
@@ -16,17 +16,6 @@ interface ProbeOptions extends LineOptions {
   readonly within?: string;
   readonly for?: string;
   readonly all?: boolean;
-}
-
-/** What was seen of the range, and how. */
-export interface Seen {
-  readonly target: string;
-  readonly unit: number;
-  readonly range: ProbeRange;
-  readonly looks: readonly Look[];
-  readonly survey: Survey;
-  /** How long it was watched, ms. */
-  readonly watchedMs: number;
 }
 
 /** Time between two looks, and how long they go on unless said otherwise, ms. */

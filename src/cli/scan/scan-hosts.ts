@@ -4,9 +4,8 @@ import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { createProgress } from '../terminal/progress.ts';
-import type { ScanOptions } from './scan.ts';
 import { profilesFor } from './scan-identify.ts';
-import { parseNumbers } from './scan-target.ts';
+import { parseNumbers, type ScanOptions } from './scan-target.ts';
 import { nextSteps, registerLines, type UnitRow, unitJson, unitTable } from './scan-text.ts';
 import { describeUnit } from './scan-unit.ts';
 

@@ -1,5 +1,16 @@
-/** Reads the words of `scan`: targets, numbers, ranges, rates and parities. */
+/** Reads the words of `scan`: options, targets, numbers, ranges, rates and parities. */
 import { EXIT, Fault } from '../../core/errors.ts';
+import type { CommonOptions } from '../terminal/context.ts';
+
+/** Options of `scan`. */
+export interface ScanOptions extends CommonOptions {
+  readonly baud?: string;
+  readonly parity?: string;
+  readonly stopBits?: string;
+  readonly units?: string;
+  readonly timeout?: string;
+  readonly all?: boolean;
+}
 
 /** What a scan was asked to look at. */
 type ScanTarget =

@@ -20,19 +20,9 @@ import { createProgress } from '../terminal/progress.ts';
 import { renderTable } from '../terminal/table.ts';
 import { type HostRange, scanHosts } from './scan-hosts.ts';
 import { profilesFor } from './scan-identify.ts';
-import { parseNumbers, parseParities, parseTarget } from './scan-target.ts';
+import { parseNumbers, parseParities, parseTarget, type ScanOptions } from './scan-target.ts';
 import { nextSteps, registerLines, type UnitRow, unitJson, unitTable } from './scan-text.ts';
 import { describeUnit } from './scan-unit.ts';
-
-/** Options of `scan`. */
-export interface ScanOptions extends CommonOptions {
-  readonly baud?: string;
-  readonly parity?: string;
-  readonly stopBits?: string;
-  readonly units?: string;
-  readonly timeout?: string;
-  readonly all?: boolean;
-}
 
 /**
  * `scan TARGET`: what answers on a serial line, at hosts, or on an I²C bus. Never writes. Exit 0 when something was found,
