@@ -9,8 +9,8 @@ import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports 
  * line that is printed at the end says which are too large). Every one of them is to become 0.
  */
 const RATCHET = {
-  forbiddenImports: 1,
-  circles: 4,
+  forbiddenImports: 0,
+  circles: 0,
   unusedExports: 0,
   exportsForTestsAlone: 126,
   functionsOver70Lines: 15,

@@ -1,8 +1,7 @@
 /** One I²C bus, one transfer at a time, with a deadline and repair of a stuck connection. */
 
-import type { Clock } from '../../src/core/clock.ts';
+import { type Clock, unlessAborted } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
-import { unlessAborted } from '../../src/core/wait.ts';
 import { NotConnected } from '../driver.ts';
 import { hex, I2cFault } from './fault.ts';
 import type { OpenWire, Wire } from './wire.ts';

@@ -1,6 +1,5 @@
 /** The I²C driver: one device, one measurement at a time. */
-import type { Clock } from '../../src/core/clock.ts';
-import { instantAt } from '../../src/core/clock.ts';
+import { type Clock, instantAt } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import {
   byDevice,

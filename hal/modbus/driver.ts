@@ -1,7 +1,6 @@
 /** The Modbus driver: plans requests, asks, and learns from the answers. */
-import type { Clock } from '../../src/core/clock.ts';
+import { type Clock, unlessAborted } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
-import { unlessAborted } from '../../src/core/wait.ts';
 import type {
   Driver,
   DriverDeps,

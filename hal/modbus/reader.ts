@@ -1,8 +1,7 @@
 /** Reads tags with as few requests as their devices allow: plans them, and splits those that are refused. */
 
-import { type Clock, instantAt } from '../../src/core/clock.ts';
+import { type Clock, instantAt, unlessAborted } from '../../src/core/clock.ts';
 import type { Instant } from '../../src/core/reading.ts';
-import { unlessAborted } from '../../src/core/wait.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState } from './device.ts';
 import type { ModbusAddress } from './map/address.ts';

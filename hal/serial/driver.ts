@@ -1,9 +1,8 @@
 /** The driver of devices that speak lines of text. */
 
-import { type Clock, instantAt, instantOf } from '../../src/core/clock.ts';
+import { type Clock, instantAt, instantOf, unlessAborted } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Instant, Value } from '../../src/core/reading.ts';
-import { unlessAborted } from '../../src/core/wait.ts';
 import {
   type Driver,
   type DriverDeps,

@@ -9,12 +9,11 @@ import {
 } from '../../hal/driver.ts';
 import { type JsonReading, jsonReading } from '../api/json.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config/config.ts';
-
+import { within } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { Reading, Value } from '../core/reading.ts';
-import { within } from '../core/wait.ts';
 import { outcomeOf, rawOf, writtenIn } from '../poll/outcome.ts';
 import { WriteGuard } from '../poll/write-guard.ts';
 import type { CliContext } from './terminal/context.ts';

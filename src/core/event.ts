@@ -1,4 +1,4 @@
-/** The events that are stored and published, as types. */
+/** The events that are stored and published, as types, and the alarms of the gateway itself, which are told as events. */
 import type { Value } from './reading.ts';
 
 /** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */
@@ -82,3 +82,32 @@ export interface GatewayEvent {
   readonly clockKnown: boolean;
   readonly body: EventBody;
 }
+
+/** Where line, store and uplink say that something is wrong with them, and when it is over. */
+export interface Alarms {
+  /** Raises an alarm, once until it is cleared. `id` names the part and the trouble: `uplink/plant/takeover`. */
+  raise(id: string, message: string, detail?: Readonly<Record<string, unknown>>): void;
+  /** Ends an alarm; does nothing when it was not raised. */
+  clear(id: string, message: string): void;
+}
+
+/** @param event puts an event into the journal; must not throw */
+export function createAlarms(event: (body: EventBody) => void): Alarms {
+  const raised = new Map<string, Readonly<Record<string, unknown>>>();
+  return {
+    raise(id, message, detail = {}) {
+      if (raised.has(id)) return;
+      raised.set(id, detail);
+      event({ kind: 'lifecycle', what: 'system-alarm', id, change: 'raised', message, ...detail });
+    },
+    clear(id, message) {
+      const detail = raised.get(id);
+      if (!detail) return;
+      raised.delete(id);
+      event({ kind: 'lifecycle', what: 'system-alarm', id, change: 'cleared', message, ...detail });
+    },
+  };
+}
+
+/** Raises nothing, for tools and tests. */
+export const noAlarms: Alarms = { raise() {}, clear() {} };

@@ -2,9 +2,8 @@
 
 import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, within } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import { within } from '../core/wait.ts';
 import type { Committer } from '../store/committer.ts';
 import type { Store } from '../store/store.ts';
 import type { Judging } from './judging.ts';

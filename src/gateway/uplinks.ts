@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { UplinkConfig } from '../config/config.ts';
 import { type Clock, untilKnown } from '../core/clock.ts';
+import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { Alarms } from '../core/system-alarm.ts';
 import type { CommitBatch, Receipt, Store } from '../store/store.ts';
 import { Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';

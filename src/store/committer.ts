@@ -1,13 +1,12 @@
 /** Gathers readings and findings into commits, and waits for the disk in their place. */
 
-import type { Clock } from '../core/clock.ts';
+import { backoffMs, type Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import { backoffMs } from '../core/wait.ts';
 import { stampedEvents, stampedRecords } from './format/restamp.ts';
 import { type CommitBatch, type Receipt, type Store, StoreTrouble } from './store.ts';
 

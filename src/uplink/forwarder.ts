@@ -1,11 +1,10 @@
 /** Carries what is committed to one uplink: connects, delivers, and connects again. */
-import type { Clock } from '../core/clock.ts';
+import { type Clock, within } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { Alarms } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { Alarms } from '../core/system-alarm.ts';
-import { within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { Judgement } from './judgement.ts';

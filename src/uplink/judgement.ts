@@ -1,8 +1,8 @@
 /** What one uplink learned of the other side, whatever the session: which streams it takes, and which items it refused. */
 import type { Clock } from '../core/clock.ts';
+import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { Alarms } from '../core/system-alarm.ts';
 import type { Stream } from '../store/store.ts';
 import { type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
 import type { Progress } from './progress.ts';

@@ -1,9 +1,13 @@
-/** Opens the byte stream to a broker: every address of it, again each second, and the first that answers is taken. */
+/** Opens the byte stream to a broker: every address of it, again each second, and the first that answers is taken; then waits to be let in. */
 import { lookup as lookupName } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { IConnackPacket, MqttClient } from 'mqtt';
 import type { Clock } from '../core/clock.ts';
+import { EXIT, Fault } from '../core/errors.ts';
+import { type BrokerContext, explainSilentClose, explainTrouble, reasonCodeOf } from './mqtt-trouble.ts';
+import { ConnectRefused } from './uplink.ts';
 
 /** Where a broker is. */
 interface DialTarget {
@@ -15,6 +19,12 @@ interface DialTarget {
 
 /** Opens a stream that is ready for MQTT; rejects with Node's error, or with the signal's reason. */
 export type Dial = (target: DialTarget, signal: AbortSignal) => Promise<Duplex>;
+
+/** The broker sends us nothing but acknowledgements; one that sends more than this in a piece is not sane. */
+const MAX_INCOMING_BYTES = 1024 * 1024;
+
+/** The broker closed before it said anything. */
+export class SilentClose extends Fault {}
 
 /** The next address is tried beside the first after this; an address that does not answer is not given up for it. */
 const NEXT_ADDRESS_MS = 300;
@@ -135,5 +145,57 @@ function secured(socket: Socket, options: ConnectionOptions, signal: AbortSignal
     } catch (error) {
       fail(error);
     }
+  });
+}
+
+/** Waits for the CONNACK. Rejects with a `Fault` for a technician; the client is gone then. */
+export function connected(client: MqttClient, context: BrokerContext, signal: AbortSignal): Promise<IConnackPacket> {
+  limitIncoming(client);
+  return new Promise((resolve, reject) => {
+    const settled = (): void => {
+      client.off('connect', onConnect);
+      client.off('error', onError);
+      client.off('close', onClose);
+      client.stream.off('error', onError);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      settled();
+      client.end(true);
+      reject(error);
+    };
+    const onConnect = (packet: IConnackPacket): void => {
+      settled();
+      resolve(packet);
+    };
+    const onError = (error: unknown): void => {
+      const isAnswer = reasonCodeOf(error) !== undefined;
+      const Kind = isAnswer ? ConnectRefused : Fault;
+      fail(new Kind(explainTrouble(error, context), '', EXIT.failed, { cause: error }));
+    };
+    // Brokers hang up on what they do not know: MQTT 5, or a will that is to be retained.
+    const onClose = (): void => fail(new SilentClose(explainSilentClose(context), ''));
+    const onAbort = (): void => fail(signal.reason);
+    client.on('connect', onConnect);
+    client.on('error', onError);
+    client.on('close', onClose);
+    client.stream.on('error', onError);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}
+
+/** Ends a connection on which more comes than a broker has to say to us: the library would collect it all. */
+function limitIncoming(client: MqttClient): void {
+  let bytes = 0;
+  client.stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_INCOMING_BYTES) {
+      client.stream.destroy();
+      client.emit('error', new Error('it sends an oversized packet'));
+    }
+  });
+  client.on('packetreceive', () => {
+    bytes = 0;
   });
 }

@@ -2,10 +2,9 @@
 import { deflateSync } from 'node:zlib';
 import type { MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, within } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { within } from '../core/wait.ts';
 import type { JsonEncoder, StatusPayload } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import type { Subject, Suspicion } from './mqtt-hangup.ts';

@@ -4,12 +4,12 @@ import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
-import type { Alarms } from '../core/system-alarm.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { createLastValues, type TopicMemory } from './last-values.ts';
-import { createDialer, type Dial } from './mqtt-dial.ts';
+import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
 import { createSuspicion, type Subject } from './mqtt-hangup.ts';
 import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
 import type { StatusMemory } from './mqtt-status.ts';
@@ -18,7 +18,6 @@ import {
   type BrokerContext,
   explainEarlyCloses,
   explainHangUp,
-  explainSilentClose,
   explainTrouble,
   isVersionRefusal,
   RETAIN_NOT_SUPPORTED,
@@ -59,9 +58,6 @@ export const CONNECT_TIMEOUT_MS = 15_000;
 /** One message: records and fields at most. The forwarder also aims at 64 KiB. */
 const LIMITS = { records: 500, fields: 5000 } as const;
 
-/** The broker sends us nothing but acknowledgements; one that sends more than this in a piece is not sane. */
-const MAX_INCOMING_BYTES = 1024 * 1024;
-
 /** Sessions that the broker closes so soon, so many times in a row, are told of with what may be the cause. */
 const EARLY_CLOSE_MS = 10_000;
 const EARLY_CLOSES = 3;
@@ -83,9 +79,6 @@ interface Way {
   /** Whether the will is to be retained. */
   readonly retain: boolean;
 }
-
-/** The broker closed before it said anything. */
-class SilentClose extends Fault {}
 
 /** An uplink to an MQTT broker; see {@link Uplink}. */
 export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
@@ -438,58 +431,6 @@ function emptyStore(): IStore {
     close: (done) => done(),
   };
   return store;
-}
-
-/** Waits for the CONNACK. Rejects with a `Fault` for a technician; the client is gone then. */
-function connected(client: MqttClient, context: BrokerContext, signal: AbortSignal): Promise<IConnackPacket> {
-  limitIncoming(client);
-  return new Promise((resolve, reject) => {
-    const settled = (): void => {
-      client.off('connect', onConnect);
-      client.off('error', onError);
-      client.off('close', onClose);
-      client.stream.off('error', onError);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const fail = (error: unknown): void => {
-      settled();
-      client.end(true);
-      reject(error);
-    };
-    const onConnect = (packet: IConnackPacket): void => {
-      settled();
-      resolve(packet);
-    };
-    const onError = (error: unknown): void => {
-      const isAnswer = reasonCodeOf(error) !== undefined;
-      const Kind = isAnswer ? ConnectRefused : Fault;
-      fail(new Kind(explainTrouble(error, context), '', EXIT.failed, { cause: error }));
-    };
-    // Brokers hang up on what they do not know: MQTT 5, or a will that is to be retained.
-    const onClose = (): void => fail(new SilentClose(explainSilentClose(context), ''));
-    const onAbort = (): void => fail(signal.reason);
-    client.on('connect', onConnect);
-    client.on('error', onError);
-    client.on('close', onClose);
-    client.stream.on('error', onError);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-  });
-}
-
-/** Ends a connection on which more comes than a broker has to say to us: the library would collect it all. */
-function limitIncoming(client: MqttClient): void {
-  let bytes = 0;
-  client.stream.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > MAX_INCOMING_BYTES) {
-      client.stream.destroy();
-      client.emit('error', new Error('it sends an oversized packet'));
-    }
-  });
-  client.on('packetreceive', () => {
-    bytes = 0;
-  });
 }
 
 function limitsOf({ properties }: IConnackPacket, { retain }: Way): BrokerLimits {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 import { afterEach, expect, it } from 'vitest';
+import { noAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createMqttUplink } from '../../src/uplink/mqtt.ts';
 import { type FaultBroker, startFaultBroker } from '../double/broker-fault.ts';

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
+import { backoffMs, clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { backoffMs } from '../../src/core/wait.ts';
 
 describe('the simulated clock', () => {
   it('fires timers in order of their due time, then of their making', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { within } from '../../src/core/clock.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { within } from '../../src/core/wait.ts';
 
 const forever = () => new Promise<string>(() => {});
 

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { EventBody } from '../../src/core/event.ts';
+import { type EventBody, noAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createReplay } from '../../src/gateway/view.ts';
 import type { StoreStatus } from '../../src/store/store.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';

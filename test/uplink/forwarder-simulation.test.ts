@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { noAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, numbersOf, type UplinkDouble } from '../double/forwarding.ts';
 

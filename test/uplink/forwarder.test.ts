@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { noAlarms } from '../../src/core/event.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import mqtt, { type IClientOptions } from 'mqtt';
 import type { MqttConfig } from '../../src/config/config.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { noAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createMqttUplink, type MqttDeps } from '../../src/uplink/mqtt.ts';
 import type { Uplink } from '../../src/uplink/uplink.ts';
 

@@ -1,9 +1,9 @@
 /** Opens the store in a thread of its own, or in this one. */
 
 import { Worker } from 'node:worker_threads';
+import { within } from '../../core/clock.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
-import { within } from '../../core/wait.ts';
 import { openEngine } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
