@@ -32,13 +32,14 @@ export async function events(
 }
 
 /** An event for a person: when, what kind, what of it, and its message. */
-function eventLine(event: JsonEvent, { colors }: CliContext): string {
+function eventLine(event: JsonEvent, context: CliContext): string {
+  const { colors } = context;
   const { t, kind, id, change, what, rule, point, message } = event;
   const subject = [id ?? what, change ?? rule, point === undefined ? undefined : `point ${point}`]
     .filter((word) => word !== undefined)
     .join(' ');
   const paint = change === 'raised' ? colors.red : change === 'cleared' || change === 'reset' ? colors.green : plainly;
-  return `${formatTime(t)}  ${kind.padEnd(10)}  ${paint(plain(subject))}  ${plain(String(message ?? ''))}`.trimEnd();
+  return `${formatTime(t, context)}  ${kind.padEnd(10)}  ${paint(plain(subject))}  ${plain(String(message ?? ''))}`.trimEnd();
 }
 
 function plainly(text: string): string {

@@ -44,7 +44,7 @@ export async function history(
       page.points.map((point) => {
         if (options.json) return JSON.stringify({ tag: name, ...point });
         const quality = byQuality(context.colors, point.quality, qualityText(point));
-        return `${formatTime(point.t)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
+        return `${formatTime(point.t, context)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
       }),
     );
     if (page.next === undefined || context.signal.aborted) return EXIT.ok;
@@ -76,7 +76,7 @@ function rollupLines(
     const number = (value: number | undefined) =>
       formatWithUnit(value === undefined ? undefined : rounded(value), unit);
     const values = `min ${number(min)}  mean ${number(mean)}  max ${number(max)}`;
-    return `${formatTime(t)}  ${values}  ${count} values${bad > 0 ? `  ${colors.red(`${bad} bad`)}` : ''}`;
+    return `${formatTime(t, context)}  ${values}  ${count} values${bad > 0 ? `  ${colors.red(`${bad} bad`)}` : ''}`;
   });
 }
 
