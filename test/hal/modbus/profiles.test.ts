@@ -8,6 +8,7 @@ import { decodeBit, decodeRegisters } from '../../../hal/modbus/map/decode.ts';
 import { encodeScaled, encodeValue } from '../../../hal/modbus/map/encode.ts';
 import { modbusDeviceShape, modbusTagShape } from '../../../hal/modbus/map/options.ts';
 import { type LineCost, planReads } from '../../../hal/modbus/map/plan.ts';
+import { profileTagShape } from '../../../src/config/sections/shapes.ts';
 import { nameField } from '../../../src/core/fields.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import { bytesOf, checkTag } from '../../double/modbus-data.ts';
@@ -24,6 +25,7 @@ const tagSchema = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
   counter: z.boolean().default(false),
+  ...profileTagShape,
 });
 
 const fingerprintSchema = z.strictObject({
@@ -45,7 +47,8 @@ const profileSchema = z.strictObject({
       parity: z.enum(['none', 'even', 'odd']),
       stopBits: z.literal([1, 2]),
       dataBits: z.literal(8).optional(),
-      unit: z.int().min(1).max(247),
+      // Some have no address until one is set.
+      unit: z.int().min(1).max(247).optional(),
     })
     .optional(),
   identify: z.array(fingerprintSchema).optional(),
