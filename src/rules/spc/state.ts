@@ -158,6 +158,7 @@ const stateSchema = z.strictObject({
     ewma: z.strictObject({ z: z.number(), variance: z.number() }).nullable(),
     cusum: z.strictObject({ plus: z.number(), minus: z.number() }).nullable(),
     active: z.partialRecord(z.enum(SIGNALS), side),
+    held: z.array(z.enum(SIGNALS)).default([]),
   }),
   tally: z.strictObject({
     readings: count,
