@@ -23,7 +23,7 @@ import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
-import { createOutputDriver } from './outputs.ts';
+import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createRulesView } from './rules.ts';
@@ -157,7 +157,7 @@ function assemble(
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
-  const outputs = createOutputDriver({
+  const outputs = new OutputDriver({
     clock,
     event,
     signal: stopping,

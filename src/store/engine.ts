@@ -19,7 +19,7 @@ import { createTextWriter } from './read/texts.ts';
 import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { salvage } from './repair/salvage.ts';
-import { createRoller, type Roller } from './rollup/roller.ts';
+import { Roller } from './rollup/roller.ts';
 import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
@@ -248,7 +248,7 @@ function rollerOf(house: House, now: Now): Roller | undefined {
           'Its minutes are rolled up again as far as raw data reaches.',
       );
     });
-    return createRoller(house, files, now);
+    return new Roller(house, files, now);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     house.notice(`${troubleText(house.folder, error)} There are no roll-ups until the gateway is started again.`);

@@ -8,7 +8,7 @@ import type { Random } from '../core/random.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { Judgement } from './judgement.ts';
-import { createProgress, type ForwarderStore, type Progress } from './progress.ts';
+import { type ForwarderStore, Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
 import { createTokenBucket, type TokenBucket } from './run-queue.ts';
 import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
@@ -71,7 +71,7 @@ export class Forwarder {
     const { uplink, store, clock } = deps;
     this.deps = deps;
     this.log = deps.log.scoped(uplink.name);
-    this.progress = createProgress(uplink.name, store, this.log);
+    this.progress = new Progress(uplink.name, store, this.log);
     this.bucket = createTokenBucket(clock, deps.backfillRate);
     this.judgement = new Judgement({ ...deps, log: this.log, name: uplink.name, progress: this.progress });
     this.sinceMs = clock.wallMs();

@@ -17,32 +17,6 @@ export interface TopicMemory {
   save(topics: readonly string[]): void;
 }
 
-/**
- * The newest value of each tag. A value that was not yet sent is replaced by a newer one, so it holds at most one a tag;
- * a value older than one already offered (from the backlog) is passed over. All are sent again in each session, as a
- * broker may have forgotten them; topics of tags that are no more are cleared.
- *
- * The payload says of one tag what a record says of several: `{"t":MS,"v":VALUE}`, with `"uncertain":WHY` beside `v` or
- * `"bad":WHY` in its place, and `clock` and `simulated` as in a record. Whether these messages are confirmed does not
- * matter to the delivery of the batch.
- */
-export interface LastValues {
-  offer(batch: OutgoingBatch): void;
-  next(): LastValue | undefined;
-  /** When {@link next} has something again that waits now; monotonic ms. */
-  nextAtMs(): number | undefined;
-  /** Has everything sent again, and clears what is not wanted any more. */
-  again(): void;
-  /** The broker has it. */
-  confirmed(value: LastValue): void;
-  /** The broker did not take it: the values of this device wait a while. */
-  refused(value: Pick<LastValue, 'device'>, why: string): void;
-  /** Its fate is unknown: it is sent again. */
-  lost(value: LastValue): void;
-  /** What waits and why, in one line. */
-  trouble(): string | undefined;
-}
-
 /** What last values are made with. */
 interface LastValuesDeps {
   /** Topic root, without a slash at its end. */
@@ -70,79 +44,107 @@ interface Newest {
   readonly field: Field;
 }
 
-/** Nothing sent yet in this process. */
-export function createLastValues({ root, encoder, clock, memory, tags }: LastValuesDeps): LastValues {
-  const newest = new Map<string, Newest>();
-  const unsent = new Set<string>();
-  const atBroker = new Set(memory.known);
-  const paused = new Map<string, { untilMs: number; pauseMs: number; why: string }>();
-  let isSaving = false;
-  const deviceOf = (topic: string): string =>
-    newest.get(topic)?.record.device ?? topic.slice(root.length + 1, topic.lastIndexOf('/'));
+/**
+ * The newest value of each tag. A value that was not yet sent is replaced by a newer one, so it holds at most one a tag;
+ * a value older than one already offered (from the backlog) is passed over. All are sent again in each session, as a
+ * broker may have forgotten them; topics of tags that are no more are cleared.
+ *
+ * The payload says of one tag what a record says of several: `{"t":MS,"v":VALUE}`, with `"uncertain":WHY` beside `v` or
+ * `"bad":WHY` in its place, and `clock` and `simulated` as in a record. Whether these messages are confirmed does not
+ * matter to the delivery of the batch.
+ */
+export class LastValues {
+  private readonly deps: LastValuesDeps;
+  private readonly newest = new Map<string, Newest>();
+  private readonly unsent = new Set<string>();
+  private readonly atBroker: Set<string>;
+  private readonly paused = new Map<string, { untilMs: number; pauseMs: number; why: string }>();
+  private isSaving = false;
 
-  const keep = (topic: string, isThere: boolean): void => {
-    if (atBroker.has(topic) === isThere) return;
-    if (isThere) atBroker.add(topic);
-    else atBroker.delete(topic);
-    if (isSaving) return;
-    isSaving = true;
-    clock.after(SAVE_MS, () => {
-      isSaving = false;
-      memory.save([...atBroker]);
-    });
-  };
+  constructor(deps: LastValuesDeps) {
+    this.deps = deps;
+    this.atBroker = new Set(deps.memory.known);
+  }
 
-  return {
-    offer(batch) {
-      if (!tags || batch.kind !== 'readings') return;
-      batch.records.forEach((record, index) => {
-        const seq = batch.seq + index;
-        for (const field of record.fields) {
-          const topic = `${root}/${record.device}/${field.name}`;
-          const known = newest.get(topic);
-          if (known === undefined ? newest.size >= MAX_TAGS : known.seq > seq) continue;
-          newest.set(topic, { seq, record, field });
-          unsent.add(topic);
-        }
-      });
-    },
-    next() {
-      const nowMs = clock.monoMs();
-      for (const topic of unsent) {
-        const device = deviceOf(topic);
-        if ((paused.get(device)?.untilMs ?? 0) > nowMs) continue;
-        unsent.delete(topic);
-        const value = newest.get(topic);
-        if (value) keep(topic, true);
-        return { topic, device, payload: value ? encoder.lastValue(value.record, value.field) : '' };
+  offer(batch: OutgoingBatch): void {
+    if (!this.deps.tags || batch.kind !== 'readings') return;
+    batch.records.forEach((record, index) => {
+      const seq = batch.seq + index;
+      for (const field of record.fields) {
+        const topic = `${this.deps.root}/${record.device}/${field.name}`;
+        const known = this.newest.get(topic);
+        if (known === undefined ? this.newest.size >= MAX_TAGS : known.seq > seq) continue;
+        this.newest.set(topic, { seq, record, field });
+        this.unsent.add(topic);
       }
-      return undefined;
-    },
-    nextAtMs: () =>
-      unsent.size === 0 || paused.size === 0
-        ? undefined
-        : Math.min(...[...paused.values()].map(({ untilMs }) => untilMs)),
-    again() {
-      const wanted = new Set(tags?.().map((tag) => `${root}/${tag}`));
-      for (const topic of newest.keys()) if (!wanted.has(topic)) newest.delete(topic);
-      for (const topic of newest.keys()) unsent.add(topic);
-      for (const topic of atBroker) if (!wanted.has(topic)) unsent.add(topic);
-    },
-    confirmed({ topic, device, payload }) {
-      paused.delete(device);
-      if (payload === '') keep(topic, false);
-    },
-    refused({ device }, why) {
-      const pauseMs = Math.min(MAX_PAUSE_MS, (paused.get(device)?.pauseMs ?? PAUSE_MS / 2) * 2);
-      paused.set(device, { untilMs: clock.monoMs() + pauseMs, pauseMs, why });
-      for (const [topic, { record }] of newest) if (record.device === device) unsent.add(topic);
-    },
-    lost({ topic }) {
-      unsent.add(topic);
-    },
-    trouble() {
-      const [first] = paused;
-      return first && `values of ${[...paused.keys()].join(', ')} wait: ${first[1].why}`;
-    },
-  };
+    });
+  }
+
+  next(): LastValue | undefined {
+    const nowMs = this.deps.clock.monoMs();
+    for (const topic of this.unsent) {
+      const device = this.deviceOf(topic);
+      if ((this.paused.get(device)?.untilMs ?? 0) > nowMs) continue;
+      this.unsent.delete(topic);
+      const value = this.newest.get(topic);
+      if (value) this.keep(topic, true);
+      return { topic, device, payload: value ? this.deps.encoder.lastValue(value.record, value.field) : '' };
+    }
+    return undefined;
+  }
+
+  /** When {@link next} has something again that waits now; monotonic ms. */
+  nextAtMs(): number | undefined {
+    return this.unsent.size === 0 || this.paused.size === 0
+      ? undefined
+      : Math.min(...[...this.paused.values()].map(({ untilMs }) => untilMs));
+  }
+
+  /** Has everything sent again, and clears what is not wanted any more. */
+  again(): void {
+    const wanted = new Set(this.deps.tags?.().map((tag) => `${this.deps.root}/${tag}`));
+    for (const topic of this.newest.keys()) if (!wanted.has(topic)) this.newest.delete(topic);
+    for (const topic of this.newest.keys()) this.unsent.add(topic);
+    for (const topic of this.atBroker) if (!wanted.has(topic)) this.unsent.add(topic);
+  }
+
+  /** The broker has it. */
+  confirmed({ topic, device, payload }: LastValue): void {
+    this.paused.delete(device);
+    if (payload === '') this.keep(topic, false);
+  }
+
+  /** The broker did not take it: the values of this device wait a while. */
+  refused({ device }: Pick<LastValue, 'device'>, why: string): void {
+    const pauseMs = Math.min(MAX_PAUSE_MS, (this.paused.get(device)?.pauseMs ?? PAUSE_MS / 2) * 2);
+    this.paused.set(device, { untilMs: this.deps.clock.monoMs() + pauseMs, pauseMs, why });
+    for (const [topic, { record }] of this.newest) if (record.device === device) this.unsent.add(topic);
+  }
+
+  /** Its fate is unknown: it is sent again. */
+  lost({ topic }: LastValue): void {
+    this.unsent.add(topic);
+  }
+
+  /** What waits and why, in one line. */
+  trouble(): string | undefined {
+    const [first] = this.paused;
+    return first && `values of ${[...this.paused.keys()].join(', ')} wait: ${first[1].why}`;
+  }
+
+  private deviceOf(topic: string): string {
+    return this.newest.get(topic)?.record.device ?? topic.slice(this.deps.root.length + 1, topic.lastIndexOf('/'));
+  }
+
+  private keep(topic: string, isThere: boolean): void {
+    if (this.atBroker.has(topic) === isThere) return;
+    if (isThere) this.atBroker.add(topic);
+    else this.atBroker.delete(topic);
+    if (this.isSaving) return;
+    this.isSaving = true;
+    this.deps.clock.after(SAVE_MS, () => {
+      this.isSaving = false;
+      this.deps.memory.save([...this.atBroker]);
+    });
+  }
 }

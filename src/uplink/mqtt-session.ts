@@ -8,7 +8,7 @@ import type { Logger } from '../core/log.ts';
 import type { JsonEncoder, StatusPayload } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import type { Subject, Suspicion } from './mqtt-hangup.ts';
-import { createMqttStatus, type StatusMemory } from './mqtt-status.ts';
+import { MqttStatus, type StatusMemory } from './mqtt-status.ts';
 import { RETAIN_NOT_SUPPORTED, reasonText, SESSION_TAKEN_OVER, takeoverText } from './mqtt-trouble.ts';
 import { createMqttWindow, type Outgoing } from './mqtt-window.ts';
 import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
@@ -99,7 +99,7 @@ class ClientSession implements MqttSession {
       confirmed: (subject) => suspicion.confirmed(subject),
       dead: (reason) => this.finish({ reason, takenOver: false }),
     });
-    this.state = createMqttStatus({
+    this.state = new MqttStatus({
       client,
       clock,
       log,

@@ -32,14 +32,6 @@ interface MqttStatusDeps {
   readonly payload: () => Omit<StatusPayload, 'state'>;
 }
 
-/** The status of one session. */
-interface MqttStatus {
-  /** Asks the broker to be told of the topic, where it may. */
-  watch(): void;
-  say(state: StatusPayload['state'], signal?: AbortSignal): Promise<SendResult>;
-  stop(): void;
-}
-
 /** `online` is said again so long after the connection, where the topic is not watched: a late will may stand there. */
 const AGAIN_MS = [5000, 15_000, 45_000, 90_000];
 
@@ -50,83 +42,89 @@ const LATER_MS = 600_000;
 const RIGHT_EVERY_MS = 2000;
 
 /** The status of a connected client. */
-export function createMqttStatus(deps: MqttStatusDeps): MqttStatus {
-  const { client, clock, log, topic, window, memory } = deps;
-  let isWatched = false;
-  let stopped = false;
-  let rightAtMs = 0;
-  let said = 0;
-  let cancel = () => {};
+export class MqttStatus {
+  private readonly deps: MqttStatusDeps;
+  private isWatched = false;
+  private stopped = false;
+  private rightAtMs = 0;
+  private said = 0;
+  private cancel = () => {};
 
-  const say = async (state: StatusPayload['state'], signal?: AbortSignal): Promise<SendResult> => {
-    if (!memory.maySay) return { ok: true };
-    const payload = deps.payload();
-    if (state === 'online') memory.ours.add(payload.sinceMs);
+  constructor(deps: MqttStatusDeps) {
+    this.deps = deps;
+  }
+
+  /** Asks the broker to be told of the topic, where it may. */
+  watch(): void {
+    if (!this.deps.memory.mayWatch) return;
+    this.deps.client.on('message', this.heard);
+    this.deps.window.ask({ kind: 'watch' }, (done) =>
+      this.deps.client.subscribe(this.deps.topic, { qos: 1 }, (error, granted) => {
+        this.isWatched = !error && (granted?.every(({ qos }) => qos < 128) ?? false);
+        if (!error || this.isWatched) done();
+      }),
+    );
+  }
+
+  say(state: StatusPayload['state'], signal?: AbortSignal): Promise<SendResult> {
+    if (state === 'online' && this.said === 0) this.scheduleAgain();
+    if (state === 'offline') this.stopped = true;
+    return this.publish(state, signal);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancel();
+    this.deps.client.off('message', this.heard);
+  }
+
+  private async publish(state: StatusPayload['state'], signal?: AbortSignal): Promise<SendResult> {
+    if (!this.deps.memory.maySay) return { ok: true };
+    const payload = this.deps.payload();
+    if (state === 'online') this.deps.memory.ours.add(payload.sinceMs);
     const text = statusText({ state, ...payload });
-    const result = await window.publish(
-      { topic, payload: text, retain: deps.retain, about: { kind: 'status' } },
+    const result = await this.deps.window.publish(
+      { topic: this.deps.topic, payload: text, retain: this.deps.retain, about: { kind: 'status' } },
       signal,
     );
-    memory.refusedBecause = result.ok ? undefined : result.why;
+    this.deps.memory.refusedBecause = result.ok ? undefined : result.why;
     return result;
-  };
+  }
 
-  const sayAgain = (): void => {
-    say('online').catch((error: unknown) => log.debug(`the status message: ${String(error)}`));
-  };
+  private sayAgain(): void {
+    this.publish('online').catch((error: unknown) => this.deps.log.debug(`the status message: ${String(error)}`));
+  }
 
-  const scheduleAgain = (): void => {
-    const sinceStart = AGAIN_MS[said];
-    const delayMs = sinceStart === undefined ? LATER_MS : sinceStart - (AGAIN_MS[said - 1] ?? 0);
-    said++;
-    cancel = clock.after(delayMs, () => {
-      if (stopped) return;
-      if (!isWatched) sayAgain();
-      scheduleAgain();
+  private scheduleAgain(): void {
+    const sinceStart = AGAIN_MS[this.said];
+    const delayMs = sinceStart === undefined ? LATER_MS : sinceStart - (AGAIN_MS[this.said - 1] ?? 0);
+    this.said++;
+    this.cancel = this.deps.clock.after(delayMs, () => {
+      if (this.stopped) return;
+      if (!this.isWatched) this.sayAgain();
+      this.scheduleAgain();
     });
-  };
+  }
 
-  const setRight = (): void => {
-    const waitMs = Math.max(0, rightAtMs - clock.monoMs());
-    rightAtMs = clock.monoMs() + waitMs + RIGHT_EVERY_MS;
-    clock.after(waitMs, () => {
-      if (!stopped) sayAgain();
+  private setRight(): void {
+    const waitMs = Math.max(0, this.rightAtMs - this.deps.clock.monoMs());
+    this.rightAtMs = this.deps.clock.monoMs() + waitMs + RIGHT_EVERY_MS;
+    this.deps.clock.after(waitMs, () => {
+      if (!this.stopped) this.sayAgain();
     });
-  };
+  }
 
-  const heard = (name: string, text: Buffer): void => {
-    if (name !== topic || stopped) return;
+  private readonly heard = (name: string, text: Buffer): void => {
+    if (name !== this.deps.topic || this.stopped) return;
     const status = parsed(text);
     if (!status) return;
-    const { epoch } = deps.payload();
-    const [first] = memory.ours;
-    const isForeign = !memory.ours.has(status.since) && (status.epoch !== epoch || status.since > (first ?? Infinity));
+    const { epoch } = this.deps.payload();
+    const [first] = this.deps.memory.ours;
+    const isForeign =
+      !this.deps.memory.ours.has(status.since) && (status.epoch !== epoch || status.since > (first ?? Infinity));
     // What stood there before this process said anything may be of a gateway that was here before.
-    if (isForeign && first !== undefined) memory.rivalSeen = true;
-    if (status.state === 'offline') setRight();
-  };
-
-  return {
-    watch() {
-      if (!memory.mayWatch) return;
-      client.on('message', heard);
-      window.ask({ kind: 'watch' }, (done) =>
-        client.subscribe(topic, { qos: 1 }, (error, granted) => {
-          isWatched = !error && (granted?.every(({ qos }) => qos < 128) ?? false);
-          if (!error || isWatched) done();
-        }),
-      );
-    },
-    say(state, signal) {
-      if (state === 'online' && said === 0) scheduleAgain();
-      if (state === 'offline') stopped = true;
-      return say(state, signal);
-    },
-    stop() {
-      stopped = true;
-      cancel();
-      client.off('message', heard);
-    },
+    if (isForeign && first !== undefined) this.deps.memory.rivalSeen = true;
+    if (status.state === 'offline') this.setRight();
   };
 }
 

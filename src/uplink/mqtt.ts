@@ -8,7 +8,7 @@ import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
-import { createLastValues, type TopicMemory } from './last-values.ts';
+import { LastValues, type TopicMemory } from './last-values.ts';
 import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
 import { createSuspicion, type Subject } from './mqtt-hangup.ts';
 import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
@@ -137,7 +137,7 @@ class MqttUplink implements Uplink {
     });
     const isPerTag = config.topics === 'per-tag';
     this.takesTexts = !isPerTag;
-    this.lastValues = createLastValues({
+    this.lastValues = new LastValues({
       root: config.topic,
       encoder: this.encoder,
       clock: deps.clock,

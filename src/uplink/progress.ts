@@ -16,32 +16,6 @@ export type ForwarderStore = Pick<
   status(): Promise<Pick<StoreStatus, 'next'>>;
 };
 
-/** What one uplink has delivered and what not; the store is told at most now and then. */
-export interface Progress {
-  /** Reads from the store where the uplink stands. */
-  load(): Promise<void>;
-  /** The next number of a stream that is to be committed. */
-  head(stream: Stream): number;
-  /** Notes that numbers up to `to` exist. */
-  raiseHead(stream: Stream, to: number): void;
-  /** Everything pending that exists, without what is refused and waits to be entered in the store. */
-  outstanding(stream: Stream): Ranges;
-  /** Notes a confirmation. Returns what has to be sent (again) because the set was getting too finely divided. */
-  delivered(stream: Stream, range: SeqRange): Ranges;
-  /** Takes what was delivered of a range as not delivered. Returns what has to be sent because of it. */
-  again(stream: Stream, range: SeqRange): Ranges;
-  /** Notes that the store has these no more; its ledger says why. */
-  gone(stream: Stream, range: SeqRange): void;
-  /** Enters a refusal in the store; until that is done the range stays pending. */
-  quarantine(refusal: Refusal): void;
-  /**
-   * Writes what changed to the store; joins a write that is under way. Never rejects: trouble is logged and tried again
-   * with the next call.
-   */
-  settle(): Promise<void>;
-  counts(): Counts;
-}
-
 /** Records and events by what became of them. */
 interface Counts {
   readonly pendingRecords: number;
@@ -64,110 +38,144 @@ interface StreamState {
   quarantined: number;
 }
 
-/** The progress of the uplink called `uplink`. */
-export function createProgress(uplink: string, store: ForwarderStore, log: Logger): Progress {
-  const fresh = (): StreamState => ({ pending: [], head: 1, dirty: false, delivered: 0, quarantined: 0 });
-  const states: Record<Stream, StreamState> = { readings: fresh(), events: fresh() };
-  const refusals: Refusal[] = [];
-  let settling: Promise<void> | undefined;
+const fresh = (): StreamState => ({ pending: [], head: 1, dirty: false, delivered: 0, quarantined: 0 });
 
-  const remove = (stream: Stream, range: SeqRange): { count: number; refilled: Ranges } => {
-    const state = states[stream];
+/** What one uplink has delivered and what not; the store is told at most now and then. */
+export class Progress {
+  private readonly uplink: string;
+  private readonly store: ForwarderStore;
+  private readonly log: Logger;
+  private readonly states: Record<Stream, StreamState> = { readings: fresh(), events: fresh() };
+  private readonly refusals: Refusal[] = [];
+  private settling: Promise<void> | undefined;
+
+  constructor(uplink: string, store: ForwarderStore, log: Logger) {
+    this.log = log;
+    this.store = store;
+    this.uplink = uplink;
+  }
+
+  /** Reads from the store where the uplink stands. */
+  async load(): Promise<void> {
+    const status = await this.store.status();
+    for (const stream of STREAMS) {
+      this.states[stream].pending = compact(rangesOf(await this.store.pending(this.uplink, stream))).ranges;
+      this.states[stream].head = Math.max(this.states[stream].head, status.next[stream]);
+    }
+  }
+
+  /** The next number of a stream that is to be committed. */
+  head(stream: Stream): number {
+    return this.states[stream].head;
+  }
+
+  /** Notes that numbers up to `to` exist. */
+  raiseHead(stream: Stream, to: number): void {
+    this.states[stream].head = Math.max(this.states[stream].head, to);
+  }
+
+  /** Everything pending that exists, without what is refused and waits to be entered in the store. */
+  outstanding(stream: Stream): Ranges {
+    return this.refusals
+      .filter((refusal) => refusal.stream === stream)
+      .reduce<Ranges>(removeRange, below(this.states[stream].pending, this.states[stream].head));
+  }
+
+  /** Notes a confirmation. Returns what has to be sent (again) because the set was getting too finely divided. */
+  delivered(stream: Stream, range: SeqRange): Ranges {
+    const { count, refilled } = this.remove(stream, range);
+    this.states[stream].delivered += count;
+    return refilled;
+  }
+
+  /** Takes what was delivered of a range as not delivered. Returns what has to be sent because of it. */
+  again(stream: Stream, { from, to }: SeqRange): Ranges {
+    const state = this.states[stream];
+    const asked = { from: Math.max(1, from), to: Math.min(to, state.head) };
+    const settled = state.pending.reduce(removeRange, rangesOf([asked]));
+    const { ranges, refilled } = compact(addRange(state.pending, asked));
+    state.pending = ranges;
+    state.dirty = true;
+    return [...settled, ...refilled].reduce(addRange, [] as Ranges);
+  }
+
+  /** Notes that the store has these no more; its ledger says why. */
+  gone(stream: Stream, range: SeqRange): void {
+    if (range.from >= range.to) return;
+    this.remove(stream, range);
+    this.log.warn(`${stream} ${range.from} to ${range.to - 1} are not in the store any more; its ledger says why`);
+  }
+
+  /** Enters a refusal in the store; until that is done the range stays pending. */
+  quarantine(refusal: Refusal): void {
+    if (this.refusals.length >= MAX_WAITING_REFUSALS) {
+      this.log.warn(
+        `too many refused ${refusal.stream} wait to be entered in the ledger; ${refusal.from} stays pending`,
+      );
+      return;
+    }
+    this.refusals.push(refusal);
+    this.log.warn(`${refusal.stream} ${refusal.from} is refused for good and set aside: ${refusal.detail}`);
+  }
+
+  /**
+   * Writes what changed to the store; joins a write that is under way. Never rejects: trouble is logged and tried again
+   * with the next call.
+   */
+  settle(): Promise<void> {
+    const isNews = this.refusals.length > 0 || this.states.readings.dirty || this.states.events.dirty;
+    if (!isNews && !this.settling) return Promise.resolve();
+    this.settling ??= this.write().finally(() => {
+      this.settling = undefined;
+    });
+    return this.settling;
+  }
+
+  counts(): Counts {
+    const { readings, events } = this.states;
+    return {
+      pendingRecords: countBelow(readings.pending, readings.head),
+      pendingEvents: countBelow(events.pending, events.head),
+      deliveredRecords: readings.delivered,
+      deliveredEvents: events.delivered,
+      quarantinedRecords: readings.quarantined,
+    };
+  }
+
+  private remove(stream: Stream, range: SeqRange): { count: number; refilled: Ranges } {
+    const state = this.states[stream];
     const count = countBelow(state.pending, range.to) - countBelow(state.pending, range.from);
     const { ranges, refilled } = compact(removeRange(state.pending, range));
     state.pending = ranges;
     state.dirty = true;
     return { count, refilled };
-  };
+  }
 
-  const enterRefusals = async (): Promise<void> => {
-    for (let refusal = refusals[0]; refusal; refusal = refusals[0]) {
-      await store.quarantine(refusal);
-      refusals.shift();
-      states[refusal.stream].quarantined += refusal.count;
-      remove(refusal.stream, refusal);
+  private async enterRefusals(): Promise<void> {
+    for (let refusal = this.refusals[0]; refusal; refusal = this.refusals[0]) {
+      await this.store.quarantine(refusal);
+      this.refusals.shift();
+      this.states[refusal.stream].quarantined += refusal.count;
+      this.remove(refusal.stream, refusal);
     }
-  };
+  }
 
-  const write = async (): Promise<void> => {
-    await enterRefusals().catch((error: unknown) => {
-      log.warn(`what was refused could not be entered in the ledger: ${messageOf(error)}. Trying again.`);
+  private async write(): Promise<void> {
+    await this.enterRefusals().catch((error: unknown) => {
+      this.log.warn(`what was refused could not be entered in the ledger: ${messageOf(error)}. Trying again.`);
     });
     try {
       for (const stream of STREAMS) {
-        const state = states[stream];
+        const state = this.states[stream];
         if (!state.dirty) continue;
         state.dirty = false;
-        await store.settle(uplink, stream, state.pending).catch((error: unknown) => {
+        await this.store.settle(this.uplink, stream, state.pending).catch((error: unknown) => {
           state.dirty = true;
           throw error;
         });
       }
     } catch (error) {
-      log.warn(`what was delivered could not be noted: ${messageOf(error)}. After a restart it is sent again.`);
+      this.log.warn(`what was delivered could not be noted: ${messageOf(error)}. After a restart it is sent again.`);
     }
-  };
-
-  return {
-    async load() {
-      const status = await store.status();
-      for (const stream of STREAMS) {
-        states[stream].pending = compact(rangesOf(await store.pending(uplink, stream))).ranges;
-        states[stream].head = Math.max(states[stream].head, status.next[stream]);
-      }
-    },
-    head: (stream) => states[stream].head,
-    raiseHead(stream, to) {
-      states[stream].head = Math.max(states[stream].head, to);
-    },
-    outstanding: (stream) =>
-      refusals
-        .filter((refusal) => refusal.stream === stream)
-        .reduce<Ranges>(removeRange, below(states[stream].pending, states[stream].head)),
-    delivered(stream, range) {
-      const { count, refilled } = remove(stream, range);
-      states[stream].delivered += count;
-      return refilled;
-    },
-    again(stream, { from, to }) {
-      const state = states[stream];
-      const asked = { from: Math.max(1, from), to: Math.min(to, state.head) };
-      const settled = state.pending.reduce(removeRange, rangesOf([asked]));
-      const { ranges, refilled } = compact(addRange(state.pending, asked));
-      state.pending = ranges;
-      state.dirty = true;
-      return [...settled, ...refilled].reduce(addRange, [] as Ranges);
-    },
-    gone(stream, range) {
-      if (range.from >= range.to) return;
-      remove(stream, range);
-      log.warn(`${stream} ${range.from} to ${range.to - 1} are not in the store any more; its ledger says why`);
-    },
-    quarantine(refusal) {
-      if (refusals.length >= MAX_WAITING_REFUSALS) {
-        log.warn(`too many refused ${refusal.stream} wait to be entered in the ledger; ${refusal.from} stays pending`);
-        return;
-      }
-      refusals.push(refusal);
-      log.warn(`${refusal.stream} ${refusal.from} is refused for good and set aside: ${refusal.detail}`);
-    },
-    settle() {
-      const isNews = refusals.length > 0 || states.readings.dirty || states.events.dirty;
-      if (!isNews && !settling) return Promise.resolve();
-      settling ??= write().finally(() => {
-        settling = undefined;
-      });
-      return settling;
-    },
-    counts() {
-      const { readings, events } = states;
-      return {
-        pendingRecords: countBelow(readings.pending, readings.head),
-        pendingEvents: countBelow(events.pending, events.head),
-        deliveredRecords: readings.delivered,
-        deliveredEvents: events.delivered,
-        quarantinedRecords: readings.quarantined,
-      };
-    },
-  };
+  }
 }

@@ -3,7 +3,7 @@ import type { WriteResult } from '../../hal/driver.ts';
 import type { EventBody } from '../../src/core/event.ts';
 import type { Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createOutputDriver } from '../../src/gateway/outputs.ts';
+import { OutputDriver } from '../../src/gateway/outputs.ts';
 
 const written: WriteResult = { ok: true, readBack: undefined };
 const refused: WriteResult = { ok: false, kind: 'refused', why: 'channel pins is not connected' };
@@ -14,7 +14,7 @@ function bench(answers: readonly (WriteResult | Error)[], connected = true) {
   const writes: Value[] = [];
   const events: EventBody[] = [];
   const end = new AbortController();
-  const outputs = createOutputDriver({
+  const outputs = new OutputDriver({
     clock,
     signal: end.signal,
     event: (body) => events.push(body),

@@ -31,21 +31,6 @@ const EARLIEST_PLAUSIBLE_MS = Date.UTC(2025, 0, 1);
 /** After the disk refused. */
 const RETRY_MS = 60_000;
 
-/**
- * Makes roll-ups, and answers from them. What is committed is rolled up once, from the batch in hand; only what an earlier
- * run left, and records whose time became known later, are read from the disk.
- */
-export interface Roller {
-  /** Takes what is on the disk now, to be rolled up with a step. */
-  committed(piece: Piece): void;
-  /** A commit is rolled up, or a few milliseconds of what is on the disk; true when there is more to do. */
-  step(now: Now): boolean;
-  /** Says that records whose time was not known can be rolled up now. */
-  restamped(range: SeqRange): void;
-  query(tag: string, span: { first: number; last: number }, after: RollupCursor | undefined): RollupSlice;
-  close(): void;
-}
-
 /** What is in memory: minutes, how many there are, and the numbers of the records in them. */
 interface Growing {
   rollups: Rollups;
@@ -53,94 +38,113 @@ interface Growing {
   ranges: IntervalSet;
 }
 
-/** A roller on an open store. What is stored and not rolled up yet, of an earlier version or from before a crash, is to do. */
-export function createRoller(house: House, files: RollupFiles, now: Now): Roller {
-  let growing: Growing = { rollups: new Map(), cells: 0, ranges: [] };
+/**
+ * Makes roll-ups, and answers from them. What is committed is rolled up once, from the batch in hand; only what an earlier
+ * run left, and records whose time became known later, are read from the disk.
+ */
+export class Roller {
+  private readonly house: House;
+  private readonly files: RollupFiles;
+  private readonly now: Now;
+  private growing: Growing = { rollups: new Map(), cells: 0, ranges: [] };
   /** Committed since the last step, and still in hand. */
-  const fresh: Piece[] = [];
+  private readonly fresh: Piece[] = [];
   /** To be read from the disk, because it is not in hand any more. */
-  let todo: IntervalSet = subtract(storedIn(house, 'readings'), files.covered());
+  private todo: IntervalSet;
   /** Records whose time is not known. */
-  let timeless: IntervalSet = [];
-  let isWaitOver = false;
-  let flushedMonoMs = now.monoMs;
-  let retryMonoMs = Number.NEGATIVE_INFINITY;
+  private timeless: IntervalSet = [];
+  private isWaitOver = false;
+  private flushedMonoMs: number;
+  private retryMonoMs = Number.NEGATIVE_INFINITY;
 
-  const absorb = ({ first, count, body }: Piece, wanted: IntervalSet): void => {
+  constructor(house: House, files: RollupFiles, now: Now) {
+    this.house = house;
+    this.files = files;
+    this.now = now;
+    this.todo = subtract(storedIn(this.house, 'readings'), this.files.covered());
+    this.flushedMonoMs = this.now.monoMs;
+  }
+
+  /** Takes what is on the disk now, to be rolled up with a step. */
+  committed(piece: Piece): void {
+    const heldBytes = this.fresh.reduce((sum, { body }) => sum + body.length, 0);
+    if (heldBytes + piece.body.length <= MOST_FRESH_BYTES) this.fresh.push(piece);
+    else this.todo = union(this.todo, [rangeOf(piece)]);
+  }
+
+  /** A commit is rolled up, or a few milliseconds of what is on the disk; true when there is more to do. */
+  step(at: Now): boolean {
+    if (at.monoMs < this.retryMonoMs) return false;
+    if (!this.isWaitOver && at.monoMs - this.now.monoMs >= WAIT_FOR_TIME_MS) {
+      this.isWaitOver = true;
+      this.todo = union(this.todo, this.timeless);
+      this.timeless = [];
+    }
+    const piece = this.fresh.shift();
+    if (piece) this.absorb(piece, [rangeOf(piece)]);
+    if (this.fresh.length === 0 && this.todo[0]) this.catchUp(this.todo[0]);
+    if (at.monoMs - this.flushedMonoMs >= FLUSH_EVERY_MS || this.growing.cells >= MOST_CELLS) this.flush(at);
+    return this.fresh.length > 0 || this.todo.length > 0;
+  }
+
+  /** Says that records whose time was not known can be rolled up now. */
+  restamped(range: SeqRange): void {
+    this.todo = union(this.todo, intersect(this.timeless, [range]));
+    this.timeless = subtract(this.timeless, [range]);
+  }
+
+  query(tag: string, span: { first: number; last: number }, after: RollupCursor | undefined): RollupSlice {
+    const slice = this.files.slice(tag, span, after);
+    if (after) return slice;
+    const young = [...(this.growing.rollups.get(tag)?.values() ?? [])].filter(
+      ({ minute }) => minute >= span.first && minute <= span.last,
+    );
+    return { ...slice, minutes: [...slice.minutes, ...young.map((cell) => ({ ...cell }))] };
+  }
+
+  close(): void {
+    this.flush({ wallMs: 0, monoMs: this.flushedMonoMs });
+    this.files.close();
+  }
+
+  private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
     const waiting: SeqRange[] = [];
-    for (const [index, record] of decodeTrueRecords(body, first, house.meta.offsets()).entries()) {
+    for (const [index, record] of decodeTrueRecords(body, first, this.house.meta.offsets()).entries()) {
       const seq = first + index;
       if (!isWhole && !wanted.some(({ from, to }) => seq >= from && seq < to)) continue;
-      if (record.clockKnown || (isWaitOver && record.at.wallMs >= EARLIEST_PLAUSIBLE_MS))
-        growing.cells += rollUp(growing.rollups, record);
+      if (record.clockKnown || (this.isWaitOver && record.at.wallMs >= EARLIEST_PLAUSIBLE_MS))
+        this.growing.cells += rollUp(this.growing.rollups, record);
       else if (waiting.at(-1)?.to === seq) waiting[waiting.length - 1] = { from: waiting.at(-1)!.from, to: seq + 1 };
       else waiting.push({ from: seq, to: seq + 1 });
     }
-    timeless = union(timeless, waiting);
-    growing.ranges = union(growing.ranges, subtract(wanted, waiting));
-  };
+    this.timeless = union(this.timeless, waiting);
+    this.growing.ranges = union(this.growing.ranges, subtract(wanted, waiting));
+  }
 
   /** Goes on with what is only on the disk: whole commits, so that none is read twice. */
-  const catchUp = (range: SeqRange): void => {
-    const { from, pieces } = peek(house, 'readings', range.from, STEP_RECORDS);
+  private catchUp(range: SeqRange): void {
+    const { from, pieces } = peek(this.house, 'readings', range.from, STEP_RECORDS);
     const last = pieces.at(-1);
     const isGone = !last || from >= range.to;
-    if (!isGone) for (const piece of pieces) absorb(piece, intersect(todo, [rangeOf(piece)]));
-    todo = subtract(todo, [isGone ? range : { from: range.from, to: last.first + last.count }]);
-  };
+    if (!isGone) for (const piece of pieces) this.absorb(piece, intersect(this.todo, [rangeOf(piece)]));
+    this.todo = subtract(this.todo, [isGone ? range : { from: range.from, to: last.first + last.count }]);
+  }
 
-  const flush = (at: Now): void => {
-    flushedMonoMs = at.monoMs;
-    const { rollups, ranges } = growing;
+  private flush(at: Now): void {
+    this.flushedMonoMs = at.monoMs;
+    const { rollups, ranges } = this.growing;
     if (ranges.length === 0) return;
     try {
-      files.append(chunksOf(rollups), ranges);
+      this.files.append(chunksOf(rollups), ranges);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // The raw data is still there: it is rolled up again when the disk takes more.
-      todo = union(todo, ranges);
-      retryMonoMs = at.monoMs + RETRY_MS;
+      this.todo = union(this.todo, ranges);
+      this.retryMonoMs = at.monoMs + RETRY_MS;
     }
-    growing = { rollups: new Map(), cells: 0, ranges: [] };
-  };
-
-  return {
-    committed(piece) {
-      const heldBytes = fresh.reduce((sum, { body }) => sum + body.length, 0);
-      if (heldBytes + piece.body.length <= MOST_FRESH_BYTES) fresh.push(piece);
-      else todo = union(todo, [rangeOf(piece)]);
-    },
-    step(at) {
-      if (at.monoMs < retryMonoMs) return false;
-      if (!isWaitOver && at.monoMs - now.monoMs >= WAIT_FOR_TIME_MS) {
-        isWaitOver = true;
-        todo = union(todo, timeless);
-        timeless = [];
-      }
-      const piece = fresh.shift();
-      if (piece) absorb(piece, [rangeOf(piece)]);
-      if (fresh.length === 0 && todo[0]) catchUp(todo[0]);
-      if (at.monoMs - flushedMonoMs >= FLUSH_EVERY_MS || growing.cells >= MOST_CELLS) flush(at);
-      return fresh.length > 0 || todo.length > 0;
-    },
-    restamped(range) {
-      todo = union(todo, intersect(timeless, [range]));
-      timeless = subtract(timeless, [range]);
-    },
-    query(tag, span, after) {
-      const slice = files.slice(tag, span, after);
-      if (after) return slice;
-      const young = [...(growing.rollups.get(tag)?.values() ?? [])].filter(
-        ({ minute }) => minute >= span.first && minute <= span.last,
-      );
-      return { ...slice, minutes: [...slice.minutes, ...young.map((cell) => ({ ...cell }))] };
-    },
-    close() {
-      flush({ wallMs: 0, monoMs: flushedMonoMs });
-      files.close();
-    },
-  };
+    this.growing = { rollups: new Map(), cells: 0, ranges: [] };
+  }
 }
 
 function rangeOf({ first, count }: Piece): SeqRange {
