@@ -6,9 +6,9 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { type CliContext, configFile, print, warn } from '../terminal/context.ts';
 import { formatShare } from '../terminal/format.ts';
 import { createPrompt, Ended, type Prompt } from '../terminal/prompt.ts';
-import { loadText } from '../virtual-file.ts';
 import { alreadyThere, type FilePlan, renderFile, writeWhole } from './init-file.ts';
 import { type InitOptions, missingIn, planOf } from './init-options.ts';
+import { loadText } from './virtual-file.ts';
 
 /**
  * `init`: writes a first configuration file that passes `check`. On a terminal it asks for what the flags leave open.

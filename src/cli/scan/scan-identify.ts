@@ -6,8 +6,8 @@ import type { Config } from '../../config/config.ts';
 import type { Fingerprint, ProfileFacts } from '../../config/profiles/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { onChannel, readDirectly } from '../direct.ts';
+import { loadText } from '../init/virtual-file.ts';
 import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
-import { loadText } from '../virtual-file.ts';
 
 /** Keys of a channel as a file would give them. */
 export type ChannelKeys = Readonly<Record<string, string | number>>;
