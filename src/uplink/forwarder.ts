@@ -130,14 +130,17 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     judges: { readings: judgeOf('readings'), events: judgeOf('events') },
     sent: 0,
     largestTaken: Number.POSITIVE_INFINITY,
+    largestConfirmed: 0,
+    sizeLearnedMs: 0,
   };
 
   /** Serves one session to its end. */
   const serve = async (session: UplinkSession, signal: AbortSignal): Promise<Omit<Ending, 'lastedMs'>> => {
     const { limits, takesTexts = false } = uplink;
     const current = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn }): Omit<Ending, 'lastedMs'> => {
-      if (hungUpOn) current.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): Omit<Ending, 'lastedMs'> => {
+      const behind = hungUpOn ?? endedBehind;
+      if (behind) current.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
       return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const stopTicking = everySecond(current);
