@@ -4,7 +4,7 @@ import type { MqttConfig } from '../../src/config/config.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { noAlarms } from '../../src/core/system-alarm.ts';
-import { createForwarder, type Forwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createMqttUplink } from '../../src/uplink/mqtt.ts';
 import type { FaultBroker } from './broker-fault.ts';
 import type { StoreDouble } from './forwarding.ts';
@@ -63,7 +63,7 @@ export function forwarderTo(
       dial: async () => lineTo(broker, clock, 5),
     },
   );
-  return createForwarder({
+  return new Forwarder({
     ...{ uplink, store, clock, alarms: noAlarms, log: silentLogger, random: () => 0.5, backfillRate: 5000 },
   });
 }

@@ -10,7 +10,7 @@ import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { createAlarms } from '../../src/core/system-alarm.ts';
 import { createLines } from '../../src/gateway/lines.ts';
-import { createForwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, type UplinkBehaviour } from '../double/forwarding.ts';
 
 /** Alarms, and `raised ID` or `cleared ID` for each event they became. */
@@ -86,7 +86,7 @@ function plant(behaviour: Partial<UplinkBehaviour>) {
   const { alarms, told } = journal();
   const store = createStoreDouble(clock);
   const uplink = createUplinkDouble(clock, seededRandom(1), behaviour);
-  const forwarder = createForwarder({
+  const forwarder = new Forwarder({
     ...{ uplink, store, clock, alarms, log: silentLogger, random: () => 0.5, backfillRate: 5000 },
   });
   const stop = new AbortController();
