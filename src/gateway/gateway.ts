@@ -145,7 +145,7 @@ function assemble(
       topics: topics(uplink.name),
     });
 
-  const lines = createLines({ ...shared, simulate, recorder, event, onRecord: (record) => received(record) });
+  const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
   const received = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
@@ -164,9 +164,14 @@ function assemble(
     write: (tag, value, alarm, signal) => write(tag, value, { kind: 'alarm', alarm }, signal),
     isConnected: (device) => lines.of(device)?.poller.state.state === 'connected',
   });
-  const committer = committerOf(options, store, current, onFailed, (receipt, batch) =>
-    uplinks.committed(receipt, batch),
-  );
+  const committer = committerOf(options, store, current, {
+    onFailed,
+    onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
+    onTrouble(trouble) {
+      if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
+      else alarms.raise('store/disk', `store: ${trouble}`);
+    },
+  });
   const uplinks = createUplinks({ ...shared, alarms, store, create });
 
   const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
@@ -264,16 +269,14 @@ function committerOf(
   { clock, log, random, heldRecords }: GatewayOptions,
   store: Store,
   current: Current,
-  onFailed: (cause: unknown) => void,
-  onCommitted: CommitterOptions['onCommitted'],
+  told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
 ): Committer {
   return createCommitter({
     store,
     clock,
     log: log.scoped('store'),
     random,
-    onFailed,
-    onCommitted,
+    ...told,
     get commitEveryMs() {
       return current.config.store.commitEveryMs;
     },

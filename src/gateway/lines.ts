@@ -8,6 +8,7 @@ import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import type { Alarms } from '../core/system-alarm.ts';
 import type { Health } from '../poll/health.ts';
 import { Poller } from '../poll/poller.ts';
 import type { Line } from './channel-status.ts';
@@ -23,6 +24,7 @@ interface LinesParts {
   readonly recorder: Pick<Recorder, 'tapOf' | 'knows'>;
   readonly onRecord: (record: DeviceRecord) => void;
   readonly event: (body: EventBody) => void;
+  readonly alarms: Alarms;
   /** Called when a poller ended in a way that is a bug. */
   readonly onFailed: (cause: unknown) => void;
 }
@@ -116,20 +118,26 @@ function healthTeller(channel: ChannelConfig, log: Logger, event: (body: EventBo
   };
 }
 
-/** After a reading that another master makes doubtful, the next one is told as news when so long has passed, ms. */
-const OTHER_MASTER_AGAIN_MS = 600_000;
+/** Another master is gone when no reading was doubtful because of it for so long. */
+const OTHER_MASTER_GONE_MS = 600_000;
 
-/** Tells of another master on a line when it shows, and again when it shows after a while. */
-function otherMasterTeller(channel: ChannelConfig, log: Logger, { clock, event }: LinesParts) {
-  let lastMs = Number.NEGATIVE_INFINITY;
+/** Raises an alarm when another master shows on a line, and clears it once none was heard for a while. */
+function otherMasterTeller(channel: ChannelConfig, log: Logger, { clock, alarms }: LinesParts) {
+  const id = `line/${channel.name}/other-master`;
+  let lastMs = clock.monoMs();
+  let isHeard = false;
   return ({ fields }: DeviceRecord): void => {
-    if (!fields.some((field) => field.quality === 'uncertain' && field.why === 'other-master')) return;
-    const isNews = clock.monoMs() - lastMs > OTHER_MASTER_AGAIN_MS;
-    lastMs = clock.monoMs();
-    if (!isNews) return;
+    const isHere = fields.some((field) => field.quality === 'uncertain' && field.why === 'other-master');
+    if (isHere) lastMs = clock.monoMs();
+    else if (clock.monoMs() - lastMs > OTHER_MASTER_GONE_MS) {
+      isHeard = false;
+      alarms.clear(id, `${channel.name}: no other master asks on this line any more`);
+    }
+    if (!isHere || isHeard) return;
+    isHeard = true;
     const message = 'another master asks on this line: its readings are uncertain. Only one master may be on a line';
     log.warn(message);
-    event({ kind: 'quality', what: 'other-master', channel: channel.name, message: `${channel.name}: ${message}` });
+    alarms.raise(id, `${channel.name}: ${message}`, { channel: channel.name });
   };
 }
 

@@ -41,6 +41,8 @@ export interface CommitterOptions {
   readonly onCommitted: (receipt: Receipt, batch: CommitBatch) => void;
   /** Called once when the store failed in a way that asking again cannot mend: the process has to end. */
   readonly onFailed: (error: unknown) => void;
+  /** Called when the disk begins to refuse or stand still, with what to say of it, and with nothing once that is over. */
+  readonly onTrouble?: (trouble: string | undefined) => void;
   /** How many records are held while the disk stalls. Default 50,000. */
   readonly heldRecords?: number;
   /** About how many bytes of memory they may take. Default 24 MB. */
@@ -318,8 +320,10 @@ class GroupCommitter implements Committer {
     const { takenRecords, takenBytes, droppedRecords } = this;
     this.since ??= { wallMs: clock.wallMs(), monoMs: clock.monoMs(), takenRecords, takenBytes, droppedRecords };
     this.cancelStall = clock.after(STALL_MS, () => {
+      const text = this.stallText() ?? '';
       this.isStallTold = true;
-      log.warn(this.stallText() ?? '');
+      log.warn(text);
+      this.options.onTrouble?.(text);
     });
     this.options.store.commit(batch).then(
       (receipt) => this.succeed(receipt, batch),
@@ -353,7 +357,8 @@ class GroupCommitter implements Committer {
   private succeed(receipt: Receipt, batch: CommitBatch): void {
     this.endCommit();
     this.commits++;
-    if (this.trouble || this.isStallTold) {
+    const isOver = this.trouble !== undefined || this.isStallTold;
+    if (isOver) {
       const forMs = this.options.clock.monoMs() - (this.since?.monoMs ?? 0);
       this.options.log.info(`the disk takes commits again, after ${spanText(forMs)}`);
     }
@@ -362,6 +367,7 @@ class GroupCommitter implements Committer {
     this.isStallTold = false;
     this.since = undefined;
     this.options.onCommitted(receipt, batch);
+    if (isOver) this.options.onTrouble?.(undefined);
     if (this.isIdle()) {
       for (const { resolve } of this.waiters.splice(0)) resolve();
       return;
@@ -396,6 +402,7 @@ class GroupCommitter implements Committer {
     const waitMs = this.isClosing ? RETRY.minMs : backoffMs(this.failures, RETRY, this.options.random());
     this.failures++;
     if (!this.isOver) this.schedule(waitMs, false);
+    if (isNews) this.options.onTrouble?.(this.trouble);
   }
 
   private dropOldest(): void {

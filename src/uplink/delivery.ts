@@ -33,8 +33,12 @@ export interface DeliveryMemory {
   readonly judges: Record<Stream, StreamJudge<Parcel>>;
   /** Messages that were sent so far. */
   sent: number;
-  /** A message above this was refused for its size, or hung up on, and a smaller one was not. Bytes. */
+  /** What messages are cut to: what is above it may be more than the other side takes. Bytes. */
   largestTaken: number;
+  /** The largest message that was confirmed, and not doubted since. Bytes. */
+  largestConfirmed: number;
+  /** When the cut was made smaller; monotonic ms. */
+  sizeLearnedMs: number;
 }
 
 /** The sending during one session. */
@@ -48,8 +52,8 @@ export interface Delivery {
   again(stream: Stream, ranges: readonly SeqRange[]): void;
   /** No further message goes out; confirmations of those under way still count. */
   stop(): void;
-  /** The other side hung up on this batch, for the second time in a row. */
-  hungUpOn(batch: OutgoingBatch, why: string): void;
+  /** The other side hung up on this batch; `isCertain` when it did so for the second time in a row. */
+  hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void;
   /** Records that are to go as backfill, and how many did so far. */
   backlog(): { readonly left: number; readonly delivered: number };
 }
@@ -81,6 +85,9 @@ const ENVELOPE_BYTES = 256;
 
 /** No message is cut below this for its size: it would hold hardly a record. */
 const SMALLEST_CUT_BYTES = 512;
+
+/** A session that begins so long after a size was learned tries larger messages again: it may have been an accident. */
+const SIZE_HOLDS_MS = 86_400_000;
 
 /** How a parcel is sent. */
 interface Sending {
@@ -115,6 +122,7 @@ class SessionDelivery implements Delivery {
     this.deps = deps;
     const { clock, store, session, memory, progress, log } = deps;
     setMaxListeners(0, this.never);
+    if (clock.monoMs() - memory.sizeLearnedMs > SIZE_HOLDS_MS) memory.largestTaken = Number.POSITIVE_INFINITY;
     this.pace = createPace(clock, () => session.window);
     this.wake = createWake(clock, () => this.pump());
     const common = { progress, clock, log, changed: () => this.pump(), wakeAt: this.wake.at, maxLiveMs: MAX_LIVE_MS };
@@ -165,9 +173,14 @@ class SessionDelivery implements Delivery {
     this.wake.stop();
   }
 
-  hungUpOn(batch: OutgoingBatch, why: string): void {
+  hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void {
     const found = this.batches.get(batch);
     if (!found) return;
+    const { parcel } = found.sending;
+    // A size that was taken before is no cause, unless it happens again; a new one is, as far as one can see.
+    if (isCertain) this.deps.memory.largestConfirmed = 0;
+    if (bytesOf(parcel) > this.deps.memory.largestConfirmed) this.learnSize(parcel);
+    if (!isCertain) return;
     this.batches.delete(batch);
     this.refused(found.sending, found.order, why, true);
   }
@@ -200,6 +213,8 @@ class SessionDelivery implements Delivery {
       }
       const probe = this.ordinary(stream, ONE);
       if (probe) return { parcel: probe, isSuspect: false, alone: false };
+      // What is being read from the store says more than what was refused a moment ago.
+      if (this[stream].owed() > 0) return undefined;
     }
     return this.suspectOf(stream) ?? this.flowing(stream, doubt !== undefined);
   }
@@ -304,6 +319,7 @@ class SessionDelivery implements Delivery {
     } else if (result.ok) {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
+      memory.largestConfirmed = Math.max(memory.largestConfirmed, bytesOf(parcel));
       memory.judges[parcel.stream].accepted(order);
     } else {
       if (result.tooLarge) this.learnSize(parcel);
@@ -313,7 +329,6 @@ class SessionDelivery implements Delivery {
   }
 
   private refused({ parcel, isSuspect }: Sending, order: number, why: string, hungUp: boolean): void {
-    if (hungUp) this.learnSize(parcel);
     const refused = { piece: parcel, order, why, hungUp, wasSuspect: isSuspect };
     if (this.deps.memory.judges[parcel.stream].refused(refused)) return;
     this[parcel.stream].owe({ from: parcel.from, to: parcel.from + parcel.items.length });
@@ -322,8 +337,11 @@ class SessionDelivery implements Delivery {
   /** What was not taken may have been too large: what comes is cut smaller. One item cannot be cut, and teaches nothing. */
   private learnSize(parcel: Parcel): void {
     if (parcel.items.length === 1) return;
-    const half = Math.max(SMALLEST_CUT_BYTES, bytesOf(parcel) / 2);
-    this.deps.memory.largestTaken = Math.min(this.deps.memory.largestTaken, half);
+    const { memory, clock } = this.deps;
+    const bytes = bytesOf(parcel);
+    const known = memory.largestConfirmed < bytes ? memory.largestConfirmed : 0;
+    memory.largestTaken = Math.min(memory.largestTaken, Math.max(SMALLEST_CUT_BYTES, known, bytes / 2));
+    memory.sizeLearnedMs = clock.monoMs();
   }
 }
 

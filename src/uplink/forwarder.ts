@@ -197,8 +197,9 @@ export class Forwarder {
     const { limits, takesTexts = false } = uplink;
     const { memory } = this.judgement;
     const delivery = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn }): SessionEnd => {
-      if (hungUpOn) delivery.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): SessionEnd => {
+      const behind = hungUpOn ?? endedBehind;
+      if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
       return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const catchUp = new CatchUp();

@@ -27,7 +27,8 @@ export class Judgement {
   constructor(deps: JudgementDeps) {
     this.deps = deps;
     const judges = { readings: this.judge('readings'), events: this.judge('events') };
-    this.memory = { judges, sent: 0, largestTaken: Number.POSITIVE_INFINITY };
+    const sizes = { largestTaken: Number.POSITIVE_INFINITY, largestConfirmed: 0, sizeLearnedMs: 0 };
+    this.memory = { judges, sent: 0, ...sizes };
   }
 
   /** What of a session that stands does not flow, in one line; undefined when everything does. */

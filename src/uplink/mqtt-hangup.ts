@@ -38,7 +38,7 @@ export function createSuspicion(): Suspicion {
       return accused !== undefined || convicted !== undefined;
     },
     get mayWatch() {
-      return accused === undefined || accused.kind === 'watch';
+      return !this.isCareful || accused?.kind === 'watch';
     },
     ended(subject) {
       others = 0;

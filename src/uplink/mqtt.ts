@@ -295,7 +295,7 @@ class MqttUplink implements Uplink {
     if (wasDisputed) return { reason: takeoverText(config.clientId), takenOver: true };
     const often = this.earlyCloses >= EARLY_CLOSES && subject === undefined;
     const reason = often ? explainEarlyCloses(this.earlyCloses, context) : `${context.address} closed the connection.`;
-    return { reason, takenOver: false };
+    return { reason, takenOver: false, ...(subject?.kind === 'batch' && { endedBehind: subject.batch }) };
   }
 
   private hungUpOn(subject: Subject): SessionEnd {

@@ -44,6 +44,8 @@ export interface SessionEnd {
   readonly takenOver: boolean;
   /** The other side hung up on this batch for the second time in a row: that is its way to refuse it. */
   readonly hungUpOn?: OutgoingBatch;
+  /** The other side hung up with this batch as the first that it had not confirmed; that may be chance. */
+  readonly endedBehind?: OutgoingBatch;
 }
 
 /**

@@ -21,7 +21,7 @@ export interface FaultBrokerScript {
   /** For status messages; `properly` when left out. */
   readonly onStatus?: Answer;
   /** For any other message. */
-  readonly onPublish?: Answer | ((topic: string) => Answer);
+  readonly onPublish?: Answer | ((topic: string, packetBytes: number) => Answer);
   /** Called with each message. */
   readonly onMessage?: (topic: string, payload: string) => void;
   /** Properties of the CONNACK, MQTT 5 only. */
@@ -72,7 +72,7 @@ export async function startFaultBroker(script: FaultBrokerScript): Promise<Fault
     const asked = script.onPublish ?? 'properly';
     const how = topic.endsWith('/status') ? (script.onStatus ?? 'properly') : asked;
     setImmediate(() => {
-      const chosen = typeof how === 'function' ? how(topic) : how;
+      const chosen = typeof how === 'function' ? how(topic, body.length) : how;
       if (chosen !== 'nothing') underWay--;
       answer(socket, chosen, Buffer.from([0x40, 2, ...id]), (code) => Buffer.from([0x40, 3, ...id, code]));
     });

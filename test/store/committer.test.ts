@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { createAlarms } from '../../src/core/system-alarm.ts';
 import { type Committer, type CommitterOptions, createCommitter } from '../../src/store/committer.ts';
 import { type CommitBatch, type Receipt, StoreTrouble } from '../../src/store/store.ts';
 import { eventOf, recordOf } from '../contract/store.ts';
@@ -92,6 +93,29 @@ describe('the group commit', () => {
     release?.();
     await clock.advance(0);
     expect(disk.batches.map(({ events }) => events.length)).toEqual([1, 2]);
+  });
+
+  it.each(['refuses', 'stands still'])('tells once that the disk %s, and once that it is over', async (how) => {
+    const told: string[] = [];
+    const alarms = createAlarms((body) => {
+      told.push('change' in body ? String(body.change) : body.kind);
+      group.acceptEvents([{ ...eventOf('disk'), body }]);
+    });
+    const onTrouble = (trouble: string | undefined) =>
+      trouble === undefined ? alarms.clear('store/disk', 'over') : alarms.raise('store/disk', trouble);
+    const group = committer({ onTrouble });
+    if (how === 'refuses') disk.refusal = new StoreTrouble('disk full. Free space.');
+    else disk.stalled = [];
+    group.accept(recordOf(0));
+    await clock.advance(60_000);
+    expect(told).toEqual(['raised']);
+    disk.refusal = undefined;
+    for (const release of disk.stalled ?? []) release();
+    disk.stalled = undefined;
+    await clock.advance(12_000);
+    expect(told).toEqual(['raised', 'cleared']);
+    expect(disk.batches.flatMap(({ events }) => events)).toHaveLength(2);
+    expect(group.status()).toMatchObject({ heldRecords: 0, heldEvents: 0, trouble: undefined });
   });
 
   it('asks again for as long as the disk refuses, loses nothing and keeps the order', async () => {
