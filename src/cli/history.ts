@@ -26,7 +26,8 @@ export async function history(
   const [name, ...others] = selectTags([tag], names);
   if (others.length > 0)
     throw new Fault(`${tag} names ${others.length + 1} tags`, `Name one of them, such as ${name}.`, EXIT.usage);
-  const unit = known.find((entry) => entry.tag === name)?.unit;
+  const shown = known.find((entry) => entry.tag === name);
+  const unit = shown?.unit;
   const toMs = context.clock.wallMs() + 1;
   const base = historyPath(name!);
   const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
@@ -44,7 +45,7 @@ export async function history(
       page.points.map((point) => {
         if (options.json) return JSON.stringify({ tag: name, ...point });
         const quality = byQuality(context.colors, point.quality, qualityText(point));
-        return `${formatTime(point.t)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
+        return `${formatTime(point.t)}  ${formatWithUnit(point.value, unit, shown)}  ${quality}`;
       }),
     );
     if (page.next === undefined || context.signal.aborted) return EXIT.ok;

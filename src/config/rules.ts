@@ -1,8 +1,10 @@
 /** Checks what the rules of a file say of its tags: alarms, charts and what they reach. */
+
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
+import { shownOf } from '../core/shown.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { hint } from '../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';
@@ -39,8 +41,11 @@ export function factsOf(
   broken: ReadonlySet<TagId>,
 ): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const { tag, form, unit, min, max, everyMs, writable, counter } of tags)
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, from: new Set() });
+  for (const config of tags) {
+    const { tag, form, unit, min, max, everyMs, writable, counter, labels, decimals } = config;
+    const shown = labels === undefined && decimals === undefined ? undefined : shownOf(config);
+    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, from: new Set() });
+  }
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {
     const inputs = tagsIn(expression);
