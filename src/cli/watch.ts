@@ -189,6 +189,12 @@ export function readingLine(
   const unit = known?.unit;
   if (asJson) return JSON.stringify(unit === undefined ? reading : { ...reading, unit });
   const { t, tag, value, quality, why } = reading;
-  const fields = [formatTime(t), tag, value === undefined ? '' : formatValue(value, known), plain(unit ?? ''), quality];
+  const fields = [
+    formatTime(t, {}),
+    tag,
+    value === undefined ? '' : formatValue(value, known),
+    plain(unit ?? ''),
+    quality,
+  ];
   return (why === undefined ? fields : [...fields, plain(why)]).join('\t');
 }

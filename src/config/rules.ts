@@ -42,9 +42,10 @@ export function factsOf(
 ): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
   for (const config of tags) {
-    const { tag, form, unit, min, max, everyMs, writable, counter, labels, decimals } = config;
+    const { tag, form, unit, min, max, everyMs, writable, counter, modulus, scale, labels, decimals } = config;
+    const wrap = modulus === undefined || scale <= 0 ? undefined : modulus * scale;
     const shown = labels === undefined && decimals === undefined ? undefined : shownOf(config);
-    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, from: new Set() });
+    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, wrap, from: new Set() });
   }
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {
@@ -75,7 +76,7 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
   const context = {
     tags: kinds,
     everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs,
-    isCounter: (tag: TagId) => tags.get(tag)?.counter ?? false,
+    counterOf: (tag: TagId) => (tags.get(tag)?.counter ? { modulus: tags.get(tag)?.wrap } : undefined),
   };
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);

@@ -16,6 +16,9 @@ export function shownAs(value: Value | null, { labels, decimals }: Shown): strin
 }
 
 /** What is to be kept of a tag to show its values; nothing where the file says nothing. */
-export function shownOf({ labels, decimals }: Shown): Shown {
+export function shownOf({ labels, decimals }: Shown): {
+  readonly decimals?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+} {
   return { ...(decimals !== undefined && { decimals }), ...(labels !== undefined && { labels }) };
 }
