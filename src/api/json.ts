@@ -21,6 +21,9 @@ export interface JsonTag {
   readonly unit?: string;
   readonly everyMs?: number;
   readonly description?: string;
+  /** How its values are shown to a person. */
+  readonly decimals?: number;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly readings: number;
   readonly last?: JsonReading;
 }
@@ -94,12 +97,14 @@ export function jsonReading(reading: Reading): JsonReading {
 }
 
 /** A tag as the API gives it. */
-export function jsonTag({ tag, unit, everyMs, description, readings, last }: TagView): JsonTag {
+export function jsonTag({ tag, unit, everyMs, description, decimals, labels, readings, last }: TagView): JsonTag {
   return {
     tag,
     ...(unit !== undefined && { unit }),
     ...(everyMs !== undefined && { everyMs }),
     ...(description !== undefined && { description }),
+    ...(decimals !== undefined && { decimals }),
+    ...(labels !== undefined && { labels }),
     readings,
     ...(last && { last: jsonReading(last) }),
   };

@@ -2,6 +2,7 @@
 import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, TagId, Value } from '../core/reading.ts';
+import type { Shown } from '../core/shown.ts';
 import type {
   HistoryPage,
   HistoryQuery,
@@ -122,7 +123,7 @@ interface HeldStatus {
 }
 
 /** A tag with its last reading. */
-export interface TagView {
+export interface TagView extends Shown {
   readonly tag: TagId;
   readonly unit: string | undefined;
   readonly everyMs: number | undefined;

@@ -162,11 +162,11 @@ async function showLines(
     const mqtt = `mqtt://127.0.0.1:${places.brokerPort}`;
     print(context, [JSON.stringify({ demo: { mqtt, socket: places.socketPath, tags: view.tags().length } })]);
   } else warn(context, ['Millgate demo: a simulated press line.', ...LOOK_AT, 'Try:', ...tipLines(places, context)]);
-  const units = new Map(view.tags().map(({ tag, unit }) => [tag, unit]));
+  const known = new Map(view.tags().map((tag) => [tag.tag, tag]));
   const unsubscribe = view.onReadings((readings) => {
     print(
       context,
-      readings.map((reading) => readingLine(jsonReading(reading), units.get(reading.tag), asJson)),
+      readings.map((reading) => readingLine(jsonReading(reading), known.get(reading.tag), asJson)),
     );
   });
   await new Promise<void>((resolve) => {

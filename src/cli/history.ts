@@ -27,12 +27,13 @@ export async function history(
     );
     if (others.length > 0)
       throw new Fault(`${tag} names ${others.length + 1} tags`, `Name one of them, such as ${name}.`, EXIT.usage);
-    const unit = stored.tags.find((entry) => entry.tag === name)?.unit;
+    const entry = stored.tags.find((each) => each.tag === name);
+    const unit = entry?.unit;
     const toMs = context.clock.wallMs() + 1;
     const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
     const pages =
       everyMs === undefined
-        ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, unit, options, context))
+        ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, entry, options, context))
         : rollupPages(stored, name!, { everyMs, fromMs, toMs }, (page) => rollupLines(page, unit, options, context));
     for await (const { lines, isLast } of pages) {
       print(context, lines);
@@ -91,14 +92,14 @@ function wholeMinutes(every: string): number {
 
 function pointLines(
   page: JsonHistory,
-  unit: string | undefined,
+  entry: Stored['tags'][number] | undefined,
   options: CommonOptions,
   context: CliContext,
 ): string[] {
   return page.points.map((point) => {
     if (options.json) return JSON.stringify({ tag: page.tag, ...point });
     const quality = byQuality(context.colors, point.quality, qualityText(point));
-    return `${formatTime(point.t, context)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
+    return `${formatTime(point.t, context)}  ${formatWithUnit(point.value, entry?.unit, entry)}  ${quality}`;
   });
 }
 

@@ -4,6 +4,7 @@ import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
+import type { Shown } from '../core/shown.ts';
 import type { GatewayClient } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { readDirectly } from './direct.ts';
@@ -13,10 +14,21 @@ import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn
 import { byQuality, formatValue, plain, qualityText } from './terminal/format.ts';
 import { renderTable } from './terminal/table.ts';
 
+interface Answers {
+  readonly readings: readonly Read[];
+  readonly known: Known;
+}
+
 /** Reasons that say the device was not reached, as against an answer that is no good. */
 const NOT_REACHED = new Set(['timeout', 'not-connected', 'offline', 'gateway-path', 'gateway-target']);
 
-type Read = JsonReading & { readonly unit?: string };
+/** A reading with the unit of its tag, and how it is shown, which no JSON output has. */
+interface Read extends JsonReading {
+  readonly unit?: string;
+}
+
+/** What is known of the tags that are read. */
+type Known = ReadonlyMap<string, Shown & { readonly unit?: string | undefined }>;
 
 /**
  * `read TAG…`: asks the devices now, through the gateway if it runs, else directly. Exit 0 when every tag has a value, 69
@@ -28,9 +40,11 @@ export async function read(
   context: CliContext,
 ): Promise<ExitCode> {
   const gateway = await ownerOf(options, context);
-  const readings = gateway ? await throughGateway(gateway, patterns) : await withoutGateway(patterns, options, context);
+  const { readings, known } = gateway
+    ? await throughGateway(gateway, patterns)
+    : await withoutGateway(patterns, options, context);
   if (options.json) printJson(context, readings);
-  else print(context, table(readings, context));
+  else print(context, table(readings, known, context));
   const bad = readings.filter(({ quality }) => quality === 'bad');
   if (bad.length === 0) return EXIT.ok;
   const notReached = bad.filter(({ why }) => NOT_REACHED.has(why ?? ''));
@@ -58,21 +72,21 @@ async function reasonsOf(readings: readonly Read[], gateway: GatewayClient | und
   ];
 }
 
-async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Read[]> {
+async function throughGateway(gateway: GatewayClient, patterns: readonly string[]): Promise<Answers> {
   const known = await gateway.get<JsonTag[]>('/api/v1/tags');
   const tags = selectTags(
     patterns,
     known.map(({ tag }) => tag),
   );
   const readings = await gateway.post<JsonReading[]>('/api/v1/read', { tags });
-  return withUnits(readings, new Map(known.map(({ tag, unit }) => [tag, unit])));
+  return withUnits(readings, new Map(known.map((tag) => [tag.tag, tag])));
 }
 
 async function withoutGateway(
   patterns: readonly string[],
   options: CommonOptions,
   context: CliContext,
-): Promise<Read[]> {
+): Promise<Answers> {
   const config = await loadOrFail(options, context);
   const known = readTagsOf(config);
   const tags = selectTags(
@@ -80,20 +94,21 @@ async function withoutGateway(
     known.map(({ tag }) => tag.id),
   );
   const readings = await readDirectly(config, tags, context);
-  return withUnits(readings, new Map(known.map(({ tag, unit }) => [tag.id, unit])));
+  return withUnits(readings, new Map(known.map((tag) => [tag.tag.id, tag])));
 }
 
-function withUnits(readings: readonly JsonReading[], units: ReadonlyMap<string, string | undefined>): Read[] {
-  return readings.map((reading) => {
-    const unit = units.get(reading.tag);
+function withUnits(readings: readonly JsonReading[], known: Known): Answers {
+  const withTheirs = readings.map((reading) => {
+    const unit = known.get(reading.tag)?.unit;
     return unit === undefined ? reading : { ...reading, unit };
   });
+  return { readings: withTheirs, known };
 }
 
-function table(readings: readonly Read[], context: CliContext): string[] {
+function table(readings: readonly Read[], known: Known, context: CliContext): string[] {
   const rows = readings.map((reading) => [
     reading.tag,
-    formatValue(reading.value),
+    formatValue(reading.value, known.get(reading.tag)),
     reading.unit === undefined ? '' : plain(reading.unit),
     { text: qualityText(reading), paint: (text: string) => byQuality(context.colors, reading.quality, text) },
   ]);

@@ -1,4 +1,5 @@
 /** What is stored, for a person: asked of the gateway when it runs, else read out of its store. */
+
 import {
   type JsonHistory,
   type JsonReadings,
@@ -11,6 +12,7 @@ import {
 import type { EventsPage } from '../api/rules-view.ts';
 import { tagsOf } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import { shownOf } from '../core/shown.ts';
 import { findGateway, type GatewayClient, historyPath } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { openStopped } from './stopped.ts';
@@ -31,7 +33,7 @@ interface Span {
 
 /** What is stored, page by page: each page says where the next one begins, and the last one does not. */
 export interface Stored {
-  readonly tags: readonly Pick<JsonTag, 'tag' | 'unit'>[];
+  readonly tags: readonly Pick<JsonTag, 'tag' | 'unit' | 'labels' | 'decimals'>[];
   records(span: Span, before: JsonReadings | undefined): Promise<JsonReadings>;
   history(tag: string, span: Span, afterSeq: number | undefined): Promise<JsonHistory>;
   rollups(tag: string, span: Span, everyMs: number): Promise<JsonRollups>;
@@ -83,7 +85,11 @@ async function outOfStore(options: CommonOptions, context: CliContext): Promise<
   ]);
   const sender = { gateway: config.gateway.id, config: config.hash };
   return {
-    tags: tagsOf(config).map(({ tag, unit }) => ({ tag: tag.id, ...(unit !== undefined && { unit }) })),
+    tags: tagsOf(config).map((entry) => ({
+      tag: entry.tag.id,
+      ...(entry.unit !== undefined && { unit: entry.unit }),
+      ...shownOf(entry),
+    })),
     async records(span, before) {
       const after = before && { seq: before.after!, until: before.until! };
       return jsonReadings(await recordPage(store, { ...span, limit: RECORDS_A_PAGE, ...(after && { after }) }));

@@ -2,6 +2,7 @@
 import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
+import type { Shown } from '../core/shown.ts';
 import { createClient, findGateway, type GatewayClient, historyPath, noGateway } from './client.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
@@ -170,7 +171,7 @@ async function watchLines(
       const wanted = readings.filter(({ tag }) => byName.has(tag));
       print(
         context,
-        wanted.map((reading) => readingLine(reading, byName.get(reading.tag)?.unit, options.json ?? false)),
+        wanted.map((reading) => readingLine(reading, byName.get(reading.tag), options.json ?? false)),
       );
     }
   } catch (error) {
@@ -180,9 +181,20 @@ async function watchLines(
 }
 
 /** A reading on one line: JSON, or time, tag, value, unit, quality and reason with tabs between. */
-export function readingLine(reading: JsonReading, unit: string | undefined, asJson: boolean): string {
+export function readingLine(
+  reading: JsonReading,
+  known: (Shown & { readonly unit?: string | undefined }) | undefined,
+  asJson: boolean,
+): string {
+  const unit = known?.unit;
   if (asJson) return JSON.stringify(unit === undefined ? reading : { ...reading, unit });
   const { t, tag, value, quality, why } = reading;
-  const fields = [formatTime(t, {}), tag, value === undefined ? '' : formatValue(value), plain(unit ?? ''), quality];
+  const fields = [
+    formatTime(t, {}),
+    tag,
+    value === undefined ? '' : formatValue(value, known),
+    plain(unit ?? ''),
+    quality,
+  ];
   return (why === undefined ? fields : [...fields, plain(why)]).join('\t');
 }

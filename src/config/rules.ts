@@ -1,8 +1,10 @@
 /** Checks what the rules of a file say of its tags: alarms, charts and what they reach. */
+
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
+import { shownOf } from '../core/shown.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { hint } from '../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';
@@ -39,9 +41,11 @@ export function factsOf(
   broken: ReadonlySet<TagId>,
 ): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const { tag, form, unit, min, max, everyMs, writable, counter, modulus, scale } of tags) {
+  for (const config of tags) {
+    const { tag, form, unit, min, max, everyMs, writable, counter, modulus, scale, labels, decimals } = config;
     const wrap = modulus === undefined || scale <= 0 ? undefined : modulus * scale;
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, wrap, from: new Set() });
+    const shown = labels === undefined && decimals === undefined ? undefined : shownOf(config);
+    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, wrap, from: new Set() });
   }
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {

@@ -1,6 +1,8 @@
 /** Alarms as the words of the whole program: conditions, priorities and defaults. */
+
 import type { Priority } from './event.ts';
 import type { TagId, Value } from './reading.ts';
+import type { Shown } from './shown.ts';
 
 /** When an alarm's condition holds. Every comparison is strict: a value on the limit is no alarm (ISA-18.2 leaves it open). */
 export type AlarmCondition =
@@ -46,6 +48,8 @@ export interface AlarmConfig {
   readonly condition: AlarmCondition;
   /** Engineering unit of the tag, for messages. */
   readonly unit: string | undefined;
+  /** How values of the tag are shown, for messages. */
+  readonly shown?: Shown | undefined;
   /** In engineering units (for `rateAbove` per period), ≥ 0; widens the way back only, never the way in. */
   readonly deadband: number;
   /** The condition must last this long, ms; 0 is at once. */

@@ -19,6 +19,20 @@ describe('read through a running gateway', () => {
     expect(exitCode).toBe(EXIT.ok);
   });
 
+  it('shows labels and decimals to a person, and the number in JSON', async () => {
+    const view = fakeGateway();
+    const [oil] = view.tags();
+    const labelled = { ...view, tags: () => [{ ...oil!, labels: { 45: 'warm' }, decimals: 2 }] };
+    const { socketPath } = await serve(labelled);
+    const env = { MILLGATE_SOCKET: socketPath };
+    const shown = millgate(['read', 'press-1/oil-temp'], { env });
+    await shown.exitCode;
+    expect(shown.out()).toBe('press-1/oil-temp  45.20  °C  good\n');
+    const json = millgate(['read', 'press-1/oil-temp', '--json'], { env });
+    await json.exitCode;
+    expect(JSON.parse(json.out())).toMatchObject([{ value: 45.2, unit: '°C' }]);
+  });
+
   it('takes * for any letters; a device that was not reached makes it exit 69', async () => {
     const { exitCode, out, err } = await readThroughGateway(['press-1/*']);
     expect(err).toBe(

@@ -1,6 +1,7 @@
 /** Writes values, ages, times and counts for a person. */
 import type { JsonReading, JsonValue } from '../../api/json.ts';
 import { formatDuration } from '../../core/quantity.ts';
+import { type Shown, shownAs } from '../../core/shown.ts';
 import type { CliContext, Colors } from './context.ts';
 
 /** Digits that a value is shown with; JSON output has all of them. */
@@ -12,9 +13,14 @@ export function plain(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '·');
 }
 
-/** A value for a person: whole numbers in full, others with six significant digits, no value as a dash. */
-export function formatValue(value: JsonValue | undefined): string {
+/**
+ * A value for a person: by its label or with the decimals of its tag; else whole numbers in full, others with six
+ * significant digits, no value as a dash.
+ */
+export function formatValue(value: JsonValue | undefined, shown: Shown = {}): string {
   if (value === undefined) return '–';
+  const text = shownAs(value, shown);
+  if (text !== undefined) return plain(text);
   if (typeof value === 'string') return plain(value);
   if (typeof value === 'boolean') return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
@@ -22,8 +28,9 @@ export function formatValue(value: JsonValue | undefined): string {
 }
 
 /** `45.2 °C`; the unit only where there is a value. */
-export function formatWithUnit(value: JsonValue | undefined, unit: string | undefined): string {
-  return value === undefined || unit === undefined ? formatValue(value) : `${formatValue(value)} ${plain(unit)}`;
+export function formatWithUnit(value: JsonValue | undefined, unit: string | undefined, shown?: Shown): string {
+  const text = formatValue(value, shown);
+  return value === undefined || unit === undefined ? text : `${text} ${plain(unit)}`;
 }
 
 /** Quality and reason in one phrase: `good`, `uncertain out-of-range`, `bad timeout`. */

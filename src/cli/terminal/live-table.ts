@@ -73,8 +73,8 @@ export function createLiveTable(tags: readonly JsonTag[], clock: Clock, sort: So
   let valueWidth = 0;
 
   /** The value column only grows, so that the table does not jump about as digits come and go. */
-  const widen = (last: JsonReading): void => {
-    const text = formatValue(last.value);
+  const widen = (last: JsonReading, tag: JsonTag): void => {
+    const text = formatValue(last.value, tag);
     fraction = Math.max(fraction, fractionOf(text));
     valueWidth = Math.max(valueWidth, displayWidth(withPoint(text, fraction)));
   };
@@ -86,7 +86,7 @@ export function createLiveTable(tags: readonly JsonTag[], clock: Clock, sort: So
         take(row, reading, clock);
         if (isNew) row.times.push(reading.t);
         if (row.times.length > RATE_READINGS) row.times.shift();
-        widen(reading);
+        widen(reading, row.tag);
       }
     },
     remember(tag, points) {
@@ -168,7 +168,7 @@ function deviceOf({ tag: { tag } }: Row): string {
 function cellsOf(name: string, row: Row, { nowMs, isFollowing, fraction }: Page, context: CliContext): Cell[] {
   const { last, tag } = row;
   const { colors } = context;
-  const value = withPoint(formatValue(last?.value), fraction);
+  const value = withPoint(formatValue(last?.value, tag), fraction);
   const unit = tag.unit === undefined ? '' : plain(tag.unit);
   if (!last) return [name, value, unit, '', '', '', { text: 'waiting', paint: colors.dim }];
   const byItsQuality = (text: string): string =>

@@ -1,9 +1,11 @@
 /** Checks the section `alarms:`. */
+
 import { z } from 'zod';
 import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
 import type { Checked, Problem } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
 import type { TagId, Value } from '../../core/reading.ts';
+import type { Shown } from '../../core/shown.ts';
 import { reachProblems } from './alarm-reach.ts';
 
 /** What the checks of alarms know of a tag. */
@@ -11,6 +13,8 @@ export interface TagFacts {
   /** What it holds; undefined where the driver does not say, and then it is not checked. */
   readonly form: 'number' | 'bool' | 'text' | undefined;
   readonly unit: string | undefined;
+  /** How its values are shown; absent: as they are. */
+  readonly shown?: Shown | undefined;
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly everyMs: number | undefined;
@@ -56,6 +60,7 @@ export function checkAlarm(id: string, options: AlarmOptions, context: AlarmCont
     tag: options.tag,
     condition,
     unit: facts?.unit,
+    ...(facts?.shown && { shown: facts.shown }),
     deadband: options.deadband ?? 0,
     onDelayMs: options.onDelay ?? 0,
     offDelayMs: options.offDelay ?? 0,

@@ -3,6 +3,7 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
+import { type Shown, shownAs } from '../../core/shown.ts';
 import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 
@@ -48,10 +49,11 @@ function alarmMessage(
   reading: Reading | undefined,
   instruments: readonly Instrument[] = [],
 ): string {
-  const { condition, tag, unit } = config;
+  const { condition, tag, unit, shown = {} } = config;
   if (condition.kind === 'instrument') return instrumentMessage(condition.device, instruments);
-  const value = reading && reading.quality !== 'bad' ? formatValue(reading.value) : 'unknown';
-  const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition), tag };
+  const value =
+    reading && reading.quality !== 'bad' ? (shownAs(reading.value, shown) ?? formatValue(reading.value)) : 'unknown';
+  const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition, shown), tag };
   return (config.message ?? defaultMessage(condition))
     .replace(/\{(value|unit|limit|tag)\}/g, (_, field: string) => fields[field]!)
     .replace(/ {2,}/g, ' ')
@@ -119,7 +121,7 @@ function limitOf(condition: AlarmCondition): { limit?: Value | readonly Value[] 
   return 'limit' in condition ? { limit: condition.limit } : {};
 }
 
-function limitText(condition: AlarmCondition): string {
+function limitText(condition: AlarmCondition, shown: Shown): string {
   switch (condition.kind) {
     case 'above':
     case 'below':
@@ -127,7 +129,7 @@ function limitText(condition: AlarmCondition): string {
     case 'outside':
       return `${formatValue(condition.low)}…${formatValue(condition.high)}`;
     case 'equals':
-      return formatValue(condition.value);
+      return shownAs(condition.value, shown) ?? formatValue(condition.value);
     case 'rateAbove':
       return `${formatValue(condition.limit)} in ${formatDuration(condition.perMs)}`;
     case 'stale':

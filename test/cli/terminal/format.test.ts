@@ -25,6 +25,17 @@ describe('values for a person', () => {
     expect(formatValue(value)).toBe(text);
   });
 
+  it.each([
+    [1, { labels: { 0: 'stopped', 1: 'running' } }, 'running'],
+    [true, { labels: { 0: 'stopped', 1: 'running' } }, 'running'],
+    [7, { labels: { 0: 'stopped', 1: 'running' } }, '7'],
+    [45.2, { decimals: 2 }, '45.20'],
+    [45, { decimals: 2 }, '45.00'],
+    [undefined, { decimals: 2 }, '–'],
+  ])('%s with %o is shown as %s', (value, shown, text) => {
+    expect(formatValue(value, shown)).toBe(text);
+  });
+
   it.each(['\u200e', '\u200f', '\u2066', '\u2067', '\u2068', '\u2069'])(
     'a text of a device cannot turn the direction of the line with %j',
     (mark) => {

@@ -38,6 +38,15 @@ describe('an alarm', () => {
     ]);
   });
 
+  it('names values by their labels, and with their decimals, while the event keeps the number', () => {
+    const condition = { kind: 'equals', value: 2 } as const;
+    const labels = { 1: 'running', 2: 'jammed' };
+    const [seen] = new Bench(alarm({ condition, unit: undefined, deadband: 0, shown: { labels } })).read(0, 2).seen;
+    expect(seen?.event).toMatchObject({ value: 2, message: 'press-1/oil-temp at jammed (alarm at jammed)' });
+    const [hot] = new Bench(alarm({ shown: { decimals: 1 } })).read(0, 81).seen;
+    expect(hot?.event).toMatchObject({ value: 81, message: 'press-1/oil-temp at 81.0 °C (alarm above 80 °C)' });
+  });
+
   it('needs no acknowledgement where none is asked for', () => {
     expect(new Bench(alarm({ ack: false })).read(0, 81).read(1, 70).story).toEqual([
       '0 raised unacked',
