@@ -133,15 +133,16 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
 }
 
 /**
- * Loads the files and opens the store; first it ends what the last process left on trial. Undefined, with the problems on
- * standard error, for files that are not valid.
+ * Loads the files and opens the store; first it ends what the last process left on trial. For files that are not valid,
+ * with their problems on standard error, the last good configuration; undefined where none is archived.
  */
 async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Logger): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
   const loadNow = (source: FileSource) =>
     asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
-  const first = checked(loadNow({ from: 'disk' }), context);
+  const onDisk = loadNow({ from: 'disk' });
+  const first = checked(onDisk, context) ?? (await lastGood(onDisk, file, loadNow, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -151,11 +152,7 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
     const loaded = events.length > 0 ? loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
-    const good = loaded ? checked(loaded, context) : first;
-    if (!good) {
-      await store.close();
-      return undefined;
-    }
+    const good = (loaded && checked(loaded, context)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
     return { store, archive, place, config: good.config, files: good.files, load, events };
@@ -170,6 +167,31 @@ function checked({ result, files }: LoadedFiles, context: DaemonContext) {
   if (result.ok) return { config: result.config, warnings: result.warnings, files };
   context.stderr.write(`${formatProblems(result.problems)}\n`);
   return undefined;
+}
+
+/**
+ * The configuration that was kept last, in place of files that are not valid: a slip in an editor that nobody notices
+ * before the next power cut must not stop the line. Where the store is comes from the files, or from the service.
+ */
+async function lastGood(
+  { result }: LoadedFiles,
+  file: string,
+  load: (source: FileSource) => LoadedFiles,
+  context: DaemonContext,
+  log: Logger,
+) {
+  const folder = (result.ok ? undefined : result.storePath) ?? context.env.STATE_DIRECTORY;
+  if (folder === undefined) return undefined;
+  const archive = await openArchive(archiveFolder(folder), realDisk).catch(() => undefined);
+  const hash = archive?.ledger().good[0];
+  const files = hash === undefined ? undefined : await archive?.files(hash).catch(() => undefined);
+  const good = files && load({ from: 'files', files });
+  if (!good?.result.ok) return undefined;
+  log.error(
+    `${file} is not valid, see above: the gateway runs the last good configuration ${hash} instead. ` +
+      `Mend the file (millgate check ${file}), then: systemctl reload millgate.`,
+  );
+  return { config: good.result.config, warnings: good.result.warnings, files: good.files };
 }
 
 /** Changes the gateway and where its API listens, or neither. */

@@ -178,12 +178,64 @@ export const METRICS: readonly Metric[] = [
     'Number that the next record will get.',
     ({ store }) => store.next.readings,
   ),
+  gateway('millgate_alarms_standing', 'gauge', 'Alarms that want somebody.', ({ alarms }) => alarms.standing),
+  gateway(
+    'millgate_alarms_unacknowledged',
+    'gauge',
+    'Alarms that nobody has acknowledged.',
+    ({ alarms }) => alarms.unacked,
+  ),
+  gateway(
+    'millgate_alarms_flood',
+    'gauge',
+    '1 while more alarms come than can be answered.',
+    ({ alarms }) => +alarms.flood,
+  ),
+  {
+    name: 'millgate_store_given_up_total',
+    type: 'counter',
+    help: 'Numbers in the ledger, which make the gaps in what was delivered: evicted, quarantined or lost.',
+    labels: ['stream', 'uplink', 'how'],
+    samples: ({ store }) =>
+      store.accounts.flatMap((account) =>
+        (['evicted', 'quarantined', 'lost'] as const).map((how) => ({
+          labels: { stream: account.stream, uplink: account.uplink ?? '', how },
+          value: account[how],
+        })),
+      ),
+  },
+  gateway('millgate_held_records', 'gauge', 'Records in memory that are not on the disk yet.', held('records')),
+  gateway('millgate_held_events', 'gauge', 'Events in memory that are not on the disk yet.', held('events')),
+  gateway(
+    'millgate_dropped_records_total',
+    'counter',
+    'Records dropped since the start because the memory was full.',
+    held('droppedRecords'),
+  ),
+  gateway(
+    'millgate_dropped_events_total',
+    'counter',
+    'Events dropped since the start because the memory was full.',
+    held('droppedEvents'),
+  ),
+  gateway(
+    'millgate_disk_stall_seconds',
+    'gauge',
+    'How long nothing can be written; 0 while the disk takes what comes.',
+    ({ store, nowMs }) => (store.held.standstill ? Math.max(0, nowMs - store.held.standstill.sinceMs) / 1000 : 0),
+  ),
   uplink('millgate_uplink_connected', 'gauge', '1 when the uplink delivers.', ({ state }) => +(state === 'connected')),
   uplink(
     'millgate_uplink_pending_records',
     'gauge',
     'Records that were not delivered yet.',
     (each) => each.pendingRecords,
+  ),
+  uplink(
+    'millgate_uplink_pending_events',
+    'gauge',
+    'Events that were not delivered yet.',
+    (each) => each.pendingEvents,
   ),
   uplink(
     'millgate_uplink_delivered_records_total',
@@ -255,6 +307,10 @@ function everyDevice({ channels }: GatewayStatus): { labels: Record<string, stri
   return channels.flatMap(({ name, devices }) =>
     devices.map((part) => ({ labels: { channel: name, device: part.name }, part })),
   );
+}
+
+function held(what: 'records' | 'events' | 'droppedRecords' | 'droppedEvents'): Of<GatewayStatus> {
+  return ({ store }) => store.held[what];
 }
 
 function seconds(ms: number | undefined): number | undefined {

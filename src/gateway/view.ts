@@ -47,6 +47,7 @@ export function createView(
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);
+  const shared = sharedReads((ids, signal) => readNow(parts, ids, signal));
   return {
     status: async () => statusOf(parts, startedMs, await storeStatus()),
     tags: () =>
@@ -59,7 +60,7 @@ export function createView(
         last,
         readings,
       })),
-    readNow: (ids, signal) => readNow(parts, ids, signal),
+    readNow: shared,
     probe: createProber(lines.all, parts.stopping),
     write: async (tag, value, signal) => ({ ...(await parts.write(tag, value, { kind: 'person' }, signal)), tag }),
     history: (query) => store.history(query),
@@ -119,6 +120,46 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     alarms: alarmCounts(parts.judging.engine()),
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
+  };
+}
+
+type ReadNow = GatewayView['readNow'];
+
+/**
+ * Reads the same tags once for all who ask while they are being read: a page that many have open costs the line one
+ * request. It is given up when the last of them has gone.
+ */
+export function sharedReads(read: ReadNow): ReadNow {
+  const running = new Map<
+    string,
+    { readonly answer: ReturnType<ReadNow>; readonly end: AbortController; waiting: number }
+  >();
+  const begin = (key: string, ids: readonly TagId[]) => {
+    const end = new AbortController();
+    const answer = read(ids, end.signal).finally(() => {
+      if (running.get(key)?.end === end) running.delete(key);
+    });
+    const started = { answer, end, waiting: 0 };
+    running.set(key, started);
+    return started;
+  };
+  return async (ids, signal) => {
+    signal.throwIfAborted();
+    const key = ids.join('\n');
+    const request = running.get(key) ?? begin(key, ids);
+    request.waiting += 1;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        request.waiting -= 1;
+        if (request.waiting === 0) {
+          running.delete(key);
+          request.end.abort(signal.reason);
+        }
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      request.answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
   };
 }
 

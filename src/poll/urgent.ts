@@ -1,5 +1,5 @@
 /** Lets writes and one-shot reads go before the polling of a channel. */
-import { Fault } from '../core/errors.ts';
+import { EXIT, Fault } from '../core/errors.ts';
 
 /** What goes before anything scheduled: a read or a write that a person waits for. */
 interface UrgentJob {
@@ -36,7 +36,11 @@ export class UrgentLane {
   add<T>(channel: string, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.waiting.length >= MAX_WAITING)
       return Promise.reject(
-        new Fault(`${channel}: ${MAX_WAITING} requests are waiting already`, 'Try again in a moment.'),
+        new Fault(
+          `${channel}: ${MAX_WAITING} requests are waiting already`,
+          'Ask less often, or name all tags in one request: what is polled is at GET /api/v1/tags.',
+          EXIT.unavailable,
+        ),
       );
     return new Promise((resolve, reject) => {
       const job: UrgentJob = {

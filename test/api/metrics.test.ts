@@ -44,4 +44,27 @@ describe('the metrics', () => {
     expect(text).not.toContain('millgate_channel_utilisation');
     expect(text).not.toContain('millgate_device_');
   });
+
+  it('tell what stands, what was given up and what waits for the disk', () => {
+    const held = { records: 7, events: 2, droppedRecords: 3, droppedEvents: 1 };
+    const standstill = { sinceMs: STATUS.nowMs - 5000, lastsMs: undefined };
+    const text = metricsText({
+      ...STATUS,
+      alarms: { configured: 9, standing: 4, unacked: 2, silenced: 1, flood: true },
+      store: { ...STATUS.store, held: { ...held, standstill } },
+    });
+    for (const line of [
+      'millgate_alarms_standing 4',
+      'millgate_alarms_unacknowledged 2',
+      'millgate_alarms_flood 1',
+      'millgate_held_records 7',
+      'millgate_held_events 2',
+      'millgate_dropped_records_total 3',
+      'millgate_dropped_events_total 1',
+      'millgate_disk_stall_seconds 5',
+    ])
+      expect(text).toContain(`\n${line}\n`);
+    expect(text).toMatch(/\nmillgate_store_given_up_total\{stream="readings",uplink="plant",how="quarantined"\} \d+\n/);
+    expect(text).toMatch(/\nmillgate_uplink_pending_events\{uplink="plant"\} \d+\n/);
+  });
 });

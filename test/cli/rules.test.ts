@@ -104,6 +104,28 @@ describe('spc', () => {
     expect(orders).toMatchObject([{ id: 'shaft', orderer: { by: 'ann', comment: 'new tool' } }]);
   });
 
+  it('lists every chart with its state', async () => {
+    const { exitCode, out } = await run('spc');
+    expect([exitCode, out.split('\n').slice(0, 2)]).toEqual([
+      EXIT.ok,
+      [expect.stringMatching(/^NAME +CHART +TAG +STATE$/), expect.stringMatching(/^shaft +i-mr +gauge\/diameter +Out/)],
+    ]);
+    expect(JSON.parse((await run('spc', '--json')).out)).toMatchObject([{ id: 'shaft', points: [] }]);
+  });
+
+  it('takes points out of the baseline in the name of the user', async () => {
+    const { exitCode, orders } = await run('spc', 'shaft', 'exclude', '4', '17');
+    expect([exitCode, orders]).toMatchObject([EXIT.ok, [{ id: 'shaft', orderer: { by: 'ann', comment: '4,17' } }]]);
+  });
+
+  it.each([[['exclude']], [['exclude', '0']], [['exclude', 'x']], [['rebase', '4']], [['forget']]])(
+    'spc shaft %j is refused before anything is changed',
+    async (args) => {
+      const { exitCode, orders } = await run('spc', 'shaft', ...args);
+      expect([exitCode, orders]).toEqual([EXIT.usage, []]);
+    },
+  );
+
   it('names the chart that was most likely meant', async () => {
     const { exitCode, err } = await run('spc', 'shfat');
     expect([exitCode, err]).toEqual([EXIT.usage, 'millgate: no control chart "shfat". Did you mean shaft?\n']);
