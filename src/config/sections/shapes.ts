@@ -144,9 +144,14 @@ export const tagShape = {
   deadband: z
     .number()
     .min(0)
-    .meta({ description: 'Report only changes larger than this, in engineering units.' })
+    .meta({
+      description: 'Report only changes of at least this much, in engineering units. Default: every reading.',
+      examples: [0.2],
+    })
     .optional(),
-  heartbeat: durationField('Report at least this often even when nothing changes.', { max: '30d' }).optional(),
+  heartbeat: durationField('With a deadband: report at least this often even when nothing changes.', {
+    max: '30d',
+  }).optional(),
   min: z.number().meta({ description: 'A value below is uncertain (out-of-range).' }).optional(),
   max: z.number().meta({ description: 'A value above is uncertain (out-of-range).' }).optional(),
   linear: z
