@@ -43,7 +43,7 @@ export function addressingOf(
   choices: Choices,
 ): Settled {
   const heading = headings.row.cells[headings.columns.get('address')!] ?? '';
-  const style = styleOf(entries, heading);
+  const style = styleOf(entries, heading, preamble);
   const base = baseOf(entries, heading, preamble);
   const plain = (from: 0 | 1): Addressing => (from === 0 ? 'plain-0' : 'plain-1');
   const modicon = choices.base === undefined || /x|:/i.test(style.example) ? style.modicon : 'no';
@@ -75,12 +75,17 @@ export function addressingOf(
 }
 
 /** Whether five and six digits are Modicon numbers: something says so, something speaks against it, or neither. */
-function styleOf(entries: readonly Entry[], heading: string): { modicon: 'sure' | 'maybe' | 'no'; example: string } {
+function styleOf(
+  entries: readonly Entry[],
+  heading: string,
+  preamble: string,
+): { modicon: 'sure' | 'maybe' | 'no'; example: string } {
   const numbers = entries.map((entry) => ({ entry, text: addressText(entry) }));
   const looking = numbers.filter(({ entry }) => entry.place.form === 'modicon');
   const example = looking[0]?.text ?? '';
   if (looking.some(({ text }) => /x|:/i.test(text))) return { modicon: 'sure', example };
   if (looking.length === 0) return { modicon: 'no', example };
+  if (FROM_0.test(`${heading}\n${preamble}`)) return { modicon: 'no', example };
   if (numbers.some(({ entry }) => contradicts(entry))) return { modicon: 'no', example };
   const others = numbers.filter(({ entry }) => entry.place.form === 'number' && entry.place.table === undefined);
   if (others.length > 0) return { modicon: 'no', example };
