@@ -12,6 +12,7 @@ function collect(text: string, all: readonly string[] = []): readonly string[] {
 export function addCommissioningCommands(program: Command, context: CliContext, report: Report): void {
   addScan(program, context, report);
   addProbe(program, context, report);
+  addImport(program, context, report);
   addInit(program, context, report);
 }
 
@@ -78,6 +79,33 @@ function addProbe(program: Command, context: CliContext, report: Report): void {
     .action(async (channel: string, unit: string, range: string, _options, command: Command) => {
       const { probe } = await import('../probe/probe.ts');
       report(await probe(channel, unit, range, optionsOf(command), context));
+    });
+}
+
+function addImport(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'import', 'make the tags of a device out of a register list; every guess is listed', [
+    'millgate import meter.xlsx > meter.yaml',
+    'millgate import meter.csv --verify line-a 3',
+    'millgate import meter.csv --base 1 --order CDAB --device meter --append ./millgate.yaml',
+    'millgate import - < clipboard.txt',
+  ])
+    .argument('[FILE]', 'register list: CSV, TSV or XLSX, or - for one that is pasted')
+    .option('--verify <CHANNEL UNIT...>', 'read the device to settle base and word order; never writes')
+    .addOption(new Option('--base <NUMBER>', 'where plain addresses begin (default: guessed)').choices(['0', '1']))
+    .addOption(
+      new Option('--order <ORDER>', 'order of bytes (default: guessed)').choices(['ABCD', 'CDAB', 'BADC', 'DCBA']),
+    )
+    .addOption(
+      new Option('--table <TABLE>', 'table of rows that name none').choices(['holding', 'input', 'coil', 'discrete']),
+    )
+    .addOption(new Option('--scale <WAY>', 'what a scale of 10 does to the raw value').choices(['multiply', 'divide']))
+    .option('--device <NAME>', 'name of the device (default: that of the file)')
+    .option('--channel <NAME>', 'channel of the device (default: that of --verify, or line-a)')
+    .option('--unit <NUMBER>', 'unit id of the device (default: that of --verify, or 1)')
+    .option('--append <FILE>', 'add the device to this configuration file instead of printing it')
+    .action(async (file: string | undefined, _options, command: Command) => {
+      const { importList } = await import('../import/import.ts');
+      report(await importList(file, optionsOf(command), context));
     });
 }
 
