@@ -1,7 +1,7 @@
 /** Keeps the documents true that can be checked against the code. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DOUBTS, FAILURES, opcUaCode } from '../src/core/quality.ts';
 import { ROOT } from './double/source-tree.ts';
@@ -42,5 +42,21 @@ describe('the documents', () => {
       ([, f]) => f!,
     );
     for (const file of named) expect(() => textOf(file), file).not.toThrow();
+  });
+
+  it('name no file in the README of a folder that is not there', () => {
+    const readmes = ['src', 'hal'].flatMap((wing) =>
+      (readdirSync(join(ROOT, wing), { recursive: true }) as string[])
+        .filter((path) => path.endsWith('README.md'))
+        .map((path) => join(wing, path)),
+    );
+    const absent = readmes.flatMap((readme) =>
+      [...textOf(readme).matchAll(/`([\w./-]+\.ts)`/g)]
+        .map(([, file]) => file!)
+        .filter((file) => !existsSync(join(ROOT, dirname(readme), file)) && !existsSync(join(ROOT, file)))
+        .map((file) => `${readme}: ${file}`),
+    );
+    expect(readmes.length).toBeGreaterThan(30);
+    expect(absent).toEqual([]);
   });
 });

@@ -1,3 +1,5 @@
+/** The lines of a recording: its header, and what travelled on the channel when. */
+
 /** What the first line of a recording says it is; the number grows when old programs could not read what is new. */
 const SCHEMA = 'millgate/recording/';
 const VERSION = 1;

@@ -6,7 +6,6 @@ import type { RuleConfig } from '../rules/rule-set.ts';
 export function ruleConfigOf(config: Config): RuleConfig {
   const { derived, alarms, spc } = config;
   const all = tagsOf(config);
-  const exceptional = all.filter(({ deadband, heartbeatMs }) => deadband !== undefined || heartbeatMs !== undefined);
   return {
     alarms,
     spc,
@@ -15,6 +14,11 @@ export function ruleConfigOf(config: Config): RuleConfig {
       return { id, device, name, expression, min, max };
     }),
     counters: new Set(all.filter(({ counter }) => counter).map(({ tag }) => tag.id)),
-    policies: new Map(exceptional.map(({ tag, deadband, heartbeatMs }) => [tag.id, { deadband, heartbeatMs }])),
+    // Without a deadband every reading is sent, so that a heartbeat adds nothing.
+    policies: new Map(
+      all.flatMap(({ tag, deadband, heartbeatMs }) =>
+        deadband === undefined ? [] : [[tag.id, { deadband, heartbeatMs }] as const],
+      ),
+    ),
   };
 }

@@ -1,11 +1,11 @@
 /** Leaves out readings that say nothing new, by deadband and heartbeat. */
 import type { DeviceRecord, Field, TagId, Value } from '../core/reading.ts';
 
-/** When a tag is reported; a slice of `TagConfig`. Neither set: every reading. */
+/** When a tag with a deadband is reported; a slice of `TagConfig`. */
 export interface ReportPolicy {
   /** Report changes of at least this much, in engineering units; 0 is any change. */
-  readonly deadband: number | undefined;
-  /** Report at least this often. */
+  readonly deadband: number;
+  /** Report at least this often; undefined: however long nothing changes, nothing is reported. */
   readonly heartbeatMs: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export class ReportFilter {
   private readonly policies: ReadonlyMap<TagId, ReportPolicy>;
   private readonly reported = new Map<TagId, Reported>();
 
-  /** @param policies tags that have a deadband or a heartbeat; all others are always reported */
+  /** @param policies tags that have a deadband; every reading of the others is reported */
   constructor(policies: ReadonlyMap<TagId, ReportPolicy>) {
     this.policies = policies;
   }
@@ -52,7 +52,7 @@ export class ReportFilter {
     const news =
       !last ||
       (policy.heartbeatMs !== undefined && monoMs - last.monoMs >= policy.heartbeatMs) ||
-      differs(last.field, field, policy.deadband ?? 0);
+      differs(last.field, field, policy.deadband);
     if (news) this.reported.set(tag, { field, monoMs });
     return news;
   }

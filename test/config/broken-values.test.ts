@@ -162,7 +162,7 @@ const VALUES: readonly Case[] = [
     'scale: 0',
     [
       'millgate.yaml:15:16 devices.press-1.tags.oil-temp.scale: a scale of 0 would make every value the same: remove it',
-      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: warning: has no effect without a deadband: every reading is sent anyway',
+      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: warning: has no effect without a deadband, as every reading is sent: write a deadband too, or remove heartbeat',
     ],
   ],
   [

@@ -74,10 +74,24 @@ function draftOf(formula: Formula, schema: z.ZodObject<typeof derivedShape>, rep
   const { min, max } = options;
   if (min !== undefined && max !== undefined && min >= max)
     report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
+  warnOfHeartbeat(options, entry, report);
   const parsed = parseExpression(options.expr);
   if (parsed.ok) return { ...formula, id: `${device}/${name}`, options, expression: parsed.value };
   report.error(spotOf(entry, ['expr']), parsed.message);
   return undefined;
+}
+
+/** A heartbeat adds nothing where every reading is sent. */
+export function warnOfHeartbeat(
+  { heartbeat, deadband }: { readonly heartbeat?: number | undefined; readonly deadband?: number | undefined },
+  entry: Entry,
+  report: Report,
+): void {
+  if (heartbeat !== undefined && deadband === undefined)
+    report.warning(
+      spotOf(entry, ['heartbeat']),
+      'has no effect without a deadband, as every reading is sent: write a deadband too, or remove heartbeat',
+    );
 }
 
 /** The formulas with those they need before them; tells of each circle once. */

@@ -144,9 +144,14 @@ export const tagShape = {
   deadband: z
     .number()
     .min(0)
-    .meta({ description: 'Report only changes larger than this, in engineering units.' })
+    .meta({
+      description: 'Report only changes of at least this much, in engineering units. Default: every reading.',
+      examples: [0.2],
+    })
     .optional(),
-  heartbeat: durationField('Report at least this often even when nothing changes.', { max: '30d' }).optional(),
+  heartbeat: durationField('With a deadband: report at least this often even when nothing changes.', {
+    max: '30d',
+  }).optional(),
   min: z.number().meta({ description: 'A value below is uncertain (out-of-range).' }).optional(),
   max: z.number().meta({ description: 'A value above is uncertain (out-of-range).' }).optional(),
   linear: z
@@ -280,6 +285,14 @@ export const fingerprintSchema = z.strictObject({
   equals: z.union([z.number(), z.string()]).meta({ description: 'The value it must have.' }).optional(),
   between: z.tuple([z.number(), z.number()]).meta({ description: 'The range the value must be in.' }).optional(),
 });
+
+/** Keys that a tag has in a profile only, beside those of its driver. */
+export const profileTagShape = {
+  verified: z
+    .literal(['no', false], { error: 'expected no, or no such key at all where the register was verified' })
+    .meta({ description: 'no: the register could not be verified against a public source.' })
+    .optional(),
+};
 
 /** Keys of a profile file beside `device` and `tags`. */
 export const profileShape = {

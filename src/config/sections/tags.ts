@@ -9,7 +9,7 @@ import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from '.
 import { clip } from '../file/words.ts';
 import { formatPlace } from '../file/yaml.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
-import type { Formula } from './derived.ts';
+import { type Formula, warnOfHeartbeat } from './derived.ts';
 import { tagShape } from './shapes.ts';
 
 /** What the tags of one device have in common. */
@@ -100,6 +100,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const values = all ?? salvageKeys(schema, entry);
   const options = pick(values, COMMON_KEYS) as TagOptions;
   checkLimits(options, entry, report);
+  if (all) warnOfHeartbeat(options, entry, report);
   const own = pick(values, ownKeys);
   if (!driver || !channel || !hasWhatItNeeds(own, driver)) return undefined;
   const id = `${context.device}/${name}`;
@@ -203,8 +204,6 @@ function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context:
       spotOf(entry, ['heartbeat']),
       `must not be shorter than the scan period (every: ${formatDuration(everyMs)})`,
     );
-  if (options.heartbeat !== undefined && options.deadband === undefined)
-    report.warning(spotOf(entry, ['heartbeat']), 'has no effect without a deadband: every reading is sent anyway');
   return everyMs;
 }
 

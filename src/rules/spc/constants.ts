@@ -1,3 +1,5 @@
+/** The constants of control charts by size of the subgroup: d2, d3 and c4. */
+
 /**
  * Mean and standard deviation of the range of n standard normal values, n = 2…25, to the last bit: integrals of the
  * distribution of the range (Tippett 1925), evaluated with 25 digits.

@@ -1,3 +1,5 @@
+/** The distributions that confidence intervals of capability need: normal, chi-square and gamma. */
+
 /** Lanczos coefficients (g = 7, 9 terms; Godfrey 2001): relative error below 1e-15. */
 const LANCZOS = [
   0.9999999999998099, 676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905,

@@ -1,4 +1,4 @@
-/** Computes the limits of a chart from a baseline, and freezes them. */
+/** Estimates the limits of a chart from a baseline, and draws its lines; `phase.ts` decides when, and freezes them. */
 import { type Chart, isAttributeChart, isOfIndividuals, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import { c4, d2, d3 } from './constants.ts';
 

@@ -1,4 +1,4 @@
-/** Leads a chart through its phases: collecting a baseline, then judging by it. */
+/** Leads a chart through its phases: collects a baseline, freezes the limits from it, then judges by them. */
 import type { EventBody } from '../../core/event.ts';
 import { isAttributeChart, type SpcConfig } from '../../core/spc.ts';
 import { MIN_CAPABILITY_READINGS, type Sample, type Study } from './capability.ts';

@@ -1,3 +1,5 @@
+/** Writes and reads the numbers, bits and texts that the codec is made of. */
+
 /** Bytes that are not what the codec writes. */
 export class CodecError extends Error {
   constructor(message: string) {
