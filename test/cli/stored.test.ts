@@ -25,7 +25,7 @@ async function stopped() {
   const store = await openLocalStore({ path, maxBytes: 1e9, clock, log: silentLogger });
   const body = { kind: 'audit', what: 'write', message: 'ann wrote 75' } as const;
   const records = Array.from({ length: 120 }, (_, second) => recordOf(second));
-  await store.commit(batchOf(records, { events: [{ ...at, body }] }));
+  await store.commit(batchOf(records, { events: [{ ...at, body, clockKnown: true }] }));
   await store.close();
   const run = async (...args: string[]) => {
     const started = millgate([...args, '--config', file], { env: { MILLGATE_SOCKET: '' }, clock });
