@@ -229,17 +229,21 @@ const SECONDS = { from: 1e9, to: 1e10 };
 /** Later than the year 5000, in ms: microseconds or nanoseconds since 1970. */
 const TOO_FINE = 1e14;
 
+/** A day, or an instant of ISO 8601: seconds may have decimals behind a point or a comma, the offset may have no minutes. */
+const ISO_8601 =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?: ?(Z)| ?([+-]\d{2})(?::?(\d{2}))?)?)?$/i;
+
 function timeOf(line: number, text: string): number {
-  if (/^\d{1,19}(\.\d+)?$/.test(text)) {
-    const number = Number(text);
+  if (/^\d{1,19}([.,]\d+)?$/.test(text)) {
+    const number = Number(text.replace(',', '.'));
     const unit = number >= SECONDS.from && number < SECONDS.to ? 'seconds' : 'microseconds or nanoseconds';
     if (unit !== 'seconds' && number < TOO_FINE) return number;
     throw new BrokenFile(line, `the time ${shown(text)} looks like ${unit}: write ms since 1970, or ISO 8601`);
   }
-  const hasTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text);
-  const isZoned = /(?:Z|[+-]\d{2}:?\d{2})$/i.test(text);
-  const t = hasTime ? Date.parse(isZoned ? text : `${text.replace(' ', 'T')}Z`) : Date.parse(text);
-  if (Number.isFinite(t) && /^\d{4}-/.test(text)) return t;
+  const [, date, minute = '00:00', second = '00', decimals = '', , hours, minutes = '00'] = ISO_8601.exec(text) ?? [];
+  const zone = hours === undefined ? 'Z' : `${hours}:${minutes}`;
+  const t = Date.parse(`${date}T${minute}:${second}.${decimals.slice(0, 3).padEnd(3, '0')}${zone}`);
+  if (Number.isFinite(t)) return t;
   throw new BrokenFile(line, `${shown(text)} is no time: write ISO 8601 (2025-11-24T06:00:00.000Z) or ms since 1970`);
 }
 

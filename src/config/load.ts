@@ -122,7 +122,10 @@ function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry
     const spot = spotOf(entry, [], 'key');
     if (!section) report.error(spot, `unknown key${hint(name, SECTION_NAMES, 'sections')}`);
     else if (section.form.kind === 'none')
-      report.error(spot, `the section "${name}" is not available in this version: remove it or comment it out`);
+      report.error(
+        spot,
+        `the section "${name}" is not built yet: this version has no such rules; remove it or comment it out`,
+      );
     else if (entry.node.kind === 'map') usable.set(name, entry);
     else if (!isEmpty(entry.node)) report.error(spot, 'expected keys and values below it');
   }

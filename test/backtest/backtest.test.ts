@@ -71,6 +71,23 @@ describe('backtest', () => {
     ]);
   });
 
+  it('prints the four keys of its format; reports of rules that are not built yet are empty', async () => {
+    const { folder, file } = site(HOT);
+    const tested = await backtest('--config', file, '--csv', csv(folder, [[0, 70]]));
+    expect(tested).toMatchObject({ production: {}, maintenance: {} });
+    expect(Object.keys(tested)).toEqual(['events', 'summary', 'production', 'maintenance']);
+  });
+
+  it.each(['production', 'maintenance'])(
+    'says that %s is not available instead of trying the rest',
+    async (section) => {
+      const { folder, file } = site(`${section}: {press-1: {count: press-1/oil}}`);
+      const run = millgate(['backtest', '--json', '--config', file, '--csv', csv(folder, [[0, 70]])]);
+      expect([await run.exitCode, run.out()]).toEqual([EXIT.configInvalid, '']);
+      expect(run.err()).toContain(`the section "${section}" is not built yet`);
+    },
+  );
+
   it('does not say what would have happened after the last reading', async () => {
     const { folder, file } = site(HOT);
     const late = await backtest(

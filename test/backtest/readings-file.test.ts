@@ -55,6 +55,28 @@ describe('a file of readings', () => {
     expect(read(`t,tag,value,quality\n${SIX},${cells}\n`)).toEqual([`0 ${wanted}`]);
   });
 
+  it.each([
+    '2025-11-24T06:00:00.250Z',
+    '2025-11-24T07:00:00.25+01:00',
+    '2025-11-24T07:00:00,250+01:00',
+    '2025-11-24 07:00:00,250 +0100',
+    '2025-11-24T11:30:00,25+0530',
+    '2025-11-24T05:00:00.250999-01',
+    '2025-11-24 06:00:00,250',
+    String(SIX + 250),
+    `${SIX + 250},0`,
+  ])('the time %s is one instant, in a column of a spreadsheet, too', (time) => {
+    expect(read(`t;tag;value\n${time};press-1/oil;80,5\n`)).toEqual(['250 press-1/oil 80.5 good']);
+    expect(read(`t,tag,value\n"${time}",press-1/oil,80.5\n`)).toEqual(['250 press-1/oil 80.5 good']);
+  });
+
+  it('a day is its midnight, and a minute needs no seconds', () => {
+    expect(read('t,tag,value\n2025-11-24,press-1/oil,1\n2025-11-24T06:00+01:00,press-1/oil,2\n')).toEqual([
+      `${-6 * 3_600_000} press-1/oil 1 good`,
+      '-3600000 press-1/oil 2 good',
+    ]);
+  });
+
   it('takes what history and watch print as JSON', () => {
     const line = JSON.stringify({ tag: 'press-1/oil', seq: 7, t: SIX, quality: 'bad', why: 'timeout' });
     expect(read(`${line}\n{"tag":"press-1/oil","t":${SIX},"quality":"good","value":4}\n`)).toEqual([
@@ -73,6 +95,9 @@ describe('a file of readings', () => {
     ['t,tag,value\n1,oil,5', 'line 2: "oil" is no full tag name: write DEVICE/TAG'],
     ['t,tag\n1,press-1/oil', 'line 1: the column value is missing'],
     ['t,tag,value\n1764000000,press-1/oil,5', 'line 2: the time "1764000000" looks like seconds'],
+    ['t;tag;value\n1764000000,5;press-1/oil;5', 'line 2: the time "1764000000,5" looks like seconds'],
+    ['t,tag,value\n999999999,press-1/oil,5\n1e9,press-1/oil,5', 'line 3: "1e9" is no time'],
+    ['t,tag,value\n2025-13-24T06:00:00Z,press-1/oil,5', 'line 2: "2025-13-24T06:00:00Z" is no time'],
     ['t,tag,value\n1764000000000000,press-1/oil,5', 'looks like microseconds or nanoseconds'],
     ['t,tag,value\n1,press-1/oil,"80,5"', 'line 2: "80,5" has a decimal comma: write a point'],
     ['t,tag,value\n1,press-1/oil', 'line 2: has 2 columns: t,tag,value and maybe quality are expected'],

@@ -18,7 +18,7 @@ const KEYS: readonly Case[] = [
     'store: {',
     'production: {press-1: {count: press-1/parts}}\nstore: {',
     [
-      'millgate.yaml:27:1 production: the section "production" is not available in this version: remove it or comment it out',
+      'millgate.yaml:27:1 production: the section "production" is not built yet: this version has no such rules; remove it or comment it out',
     ],
   ],
   [
