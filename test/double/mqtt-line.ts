@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 import type { MqttConfig } from '../../src/config/config.ts';
+import { noAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { noAlarms } from '../../src/core/system-alarm.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createMqttUplink } from '../../src/uplink/mqtt.ts';
 import type { FaultBroker } from './broker-fault.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { createAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createAlarms } from '../../src/core/system-alarm.ts';
 import { type Committer, type CommitterOptions, createCommitter } from '../../src/store/committer.ts';
 import { type CommitBatch, type Receipt, StoreTrouble } from '../../src/store/store.ts';
 import { eventOf, recordOf } from '../contract/store.ts';

@@ -117,7 +117,7 @@ async function append(
   const [{ readFileSync, statSync, chmodSync }, { writeWhole }, { loadText }] = await Promise.all([
     import('node:fs'),
     import('../init/init-file.ts'),
-    import('../virtual-file.ts'),
+    import('../init/virtual-file.ts'),
   ]);
   const path = resolve(context.cwd, file);
   let before: string;
