@@ -18,7 +18,7 @@ import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
-import { programVersion } from './core/program.ts';
+import { programVersion } from './core/package.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import { makeFolder } from './store/format/folder.ts';

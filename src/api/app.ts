@@ -12,10 +12,10 @@ import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
 /** Largest body of a request, bytes. */
-export const MAX_BODY_BYTES = 1_000_000;
+const MAX_BODY_BYTES = 1_000_000;
 
 /** Longest time a request may take, ms; reading slow devices on a shared line is the longest of them. */
-export const REQUEST_DEADLINE_MS = 30_000;
+const REQUEST_DEADLINE_MS = 30_000;
 
 /** What the application is made of. */
 interface AppParts {

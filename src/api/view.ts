@@ -1,8 +1,7 @@
 /** What the API needs of the gateway, as types: channels, devices, store, uplinks and status. */
 import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
 import type { SeqRange } from '../core/intervals.ts';
-import type { Reading, TagId, Value } from '../core/reading.ts';
-import type { Shown } from '../core/shown.ts';
+import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
 import type {
   HistoryPage,
   HistoryQuery,

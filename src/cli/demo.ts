@@ -9,7 +9,7 @@ import { createApi } from '../api/server.ts';
 import type { GatewayView } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
-import { installed, programVersion } from '../core/program.ts';
+import { installed, programVersion } from '../core/package.ts';
 import { parseDuration } from '../core/quantity.ts';
 import { seededRandom } from '../core/random.ts';
 import { loadOrFail } from './configuration.ts';

@@ -4,7 +4,7 @@ import type { JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { readTagsOf } from '../config/config.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import type { Shown } from '../core/shown.ts';
+import type { Shown } from '../core/reading.ts';
 import type { GatewayClient } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { readDirectly } from './direct.ts';

@@ -12,7 +12,7 @@ import {
 import type { EventsPage } from '../api/rules-view.ts';
 import { tagsOf } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import { shownOf } from '../core/shown.ts';
+import { shownOf } from '../core/reading.ts';
 import { findGateway, type GatewayClient, historyPath } from './client.ts';
 import { loadOrFail } from './configuration.ts';
 import { openStopped } from './stopped.ts';

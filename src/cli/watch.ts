@@ -2,7 +2,7 @@
 import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
-import type { Shown } from '../core/shown.ts';
+import type { Shown } from '../core/reading.ts';
 import { createClient, findGateway, type GatewayClient, historyPath, noGateway } from './client.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';

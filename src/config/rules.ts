@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
-import { shownOf } from '../core/shown.ts';
+import { shownOf } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { hint } from '../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';

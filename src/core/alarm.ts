@@ -1,8 +1,7 @@
 /** Alarms as the words of the whole program: conditions, priorities and defaults. */
 
 import type { Priority } from './event.ts';
-import type { TagId, Value } from './reading.ts';
-import type { Shown } from './shown.ts';
+import type { Shown, TagId, Value } from './reading.ts';
 
 /** When an alarm's condition holds. Every comparison is strict: a value on the limit is no alarm (ISA-18.2 leaves it open). */
 export type AlarmCondition =

@@ -7,8 +7,8 @@ import { lineFindings } from './line.ts';
 import { configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
 import { portFindings } from './ports.ts';
 import { lineCounts } from './statistics.ts';
-import { storeFindings } from './store.ts';
-import { uplinkFindings } from './uplink.ts';
+import { storeFindings } from './store-checks.ts';
+import { uplinkFindings } from './uplink-checks.ts';
 
 /** What is wrong, by what to do first; what is well; and what could not be looked at. */
 export interface Diagnosis {

@@ -8,7 +8,7 @@ import { EXIT, Fault } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import { rangesOf } from '../core/intervals.ts';
 import type { Reading, TagId } from '../core/reading.ts';
-import { shownOf } from '../core/shown.ts';
+import { shownOf } from '../core/reading.ts';
 import type { Committer } from '../store/committer.ts';
 import { recordPage } from '../store/read/history.ts';
 import type { Store, StoreStatus } from '../store/store.ts';

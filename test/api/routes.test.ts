@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_BODY_BYTES, REQUEST_DEADLINE_MS } from '../../src/api/app.ts';
+
 import type { GatewayView } from '../../src/api/view.ts';
 import { EXIT, Fault } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -197,7 +197,7 @@ describe('bad requests', () => {
     async (how) => {
       const where = await serve(fakeGateway());
       const headers = { 'Content-Type': 'application/json', ...how } as Record<string, string>;
-      const body = ' '.repeat(MAX_BODY_BYTES + 1);
+      const body = ' '.repeat(1_000_001);
       const answer = await ask(where, '/api/v1/read', { method: 'POST', headers, body });
       expect(answer.status).toBe(413);
       expect(answer.body).toEqual({
@@ -230,7 +230,7 @@ describe('what goes wrong inside', () => {
     const where = await serve(fakeGateway({ readNow }), { clock });
     const answer = post(where, '/api/v1/read', '{"tags":["oven/temp"]}');
     await until(() => signals.length > 0);
-    await clock.advance(REQUEST_DEADLINE_MS);
+    await clock.advance(30_000);
     expect((await answer).status).toBe(504);
     expect(signals[0]?.aborted).toBe(true);
   });

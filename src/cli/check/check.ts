@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import type { GatewayClient } from '../client.ts';
 import { load } from '../configuration.ts';
-import { type Machine, machineAt } from '../doctor/machine.ts';
+import { type Machine, machineAt } from '../doctor/read-machine.ts';
 import { ownerOf } from '../owner.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 

@@ -5,7 +5,7 @@ import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
-import { programVersion } from '../../core/program.ts';
+import { programVersion } from '../../core/package.ts';
 import type {
   ChannelFacts,
   ConfigurationFacts,
@@ -25,7 +25,7 @@ import { askBroker, reach } from './doctor-broker.ts';
 import { gatherDisk, gatherMachine, gatherService } from './doctor-machine.ts';
 import { gatherDevices, gatherFiles } from './doctor-ports.ts';
 import { gatewaysOf, userByName, userOfProcess } from './doctor-processes.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from './read-machine.ts';
 
 /** A backlog larger than this is looked at twice, to see whether it shrinks; and how long lies between, ms. */
 const BACKLOG_RECORDS = 1000;

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DiskFacts, MachineFacts, ServiceFacts } from '../../doctor/facts.ts';
 import { groupName } from './doctor-processes.ts';
-import { type Machine, propertiesOf } from './machine.ts';
+import { type Machine, propertiesOf } from './read-machine.ts';
 
 /** Bits that the firmware of a Raspberry Pi gives, in hexadecimal. */
 const THROTTLED = '/sys/devices/platform/soc/soc:firmware/get_throttled';

@@ -1,7 +1,7 @@
 /** Looks at the device files that channels can be on, and who has them open. */
 import type { DeviceFile, Devices, Process } from '../../doctor/facts.ts';
 import { grabbersOf, groupName, holdersOf } from './doctor-processes.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from './read-machine.ts';
 
 const BY_ID = '/dev/serial/by-id';
 

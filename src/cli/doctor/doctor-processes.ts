@@ -2,7 +2,7 @@
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Process, User } from '../../doctor/facts.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from './read-machine.ts';
 
 /** Programs that open serial ports unasked. */
 const GRABBERS = ['ModemManager', 'brltty'];

@@ -7,7 +7,7 @@ import { durationOption } from '../terminal/duration.ts';
 import { plain } from '../terminal/format.ts';
 import { cutText, displayWidth, wrapText } from '../terminal/table.ts';
 import { gatherFacts } from './doctor-gather.ts';
-import { type Machine, machineAt } from './machine.ts';
+import { type Machine, machineAt } from './read-machine.ts';
 
 /** Options of `doctor`. */
 interface DoctorOptions extends CommonOptions {

@@ -2,7 +2,7 @@
 import type { Order, Table } from '../../../hal/modbus/map/address.ts';
 import { functionOf, type Place, placeOf, tableOf, typeOf } from './cells.ts';
 import type { Headings } from './columns.ts';
-import type { Entry } from './register-list.ts';
+import type { Entry } from './row.ts';
 
 /** Something that the list does not say, as it was taken. */
 export interface Guess {

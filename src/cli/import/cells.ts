@@ -95,7 +95,7 @@ function inRange(place: Place): Place | undefined {
 }
 
 /** What a cell says of a value's type. */
-export interface CellType {
+interface CellType {
   readonly type: ModbusType | 'whole' | 'float' | 'any';
   /** Registers, where the type itself says so. */
   readonly count?: number;
@@ -307,7 +307,7 @@ export function accessOf(cell: string): AccessRight | undefined {
 }
 
 /** A cell as a scale. `isMultiple`: whether a number above 1 that only the word "×10" or "10" gives may divide as well. */
-export interface CellScale {
+interface CellScale {
   readonly scale: number;
   readonly offset?: number;
   readonly unit?: string;

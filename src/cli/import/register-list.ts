@@ -1,42 +1,12 @@
 /** Makes tags out of the rows of a register list, and says of each guess and each row left out why. */
 import type { ModbusType, Order, Table } from '../../../hal/modbus/map/address.ts';
 import { type Addressing, addressingOf, type Choices, type Guess } from './addressing.ts';
-import {
-  type AccessRight,
-  accessOf,
-  functionOf,
-  numberOf,
-  orderIn,
-  type Place,
-  placeOf,
-  scaleOf,
-  tableOf,
-} from './cells.ts';
+import { type AccessRight, accessOf, functionOf, numberOf, orderIn, placeOf, scaleOf, tableOf } from './cells.ts';
 import { type Field, type Headings, headingsOf, plainHeading } from './columns.ts';
+import type { Draft, Entry, ListedTag } from './row.ts';
 import type { Row, Sheet } from './sheet.ts';
 import { uniqueNames } from './tag-names.ts';
 import { formOf } from './value-form.ts';
-
-/** A tag that the list describes. */
-export interface ListedTag {
-  readonly line: number;
-  readonly name: string;
-  readonly table: Table;
-  /** Protocol address, from 0. */
-  readonly start: number;
-  readonly count: number;
-  readonly type: ModbusType;
-  readonly bit?: number;
-  readonly lastBit?: number;
-  readonly scale?: number;
-  readonly offset?: number;
-  readonly unit?: string;
-  readonly order?: Order;
-  readonly min?: number;
-  readonly max?: number;
-  readonly writable: boolean;
-  readonly description?: string;
-}
 
 /** A row that is no tag, and why. */
 export interface LeftOut {
@@ -55,14 +25,6 @@ export interface RegisterList {
   readonly order: Order | undefined;
   /** What the list leaves open: a device can settle it. */
   readonly open: { readonly addressing: readonly Addressing[]; readonly order: boolean };
-}
-
-/** A row with its cells by field, and the section in which it stands. */
-export interface Entry {
-  readonly row: Row;
-  readonly cell: (field: Field) => string;
-  readonly section: Table | undefined;
-  readonly place: Place;
 }
 
 const MOST_ROWS_ABOVE = 60;
@@ -228,15 +190,6 @@ function bigScaleOf(
     divides,
     guess: { what, remedy: `Write --scale ${divides ? 'multiply' : 'divide'} if it is the other way.` },
   };
-}
-
-/** A tag before its name is made unique, and what was guessed of it alone. */
-export interface Draft extends ListedTag {
-  /** Its name in the words of the list. */
-  readonly said: string;
-  readonly isTableGuessed: boolean;
-  readonly isTypeGuessed: boolean;
-  readonly isSignGuessed: boolean;
 }
 
 interface RowContext {

@@ -1,6 +1,6 @@
 /** Makes valid and unique tag names out of the words of a list. */
 import type { Guess } from './addressing.ts';
-import type { Draft } from './register-list.ts';
+import type { Draft } from './row.ts';
 
 const LETTERS: Record<string, string> = {
   ß: 'ss',

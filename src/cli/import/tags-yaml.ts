@@ -1,7 +1,8 @@
 /** Writes the tags of a register list as a device of a configuration file. */
 import { isMap, isScalar, parseDocument } from 'yaml';
 import { EXIT, Fault } from '../../core/errors.ts';
-import type { ListedTag, RegisterList } from './register-list.ts';
+import type { RegisterList } from './register-list.ts';
+import type { ListedTag } from './row.ts';
 
 interface DevicePlan {
   readonly device: string;

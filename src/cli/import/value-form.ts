@@ -2,7 +2,7 @@
 import type { ModbusType, Order, Table } from '../../../hal/modbus/map/address.ts';
 import { registersOf } from '../../../hal/modbus/map/location.ts';
 import { typeOf } from './cells.ts';
-import type { Entry } from './register-list.ts';
+import type { Entry } from './row.ts';
 
 interface Form {
   readonly type: ModbusType;

@@ -5,7 +5,8 @@ import { DECODINGS } from '../../probe/probe-decode.ts';
 import { stillEvidence } from '../../probe/probe-evidence.ts';
 import { type AskBlock, type Block, itemsIn, type Look, survey } from '../../probe/probe-read.ts';
 import type { Choices } from './addressing.ts';
-import type { ListedTag, RegisterList } from './register-list.ts';
+import type { RegisterList } from './register-list.ts';
+import type { ListedTag } from './row.ts';
 
 /** What the device said. */
 export interface Verified {

@@ -2,7 +2,7 @@
 import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { createLogger } from '../../core/log.ts';
-import { programVersion } from '../../core/program.ts';
+import { programVersion } from '../../core/package.ts';
 import { formatSize, parseSize } from '../../core/quantity.ts';
 import { seededRandom } from '../../core/random.ts';
 import { noGateway } from '../client.ts';

@@ -1,7 +1,7 @@
 /** Writes values, ages, times and counts for a person. */
 import type { JsonReading, JsonValue } from '../../api/json.ts';
 import { formatDuration } from '../../core/quantity.ts';
-import { type Shown, shownAs } from '../../core/shown.ts';
+import { type Shown, shownAs } from '../../core/reading.ts';
 import type { CliContext, Colors } from './context.ts';
 
 /** Digits that a value is shown with; JSON output has all of them. */

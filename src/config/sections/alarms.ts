@@ -4,8 +4,7 @@ import { z } from 'zod';
 import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
 import type { Checked, Problem } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
-import type { TagId, Value } from '../../core/reading.ts';
-import type { Shown } from '../../core/shown.ts';
+import type { Shown, TagId, Value } from '../../core/reading.ts';
 import { reachProblems } from './alarm-reach.ts';
 
 /** What the checks of alarms know of a tag. */

@@ -3,7 +3,7 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
-import { type Shown, shownAs } from '../../core/shown.ts';
+import { type Shown, shownAs } from '../../core/reading.ts';
 import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 

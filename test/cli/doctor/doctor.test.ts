@@ -6,7 +6,7 @@ import { doctor } from '../../../src/cli/doctor/doctor.ts';
 import { gatherDisk, gatherMachine, gatherService } from '../../../src/cli/doctor/doctor-machine.ts';
 import { gatherDevices, gatherFiles } from '../../../src/cli/doctor/doctor-ports.ts';
 import { gatewaysOf, userByName, userOfProcess } from '../../../src/cli/doctor/doctor-processes.ts';
-import { machineAt } from '../../../src/cli/doctor/machine.ts';
+import { machineAt } from '../../../src/cli/doctor/read-machine.ts';
 import { displayWidth } from '../../../src/cli/terminal/table.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { machineAt } from '../../../src/cli/doctor/machine.ts';
+import { machineAt } from '../../../src/cli/doctor/read-machine.ts';
 import { support, tar } from '../../../src/cli/support/support.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { contextOf, millgate, serve, temporaryFolder } from '../../double/command-line.ts';
