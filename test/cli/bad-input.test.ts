@@ -12,10 +12,8 @@ import { Terminal } from '../double/terminal.ts';
 const ASKING: readonly string[][] = [
   ['watch'],
   ['watch', '--json'],
-  ['history', 'oven/temp'],
   ['alarms'],
   ['alarms', 'ack', 'oil-hot'],
-  ['events'],
   ['spc', 'shaft'],
 ];
 
@@ -24,6 +22,8 @@ const ASKING_OR_NOT: readonly string[][] = [
   ['read', 'oven/temp'],
   ['write', 'oven/temp', '1'],
   ['export'],
+  ['history', 'oven/temp'],
+  ['events'],
   ['status', '--ledger'],
 ];
 

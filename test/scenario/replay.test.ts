@@ -74,7 +74,7 @@ describe('a recorded bus fault', () => {
       badBus({ framing, seed, shares: BAD_DAY }, clock),
     );
     const bad = field.records.filter((record) => /timeout|garbled|device-failure|offline|not-connected/.test(record));
-    expect(bad.length).toBeGreaterThan(100);
+    expect(bad.length).toBeGreaterThan(80);
     expect(strangers).toEqual([]);
     expect(byTag(again.records)).toEqual(byTag(field.records));
   });
