@@ -218,6 +218,8 @@ function registerRange(type: string): Range {
     return { low: Math.max(Number(integers[0]), -Number.MAX_SAFE_INTEGER), high };
   }
   if (type === 'bcd16') return { low: 0, high: 9999 };
+  // The greatest finite half-precision float (IEEE 754 binary16).
+  if (type === 'float16') return { low: -65_504, high: 65_504 };
   if (type === 'bcd32') return { low: 0, high: 99_999_999 };
   return { low: -1e9, high: 1e9 };
 }

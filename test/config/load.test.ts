@@ -55,7 +55,7 @@ describe('a good file', () => {
       replayMs: 86_400_000,
     });
     expect(uplinks).toEqual([]);
-    expect(api).toEqual({ listen: { host: '127.0.0.1', port: 8420 } });
+    expect(api).toEqual({ listen: { host: '127.0.0.1', port: 8420 }, hosts: [] });
     expect(hash).toMatch(/^[0-9a-f]{12}$/);
   });
 

@@ -12,6 +12,7 @@ async function identify(answer: (pdu: Uint8Array) => number[] | undefined) {
   const clock = new SimulatedClock();
   const slaves = {
     ...modbusSlaves({ units: [] }),
+    has: (unit: number) => unit === 9,
     answer: (unit: number, pdu: Uint8Array) => {
       const bytes = unit === 9 ? answer(pdu) : undefined;
       return bytes && Uint8Array.from(bytes);
