@@ -11,8 +11,8 @@ export interface DriverHarness<A> {
   judge(tag: Tag<A>, result: ReadResult): string | undefined;
   /** Tags of a device that is silent, if the line can have one. */
   readonly silent?: readonly Tag<A>[];
-  /** A tag that takes a write, and what to write. */
-  readonly writable?: { readonly tag: Tag<A>; readonly value: Value };
+  /** A tag that takes a write, and what to write; `readsBack: false` where the line has no way to look at it. */
+  readonly writable?: { readonly tag: Tag<A>; readonly value: Value; readonly readsBack?: false };
   /** Takes the other side of the line away, as pulling a plug does. */
   cut?(): Promise<void> | void;
   stop(): Promise<void>;
@@ -148,8 +148,9 @@ export function describeDriverContract<A>(
         const { driver, writable } = harness;
         if (!isWritable(driver)) throw new Error('the driver cannot write, and does not say why');
         await driver.connect(signal);
-        const { tag, value } = writable!;
-        expect(await driver.write(tag, value, signal)).toEqual({ ok: true, readBack: value });
+        const { tag, value, readsBack = true } = writable!;
+        const readBack = readsBack ? value : undefined;
+        expect(await driver.write(tag, value, signal)).toEqual({ ok: true, readBack });
       });
     } else {
       it(`does not write: ${cannot.write}`, () => {

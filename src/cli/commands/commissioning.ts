@@ -87,7 +87,7 @@ function addImport(program: Command, context: CliContext, report: Report): void 
     'millgate import meter.xlsx > meter.yaml',
     'millgate import meter.csv --verify line-a 3',
     'millgate import meter.csv --base 1 --order CDAB --device meter --append ./millgate.yaml',
-    'millgate import - < clipboard.txt',
+    'millgate import -',
   ])
     .argument('[FILE]', 'register list: CSV, TSV or XLSX, or - for one that is pasted')
     .option('--verify <CHANNEL UNIT...>', 'read the device to settle base and word order; never writes')

@@ -106,7 +106,7 @@ describe('a broker with TLS', () => {
     expect(certificates).toEqual([
       { stage: 14, message: expect.stringMatching(/^the certificate of .* in 10 days\. Renew/) },
     ]);
-    expect(trouble).toMatch(/is for another name\. Use in url the name that is in the certificate/);
+    expect(trouble).toMatch(/is for another name\. Write the name that is in the certificate in url/);
   });
 
   it('whose authority is not known', async () => {
