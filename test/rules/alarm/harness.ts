@@ -100,7 +100,8 @@ export class Bench {
 
   /** Lets time pass, and the timers in it fire. */
   until(t: number): this {
-    const endMs = t * 1000 - this.originMs;
+    // Whole milliseconds: 4.012 s times 1000 is a little less than 4012.
+    const endMs = Math.round(t * 1000) - this.originMs;
     while (this.wakeMs !== undefined && this.wakeMs <= endMs) {
       this.nowMs = Math.max(this.nowMs, this.wakeMs);
       this.took(
