@@ -23,6 +23,17 @@ describe('the routes of rules', () => {
     expect(view.orders).toEqual([{ id: 'oil-hot', order: { do: 'ack', occurrence: 3 }, orderer: { by: 'ann' } }]);
   });
 
+  it('list the charts without their points, and take points out of a baseline', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    expect((await ask(where, '/api/v1/spc')).body).toMatchObject({ charts: [{ id: 'shaft', points: [] }] });
+    expect((await post(where, '/api/v1/spc/shaft/exclude', '{"by":"ann","points":[4,17]}')).status).toBe(200);
+    expect(view.orders).toMatchObject([{ id: 'shaft', orderer: { by: 'ann', comment: '4,17' } }]);
+    for (const points of ['[]', '[0]', '["4"]', '4', `[${'1,'.repeat(500)}1]`])
+      expect((await post(where, '/api/v1/spc/shaft/exclude', `{"by":"ann","points":${points}}`)).status).toBe(400);
+    expect(view.orders).toHaveLength(1);
+  });
+
   it('take no orders over TCP', async () => {
     const view = fakeGateway();
     const { api } = await serve(view, { listen: { host: '127.0.0.1', port: 0 } });
