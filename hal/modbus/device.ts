@@ -105,6 +105,9 @@ function noteAnswer(device: DeviceState, took: BlockTimes | undefined, thoughtMs
   device.provenMs = Math.max(deadlineMs(device.configuredMs, took), (device.provenMs ?? 0) * FORGET);
 }
 
+/** From so many devices on that fell silent with nobody heard between them, it is the line that is going. */
+const SPREADS_FROM = 2;
+
 /** How a question is put: over which line, how often again. */
 export interface Asking {
   readonly line: Line;
@@ -112,10 +115,10 @@ export interface Asking {
   /** Tries after the first, for timeouts and damaged answers. */
   readonly retries: number;
   /**
-   * Who fell silent last. When one after the other does, second tries would only keep the living ones waiting: they are
-   * left to the next scan. One that is known to be silent says nothing of its neighbours.
+   * Who fell silent since anybody was heard. When one after the other does, second tries would only keep the living ones
+   * waiting: they are left to the next scan. One alone says nothing of its neighbours, nor does one known to be silent.
    */
-  readonly lastAsked: { silent: DeviceState | undefined };
+  readonly fallen: Set<DeviceState>;
 }
 
 /**
@@ -134,9 +137,9 @@ export async function askDevice(
 ): Promise<Outcome> {
   const question = questionOf(request);
   const took = timesOf(device, request);
-  const { lastAsked, clock } = asking;
+  const { fallen, clock } = asking;
   const { counters } = device;
-  const isSpreading = lastAsked.silent !== undefined && lastAsked.silent !== device;
+  const isSpreading = fallen.size >= SPREADS_FROM && !fallen.has(device);
   const wasSilent = device.silentQuestions > 0;
   const mostRetries = wasSilent || isSpreading ? 0 : asking.retries;
   const about = {
@@ -181,14 +184,14 @@ export async function askDevice(
   }
 }
 
-function onHeard({ lastAsked }: Asking, device: DeviceState): void {
+function onHeard({ fallen }: Asking, device: DeviceState): void {
   device.silentQuestions = 0;
-  lastAsked.silent = undefined;
+  fallen.clear();
 }
 
-function onSilent({ lastAsked }: Asking, device: DeviceState, wasSilent: boolean): void {
+function onSilent({ fallen }: Asking, device: DeviceState, wasSilent: boolean): void {
   device.silentQuestions++;
-  if (!wasSilent) lastAsked.silent = device;
+  if (!wasSilent) fallen.add(device);
 }
 
 /** The request that reads an address by itself, for reading back. */

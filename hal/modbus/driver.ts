@@ -45,7 +45,7 @@ export class ModbusDriver
     this.line = line;
     this.clock = deps.clock;
     this.concurrency = line.concurrency;
-    this.asking = { line, clock: deps.clock, retries: channel.retries, lastAsked: { silent: undefined } };
+    this.asking = { line, clock: deps.clock, retries: channel.retries, fallen: new Set() };
     const deviceOf = (tag: ModbusTag) => this.deviceOf(tag);
     this.reader = new Reader({ clock: deps.clock, asking: this.asking, cost: lineCostOf(channel), deviceOf });
     this.utilisation = new Utilisation(deps.clock.monoMs());

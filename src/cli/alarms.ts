@@ -53,9 +53,8 @@ function list(overview: AlarmsView, options: AlarmsOptions, context: CliContext)
     .filter(({ state }) => options.all || state !== 'normal')
     .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority));
   const hidden = overview.alarms.length - shown.length;
-  const nowMs = context.clock.wallMs();
   if (shown.length > 0) {
-    const rows = shown.map((alarm) => row(alarm, nowMs, colors));
+    const rows = shown.map((alarm) => row(alarm, context));
     print(context, renderTable(COLUMNS, rows, tableWidth(context), colors.dim));
   }
   if (overview.floodForMs !== undefined)
@@ -69,11 +68,12 @@ function summary(shown: number, hidden: number): string {
   return hidden > 0 ? `${hidden} more are normal (--all shows them).` : `${shown} alarms.`;
 }
 
-function row(alarm: AlarmView, nowMs: number, colors: Colors): Cell[] {
-  const since = alarm.sinceMs === undefined ? '–' : formatAge(nowMs - alarm.sinceMs);
+function row(alarm: AlarmView, context: CliContext): Cell[] {
+  const { colors, clock } = context;
+  const since = alarm.sinceMs === undefined ? '–' : formatAge(clock.wallMs() - alarm.sinceMs);
   return [
     plain(alarm.id),
-    { text: stateText(alarm), paint: paintOf(alarm, colors) },
+    { text: stateText(alarm, context), paint: paintOf(alarm, colors) },
     alarm.priority,
     since,
     plain(alarm.message) + remarks(alarm),
@@ -91,8 +91,8 @@ function remarks({ chattering, stale, firstOut, occurrence }: AlarmView): string
   return words.length === 0 ? '' : ` [${words.join(', ')}]`;
 }
 
-function stateText({ state, shelvedUntilMs }: AlarmView): string {
-  return shelvedUntilMs === undefined ? state : `${state} until ${formatTime(shelvedUntilMs).slice(11, 16)}`;
+function stateText({ state, shelvedUntilMs }: AlarmView, context: CliContext): string {
+  return shelvedUntilMs === undefined ? state : `${state} until ${formatTime(shelvedUntilMs, context, 'clock')}`;
 }
 
 function paintOf({ state, priority }: AlarmView, colors: Colors): (text: string) => string {
@@ -117,7 +117,7 @@ async function give(
   const path = `/api/v1/alarms/${encodeURIComponent(before.id)}/${order}`;
   const after = await gateway.post<AlarmView>(path, body);
   if (options.json) printJson(context, after);
-  else print(context, [`${after.id}: ${stateText(after)}`]);
+  else print(context, [`${after.id}: ${stateText(after, context)}`]);
 }
 
 function find(id: string | undefined, order: string, { alarms: all }: AlarmsView): AlarmView {

@@ -16,6 +16,13 @@ export async function load(file: string, context: CliContext): Promise<LoadResul
   return loadConfig(options);
 }
 
+/** The same context with the time zone of the file, in which a person reads times; without a valid file, in UTC. */
+export async function inTimezone(options: CommonOptions, context: CliContext): Promise<CliContext> {
+  if (options.json) return context;
+  const loaded = await load(configFile(options, context).file, context);
+  return loaded.ok ? { ...context, timezone: loaded.config.gateway.timezone } : context;
+}
+
 /** The configuration; when it is not valid, its problems on standard error and a `Fault` with exit 78. */
 export async function loadOrFail(options: CommonOptions, context: CliContext): Promise<Config> {
   const { file } = configFile(options, context);

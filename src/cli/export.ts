@@ -1,30 +1,16 @@
 /** The command `export`: writes stored readings as CSV or JSON lines. */
-
-import { type JsonReadings, type JsonTag, jsonReadings } from '../api/json.ts';
+import type { JsonReadings } from '../api/json.ts';
 import { cellOf } from '../backtest/csv.ts';
-import { tagsOf } from '../config/config.ts';
-import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { findGateway } from './client.ts';
-import { loadOrFail } from './configuration.ts';
+import { EXIT, type ExitCode } from '../core/errors.ts';
 import { selectTags } from './select.ts';
-import { openStopped } from './stopped.ts';
+import { openStored } from './stored.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
-
-/** Records of one page: few, so that the gateway goes on polling between them. */
-const PAGE = 200;
 
 /** Options of `export`. */
 interface ExportOptions extends CommonOptions {
   readonly since: string;
   readonly format: 'csv' | 'jsonl';
-}
-
-/** Stored readings, page after page, and the tags there are. */
-interface Source {
-  readonly tags: readonly string[];
-  page(fromMs: number, toMs: number, before: JsonReadings | undefined): Promise<JsonReadings>;
-  close(): Promise<void>;
 }
 
 /**
@@ -38,15 +24,23 @@ export async function exportReadings(
   context: CliContext,
 ): Promise<ExitCode> {
   const sinceMs = durationOption('since', options.since);
-  const source = await openSource(options, context);
+  const source = await openStored(options, context);
   try {
-    const wanted = patterns.length > 0 ? new Set(selectTags(patterns, source.tags)) : undefined;
+    const wanted =
+      patterns.length > 0
+        ? new Set(
+            selectTags(
+              patterns,
+              source.tags.map(({ tag }) => tag),
+            ),
+          )
+        : undefined;
     const toMs = context.clock.wallMs() + 1;
     const isCsv = options.format === 'csv' && !options.json;
     if (isCsv) print(context, ['t,tag,value,quality']);
     let page: JsonReadings | undefined;
     do {
-      page = await source.page(Math.max(0, Math.floor(toMs - sinceMs)), toMs, page);
+      page = await source.records({ fromMs: Math.max(0, Math.floor(toMs - sinceMs)), toMs }, page);
       const readings = page.readings.filter(({ tag }) => !wanted || wanted.has(tag));
       print(
         context,
@@ -58,34 +52,6 @@ export async function exportReadings(
   } finally {
     await source.close();
   }
-}
-
-async function openSource(options: CommonOptions, context: CliContext): Promise<Source> {
-  try {
-    const gateway = await findGateway(options, context);
-    const tags = (await gateway.get<JsonTag[]>('/api/v1/tags')).map(({ tag }) => tag);
-    return {
-      tags,
-      page(fromMs, toMs, before) {
-        const after = before ? `&after=${before.after}&until=${before.until}` : '';
-        return gateway.get(`/api/v1/readings?from=${fromMs}&to=${toMs}&limit=${PAGE}${after}`);
-      },
-      close: async () => {},
-    };
-  } catch (error) {
-    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
-  }
-  const config = await loadOrFail(options, context);
-  const store = await openStopped(config, context);
-  const { recordPage } = await import('../store/read/history.ts');
-  return {
-    tags: tagsOf(config).map(({ tag }) => tag.id),
-    async page(fromMs, toMs, before) {
-      const after = before && { seq: before.after!, until: before.until! };
-      return jsonReadings(await recordPage(store, { fromMs, toMs, limit: PAGE, ...(after && { after }) }));
-    },
-    close: () => store.close(),
-  };
 }
 
 /** The reason stands in place of a quality that is not good, so that it is not lost when the file is read again. */

@@ -1,18 +1,16 @@
 /** The command `history`: prints the stored readings of one tag, or their means. */
-import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
+import type { JsonHistory, JsonRollups } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { findGateway, type GatewayClient, historyPath } from './client.ts';
+import { parseDuration } from '../core/quantity.ts';
 import { selectTags } from './select.ts';
+import { openStored, type Stored } from './stored.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './terminal/format.ts';
 
-/** Readings of one request to the gateway. */
-const PAGE = 5000;
-
 /**
  * `history TAG`: stored readings, oldest first; with `--every` minimum, mean, maximum and counts of so many minutes each;
- * with `--json` one JSON object a line.
+ * with `--json` one JSON object a line. Out of the store when no gateway runs.
  */
 export async function history(
   tag: string,
@@ -20,47 +18,88 @@ export async function history(
   context: CliContext,
 ): Promise<ExitCode> {
   const sinceMs = durationOption('since', options.since);
-  const gateway = await findGateway(options, context);
-  const known = await gateway.get<JsonTag[]>('/api/v1/tags');
-  const names = known.map((entry) => entry.tag);
-  const [name, ...others] = selectTags([tag], names);
-  if (others.length > 0)
-    throw new Fault(`${tag} names ${others.length + 1} tags`, `Name one of them, such as ${name}.`, EXIT.usage);
-  const unit = known.find((entry) => entry.tag === name)?.unit;
-  const toMs = context.clock.wallMs() + 1;
-  const base = historyPath(name!);
-  const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
-  if (options.every !== undefined) {
-    const rolled = { path: base, every: options.every, fromMs, toMs };
-    for await (const page of rollupPages(gateway, rolled)) print(context, rollupLines(page, unit, options, context));
-    return EXIT.ok;
-  }
-  const range = `from=${fromMs}&to=${toMs}&limit=${PAGE}`;
-  let after = '';
-  for (;;) {
-    const page = await gateway.get<JsonHistory>(`${base}?${range}${after}`);
-    print(
-      context,
-      page.points.map((point) => {
-        if (options.json) return JSON.stringify({ tag: name, ...point });
-        const quality = byQuality(context.colors, point.quality, qualityText(point));
-        return `${formatTime(point.t)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
-      }),
+  const everyMs = options.every === undefined ? undefined : wholeMinutes(options.every);
+  const stored = await openStored(options, context);
+  try {
+    const [name, ...others] = selectTags(
+      [tag],
+      stored.tags.map((entry) => entry.tag),
     );
-    if (page.next === undefined || context.signal.aborted) return EXIT.ok;
-    after = `&after=${page.next}`;
+    if (others.length > 0)
+      throw new Fault(`${tag} names ${others.length + 1} tags`, `Name one of them, such as ${name}.`, EXIT.usage);
+    const unit = stored.tags.find((entry) => entry.tag === name)?.unit;
+    const toMs = context.clock.wallMs() + 1;
+    const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
+    const pages =
+      everyMs === undefined
+        ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, unit, options, context))
+        : rollupPages(stored, name!, { everyMs, fromMs, toMs }, (page) => rollupLines(page, unit, options, context));
+    for await (const { lines, isLast } of pages) {
+      print(context, lines);
+      // What was cut short must not pass for the whole.
+      if (context.signal.aborted && !isLast) return EXIT.failed;
+    }
+    return EXIT.ok;
+  } finally {
+    await stored.close();
+  }
+}
+
+/** The lines of one page, and whether it is the last. */
+interface Shown {
+  readonly lines: readonly string[];
+  readonly isLast: boolean;
+}
+
+async function* pointPages(
+  stored: Stored,
+  tag: string,
+  span: { readonly fromMs: number; readonly toMs: number },
+  linesOf: (page: JsonHistory) => string[],
+): AsyncGenerator<Shown> {
+  for (let after: number | undefined, isLast = false; !isLast; ) {
+    const page: JsonHistory = await stored.history(tag, span, after);
+    after = page.next;
+    isLast = after === undefined;
+    yield { lines: linesOf(page), isLast };
   }
 }
 
 async function* rollupPages(
-  gateway: GatewayClient,
-  { path, every, fromMs, toMs }: { path: string; every: string; fromMs: number; toMs: number },
-): AsyncGenerator<JsonRollups> {
+  stored: Stored,
+  tag: string,
+  { everyMs, fromMs, toMs }: { readonly everyMs: number; readonly fromMs: number; readonly toMs: number },
+  linesOf: (page: JsonRollups) => string[],
+): AsyncGenerator<Shown> {
   for (let from: number | undefined = fromMs; from !== undefined; ) {
-    const page: JsonRollups = await gateway.get(`${path}?from=${from}&to=${toMs}&every=${encodeURIComponent(every)}`);
-    yield page;
+    const page: JsonRollups = await stored.rollups(tag, { fromMs: from, toMs }, everyMs);
     from = page.next;
+    yield { lines: linesOf(page), isLast: from === undefined };
   }
+}
+
+/** The option `--every`, ms; roll-ups are kept by the minute. */
+function wholeMinutes(every: string): number {
+  const everyMs = parseDuration(every);
+  if (everyMs !== undefined && everyMs >= 60_000 && everyMs % 60_000 === 0) return everyMs;
+  throw new Fault(
+    `every=${every.slice(0, 40)} is not allowed`,
+    'Give whole minutes, such as 1m, 15m or 1h.',
+    EXIT.usage,
+  );
+}
+
+function pointLines(
+  page: JsonHistory,
+  unit: string | undefined,
+  options: CommonOptions,
+  context: CliContext,
+): string[] {
+  return page.points.map((point) => {
+    if (options.json) return JSON.stringify({ tag: page.tag, ...point });
+    const quality = byQuality(context.colors, point.quality, qualityText(point));
+    return `${formatTime(point.t, context)}  ${formatWithUnit(point.value, unit)}  ${quality}`;
+  });
 }
 
 function rollupLines(
@@ -76,7 +115,7 @@ function rollupLines(
     const number = (value: number | undefined) =>
       formatWithUnit(value === undefined ? undefined : rounded(value), unit);
     const values = `min ${number(min)}  mean ${number(mean)}  max ${number(max)}`;
-    return `${formatTime(t)}  ${values}  ${count} values${bad > 0 ? `  ${colors.red(`${bad} bad`)}` : ''}`;
+    return `${formatTime(t, context)}  ${values}  ${count} values${bad > 0 ? `  ${colors.red(`${bad} bad`)}` : ''}`;
   });
 }
 

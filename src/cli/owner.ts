@@ -22,7 +22,12 @@ export async function ownerOf(options: CommonOptions, context: CliContext): Prom
   return undefined;
 }
 
-async function refuseIfLocked(folder: string): Promise<void> {
+/**
+ * Passes when no process holds the store.
+ *
+ * @throws Fault 69 with the process that holds it and does not answer
+ */
+export async function refuseIfLocked(folder: string): Promise<void> {
   const [{ existsSync }, { refuseIfHeld }] = await Promise.all([import('node:fs'), import('../store/format/lock.ts')]);
   if (!existsSync(folder)) return;
   try {

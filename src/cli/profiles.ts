@@ -29,6 +29,8 @@ interface ProfileTag {
   readonly min?: number;
   readonly max?: number;
   readonly writable: boolean;
+  /** Whether its register was verified against a public source. */
+  readonly verified: boolean;
   readonly description?: string;
 }
 
@@ -87,11 +89,12 @@ function show(
       ...(min !== undefined && { min }),
       ...(max !== undefined && { max }),
       writable: writable !== undefined,
+      verified: !facts.unverified.includes(tag.name),
       ...(description !== undefined && { description }),
     }),
   );
   if (options.json) printJson(context, { ...facts, tags });
-  else print(context, [...factLines(facts, context), '', ...tagLines(tags, context)]);
+  else print(context, [...factLines(facts, context), ...warningLines(facts, context), '', ...tagLines(tags, context)]);
 }
 
 function addressOf(address: unknown): string {
@@ -117,14 +120,22 @@ function factLines(facts: ProfileFacts, context: CliContext): string[] {
   ];
 }
 
+/** What to do about tags whose register could not be verified; nothing when there are none. */
+function warningLines({ unverified, tags }: ProfileFacts, context: CliContext): string[] {
+  if (unverified.length === 0) return [];
+  const share = `${tags.length - unverified.length} of ${tags.length} tags`;
+  const text = `${share}; compare the others, "not verified" below, with the display of the device before use`;
+  return [labelled('verified', text, context)];
+}
+
 function tagLines(tags: readonly ProfileTag[], context: CliContext): string[] {
-  const rows = tags.map(({ tag, address, unit, scale, min, max, writable }) => [
-    tag,
+  const rows = tags.map(({ tag, address, unit, scale, min, max, writable, verified }) => [
+    verified ? tag : { text: tag, paint: context.colors.yellow },
     address,
     plain(unit ?? ''),
     scale === 1 ? '' : `× ${scale}`,
     min === undefined && max === undefined ? '' : `${min ?? ''} … ${max ?? ''}`,
-    writable ? 'writable' : '',
+    [writable ? 'writable' : '', verified ? '' : 'not verified'].filter((word) => word !== '').join(', '),
   ]);
   const columns = [
     { title: 'tag', cut: 'end', minWidth: 16 },

@@ -183,6 +183,6 @@ async function watchLines(
 export function readingLine(reading: JsonReading, unit: string | undefined, asJson: boolean): string {
   if (asJson) return JSON.stringify(unit === undefined ? reading : { ...reading, unit });
   const { t, tag, value, quality, why } = reading;
-  const fields = [formatTime(t), tag, value === undefined ? '' : formatValue(value), plain(unit ?? ''), quality];
+  const fields = [formatTime(t, {}), tag, value === undefined ? '' : formatValue(value), plain(unit ?? ''), quality];
   return (why === undefined ? fields : [...fields, plain(why)]).join('\t');
 }

@@ -39,8 +39,10 @@ export function factsOf(
   broken: ReadonlySet<TagId>,
 ): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const { tag, form, unit, min, max, everyMs, writable, counter } of tags)
-    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, from: new Set() });
+  for (const { tag, form, unit, min, max, everyMs, writable, counter, modulus, scale } of tags) {
+    const wrap = modulus === undefined || scale <= 0 ? undefined : modulus * scale;
+    facts.set(tag.id, { form, unit, min, max, everyMs, writable, counter, wrap, from: new Set() });
+  }
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {
     const inputs = tagsIn(expression);
@@ -70,7 +72,7 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
   const context = {
     tags: kinds,
     everyMsOf: (tag: TagId) => tags.get(tag)?.everyMs,
-    isCounter: (tag: TagId) => tags.get(tag)?.counter ?? false,
+    counterOf: (tag: TagId) => (tags.get(tag)?.counter ? { modulus: tags.get(tag)?.wrap } : undefined),
   };
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);

@@ -63,8 +63,8 @@ export interface SpcConfig {
   readonly tag: TagId;
   readonly chart: Chart;
   readonly subgroup: Subgrouping;
-  /** Which of its tags only grow: charts of counts take their differences. */
-  readonly counters?: readonly TagId[];
+  /** Which of its tags only grow, and where each starts again from 0: charts of counts take their differences. */
+  readonly counters?: readonly { readonly tag: TagId; readonly modulus: number | undefined }[];
   /** Attribute charts only. */
   readonly inspected: Inspected | undefined;
   readonly limits: LimitSource;

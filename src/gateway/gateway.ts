@@ -18,6 +18,7 @@ import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
+import type { Dial } from '../uplink/mqtt-dial.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
@@ -47,6 +48,8 @@ interface GatewayOptions {
   readonly openStore?: () => Promise<Store>;
   /** Default: the uplink of its type. */
   readonly createUplink?: (uplink: UplinkConfig, store: Store) => Uplink;
+  /** How brokers are reached, by uplink. Default: sockets of this machine. */
+  readonly dial?: (uplink: string) => Dial;
   /** How many records are held while the disk stalls. Default: the committer's own. */
   readonly heldRecords?: number;
 }
@@ -336,6 +339,7 @@ function uplinkOf(
     },
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
+    ...(options.dial && { dial: options.dial(uplink.name) }),
     ...deps,
   });
 }

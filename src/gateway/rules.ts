@@ -26,7 +26,6 @@ export function createRulesView(
   unitOf: (tag: TagId) => string | undefined,
   durable: () => Promise<void>,
 ): RulesView {
-  const encoder = createJsonEncoder(sender);
   const settled = async (why: string | undefined): Promise<void> => {
     if (why === undefined) return durable();
     throw new Fault(why.replace(/[.]$/, ''), 'millgate alarms shows how it stands.', EXIT.failed);
@@ -37,14 +36,7 @@ export function createRulesView(
       return { alarms, floodForMs: floodSinceMs === undefined ? undefined : clock.monoMs() - floodSinceMs };
     },
     orderAlarm: (id, order, orderer) => settled(judging.engine().order(id, order, orderer)),
-    events: async (query) => {
-      const page = await journal(store, query);
-      const events = page.events.map((event, index) => {
-        const text = encoder.batch({ kind: 'event', epoch: store.epoch, seq: page.from + index, event });
-        return JSON.parse(text) as JsonEvent;
-      });
-      return { events, next: page.next };
-    },
+    events: (query) => eventsPage(store, sender, query),
     chart(name, size) {
       const chart = judging.engine().chart(name);
       return chart && chartView(chart, unitOf(chart.tag), size);
@@ -55,12 +47,26 @@ export function createRulesView(
   };
 }
 
+/** What is asked of a store for a page of its journal. */
+type EventStore = Pick<Store, 'epoch' | 'status' | 'peekEvents'>;
+
+/** A page of the journal, each event as on the wire. */
+export async function eventsPage(store: EventStore, sender: Sender, query: EventQuery): Promise<EventsPage> {
+  const encoder = createJsonEncoder(sender);
+  const page = await journal(store, query);
+  const events = page.events.map((event, index) => {
+    const text = encoder.batch({ kind: 'event', epoch: store.epoch, seq: page.from + index, event });
+    return JSON.parse(text) as JsonEvent;
+  });
+  return { events, next: page.next };
+}
+
 type JournalPage = Omit<EventsPage, 'events'> & {
   readonly from: number;
   readonly events: Awaited<ReturnType<Store['peekEvents']>>['events'];
 };
 
-async function journal(store: Store, { fromMs, afterSeq, limit }: EventQuery): Promise<JournalPage> {
+async function journal(store: EventStore, { fromMs, afterSeq, limit }: EventQuery): Promise<JournalPage> {
   const { next, oldest } = await store.status();
   const end = next.events;
   const from =
@@ -75,7 +81,7 @@ async function journal(store: Store, { fromMs, afterSeq, limit }: EventQuery): P
 }
 
 /** The first event that is not older; events are in the order of their times but for clocks that were set. */
-async function firstSince(store: Store, fromMs: number, oldest: number, end: number): Promise<number> {
+async function firstSince(store: EventStore, fromMs: number, oldest: number, end: number): Promise<number> {
   let [low, high] = [oldest, end];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);

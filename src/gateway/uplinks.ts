@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { Alarms } from '../core/system-alarm.ts';
 import type { CommitBatch, Receipt, Store } from '../store/store.ts';
-import { createForwarder, type Forwarder } from '../uplink/forwarder.ts';
+import { Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
 
 /** What the uplinks of a gateway are run with. */
@@ -54,7 +54,7 @@ export function createUplinks(parts: UplinksParts): Uplinks {
 
   const begin = (config: UplinkConfig, gateway: string): Running => {
     const { backfillRate } = config;
-    const forwarder = createForwarder({
+    const forwarder = new Forwarder({
       uplink: parts.create(config),
       store,
       clock,

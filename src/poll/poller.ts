@@ -231,7 +231,7 @@ export class Poller {
     }
   }
 
-  /** Takes what the driver reports by itself; the returned function ends it. */
+  /** Takes what the driver reports by itself, and says it again at each heartbeat; the returned function ends it. */
   private subscribe(onLost: (lost: NotConnected) => void): (() => void) | undefined {
     if (!isEventful(this.driver)) return undefined;
     const reported = [...this.tags.values()].filter(({ everyMs }) => everyMs === undefined).map(({ tag }) => tag);
@@ -245,11 +245,25 @@ export class Poller {
       results = [];
       this.emit(flushedTags, flushedResults);
     };
+    const { clock } = this.deps;
+    const heartbeats = new Map<Tag, () => void>();
     const onResult = (tag: Tag, result: ReadResult): void => {
       if (tags.push(tag) === 1) queueMicrotask(flush);
       results.push(result);
+      const { heartbeatMs } = this.tags.get(tag.id)!;
+      if (heartbeatMs === undefined) return;
+      heartbeats.get(tag)?.();
+      const waitMs = Math.max(0, result.at.monoMs + heartbeatMs - clock.monoMs());
+      heartbeats.set(
+        tag,
+        clock.after(waitMs, () => onResult(tag, stillSo(result, instantOf(clock)))),
+      );
     };
-    return this.driver.subscribe(reported, onResult, onLost);
+    const unsubscribe = this.driver.subscribe(reported, onResult, onLost);
+    return () => {
+      for (const cancel of heartbeats.values()) cancel();
+      unsubscribe();
+    };
   }
 
   private async reader(signal: AbortSignal): Promise<void> {
@@ -365,6 +379,15 @@ export class Poller {
       this.lastReason = undefined;
     }
   }
+}
+
+/** A result that still holds, though nothing happened: doubts about what happened then are not told again. */
+function stillSo(result: ReadResult, at: Instant): ReadResult {
+  if (!result.ok) return { ...result, at };
+  const { value, doubt } = result;
+  return doubt === undefined || doubt === 'missed-edges' || doubt === 'counter-reset'
+    ? { at, ok: true, value }
+    : { at, ok: true, value, doubt };
 }
 
 /** One word from a gateway may be a passing overload; the second in a row means that nobody can be reached. */

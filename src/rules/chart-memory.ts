@@ -76,7 +76,7 @@ function newest(config: SpcConfig, { point, limits, chart, baseline }: SpcState)
     return { point, value: own === point ? (value ?? null) : null, rules: [] };
   }
   if (!chart.last) return { point, value: null, rules: [] };
-  const rules = Object.keys(chart.active);
+  const rules = chart.held;
   return { point, ...drawnValue(config, limits, chart, chart.last), rules };
 }
 

@@ -7,11 +7,11 @@ import type { Random } from '../core/random.ts';
 import type { Alarms } from '../core/system-alarm.ts';
 import { within } from '../core/wait.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
-import { createDelivery, type Delivery, type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
-import { createProgress, type ForwarderStore } from './progress.ts';
+import { createDelivery, type Delivery } from './delivery.ts';
+import { Judgement } from './judgement.ts';
+import { createProgress, type ForwarderStore, type Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
-import { createStreamJudge, type Doubt } from './refusals.ts';
-import { createTokenBucket } from './run-queue.ts';
+import { createTokenBucket, type TokenBucket } from './run-queue.ts';
 import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
@@ -27,24 +27,8 @@ interface ForwarderDeps {
   readonly alarms: Alarms;
 }
 
-/** Carries what is committed to one uplink. There is one of them for each. */
-export interface Forwarder {
-  /** Connects, delivers, connects again, until the signal is aborted; then notes how far it got and resolves. */
-  run(signal: AbortSignal): Promise<void>;
-  /** To be called after each commit, in order, with what was committed. Never waits and never throws. */
-  committed(receipt: Receipt, batch: CommitBatch): void;
-  /** Says to the other side that another configuration is in force, if it is connected. Never waits and never throws. */
-  announce(): void;
-  /**
-   * Has a range sent again, what of it was delivered before; as backfill, oldest first. Gives how many go again. Throws
-   * `Fault` before `run` knows where the uplink stands.
-   */
-  replay(stream: Stream, range: SeqRange): number;
-  status(): UplinkStatus;
-}
-
-/** How often what was confirmed is noted in the store. */
-const SETTLE_EVERY_MS = 1000;
+/** How often what was confirmed is noted in the store, and the backlog measured. */
+const SECOND_MS = 1000;
 
 /** How long the last note may take when the gateway stops; without it some records are sent again. */
 const LAST_SETTLE_MS = 5000;
@@ -58,227 +42,225 @@ const HELD_MS = 600_000;
 /** How long the store is left alone after it did not answer, ms. */
 const STORE_RETRY_MS = 2000;
 
-/** A forwarder that stands still until `run` is called. */
-export function createForwarder(deps: ForwarderDeps): Forwarder {
-  const { uplink, store, clock, random } = deps;
-  const log = deps.log.scoped(uplink.name);
-  const progress = createProgress(uplink.name, store, log);
-  const bucket = createTokenBucket(clock, deps.backfillRate);
-  let state: UplinkStatus['state'] = 'stopped';
-  let reason: string | undefined;
-  let sinceMs = clock.wallMs();
-  let sessions = 0;
-  let isLoaded = false;
-  let delivery: Delivery | undefined;
-  let announce: (() => Promise<void> | undefined) | undefined;
-  let note: string | undefined;
-  let trouble: (() => string | undefined) | undefined;
-  let rate: number | undefined;
+/** How a session ended. */
+type SessionEnd = Omit<Ending, 'lastedMs'>;
 
-  const judgeOf = (stream: Stream) =>
-    createStreamJudge<Parcel>({
-      clock,
-      random,
-      nextOrder: () => memory.sent + 1,
-      halves: halvesOf,
-      condemn({ from, items }, detail) {
-        const item = items[0]!;
-        const wallMs = 'at' in item ? item.at.wallMs : item.wallMs;
-        const span = { firstWallMs: wallMs, lastWallMs: wallMs };
-        progress.quarantine({ stream, from, to: from + 1, count: 1, uplink: uplink.name, detail, ...span });
-      },
-      changed: (doubt, before) => tellDoubt(stream, doubt, before),
-    });
+/** What serves one session. */
+interface Serving {
+  readonly session: UplinkSession;
+  readonly delivery: Delivery;
+  readonly catchUp: CatchUp;
+  readonly signal: AbortSignal;
+}
 
-  /** Says once that a stream waits, and once that it flows again. */
-  const tellDoubt = (stream: Stream, doubt: Doubt | undefined, before: Doubt | undefined): void => {
-    const alarm = `uplink/${uplink.name}/${stream}`;
-    if (!doubt) {
-      log.info(`${stream} flow again`);
-      deps.alarms.clear(alarm, `uplink ${uplink.name}: ${stream} flow again`);
-    } else if (doubt.why !== before?.why) {
-      const message = `${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again`;
-      log.warn(`${message}.`);
-      deps.alarms.raise(alarm, `uplink ${uplink.name}: ${message}`, { uplink: uplink.name, stream });
+/** Carries what is committed to one uplink. There is one of them for each; it stands still until `run` is called. */
+export class Forwarder {
+  private readonly deps: ForwarderDeps;
+  private readonly log: Logger;
+  private readonly progress: Progress;
+  private readonly bucket: TokenBucket;
+  private readonly judgement: Judgement;
+  private state: UplinkStatus['state'] = 'stopped';
+  private reason: string | undefined;
+  private sinceMs: number;
+  private sessions = 0;
+  private isLoaded = false;
+  /** Undefined while no session stands. */
+  private serving: Serving | undefined;
+
+  constructor(deps: ForwarderDeps) {
+    const { uplink, store, clock } = deps;
+    this.deps = deps;
+    this.log = deps.log.scoped(uplink.name);
+    this.progress = createProgress(uplink.name, store, this.log);
+    this.bucket = createTokenBucket(clock, deps.backfillRate);
+    this.judgement = new Judgement({ ...deps, log: this.log, name: uplink.name, progress: this.progress });
+    this.sinceMs = clock.wallMs();
+  }
+
+  /** Connects, delivers, connects again, until the signal is aborted; then notes how far it got and resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.deps;
+    await this.load(signal);
+    const reconnect = createReconnect(clock, random);
+    while (!signal.aborted) {
+      const ending = await this.attempt(signal);
+      if (signal.aborted) break;
+      this.tellTakeover(ending);
+      const { delayMs, line } = reconnect.after(ending);
+      this.become('waiting', ending.reason);
+      if (line === undefined) this.log.debug(ending.reason);
+      else this.log.warn(line);
+      await clock.sleep(delayMs, signal).catch(() => {});
     }
-  };
+    this.become('stopped');
+  }
 
-  const tellTakeover = ({ how, reason, lastedMs }: Ending): void => {
-    const alarm = `uplink/${uplink.name}/takeover`;
-    if (how === 'takeover') deps.alarms.raise(alarm, `uplink ${uplink.name}: ${reason}`, { uplink: uplink.name });
-    else if (lastedMs > HELD_MS) deps.alarms.clear(alarm, `uplink ${uplink.name}: the session is ours again`);
-  };
+  /** To be called after each commit, in order, with what was committed. Never waits and never throws. */
+  committed({ readings, events }: Receipt, { records, events: list }: CommitBatch): void {
+    const { progress } = this;
+    // Numbers that were never handed over (committed before `run`, say) are in the store.
+    const handOver = { readings: progress.head('readings'), events: progress.head('events') };
+    progress.raiseHead('readings', readings.to);
+    progress.raiseHead('events', events.to);
+    if (!this.serving) return;
+    const { delivery } = this.serving;
+    delivery.committedEvents({ from: handOver.events, to: events.from }, []);
+    delivery.committedRecords({ from: handOver.readings, to: readings.from }, []);
+    delivery.committedEvents(events, list);
+    delivery.committedRecords(readings, records);
+  }
 
-  /** What of a session that stands does not flow, in one line. */
-  const doubtText = (): string | undefined => {
-    const waiting = (['readings', 'events'] as const).flatMap((stream) => {
-      const doubt = memory.judges[stream].doubt();
-      return doubt ? [`${stream} wait: ${doubt.why}`] : [];
-    });
-    const also = trouble?.();
-    const all = also === undefined ? waiting : [...waiting, also];
-    return all.length > 0 ? all.join('; ') : undefined;
-  };
+  /** Says to the other side that another configuration is in force, if it is connected. Never waits and never throws. */
+  announce(): void {
+    if (!this.serving) return;
+    const { session, signal } = this.serving;
+    session.announce?.(signal).catch((error: unknown) => this.log.debug(`the status message: ${messageOf(error)}`));
+  }
 
-  const become = (next: UplinkStatus['state'], why?: string): void => {
-    if (next !== state) sinceMs = clock.wallMs();
-    state = next;
-    reason = why ?? (next === 'connected' || next === 'stopped' ? undefined : reason);
-  };
+  /**
+   * Has a range sent again, what of it was delivered before; as backfill, oldest first. Gives how many go again. Throws
+   * `Fault` before `run` knows where the uplink stands.
+   */
+  replay(stream: Stream, range: SeqRange): number {
+    const { name } = this.deps.uplink;
+    if (!this.isLoaded)
+      throw new Fault(`${name} has not begun: the store has not said where it stands`, 'Try again.', EXIT.unavailable);
+    const again = this.progress.again(stream, range);
+    this.serving?.delivery.again(stream, again);
+    return again.reduce((sum, { from, to }) => sum + (to - from), 0);
+  }
 
-  const memory: DeliveryMemory = {
-    judges: { readings: judgeOf('readings'), events: judgeOf('events') },
-    sent: 0,
-    largestTaken: Number.POSITIVE_INFINITY,
-  };
-
-  /** Serves one session to its end. */
-  const serve = async (session: UplinkSession, signal: AbortSignal): Promise<Omit<Ending, 'lastedMs'>> => {
-    const { limits, takesTexts = false } = uplink;
-    const current = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn }): Omit<Ending, 'lastedMs'> => {
-      if (hungUpOn) current.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
-      return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
-    });
-    const stopTicking = everySecond(current);
-    delivery = current;
-    announce = () => session.announce?.(signal);
-    trouble = () => session.trouble?.();
-    note = session.note;
-    current.start();
-    const { promise: aborted, forget } = whenAborted(signal);
-    try {
-      return await Promise.race([ended, aborted]);
-    } finally {
-      forget();
-      delivery = undefined;
-      announce = undefined;
-      trouble = undefined;
-      rate = undefined;
-      current.stop();
-      stopTicking();
-      await session.close();
-      // The first may join a note that was begun before the last confirmations came.
-      const settled = () => progress.settle().then(progress.settle);
-      await within(clock, LAST_SETTLE_MS, settled, () => {});
-    }
-  };
-
-  /** Notes progress and measures the rate once a second; returns how to stop it. */
-  const everySecond = (current: Delivery): (() => void) => {
-    let before = 0;
-    let cancel = () => {};
-    const tick = () => {
-      const { delivered, left } = current.backlog();
-      const lately = ((delivered - before) * 1000) / SETTLE_EVERY_MS;
-      before = delivered;
-      if (left === 0 && lately === 0) rate = undefined;
-      else rate = rate === undefined ? lately : rate + RATE_WEIGHT * (lately - rate);
-      void progress.settle();
-      cancel = clock.after(SETTLE_EVERY_MS, tick);
+  status(): UplinkStatus {
+    const { state, serving, sinceMs, sessions } = this;
+    const isConnected = state === 'connected';
+    return {
+      name: this.deps.uplink.name,
+      state,
+      reason: isConnected ? this.judgement.text(serving?.session.trouble?.()) : this.reason,
+      note: isConnected ? serving?.session.note : undefined,
+      sinceMs,
+      sessions,
+      ...this.progress.counts(),
+      catchUpSeconds: serving?.catchUp.seconds(serving.delivery.backlog().left),
     };
-    cancel = clock.after(SETTLE_EVERY_MS, tick);
-    return () => cancel();
-  };
+  }
+
+  private become(next: UplinkStatus['state'], why?: string): void {
+    if (next !== this.state) this.sinceMs = this.deps.clock.wallMs();
+    this.state = next;
+    this.reason = why ?? (next === 'connected' || next === 'stopped' ? undefined : this.reason);
+  }
+
+  private tellTakeover({ how, reason, lastedMs }: Ending): void {
+    const { alarms, uplink } = this.deps;
+    const alarm = `uplink/${uplink.name}/takeover`;
+    if (how === 'takeover') alarms.raise(alarm, `uplink ${uplink.name}: ${reason}`, { uplink: uplink.name });
+    else if (lastedMs > HELD_MS) alarms.clear(alarm, `uplink ${uplink.name}: the session is ours again`);
+  }
+
+  private async load(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.progress.load();
+        this.isLoaded = true;
+        return;
+      } catch (error) {
+        this.become('waiting', `the store does not answer: ${messageOf(error)}`);
+        await this.deps.clock.sleep(STORE_RETRY_MS, signal).catch(() => {});
+      }
+    }
+  }
 
   /** One connection, from the attempt to its end. */
-  const attempt = async (signal: AbortSignal): Promise<Ending> => {
-    become('connecting');
+  private async attempt(signal: AbortSignal): Promise<Ending> {
+    const { uplink, clock } = this.deps;
+    this.become('connecting');
     let session: UplinkSession;
     try {
       session = await uplink.connect(signal);
     } catch (error) {
       return { reason: messageOf(error), how: error instanceof ConnectRefused ? 'refused' : 'line', lastedMs: 0 };
     }
-    sessions++;
-    become('connected');
-    const { pendingRecords, pendingEvents } = progress.counts();
-    log.info(`connected; ${pendingRecords} records and ${pendingEvents} events to deliver`);
+    this.sessions++;
+    this.become('connected');
+    const { pendingRecords, pendingEvents } = this.progress.counts();
+    this.log.info(`connected; ${pendingRecords} records and ${pendingEvents} events to deliver`);
     const startedMs = clock.monoMs();
-    const ending = await serve(session, signal);
+    const ending = await this.serve(session, signal);
     return { ...ending, lastedMs: clock.monoMs() - startedMs };
-  };
+  }
 
-  const load = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      try {
-        await progress.load();
-        isLoaded = true;
-        return;
-      } catch (error) {
-        become('waiting', `the store does not answer: ${messageOf(error)}`);
-        await clock.sleep(STORE_RETRY_MS, signal).catch(() => {});
-      }
+  /** Serves one session to its end. */
+  private async serve(session: UplinkSession, signal: AbortSignal): Promise<SessionEnd> {
+    const { log, progress, bucket } = this;
+    const { uplink, store, clock } = this.deps;
+    const { limits, takesTexts = false } = uplink;
+    const { memory } = this.judgement;
+    const delivery = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn }): SessionEnd => {
+      if (hungUpOn) delivery.hungUpOn(hungUpOn, reason.replace(/\.$/, ''));
+      return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
+    });
+    const catchUp = new CatchUp();
+    const stopTicking = this.everySecond(() => {
+      catchUp.second(delivery.backlog());
+      void progress.settle();
+    });
+    this.serving = { session, delivery, catchUp, signal };
+    delivery.start();
+    const { promise: aborted, forget } = whenAborted(signal);
+    try {
+      return await Promise.race([ended, aborted]);
+    } finally {
+      forget();
+      this.serving = undefined;
+      delivery.stop();
+      stopTicking();
+      await session.close();
+      // The first may join a note that was begun before the last confirmations came.
+      const settled = () => progress.settle().then(() => progress.settle());
+      await within(clock, LAST_SETTLE_MS, settled, () => {});
     }
-  };
+  }
 
-  return {
-    async run(signal) {
-      await load(signal);
-      const reconnect = createReconnect(clock, random);
-      while (!signal.aborted) {
-        const ending = await attempt(signal);
-        if (signal.aborted) break;
-        tellTakeover(ending);
-        const { delayMs, line } = reconnect.after(ending);
-        become('waiting', ending.reason);
-        if (line === undefined) log.debug(ending.reason);
-        else log.warn(line);
-        await clock.sleep(delayMs, signal).catch(() => {});
-      }
-      become('stopped');
-    },
-    committed({ readings, events }, { records, events: list }) {
-      // Numbers that were never handed over (committed before `run`, say) are in the store.
-      const handOver = { readings: progress.head('readings'), events: progress.head('events') };
-      progress.raiseHead('readings', readings.to);
-      progress.raiseHead('events', events.to);
-      if (!delivery) return;
-      delivery.committedEvents({ from: handOver.events, to: events.from }, []);
-      delivery.committedRecords({ from: handOver.readings, to: readings.from }, []);
-      delivery.committedEvents(events, list);
-      delivery.committedRecords(readings, records);
-    },
-    announce() {
-      announce?.()?.catch((error: unknown) => log.debug(`the status message: ${messageOf(error)}`));
-    },
-    replay(stream, range) {
-      if (!isLoaded)
-        throw new Fault(
-          `${uplink.name} has not begun: the store has not said where it stands`,
-          'Try again.',
-          EXIT.unavailable,
-        );
-      const again = progress.again(stream, range);
-      delivery?.again(stream, again);
-      return again.reduce((sum, { from, to }) => sum + (to - from), 0);
-    },
-    status() {
-      const { pendingRecords, pendingEvents, deliveredRecords, deliveredEvents, quarantinedRecords } =
-        progress.counts();
-      const left = delivery?.backlog().left ?? 0;
-      return {
-        name: uplink.name,
-        state,
-        reason: state === 'connected' ? doubtText() : reason,
-        note: state === 'connected' ? note : undefined,
-        sinceMs,
-        sessions,
-        pendingRecords,
-        pendingEvents,
-        deliveredRecords,
-        deliveredEvents,
-        quarantinedRecords,
-        catchUpSeconds: left > 0 && rate !== undefined && rate > 0 ? Math.ceil(left / rate) : undefined,
-      };
-    },
-  };
+  /** Returns how to stop it. */
+  private everySecond(tick: () => void): () => void {
+    const { clock } = this.deps;
+    let cancel = () => {};
+    const again = () => {
+      tick();
+      cancel = clock.after(SECOND_MS, again);
+    };
+    cancel = clock.after(SECOND_MS, again);
+    return () => cancel();
+  }
+}
+
+/** How fast the backlog of one session shrinks. */
+class CatchUp {
+  private delivered = 0;
+  /** Records in a second; undefined while there is no backlog. */
+  private rate: number | undefined;
+
+  /** To be called every second. */
+  second({ delivered, left }: { readonly delivered: number; readonly left: number }): void {
+    const lately = delivered - this.delivered;
+    this.delivered = delivered;
+    if (left === 0 && lately === 0) this.rate = undefined;
+    else this.rate = this.rate === undefined ? lately : this.rate + RATE_WEIGHT * (lately - this.rate);
+  }
+
+  /** In how many seconds the rest will have gone; undefined: not known, or there is none. */
+  seconds(left: number): number | undefined {
+    return left > 0 && this.rate !== undefined && this.rate > 0 ? Math.ceil(left / this.rate) : undefined;
+  }
 }
 
 /** A promise for the abort of a signal, and how to stop waiting for it. */
-function whenAborted(signal: AbortSignal): { promise: Promise<Omit<Ending, 'lastedMs'>>; forget: () => void } {
+function whenAborted(signal: AbortSignal): { promise: Promise<SessionEnd>; forget: () => void } {
   let forget = () => {};
-  const promise = new Promise<Omit<Ending, 'lastedMs'>>((resolve) => {
+  const promise = new Promise<SessionEnd>((resolve) => {
     const onAbort = () => resolve({ reason: 'the gateway stops', how: 'settled' });
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });

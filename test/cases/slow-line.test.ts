@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { noAlarms } from '../../src/core/system-alarm.ts';
-import { createForwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createMqttUplink } from '../../src/uplink/mqtt.ts';
 import { type FaultBroker, startFaultBroker } from '../double/broker-fault.ts';
 import { createStoreDouble } from '../double/forwarding.ts';
@@ -77,7 +77,7 @@ it('over a line of 2,000 B/s each record goes about once, and live ones are seco
   );
   const store = createStoreDouble(clock);
   store.commit(BACKLOG, 0);
-  const forwarder = createForwarder({
+  const forwarder = new Forwarder({
     ...{ uplink, store, clock, alarms: noAlarms, log: silentLogger, random: () => 0.5, backfillRate: 5000 },
   });
   const stop = new AbortController();

@@ -62,7 +62,7 @@ describe('a store whose folder is emptied while it is open', () => {
     const { path, store } = await running();
     clear(path);
     await commit(store, 30);
-    await expect(localStore(path)).rejects.toMatchObject({ exitCode: 69 });
+    await expect(localStore(path)).rejects.toMatchObject({ code: 69 });
     await store.close();
     const { store: second } = await localStore(path);
     expect(await countRecords(second)).toBe(31);
@@ -73,7 +73,7 @@ describe('a store whose folder is emptied while it is open', () => {
     const { path, store } = await running();
     clear(path);
     const { store: second } = await localStore(path);
-    await expect(commit(store, 30)).rejects.toMatchObject({ name: 'Fault', exitCode: 69 });
+    await expect(commit(store, 30)).rejects.toMatchObject({ name: 'Fault', code: 69 });
     await second.close();
   });
 

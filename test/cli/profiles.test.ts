@@ -78,7 +78,28 @@ voltage  input:0 = 30001, FC 4, uint16          V     × 0.1
       address: 'holding:9.2 = 40010 bit 2, FC 3, bool',
       scale: 1,
       writable: true,
+      verified: true,
     });
+    expect([one.tags[0].verified, one.unverified]).toEqual([true, []]);
+  });
+
+  it('says of each tag whether its register was verified', async () => {
+    const text = MY_METER.replace('scale: 0.1', 'scale: 0.1, verified: no');
+    const { out, exitCode } = await profiles(['my-meter'], ownProfile(text));
+    expect(exitCode).toBe(EXIT.ok);
+    expect(out).toMatch(/^verified +2 of 3 tags; compare/m);
+    expect(out).toMatch(/^voltage .* × 0\.1 +not verified$/m);
+    expect(out).not.toMatch(/^power .*not verified/m);
+    const json = JSON.parse((await profiles(['my-meter', '--json'], ownProfile(text))).out);
+    expect(json.unverified).toEqual(['voltage']);
+    expect(json.tags.map((tag: { verified: boolean }) => tag.verified)).toEqual([true, true, false]);
+  });
+
+  it('takes no other word for a register that was not verified, exit 78', async () => {
+    const text = MY_METER.replace('scale: 0.1', 'scale: 0.1, verified: perhaps');
+    const { exitCode, err } = await profiles(['my-meter'], ownProfile(text));
+    expect(exitCode).toBe(EXIT.configInvalid);
+    expect(err).toMatch(/my-meter\.yaml:9:\d+ .*verified/);
   });
 
   it.each(BUILT_IN)('shows %s, every tag of it, at 40 columns', async (name) => {

@@ -113,3 +113,15 @@ describe('computed tags', () => {
     ]);
   });
 });
+
+it('a chart of a counter knows where the counter starts again, in the unit of its tag', () => {
+  const config = load({
+    'millgate.yaml': [
+      'channels: {line: {driver: modbus-tcp, host: 10.0.0.5}}',
+      'devices:',
+      '  press: {channel: line, unit: 1, every: 1s, tags: {waste: {address: "holding:1", type: uint16, scale: 0.1, counter: true, wrap: 10000}}}',
+      'spc: {waste: {tag: press/waste, chart: c, subgroup: {every: 10m}, limits: {baseline: 25}}}',
+    ].join('\n'),
+  });
+  expect(config).toMatchObject({ config: { spc: [{ counters: [{ tag: 'press/waste', modulus: 1000 }] }] } });
+});

@@ -254,7 +254,7 @@ export function describeStoreContract(name: string, open: OpenForContract): void
     it('refuses a second process, and says who holds the store', async () => {
       const { path } = await opened();
       await expect(open(path)).rejects.toMatchObject({
-        exitCode: 69,
+        code: 69,
         message: expect.stringContaining(`in use by process ${process.pid}`),
       });
     });

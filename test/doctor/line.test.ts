@@ -73,6 +73,21 @@ describe('silence', () => {
   });
 });
 
+describe('requests that are refused as wholes', () => {
+  it('at unasked registers name maxGap', () => {
+    expect(found([device('meter-3', { refusedGap: 5 })])).toEqual([
+      'hint line-a/meter-3: meter-3 (unit 3) does not answer a request that spans 5 registers nobody asked for; its ' +
+        'values are read around them → Write at the device: maxGap: 4',
+    ]);
+  });
+
+  it('for their length name maxRegisters', () => {
+    const [finding, ...others] = found([three, device('meter-7', { mostRegisters: 29 })]);
+    expect(finding).toMatch(/^hint line-a\/meter-7: .* 29 registers at a time → Write at the device: maxRegisters: 29/);
+    expect(others).toEqual([]);
+  });
+});
+
 describe('slow answers', () => {
   it('that come too late name the timeout to write', () => {
     expect(found([three, device('meter-7', { lateReplies: 40, timeouts: 60, responseMsMax: 290 })])).toEqual([

@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { systemClock } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { disturbed, type Fault, type FaultShares, type FaultTimes, pickFault } from './modbus-faults.ts';
@@ -22,6 +23,8 @@ export interface FaultServerOptions {
   readonly times?: FaultTimes;
   readonly shares?: FaultShares;
   readonly seed?: number;
+  /** Speaks TLS with these. */
+  readonly tls?: TlsOptions;
 }
 
 const PROMPT: FaultTimes = { turnaroundMs: 0, lateMs: [40, 60], splitMs: 2 };
@@ -46,7 +49,7 @@ export async function faultServer(options: FaultServerOptions): Promise<FaultSer
     }
   };
 
-  const server = createServer((socket) => {
+  const onSocket = (socket: Socket): void => {
     sockets.add(socket);
     socket.setNoDelay(true);
     let unread: Uint8Array = new Uint8Array(0);
@@ -60,7 +63,8 @@ export async function faultServer(options: FaultServerOptions): Promise<FaultSer
         length = questionBytes(unread, framing);
       }
     });
-  });
+  };
+  const server = options.tls ? createTlsServer(options.tls, onSocket) : createServer(onSocket);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,

@@ -4,7 +4,7 @@
  */
 export interface ModbusSlaves {
   /** The answer's PDU; undefined when the unit does not exist. */
-  answer(unit: number, pdu: Uint8Array): Uint8Array | undefined;
+  answer: (unit: number, pdu: Uint8Array) => Uint8Array | undefined;
   /** Whether there is such a unit. */
   has(unit: number): boolean;
   /** How many reads the unit has served. */

@@ -6,7 +6,7 @@ import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { noAlarms } from '../../src/core/system-alarm.ts';
 import { createReplay } from '../../src/gateway/view.ts';
 import type { StoreStatus } from '../../src/store/store.ts';
-import { createForwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, numbersOf } from '../double/forwarding.ts';
 
 /** A gateway that delivered twenty records and has 6 to 20 of them still. */
@@ -15,7 +15,7 @@ async function delivered() {
   const store = createStoreDouble(clock);
   const uplink = createUplinkDouble(clock, seededRandom(1));
   const deps = { clock, alarms: noAlarms, log: silentLogger, random: () => 0.5, backfillRate: 5000 };
-  const forwarder = createForwarder({ uplink, store, ...deps });
+  const forwarder = new Forwarder({ uplink, store, ...deps });
   store.commit(20, 0);
   const stop = new AbortController();
   const done = forwarder.run(stop.signal);

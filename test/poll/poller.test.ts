@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type Driver,
   type DriverType,
+  type Eventful,
   NotConnected,
   type ReadResult,
   type Tag,
@@ -93,6 +94,10 @@ function start(channel: ChannelConfig, refuse?: string, random = 0) {
   const clock = new SimulatedClock();
   const line = new LineDouble(clock);
   line.refuse = refuse;
+  return startOn(line, clock, channel, random);
+}
+
+function startOn<L extends LineDouble>(line: L, clock: SimulatedClock, channel: ChannelConfig, random = 0) {
   const records: DeviceRecord[] = [];
   const health: string[] = [];
   const poller = new Poller(
@@ -269,6 +274,85 @@ describe('writing', () => {
     expect(await write(50)).toMatchObject({ ok: false, kind: 'refused' });
     await clock.advance(60_000);
     expect(await write(50)).toMatchObject({ ok: true });
+    await end();
+  });
+});
+
+describe('tags that report by themselves', () => {
+  /** A line that reports what the test says. */
+  class ReportingLine extends LineDouble implements Eventful {
+    tell: ((tag: Tag, result: ReadResult) => void) | undefined;
+    lose: ((lost: NotConnected) => void) | undefined;
+
+    subscribe(_tags: readonly Tag[], onResult: (tag: Tag, result: ReadResult) => void, onLost: typeof this.lose) {
+      this.tell = onResult;
+      this.lose = onLost;
+      return () => {
+        this.tell = undefined;
+      };
+    }
+  }
+  const door: TagConfig = { ...tagConfig('door', 'open'), everyMs: undefined, heartbeatMs: 60_000 };
+  const silent = { ...tagConfig('door', 'code'), everyMs: undefined };
+
+  async function listening() {
+    const clock = new SimulatedClock();
+    const line = new ReportingLine(clock);
+    const made = startOn(line, clock, channelOf(door, silent));
+    await clock.advance(0);
+    const report = async (result: Partial<ReadResult & { ok: true }>, { tag } = door) => {
+      line.tell!(tag, { at: instantOf(clock), ok: true, value: true, ...result });
+      await clock.advance(0);
+    };
+    const told = () =>
+      made.records.map(({ at, fields }) => [
+        at.monoMs / 1000,
+        ...fields.map(({ quality, ...field }) => [quality, field]),
+      ]);
+    return { ...made, report, told };
+  }
+  const open = ['good', { name: 'open', value: true }];
+
+  it('say their last value again at each heartbeat, counted from the last report', async () => {
+    const { clock, report, told, end } = await listening();
+    await clock.advance(10_000);
+    await report({});
+    await clock.advance(70_000);
+    await report({ value: false });
+    await clock.advance(100_000);
+    const shut = ['good', { name: 'open', value: false }];
+    expect(told()).toEqual([
+      [10, open],
+      [70, open],
+      [80, shut],
+      [140, shut],
+    ]);
+    await end();
+  });
+
+  it('without a heartbeat say nothing again', async () => {
+    const { clock, report, records, end } = await listening();
+    await report({ value: '4006381333931' }, silent);
+    await clock.advance(600_000);
+    expect(records).toHaveLength(1);
+    await end();
+  });
+
+  it('do not doubt again what was doubted when it happened', async () => {
+    const { clock, report, told, end } = await listening();
+    await report({ doubt: 'missed-edges' });
+    await clock.advance(60_000);
+    expect(told().at(-1)).toEqual([60, open]);
+    await end();
+  });
+
+  it('say nothing of before while the line is away', async () => {
+    const { clock, line, report, records, end } = await listening();
+    await report({});
+    line.refuse = 'gpio: the chip is gone';
+    line.lose!(new NotConnected('gpio: the chip is gone'));
+    await clock.advance(600_000);
+    expect(records.slice(1).every(({ fields }) => fields.every(({ quality }) => quality === 'bad'))).toBe(true);
     await end();
   });
 });

@@ -224,7 +224,7 @@ describe('a store whose files were damaged', () => {
     database.close();
     // As a newer program leaves it: not as the index of this one has it.
     writeFileSync(join(folder, file), Buffer.concat([readFileSync(join(folder, file)), Buffer.alloc(1024)]));
-    await expect(localStore(folder, { maxBytes: 3_200_000 })).rejects.toMatchObject({ name: 'Fault', exitCode: 69 });
+    await expect(localStore(folder, { maxBytes: 3_200_000 })).rejects.toMatchObject({ name: 'Fault', code: 69 });
     expect(existsSync(join(folder, file))).toBe(true);
     expect(existsSync(join(folder, 'quarantine'))).toBe(false);
   });
@@ -280,7 +280,7 @@ describe('a store whose files were damaged', () => {
     meta.pragma('user_version = 99');
     meta.close();
     await expect(localStore(folder)).rejects.toMatchObject({
-      exitCode: 69,
+      code: 69,
       message: expect.stringContaining('written by a newer millgate (format 99'),
     });
   });

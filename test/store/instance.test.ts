@@ -20,7 +20,7 @@ describe('a store that another process has', () => {
     const folder = temporaryFolder();
     const child = await holder(folder);
     await expect(localStore(folder)).rejects.toMatchObject({
-      exitCode: 69,
+      code: 69,
       message: expect.stringMatching(new RegExp(`in use by process ${child.pid} since 20.*systemctl stop millgate`)),
     });
   });

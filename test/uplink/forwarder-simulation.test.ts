@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { noAlarms } from '../../src/core/system-alarm.ts';
-import { createForwarder, type Forwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, numbersOf, type UplinkDouble } from '../double/forwarding.ts';
 
 const PERIOD_MS = 1000;
@@ -33,7 +33,7 @@ async function simulate(seed: number): Promise<Run> {
       batch.kind === 'readings' && numbersOf(batch).some((seq) => poison.has(seq)) ? 'malformed' : undefined,
   });
   const options = { uplink, store, clock, alarms: noAlarms, log: silentLogger, random, backfillRate: 2000 };
-  let forwarder = createForwarder(options);
+  let forwarder = new Forwarder(options);
   let stop = new AbortController();
   let running = forwarder.run(stop.signal);
   const committedMs: number[] = [];
@@ -50,7 +50,7 @@ async function simulate(seed: number): Promise<Run> {
       await running;
       store.break(false);
       stop = new AbortController();
-      forwarder = createForwarder(options);
+      forwarder = new Forwarder(options);
       running = forwarder.run(stop.signal);
     }
     const records = Math.floor(random() * 60);
@@ -134,7 +134,7 @@ it('live readings are at most a second late while a large backlog drains', async
   const clock = new SimulatedClock();
   const store = createStoreDouble(clock, 2);
   const uplink = createUplinkDouble(clock, seededRandom(3), { window: 8, latencyMs: 40, jitterMs: 20 });
-  const forwarder = createForwarder({
+  const forwarder = new Forwarder({
     ...{ uplink, store, clock, alarms: noAlarms, log: silentLogger, random: seededRandom(4), backfillRate: 5000 },
   });
   store.commit(100_000, 50);

@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { noAlarms } from '../../src/core/system-alarm.ts';
-import { createForwarder, type Forwarder } from '../../src/uplink/forwarder.ts';
+import { Forwarder } from '../../src/uplink/forwarder.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import {
   createStoreDouble,
@@ -36,7 +36,7 @@ function plantWith(behaviour: Partial<UplinkBehaviour> = {}, before = 0, backfil
   const uplink = createUplinkDouble(clock, seededRandom(1), behaviour);
   const lines: string[] = [];
   const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scoped: () => log };
-  const forwarder = createForwarder({ uplink, store, clock, alarms: noAlarms, log, random: () => 0.5, backfillRate });
+  const forwarder = new Forwarder({ uplink, store, clock, alarms: noAlarms, log, random: () => 0.5, backfillRate });
   if (before > 0) store.commit(before, 0);
   const stop = new AbortController();
   const done = forwarder.run(stop.signal);

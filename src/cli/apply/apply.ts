@@ -76,7 +76,7 @@ async function order(
   }
   const end = await followTrial(hash, gateway, context);
   if ('left' in end) {
-    warn(context, [leftLine(end.left)]);
+    warn(context, [leftLine(end.left, context)]);
     if (options.json) printJson(context, { ok: true, hash, changes, outcome: 'on-trial' });
     return EXIT.ok;
   }
@@ -236,7 +236,7 @@ export async function confirm(options: CommonOptions, context: CliContext): Prom
   const hash = before.pending?.hash ?? before.hash;
   const end = await followTrial(hash, gateway, context);
   if ('left' in end) {
-    warn(context, [leftLine(end.left)]);
+    warn(context, [leftLine(end.left, context)]);
     if (options.json) printJson(context, { ok: true, hash, outcome: 'on-trial' });
     return EXIT.ok;
   }
@@ -281,11 +281,11 @@ export function named<T extends { readonly file: string }>(problems: readonly T[
 
 const COLUMNS: readonly Column[] = [
   { title: 'WHEN' },
-  { title: 'CONFIG', drop: 3 },
-  { title: 'HOW' },
-  { title: 'BY', cut: 'end', minWidth: 6, drop: 2 },
+  { title: 'CONFIG', drop: 4 },
+  { title: 'HOW', drop: 1 },
+  { title: 'BY', cut: 'end', minWidth: 6, drop: 3 },
   { title: 'OUTCOME' },
-  { title: 'WHAT', cut: 'end', minWidth: 20, drop: 1 },
+  { title: 'WHAT', cut: 'end', minWidth: 20, drop: 2 },
 ];
 
 /** What was in force or was tried, newest first. Why something was not kept is told whole, below its line. */
@@ -293,7 +293,7 @@ function historyLines(history: readonly ConfigurationEntry[], context: CliContex
   const { colors } = context;
   if (history.length === 0) return ['Nothing was applied yet.'];
   const rows = history.map(({ atMs, hash, how, by, outcome, changes }) => [
-    formatTime(atMs).slice(0, 19).replace('T', ' '),
+    formatTime(atMs, context, 'seconds'),
     hash,
     how,
     plain(by),

@@ -3,7 +3,7 @@ import type { ConfigurationEntry, ConfigurationStatus, PendingConfiguration } fr
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { GatewayClient } from '../client.ts';
 import { type CliContext, warn } from '../terminal/context.ts';
-import { formatSpan } from '../terminal/format.ts';
+import { formatSpan, formatTime } from '../terminal/format.ts';
 
 /** How often the gateway is asked how a trial goes, ms. */
 const ASK_EVERY_MS = 500;
@@ -29,7 +29,7 @@ export async function followTrial(hash: string, gateway: GatewayClient, context:
       if (status.pending?.hash !== hash && entry) return { entry };
       if (status.pending?.hash !== hash) return { left: undefined };
       pending = status.pending;
-      for (const line of progressLines(pending, context.clock.wallMs())) say(line);
+      for (const line of progressLines(pending, context)) say(line);
       await context.clock.sleep(ASK_EVERY_MS, context.signal);
     }
   } catch (error) {
@@ -46,7 +46,8 @@ export async function followTrial(hash: string, gateway: GatewayClient, context:
 }
 
 /** What is new to be said; each line is said once. */
-function progressLines({ devices, awaits, confirmByMs, confirmedBy }: PendingConfiguration, nowMs: number): string[] {
+function progressLines(pending: PendingConfiguration, context: CliContext): string[] {
+  const { devices, awaits, confirmByMs, confirmedBy } = pending;
   const flowing = devices.filter(({ state }) => state === 'flows');
   const late = devices.filter(({ state }) => state === 'late');
   const waiting = devices.filter(({ state, required }) => state === 'waiting' && required);
@@ -59,16 +60,16 @@ function progressLines({ devices, awaits, confirmByMs, confirmedBy }: PendingCon
     ...(awaits === 'data' && waiting.length > 0 && flowing.length === 0 ? [waitingLine(waiting)] : []),
     ...(confirmedBy !== undefined ? [`confirmed by ${confirmedBy}`] : []),
     ...(awaits === 'confirmation' && confirmByMs !== undefined && confirmedBy === undefined
-      ? [confirmLine(confirmByMs, nowMs)]
+      ? [confirmLine(confirmByMs, context)]
       : []),
   ];
 }
 
 /** Until when it may be confirmed. Said anew for each minute that is left, so that it stays calm. */
-function confirmLine(confirmByMs: number, nowMs: number): string {
-  const leftMs = Math.max(0, confirmByMs - nowMs);
+function confirmLine(confirmByMs: number, context: CliContext): string {
+  const leftMs = Math.max(0, confirmByMs - context.clock.wallMs());
   const rounded = leftMs > 60_000 ? Math.ceil(leftMs / 60_000) * 60_000 : Math.ceil(leftMs / 15_000) * 15_000;
-  return `Everything flows. Until ${timeOfDay(confirmByMs)}, in less than ${formatSpan(rounded)}: millgate confirm keeps it, else it is rolled back.`;
+  return `Everything flows. Until ${formatTime(confirmByMs, context, 'clock-seconds')}, in less than ${formatSpan(rounded)}: millgate confirm keeps it, else it is rolled back.`;
 }
 
 function waitingLine(devices: PendingConfiguration['devices']): string {
@@ -79,14 +80,10 @@ function waitingLine(devices: PendingConfiguration['devices']): string {
 }
 
 /** What happens to a configuration on trial when nobody waits for it. */
-export function leftLine(left: PendingConfiguration | undefined): string {
+export function leftLine(left: PendingConfiguration | undefined, context: CliContext): string {
   const needs =
     left?.confirmByMs === undefined || left.confirmedBy !== undefined
       ? 'It is kept when data flows, else rolled back, by itself.'
-      : `It is rolled back unless millgate confirm is given until ${timeOfDay(left.confirmByMs)} and data flows.`;
+      : `It is rolled back unless millgate confirm is given until ${formatTime(left.confirmByMs, context, 'clock-seconds')} and data flows.`;
   return `The configuration stays on trial. ${needs} millgate apply --history tells what became of it.`;
-}
-
-function timeOfDay(wallMs: number): string {
-  return `${new Date(wallMs).toISOString().slice(11, 19)} UTC`;
 }

@@ -41,7 +41,7 @@ export function backtestLines(
   const head = span
     ? [
         `${formatCount(readings)} readings of ${plain(source)},`,
-        `${formatTime(span.fromMs)} to ${formatTime(span.toMs)} (${formatSpan(lengthMs)}).`,
+        `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
   if (result.summary.length === 0 && !compared)
@@ -50,7 +50,7 @@ export function backtestLines(
   return [
     ...head,
     ...tableOf(result.summary.filter(isAlarm), ALARM_COLUMNS, (each) => alarmRow(each, lengthMs, context), context),
-    ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, chartRow, context),
+    ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, (each) => chartRow(each, context), context),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
@@ -65,7 +65,8 @@ function tableOf<T>(
   return all.length === 0 ? [] : ['', ...renderTable(columns, all.map(row), tableWidth(context), context.colors.dim)];
 }
 
-function alarmRow(alarm: AlarmSummary, lengthMs: number, { colors }: CliContext): Cell[] {
+function alarmRow(alarm: AlarmSummary, lengthMs: number, context: CliContext): Cell[] {
+  const { colors } = context;
   const { id, priority, raised, activeMs, longestMs, first, mostInMinute, active } = alarm;
   const chatters = mostInMinute >= 3;
   return [
@@ -75,18 +76,18 @@ function alarmRow(alarm: AlarmSummary, lengthMs: number, { colors }: CliContext)
     perDay(raised, lengthMs),
     raised === 0 ? '–' : `${formatSpan(activeMs)}${active ? ' …' : ''}`,
     raised === 0 ? '–' : formatSpan(longestMs),
-    first === null ? '–' : formatTime(first),
+    first === null ? '–' : formatTime(first, context),
   ];
 }
 
-function chartRow({ id, points, signals, rules, first }: ChartSummary): Cell[] {
+function chartRow({ id, points, signals, rules, first }: ChartSummary, context: CliContext): Cell[] {
   const words = Object.entries(rules).map(([rule, count]) => (count > 1 ? `${rule} ×${count}` : rule));
   return [
     plain(id),
     String(points),
     String(signals),
     words.join(', ') || '–',
-    first === null ? '–' : formatTime(first),
+    first === null ? '–' : formatTime(first, context),
   ];
 }
 

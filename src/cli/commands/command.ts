@@ -1,7 +1,8 @@
 /** What every declaration of a command uses: common options, examples, and the exit code. */
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../../core/errors.ts';
-import { type CommonOptions, DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
+import { inTimezone } from '../configuration.ts';
+import { type CliContext, type CommonOptions, DEFAULT_CONFIG_FILE } from '../terminal/context.ts';
 
 /** Carries a command's exit code out of the command tree. */
 export type Report = (exitCode: ExitCode) => void;
@@ -35,4 +36,9 @@ export function addCommand(
 /** A command's options together with those given before its name. */
 export function optionsOf<T extends CommonOptions>(command: Command): T {
   return command.optsWithGlobals<T>();
+}
+
+/** The world of a command that shows times: in the zone of the configuration. */
+export function localOf(command: Command, context: CliContext): Promise<CliContext> {
+  return inTimezone(optionsOf(command), context);
 }

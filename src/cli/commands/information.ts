@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { StatusOptions } from '../status/status.ts';
 import type { CliContext } from '../terminal/context.ts';
-import { addCommand, optionsOf, type Report } from './command.ts';
+import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** The commands that tell about the file, the gateway and the program. */
 export function addInformationCommands(program: Command, context: CliContext, report: Report): void {
@@ -30,7 +30,8 @@ export function addInformationCommands(program: Command, context: CliContext, re
       const options = optionsOf<StatusOptions & { readonly ledger?: boolean }>(command);
       const { status } = await import('../status/status.ts');
       const { ledger } = await import('../status/ledger.ts');
-      report(await (options.ledger ? ledger(options, context) : status(options, context)));
+      const local = await localOf(command, context);
+      report(await (options.ledger ? ledger(options, local) : status(options, local)));
     });
   const schemaExamples = ['millgate schema > millgate.schema.json'];
   addCommand(program, 'schema', 'JSON Schema of the configuration file, for editors', schemaExamples, ['json']).action(

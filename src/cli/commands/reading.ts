@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { SORTS } from '../terminal/live-table.ts';
-import { addCommand, optionsOf, type Report } from './command.ts';
+import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** The commands that read and write tags, now and from the store. */
 export function addReadingCommands(program: Command, context: CliContext, report: Report): void {
@@ -48,7 +48,7 @@ export function addReadingCommands(program: Command, context: CliContext, report
     .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('../history.ts');
-      report(await history(tag, optionsOf(command), context));
+      report(await history(tag, optionsOf(command), await localOf(command, context)));
     });
   addExportCommand(program, context, report);
   addResendCommand(program, context, report);

@@ -1,7 +1,7 @@
 /** Declares the commands around alarms and control charts. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
-import { addCommand, optionsOf, type Report } from './command.ts';
+import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** Kinds of events that there are in a journal. */
 const EVENT_KINDS = ['alarm', 'spc', 'gap', 'quality', 'lifecycle', 'audit'];
@@ -21,7 +21,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     .option('--comment <TEXT>', 'a remark for the journal')
     .action(async (order: string | undefined, id: string | undefined, _options, command: Command) => {
       const { alarms } = await import('../alarms.ts');
-      report(await alarms(order, id, optionsOf(command), context));
+      report(await alarms(order, id, optionsOf(command), await localOf(command, context)));
     });
   addCommand(program, 'events', 'the journal, oldest first; with --json, one event a line as it is published', [
     'millgate events --since 1h',
@@ -31,7 +31,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     .addOption(new Option('--kind <KIND>', 'only these').choices(EVENT_KINDS))
     .action(async (_options, command: Command) => {
       const { events } = await import('../events.ts');
-      report(await events(optionsOf(command), context));
+      report(await events(optionsOf(command), await localOf(command, context)));
     });
   addCommand(program, 'spc', 'control charts: all of them, one, or its baseline', [
     'millgate spc',
@@ -59,6 +59,6 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     .option('--against <FILE>', 'compare with the rules of another configuration')
     .action(async (_options, command: Command) => {
       const { backtest } = await import('../backtest/backtest.ts');
-      report(await backtest(optionsOf(command), context));
+      report(await backtest(optionsOf(command), await localOf(command, context)));
     });
 }

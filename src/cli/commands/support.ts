@@ -1,7 +1,7 @@
 /** Declares the commands that help when something does not work. */
 import type { Command } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
-import { addCommand, optionsOf, type Report } from './command.ts';
+import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** The commands that help when something does not work. */
 export function addSupportCommands(program: Command, context: CliContext, report: Report): void {
@@ -23,6 +23,6 @@ export function addSupportCommands(program: Command, context: CliContext, report
     .option('--output <FILE>', 'where to (default: millgate-support-HOST-TIME.tar.gz in this folder)')
     .action(async (_options, command: Command) => {
       const { support } = await import('../support/support.ts');
-      report(await support(optionsOf(command), context));
+      report(await support(optionsOf(command), await localOf(command, context)));
     });
 }

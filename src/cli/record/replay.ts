@@ -169,7 +169,7 @@ function leftOut({ channel, exchanges, uncalled, failure }: RecordedLine, pty: b
 
 function introduce(path: string, { header, end, damaged, lastUs, lines }: Recording, context: CliContext): void {
   const { gateway, wallMs, config } = header;
-  const from = `${formatTime(wallMs)}${header.clockKnown ? '' : ' (by a clock that was not set)'}`;
+  const from = `${formatTime(wallMs, {})}${header.clockKnown ? '' : ' (by a clock that was not set)'}`;
   warn(context, [
     `${path}: ${formatSpan(lastUs / 1000)} of ${plain(gateway)} from ${from}, configuration ${plain(config.hash)}.`,
     ...(end === undefined ? ['It has no end: it was cut off while recording.'] : []),

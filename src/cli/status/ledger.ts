@@ -98,7 +98,7 @@ function ledgerLines(
     verdict,
     ...(entries.length > 0 ? [''] : []),
     ...(hidden > 0 ? [colors.dim(`${formatCount(hidden)} earlier entries; --json has them all`)] : []),
-    ...shown.map(entryText),
+    ...shown.map((entry) => entryText(entry, context)),
   ];
 }
 
@@ -119,8 +119,11 @@ function doubtText({ stream, uplink, unexplained }: StreamAccount, state: Taken[
 }
 
 /** One entry in the words of the status. */
-export function entryText({ stream, from, to, cause, uplink, enteredWallMs }: LedgerEntry): string {
-  return `${stream} ${rangeText({ from, to })} ${cause}${uplink ? ` by ${uplink}` : ''}, ${formatTime(enteredWallMs)}`;
+export function entryText(
+  { stream, from, to, cause, uplink, enteredWallMs }: LedgerEntry,
+  context: Pick<CliContext, 'timezone'>,
+): string {
+  return `${stream} ${rangeText({ from, to })} ${cause}${uplink ? ` by ${uplink}` : ''}, ${formatTime(enteredWallMs, context)}`;
 }
 
 function rangeText({ from, to }: SeqRange): string {

@@ -37,7 +37,7 @@ export function storeLines(
     ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
     ...heldLines(store, context),
     ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
-    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry), context)),
+    ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry, context), context)),
   ];
 }
 
@@ -48,7 +48,7 @@ function heldLines({ held }: Partial<Pick<GatewayStatus['store'], 'held'>>, cont
   const room = lastsMs === undefined || lastsMs === 0 ? [] : [`room for about ${formatSpan(lastsMs)} more`];
   const dropped = held.droppedRecords + held.droppedEvents;
   const parts = [
-    `nothing written since ${formatTime(sinceMs)}`,
+    `nothing written since ${formatTime(sinceMs, context)}`,
     `${formatCount(held.records)} records and ${formatCount(held.events)} events held in memory`,
     ...room,
     ...(dropped > 0 ? [`${formatCount(dropped)} dropped since the start`] : []),

@@ -30,7 +30,9 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
 
 function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
   const { colors } = context;
-  const clock = status.clockKnown ? formatTime(status.nowMs) : colors.red('not set; readings are marked unsynced');
+  const clock = status.clockKnown
+    ? formatTime(status.nowMs, context)
+    : colors.red('not set; readings are marked unsynced');
   const simulated = status.simulated ? `  ${colors.yellow('simulated')}` : '';
   const up = formatSpan(status.nowMs - status.startedMs);
   const troubles = troublesOf(status);
@@ -46,11 +48,14 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
 }
 
 /** What is not settled about the configuration in force. */
-function configNotes({ pending, onDisk }: GatewayStatus['config'], { invocation }: CliContext): string[] {
+function configNotes({ pending, onDisk }: GatewayStatus['config'], context: CliContext): string[] {
+  const { invocation } = context;
   if (pending) {
     const { by, awaits, confirmByMs, confirmedBy } = pending;
     const until =
-      confirmByMs === undefined || confirmedBy ? '' : ` and ${invocation} confirm until ${formatTime(confirmByMs)}`;
+      confirmByMs === undefined || confirmedBy
+        ? ''
+        : ` and ${invocation} confirm until ${formatTime(confirmByMs, context)}`;
     return [`on trial, applied by ${plain(by)}; ${awaits === 'data' ? 'waits for data' : 'data flows; waits'}${until}`];
   }
   if (onDisk === 'different')

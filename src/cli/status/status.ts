@@ -6,6 +6,7 @@ import { programVersion } from '../../core/program.ts';
 import type { StoreStatus } from '../../store/store.ts';
 import { findGateway, isWithoutGateway } from '../client.ts';
 import { load } from '../configuration.ts';
+import { refuseIfLocked } from '../owner.ts';
 import { openStopped } from '../stopped.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson } from '../terminal/context.ts';
 import { formatCount, plain } from '../terminal/format.ts';
@@ -44,7 +45,7 @@ type Known = { readonly state: 'running'; readonly status: GatewayStatus } | Sto
 
 /**
  * `status`: the gateway at a glance. Without a gateway it says `stopped` and what can be known; that too is an answer,
- * exit 0. `state` in the JSON is `running`, `stopped` or `unknown`. Throws `Fault` for an answer of another version that
+ * exit 0. One that holds its store and does not answer is not stopped: exit 69 with its process. `state` in the JSON is `running`, `stopped` or `unknown`. Throws `Fault` for an answer of another version that
  * cannot be shown.
  */
 export async function status(options: StatusOptions, context: CliContext): Promise<ExitCode> {
@@ -60,7 +61,7 @@ async function keepShowing(options: StatusOptions, context: CliContext): Promise
   const { signal, clock, colors } = context;
   let note = '';
   const quiet = { ...context, stderr: { write: (text: string) => (note = text.trim()) } };
-  let lines = linesOf(await ask(options, quiet), options, context);
+  let lines = await linesNow(options, quiet);
   const screen = openScreen(context);
   const draw = (): void => {
     const room = Math.max(1, context.rows() - 2);
@@ -73,7 +74,7 @@ async function keepShowing(options: StatusOptions, context: CliContext): Promise
     while (!signal.aborted) {
       draw();
       await clock.sleep(ASK_EVERY_MS, signal).catch(() => {});
-      if (!signal.aborted) lines = linesOf(await ask(options, quiet), options, context);
+      if (!signal.aborted) lines = await linesNow(options, quiet);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -83,6 +84,16 @@ async function keepShowing(options: StatusOptions, context: CliContext): Promise
   }
   print(context, lines);
   return EXIT.ok;
+}
+
+/** The screen goes on while a gateway starts or hangs: that it does not answer is then what there is to see. */
+async function linesNow(options: StatusOptions, context: CliContext): Promise<string[]> {
+  try {
+    return linesOf(await ask(options, context), options, context);
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
+    return [labelled('gateway', context.colors.red(plain(error.message)), context)];
+  }
 }
 
 async function ask(options: StatusOptions, context: CliContext): Promise<Known> {
@@ -121,6 +132,8 @@ async function describeStopped(
 ): Promise<Stopped> {
   const { file } = configFile(options, context);
   const loaded = await load(file, context);
+  const folder = loaded.ok ? loaded.config.store.path : loaded.storePath;
+  if (folder !== undefined) await refuseIfLocked(folder);
   if (!loaded.ok) return { state, reason, config: { file, ok: false, problems: loaded.problems } };
   const devices = loaded.config.channels.flatMap((channel) => channel.devices);
   const counts = {

@@ -107,7 +107,7 @@ async function fileOf(gateway: GatewayClient, otherwise: string): Promise<string
 }
 
 function defaultName({ hostname, clock }: CliContext): string {
-  const stamp = formatTime(clock.wallMs()).slice(0, 16).replaceAll(/[-:]/g, '').replace('T', '-');
+  const stamp = formatTime(clock.wallMs(), {}).slice(0, 16).replaceAll(/[-:]/g, '').replace('T', '-');
   return `millgate-support-${hostname.replaceAll(/[^A-Za-z0-9-]/g, '')}-${stamp}.tar.gz`;
 }
 
@@ -184,7 +184,7 @@ function pack(
 function manifestText(
   packed: readonly Packed[],
   missing: readonly { name: string; why: string }[],
-  { clock }: CliContext,
+  context: CliContext,
 ): string {
   const kinds = new Map<string, number>();
   for (const { redacted } of packed)
@@ -195,7 +195,7 @@ function manifestText(
   });
   const taken = [...kinds].map(([kind, count]) => `  ${formatCount(count)} × ${kind}`);
   return [
-    `millgate ${programVersion()} support archive, ${formatTime(clock.wallMs())}`,
+    `millgate ${programVersion()} support archive, ${formatTime(context.clock.wallMs(), context)}`,
     '',
     'In it:',
     ...rows,

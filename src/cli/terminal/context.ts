@@ -35,6 +35,8 @@ export interface CliContext {
   readonly onHangup?: (listener: () => void) => () => void;
   readonly cwd: string;
   readonly hostname: string;
+  /** The zone in which times are shown, from the configuration; absent until a command has looked, and then UTC. */
+  readonly timezone?: string;
   /** How this program was called, for command lines to copy: `millgate`, or `node` with a path. */
   readonly invocation: string;
 }

@@ -1,7 +1,7 @@
 /** Writes values, ages, times and counts for a person. */
 import type { JsonReading, JsonValue } from '../../api/json.ts';
 import { formatDuration } from '../../core/quantity.ts';
-import type { Colors } from './context.ts';
+import type { CliContext, Colors } from './context.ts';
 
 /** Digits that a value is shown with; JSON output has all of them. */
 const SIGNIFICANT_DIGITS = 6;
@@ -73,7 +73,35 @@ export function formatShare(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** UTC ms as ISO 8601 in UTC, with milliseconds. */
-export function formatTime(ms: number): string {
-  return new Date(ms).toISOString();
+/** What tells the offset of each zone; making one takes longer than a thousand uses of it. */
+const OFFSETS = new Map<string, Intl.DateTimeFormat>();
+
+/** From where to where each form of a time is cut out of ISO 8601. */
+const TIME_FORMS = { whole: [0, 23], seconds: [0, 19], clock: [11, 16], 'clock-seconds': [11, 19] } as const;
+
+/**
+ * UTC ms for a person: ISO 8601 in the time zone of the gateway, with its offset, `Z` in UTC, and in UTC where no zone is
+ * known. `whole` has milliseconds; `clock` leaves out the date for what is within hours.
+ */
+export function formatTime(
+  ms: number,
+  { timezone = 'UTC' }: Pick<CliContext, 'timezone'>,
+  form: keyof typeof TIME_FORMS = 'whole',
+): string {
+  const offset = offsetOf(ms, timezone);
+  const [sign, hours, minutes] = [offset.startsWith('-') ? -1 : 1, offset.slice(1, 3), offset.slice(4, 6)];
+  const offsetMs = sign * (Number(hours) * 60 + Number(minutes)) * 60_000;
+  const text = new Date(ms + offsetMs).toISOString().slice(...TIME_FORMS[form]);
+  return `${form === 'seconds' ? text.replace('T', ' ') : text}${offset === '+00:00' ? 'Z' : offset}`;
+}
+
+/** How far the clocks of a zone are ahead of UTC at a time: `+01:00`. */
+function offsetOf(ms: number, timezone: string): string {
+  let formatter = OFFSETS.get(timezone);
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat('en', { timeZone: timezone, timeZoneName: 'longOffset' });
+    OFFSETS.set(timezone, formatter);
+  }
+  const name = formatter.formatToParts(ms).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  return /[+-]\d\d:\d\d/.exec(name)?.[0] ?? '+00:00';
 }

@@ -89,9 +89,13 @@ function isSameLine(before: ChannelConfig, after: ChannelConfig): boolean {
 function polledPart({ name, tags }: DeviceConfig): unknown {
   return [
     name,
-    tags.map(({ tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form }) => [
-      ...[tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form],
-    ]),
+    tags.map(
+      ({ tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form, heartbeatMs }) => [
+        ...[tag, everyMs, scale, offset, linear, decimals, min, max, counter, modulus, writable, form],
+        // What a driver reports by itself is said again by the poller, at its heartbeat.
+        everyMs === undefined ? heartbeatMs : undefined,
+      ],
+    ),
   ];
 }
 

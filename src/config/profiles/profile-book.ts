@@ -8,7 +8,7 @@ import { createReport } from '../file/problems.ts';
 import { toPlain } from '../file/tree.ts';
 import { parseYaml } from '../file/yaml.ts';
 import { loadConfig } from '../load.ts';
-import { fingerprintSchema } from '../sections/shapes.ts';
+import { fingerprintSchema, profileTagShape } from '../sections/shapes.ts';
 import { builtInProfiles, profilesIn } from './profiles.ts';
 
 /** A profile as its file says it is. */
@@ -24,6 +24,8 @@ export interface ProfileFacts {
   /** Factory settings of the line. */
   readonly serial?: Readonly<Record<string, string | number>>;
   readonly tags: readonly string[];
+  /** Those of its tags whose register could not be verified against a public source. */
+  readonly unverified: readonly string[];
   /** Signs by which a scan knows the device. */
   readonly identify: readonly Fingerprint[];
   /** Order of the bytes of its values unless a tag or a sign says otherwise. */
@@ -92,6 +94,7 @@ function factsOf(name: string, path: string, builtIn: boolean, files: FileAccess
     notes: words(plain.notes).map((note) => note.trim()),
     ...(serial.length > 0 && { serial: Object.fromEntries(serial) }),
     tags: Object.keys(recordOf(plain.tags)),
+    unverified: Object.entries(recordOf(plain.tags)).flatMap(([tag, keys]) => (isUnverified(keys) ? [tag] : [])),
     identify: signsOf(plain.identify),
     ...(isText(device.order) && { order: device.order }),
   };
@@ -111,6 +114,11 @@ function plainOf(path: string, files: FileAccess): unknown {
     // The list of profiles names it all the same; asking for it by name says what is wrong.
     return undefined;
   }
+}
+
+function isUnverified(keys: unknown): boolean {
+  const { verified } = z.object(profileTagShape).safeParse(keys).data ?? {};
+  return verified !== undefined;
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

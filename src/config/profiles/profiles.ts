@@ -6,10 +6,10 @@ import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';
 import { type FileAccess, readOne } from '../file/files.ts';
 import type { Report } from '../file/problems.ts';
-import { type Entry, type MapNode, type Node, overlay, spotOf } from '../file/tree.ts';
+import { type Entry, entryOf, type MapNode, type Node, overlay, spotOf, without } from '../file/tree.ts';
 import { isEmpty, validate } from '../file/validate.ts';
 import { parseYaml } from '../file/yaml.ts';
-import { profileShape } from '../sections/shapes.ts';
+import { profileShape, profileTagShape } from '../sections/shapes.ts';
 
 /** Finds device profiles by name. Every profile is read once, and its own problems reported once. */
 export interface Profiles {
@@ -84,7 +84,26 @@ function checkProfile(name: string, tree: MapNode, report: Report): MapNode | un
     if (part && part.node.kind !== 'map' && !isEmpty(part.node))
       report.error(spotOf(part, []), 'expected keys and values below it');
   }
+  checkProfileTags(tree, report);
   return tree;
+}
+
+/** Checks the keys that a tag has in a profile only. */
+function checkProfileTags(tree: MapNode, report: Report): void {
+  const tags = entryOf(tree, 'tags');
+  if (tags?.node.kind !== 'map') return;
+  for (const tag of tags.node.entries.values())
+    if (tag.node.kind === 'map') validate(z.object(profileTagShape), tag, report);
+}
+
+/** The tags of a profile as a device has them: what they say of the profile itself left out. */
+function tagsOfDevice(tags: Entry): Entry {
+  if (tags.node.kind !== 'map') return tags;
+  const entries = [...tags.node.entries].map(([name, tag]): [string, Entry] => [
+    name,
+    tag.node.kind === 'map' ? { ...tag, node: without(tag.node, Object.keys(profileTagShape)) } : tag,
+  ]);
+  return { ...tags, node: { ...tags.node, entries: new Map(entries) } };
 }
 
 /** A device with its profile beneath: device defaults and tags of the profile, overridden key by key. */
@@ -93,7 +112,7 @@ export function withProfile(device: MapNode, profile: MapNode): MapNode {
   const usable = defaults?.kind === 'map' ? [...defaults.entries].filter(([key]) => !NOT_IN_PROFILE.includes(key)) : [];
   const entries = new Map(usable);
   const tags = profile.entries.get('tags');
-  if (tags?.node.kind === 'map') entries.set('tags', tags);
+  if (tags?.node.kind === 'map') entries.set('tags', tagsOfDevice(tags));
   const under: MapNode = { ...profile, entries };
   const own: MapNode = {
     ...device,

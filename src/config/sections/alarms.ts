@@ -16,6 +16,8 @@ export interface TagFacts {
   readonly everyMs: number | undefined;
   /** Whether it only grows. */
   readonly counter: boolean;
+  /** Where a counter starts again from 0, in its unit; undefined: it does not. */
+  readonly wrap?: number | undefined;
   /** What may be written to it; undefined: nothing. */
   readonly writable: { readonly min: number | undefined; readonly max: number | undefined } | undefined;
   /** Tags that a computed one is computed from, directly or through others; empty of a tag that is read. */

@@ -157,7 +157,8 @@ export interface SpcContext {
   /** Scan period of a tag, ms; undefined when it reports by itself. */
   readonly everyMsOf: (tag: string) => number | undefined;
   /** Whether a tag only grows. */
-  readonly isCounter: (tag: string) => boolean;
+  /** Of a counter, where it starts again from 0 (undefined: never); undefined of any other tag. */
+  readonly counterOf: (tag: string) => { readonly modulus: number | undefined } | undefined;
 }
 
 /** Checks what depends on more than one key; the shape was checked before. Paths are relative to the chart. */
@@ -177,7 +178,10 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   checkTuning(options, problems);
   const rules = rulesOf(options, problems);
   const counting = isAttributeChart(chart) ? [tag, ...(inspected?.by === 'tag' ? [inspected.tag] : [])] : [];
-  const counters = counting.filter(context.isCounter);
+  const counters = counting.flatMap((counted) => {
+    const counter = context.counterOf(counted);
+    return counter ? [{ tag: counted, modulus: counter.modulus }] : [];
+  });
   if (problems.length > 0) return { ok: false, problems };
   return passed({
     id,

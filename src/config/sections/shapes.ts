@@ -292,6 +292,14 @@ export const fingerprintSchema = z.strictObject({
   between: z.tuple([z.number(), z.number()]).meta({ description: 'The range the value must be in.' }).optional(),
 });
 
+/** Keys that a tag has in a profile only, beside those of its driver. */
+export const profileTagShape = {
+  verified: z
+    .literal(['no', false], { error: 'expected no, or no such key at all where the register was verified' })
+    .meta({ description: 'no: the register could not be verified against a public source.' })
+    .optional(),
+};
+
 /** Keys of a profile file beside `device` and `tags`. */
 export const profileShape = {
   name: nameField('Name of the profile; that of its file.'),

@@ -32,6 +32,13 @@ interface Period {
   readonly endWallMs: number;
 }
 
+/** A counter as it was last read. `atWallMs` places it on the monotonic clock of the next start; `isOld`: not done yet. */
+interface Counting {
+  readonly state: CounterState;
+  readonly atWallMs: number;
+  readonly isOld?: boolean | undefined;
+}
+
 /** What collecting remembers; JSON. */
 export interface Collecting {
   readonly open: Open | null;
@@ -42,9 +49,9 @@ export interface Collecting {
   readonly trigger: string | number | boolean | null;
   /** The individual before, for the moving range; null after a bad one. */
   readonly previous: number | null;
+  /** Counters, by tag: what was counted while the gateway was stopped is counted at the next start. */
+  readonly counters: { readonly [tag: TagId]: Counting };
   /** When each tag was last read, monotonic: what is not newer is late or a repetition. Empty after a restart. */
-  /** Counters, by tag; they begin anew after a restart. */
-  readonly counters: { readonly [tag: TagId]: CounterState };
   readonly seenMonoMs: { readonly [tag: TagId]: number };
 }
 
@@ -101,7 +108,7 @@ function takeReading(config: SpcConfig, before: Collecting, reading: Reading): C
   const { state, value } = broughtBy(config, before, reading);
   if (value === 'nothing') return { state, closed: [] };
   if (inspected?.by === 'tag' && reading.tag === inspected.tag) {
-    const sum = config.counters?.includes(reading.tag) && value !== undefined ? (state.inspected ?? 0) + value : value;
+    const sum = isCounter(config, reading.tag) && value !== undefined ? (state.inspected ?? 0) + value : value;
     return { state: { ...state, inspected: sum ?? null }, closed: [] };
   }
   if (subgroup.by === 'count' && isOfCounts(config)) return takeCount(config, state, value);
@@ -126,17 +133,27 @@ function isOfCounts({ inspected }: SpcConfig): boolean {
 
 /** What a reading brings: its value, undefined when it is unusable; of a counter what was counted since the last. */
 function broughtBy(
-  { counters, chart }: SpcConfig,
+  { counters, chart, subgroup }: SpcConfig,
   state: Collecting,
   reading: Reading,
 ): { readonly state: Collecting; readonly value: number | undefined | 'nothing' } {
   const value = usable(reading);
-  const { tag } = reading;
-  if (!isAttributeChart(chart) || value === undefined || !counters?.includes(tag)) return { state, value };
-  const counted = countOn(state.counters[tag], value, reading.monoMs, {});
+  const { tag, monoMs, wallMs } = reading;
+  const counter = counters?.find((each) => each.tag === tag);
+  if (!isAttributeChart(chart) || value === undefined || !counter) return { state, value };
+  const known = state.counters[tag];
+  const sinceMs = known?.isOld ? Math.max(0, wallMs - known.atWallMs) : 0;
+  // What came while the gateway was stopped for longer than a period is of no period.
+  const isLost = known?.isOld && subgroup.by === 'time' && sinceMs > subgroup.everyMs;
+  const before = known?.isOld ? { ...known.state, atMs: monoMs - sinceMs, rejected: undefined } : known?.state;
+  const counted = countOn(isLost ? undefined : before, value, monoMs, { modulus: counter.modulus });
   const { step } = counted;
-  const next = { ...state, counters: { ...state.counters, [tag]: counted.state } };
+  const next = { ...state, counters: { ...state.counters, [tag]: { state: counted.state, atWallMs: wallMs } } };
   return { state: next, value: step.kind === 'counted' || step.kind === 'reset' ? step.by : 'nothing' };
+}
+
+function isCounter({ counters }: SpcConfig, tag: TagId): boolean {
+  return counters?.some((each) => each.tag === tag) ?? false;
 }
 
 /** An individual, with the moving range from the one before. */
@@ -149,13 +166,10 @@ function takeIndividual(config: SpcConfig, state: Collecting, value: number | un
 }
 
 /** A count with what it was counted in; one that cannot be (negative, more than there were) is a bad point. */
-function takeCount(
-  { chart, inspected, counters }: SpcConfig,
-  before: Collecting,
-  count: number | undefined,
-): Collected {
+function takeCount(config: SpcConfig, before: Collecting, count: number | undefined): Collected {
+  const { chart, inspected } = config;
   const size = inspected?.by === 'size' ? inspected.size : before.inspected;
-  const isCounted = inspected?.by === 'tag' && counters?.includes(inspected.tag);
+  const isCounted = inspected?.by === 'tag' && isCounter(config, inspected.tag);
   const state = isCounted ? { ...before, inspected: null } : before;
   if (count === undefined || count < 0 || size === null || size <= 0) return { state, closed: [MISSING] };
   if ((chart === 'p' || chart === 'np') && count > size)
@@ -236,8 +250,8 @@ function close(config: SpcConfig, state: Collecting): Collected {
   const next = { ...state, open: null };
   const { open } = state;
   if (isOfCounts(config)) {
-    const isCounter = config.counters?.includes(config.tag) ?? false;
-    return takeCount(config, next, isCounter && open && open.count > 0 ? open.sum : (open?.last ?? undefined));
+    const isSum = isCounter(config, config.tag) && open !== null && open.count > 0;
+    return takeCount(config, next, isSum ? open.sum : (open?.last ?? undefined));
   }
   if (isOfIndividuals(config)) return takeIndividual(config, next, open?.last ?? undefined);
   const kind = spreadKindOf(config);

@@ -10,7 +10,7 @@ export type Signal = RunRule | 'R1' | 'R2' | 'R4' | 'EWMA' | 'CUSUM+' | 'CUSUM-'
 interface Flag {
   readonly rule: Signal;
   readonly side: Side;
-  /** True at the first point of a run: that is the event; later points belong to it. */
+  /** True at the first point of an excursion: that is the event; later points belong to it. */
   readonly first: boolean;
   /** What was compared, and with what. Null: the chart has no such line. */
   readonly value: number;
@@ -41,12 +41,18 @@ export interface ChartState {
   readonly ewma: { readonly z: number; readonly variance: number } | null;
   /** CUSUM: both sums, in standard errors; null before the first point. */
   readonly cusum: { readonly plus: number; readonly minus: number } | null;
-  /** Rules that held at the last point, and on which side. */
+  /** Rules whose excursion stands, and on which side: it lasts until a point reaches the center, or a bad one comes. */
   readonly active: { readonly [rule in Signal]?: Side };
+  /** Those of them that hold at the last point itself. */
+  readonly held: readonly Signal[];
 }
 
 const NO_SIGNALS: ChartState['active'] = {};
 const NO_FLAGS: readonly Flag[] = [];
+const NONE_HELD: readonly Signal[] = [];
+
+/** Rules about the pattern of points on both sides of the center: one stands as long as the pattern goes on. */
+const PATTERN_RULES: readonly Signal[] = ['N3', 'N4', 'N7', 'N8'];
 
 /** A chart before its first point. */
 export const FRESH_CHART: ChartState = {
@@ -56,6 +62,7 @@ export const FRESH_CHART: ChartState = {
   ewma: null,
   cusum: null,
   active: NO_SIGNALS,
+  held: NONE_HELD,
 };
 
 /** What judging needs of a configuration. */
@@ -66,7 +73,7 @@ type Found = Omit<Flag, 'first'>;
 
 /** A bad or missing point: every run is broken; averages and sums go on with the next point. */
 export function breakRuns(state: ChartState): ChartState {
-  return { ...state, runs: NO_RUN, spreadRuns: NO_RUN, last: null, active: NO_SIGNALS };
+  return { ...state, runs: NO_RUN, spreadRuns: NO_RUN, last: null, active: NO_SIGNALS, held: NONE_HELD };
 }
 
 /** Judges one point by frozen limits. */
@@ -94,6 +101,10 @@ export function judge(
     point,
     { value: point.value, ...shownLines(lines) },
     spread.found.length === 0 ? found : [...found, ...spread.found],
+    (rule) => {
+      if (isSpreadSignal(rule)) return spread.side;
+      return design.rules.some((judged) => judged === rule) ? Math.sign(point.value - lines.center) : 0;
+    },
   );
 }
 
@@ -118,14 +129,19 @@ const SPREAD_RULES: readonly { readonly of: RunRule; readonly name: Signal }[] =
   { of: 'WE4', name: 'R4' },
 ];
 
+function isSpreadSignal(rule: Signal): boolean {
+  return SPREAD_RULES.some(({ name }) => name === rule);
+}
+
+/** The range or s chart of a point; `side`: where the spread lies beside its center, 0 on it or without one. */
 function judgeSpread(
   design: Design,
   sigma: number,
   before: RunState,
   { spread, size }: Subgroup,
-): { readonly runs: RunState; readonly found: readonly Found[] } {
+): { readonly runs: RunState; readonly found: readonly Found[]; readonly side: number } {
   const kind = spreadKindOf(design);
-  if (kind === 'none' || spread === null) return { runs: NO_RUN, found: [] };
+  if (kind === 'none' || spread === null) return { runs: NO_RUN, found: [], side: 0 };
   const moving = kind === 'moving-range';
   const lines = spreadLinesOf(kind, sigma, moving ? 2 : size);
   const runs = extend(before, zoneOf(spread, lines.center, lines.sigma), 0);
@@ -136,7 +152,7 @@ function judgeSpread(
     if (side === undefined || found.some(({ rule }) => rule === name)) continue;
     found.push({ rule: name, side, value: spread, ...shownLines(lines) });
   }
-  return { runs, found };
+  return { runs, found, side: Math.sign(spread - lines.center) };
 }
 
 /** EWMA: z = λx + (1−λ)z, its limits by its exact variance, which grows from point to point (Montgomery, section 9.2). */
@@ -149,7 +165,7 @@ function judgeAverage(design: Design, lines: Lines, state: ChartState, point: Su
   const shown = { value: z, center: lines.center, lcl: lines.center - reach, ucl: lines.center + reach };
   const side: Side | undefined = z > shown.ucl ? 1 : z < shown.lcl ? -1 : undefined;
   const found: Found[] = side === undefined ? [] : [{ rule: 'EWMA', side, ...shown }];
-  return settle({ ...state, ewma: { z, variance } }, point, shown, found);
+  return settle({ ...state, ewma: { z, variance } }, point, shown, found, () => Math.sign(z - lines.center));
 }
 
 /** Tabular CUSUM of standardised points (Montgomery, section 9.1); a sum on the decision interval is no signal. */
@@ -163,7 +179,9 @@ function judgeSums(design: Design, lines: Lines, state: ChartState, point: Subgr
   const found: Found[] = [];
   if (plus > decision) found.push({ rule: 'CUSUM+', side: 1, value: plus, center: 0, lcl: null, ucl: decision });
   if (minus > decision) found.push({ rule: 'CUSUM-', side: -1, value: -minus, center: 0, lcl: -decision, ucl: null });
-  return settle({ ...state, cusum: { plus, minus } }, point, shown, found);
+  return settle({ ...state, cusum: { plus, minus } }, point, shown, found, (rule) =>
+    rule === 'CUSUM+' ? Math.sign(plus) : -Math.sign(minus),
+  );
 }
 
 interface Verdict {
@@ -171,18 +189,30 @@ interface Verdict {
   readonly judged: JudgedPoint;
 }
 
+/**
+ * What holds at a point, and whether it is news. One excursion is one event: a rule that held stands until the value it
+ * compares reaches its center, so that a point back within the lines on the same side ends nothing.
+ *
+ * @param besideOf the side of the center on which what a rule compares lies now, 0 on it
+ */
 function settle(
   state: ChartState,
   { value, size, spread }: Subgroup,
   shown: Pick<JudgedPoint, 'value' | 'center' | 'lcl' | 'ucl'>,
   found: readonly Found[],
+  besideOf: (rule: Signal) => number,
 ): Verdict {
   const last = { value, size };
-  if (found.length === 0)
-    return { state: { ...state, last, active: NO_SIGNALS }, judged: { ...shown, size, spread, flags: NO_FLAGS } };
+  if (found.length === 0 && state.active === NO_SIGNALS)
+    return { state: { ...state, last, held: NONE_HELD }, judged: { ...shown, size, spread, flags: NO_FLAGS } };
+  const standing = Object.entries(state.active).filter(
+    ([rule, side]) => !PATTERN_RULES.includes(rule as Signal) && besideOf(rule as Signal) === side,
+  );
   const flags = found.map((flag) => ({ ...flag, first: state.active[flag.rule] !== flag.side }));
-  const active = Object.fromEntries(found.map(({ rule, side }) => [rule, side]));
-  return { state: { ...state, last, active }, judged: { ...shown, size, spread, flags } };
+  const all = [...standing, ...found.map(({ rule, side }) => [rule, side] as const)];
+  const active = all.length === 0 ? NO_SIGNALS : Object.fromEntries(all);
+  const held = found.map(({ rule }) => rule);
+  return { state: { ...state, last, active, held }, judged: { ...shown, size, spread, flags } };
 }
 
 /** Judges a whole series by frozen limits; null is a bad or missing point. */

@@ -28,7 +28,7 @@ export interface SpcStatus {
   readonly point: number;
   readonly baseline: { readonly collected: number; readonly needed: number; readonly excluded: readonly number[] };
   readonly limits: Limits | undefined;
-  /** Rules that hold at the last point. */
+  /** Rules whose excursion stands: each once, however many points belong to it. */
   readonly signals: readonly string[];
   readonly capability: Capability;
 }

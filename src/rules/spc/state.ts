@@ -90,7 +90,7 @@ function givenLimits(config: SpcConfig, version: number): Limits | undefined {
 function seriesOf(config: SpcConfig): string {
   const { tag, chart, subgroup, inspected, counters = [] } = config;
   const series: unknown[] = [tag, chart, subgroup, inspected ?? null];
-  if (isAttributeChart(chart) && counters.length > 0) series.push(counters);
+  if (isAttributeChart(chart) && counters.length > 0) series.push(counters.map((counter) => counter.tag));
   if (isOfIndividuals(config) && subgroup.by !== 'count') series.push('last');
   return JSON.stringify(series);
 }
@@ -109,6 +109,14 @@ const SIGNALS = [
   ...(['N1', 'N2', 'N3', 'N4', 'N5', 'N6', 'N7', 'N8', 'WE1', 'WE2', 'WE3', 'WE4'] as const),
   ...(['R1', 'R2', 'R4', 'EWMA', 'CUSUM+', 'CUSUM-'] as const),
 ] as const;
+
+const counterState = z.strictObject({
+  value: z.number(),
+  atMs: z.number(),
+  fastest: z.number(),
+  counted: count,
+  rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
+});
 
 const stateSchema = z.strictObject({
   series: z.string(),
@@ -146,8 +154,7 @@ const stateSchema = z.strictObject({
     trigger: z.union([z.string(), z.number(), z.boolean()]).nullable(),
     previous: z.number().nullable(),
     counters: z
-      .record(z.string(), z.unknown())
-      .transform(() => ({}))
+      .record(z.string(), z.strictObject({ state: counterState, atWallMs: z.number(), isOld: z.boolean().optional() }))
       .default({}),
     seenMonoMs: z.record(z.string(), z.number()).default({}),
   }),
@@ -158,6 +165,7 @@ const stateSchema = z.strictObject({
     ewma: z.strictObject({ z: z.number(), variance: z.number() }).nullable(),
     cusum: z.strictObject({ plus: z.number(), minus: z.number() }).nullable(),
     active: z.partialRecord(z.enum(SIGNALS), side),
+    held: z.array(z.enum(SIGNALS)).default([]),
   }),
   tally: z.strictObject({
     readings: count,
@@ -180,7 +188,7 @@ const OPEN_EVERY_MS = 60_000;
 export function partsOf(state: SpcState, saved: SpcState | undefined): Parts {
   const { limits, baseline, excluded, version, ...others } = state;
   const frozen = { series: state.series, limits, baseline, excluded, version };
-  const { seenMonoMs: _, counters: __, ...collecting } = state.collecting;
+  const { seenMonoMs: _, ...collecting } = state.collecting;
   const moving = { ...others, collecting };
   if (!saved) return { moving, frozen };
   const isFrozen = limits === saved.limits && baseline === saved.baseline && excluded === saved.excluded;
@@ -211,10 +219,12 @@ export function restoreState(config: SpcConfig, stored: unknown, frozen?: unknow
   const state: SpcState = read.data;
   if (state.series !== seriesOf(config)) return initialState(config, state.version);
   const { period } = state.collecting;
+  const counters = Object.entries(state.collecting.counters).map(([tag, each]) => [tag, { ...each, isOld: true }]);
   const collecting: Collecting = {
     ...state.collecting,
     // Nothing on the old monotonic clock means anything on the new one.
     seenMonoMs: {},
+    counters: Object.fromEntries(counters),
     period: period && { ...period, endMonoMs: null },
   };
   const memory = memoryOf(config);

@@ -104,7 +104,7 @@ describe('apply', () => {
     });
     const until = new Date(atMs + 10_000).toISOString().slice(11, 19);
     expect(err).toBe(
-      `Everything flows. Until ${until} UTC, in less than 15s: millgate confirm keeps it, else it is rolled back.\n`,
+      `Everything flows. Until ${until}Z, in less than 15s: millgate confirm keeps it, else it is rolled back.\n`,
     );
     expect(out).toContain(`Kept: ${FILE} is now new.yaml`);
   });

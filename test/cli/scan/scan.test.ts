@@ -193,9 +193,7 @@ describe('scan of a port that cannot be used', () => {
     });
     for (const target of [port, 'line-a']) {
       const { exitCode, err } = await scan([target, '--config', file], { env: { MILLGATE_SOCKET: socketPath } });
-      expect(err).toContain(
-        'the running gateway uses it (channel line-a). Stop it for the scan (sudo systemctl stop millgate',
-      );
+      expect(err).toContain('the running gateway uses it (channel line-a');
       expect(exitCode).toBe(EXIT.unavailable);
     }
   });

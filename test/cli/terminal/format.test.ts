@@ -25,6 +25,13 @@ describe('values for a person', () => {
     expect(formatValue(value)).toBe(text);
   });
 
+  it.each(['\u200e', '\u200f', '\u2066', '\u2067', '\u2068', '\u2069'])(
+    'a text of a device cannot turn the direction of the line with %j',
+    (mark) => {
+      expect(plain(`press${mark}1`)).toBe('press·1');
+    },
+  );
+
   it('a text of a device cannot move the cursor or colour the terminal', () => {
     expect(plain('\u001b[2J\u001b[31mgone\u0007\r\nnext')).toBe('·[2J·[31mgone···next');
   });

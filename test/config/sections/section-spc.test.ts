@@ -13,7 +13,7 @@ const CONTEXT: SpcContext = {
     ['line/batch', 'text'],
   ]),
   everyMsOf: () => 1000,
-  isCounter: (tag) => tag === 'line/total',
+  counterOf: (tag) => (tag === 'line/total' ? { modulus: 10_000 } : undefined),
 };
 
 /** The chart as `check` takes it: shape first, then what depends on several keys. Problems as `path: message`. */
@@ -194,6 +194,8 @@ describe('every chart takes every form of subgroup', () => {
     expect(weight({ tag: 'line/reject', chart: 'np', subgroup: { trigger: 'line/parts' } })).toMatchObject({
       inspected: { by: 'item' },
     });
-    expect(weight({ tag: 'line/total', chart: 'c', subgroup: '20s' })).toMatchObject({ counters: ['line/total'] });
+    expect(weight({ tag: 'line/total', chart: 'c', subgroup: '20s' })).toMatchObject({
+      counters: [{ tag: 'line/total', modulus: 10_000 }],
+    });
   });
 });

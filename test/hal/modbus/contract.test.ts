@@ -5,10 +5,12 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { type DriverHarness, describeDriverContract } from '../../contract/driver.ts';
-import { type FaultServer, faultServer } from '../../double/modbus-fault-server.ts';
+import { faultServer } from '../../double/modbus-fault-server.ts';
 import { expectedBit, expectedRegister, modbusSlaves } from '../../double/modbus-slave.ts';
 import { modbusChannel, modbusTag } from '../../double/modbus-tags.ts';
+import { udpDevice } from '../../double/modbus-udp.ts';
 import { ptyTo } from '../../double/pty.ts';
+import { selfSigned } from '../../double/self-signed.ts';
 
 const deps = { clock: systemClock, log: silentLogger, random: seededRandom(1) };
 const UNITS = [3, 7];
@@ -25,7 +27,7 @@ function judge({ address }: Tag<ModbusAddress>, result: ReadResult): string | un
 function harnessOf(
   type: typeof modbusTcp,
   options: Record<string, unknown>,
-  world: { server: FaultServer; cut: () => Promise<void> | void; stop: () => Promise<void> },
+  world: { cut?: () => Promise<void> | void; stop: () => Promise<void> },
 ): DriverHarness<ModbusAddress> {
   const channel = modbusChannel(type, { timeout: 60, retries: 0, ...options });
   const at = (unit: number, address: string, more = {}) => modbusTag(unit, { address, ...more }, channel);
@@ -40,15 +42,14 @@ function harnessOf(
     judge,
     silent: [at(SILENT_UNIT, 'holding:0'), at(SILENT_UNIT, 'holding:1')],
     writable: { tag: at(7, 'holding:300', { type: 'float32', order: 'CDAB' }), value: 21.5 },
-    cut: world.cut,
-    stop: world.stop,
+    ...world,
   };
 }
 
 async function tcpHarness(framing: 'tcp' | 'rtu'): Promise<DriverHarness<ModbusAddress>> {
   const slaves = modbusSlaves({ units: UNITS });
   const server = await faultServer({ slaves, framing: framing === 'rtu' ? 'rtu' : 'mbap', units: UNITS });
-  const world = { server, cut: () => server.close(), stop: () => server.close() };
+  const world = { cut: () => server.close(), stop: () => server.close() };
   return harnessOf(modbusTcp, { host: '127.0.0.1', port: server.port, framing }, world);
 }
 
@@ -60,9 +61,32 @@ async function ptyHarness(): Promise<DriverHarness<ModbusAddress>> {
     await pty.stop();
     await server.close();
   };
-  return harnessOf(modbusRtu, { port: pty.path }, { server, cut: pty.unplug, stop });
+  return harnessOf(modbusRtu, { port: pty.path }, { cut: pty.unplug, stop });
+}
+
+async function udpHarness(): Promise<DriverHarness<ModbusAddress>> {
+  const device = await udpDevice(modbusSlaves({ units: UNITS }));
+  const options = { host: '127.0.0.1', port: device.port, framing: 'udp' };
+  return harnessOf(modbusTcp, options, { stop: () => device.close() });
+}
+
+/** A device with a certificate that it signed itself, which is its own authority. */
+async function tlsHarness(): Promise<DriverHarness<ModbusAddress>> {
+  const certificate = await selfSigned();
+  const slaves = modbusSlaves({ units: UNITS });
+  const server = await faultServer({ slaves, framing: 'mbap', units: UNITS, tls: certificate });
+  const stop = async () => {
+    await server.close();
+    await certificate.remove();
+  };
+  const options = { host: '127.0.0.1', port: server.port, tls: { ca: certificate.certPath } };
+  return harnessOf(modbusTcp, options, { cut: () => server.close(), stop });
 }
 
 describeDriverContract('Modbus TCP', () => tcpHarness('tcp'));
 describeDriverContract('Modbus RTU over TCP', () => tcpHarness('rtu'));
 describeDriverContract('Modbus RTU on a pty', ptyHarness);
+describeDriverContract('Modbus over UDP', udpHarness, {
+  cut: 'datagrams have no connection; that nobody listens is the result of each question',
+});
+describeDriverContract('Modbus TCP over TLS', tlsHarness);

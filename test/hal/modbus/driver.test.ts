@@ -38,7 +38,7 @@ async function bench(slaveOptions: Partial<SlaveOptions> = {}, timeout = 100) {
     while (!isDone) await clock.advance(10);
     return done;
   };
-  return { clock, slaves, bus, driver, tag, run };
+  return { clock, slaves, bus, driver, tag, run, times };
 }
 
 describe('reading what no tag names', () => {
@@ -118,11 +118,11 @@ describe('reading', () => {
     expect(bus.questions).toHaveLength(3);
   });
 
-  it('leaves second tries out while one device after the other falls silent', async () => {
+  it('leaves second tries out once two devices fell silent, one after the other', async () => {
     const { bus, driver, tag, run } = await bench();
     await run(driver.read([tag(1, 'holding:5')], signal));
     for (const unit of [4, 5, 6]) await run(driver.read([tag(unit, 'holding:5')], signal));
-    expect(bus.questions.map(({ bytes }) => bytes[0])).toEqual([1, 4, 4, 5, 6]);
+    expect(bus.questions.map(({ bytes }) => bytes[0])).toEqual([1, 4, 4, 5, 5, 6]);
   });
 
   it('gives a silent device the time it needed before, and every fourth time all that is configured', async () => {
@@ -142,6 +142,29 @@ describe('reading', () => {
     expect([first! > 2000, second! > 1900]).toEqual([true, true]);
     expect(later.map((ms) => ms > 1900)).toEqual([false, false, true, false, false, false, true]);
     expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
+  });
+
+  it('one dead neighbour does not take the second try of the next device', async () => {
+    const { bus, driver, tag, run } = await bench();
+    await run(driver.read([tag(4, 'holding:0')], signal));
+    bus.script.push('lost-question');
+    expect(await run(driver.read([tag(1, 'holding:0')], signal))).toMatchObject([{ ok: true }]);
+  });
+
+  it('a hundred registers that take their time are read whenever they are asked, beside quick ones', async () => {
+    const { slaves, driver, tag, run, times } = await bench({}, 1000);
+    const answer = slaves.answer;
+    slaves.answer = (unit, pdu) => {
+      times.turnaroundMs = 8 * ((pdu[3]! << 8) | pdu[4]!);
+      return answer(unit, pdu);
+    };
+    const quick = [tag(1, 'holding:500')];
+    const slow = Array.from({ length: 100 }, (_, index) => tag(1, `holding:${index}`));
+    for (let scan = 0; scan < 40; scan++) await run(driver.read(quick, signal));
+    for (let scan = 0; scan < 40; scan++) {
+      const results = [...(await run(driver.read(slow, signal))), ...(await run(driver.read(quick, signal)))];
+      expect(results.filter(({ ok }) => !ok)).toEqual([]);
+    }
   });
 
   it('keeps the period of a living slave among dead ones', async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isWritable } from '../../../hal/driver.ts';
 import { isIdentifying } from '../../../hal/modbus/abilities.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
-import { askDevice, newDevice } from '../../../hal/modbus/device.ts';
+import { askDevice, type DeviceState, newDevice } from '../../../hal/modbus/device.ts';
 import type { ModbusRequest } from '../../../hal/modbus/line/frame.ts';
 import { lineOf, modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -70,7 +70,7 @@ async function readAndWriteTags(channel: ModbusChannel): Promise<void> {
 /** Each function by itself, as the line puts it. */
 async function askEachFunction(channel: ModbusChannel): Promise<void> {
   const line = lineOf(channel, systemClock);
-  const asking = { line, clock: systemClock, retries: 1, lastAsked: { silent: undefined } };
+  const asking = { line, clock: systemClock, retries: 1, fallen: new Set<DeviceState>() };
   const device = newDevice(500);
   const ask = async (request: ModbusRequest): Promise<number[] | string> => {
     const outcome = await askDevice(asking, device, request, signal);

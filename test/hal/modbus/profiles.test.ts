@@ -8,6 +8,7 @@ import { decodeBit, decodeRegisters } from '../../../hal/modbus/map/decode.ts';
 import { encodeScaled, encodeValue } from '../../../hal/modbus/map/encode.ts';
 import { modbusDeviceShape, modbusTagShape } from '../../../hal/modbus/map/options.ts';
 import { type LineCost, planReads } from '../../../hal/modbus/map/plan.ts';
+import { profileTagShape } from '../../../src/config/sections/shapes.ts';
 import { nameField } from '../../../src/core/fields.ts';
 import type { Value } from '../../../src/core/reading.ts';
 import { bytesOf, checkTag } from '../../double/modbus-data.ts';
@@ -24,6 +25,7 @@ const tagSchema = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
   counter: z.boolean().default(false),
+  ...profileTagShape,
 });
 
 const fingerprintSchema = z.strictObject({
@@ -45,7 +47,8 @@ const profileSchema = z.strictObject({
       parity: z.enum(['none', 'even', 'odd']),
       stopBits: z.literal([1, 2]),
       dataBits: z.literal(8).optional(),
-      unit: z.int().min(1).max(247),
+      // Some have no address until one is set.
+      unit: z.int().min(1).max(247).optional(),
     })
     .optional(),
   identify: z.array(fingerprintSchema).optional(),
@@ -172,6 +175,26 @@ describe('the list of profiles', () => {
   });
 });
 
+describe('where values are', () => {
+  it.each([
+    // The totals; 66 is the partial meter, which can be reset.
+    ['carlo-gavazzi-em24.yaml', 'energy-import', 62],
+    ['carlo-gavazzi-em24.yaml', 'energy-export', 92],
+    ['janitza-umg96rm.yaml', 'energy-import', 19068],
+    ['janitza-umg96rm.yaml', 'energy-export', 19076],
+    ['sunspec-inverter-103.yaml', 'heatsink-temperature', 40103],
+  ])('%s %s is at %i', (file, name, start) => {
+    const { profile, raw } = load(file);
+    expect(addressesOf({ profile }, raw.tags).find((each) => each.name === name)?.address.start).toBe(start);
+  });
+
+  it('asks no more of an Altivar 312 than it answers, which has no address until one is set', () => {
+    const { profile } = load('schneider-atv312.yaml');
+    expect(profile.device?.maxRegisters).toBe(29);
+    expect(profile.serial).not.toHaveProperty('unit');
+  });
+});
+
 describe('values worked out by hand', () => {
   const published = (file: string, name: string, registers: number[]): unknown => {
     const { profile, raw } = load(file);
@@ -187,7 +210,14 @@ describe('values worked out by hand', () => {
     ['eastron-sdm630.yaml', 'voltage-l1', [0x4366, 0x3334], 230.20001],
     // 2305 tenths of a volt, low word first.
     ['carlo-gavazzi-em24.yaml', 'voltage-l1', [0x0901, 0x0000], 230.5],
+    // EEEE on the display.
+    ['carlo-gavazzi-em24.yaml', 'voltage-l1', [0xffff, 0x7fff], 'sensor-failure'],
+    ['carlo-gavazzi-em24.yaml', 'power-factor', [0x7fff], 'sensor-failure'],
+    ['carlo-gavazzi-em340.yaml', 'energy-import', [0xffff, 0x7fff], 'sensor-failure'],
     ['carlo-gavazzi-em340.yaml', 'power', [0xd8f0, 0xffff], -1000],
+    // 1,000 Wh is 0x447A0000.
+    ['janitza-umg96rm.yaml', 'energy-import', [0x447a, 0x0000], 1],
+    ['janitza-umg96rm.yaml', 'energy-export', [0x447a, 0x0000], 1],
     // 123,456 Wh.
     ['schneider-iem3155.yaml', 'energy-import', [0, 0, 0x0001, 0xe240], 123.456],
     // NaN: not measured.
@@ -204,6 +234,9 @@ describe('values worked out by hand', () => {
     ['danfoss-fc102.yaml', 'motor-speed', [0x0000, 0x05dc], 1500],
     ['abb-acs355.yaml', 'output-frequency', [0x01f4], 50],
     ['schneider-atv320.yaml', 'output-frequency', [0xfe0c], -50],
+    // Whole percent, where the ATV320 sends tenths.
+    ['schneider-atv312.yaml', 'torque', [0xffce], -50],
+    ['schneider-atv320.yaml', 'torque', [0xfe0c], -50],
     ['omron-e5cc.yaml', 'output-heating', [0x01f4], 50],
     ['eletechsup-r4dcb08.yaml', 'temperature-1', [0xff9c], -10],
     ['eletechsup-r4dcb08.yaml', 'temperature-1', [0x8000], 'sensor-failure'],
@@ -213,6 +246,9 @@ describe('values worked out by hand', () => {
     ['sunspec-inverter-103.yaml', 'voltage-l1', [0x0900, 0, 0, 0xffff], 230.4],
     ['sunspec-inverter-103.yaml', 'voltage-l1', [0x0900, 0, 0, 0x8000], 'sensor-failure'],
     ['sunspec-inverter-103.yaml', 'power', [0x8000, 0], 'sensor-failure'],
+    // A SolarEdge has 41.69 °C at its heat sink and no other temperature; its factor is the fourth behind the first.
+    ['sunspec-inverter-103.yaml', 'heatsink-temperature', [0x1049, 0x8000, 0x8000, 0xfffe], 41.69],
+    ['sunspec-inverter-103.yaml', 'cabinet-temperature', [0x8000, 0x1049, 0x8000, 0x8000, 0xfffe], 'sensor-failure'],
   ] as [string, string, number[], unknown][])('%s %s %j', (file, name, registers, value) => {
     expect(published(file, name, registers)).toBe(value);
   });

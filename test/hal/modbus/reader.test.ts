@@ -40,14 +40,14 @@ async function device(addresses: readonly number[], refuses: Refuses, channelOpt
     return done;
   };
   /** One scan as the poller makes it: `ADDRESS WHY` of every tag without a value, and the requests it took. */
-  const scan = async (): Promise<{ bad: string[]; asked: string[]; results: ReadResult[] }> => {
+  const scan = async (restMs = 1000): Promise<{ bad: string[]; asked: string[]; results: ReadResult[] }> => {
     const before = bus.questions.length;
     const results = new Map<string, ReadResult>();
     for (const group of driver.plan(tags)) {
       const answers = await finish(driver.read(group, signal));
       for (const [index, { id }] of group.entries()) results.set(id, answers[index]!);
     }
-    await clock.advance(1000);
+    await clock.advance(restMs);
     const inOrder = tags.map(({ id }) => results.get(id)!);
     const bad = inOrder.flatMap((result, index) => (result.ok ? [] : [`${addresses[index]} ${result.why}`]));
     const asked = bus.questions.slice(before).map(({ bytes }) => {
@@ -160,6 +160,18 @@ describe('a request that spans more than the device answers', () => {
     const { scan } = await device(eight, () => (asked++ % 5 > 2 ? 'silence' : undefined));
     for (let second = 0; second < 40; second++)
       expect((await scan()).asked.every((request) => request === '0+8')).toBe(true);
+  });
+
+  it.each([
+    [0, ['0+1']],
+    [1, ['0+1', '0+2']],
+  ])('maxGap: %i, after a lost request: what nobody asked for is read no more than that', async (maxGap, asked) => {
+    let isLost = true;
+    const { scan } = await device([0], () => (isLost ? 'silence' : undefined), { maxGap, retries: 0 });
+    const forms = new Set((await scan(100)).asked);
+    isLost = false;
+    for (let scans = 0; scans < 5; scans++) for (const form of (await scan(100)).asked) forms.add(form);
+    expect([...forms]).toEqual(asked);
   });
 
   it('spans as many unasked registers as the channel allows', async () => {

@@ -50,6 +50,25 @@ describe('a chart as a rule', () => {
     });
   });
 
+  it('an excursion is one signal, in the events and in the status, also over a restart; drawn are the points that are out', () => {
+    const rule = spcRule(chartOf({ rules: ['N1'] }));
+    const out = readingsOf([0.5, 3.5, 0.5, 3.6, 0.4]);
+    for (const restartAfter of [undefined, 2, 3]) {
+      const { state, events } = play(rule, out, rule.initial, restartAfter);
+      expect(signals(events)).toEqual(['N1@2']);
+      expect(rule.status(state).signals).toEqual(['N1']);
+      expect(state.chart.held).toEqual([]);
+    }
+    expect(rule.status(play(rule, readingsOf([3.5, 0.5, -0.1])).state).signals).toEqual([]);
+  });
+
+  it('averages and sums have one signal until they come back to the center', () => {
+    const averages = spcRule(chartOf({ chart: 'ewma', rules: [], lambda: 1 }));
+    expect(signals(play(averages, readingsOf([4, 1, 4, -0.1, 4])).events)).toEqual(['EWMA@1', 'EWMA@5']);
+    const sums = spcRule(chartOf({ chart: 'cusum', rules: [] }));
+    expect(signals(play(sums, readingsOf([6, -1, 3, -9, 6])).events)).toEqual(['CUSUM+@1', 'CUSUM-@4', 'CUSUM+@5']);
+  });
+
   it('phase I collects, freezes its limits, and judges the baseline itself', () => {
     const wanted = oracle<Record<string, { input: { x: number[]; newx: number[] } }>>('imr_viscosity_boiler.json');
     const { x, newx } = wanted.viscosity_phase2!.input;

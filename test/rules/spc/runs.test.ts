@@ -60,9 +60,16 @@ describe('run rules', () => {
     expect(flagged([2.1, null, 2.1])('N5')).toEqual([]);
   });
 
-  it('one event a run, at its first point; another side or a bad point begins another', () => {
-    expect(flagged([4, 4, 4, 0.5, 4, -4, -4])('N1', true)).toEqual([1, 5, 6]);
+  it('one event an excursion, at its first point; the center, the other side or a bad point ends it', () => {
+    expect(flagged([4, 4, 4, 0.5, 4, -4, -4])('N1', true)).toEqual([1, 6]);
+    expect(flagged([4, 0.5, 4, 0, 4])('N1', true)).toEqual([1, 5]);
+    expect(flagged([4, -0.1, 4])('N1', true)).toEqual([1, 3]);
     expect(flagged([4, null, 4])('N1', true)).toEqual([1, 3]);
+    expect(flagged([0.5, 2.1, 2.1, 0.5, 0.5, 2.1, 2.1, -0.5, 2.1, 2.1])('N5', true)).toEqual([3, 9]);
+  });
+
+  it('a rule about a pattern stands as long as the pattern goes on', () => {
+    expect(flagged([...repeat(16, 0.5), 1.5, ...repeat(15, 0.5)])('N7', true)).toEqual([15, 32]);
   });
 
   it('hold where a plain reading of their definitions says so', () => {

@@ -3,7 +3,7 @@ import type { Reading, Value } from '../../../src/core/reading.ts';
 import type { SpcConfig } from '../../../src/core/spc.ts';
 import type { Tick } from '../../../src/rules/rule.ts';
 import { spcRule } from '../../../src/rules/spc/rule.ts';
-import type { SpcState } from '../../../src/rules/spc/state.ts';
+import { partsOf, type SpcState } from '../../../src/rules/spc/state.ts';
 import { chartOf } from './configs.ts';
 
 const WEIGHT = 'gauge/weight';
@@ -189,8 +189,39 @@ describe('a polled register with a trigger', () => {
 
   const limits = { from: 'given', center: 4, sigma: undefined } as const;
 
+  const COUNTER = { tag: WEIGHT, modulus: undefined };
+
+  it('a counter that rolls over at its wrap goes on counting', () => {
+    const counters = [{ tag: WEIGHT, modulus: 10_000 }];
+    const config = chartOf({ chart: 'c', inspected: { by: 'size', size: 1 }, limits, counters });
+    expect(points(config, [at(0, 9_990), at(1, 9_997), at(2, 2)]).shown).toEqual(['0: –', '1: 7/1', '2: 5/1']);
+  });
+
+  it('a counter goes on from where it stood before a restart', () => {
+    const config = chartOf({ chart: 'c', inspected: { by: 'size', size: 1 }, limits, counters: [COUNTER] });
+    const afterRestart = (over: Partial<SpcConfig>, offMs: number): readonly string[] => {
+      const rule = spcRule({ ...config, ...over });
+      const before = [at(0, 100), at(1, 103)].reduce((state, input) => rule.step(state, input).state, rule.initial);
+      const { moving, frozen } = JSON.parse(JSON.stringify(partsOf(before, undefined)));
+      const shown: string[] = [];
+      // The monotonic clock begins again; the wall clock goes on.
+      [at(2, 107), at(3, 108), at(12, 108)].reduce(
+        (state, input) => {
+          const next = rule.step(state, { ...input, monoMs: input.monoMs - 1500, wallMs: input.wallMs + offMs }).state;
+          shown.push(`${next.point}: ${next.chart.last?.value ?? '–'}`);
+          return next;
+        },
+        rule.restore(moving, frozen),
+      );
+      return shown;
+    };
+    expect(afterRestart({}, 0)).toEqual(['2: 4', '3: 1', '4: 0']);
+    const byTime = { subgroup: { by: 'time', everyMs: 10_000 } } as const;
+    expect(afterRestart(byTime, 0)).toEqual(['0: –', '0: –', '1: 8']);
+  });
+
   it('a counter on a c chart counts by its differences, also when it began again', () => {
-    const config = chartOf({ ...{ chart: 'c', inspected: { by: 'size', size: 1 }, limits }, counters: [WEIGHT] });
+    const config = chartOf({ ...{ chart: 'c', inspected: { by: 'size', size: 1 }, limits }, counters: [COUNTER] });
     const lots = { ...config, subgroup: byPart };
     const polled = [
       at(0, 100),
@@ -217,7 +248,7 @@ describe('a polled register with a trigger', () => {
       chart: 'p',
       inspected,
       subgroup: byPart,
-      counters: [WEIGHT, inspected.tag],
+      counters: [COUNTER, { tag: inspected.tag, modulus: undefined }],
       limits: { ...limits, center: 0.1 },
     });
     const size = (second: number, value: Value) => at(second, value, inspected.tag);

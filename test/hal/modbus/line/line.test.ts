@@ -14,7 +14,13 @@ const WINDOW_MS = 1000;
 const UNITS = [1, 2];
 const BAUD = 19_200;
 
-async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, foreignUnit: 'accept' | 'refuse' = 'accept') {
+interface Over {
+  readonly foreignUnit?: 'accept' | 'refuse';
+  readonly echo?: 'auto' | 'yes' | 'no';
+}
+
+async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, over: Over = {}) {
+  const { foreignUnit = 'accept', echo = 'auto' } = over;
   const foreign: [number, number][] = [];
   const onForeignUnit = (asked: number, answered: number) => void foreign.push([asked, answered]);
   const clock = new SimulatedClock();
@@ -26,6 +32,7 @@ async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, foreig
     silenceMs: silenceMsOf(BAUD),
     pauseMs: 0,
     lateReplyWindowMs: WINDOW_MS,
+    echo,
   };
   const line: Line =
     framing === 'rtu'
@@ -41,7 +48,21 @@ async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, foreig
     const question = questionOf({ kind: 'read', unit, table: 'holding', start, count });
     return line.ask({ question, timeoutMs: TIMEOUT_MS, counters, attemptOf });
   };
-  return { clock, slaves, bus, line, counters, ask, foreign };
+  /** A write whose answer has the very bytes of the question. */
+  const write = (unit: number): Promise<Outcome> => {
+    const question = questionOf({ kind: 'write-register', unit, start: 7, register: 42 });
+    return line.ask({ question, timeoutMs: TIMEOUT_MS, counters, attemptOf: {} });
+  };
+  /** A write that its device does not answer, of which the adapter gives back the question. */
+  const echoOnly = async (): Promise<Outcome['kind']> => {
+    bus.script.push('silence');
+    const outcome = write(1);
+    await clock.advance(20);
+    bus.inject(rtuFrame(1, Uint8Array.of(6, 0, 7, 0, 42)));
+    await clock.advance(500);
+    return (await outcome).kind;
+  };
+  return { clock, slaves, bus, line, counters, ask, write, echoOnly, foreign };
 }
 
 function firstRegister(outcome: Outcome): number | undefined {
@@ -127,6 +148,33 @@ describe('an RTU line', () => {
     expect(firstRegister(await outcome)).toBe(expectedRegister(1, 0, 1));
   });
 
+  describe('an adapter that gives back what is sent', () => {
+    it.each(['auto', 'yes'] as const)('echo: %s: its echo is no acknowledgement of a write', async (echo) => {
+      const { clock, bus, ask, write, echoOnly, line } = await bench('rtu', 1, 400, { echo });
+      bus.script.push('echo', 'echo');
+      const read = ask(1, 0);
+      await clock.advance(200);
+      expect((await read).kind).toBe('answer');
+      const answered = write(1);
+      await clock.advance(200);
+      expect((await answered).kind).toBe('answer');
+      expect(line.counters.echoes).toBe(2);
+
+      expect(await echoOnly()).toBe('timeout');
+    });
+
+    it('echo: yes holds before the first question', async () => {
+      const { echoOnly } = await bench('rtu', 1, 400, { echo: 'yes' });
+      expect(await echoOnly()).toBe('timeout');
+    });
+
+    it('echo: no: bytes like the question are what the device sent', async () => {
+      const { echoOnly, line } = await bench('rtu', 1, 400, { echo: 'no' });
+      expect(await echoOnly()).toBe('answer');
+      expect(line.counters.echoes).toBe(0);
+    });
+  });
+
   it.each(['wrong-unit', 'wrong-function', 'wrong-length', 'truncated', 'flip'] as const)(
     '%s: it is no answer, and counted',
     async (fault) => {
@@ -190,7 +238,7 @@ describe('a Modbus TCP line', () => {
   });
 
   it('refuses the answer of another unit where it is told to, and names that unit', async () => {
-    const { clock, bus, ask } = await bench('mbap', 1, 400, 'refuse');
+    const { clock, bus, ask } = await bench('mbap', 1, 400, { foreignUnit: 'refuse' });
     bus.script.push('wrong-unit');
     const outcome = ask(1, 0);
     await clock.advance(200);
