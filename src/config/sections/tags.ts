@@ -100,7 +100,6 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const values = all ?? salvageKeys(schema, entry);
   const options = pick(values, COMMON_KEYS) as TagOptions;
   checkLimits(options, entry, report);
-  if (all) warnOfHeartbeat(options, entry, report);
   const own = pick(values, ownKeys);
   if (!driver || !channel || !hasWhatItNeeds(own, driver)) return undefined;
   const id = `${context.device}/${name}`;
@@ -212,6 +211,7 @@ function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context:
       spotOf(entry, ['heartbeat']),
       `must not be shorter than the scan period of the tag, every: ${formatDuration(everyMs)}: write at least that`,
     );
+  warnOfHeartbeat(options, entry, report);
   return everyMs;
 }
 
