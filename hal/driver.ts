@@ -222,6 +222,8 @@ export interface DriverType<C = unknown, A = unknown> {
   modulusOf?(address: A): number | undefined;
   /** What the tag holds, for the rules that judge it; absent or undefined: not known before it is read. */
   formOf?(address: A): ValueForm | undefined;
+  /** Why nothing can be written to the address, and what to do instead; absent or undefined: it can be. */
+  whyReadOnly?(address: A): string | undefined;
   /** The tag's default period applies only to tags that are polled; an eventful tag has none. */
   isEventful(address: A): boolean;
   /** Requests and line time of reading these tags once. */

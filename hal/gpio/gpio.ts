@@ -30,6 +30,8 @@ export const gpio: DriverType<GpioChannel, GpioAddress> = {
   tagShape: gpioTagShape,
   checkChannel: checkGpioChannel,
   checkTag: checkGpioTag,
+  whyReadOnly: ({ direction }) =>
+    direction === 'input' ? 'an input can only be read: write direction: output, or remove writable' : undefined,
   describeAddress: describeGpioAddress,
   isEventful: (address) => address.direction === 'input' && address.measure === 'state',
   estimate: (_channel, tags) => ({

@@ -59,7 +59,7 @@ export type GpioAddress = GpioInput | GpioOutput;
 /** Keys of a `driver: gpio` channel. */
 export const gpioChannelShape = {
   chip: z
-    .string()
+    .string({ error: 'expected auto, the name of a chip such as gpiochip0, or its label such as pinctrl-bcm2711' })
     .min(1)
     .max(64)
     .meta({
@@ -217,7 +217,7 @@ function checkMeasure(options: TagOptions, measure: Measure): Problem[] {
   if (options.counter === true && measure !== 'count' && measure !== 'lost')
     problems.push({
       path: ['measure'],
-      message: `counter: true counts edges; a ${measure} does not only grow: leave one out`,
+      message: `counter: true makes the tag a count of edges, and measure: ${measure} makes it something else: remove one of the two`,
     });
   if (options.window !== undefined && !isWindowed)
     problems.push({

@@ -34,9 +34,9 @@ export interface MockAddress {
 /** Keys of a `driver: mock` channel. */
 export const mockChannelShape = {
   seed: z
-    .int()
-    .min(0)
-    .max(0xffff_ffff)
+    .int({ error: 'expected a whole number from 0 to 4294967295' })
+    .min(0, { error: 'expected a whole number from 0 to 4294967295' })
+    .max(0xffff_ffff, { error: 'expected a whole number from 0 to 4294967295' })
     .meta({ description: 'Chooses all noise of the channel: the same seed gives the same run. Default: 1.' })
     .optional(),
   latency: durationField('How long every answer takes. Default: 0s.', { max: '1m' }).optional(),

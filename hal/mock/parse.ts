@@ -275,9 +275,10 @@ function script(given: Given): Signal | undefined {
   if (entries.length === 0) return void given.report('nothing to play; write script(0s=20, 30s=ramp(from=20,to=80))');
   for (let index = 1; index < entries.length; index++) {
     if (entries[index]!.fromMs <= entries[index - 1]!.fromMs)
-      given.report('the times must rise from one entry to the next');
+      given.report('the times must rise from one entry to the next: write the entry with the earlier time first');
   }
-  if (entries[0]!.fromMs !== 0) given.report('the first entry must be at 0s, so that there is a value from the start');
+  if (entries[0]!.fromMs !== 0)
+    given.report('the first entry must be at 0s, so that there is a value from the start: write script(0s=…, …)');
   const lastMs = entries.at(-1)!.fromMs;
   if (repeatMs !== undefined && repeatMs <= lastMs)
     given.report('"repeat" must be later than the last entry, which would never be played');

@@ -19,7 +19,13 @@ import { silenceMsOf } from './line/timing.ts';
 import { udpTransport } from './line/udp.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { modulusOf } from './map/encode.ts';
-import { checkModbusTag, describeModbusAddress, modbusDeviceShape, modbusTagShape } from './map/options.ts';
+import {
+  checkModbusTag,
+  checkSerialDevice,
+  describeModbusAddress,
+  modbusDeviceShape,
+  modbusTagShape,
+} from './map/options.ts';
 import { planReads } from './map/plan.ts';
 
 /** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
@@ -36,6 +42,10 @@ const common = {
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
   modulusOf,
+  whyReadOnly: ({ table }: ModbusAddress) =>
+    table === 'input' || table === 'discrete'
+      ? `${table === 'input' ? 'input registers' : 'discrete inputs'} can only be read: remove writable, or name the ${table === 'input' ? 'holding register' : 'coil'} that is written`
+      : undefined,
   isEventful: () => false,
   placeOf: (channel: ModbusChannel): ChannelPlace =>
     channel.kind === 'serial'
@@ -61,7 +71,8 @@ export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['dataBits'], 'Modbus RTU needs 8 data bits; 7 is for Modbus ASCII. Write dataBits: 8');
     return passed(channel);
   },
-  checkTag: (source, channel) => checkModbusTag(source, 'rtu', channel),
+  checkDevice: checkSerialDevice,
+  checkTag: (source, channel) => checkModbusTag(source, channel),
 };
 
 /** Modbus TCP, and RTU frames over TCP. */
@@ -77,7 +88,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
       return failed(['tls'], 'TLS needs a connection, and datagrams have none. Leave tls or framing: udp out');
     return passed(channel);
   },
-  checkTag: (source, channel) => checkModbusTag(source, 'tcp', channel),
+  checkTag: (source, channel) => checkModbusTag(source, channel),
 };
 
 /** The line of a channel; nothing is opened. */

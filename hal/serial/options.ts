@@ -50,7 +50,7 @@ export const serialLineChannelShape = {
   ...serialShape(DEFAULTS),
   delimiter: z
     .string({ error: 'expected the characters that end a line, such as "\\r\\n"' })
-    .min(1, 'a line needs an end, such as "\\r\\n"')
+    .min(1, 'must not be empty: write what ends a line, such as "\\r\\n", or remove delimiter for "\\r\\n"')
     .max(8, 'at most 8 characters')
     .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
@@ -180,7 +180,10 @@ export function checkSerialLineTag(source: TagSource<Record<string, unknown>>): 
   if (pattern && !pattern.ok) problems.push(...pattern.problems);
   const form = options.type ?? (pattern ? 'number' : 'text');
   if (form === 'degrees' && !options.pattern?.includes('(?<hemisphere>'))
-    problems.push({ path: ['pattern'], message: 'degrees need a second group, (?<hemisphere>[NSEW])' });
+    problems.push({
+      path: ['pattern'],
+      message: 'degrees need a second group that is N, S, E or W: write (?<hemisphere>[NSEW]) where that letter stands',
+    });
   if (form === 'text' && options.decimal !== undefined)
     problems.push({ path: ['decimal'], message: 'belongs to numbers; this tag is a text: leave it out' });
   const reply = options.reply === undefined ? undefined : checkPattern(options.reply, 'without a value');

@@ -30,6 +30,10 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   checkChannel: checkSerialLineChannel,
   checkTag: checkSerialLineTag,
   describeAddress: describeSerialLineAddress,
+  whyReadOnly: ({ command }) =>
+    command
+      ? undefined
+      : 'the tag does not say what to send: write send: with the text of the command, or remove writable',
   isEventful: ({ request }) => request === undefined,
   placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,

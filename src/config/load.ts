@@ -36,11 +36,23 @@ export interface LoadOptions {
   readonly profiles?: string;
 }
 
-/** The smallest sections that do something; together they are the smallest good file. */
+/** The smallest sections that do something; the first two are the smallest good file. */
 const SMALLEST = {
   channels: 'channels: {sim: {driver: mock}}',
   devices: 'devices: {oven: {channel: sim, tags: {temp: {address: "sine(min=180,max=220,period=60s)"}}}}',
 } as const;
+
+/** A line for each other section. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  ...SMALLEST,
+  gateway: 'gateway: {id: press-shop-1}',
+  alarms: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}',
+  spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
+  store: 'store: {maxSize: 2GB}',
+  uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
+  api: 'api: {listen: "127.0.0.1:8420"}',
+  commands: 'commands: {enabled: true}',
+};
 
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
 export function loadConfig(options: LoadOptions): LoadResult {
@@ -71,12 +83,14 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const { file, drivers } = options;
   const absolute = resolve(options.cwd ?? '', file);
   const folder = dirname(absolute);
+  // A file that is broken in its form lacks what could not be read of it.
+  const isWhole = !report.failed();
   const sections = checkSections(tree, report);
   const root: Entry = { keyPlace: tree.place, path: [], node: tree };
 
   const channelSection = sections.get('channels');
   const deviceSection = sections.get('devices');
-  needSome(root, report);
+  if (isWhole) needSome(root, report);
   const profiles = createProfiles(
     [join(dirname(file), 'profiles'), options.profiles ?? builtInProfiles()],
     files,
@@ -127,7 +141,8 @@ function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry
         `the section "${name}" is not built yet: this version has no such rules; remove it or comment it out`,
       );
     else if (entry.node.kind === 'map') usable.set(name, entry);
-    else if (!isEmpty(entry.node)) report.error(spot, 'expected keys and values below it');
+    else if (!isEmpty(entry.node))
+      report.error(spot, `expected keys and values below it; for example ${EXAMPLES[name]}`);
   }
   return usable;
 }

@@ -22,8 +22,9 @@ function expected(what: string, withUnit: (input: number) => string) {
   return ({ input }: { input?: unknown }): string => {
     if (input === undefined) return `is missing: write ${what}`;
     if (input === null) return `has no value: write ${what}`;
-    const bare = typeof input === 'string' && /^\d+(\.\d+)?$/.test(input) ? Number(input) : input;
-    const remedy = typeof bare === 'number' && bare >= 0 ? `: write ${withUnit(bare)}` : '';
+    const bare = typeof input === 'string' && /^-?\d+(\.\d+)?$/.test(input) ? Number(input) : input;
+    if (typeof bare === 'number' && bare < 0) return `must not be negative; got ${shown(input)}`;
+    const remedy = typeof bare === 'number' ? `: write ${withUnit(bare)}` : '';
     return `expected ${what}; got ${shown(input)}${remedy}`;
   };
 }
@@ -39,14 +40,16 @@ function rangeText({ min, max }: { min?: string; max?: string }): string {
  * A duration as text (`250ms`), parsed to milliseconds.
  *
  * @param description what the key means, for the JSON Schema
- * @param range inclusive bounds, as texts of the same form
+ * @param range inclusive bounds, as texts of the same form, and the unit a bare number most likely has
  */
-export function durationField(description: string, range: { min?: string; max?: string } = {}) {
+export function durationField(description: string, range: { min?: string; max?: string; usual?: 'm' | 'h' } = {}) {
   const minMs = range.min === undefined ? 0 : parseDuration(range.min)!;
   const maxMs = range.max === undefined ? Number.POSITIVE_INFINITY : parseDuration(range.max)!;
-  const error = expected('a duration such as 250ms or 5s', (value) =>
-    value === 0 ? '0s' : Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`,
-  );
+  const error = expected('a duration such as 250ms or 5s', (value) => {
+    if (value === 0) return '0s';
+    if (range.usual !== undefined) return `for example ${value}${range.usual}`;
+    return Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`;
+  });
   return z
     .string({ error })
     .regex(DURATION_PATTERN, { error })
@@ -64,7 +67,9 @@ export function durationField(description: string, range: { min?: string; max?: 
 export function sizeField(description: string, range: { min?: string; max?: string } = {}) {
   const minBytes = range.min === undefined ? 0 : parseSize(range.min)!;
   const maxBytes = range.max === undefined ? Number.MAX_SAFE_INTEGER : parseSize(range.max)!;
-  const error = expected('a size such as 500MB or 2GB', (value) => `${value}MB`);
+  const error = expected('a size such as 500MB or 2GB', (value) =>
+    value * 1e6 >= minBytes && value * 1e6 <= maxBytes ? `${value}MB` : `for example ${range.min ?? '500MB'}`,
+  );
   return z
     .string({ error })
     .regex(SIZE_PATTERN, { error })
@@ -84,7 +89,7 @@ export function rateField(description: string) {
   return z
     .string({ error })
     .regex(RATE_PATTERN, { error })
-    .refine((text) => (parseRate(text) ?? 1) > 0, { error: 'must be above 0/s' })
+    .refine((text) => (parseRate(text) ?? 1) > 0, { error: 'must be above 0/s: write for example 500/s' })
     .transform((text) => parseRate(text)!)
     .meta({ description: `${description} A rate (/s, /m or /h) above 0.` });
 }

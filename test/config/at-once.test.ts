@@ -23,7 +23,7 @@ describe('a file broken in many places', () => {
       'millgate.yaml:2:48 channels.line.bauds: unknown key; did you mean "baud"?',
       'millgate.yaml:4:3 devices.a.unit: is missing: write for example unit: 3',
       'millgate.yaml:7:29 devices.a.tags.t.typ: unknown key; did you mean "type"?',
-      'millgate.yaml:8:20 devices.a.tags.u.address: 40001 is a number, and leading zeros would be lost: quote it: address: "40001"',
+      'millgate.yaml:8:20 devices.a.tags.u.address: put the Modicon number in quotes, because leading zeros of a number are lost: write address: "40001"',
       'millgate.yaml:8:33 devices.a.tags.u.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "int61"; did you mean "int16"?',
       'millgate.yaml:9:20 devices.a.tags.v.address: "holding" is no address: write for example holding:100 or "40101"',
       'millgate.yaml:9:52 devices.a.tags.v.deadband: must be at least 0; got -1',
@@ -55,7 +55,7 @@ describe('fields', () => {
     [durationField('Wait.'), [1n], 'expected a duration such as 250ms or 5s; got a list'],
     [durationField('Wait.', { min: '1s' }), '0s', 'must be at least 1s; got "0s"'],
     [sizeField('Room.', { max: '1GB' }), '2GB', 'must be at most 1GB; got "2GB"'],
-    [rateField('Pace.'), '0/s', 'must be above 0/s'],
+    [rateField('Pace.'), '0/s', 'must be above 0/s: write for example 500/s'],
     [
       nameField('Name.'),
       'Press 1',

@@ -34,7 +34,7 @@ const KEYS: readonly Case[] = [
     '        type: int16',
     '        type: int16\n        bias: pull-up',
     [
-      'millgate.yaml:15:9 devices.press-1.tags.oil-temp.bias: bias belongs to gpio tags; press-1 is on channel "line-a" (modbus-rtu)',
+      'millgate.yaml:15:9 devices.press-1.tags.oil-temp.bias: bias belongs to gpio tags, and press-1 is on channel "line-a" (modbus-rtu): remove bias',
     ],
   ],
   [
@@ -42,7 +42,7 @@ const KEYS: readonly Case[] = [
     '{address: GPIO17}',
     '{address: GPIO17, order: CDAB}',
     [
-      'millgate.yaml:21:36 devices.door.tags.open.order: order belongs to modbus tags; door is on channel "pins" (gpio)',
+      'millgate.yaml:21:36 devices.door.tags.open.order: order belongs to modbus tags, and door is on channel "pins" (gpio): remove order',
     ],
   ],
   [
@@ -147,7 +147,7 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     '    unit: 3',
     '    unit: 3\n    profile: eastron-sdm12',
     [
-      'millgate.yaml:10:14 devices.press-1.profile: there is no such profile: looked in profiles and /opt/millgate/config/profiles',
+      'millgate.yaml:10:14 devices.press-1.profile: there is no profile "eastron-sdm12": looked in profiles and /opt/millgate/config/profiles',
     ],
   ],
   [
@@ -178,7 +178,7 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '    unit: [3',
     [
-      'millgate.yaml:10:5: the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+      'millgate.yaml:10:5: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
     ],
   ],
   [
@@ -186,41 +186,41 @@ const YAML: readonly Case[] = [
     '"holding:100"',
     '"holding:100',
     [
-      'millgate.yaml:13:30: something is missing here or above: a key needs ": " and a value, and quotes and brackets must be closed',
+      'millgate.yaml:13:30: something is missing here or above: a quote or a bracket is not closed, or a key has no ": " and value',
     ],
   ],
   [
     'two colons',
     '    unit: 3',
     '    unit: a: 3',
-    ['millgate.yaml:9:11: there are two ": " in one line: put the value in quotes'],
+    ['millgate.yaml:9:11: two keys stand on one line: write the second on its own line, indented; if the ": " belongs to a text, put the text in quotes'],
   ],
   [
     'an alias without an anchor',
     '    unit: 3',
     '    unit: *three',
     [
-      'millgate.yaml:9:11 devices.press-1.unit: there is no anchor of this name above; a value that begins with "*" must be in quotes',
+      'millgate.yaml:9:11 devices.press-1.unit: * repeats a value that is named with & above, and none above has this name: name it, or put a text that begins with * in quotes',
     ],
   ],
   [
     'a value with an exclamation mark',
     '    unit: 3',
     '    unit: !three 3',
-    ['millgate.yaml:9:11: a value begins with "!": put it in quotes'],
+    ['millgate.yaml:9:11: a value begins with "!", which YAML keeps for itself: put the value in quotes'],
   ],
   [
     'a value that begins with @',
     '    unit: 3',
     '    unit: @three',
-    ['millgate.yaml:9:11: the value begins with a character that YAML keeps for itself: put the value in quotes'],
+    ['millgate.yaml:9:11: the value begins with a character that YAML keeps for itself, such as @, % or a backquote: put the value in quotes'],
   ],
   [
     'indentation that does not fit',
     '    unit: 3',
     '   unit: 3',
     [
-      'millgate.yaml:9:1: the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+      'millgate.yaml:9:1: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
     ],
   ],
   [
@@ -235,7 +235,7 @@ const YAML: readonly Case[] = [
     '    ? [unit]\n    : 3',
     [
       'millgate.yaml:7:3 devices.press-1.unit: is missing: write for example unit: 3',
-      'millgate.yaml:9:7 devices.press-1: a key must be a plain word',
+      'millgate.yaml:9:7 devices.press-1: a key must be a plain word: write key: value',
     ],
   ],
   [
@@ -243,7 +243,7 @@ const YAML: readonly Case[] = [
     'uplinks:\n',
     'uplinks: [mqtt]\nx:\n',
     [
-      'millgate.yaml:23:1 uplinks: expected keys and values below it',
+      'millgate.yaml:23:1 uplinks: expected keys and values below it; for example uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
       'millgate.yaml:24:1 x: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, store, uplinks, api, commands',
     ],
   ],

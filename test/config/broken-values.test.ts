@@ -161,7 +161,7 @@ const VALUES: readonly Case[] = [
     'deadband: 0.2',
     'scale: 0',
     [
-      'millgate.yaml:15:16 devices.press-1.tags.oil-temp.scale: a scale of 0 would make every value the same: remove it',
+      'millgate.yaml:15:16 devices.press-1.tags.oil-temp.scale: a scale of 0 would make every value the same: write another factor, or remove scale',
       'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: warning: has no effect without a deadband, as every reading is sent: write a deadband too, or remove heartbeat',
     ],
   ],
@@ -207,7 +207,7 @@ const ADDRESSES: readonly Case[] = [
     'address: "40002"',
     'address: 40002',
     [
-      'millgate.yaml:18:24 devices.press-1.tags.parts.address: 40002 is a number, and leading zeros would be lost: quote it: address: "40002"',
+      'millgate.yaml:18:24 devices.press-1.tags.parts.address: put the Modicon number in quotes, because leading zeros of a number are lost: write address: "40002"',
     ],
   ],
   [
@@ -215,7 +215,7 @@ const ADDRESSES: readonly Case[] = [
     'address: "40002"',
     'address: 00001',
     [
-      'millgate.yaml:18:24 devices.press-1.tags.parts.address: 00001 is a number, and leading zeros would be lost: quote it: address: "00001"',
+      'millgate.yaml:18:24 devices.press-1.tags.parts.address: put the Modicon number in quotes, because leading zeros of a number are lost: write address: "00001"',
     ],
   ],
   [
@@ -241,21 +241,21 @@ const CONTRADICTIONS: readonly Case[] = [
     'a range upside down',
     '        min: -20',
     '        min: 20\n        max: 10',
-    ['millgate.yaml:18:14 devices.press-1.tags.oil-temp.max: max (10) must be above min (20)'],
+    ['millgate.yaml:18:14 devices.press-1.tags.oil-temp.max: max (10) must be above min (20): exchange the two if they were mixed up'],
   ],
   [
     'a heartbeat faster than the scan',
     'heartbeat: 60s',
     'heartbeat: 100ms',
     [
-      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: must not be shorter than the scan period (every: 1s)',
+      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: must not be shorter than the scan period of the tag, every: 1s: write at least that',
     ],
   ],
   [
     'a period below a millisecond',
     'every: 1s',
     'every: 200us',
-    ['millgate.yaml:10:12 devices.press-1.every: must be 0s (back to back) or at least 1ms'],
+    ['millgate.yaml:10:12 devices.press-1.every: is too short: write at least 1ms, or 0s to read again without a pause'],
   ],
   [
     'a period for a tag that reports itself',
@@ -275,7 +275,7 @@ const CONTRADICTIONS: readonly Case[] = [
     'limits upside down',
     'counter: true',
     'writable: {min: 5, max: 1}',
-    ['millgate.yaml:18:71 devices.press-1.tags.parts.writable.max: max (1) must not be below min (5)'],
+    ['millgate.yaml:18:71 devices.press-1.tags.parts.writable.max: max (1) must not be below min (5): exchange the two if they were mixed up'],
   ],
 ];
 

@@ -156,7 +156,7 @@ describe('conf.d', () => {
 
   it('is refused whole when one of its files cannot be read', () => {
     expect(linesOf({ 'millgate.yaml': MINIMAL, 'conf.d/a.yaml': 'a: [' })).toEqual([
-      'conf.d/a.yaml:1:5: the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+      'conf.d/a.yaml:1:5: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
     ]);
   });
 });
@@ -223,13 +223,13 @@ describe('a profile', () => {
 
   it('that is not there is told of with the nearest name and where it was looked for', () => {
     expect(linesOf({ 'millgate.yaml': device('    profile: sdm12'), 'profiles/sdm120.yaml': PROFILE })).toEqual([
-      `millgate.yaml:6:14 devices.meter.profile: there is no such profile; did you mean "sdm120"? (in profiles, ${BUILT_IN})`,
+      `millgate.yaml:6:14 devices.meter.profile: there is no profile "sdm12"; did you mean "sdm120"? (in profiles, ${BUILT_IN})`,
     ]);
   });
 
   it('cannot be reached outside its folders', () => {
     expect(linesOf({ 'millgate.yaml': device('    profile: ../secret'), 'secret.yaml': PROFILE })).toEqual([
-      `millgate.yaml:6:14 devices.meter.profile: there is no such profile: looked in profiles and ${BUILT_IN}`,
+      `millgate.yaml:6:14 devices.meter.profile: there is no profile "../secret": looked in profiles and ${BUILT_IN}`,
     ]);
   });
 });

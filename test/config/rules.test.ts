@@ -81,11 +81,11 @@ describe('computed tags', () => {
   it.each([
     [
       ['a: {expr: "door/b + 1"}', 'b: {expr: "door/c"}', 'c: {expr: "door/a"}'],
-      'is computed from itself (door/a → door/b → door/c → door/a): remove one of these tags from the formula of another',
+      'is computed from itself (door/a → door/b → door/c → door/a): take door/a out of the formula of door/c',
     ],
     [
       ['a: {expr: "door/a + 1"}'],
-      'is computed from itself (door/a → door/a): remove one of these tags from the formula of another',
+      'is computed from itself (door/a → door/a): take door/a out of the formula of door/a',
     ],
     [
       ['a: {expr: "meter/powr * 2"}'],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ModbusAddress, PLAIN } from '../../hal/modbus/map/address.ts';
-import { checkModbusTag, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/map/options.ts';
+import { checkModbusTag, checkSerialDevice, modbusDeviceShape, modbusTagShape } from '../../hal/modbus/map/options.ts';
 import type { Checked } from '../../src/core/checked.ts';
 import { readOracle } from './oracle.ts';
 
@@ -41,7 +41,8 @@ export function checkTag(
     deviceOptions: z.object(modbusDeviceShape).parse(device),
     siblings,
   };
-  return checkModbusTag(source, line);
+  const unit = line === 'rtu' ? checkSerialDevice(source.deviceOptions) : undefined;
+  return unit?.ok === false ? unit : checkModbusTag(source);
 }
 
 /** Reads the parts of the oracle that concern data. */

@@ -19,7 +19,7 @@ describe('a range of registers', () => {
   });
 
   it.each([
-    ['hr:100-120', '"hr" is no table: did you mean "holding:100"?'],
+    ['hr:100-120', 'there is no table "hr": did you mean "holding:100"?'],
     ['holding:120-100', 'holding:120-100 holds nothing: it ends before it begins, or counts none'],
     ['holding:0+0', 'holding:0+0 holds nothing: it ends before it begins, or counts none'],
     ['holding:65530+20', 'holding:65530+20 runs past the last address, 65535'],

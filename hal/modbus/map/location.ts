@@ -44,7 +44,7 @@ export function parseLocation(text: unknown): Checked<Location> {
   if (named) return parseNamed(named[1]!, named[2]!, named[3], named[4]);
   const digits = /^(\d+)(\.\d+(?:-\d+)?)?$/.exec(text.trim());
   if (digits) return parseModicon(digits[1]!, digits[2]);
-  return failed(['address'], `"${text.slice(0, 60)}" is no Modbus address: ${EXAMPLES}`);
+  return failed(['address'], `"${text.slice(0, 60)}" is not a Modbus address: ${EXAMPLES}`);
 }
 
 /** Registers that a value of the type takes; a string says so itself. */
@@ -76,8 +76,8 @@ function parseNamed(
     return failed(
       ['address'],
       meant
-        ? `"${word}" is no table: did you mean "${meant}:${digits}"?`
-        : `"${word}" is no table: write coil, discrete, input or holding`,
+        ? `there is no table "${word}": did you mean "${meant}:${digits}"?`
+        : `there is no table "${word}": write coil, discrete, input or holding`,
     );
   }
   const start = Number(digits);
@@ -110,13 +110,18 @@ function parseNamed(
   return passed({ table, start, bit, bits: last - bit + 1 });
 }
 
+function nounOf(table: Table): string {
+  if (table === 'discrete') return 'discrete input';
+  return table === 'coil' ? 'coil' : `${table} register`;
+}
+
 /** Says what a number above 65535 most likely is. */
 function tooHigh(table: Table, digits: string): string {
   const modicon = modiconLocation(digits);
   if (modicon) {
     return `protocol addresses end at ${LAST_ADDRESS}; ${digits} looks like a Modicon number: write "${digits}" alone, or "${modicon.table}:${modicon.start}", which is the same`;
   }
-  return `protocol addresses end at ${LAST_ADDRESS}; ${table}:${digits} does not exist`;
+  return `protocol addresses end at ${LAST_ADDRESS}; ${table}:${digits} does not exist: write ${table}:0 to ${table}:65535`;
 }
 
 function parseModicon(digits: string, bitPart: string | undefined): Checked<Location> {
@@ -144,10 +149,13 @@ function parseModicon(digits: string, bitPart: string | undefined): Checked<Loca
   if (Number(digits.slice(1)) === 0) {
     return failed(
       ['address'],
-      `Modicon numbers count from 1: the first ${table} is "${digits.slice(0, -1)}1", which is ${table}:0`,
+      `Modicon numbers count from 1, and ${digits} would be number 0: the first ${nounOf(table)} is "${digits.slice(0, -1)}1", which is ${table}:0`,
     );
   }
-  return failed(['address'], `Modicon numbers end at ${digits[0]}65536; "${digits}" does not exist`);
+  return failed(
+    ['address'],
+    `Modicon numbers end at ${digits[0]}65536, and "${digits}" does not exist: write ${digits[0]}00001 to ${digits[0]}65536`,
+  );
 }
 
 function modiconLocation(digits: string): Location | undefined {

@@ -8,8 +8,42 @@ import { type Location, parseLocation, registersOf } from './location.ts';
 
 const LAST_ADDRESS = 65_535;
 
-const typeField = z.enum(MODBUS_TYPES, { error: `expected one of ${MODBUS_TYPES.join(', ')}` });
-const orderField = z.enum(ORDERS, { error: `expected one of ${ORDERS.join(', ')}` });
+/** What PLC programs call the types. */
+const PLC_TYPES: Readonly<Record<string, ModbusType>> = {
+  real: 'float32',
+  float: 'float32',
+  lreal: 'float64',
+  double: 'float64',
+  int: 'int16',
+  sint: 'int8',
+  usint: 'uint8',
+  byte: 'uint8',
+  word: 'uint16',
+  uint: 'uint16',
+  dint: 'int32',
+  long: 'int32',
+  dword: 'uint32',
+  udint: 'uint32',
+  lint: 'int64',
+  lword: 'uint64',
+  ulint: 'uint64',
+  boolean: 'bool',
+  bit: 'bool',
+  text: 'string',
+};
+
+const typeField = z.enum(MODBUS_TYPES, {
+  error: ({ input }) => {
+    const meant = typeof input === 'string' ? PLC_TYPES[input.toLowerCase()] : undefined;
+    const known = `expected one of ${MODBUS_TYPES.join(', ')}`;
+    return meant === undefined
+      ? known
+      : `${known}; what PLC programs call ${String(input)} is ${meant} here: write ${meant}`;
+  },
+});
+const orderField = z.enum(ORDERS, {
+  error: `expected one of ${ORDERS.join(', ')}, where A is the highest byte: ABCD as the standard has it, CDAB with the words swapped, BADC with the bytes swapped, DCBA with both`,
+});
 
 const patternField = z.union([z.int(), z.string()], {
   error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
@@ -45,8 +79,8 @@ export const modbusDeviceShape = {
       error:
         'expected the unit id (station address) of the device, 1 to 247; a Modbus TCP device without one usually answers to 1, 255 or 0',
     })
-    .min(0, 'unit ids go from 0 to 255')
-    .max(255, 'unit ids go from 0 to 255')
+    .min(0, 'unit ids go from 0 to 255: write 0 to 255')
+    .max(255, 'unit ids go from 0 to 255: write 0 to 255')
     .describe('Unit id: 1 to 247 on a serial line. A Modbus TCP device that has none usually answers to 1, 255 or 0.'),
   timeout: durationField('Longest wait for one answer of this device; default: the timeout of its channel.', {
     min: '1ms',
@@ -115,20 +149,15 @@ export const modbusTagShape = {
  * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.
  *
  * @param channel what the channel says of all its devices
- * @param line a serial line has units 1 to 247 only (Modbus over Serial Line V1.02, 2.2); TCP may use 0 to 255
  * @returns the address, or every problem, each at the key it belongs to and with what to write instead
  */
 export function checkModbusTag(
   source: TagSource<Record<string, unknown>>,
-  line: 'rtu' | 'tcp' = 'tcp',
   channel: ChannelLimits = {},
 ): Checked<ModbusAddress> {
   const { options, deviceOptions } = source;
   const problems: Problem[] = [];
-  const unit = deviceOptions.unit;
-  const wrongUnit = checkUnit(unit, line);
-  // At the tag itself: its own `unit` is the engineering unit.
-  if (wrongUnit) problems.push({ path: [], message: wrongUnit });
+  const { unit } = deviceOptions;
   const location = parseLocation(options.address);
   if (!location.ok) return { ok: false, problems: [...problems, ...location.problems] };
   const { table, start, bit, bits } = location.value;
@@ -141,7 +170,7 @@ export function checkModbusTag(
   if (start + count - 1 > LAST_ADDRESS) {
     problems.push({
       path: ['address'],
-      message: `${type} at ${table}:${start} needs ${count} registers and would run past the last one, ${LAST_ADDRESS}`,
+      message: `${type} at ${table}:${start} needs ${count} registers, and the last register is ${LAST_ADDRESS}: write an address up to ${LAST_ADDRESS + 1 - count}`,
     });
   }
 
@@ -193,13 +222,14 @@ const TABLES: Record<Table, { digit: string; functionCode: number }> = {
   holding: { digit: '4', functionCode: 3 },
 };
 
-/** What is wrong with a unit id; undefined: nothing. */
-function checkUnit(unit: unknown, line: 'rtu' | 'tcp'): string | undefined {
-  if (typeof unit !== 'number') return 'the device has no unit id: write unit: 1';
-  if (line === 'tcp' || (unit >= 1 && unit <= 247)) return undefined;
-  if (unit === 0)
-    return 'unit 0 is the broadcast address, which no device answers: write the id set on the device, 1 to 247';
-  return `unit ${unit} is reserved on a serial line: write the id set on the device, 1 to 247`;
+/**
+ * Checks a device on a serial line, which has units 1 to 247 only (Modbus over Serial Line V1.02, 2.2); TCP may use 0 to
+ * 255. Gives no tags: a Modbus device does not know any by itself.
+ */
+export function checkSerialDevice({ unit }: Record<string, unknown>): Checked<Record<string, never>> {
+  if (typeof unit !== 'number' || (unit >= 1 && unit <= 247)) return passed({});
+  const why = unit === 0 ? 'is the broadcast address, which no device answers' : 'is reserved on a serial line';
+  return failed(['unit'], `unit ${unit} ${why}: write the id set on the device, 1 to 247`);
 }
 
 /** The type and the registers of the value, from the address's form, `type` and `length`. */
@@ -266,7 +296,7 @@ function checkScale(source: TagSource<Record<string, unknown>>, address: ModbusA
     return wrong(`a ${address.type} is not scaled: leave scaleFrom out`);
   if (name === source.name) return wrong('a tag cannot scale itself: name the tag that holds the scale factor');
   const sibling = source.siblings?.[name];
-  if (!sibling) return wrong(`no tag "${name}" in this device: add it, with type: int16`);
+  if (!sibling) return wrong(`this device has no tag "${name}": add it, with type: int16, or name another`);
   const location = parseLocation(sibling.address);
   if (!location.ok) return wrong(`the address of "${name}" is not right`);
   if (sibling.type !== 'int16') return wrong(`"${name}" must have type: int16, as every SunSpec scale factor has`);
@@ -347,14 +377,14 @@ function parsePattern(item: unknown, type: ModbusType, bits: number): Checked<bi
       ['invalid'],
       typeof item === 'number'
         ? `${item} is not exact in YAML: write it in quotes, such as "0x8000000000000000"`
-        : `${JSON.stringify(item)} is no bit pattern: write 0x8000 or a whole number`,
+        : `${JSON.stringify(item)} is not a bit pattern: write a whole number, or hexadecimal digits such as 0x8000`,
     );
   }
   const greatest = (1n << BigInt(bits)) - 1n;
   if (whole > greatest) {
     return failed(
       ['invalid'],
-      `0x${whole.toString(16)} has more than the ${bits} bits of ${type}: write at most 0x${greatest.toString(16)}`,
+      `0x${whole.toString(16)} does not fit into the ${bits} bits of ${type}: write at most 0x${greatest.toString(16)}`,
     );
   }
   if (whole >= 0n) return passed(whole);
@@ -364,9 +394,17 @@ function parsePattern(item: unknown, type: ModbusType, bits: number): Checked<bi
       `invalid is the raw pattern: for ${whole} as ${type} write ${floatPattern(Number(whole), type)}`,
     );
   }
-  if (!type.startsWith('int')) return failed(['invalid'], `${type} has no sign: write the pattern, such as 0xffff`);
+  if (!type.startsWith('int'))
+    return failed(
+      ['invalid'],
+      `${type} has no negative values: for ${whole} write the raw pattern 0x${BigInt.asUintN(bits, whole).toString(16)}`,
+    );
   const least = -(1n << BigInt(bits - 1));
-  if (whole < least) return failed(['invalid'], `${whole} is below ${least}, the least ${type}`);
+  if (whole < least)
+    return failed(
+      ['invalid'],
+      `${whole} is below ${least}, the lowest ${type}: write a value from there on, or the raw pattern such as 0x8000`,
+    );
   return passed(BigInt.asUintN(bits, whole));
 }
 

@@ -27,19 +27,23 @@ const MAX_TOKENS = 1_000_000;
 /** What the parser complains of, as a technician reads it. The texts never repeat what the file says. */
 const SYNTAX: Record<string, string> = {
   TAB_AS_INDENT: 'a tab is used for indentation: use spaces',
-  BAD_INDENT: 'the indentation is wrong: keys of one block begin in the same column, and brackets must be closed',
+  BAD_INDENT:
+    'the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
   MISSING_CHAR:
-    'something is missing here or above: a key needs ": " and a value, and quotes and brackets must be closed',
-  BAD_SCALAR_START: 'the value begins with a character that YAML keeps for itself: put the value in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'there are two ": " in one line: put the value in quotes',
+    'something is missing here or above: a quote or a bracket is not closed, or a key has no ": " and value',
+  BAD_SCALAR_START:
+    'the value begins with a character that YAML keeps for itself, such as @, % or a backquote: put the value in quotes',
+  BLOCK_AS_IMPLICIT_KEY:
+    'two keys stand on one line: write the second on its own line, indented; if the ": " belongs to a text, put the text in quotes',
   MULTILINE_IMPLICIT_KEY:
-    'a key runs over several lines: a key needs ": " with a space behind the colon, and quotes must be closed',
+    'a key has no value here: perhaps a space is missing after a colon (write id: gate, not id:gate), or a quote is not closed',
   UNEXPECTED_TOKEN: 'this does not belong here: check indentation, quotes and brackets of the lines above',
   MULTIPLE_DOCS: 'a second document begins here: remove the line "---"',
   BAD_DQ_ESCAPE: 'unknown escape in double quotes: write \\\\ for a backslash, or use single quotes',
   BLOCK_IN_FLOW: 'a block cannot stand within brackets: write {key: value, …} or [value, …]',
-  BAD_ALIAS: 'an anchor or alias is not well formed',
-  TAG_RESOLVE_FAILED: 'a value begins with "!": put it in quotes',
+  BAD_ALIAS:
+    'a & or * is not followed by a name: & names a value so that * can repeat it; if it belongs to a text, put the text in quotes',
+  TAG_RESOLVE_FAILED: 'a value begins with "!", which YAML keeps for itself: put the value in quotes',
 };
 
 /** Turns a file's bytes into a located tree; undefined when it cannot be read at all, which is then in the report. */
@@ -186,7 +190,7 @@ function toTree(
   const tree = convert(walk, document.contents, top.place, [], 0);
   if (walk.stopped || walk.unusable) return undefined;
   if (tree.kind === 'map') return tree;
-  report.error(tree, 'the file must hold keys and values, such as "channels:"');
+  report.error(tree, 'the file must hold keys and values: begin for example with a line channels: and indent below it');
   return undefined;
 }
 
@@ -206,7 +210,7 @@ function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, d
     walk.unusable = true;
     walk.report.error(
       { place, path },
-      'there is no anchor of this name above; a value that begins with "*" must be in quotes',
+      '* repeats a value that is named with & above, and none above has this name: name it, or put a text that begins with * in quotes',
     );
     return nothing;
   }
@@ -240,7 +244,7 @@ function convertMap(walk: Walk, pairs: readonly Pair[], place: Place, path: Path
     const keyNode = pair.key as ParsedNode | null;
     const keyPlace = keyNode?.range ? walk.placeAt(keyNode.range[0]) : place;
     if (!isScalar(keyNode) || keyNode.value === null || keyNode.value === '') {
-      walk.report.error({ place: keyPlace, path }, 'a key must be a plain word');
+      walk.report.error({ place: keyPlace, path }, 'a key must be a plain word: write key: value');
       continue;
     }
     const key = typeof keyNode.value === 'string' ? keyNode.value : (keyNode.source ?? String(keyNode.value));
@@ -263,7 +267,11 @@ function mergeInto(inherited: Map<string, Entry>, node: Node, report: Report): v
   if (node.kind === 'list') for (const item of node.items) mergeInto(inherited, item, report);
   else if (node.kind === 'map') {
     for (const [key, entry] of node.entries) if (!inherited.has(key)) inherited.set(key, entry);
-  } else report.error(node, 'expected an alias of a map, such as <<: *defaults');
+  } else
+    report.error(
+      node,
+      '"<<" takes over the keys of a block that is named with & above: write for example <<: *defaults',
+    );
 }
 
 /** `millgate.yaml:12:3`. */

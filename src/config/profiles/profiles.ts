@@ -48,7 +48,7 @@ export function createProfiles(folders: readonly string[], access: FileAccess, r
         const advice = hint(name, names, 'the profiles are') || `: looked in ${folders.join(' and ')}`;
         report.error(
           spotOf(entry, []),
-          `there is no such profile${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
+          `there is no profile ${JSON.stringify(name)}${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
         );
         return undefined;
       }

@@ -268,7 +268,7 @@ export const alarmShape = {
   above: z.number().meta({ description: 'Alarm at values above this (not at this), in engineering units.' }).optional(),
   below: z.number().meta({ description: 'Alarm at values below this (not at this).' }).optional(),
   outside: z
-    .tuple([z.number(), z.number()])
+    .tuple([z.number(), z.number()], { error: 'expected the lower and the upper limit, such as [10, 20]' })
     .meta({ description: 'Alarm at values below the first or above the second.', examples: [[10, 20]] })
     .optional(),
   equals: valueField('Alarm at exactly this value.').optional(),

@@ -85,7 +85,7 @@ function adviseChannelKey(
 ): string | undefined {
   const owners = drivers.filter(({ channelShape: shape }) => Object.hasOwn(shape, key));
   if (path.length > 0 || owners.length === 0) return undefined;
-  return `${key} belongs to ${owners.map(({ type }) => type).join(', ')} channels; this one is ${driver.type}`;
+  return `${key} belongs to ${owners.map(({ type }) => type).join(', ')} channels, and this one is ${driver.type}: remove ${key}`;
 }
 
 /** Two masters on one serial line garble each other; two connections to one endpoint are merely often refused. */

@@ -72,13 +72,19 @@ function draftOf(formula: Formula, schema: z.ZodObject<typeof derivedShape>, rep
   ) as Options | undefined;
   if (!options) return undefined;
   const { min, max } = options;
-  if (min !== undefined && max !== undefined && min >= max)
-    report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
+  if (min !== undefined && max !== undefined && min >= max) report.error(spotOf(entry, ['max']), minMaxText(min, max));
   warnOfHeartbeat(options, entry, report);
   const parsed = parseExpression(options.expr);
   if (parsed.ok) return { ...formula, id: `${device}/${name}`, options, expression: parsed.value };
   report.error(spotOf(entry, ['expr']), parsed.message);
   return undefined;
+}
+
+/** What is wrong with a range of which no value is inside. */
+export function minMaxText(min: number, max: number): string {
+  const remedy =
+    min === max ? 'write a larger max, or remove one of the two' : 'exchange the two if they were mixed up';
+  return `max (${max}) must be above min (${min}): ${remedy}`;
 }
 
 /** A heartbeat adds nothing where every reading is sent. */
@@ -104,7 +110,7 @@ function inOrder(drafts: ReadonlyMap<TagId, Draft>, report: Report): Draft[] {
       const circle = [...path.slice(path.indexOf(draft.id)), draft.id];
       report.error(
         spotOf(draft.entry, ['expr']),
-        `is computed from itself (${circle.join(' → ')}): remove one of these tags from the formula of another`,
+        `is computed from itself (${circle.join(' → ')}): take ${draft.id} out of the formula of ${circle.at(-2)}`,
       );
       return false;
     }

@@ -8,10 +8,10 @@ import { type Entry, entryOf, type MapNode, madeMap, overlay, spotOf, without } 
 import { anything, isEmpty, isMapOr, pick, reportAll, salvageKeys, validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
 import { type Profiles, withProfile } from '../profiles/profiles.ts';
-import { type CheckedChannel, checkName, type KnownChannel } from './channels.ts';
+import { checkName, type KnownChannel } from './channels.ts';
 import type { Formula } from './derived.ts';
 import { deviceShape } from './shapes.ts';
-import { checkTags, type TagContext } from './tags.ts';
+import { checkTags } from './tags.ts';
 
 /** Scan period of a device that does not say. */
 const DEFAULT_EVERY_MS = 1000;
@@ -90,34 +90,52 @@ function checkDevice(
   );
   const deviceOptions = pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {}));
   const defaults = options ? driver?.checkDevice?.(deviceOptions) : undefined;
+  const listed = entryOf(whole.node, 'tags');
+  const common = {
+    device: name,
+    driver,
+    drivers,
+    deviceOptions,
+    everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
+    formulas: context.formulas,
+    foreignKey: (key: string) => foreignKey(key, 'tag', name, channel, drivers),
+    report,
+  };
   if (defaults && !defaults.ok) {
     reportAll(entry, defaults.problems, report);
+    // What does not depend on the device is wrong all the same.
+    if (listed?.node.kind === 'map')
+      checkTags(filledOf(listed.node), { ...common, channel: undefined, deviceGood: false });
     return undefined;
   }
-  const tags = withDefaults(entryOf(whole.node, 'tags'), entry, defaults?.value ?? {});
+  const tags = withDefaults(listed, entry, defaults?.value ?? {});
   if (!tags) {
     const unsaid = options === undefined && driver?.checkDevice !== undefined;
     const broken = unsaid || (profileEntry !== undefined && profile === undefined);
-    if (!broken) report.error(spotOf(entry, ['tags']), 'is missing: write tags: with one key a measured value');
+    if (!broken)
+      report.error(
+        spotOf(entry, ['tags']),
+        'is missing: write each measured value below tags:, for example tags: {oil-temp: {address: "holding:100"}}',
+      );
     return undefined;
   }
   if (!isMapOr(tags, report, 'tags: {temperature: {address: …}}')) return undefined;
   if ((tags.node as MapNode).entries.size === 0)
-    report.error(spotOf(tags, []), 'is empty: a device needs at least one tag');
-  const tagContext: TagContext = {
-    device: name,
-    driver,
-    drivers,
-    channel: channel?.checked as CheckedChannel | undefined,
-    deviceOptions,
+    report.error(
+      spotOf(tags, []),
+      'is empty: a device needs at least one tag, for example tags: {oil-temp: {address: "holding:100"}}',
+    );
+  const checked = checkTags(tags.node as MapNode, {
+    ...common,
+    channel: channel?.checked,
     deviceGood: options !== undefined,
-    everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
-    formulas: context.formulas,
-    foreignKey: (key) => foreignKey(key, 'tag', name, channel, drivers),
-    report,
-  };
-  const checked = checkTags(tags.node as MapNode, tagContext);
+  });
   return options && { name, profile: options.profile as string | undefined, tags: checked };
+}
+
+/** The tags that have keys: one without is a tag that the driver knows. */
+function filledOf(tags: MapNode): MapNode {
+  return { ...tags, entries: new Map([...tags.entries].filter(([, { node }]) => !isEmpty(node))) };
 }
 
 /** The tags of a device: those it lists, over what its driver knows of them, or all that its driver knows. */
@@ -149,7 +167,7 @@ function foreignKey(
   const owners = drivers.filter((driver) => driver !== channel?.driver && Object.hasOwn(shapeOf(driver), key));
   if (owners.length === 0 || !channel?.driver) return undefined;
   const channelName = channel.entry.path.at(-1);
-  return `${key} belongs to ${ownerWords(owners)} ${level}s; ${name} is on channel "${channelName}" (${channel.driver.type})`;
+  return `${key} belongs to ${ownerWords(owners)} ${level}s, and ${name} is on channel "${channelName}" (${channel.driver.type}): remove ${key}`;
 }
 
 /** `modbus` for both Modbus drivers, `modbus-tcp, gpio` for a mixture. */

@@ -1,5 +1,5 @@
 /** Checks what a formula gives, from what its tags hold. */
-import { type BinaryOperator, type Expression, partsOf } from '../../core/expression.ts';
+import { type Expression, partsOf } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { TagId, ValueForm } from '../../core/reading.ts';
 
@@ -55,22 +55,28 @@ function meaningOf(expression: Expression, tagOf: (tag: TagId) => TagMeaning | u
       return meaningOfTag(expression.tag, tagOf, problems);
     case 'unary':
       if (expression.operator === 'not') return TRUTH;
-      wantNumbers('-', parts, problems);
+      wantNumbers('-', parts, problems, partsOf(expression));
       return first;
     case 'binary':
-      return meaningOfBinary(expression.operator, first, second, problems);
+      return meaningOfBinary(expression, first, second, problems);
     case 'plain':
-      if (expression.name === 'if') return alike(parts.slice(1), 'if', problems);
-      wantNumbers(expression.name, parts, problems);
+      if (expression.name === 'if') {
+        if (first.form === 'number')
+          problems.push(
+            'the condition of "if" is a number: compare it with something, such as if(press-1/power > 0, 1, 0)',
+          );
+        return alike(parts.slice(1), 'if', problems);
+      }
+      wantNumbers(expression.name, parts, problems, partsOf(expression));
       if (expression.name === 'sqrt') return { form: 'number', unit: rooted(first.unit), isFree: first.isFree };
       return alike(parts, expression.name, problems);
     case 'window':
-      wantNumbers(expression.name, parts, problems);
+      wantNumbers(expression.name, parts, problems, partsOf(expression));
       return { ...first, form: 'number', isFree: false };
     case 'time': {
       const per = spanUnit(expression.perMs);
       if (expression.name === 'runtime') return { form: 'number', unit: per, isFree: false };
-      wantNumbers(expression.name, parts, problems);
+      wantNumbers(expression.name, parts, problems, partsOf(expression));
       const unit = expression.name === 'rate' ? quotient(first.unit, per) : integrated(first.unit, per);
       return { form: 'number', unit, isFree: false };
     }
@@ -81,13 +87,21 @@ function meaningOfTag(tag: TagId, tagOf: (tag: TagId) => TagMeaning | undefined,
   const known = tagOf(tag);
   if (!known) return NOT_KNOWN;
   if (known.form === 'text') {
-    problems.push(`${tag} is text: a formula can use only numbers and truth values`);
+    problems.push(
+      `${tag} is a text, and a formula takes only numbers and tags that are true or false: remove it from the formula`,
+    );
     return NOT_KNOWN;
   }
   return { form: known.form, unit: known.form === 'bool' ? '' : known.unit, isFree: false };
 }
 
-function meaningOfBinary(operator: BinaryOperator, left: Meaning, right: Meaning, problems: string[]): Meaning {
+function meaningOfBinary(
+  expression: Extract<Expression, { kind: 'binary' }>,
+  left: Meaning,
+  right: Meaning,
+  problems: string[],
+): Meaning {
+  const { operator } = expression;
   switch (operator) {
     case 'and':
     case 'or':
@@ -96,7 +110,7 @@ function meaningOfBinary(operator: BinaryOperator, left: Meaning, right: Meaning
     case '!=':
       if (left.form !== undefined && right.form !== undefined && left.form !== right.form)
         problems.push(
-          `"${operator}" compares a number with a truth value, which are never equal: compare values of one kind`,
+          `"${operator}" compares a number with a value that is true or false, and these are never equal: compare values of one kind`,
         );
       else alike([left, right], operator, problems);
       return TRUTH;
@@ -104,28 +118,31 @@ function meaningOfBinary(operator: BinaryOperator, left: Meaning, right: Meaning
     case '<=':
     case '>':
     case '>=':
-      wantNumbers(operator, [left, right], problems);
+      wantNumbers(operator, [left, right], problems, partsOf(expression));
       alike([left, right], operator, problems);
       return TRUTH;
     case '+':
     case '-':
     case '%':
-      wantNumbers(operator, [left, right], problems);
+      wantNumbers(operator, [left, right], problems, partsOf(expression));
       return alike([left, right], operator, problems);
     case '*':
-      wantNumbers(operator, [left, right], problems);
+      wantNumbers(operator, [left, right], problems, partsOf(expression));
       return { form: 'number', unit: product(left.unit, right.unit), isFree: left.isFree && right.isFree };
     case '/':
-      wantNumbers(operator, [left, right], problems);
+      wantNumbers(operator, [left, right], problems, partsOf(expression));
       return { form: 'number', unit: quotient(left.unit, right.unit), isFree: left.isFree && right.isFree };
   }
 }
 
-function wantNumbers(by: string, parts: readonly Meaning[], problems: string[]): void {
-  if (parts.some(({ form }) => form === 'bool'))
-    problems.push(
-      `"${by}" needs numbers, and here a value is true or false: write if(CONDITION, 1, 0), or runtime(TAG, 1h) for the time it was true`,
-    );
+function wantNumbers(by: string, parts: readonly Meaning[], problems: string[], of: readonly Expression[] = []): void {
+  const at = parts.findIndex(({ form }) => form === 'bool');
+  if (at < 0) return;
+  const part = of[at];
+  const tag = part?.kind === 'tag' ? part.tag : undefined;
+  problems.push(
+    `"${by}" needs numbers, and ${tag ?? 'here a value'} is true or false: write if(${tag ?? 'CONDITION'}, 1, 0), or runtime(${tag ?? 'TAG'}, 1h) for the time it was true`,
+  );
 }
 
 /** Parts that must have one unit; a number of the formula goes with any. */
@@ -134,7 +151,7 @@ function alike(parts: readonly Meaning[], by: string, problems: string[]): Meani
   const units = new Set(measured.flatMap(({ unit }) => (unit === undefined ? [] : [unit])));
   if (units.size > 1)
     problems.push(
-      `"${by}" joins different units, ${[...units].map((unit) => unit || 'a plain number').join(' and ')}: convert one to the unit of the other`,
+      `"${by}" joins different units, ${[...units].map((unit) => unit || 'a plain number').join(' and ')}: convert one of them in a computed tag of its own, with the unit of the other`,
     );
   const form = parts.find((part) => part.form !== undefined)?.form;
   if (measured.length === 0) return { form, unit: '', isFree: true };

@@ -87,10 +87,13 @@ export const spcShape = {
     })
     .optional(),
   rules: z
-    .union([
-      z.enum(['nelson', 'western-electric']),
-      z.array(z.union([ruleNumber, z.enum([...NELSON_RULES, ...WESTERN_ELECTRIC_RULES])])).min(1),
-    ])
+    .union(
+      [
+        z.enum(['nelson', 'western-electric']),
+        z.array(z.union([ruleNumber, z.enum([...NELSON_RULES, ...WESTERN_ELECTRIC_RULES])])).min(1),
+      ],
+      { error: 'expected nelson, western-electric, or a list of rules such as [1, 2, 5] or [N1, WE4]: numbers 1 to 8, names N1 to N8 and WE1 to WE4' },
+    )
     .meta({
       description:
         'Run rules: nelson, western-electric, or a list of numbers of Nelson rules and of names (N1…N8, WE1…WE4). Default: nelson.',
@@ -284,7 +287,7 @@ function inspectedOf(
 ): Inspected | undefined {
   const refuse = refuser(problems);
   if (chart === 'c' || !isAttributeChart(chart)) {
-    if (size !== undefined) refuse(['size'], `a ${chart} chart has no size: remove it`);
+    if (size !== undefined) refuse(['size'], `charts of kind ${chart} have no size: remove it`);
     return chart === 'c' ? { by: 'size', size: 1 } : undefined;
   }
   if (byItem) {

@@ -45,7 +45,7 @@ export const gatewayShape = {
 export const storeShape = {
   path: z
     .string()
-    .min(1)
+    .min(1, { error: 'must not be empty: write a folder such as /var/lib/millgate, or remove path' })
     .meta({ description: 'Folder of the store. Default: /var/lib/millgate.' })
     .default('/var/lib/millgate'),
   maxSize: sizeField('Most disk space the store may take. Default: 2GB.', { min: '16MB', max: '100TB' })
@@ -57,7 +57,7 @@ export const storeShape = {
   })
     .optional()
     .meta({ default: '1s' }),
-  replay: durationField('How long delivered readings are kept for replay. Default: 24h.', { max: '3650d' })
+  replay: durationField('How long delivered readings are kept for replay. Default: 24h.', { max: '3650d', usual: 'h' })
     .optional()
     .meta({ default: '24h' }),
 };
@@ -103,7 +103,9 @@ export const channelShape = {
 /** Scan periods: 0s is back to back. */
 const every = (description: string) =>
   durationField(description, { max: '7d' })
-    .refine((everyMs) => everyMs === 0 || everyMs >= 1, { error: 'must be 0s (back to back) or at least 1ms' })
+    .refine((everyMs) => everyMs === 0 || everyMs >= 1, {
+      error: 'is too short: write at least 1ms, or 0s to read again without a pause',
+    })
     .meta({ description, examples: ['200ms', '1s', '10s'] });
 
 /** Keys every device has; the driver of its channel adds its own. */
@@ -197,7 +199,7 @@ export const tagShape = {
 export const derivedShape = {
   expr: z
     .string()
-    .min(1)
+    .min(1, { error: 'must not be empty: write a formula of full tag names, for example press-1/power * 2' })
     .max(MAX_EXPRESSION_LENGTH)
     .meta({
       description:
@@ -236,7 +238,11 @@ export const mqttShape = {
     .meta({ description: 'batch: one topic for all; per-tag: one retained topic a tag.' })
     .default('batch'),
   compression: z.enum(['none', 'deflate']).meta({ description: 'For metered links.' }).default('none'),
-  username: z.string().min(1).meta({ description: 'User name at the broker.' }).optional(),
+  username: z
+    .string()
+    .min(1, { error: 'must not be empty: write the user name, or remove username' })
+    .meta({ description: 'User name at the broker.' })
+    .optional(),
   password: secretSchema.optional(),
   tls: z
     .strictObject({

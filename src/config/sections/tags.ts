@@ -9,7 +9,7 @@ import { anything, isMapOr, pick, reportAll, salvageKeys, validateKeys } from '.
 import { clip } from '../file/words.ts';
 import { formatPlace } from '../file/yaml.ts';
 import { type CheckedChannel, checkName } from './channels.ts';
-import { type Formula, warnOfHeartbeat } from './derived.ts';
+import { type Formula, minMaxText, warnOfHeartbeat } from './derived.ts';
 import { tagShape } from './shapes.ts';
 
 /** What the tags of one device have in common. */
@@ -116,7 +116,9 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     reportAll(entry, news, report);
     return undefined;
   }
-  if (!all) return undefined;
+  const readOnly = options.writable ? driver.whyReadOnly?.(address.value) : undefined;
+  if (readOnly !== undefined) report.error(spotOf(entry, ['writable']), readOnly);
+  if (!all || readOnly !== undefined) return undefined;
   const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
   return {
     tag: { id, device: context.device, name, address: address.value },
@@ -155,7 +157,7 @@ function quoteAddress(entry: Entry, report: Report): Entry {
   if ((typeof value !== 'number' && typeof value !== 'bigint') || !/^(0\d+|\d{5,})$/.test(source)) return entry;
   report.error(
     spotOf(entry, ['address']),
-    `${clip(source)} is a number, and leading zeros would be lost: quote it: address: "${clip(source)}"`,
+    `put the Modicon number in quotes, because leading zeros of a number are lost: write address: "${clip(source)}"`,
   );
   const quoted: Entry = { ...address, node: { ...address.node, value: source } };
   return { ...entry, node: { ...entry.node, entries: new Map(entry.node.entries).set('address', quoted) } };
@@ -181,12 +183,18 @@ function checkLimits(options: TagOptions, entry: Entry, report: Report): void {
     );
   if (wrap !== undefined && !counter)
     report.error(spotOf(entry, ['wrap']), 'is where a counter starts again: add counter: true, or remove wrap');
-  if (min !== undefined && max !== undefined && min >= max)
-    report.error(spotOf(entry, ['max']), `max (${max}) must be above min (${min})`);
-  if (scale === 0) report.error(spotOf(entry, ['scale']), 'a scale of 0 would make every value the same: remove it');
+  if (min !== undefined && max !== undefined && min >= max) report.error(spotOf(entry, ['max']), minMaxText(min, max));
+  if (scale === 0)
+    report.error(
+      spotOf(entry, ['scale']),
+      'a scale of 0 would make every value the same: write another factor, or remove scale',
+    );
   if (typeof writable !== 'object') return;
   if (writable.min !== undefined && writable.max !== undefined && writable.min > writable.max)
-    report.error(spotOf(entry, ['writable', 'max']), `max (${writable.max}) must not be below min (${writable.min})`);
+    report.error(
+      spotOf(entry, ['writable', 'max']),
+      `max (${writable.max}) must not be below min (${writable.min}): exchange the two if they were mixed up`,
+    );
 }
 
 /** The tag's own period or its device's; none for a tag that its driver reports by itself. */
@@ -201,7 +209,7 @@ function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context:
   if (options.heartbeat !== undefined && options.heartbeat < everyMs)
     report.error(
       spotOf(entry, ['heartbeat']),
-      `must not be shorter than the scan period (every: ${formatDuration(everyMs)})`,
+      `must not be shorter than the scan period of the tag, every: ${formatDuration(everyMs)}: write at least that`,
     );
   warnOfHeartbeat(options, entry, report);
   return everyMs;

@@ -70,6 +70,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   if (format && later) report.error(spotOf(format, []), 'sparkplug is not available in this version; use json');
   const inline = refuseInline(entry, report);
   if (refuseInlinePassphrase(entry, report)) inline.push('tls');
+  if (refuseTwoSources(entry, report)) inline.push('password');
   const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
@@ -105,6 +106,14 @@ function refuseInline(entry: Entry, report: Report): string[] {
     );
     return true;
   });
+}
+
+/** A password from a file and from the environment; true where it was refused. */
+function refuseTwoSources(entry: Entry, report: Report): boolean {
+  const password = entryOf(entry.node, 'password');
+  if (!password || !entryOf(password.node, 'file') || !entryOf(password.node, 'env')) return false;
+  report.error(spotOf(password, []), 'give either file or env, not both');
+  return true;
 }
 
 function parseUrl(url: string): URL | undefined {
@@ -146,9 +155,15 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   if (plain && tls)
     report.error(spotOf(entry, ['tls']), 'has no effect with mqtt://: write mqtts:// in url, or remove tls');
   if (plain && password && !LOOPBACK.test(parsed.hostname))
-    report.warning(spotOf(entry, ['password']), 'is sent in clear text over mqtt://: use mqtts://');
+    report.warning(
+      spotOf(entry, ['password']),
+      'is sent unencrypted over mqtt://: write mqtts:// in url if the broker has TLS',
+    );
   if (password && username === undefined && version === '3.1.1')
-    report.error(spotOf(entry, ['username']), 'is missing: MQTT 3.1.1 allows no password without a username');
+    report.error(
+      spotOf(entry, ['username']),
+      'is missing: MQTT 3.1.1 allows no password without a user name. Write username:, or version: 5',
+    );
   if (tls?.pfx !== undefined && (tls.cert ?? tls.key) !== undefined)
     report.error(spotOf(entry, ['tls', 'pfx']), 'holds certificate and key: remove cert and key, or pfx');
   if (tls?.passphrase !== undefined && (tls.key ?? tls.pfx) === undefined)
@@ -164,13 +179,24 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
 function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
   const spot = spotOf(entry, ['topic']);
   if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
-    report.error(spot, 'a topic that is published to must not contain + or #');
-  if (/^[$/]|\/$|\/\//.test(topic)) report.error(spot, 'a topic must not begin with $ or /, end with / or contain //');
+    report.error(
+      spot,
+      'a topic that is published to must not contain + or #, which stand for many topics: write the topic itself, such as millgate/{id}',
+    );
+  if (/^[$/]|\/$|\/\//.test(topic))
+    report.error(
+      spot,
+      'a topic must not begin with $ or /, end with / or contain //: write names with one / between them, such as plant/{id}',
+    );
   return topic.replace(/\{([^{}]*)\}/g, (whole, word: string) => {
     if (word === 'id') return gateway.id;
     if (word === 'location' && gateway.location !== undefined) return gateway.location;
-    if (word === 'location') report.error(spot, 'the topic uses {location}, but gateway.location is not given: add it');
-    else report.error(spot, `${JSON.stringify(clip(whole))} is unknown; a topic may use {id} and {location}`);
+    if (word === 'location')
+      report.error(
+        spot,
+        'the topic uses {location}, but gateway.location is not given: write gateway: {location: acme/leeds/press-shop}, or use {id} alone',
+      );
+    else report.error(spot, `${JSON.stringify(clip(whole))} is unknown: a topic may use {id} and {location}`);
     return whole;
   });
 }

@@ -39,7 +39,7 @@ describe('the address of a tag', () => {
   });
 
   it.each([
-    [{ address: 'holding:65536' }, 'address: protocol addresses end at 65535; holding:65536 does not exist'],
+    [{ address: 'holding:65536' }, 'address: protocol addresses end at 65535; holding:65536 does not exist: write holding:0 to holding:65535'],
     [
       { address: 'holding:400101' },
       'address: protocol addresses end at 65535; 400101 looks like a Modicon number: write "400101" alone, or "holding:100", which is the same',
@@ -49,16 +49,16 @@ describe('the address of a tag', () => {
       'address: holding:-1 is below 0: protocol addresses count from 0, so register 1 is holding:0',
     ],
     [{ address: '40000' }, 'address: Modicon numbers count from 1: the first holding is "40001", which is holding:0'],
-    [{ address: '465537' }, 'address: Modicon numbers end at 465536; "465537" does not exist'],
+    [{ address: '465537' }, 'address: Modicon numbers end at 465536, and "465537" does not exist: write 400001 to 465536'],
     [
       { address: '20001' },
       'address: no table begins with 2: Modicon numbers begin with 0 (coil), 1 (discrete), 3 (input) or 4 (holding)',
     ],
     [{ address: '100' }, /^address: 100 names no table: write "holding:100" if it is a protocol address/],
     [{ address: '40121.3' }, /write "holding:120.3", with bit 0 the lowest$/],
-    [{ address: 'hr:100' }, 'address: "hr" is no table: did you mean "holding:100"?'],
-    [{ address: 'Coil:7' }, 'address: "Coil" is no table: did you mean "coil:7"?'],
-    [{ address: 'db1:7' }, /^address: "db1:7" is no Modbus address: write "holding:100"/],
+    [{ address: 'hr:100' }, 'address: there is no table "hr": did you mean "holding:100"?'],
+    [{ address: 'Coil:7' }, 'address: there is no table "Coil": did you mean "coil:7"?'],
+    [{ address: 'db1:7' }, /^address: "db1:7" is not a Modbus address: write "holding:100"/],
     [{ address: 'coil:7.1' }, 'address: a coil is one bit already: write "coil:7"'],
     [{ address: 'holding:7.16' }, /^address: a register has bits 0 to 15, 0 the lowest: bit 16 of a 32-bit value/],
     [{ address: 'holding:7', type: 'bool' }, /^type: a register has 16 bits.*write "holding:7.0" for the lowest bit/],
@@ -72,13 +72,13 @@ describe('the address of a tag', () => {
     ],
     [
       { address: 'holding:65535', type: 'float32' },
-      'address: float32 at holding:65535 needs 2 registers and would run past the last one, 65535',
+      'address: float32 at holding:65535 needs 2 registers, and the last register is 65535: write an address up to 65534',
     ],
     [{ address: 'holding:1.7-4' }, /^address: bits 7-4 are no range: write the lower bit first.*"holding:1.4-7"/],
     [{ address: 'holding:1', type: 'int8' }, /^type: int8 is half a register: write "holding:1.0-7" for its low byte/],
     [{ address: 'holding:1.0-3', type: 'uint8' }, /^type: uint8 has 8 bits and the address names 4/],
     [{ address: 'holding:1.0-3', type: 'float32' }, /^type: 4 bits of a register make a whole number/],
-    [{ address: 'holding:1.4-7', invalid: 0x1f }, /^invalid: 0x1f has more than the 4 bits/],
+    [{ address: 'holding:1.4-7', invalid: 0x1f }, /^invalid: 0x1f does not fit into the 4 bits/],
     [{ address: 'holding:1', characters: 1 }, /^characters: characters belongs to type: string/],
     [
       { address: 'holding:1', type: 'string' },
@@ -87,7 +87,7 @@ describe('the address of a tag', () => {
     [{ address: 'holding:1', type: 'int16', length: 2 }, /^length: length belongs to type: string; int16 always has/],
     [
       { address: 'holding:1', invalid: 0x10000 },
-      'invalid: 0x10000 has more than the 16 bits of uint16: write at most 0xffff',
+      'invalid: 0x10000 does not fit into the 16 bits of uint16: write at most 0xffff',
     ],
     [{ address: 'coil:1', invalid: 1 }, 'invalid: a bool has no pattern that means "no value": leave invalid out'],
   ])('%j is refused with its remedy', (tag, message) => {
@@ -180,9 +180,9 @@ describe('patterns that mean "no value"', () => {
   it.each([
     [2 ** 63, 'int64', '9223372036854776000 is not exact in YAML: write it in quotes, such as "0x8000000000000000"'],
     [-9999, 'float32', 'invalid is the raw pattern: for -9999 as float32 write 0xc61c3c00'],
-    [-1, 'uint16', 'uint16 has no sign: write the pattern, such as 0xffff'],
+    [-1, 'uint16', 'uint16 has no negative values: for -1 write the raw pattern 0xffff'],
     [-40_000, 'int16', '-40000 is below -32768, the least int16'],
-    ['NaN', 'uint16', '"NaN" is no bit pattern: write 0x8000 or a whole number'],
+    ['NaN', 'uint16', '"NaN" is not a bit pattern: write a whole number, or hexadecimal digits such as 0x8000'],
   ] as const)('%s for %s is refused', (pattern, type, message) => {
     expect(parseInvalid(pattern, type)).toEqual({ ok: false, problems: [{ path: ['invalid'], message }] });
   });
