@@ -49,7 +49,7 @@ const KEYS: readonly Case[] = [
     'a channel key of another driver',
     '{driver: gpio}',
     '{driver: gpio, baud: 9600}',
-    ['millgate.yaml:5:24 channels.pins.baud: baud belongs to modbus-rtu channels; this one is gpio'],
+    ['millgate.yaml:5:24 channels.pins.baud: baud belongs to modbus-rtu channels, and this one is gpio: remove baud'],
   ],
   [
     'another way of writing a key',
@@ -193,7 +193,9 @@ const YAML: readonly Case[] = [
     'two colons',
     '    unit: 3',
     '    unit: a: 3',
-    ['millgate.yaml:9:11: two keys stand on one line: write the second on its own line, indented; if the ": " belongs to a text, put the text in quotes'],
+    [
+      'millgate.yaml:9:11: two keys stand on one line: write the second on its own line, indented; if the ": " belongs to a text, put the text in quotes',
+    ],
   ],
   [
     'an alias without an anchor',
@@ -213,7 +215,9 @@ const YAML: readonly Case[] = [
     'a value that begins with @',
     '    unit: 3',
     '    unit: @three',
-    ['millgate.yaml:9:11: the value begins with a character that YAML keeps for itself, such as @, % or a backquote: put the value in quotes'],
+    [
+      'millgate.yaml:9:11: the value begins with a character that YAML keeps for itself, such as @, % or a backquote: put the value in quotes',
+    ],
   ],
   [
     'indentation that does not fit',

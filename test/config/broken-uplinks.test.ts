@@ -65,13 +65,15 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'a topic with a wildcard',
     '    type: mqtt',
     '    type: mqtt\n    topic: "plant/#"',
-    ['millgate.yaml:26:12 uplinks.plant.topic: a topic that is published to must not contain + or #, which stand for many topics: write the topic itself, such as millgate/{id}'],
+    [
+      'millgate.yaml:26:12 uplinks.plant.topic: a topic that is published to must not contain + or #, which stand for many topics: write the topic itself, such as millgate/{id}',
+    ],
   ],
   [
     'a topic with an unknown word',
     '    type: mqtt',
     '    type: mqtt\n    topic: "plant/{site}"',
-    ['millgate.yaml:26:12 uplinks.plant.topic: "{site}" is unknown; a topic may use {id} and {location}'],
+    ['millgate.yaml:26:12 uplinks.plant.topic: "{site}" is unknown: a topic may use {id} and {location}'],
   ],
   [
     'a certificate without a key',

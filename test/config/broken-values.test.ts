@@ -241,7 +241,9 @@ const CONTRADICTIONS: readonly Case[] = [
     'a range upside down',
     '        min: -20',
     '        min: 20\n        max: 10',
-    ['millgate.yaml:18:14 devices.press-1.tags.oil-temp.max: max (10) must be above min (20): exchange the two if they were mixed up'],
+    [
+      'millgate.yaml:18:14 devices.press-1.tags.oil-temp.max: max (10) must be above min (20): exchange the two if they were mixed up',
+    ],
   ],
   [
     'a heartbeat faster than the scan',
@@ -255,7 +257,9 @@ const CONTRADICTIONS: readonly Case[] = [
     'a period below a millisecond',
     'every: 1s',
     'every: 200us',
-    ['millgate.yaml:10:12 devices.press-1.every: is too short: write at least 1ms, or 0s to read again without a pause'],
+    [
+      'millgate.yaml:10:12 devices.press-1.every: is too short: write at least 1ms, or 0s to read again without a pause',
+    ],
   ],
   [
     'a period for a tag that reports itself',
@@ -275,7 +279,9 @@ const CONTRADICTIONS: readonly Case[] = [
     'limits upside down',
     'counter: true',
     'writable: {min: 5, max: 1}',
-    ['millgate.yaml:18:71 devices.press-1.tags.parts.writable.max: max (1) must not be below min (5): exchange the two if they were mixed up'],
+    [
+      'millgate.yaml:18:71 devices.press-1.tags.parts.writable.max: max (1) must not be below min (5): exchange the two if they were mixed up',
+    ],
   ],
 ];
 

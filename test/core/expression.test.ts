@@ -120,13 +120,22 @@ describe('units', () => {
   });
 
   it.each([
-    ['press-1/power + press-1/speed', '"+" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other'],
-    ['press-1/power > press-1/speed', '">" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other'],
+    [
+      'press-1/power + press-1/speed',
+      '"+" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other',
+    ],
+    [
+      'press-1/power > press-1/speed',
+      '">" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other',
+    ],
     [
       'press-1/running * 2',
       '"*" needs numbers, and press-1/running is true or false: write if(press-1/running, 1, 0), or runtime(press-1/running, 1h) for the time it was true',
     ],
-    ['press-1/order == 3', 'press-1/order is a text, and a formula takes only numbers and tags that are true or false: remove it from the formula'],
+    [
+      'press-1/order == 3',
+      'press-1/order is a text, and a formula takes only numbers and tags that are true or false: remove it from the formula',
+    ],
     [
       'press-1/running == 1',
       '"==" compares a number with a value that is true or false, and these are never equal: compare values of one kind',

@@ -92,7 +92,10 @@ export const spcShape = {
         z.enum(['nelson', 'western-electric']),
         z.array(z.union([ruleNumber, z.enum([...NELSON_RULES, ...WESTERN_ELECTRIC_RULES])])).min(1),
       ],
-      { error: 'expected nelson, western-electric, or a list of rules such as [1, 2, 5] or [N1, WE4]: numbers 1 to 8, names N1 to N8 and WE1 to WE4' },
+      {
+        error:
+          'expected nelson, western-electric, or a list of rules such as [1, 2, 5] or [N1, WE4]: numbers 1 to 8, names N1 to N8 and WE1 to WE4',
+      },
     )
     .meta({
       description:

@@ -70,7 +70,9 @@ describe('a GPIO tag', () => {
     ],
     [
       { address: 'GPIO17', measure: 'rate', counter: true },
-      ['measure: counter: true makes the tag a count of edges, and measure: rate makes it something else: remove one of the two'],
+      [
+        'measure: counter: true makes the tag a count of edges, and measure: rate makes it something else: remove one of the two',
+      ],
     ],
   ])('%j is refused with the remedy', (written, problems) => {
     expect(said(written)).toEqual(problems);

@@ -39,7 +39,10 @@ describe('the address of a tag', () => {
   });
 
   it.each([
-    [{ address: 'holding:65536' }, 'address: protocol addresses end at 65535; holding:65536 does not exist: write holding:0 to holding:65535'],
+    [
+      { address: 'holding:65536' },
+      'address: protocol addresses end at 65535; holding:65536 does not exist: write holding:0 to holding:65535',
+    ],
     [
       { address: 'holding:400101' },
       'address: protocol addresses end at 65535; 400101 looks like a Modicon number: write "400101" alone, or "holding:100", which is the same',
@@ -48,8 +51,14 @@ describe('the address of a tag', () => {
       { address: 'holding:-1' },
       'address: holding:-1 is below 0: protocol addresses count from 0, so register 1 is holding:0',
     ],
-    [{ address: '40000' }, 'address: Modicon numbers count from 1: the first holding is "40001", which is holding:0'],
-    [{ address: '465537' }, 'address: Modicon numbers end at 465536, and "465537" does not exist: write 400001 to 465536'],
+    [
+      { address: '40000' },
+      'address: Modicon numbers count from 1, and 40000 would be number 0: the first holding register is "40001", which is holding:0',
+    ],
+    [
+      { address: '465537' },
+      'address: Modicon numbers end at 465536, and "465537" does not exist: write 400001 to 465536',
+    ],
     [
       { address: '20001' },
       'address: no table begins with 2: Modicon numbers begin with 0 (coil), 1 (discrete), 3 (input) or 4 (holding)',
@@ -181,7 +190,11 @@ describe('patterns that mean "no value"', () => {
     [2 ** 63, 'int64', '9223372036854776000 is not exact in YAML: write it in quotes, such as "0x8000000000000000"'],
     [-9999, 'float32', 'invalid is the raw pattern: for -9999 as float32 write 0xc61c3c00'],
     [-1, 'uint16', 'uint16 has no negative values: for -1 write the raw pattern 0xffff'],
-    [-40_000, 'int16', '-40000 is below -32768, the least int16'],
+    [
+      -40_000,
+      'int16',
+      '-40000 is below -32768, the lowest int16: write a value from there on, or the raw pattern such as 0x8000',
+    ],
     ['NaN', 'uint16', '"NaN" is not a bit pattern: write a whole number, or hexadecimal digits such as 0x8000'],
   ] as const)('%s for %s is refused', (pattern, type, message) => {
     expect(parseInvalid(pattern, type)).toEqual({ ok: false, problems: [{ path: ['invalid'], message }] });
@@ -198,7 +211,7 @@ describe('scaleFrom', () => {
   });
 
   it.each([
-    [{ power }, 'no tag "factor" in this device: add it, with type: int16'],
+    [{ power }, 'this device has no tag "factor": add it, with type: int16, or name another'],
     [
       { power, factor: { ...factor, type: 'uint16' } },
       '"factor" must have type: int16, as every SunSpec scale factor has',
