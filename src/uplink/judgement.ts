@@ -6,7 +6,7 @@ import type { Random } from '../core/random.ts';
 import type { Stream } from '../store/store.ts';
 import { type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
 import type { Progress } from './progress.ts';
-import { createStreamJudge, type Doubt, type StreamJudge } from './refusals.ts';
+import { type Doubt, StreamJudge } from './refusals.ts';
 
 /** What the judgement of an uplink needs. */
 interface JudgementDeps {
@@ -43,7 +43,7 @@ export class Judgement {
 
   private judge(stream: Stream): StreamJudge<Parcel> {
     const { name, progress, clock, random } = this.deps;
-    return createStreamJudge<Parcel>({
+    return new StreamJudge<Parcel>({
       clock,
       random,
       nextOrder: () => this.memory.sent + 1,
