@@ -98,8 +98,8 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
   });
   // Polling goes first: on a slow board the API alone takes a second to load.
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
-  const { createApi } = await import('./api/server.ts');
-  const api = createApi({
+  const { Api } = await import('./api/server.ts');
+  const api = new Api({
     view: viewOf(gateway, applying),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMap, isScalar, parseDocument } from 'yaml';
 import { jsonReading, jsonTag } from '../api/json.ts';
-import { createApi } from '../api/server.ts';
+import { Api } from '../api/server.ts';
 import type { GatewayView } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
@@ -85,7 +85,7 @@ async function start(log: Logger, context: CliContext, undo: Undo): Promise<Runn
   const gateway = await startGateway({ config, simulate: false, version, clock, log, random, environment });
   undo.push(() => gateway.close());
   const socketPath = join(folder, 'api.sock');
-  const api = createApi({ view: gateway.view, socketPath, listen: undefined, clock, log: log.scoped('api'), version });
+  const api = new Api({ view: gateway.view, socketPath, listen: undefined, clock, log: log.scoped('api'), version });
   undo.push(() => api.close());
   await api.start();
   return { view: gateway.view, brokerPort: broker.port, socketPath };
