@@ -15,7 +15,7 @@ import {
   settingText,
 } from './modbus/search/discover-plan.ts';
 import { type HostFinding, searchHosts } from './modbus/search/discover-tcp.ts';
-import { serialTransport } from './serial/port.ts';
+import { SerialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 
 export type { FoundDevice, HostFinding, LineSetting, SearchLimits, SearchResult };
@@ -50,7 +50,7 @@ export function searchPort(
   options: Omit<SearchOptions, 'open'>,
   signal: AbortSignal,
 ): Promise<SearchResult> {
-  return searchLine({ ...options, open: (setting) => serialTransport(settingsOn(port, setting)) }, signal);
+  return searchLine({ ...options, open: (setting) => new SerialTransport(settingsOn(port, setting)) }, signal);
 }
 
 /** How long one transfer on a bus may take while it is searched, ms. */

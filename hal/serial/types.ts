@@ -13,7 +13,7 @@ import {
   serialLineDeviceShape,
   serialLineTagShape,
 } from './options.ts';
-import { serialTransport } from './port.ts';
+import { SerialTransport } from './port.ts';
 import { characterMsOn, serialKeys } from './settings.ts';
 
 /** A typical answer, characters, and the time a device takes to begin it, ms. */
@@ -38,7 +38,7 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,
   wire: wireOf,
-  create: (channel, deps) => new SerialLineDriver(channel, tapped(serialTransport(channel.serial), deps.tap), deps),
+  create: (channel, deps) => new SerialLineDriver(channel, tapped(new SerialTransport(channel.serial), deps.tap), deps),
 };
 
 /** What a recording keeps of a channel. */

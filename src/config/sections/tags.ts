@@ -13,7 +13,7 @@ import { type Formula, minMaxText, warnOfHeartbeat } from './derived.ts';
 import { tagShape } from './shapes.ts';
 
 /** What the tags of one device have in common. */
-export interface TagContext {
+interface TagContext {
   readonly device: string;
   /** Undefined when the device names no known channel; then only the common keys are checked. */
   readonly driver: DriverType | undefined;
