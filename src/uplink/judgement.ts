@@ -65,9 +65,9 @@ export class Judgement {
       log.info(`${stream} flow again`);
       alarms.clear(alarm, `uplink ${name}: ${stream} flow again`);
     } else if (doubt.why !== before?.why) {
-      const message = `${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again`;
-      log.warn(`${message}.`);
-      alarms.raise(alarm, `uplink ${name}: ${message}`, { uplink: name, stream });
+      log.warn(`${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again.`);
+      const message = `uplink ${name}: ${stream} are refused and wait. Nothing is lost: they are kept and tried again`;
+      alarms.raise(alarm, `${message}. For the cause: millgate status`, { uplink: name, stream });
     }
   }
 }
