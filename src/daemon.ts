@@ -17,11 +17,10 @@ import { type Clock, failure, within } from './core/clock.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
+import { makeFolder, programVersion } from './core/file-system.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
-import { programVersion } from './core/package.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
-import { makeFolder } from './store/format/folder.ts';
 import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
 

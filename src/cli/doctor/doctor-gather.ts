@@ -5,7 +5,7 @@ import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion } from '../../core/file-system.ts';
 import type {
   ChannelFacts,
   ConfigurationFacts,
