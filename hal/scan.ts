@@ -1,6 +1,6 @@
 /** Searches wires for devices, whatever kind of wire it is. */
 import type { Clock } from '../src/core/clock.ts';
-import type { DriverType } from './driver.ts';
+import type { DriverType } from './driver-type.ts';
 import { Bus } from './i2c/bus.ts';
 import type { I2cChannel } from './i2c/options.ts';
 import { type FoundDevice, scanI2c } from './i2c/scan.ts';

@@ -7,7 +7,6 @@ import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
   byDevice,
   type Driver,
-  type DriverDeps,
   type Eventful,
   type Learned,
   NotConnected,
@@ -16,6 +15,7 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps } from '../driver-type.ts';
 import { chipNamed } from './find.ts';
 import { edgesOf, type HeldLine, Lines } from './lines.ts';
 import { Meter } from './meter.ts';

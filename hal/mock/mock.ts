@@ -5,9 +5,6 @@ import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
   byDevice,
   type Driver,
-  type DriverDeps,
-  type DriverType,
-  type LineStatistics,
   NotConnected,
   type Observable,
   type ReadResult,
@@ -15,6 +12,8 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps, DriverType } from '../driver-type.ts';
+import type { LineStatistics } from '../statistics.ts';
 import { countersOn } from '../statistics.ts';
 import { activeFault } from './faults.ts';
 import { hashOf, mix } from './noise.ts';

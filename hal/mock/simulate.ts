@@ -3,8 +3,6 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import {
   type Driver,
-  type DriverDeps,
-  type DriverType,
   isObservable,
   isWritable,
   NotConnected,
@@ -12,6 +10,7 @@ import {
   type Tag,
   type Writable,
 } from '../driver.ts';
+import type { DriverDeps, DriverType } from '../driver-type.ts';
 import type { ModbusAddress } from '../modbus/map/address.ts';
 import { encodeValue } from '../modbus/map/encode.ts';
 import type { Framing } from './framing.ts';

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { ChannelPlace, Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { Driver, Tag } from '../driver.ts';
+import type { ChannelPlace, DriverDeps, DriverType, PlanEstimate } from '../driver-type.ts';
 import type { RecordedWire } from '../recording/recording.ts';
 import { SerialTransport } from '../serial/port.ts';
 import { characterMsOn, serialKeys } from '../serial/settings.ts';

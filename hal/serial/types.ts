@@ -1,5 +1,6 @@
 /** The driver type `serial-line`. */
-import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { Tag } from '../driver.ts';
+import type { DriverType, PlanEstimate } from '../driver-type.ts';
 import type { RecordedWire } from '../recording/recording.ts';
 import { tapped } from '../transport.ts';
 import { SerialLineDriver } from './driver.ts';

@@ -1,6 +1,7 @@
 /** Trouble of the gateway itself becomes events: raised once, and cleared when it is over. */
 import { expect, it } from 'vitest';
-import type { Driver, DriverType, Tag } from '../../hal/driver.ts';
+import type { Driver, Tag } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import { LineTap } from '../../hal/transport.ts';
 import type { ChannelConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
-import type { TagSource } from '../../driver.ts';
+import type { TagSource } from '../../driver-type.ts';
 import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS, type Order, type Table } from './address.ts';
 import { type Location, parseLocation, registersOf } from './location.ts';
 

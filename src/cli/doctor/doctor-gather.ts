@@ -1,5 +1,5 @@
 /** Gathers everything that `doctor` judges, with a deadline for each look. */
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';

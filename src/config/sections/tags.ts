@@ -1,6 +1,6 @@
 /** Checks the tags of a device, each by its driver. */
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { TagConfig, WriteLimits } from '../config.ts';
 import type { Report } from '../file/problems.ts';
