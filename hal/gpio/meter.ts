@@ -12,7 +12,7 @@ export interface Counted {
 }
 
 /** A number made of edges, or why there is none yet. */
-export type Measured =
+type Measured =
   | { readonly ok: true; readonly value: number; readonly isDoubtful: boolean }
   | { readonly ok: false; readonly why: Failure; readonly detail: string };
 
