@@ -92,11 +92,6 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
   checkTag: (source, channel) => checkModbusTag(source, channel),
 };
 
-/** The line of a channel; nothing is opened. */
-export function lineOf(channel: ModbusChannel, clock: Clock): Line {
-  return lineOn(transportOf(channel, clock), channel, clock);
-}
-
 function transportOf(channel: ModbusChannel, clock: Clock): Transport {
   if (channel.kind === 'serial') return new SerialTransport(channel.serial);
   const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
