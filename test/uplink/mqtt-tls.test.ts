@@ -2,11 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MqttConfig } from '../../src/config/config.ts';
+import type { MqttConfig, TlsConfig } from '../../src/config/config.ts';
+import { Fault } from '../../src/core/errors.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { judgeCertificate, loadTls } from '../../src/uplink/mqtt-tls.ts';
+import { judgeCertificate, loadTls, tlsOptions } from '../../src/uplink/mqtt-tls.ts';
 import { explainTrouble } from '../../src/uplink/mqtt-trouble.ts';
 import { batchOf } from '../contract/uplink.ts';
 import { type Peer, runTool, startMosquitto } from '../double/mqtt-peers.ts';
@@ -133,6 +135,69 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
   });
 });
 
+describe('keys as tools hand them out', () => {
+  const make = (args: string[]) => runTool('openssl', args, folder);
+  const load = (tls: Partial<TlsConfig>, passphrase?: string) =>
+    loadTls(
+      {
+        ca: undefined,
+        cert: undefined,
+        key: undefined,
+        ...tls,
+        ...(passphrase && { passphrase: { file: 'of the test' } }),
+      },
+      (path) => readFile(path),
+      () => passphrase ?? '',
+    );
+
+  beforeAll(async () => {
+    const both = ['-in', 'client.crt', '-inkey', 'client.key'];
+    await make(['pkcs8', '-topk8', '-in', 'client.key', '-passout', 'pass:x', '-out', 'pkcs8.key']);
+    await make(['rsa', '-aes256', '-traditional', '-in', 'client.key', '-passout', 'pass:x', '-out', 'old.key']);
+    await make(['rsa', '-in', 'client.key', '-outform', 'DER', '-out', 'der.key']);
+    await make(['pkcs12', '-export', ...both, '-passout', 'pass:x', '-out', 'client.p12']);
+    await make(['pkcs12', '-export', ...both, '-passout', 'pass:', '-out', 'open.p12']);
+  });
+
+  it.each([
+    [{ cert: 'client.crt', key: 'pkcs8.key' }, 'x'],
+    [{ cert: 'client.crt', key: 'old.key' }, 'x'],
+    [{ pfx: 'client.p12' }, 'x'],
+    [{ pfx: 'open.p12' }, undefined],
+  ])('%j with the passphrase %s is used', async (names, passphrase) => {
+    const files = Object.fromEntries(Object.entries(names).map(([member, name]) => [member, at(name)]));
+    const options = tlsOptions(await load(files, passphrase), undefined);
+    expect(() => createSecureContext(options)).not.toThrow();
+  });
+
+  it.each([
+    ['key', 'pkcs8.key', undefined, /pkcs8\.key is encrypted with a passphrase/, /tls\.passphrase: \{file: PATH\}/],
+    [
+      'key',
+      'pkcs8.key',
+      'wrong',
+      /pkcs8\.key is encrypted, and tls\.passphrase does not open it/,
+      /Check the passphrase/,
+    ],
+    ['key', 'old.key', undefined, /old\.key is encrypted with a passphrase/, /openssl pkey -in/],
+    ['key', 'der.key', undefined, /der\.key is not a key in PEM form/, /openssl pkey -inform DER/],
+    ['key', 'client.p12', 'x', /client\.p12 is not a key in PEM form/, /goes under tls\.pfx/],
+    ['key', 'client.crt', undefined, /client\.crt is not a private key in PEM form/, /Replace the file/],
+    ['pfx', 'client.p12', undefined, /client\.p12 is protected by a passphrase/, /Add tls\.passphrase/],
+    ['pfx', 'client.p12', 'wrong', /client\.p12 is not opened by tls\.passphrase/, /Check the passphrase/],
+    ['pfx', 'client.crt', undefined, /client\.crt is not a PKCS#12 file/, /tls\.cert and tls\.key/],
+    ['ca', 'client.key', undefined, /client\.key is not a certificate in PEM form/, /openssl x509 -inform DER/],
+  ] as const)(
+    'tls.%s: %s, with the passphrase %s, is named with its remedy',
+    async (member, name, passphrase, what, remedy) => {
+      const fault = await load({ [member]: at(name) }, passphrase).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(Fault);
+      expect((fault as Fault).what).toMatch(what);
+      expect((fault as Fault).remedy).toMatch(remedy);
+    },
+  );
+});
+
 describe('a certificate', () => {
   const DAY_MS = 86_400_000;
 
@@ -143,6 +208,19 @@ describe('a certificate', () => {
       (left) => judgeCertificate('tls.cert', pem, now + (30 - left) * DAY_MS)?.stage,
     );
     expect(stages).toEqual(['not-yet', 30, 30, 14, 7, 7, 0]);
+  });
+
+  it('of a bundle is judged wherever it stands, and what is no certificate in it is passed over', () => {
+    const [server, client] = ['server.crt', 'client.crt'].map((name) => readFileSync(at(name), 'utf8'));
+    const bundle = `# the plant's authorities\r\n${server}\n${client}`;
+    const nowMs = Date.now();
+    const judged = (days: number) => judgeCertificate('ca.pem', bundle, nowMs + days * DAY_MS);
+    expect(judged(5)).toEqual({
+      stage: 7,
+      message: expect.stringMatching(/certificate 2 \(client\) expires on .* in 5 days/),
+    });
+    expect(judged(12)).toEqual({ stage: 0, message: expect.stringMatching(/certificate 2 \(client\) expired on/) });
+    expect(judged(28)?.message).toMatch(/certificate 2 \(client\) expired .*certificate 1 \(server\) expires/);
   });
 
   it('that is none is called so', () => {
