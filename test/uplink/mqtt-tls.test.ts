@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MqttConfig, TlsConfig } from '../../src/config/config.ts';
 import { Fault } from '../../src/core/errors.ts';
+import { type Alarms, createAlarms } from '../../src/core/event.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { judgeCertificate, loadTls, tlsOptions } from '../../src/uplink/mqtt-tls.ts';
@@ -58,7 +59,9 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
   afterAll(() => peer?.close());
 
   const tls = { ca: 'ca.crt', cert: 'client.crt', key: 'client.key' };
-  const connect = (change: { tls?: Partial<typeof tls>; secret?: string; url?: string; log?: Logger } = {}) => {
+  const uplinkOf = (
+    change: { tls?: Partial<typeof tls>; secret?: string; url?: string; log?: Logger; alarms?: Alarms } = {},
+  ) => {
     const names = { ...tls, ...change.tls };
     const files = { ca: names.ca && at(names.ca), cert: names.cert && at(names.cert), key: names.key && at(names.key) };
     const config: Partial<MqttConfig> = {
@@ -66,8 +69,10 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
       ...{ password: { file: 'in the test' }, ackTimeoutMs: 2000, protocolVersion: 5 },
     };
     const secrets = () => change.secret ?? 'right';
-    return uplinkTo(peer.port, config, { secrets, log: change.log ?? silentLogger }).connect(NEVER);
+    const alarms = change.alarms ?? createAlarms(() => {});
+    return uplinkTo(peer.port, config, { secrets, log: change.log ?? silentLogger, alarms });
   };
+  const connect = (change?: Parameters<typeof uplinkOf>[0]) => uplinkOf(change).connect(NEVER);
 
   it('delivers', async () => {
     const session = await connect();
@@ -75,11 +80,25 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
     await session.close();
   });
 
-  it('warns of a certificate that ends in ten days', async () => {
+  it('warns of a certificate that ends in ten days, and raises an alarm until it was renewed', async () => {
     const lines: string[] = [];
     const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scoped: () => log };
-    await (await connect({ log })).close();
-    expect(lines).toEqual([expect.stringMatching(/client\.crt expires on .*, in 10 days\. Renew it in time\./)]);
+    const told: unknown[] = [];
+    const alarms = createAlarms((event) => told.push('change' in event ? `${event.change} ${event.id}` : event));
+    const put = (name: string) => {
+      for (const end of ['crt', 'key']) writeFileSync(at(`current.${end}`), readFileSync(at(`${name}.${end}`)));
+    };
+    put('client');
+    const uplink = uplinkOf({ log, alarms, tls: { cert: 'current.crt', key: 'current.key' } });
+    const again = async () => (await uplink.connect(NEVER)).close();
+    await again();
+    await again();
+    expect(lines).toEqual([expect.stringMatching(/current\.crt expires on .*, in 10 days\. Renew it in time\./)]);
+    expect(told).toEqual(['raised uplink/plant/certificate/cert']);
+    await issue('renewed', 'ca', 300);
+    put('renewed');
+    await again();
+    expect(told).toEqual(['raised uplink/plant/certificate/cert', 'cleared uplink/plant/certificate/cert']);
   });
 
   it.each([
