@@ -60,7 +60,7 @@ export class Judgement {
 
   private tell(stream: Stream, doubt: Doubt | undefined, before: Doubt | undefined): void {
     const { name, log, alarms } = this.deps;
-    const alarm = `uplink/${name}/${stream}`;
+    const alarm = `uplink/${name}/refused-${stream}`;
     if (!doubt) {
       log.info(`${stream} flow again`);
       alarms.clear(alarm, `uplink ${name}: ${stream} flow again`);

@@ -126,9 +126,9 @@ it('a stream that is refused is an alarm until it flows again', async () => {
     commit();
     await clock.advance(1000);
   }
-  expect(told()).toEqual(['raised uplink/plant/readings']);
+  expect(told()).toEqual(['raised uplink/plant/refused-readings']);
   uplink.behaviour.refuses = () => undefined;
   await clock.advance(20_000);
-  expect(told()).toEqual(['raised uplink/plant/readings', 'cleared uplink/plant/readings']);
+  expect(told()).toEqual(['raised uplink/plant/refused-readings', 'cleared uplink/plant/refused-readings']);
   await end();
 });
