@@ -4,7 +4,7 @@ import type { GatewayView } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
 import type { Config, UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
-import { type Clock, failure, instantOf } from '../core/clock.ts';
+import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
@@ -373,15 +373,4 @@ function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceS
       isConnected: lines.of(name)?.poller.state.state === 'connected',
     })),
   );
-}
-
-/** Calls back every `ms`; the returned function ends it. */
-function every(clock: Clock, ms: number, callback: () => void): () => void {
-  let cancel = () => {};
-  const tick = () => {
-    callback();
-    cancel = clock.after(ms, tick);
-  };
-  cancel = clock.after(ms, tick);
-  return () => cancel();
 }

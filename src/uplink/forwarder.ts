@@ -1,5 +1,5 @@
 /** Carries what is committed to one uplink: connects, delivers, and connects again. */
-import { type Clock, within } from '../core/clock.ts';
+import { type Clock, every, within } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
@@ -203,7 +203,7 @@ export class Forwarder {
       return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const catchUp = new CatchUp();
-    const stopTicking = this.everySecond(() => {
+    const stopTicking = every(clock, SECOND_MS, () => {
       catchUp.second(delivery.backlog());
       void progress.settle();
     });
@@ -222,18 +222,6 @@ export class Forwarder {
       const settled = () => progress.settle().then(() => progress.settle());
       await within(clock, LAST_SETTLE_MS, settled, () => {});
     }
-  }
-
-  /** Returns how to stop it. */
-  private everySecond(tick: () => void): () => void {
-    const { clock } = this.deps;
-    let cancel = () => {};
-    const again = () => {
-      tick();
-      cancel = clock.after(SECOND_MS, again);
-    };
-    cancel = clock.after(SECOND_MS, again);
-    return () => cancel();
   }
 }
 

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, every } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
@@ -344,16 +344,12 @@ class MqttUplink implements Uplink {
   private watchCertificates(ended: Promise<SessionEnd>): void {
     const { config, deps } = this;
     if (!config.tls) return;
-    let cancel = () => {};
-    const look = () => {
+    const look = () =>
       loadTls(config.tls, deps.readFile, deps.secrets).then(
         (files) => this.judgeFiles(files),
         (error: unknown) => this.log.warn(messageOf(error)),
       );
-      cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
-    };
-    cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
-    ended.then(() => cancel());
+    ended.then(every(deps.clock, CERTIFICATE_CHECK_MS, look));
   }
 }
 
