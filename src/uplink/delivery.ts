@@ -7,8 +7,8 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText, Stream } from '../store/store.ts';
-import { createStreamLanes } from './lanes.ts';
-import { createPace, type UnderWay } from './pace.ts';
+import { StreamLanes } from './lanes.ts';
+import { Pace, type UnderWay } from './pace.ts';
 import type { ForwarderStore, Progress } from './progress.ts';
 import type { StreamJudge } from './refusals.ts';
 import { type CutLimits, halves, type Run, sizeOfRecord, type TokenBucket } from './run-queue.ts';
@@ -123,10 +123,10 @@ class SessionDelivery implements Delivery {
     const { clock, store, session, memory, progress, log } = deps;
     setMaxListeners(0, this.never);
     if (clock.monoMs() - memory.sizeLearnedMs > SIZE_HOLDS_MS) memory.largestTaken = Number.POSITIVE_INFINITY;
-    this.pace = createPace(clock, () => session.window);
+    this.pace = new Pace(clock, () => session.window);
     this.wake = createWake(clock, () => this.pump());
     const common = { progress, clock, log, changed: () => this.pump(), wakeAt: this.wake.at, maxLiveMs: MAX_LIVE_MS };
-    this.readings = createStreamLanes<DeviceRecord | RecordText>({
+    this.readings = new StreamLanes<DeviceRecord | RecordText>({
       ...common,
       stream: 'readings',
       held: memory.judges.readings.held(),
@@ -137,7 +137,7 @@ class SessionDelivery implements Delivery {
         ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
         : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
     });
-    this.events = createStreamLanes<GatewayEvent>({
+    this.events = new StreamLanes<GatewayEvent>({
       ...common,
       stream: 'events',
       held: memory.judges.events.held(),

@@ -10,7 +10,7 @@ import { createDelivery, type Delivery } from './delivery.ts';
 import { Judgement } from './judgement.ts';
 import { type ForwarderStore, Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
-import { createTokenBucket, type TokenBucket } from './run-queue.ts';
+import { TokenBucket } from './run-queue.ts';
 import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
@@ -72,7 +72,7 @@ export class Forwarder {
     this.deps = deps;
     this.log = deps.log.scoped(uplink.name);
     this.progress = new Progress(uplink.name, store, this.log);
-    this.bucket = createTokenBucket(clock, deps.backfillRate);
+    this.bucket = new TokenBucket(clock, deps.backfillRate);
     this.judgement = new Judgement({ ...deps, log: this.log, name: uplink.name, progress: this.progress });
     this.sinceMs = clock.wallMs();
   }

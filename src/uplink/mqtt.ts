@@ -10,7 +10,7 @@ import { formatDuration } from '../core/quantity.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
 import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
-import { createSuspicion, type Subject } from './mqtt-hangup.ts';
+import { type Subject, Suspicion } from './mqtt-hangup.ts';
 import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
 import type { StatusMemory } from './mqtt-status.ts';
 import { judgeCertificate, loadTls, type ReadFile, type ReadSecret, type TlsFiles, tlsOptions } from './mqtt-tls.ts';
@@ -98,7 +98,7 @@ class MqttUplink implements Uplink {
   private readonly encoder;
   private readonly lastValues;
   private readonly dial: Dial;
-  private readonly suspicion = createSuspicion();
+  private readonly suspicion = new Suspicion();
   private readonly status: StatusMemory = {
     maySay: true,
     mayWatch: true,
