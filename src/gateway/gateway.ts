@@ -11,7 +11,7 @@ import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
-import { type Committer, type CommitterOptions, createCommitter } from '../store/committer.ts';
+import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
@@ -271,7 +271,7 @@ function committerOf(
   current: Current,
   told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
 ): Committer {
-  return createCommitter({
+  return new Committer({
     store,
     clock,
     log: log.scoped('store'),

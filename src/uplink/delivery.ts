@@ -41,23 +41,6 @@ export interface DeliveryMemory {
   sizeLearnedMs: number;
 }
 
-/** The sending during one session. */
-export interface Delivery {
-  /** Starts sending what is outstanding. */
-  start(): void;
-  /** Hands over what was just committed; never waits. */
-  committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void;
-  committedEvents(range: SeqRange, events: readonly GatewayEvent[]): void;
-  /** Sends what was delivered before once more. */
-  again(stream: Stream, ranges: readonly SeqRange[]): void;
-  /** No further message goes out; confirmations of those under way still count. */
-  stop(): void;
-  /** The other side hung up on this batch; `isCertain` when it did so for the second time in a row. */
-  hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void;
-  /** Records that are to go as backfill, and how many did so far. */
-  backlog(): { readonly left: number; readonly delivered: number };
-}
-
 /** One message: consecutive items of one stream. */
 export type Parcel =
   | ({ readonly stream: 'readings'; readonly lane: Lane } & Run<DeviceRecord | RecordText>)
@@ -97,12 +80,8 @@ interface Sending {
   readonly alone: boolean;
 }
 
-/** Sends over one session until it is stopped; see {@link Delivery}. */
-export function createDelivery(deps: DeliveryDeps): Delivery {
-  return new SessionDelivery(deps);
-}
-
-class SessionDelivery implements Delivery {
+/** The sending during one session. */
+export class Delivery {
   private readonly deps: DeliveryDeps;
   private readonly pace;
   private readonly wake;
@@ -149,10 +128,12 @@ class SessionDelivery implements Delivery {
     });
   }
 
+  /** Starts sending what is outstanding. */
   start(): void {
     this.pump();
   }
 
+  /** Hands over what was just committed; never waits. */
   committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void {
     this.readings.handOver(range, records);
   }
@@ -161,11 +142,13 @@ class SessionDelivery implements Delivery {
     this.events.handOver(range, events);
   }
 
+  /** Sends what was delivered before once more. */
   again(stream: Stream, ranges: readonly SeqRange[]): void {
     for (const range of ranges) this[stream].owe(range);
     this.pump();
   }
 
+  /** No further message goes out; confirmations of those under way still count. */
   stop(): void {
     this.stopped = true;
     this.readings.stop();
@@ -173,6 +156,7 @@ class SessionDelivery implements Delivery {
     this.wake.stop();
   }
 
+  /** The other side hung up on this batch; `isCertain` when it did so for the second time in a row. */
   hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void {
     const found = this.batches.get(batch);
     if (!found) return;
@@ -185,6 +169,7 @@ class SessionDelivery implements Delivery {
     this.refused(found.sending, found.order, why, true);
   }
 
+  /** Records that are to go as backfill, and how many did so far. */
   backlog(): { left: number; delivered: number } {
     return { left: this.readings.owed(), delivered: this.backfilled };
   }

@@ -6,7 +6,7 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import { Judgement } from './judgement.ts';
 import { type ForwarderStore, Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
@@ -196,7 +196,7 @@ export class Forwarder {
     const { uplink, store, clock } = this.deps;
     const { limits, takesTexts = false } = uplink;
     const { memory } = this.judgement;
-    const delivery = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
+    const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
     const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);

@@ -11,7 +11,7 @@ import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
 import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
 import { type Subject, Suspicion } from './mqtt-hangup.ts';
-import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
+import { type BrokerLimits, MqttSession } from './mqtt-session.ts';
 import type { StatusMemory } from './mqtt-status.ts';
 import { judgeCertificate, loadTls, type ReadFile, type ReadSecret, type TlsFiles, tlsOptions } from './mqtt-tls.ts';
 import {
@@ -187,7 +187,7 @@ class MqttUplink implements Uplink {
     progress.isAccepted = true;
     const broker = limitsOf(connack, way);
     if (!broker.retains) log.debug(`${context.address} keeps no retained messages: the status and values go without`);
-    const session = createMqttSession({
+    const session = new MqttSession({
       client,
       config,
       clock: deps.clock,
