@@ -16,6 +16,7 @@ import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
+import type { Dial } from '../uplink/mqtt-dial.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   readonly openStore?: () => Promise<Store>;
   /** Default: the uplink of its type. */
   readonly createUplink?: (uplink: UplinkConfig, store: Store) => Uplink;
+  /** How brokers are reached, by uplink. Default: sockets of this machine. */
+  readonly dial?: (uplink: string) => Dial;
   /** How many records are held while the disk stalls. Default: the committer's own. */
   readonly heldRecords?: number;
 }
@@ -298,6 +301,7 @@ function uplinkOf(
     },
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
+    ...(options.dial && { dial: options.dial(uplink.name) }),
     ...deps,
   });
 }
