@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const HOURS = Number(process.env.HOURS ?? 24);
 const SUMMED = [
   ...['produced', 'delivered', 'waiting', 'duplicates', 'evicted', 'quarantined', 'memoryFull', 'damaged', 'skipped'],
-  ...['lost', 'events', 'boots', 'cuts', 'flips', 'refusals', 'sessions'],
+  ...['lost', 'events', 'boots', 'cuts', 'flips', 'refusals', 'sessions', 'refused'],
 ];
 
 /** A child: runs the seeds that it is sent, one by one. */

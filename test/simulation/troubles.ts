@@ -21,7 +21,7 @@ const KINDS: readonly (readonly [number, Maker])[] = [
   [4, silence],
   [3, lostLine],
   [1, slowField],
-  [4, brokerTrouble],
+  [7, brokerTrouble],
   [2, droppedLine],
   [2, poisoned],
   [4, diskTrouble],
@@ -103,12 +103,18 @@ function brokerTrouble(random: Random, atMs: number): Happening[] {
     ['loses messages', { loseShare: 0.3, muteShare: 0.2 }, HOUR_MS],
     ['is slow', { latencyMs: 9000 }, HOUR_MS],
     ['is taken over', { isTakenOver: true }, HOUR_MS],
+    ['takes no readings', { denied: 'readings' }, HOUR_MS],
+    ['takes no events', { denied: 'events' }, HOUR_MS],
+    ['is over its quota', { refusesWith: 151 }, HOUR_MS],
+    ['says only that something is wrong', { refusesWith: 128 }, HOUR_MS],
+    ['hangs up on large packets', { packetBytes: 2000 }, 4 * HOUR_MS],
+    ['is behind a proxy and away', { isBehindDeadProxy: true }, HOUR_MS],
   ];
   const [what, trouble, longestMs] = troubles[Math.floor(random() * troubles.length)]!;
   const change = (values: Partial<BrokerTrouble>) => (world: World) => {
     const broker = brokerOf(world, which);
     Object.assign(broker.trouble, values);
-    if (values.isDown || values.isTakenOver) broker.cutLine();
+    if (values.isDown || values.isTakenOver || values.isBehindDeadProxy) broker.cutLine();
   };
   const before = Object.fromEntries(
     Object.keys(trouble).map((key) => [key, CALM[key as keyof BrokerTrouble]]),

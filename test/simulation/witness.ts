@@ -1,7 +1,6 @@
 import type { GatewayEvent } from '../../src/core/event.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
-import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import { type BrokerWitness, numbersIn, type WireMessage, type WireRecord } from './broker.ts';
 import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
 
@@ -114,15 +113,15 @@ export class Witness implements BrokerWitness {
     return found;
   }
 
-  sent(uplink: string, session: number, batch: OutgoingBatch): void {
-    if (batch.kind === 'event') return;
+  sent(uplink: string, session: number, message: WireMessage): void {
+    if (!message.records) return;
     const { sentIn, highest } = this.of(uplink);
-    const lane = `${session} ${batch.lane}`;
-    for (const seq of numbersIn(batch)) {
+    const lane = `${session} ${message.lane}`;
+    for (const seq of numbersIn(message)) {
       if (sentIn.get(seq) === session) continue;
       sentIn.set(seq, session);
       const before = highest.get(lane) ?? 0;
-      if (seq < before) this.violation(`${uplink}: ${batch.lane} ${seq} was first sent after ${before}`);
+      if (seq < before) this.violation(`${uplink}: ${message.lane} ${seq} was first sent after ${before}`);
       highest.set(lane, seq);
     }
   }
