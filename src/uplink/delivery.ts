@@ -180,7 +180,10 @@ class SessionDelivery implements Delivery {
     // A size that was taken before is no cause, unless it happens again; a new one is, as far as one can see.
     if (isCertain) this.deps.memory.largestConfirmed = 0;
     if (bytesOf(parcel) > this.deps.memory.largestConfirmed) this.learnSize(parcel);
-    if (!isCertain) return;
+    if (!isCertain) {
+      this.deps.memory.judges[parcel.stream].accused(parcel);
+      return;
+    }
     this.batches.delete(batch);
     this.refused(found.sending, found.order, why, true);
   }
@@ -320,7 +323,7 @@ class SessionDelivery implements Delivery {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
       memory.largestConfirmed = Math.max(memory.largestConfirmed, bytesOf(parcel));
-      memory.judges[parcel.stream].accepted(order);
+      memory.judges[parcel.stream].accepted(order, parcel);
     } else {
       if (result.tooLarge) this.learnSize(parcel);
       this.refused(sending, order, result.why, false);

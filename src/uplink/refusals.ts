@@ -1,6 +1,7 @@
 /** Judges what the other side refuses: whether the fault lies with one item, or with the whole stream for a while. */
 import type { Clock } from '../core/clock.ts';
-import { type Ranges, rangesOf } from '../core/intervals.ts';
+import type { SeqRange } from '../core/intervals.ts';
+import { addRange, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
 import type { Random } from '../core/random.ts';
 
 /** Consecutive items of one stream that are sent in one message. */
@@ -16,6 +17,11 @@ export interface Doubt {
   readonly sinceMs: number;
   /** When one message may go, to see whether the stream is taken again; monotonic ms. */
   readonly tryAtMs: number;
+}
+
+/** Which numbers a piece holds. */
+function rangeOf({ from, items }: Piece): SeqRange {
+  return { from, to: from + items.length };
 }
 
 /** A refused message. */
@@ -37,6 +43,10 @@ interface Refused<P> {
  * was accepted, and another was accepted after it. Until then everything is kept. A refusal with nothing accepted behind
  * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
  * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
+ *
+ * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
+ * hung up on is given up after {@link HANG_UPS} more of them, and after {@link HANG_UPS} more again for each message that
+ * was hung up on lately and taken later.
  */
 export interface StreamJudge<P extends Piece> {
   /** Undefined while the stream flows. */
@@ -49,7 +59,9 @@ export interface StreamJudge<P extends Piece> {
   takeSuspect(): P | undefined;
   /** Puts back a suspect of which nothing is known. */
   putBack(piece: P, hungUp: boolean): void;
-  accepted(order: number): void;
+  /** The other side hung up, perhaps on this. */
+  accused(piece: P): void;
+  accepted(order: number, piece: P): void;
   /** Returns false when too many wait: then it is the sender's again. */
   refused(refused: Refused<P>): boolean;
 }
@@ -77,9 +89,51 @@ const PAUSE = { minMs: 1000, youngMaxMs: 10_000, oldMaxMs: 60_000, youngMs: 600_
 /** Where the other side hangs up, each attempt costs the session, and the other streams with it. */
 const HANG_UP_PAUSE = { ...PAUSE, minMs: 5000, youngMaxMs: 60_000 };
 
+/** How many more hang-ups on a single item it takes to give it up, and for each accident of late. */
+const HANG_UPS = 2;
+
+/** More accidents than this are not counted: what is really refused must come to an end. */
+const MAX_ACCIDENTS = 5;
+
+/** An accident counts for so long, ms. */
+const ACCIDENT_MS = 3_600_000;
+
 interface Suspect<P> {
   readonly piece: P;
   readonly hungUp: boolean;
+}
+
+/** What hang-ups tell: how often the other side did so on an item, and how often by accident on others. */
+function createHangUpEvidence(clock: Pick<Clock, 'monoMs'>) {
+  /** Numbers that were hung up on and not taken since. */
+  let blamed: Ranges = [];
+  /** When messages were taken after the other side had hung up on them; monotonic ms. */
+  let accidents: number[] = [];
+  /** How often single suspects were hung up on, by number. */
+  const counts = new Map<number, number>();
+  return {
+    hungUpOn(range: SeqRange): void {
+      blamed = addRange(blamed, range);
+    },
+    taken(range: SeqRange): void {
+      counts.delete(range.from);
+      // Only where all of what was hung up on is taken nothing of it was to blame.
+      const isInnocent = blamed.some(({ from, to }) => range.from <= from && to <= range.to);
+      blamed = removeRange(blamed, range);
+      if (isInnocent) accidents = [...accidents, clock.monoMs()].slice(-MAX_ACCIDENTS);
+    },
+    /** One more hang-up on a single item: whether they are enough. */
+    isEnough(seq: number): boolean {
+      const count = (counts.get(seq) ?? 0) + 1;
+      counts.set(seq, count);
+      accidents = accidents.filter((atMs) => clock.monoMs() - atMs < ACCIDENT_MS);
+      return count >= HANG_UPS * (1 + accidents.length);
+    },
+    condemned(seq: number): void {
+      counts.delete(seq);
+      blamed = blamed.filter(({ from, to }) => to <= seq || from > seq);
+    },
+  };
 }
 
 /** A judge of a stream of which nothing is known. */
@@ -90,6 +144,7 @@ export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): St
   let candidates: Refused<P>[] = [];
   let doubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
   let lastAccepted = 0;
+  const evidence = createHangUpEvidence(clock);
 
   const begin = ({ order, why }: Refused<P>): void => {
     const nowMs = clock.monoMs();
@@ -111,10 +166,7 @@ export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): St
 
   return {
     doubt: () => doubt,
-    held: () =>
-      rangesOf(
-        [...suspects, ...candidates].map(({ piece }) => ({ from: piece.from, to: piece.from + piece.items.length })),
-      ),
+    held: () => rangesOf([...suspects, ...candidates].map(({ piece }) => rangeOf(piece))),
     nextSuspect: () => (suspects.length === 0 ? 'none' : suspects[0]!.hungUp ? 'alone' : 'any'),
     takeSuspect() {
       // In doubt the last is tried: the first was refused a moment ago.
@@ -129,7 +181,11 @@ export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): St
     putBack(piece, hungUp) {
       suspects.unshift({ piece, hungUp });
     },
-    accepted(order) {
+    accused(piece) {
+      evidence.hungUpOn(rangeOf(piece));
+    },
+    accepted(order, accepted) {
+      evidence.taken(rangeOf(accepted));
       lastAccepted = Math.max(lastAccepted, order);
       if (doubt && order > doubt.refusedOrder) {
         const before = doubt;
@@ -138,13 +194,18 @@ export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): St
       }
       const condemned = candidates.filter((candidate) => candidate.order < order);
       candidates = candidates.filter((candidate) => candidate.order > order);
-      for (const { piece, why } of condemned) deps.condemn(piece, why);
+      for (const { piece, why } of condemned) {
+        evidence.condemned(piece.from);
+        deps.condemn(piece, why);
+      }
     },
     refused(refused) {
       const { piece, order, hungUp, wasSuspect } = refused;
       const known = suspects.findIndex((suspect) => suspect.piece === piece);
       if (known !== -1) suspects.splice(known, 1);
-      const isCandidate = wasSuspect && doubt === undefined && halves(piece) === undefined;
+      if (hungUp) evidence.hungUpOn(rangeOf(piece));
+      const isSingle = wasSuspect && doubt === undefined && halves(piece) === undefined;
+      const isCandidate = isSingle && (!hungUp || evidence.isEnough(piece.from));
       if (isCandidate) candidates.push(refused);
       else if (wasSuspect) suspects.unshift({ piece, hungUp });
       else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
