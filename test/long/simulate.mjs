@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const HOURS = Number(process.env.HOURS ?? 24);
+const HOURS = Number(process.env.HOURS ?? 8);
 const SUMMED = [
   ...['produced', 'delivered', 'waiting', 'duplicates', 'evicted', 'quarantined', 'memoryFull', 'damaged', 'skipped'],
   ...['lost', 'events', 'boots', 'cuts', 'flips', 'refusals', 'sessions', 'refused'],
@@ -14,6 +14,8 @@ const SUMMED = [
 
 /** A child: runs the seeds that it is sent, one by one. */
 async function work() {
+  // Timers of gateways whose power was cut would keep it for hours.
+  process.once('disconnect', () => process.exit());
   const { simulate } = await import(pathToFileURL(process.env.SIMULATION).href);
   process.on('message', async (seed) => {
     const outcome = await simulate({ seed, place: process.env.PLACE, hours: HOURS }).catch((error) => ({
@@ -70,7 +72,9 @@ async function main() {
       });
       ask();
     });
-  await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, oneChild));
+  await Promise.all(
+    Array.from({ length: Math.min(count, Number(process.env.JOBS ?? availableParallelism())) }, oneChild),
+  );
   rmSync(place, { recursive: true, force: true });
 
   const minutes = (performance.now() - startedMs) / 60_000;

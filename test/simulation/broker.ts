@@ -91,6 +91,8 @@ export interface WireRecord {
 export interface BrokerWitness {
   sent(uplink: string, session: number, message: WireMessage): void;
   arrived(uplink: string, message: WireMessage): void;
+  /** It was refused by a code, or the broker hung up on it. */
+  refused(uplink: string, message: WireMessage): void;
 }
 
 /** The gateway's side of the world. */
@@ -234,10 +236,14 @@ export class Broker {
     if (message) this.witness.sent(this.name, session.number, message);
     const fate = message ? this.fate() : 'take';
     this.soon(session, () => {
-      if (fate === 'drop') return session.hangUp();
+      if (fate === 'drop') {
+        if (message) this.witness.refused(this.name, message);
+        return session.hangUp();
+      }
       const code = this.refusalOf(packet, message, session.version);
       if (code !== undefined) {
         this.refused++;
+        if (message) this.witness.refused(this.name, message);
         if (session.version === 5 && code !== 'hang-up') session.say(puback(5, packet.id, code));
         else session.hangUp();
         return;

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../src/config/config.ts';
+import type { AlarmConfig } from '../../src/core/alarm.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -27,6 +28,8 @@ export interface WorldOptions {
   /** Scan period of the devices is this times 1, 2 or 4. */
   readonly everyMs: number;
   readonly backfillRate: number;
+  /** With time more and more devices have an alarm that toggles with every scan: all of them after so long, ms. */
+  readonly alarmedMs?: number;
   readonly log?: Logger;
 }
 
@@ -358,6 +361,12 @@ export class World {
     return this.troubledMs + AFTER_TROUBLE_MS > sinceMs;
   }
 
+  private alarms(): AlarmConfig[] {
+    const { alarmedMs = Number.POSITIVE_INFINITY } = this.options;
+    const alarmed = Math.min(this.devices, Math.floor((this.nowMs() / alarmedMs) * (this.devices + 1)));
+    return Array.from({ length: alarmed }, (_, device) => togglingAlarm(device));
+  }
+
   private config({ clock, offsets }: Boot, hasPower: () => boolean): Config {
     const { everyMs, commitEveryMs, maxBytes, backfillRate } = this.options;
     const { field, witness } = this;
@@ -381,7 +390,7 @@ export class World {
         api: { listen: undefined, hosts: [] },
         commands: { enabled: false },
         derived: [],
-        alarms: [],
+        alarms: this.alarms(),
         spc: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
@@ -390,6 +399,15 @@ export class World {
       uplinks: this.brokers.map((broker) => broker.config(backfillRate)),
     };
   }
+}
+
+/** An alarm that is raised and returns with every value of a device that counts. */
+function togglingAlarm(device: number): AlarmConfig {
+  return {
+    ...{ id: `a${device}`, tag: `d${device}/count`, condition: { kind: 'changed' }, priority: 'low' },
+    ...{ unit: undefined, deadband: 0, onDelayMs: 0, offDelayMs: 0, latch: false, ack: false, message: undefined },
+    ...{ while: undefined, set: undefined, maxShelveMs: 0 },
+  };
 }
 
 /** Name of the uplink to a broker. */
