@@ -30,6 +30,9 @@ const MAX_SALVAGES = 100;
 /** Less than this cannot hold what opening and the first commits take. */
 const SHORT_BYTES = 1_000_000;
 
+/** What is answered from memory, so that it does not matter whether the files are still in their place. */
+const FROM_MEMORY: ReadonlySet<CallName> = new Set<CallName>(['pending', 'settle', 'keepUplinks', 'ledger', 'states']);
+
 /** The store's working part: synchronous, on one thread, without a clock. */
 export interface Engine {
   readonly opened: Opened;
@@ -102,7 +105,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       if (state.isClosed && name !== 'close')
         throw new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable);
       try {
-        if (!state.isClosed) stayAtHome(state, world.pid, at, name === 'commit');
+        if (!state.isClosed && !FROM_MEMORY.has(name)) stayAtHome(state, world.pid, at, name === 'commit');
         return handlers[name](ask, at);
       } catch (error) {
         if (!isRefusal(error)) throw error;

@@ -70,7 +70,7 @@ export async function simulate({ seed, place, hours, log }: SimulationOptions): 
   const hasFlips = seed % 4 === 0;
   const world = new World({
     ...{ seed, place, uplinks: random() < 0.6 ? 2 : 1, commitEveryMs: 90_000, everyMs: 90_000 },
-    ...{ maxBytes: 180_000 + Math.floor(random() * 200_000), heldRecords: 30 + Math.floor(random() ** 3 * 400) },
+    ...{ maxBytes: 160_000 + Math.floor(random() * 120_000), heldRecords: 30 + Math.floor(random() ** 3 * 400) },
     ...{ backfillRate: 500, alarmedMs: hours * HOUR_MS },
     ...(log && { log }),
   });

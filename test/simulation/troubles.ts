@@ -36,7 +36,7 @@ const KINDS: readonly (readonly [number, Maker])[] = [
 export function troublesOf(random: Random, lengthMs: number, hasFlips: boolean): Happening[] {
   const kinds = hasFlips ? [...KINDS, [3, flippedBit] as const] : KINDS;
   const total = kinds.reduce((sum, [weight]) => sum + weight, 0);
-  const count = Math.round((lengthMs / HOUR_MS) * (0.5 + random()));
+  const count = Math.round((lengthMs / HOUR_MS) * (1 + 2 * random()));
   const list: Happening[] = [];
   for (let index = 0; index < count; index++) {
     list.push(...pick(kinds, random() * total)(random, random() * lengthMs));
@@ -97,7 +97,9 @@ function slowField(random: Random, atMs: number): Happening[] {
 function brokerTrouble(random: Random, atMs: number): Happening[] {
   const which = random();
   const troubles: readonly [string, Partial<BrokerTrouble>, number][] = [
-    ['is down', { isDown: true }, 16 * HOUR_MS],
+    ['is down', { isDown: true }, HOUR_MS],
+    ['is down for long', { isDown: true }, 16 * HOUR_MS],
+    ['is down for longer', { isDown: true }, 32 * HOUR_MS],
     ['flaps', { dropShare: 0.2 }, HOUR_MS],
     ['never confirms', { muteShare: 1 }, HOUR_MS],
     ['loses messages', { loseShare: 0.3, muteShare: 0.2 }, HOUR_MS],

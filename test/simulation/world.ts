@@ -331,6 +331,8 @@ export class World {
     const { boot, witness } = this;
     const nowMs = this.nowMs();
     boot.isOver = true;
+    // What the dead process had open goes with it; the library would keep its timers.
+    for (const broker of this.brokers) broker.cutLine();
     this.cuts++;
     this.refusals += boot.disk.refusals;
     const allowedMs = this.options.commitEveryMs + COMMIT_SLACK_MS;
