@@ -31,7 +31,7 @@ async function work() {
 }
 
 async function main() {
-  const first = Number(process.env.SEED ?? 1);
+  const first = Number(process.env.SEED ?? process.env.FIRST ?? 1);
   const count = process.env.SEED ? 1 : Number(process.env.SEEDS ?? 1000);
   const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millgate-simulation-'));
   const sums = Object.fromEntries(SUMMED.map((key) => [key, 0]));
