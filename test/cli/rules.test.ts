@@ -64,7 +64,7 @@ describe('alarms', () => {
     const terminal = new Terminal(80, 24);
     const started = millgate(['alarms'], { terminal, env: { MILLGATE_SOCKET: socketPath } });
     await started.exitCode;
-    expect(terminal.lines[1]).toMatch(/…  no\. 3, first out, chatters$/);
+    expect(terminal.lines[1]).toMatch(/… {2}no\. 3, first out, chatters$/);
     expect(displayWidth(terminal.lines[1]!)).toBeLessThanOrEqual(80);
   });
 
