@@ -157,11 +157,12 @@ function ruleLines(
 }
 
 function storeLines({ readingsPerSecond, store }: Forecast, context: Page): string[] {
-  const { outageDays: days, writtenBytesPerDay, storedBytesPerDay } = store;
+  const { outageDays: days, writtenBytesPerDay, storedBytesPerDay, chartBytesPerDay: charts } = store;
   const commits = `one commit each ${formatDuration(store.commitEveryMs)}`;
   const lines = [
     `readings  ${number(readingsPerSecond)}/s at most`,
     `written   about ${formatSize(writtenBytesPerDay)} a day, with ${commits}`,
+    ...(charts > 0 ? [`          of it ${formatSize(charts)} for the points of control charts`] : []),
     ...(days === undefined
       ? []
       : [
