@@ -17,11 +17,10 @@ import { type Clock, failure, within } from './core/clock.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
+import { makeFolder, programVersion } from './core/file-system.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
-import { programVersion } from './core/package.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
-import { makeFolder } from './store/format/folder.ts';
 import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
 
@@ -109,8 +108,8 @@ async function runLogged(options: DaemonOptions, context: DaemonContext, log: Lo
   });
   // Polling goes first: on a slow board the API alone takes a second to load.
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
-  const { createApi } = await import('./api/server.ts');
-  const api = createApi({
+  const { Api } = await import('./api/server.ts');
+  const api = new Api({
     view: viewOf(gateway, applying),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],

@@ -40,7 +40,7 @@ interface Exchange {
 }
 
 /** Answers a request; never rejects. */
-type Application = (incoming: IncomingMessage, outgoing: ServerResponse, transport: Transport) => Promise<void>;
+export type Application = (incoming: IncomingMessage, outgoing: ServerResponse, transport: Transport) => Promise<void>;
 
 /** The routes as a function that answers requests. */
 export function createApp(parts: AppParts): Application {

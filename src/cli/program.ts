@@ -1,7 +1,7 @@
 /** Builds the tree of all commands and runs one command line in it. */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { programVersion } from '../core/package.ts';
+import { programVersion } from '../core/file-system.ts';
 import { addApplyCommands } from './commands/apply.ts';
 import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';

@@ -1,5 +1,5 @@
 /** What `doctor` judges, as types: everything that was gathered of machine, gateway and broker. */
-import type { ChannelPlace, Station } from '../../hal/driver.ts';
+import type { ChannelPlace, Station } from '../../hal/driver-type.ts';
 import type { JsonTag } from '../api/json.ts';
 import type { ChannelStatus, GatewayStatus } from '../api/view.ts';
 import type { LedgerEntry, StoreStatus } from '../store/store.ts';

@@ -1,5 +1,6 @@
 /** Says how a channel stands, at a glance. */
-import { type DeviceStatistics, type Driver, isObservable } from '../../hal/driver.ts';
+import { type Driver, isObservable } from '../../hal/driver.ts';
+import type { DeviceStatistics } from '../../hal/statistics.ts';
 import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import { plannedUtilisation } from '../config/forecast/forecast.ts';
 import { type Clock, instantAt } from '../core/clock.ts';

@@ -1,5 +1,6 @@
 /** Makes, starts and stops the channels of a configuration. */
-import { type Driver, type DriverDeps, hasLearned } from '../../hal/driver.ts';
+import { type Driver, hasLearned } from '../../hal/driver.ts';
+import type { DriverDeps } from '../../hal/driver-type.ts';
 import { simulatedDriver } from '../../hal/mock/simulate.ts';
 import { loopbackModbus } from '../../hal/modbus/type.ts';
 import type { ChannelConfig } from '../config/config.ts';

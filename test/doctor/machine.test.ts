@@ -255,6 +255,13 @@ describe('an uplink', () => {
     expect(found(up({ sessions: 20 }))[0]).toMatch(/^warning plant: 20 sessions in 1h 15m/);
   });
 
+  it('whose stream is refused says why, and names no second client for the sessions that were ended over it', () => {
+    const reason = 'readings wait: 10.0.0.9:1883 closes the connection on a message to millgate/press/readings';
+    expect(found(up({ sessions: 20, reason }))).toEqual([
+      `warning plant: ${reason} → Look at the broker's access list and its log`,
+    ]);
+  });
+
   it.each([
     [9000, 9000, /^warning plant: the backlog does not shrink: 9000 records waited, 2s later 9000/],
     [9000, 8000, /^hint plant: 8000 records still wait, 1000 fewer than 2s before, caught up in about 20s/],

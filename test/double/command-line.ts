@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { type Api, createApi } from '../../src/api/server.ts';
+import { Api } from '../../src/api/server.ts';
 import type { GatewayView } from '../../src/api/view.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { type CliContext, colorsFor } from '../../src/cli/terminal/context.ts';
@@ -27,10 +27,10 @@ export function temporaryFolder(): string {
 /** The API of a view on a socket of its own, closed after the test. */
 export async function serve(
   view: GatewayView,
-  over: Partial<Parameters<typeof createApi>[0]> = {},
+  over: Partial<ConstructorParameters<typeof Api>[0]> = {},
 ): Promise<{ api: Api; socketPath: string }> {
   const socketPath = over.socketPath ?? join(temporaryFolder(), 'api.sock');
-  const api = createApi({
+  const api = new Api({
     view,
     listen: undefined,
     clock: systemClock,

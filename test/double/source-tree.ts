@@ -143,6 +143,17 @@ export function readProduct(): ReadonlyMap<string, SourceFile> {
   return new Map([...filesBelow('src'), ...filesBelow('hal')].map((path) => [path, readSource(path)]));
 }
 
+/** What files outside of the product take from it, by its sources or as it was built: `path name`. */
+export function takenBy(paths: readonly string[]): ReadonlySet<string> {
+  const edges = paths.flatMap((path) => readSource(path).edges);
+  return new Set(
+    edges.flatMap(({ target, names }) => {
+      const source = target.replace(/^dist\/(.*)\.js$/, '$1.ts');
+      return names === 'all' ? [] : names.map((name) => `${source} ${name}`);
+    }),
+  );
+}
+
 /** The groups of files that import each other in a circle, types included (Tarjan, 1972). */
 export function circles(files: ReadonlyMap<string, SourceFile>): string[][] {
   const order = new Map<string, { index: number; low: number; open: boolean }>();

@@ -1,6 +1,7 @@
 /** Trouble of the gateway itself becomes events: raised once, and cleared when it is over. */
 import { expect, it } from 'vitest';
-import type { Driver, DriverType, Tag } from '../../hal/driver.ts';
+import type { Driver, Tag } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import { LineTap } from '../../hal/transport.ts';
 import type { ChannelConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';
@@ -125,9 +126,9 @@ it('a stream that is refused is an alarm until it flows again', async () => {
     commit();
     await clock.advance(1000);
   }
-  expect(told()).toEqual(['raised uplink/plant/readings']);
+  expect(told()).toEqual(['raised uplink/plant/refused-readings']);
   uplink.behaviour.refuses = () => undefined;
   await clock.advance(20_000);
-  expect(told()).toEqual(['raised uplink/plant/readings', 'cleared uplink/plant/readings']);
+  expect(told()).toEqual(['raised uplink/plant/refused-readings', 'cleared uplink/plant/refused-readings']);
   await end();
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Driver,
-  type DriverType,
   type Eventful,
   NotConnected,
   type ReadResult,
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import type { ChannelConfig, TagConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';

@@ -4,7 +4,7 @@ import { ALARM_ORDERS } from '../../api/rules-view.ts';
 import type { Names } from '../../config/names.ts';
 
 /** A word that may come next, and what it is. */
-export interface Candidate {
+interface Candidate {
   readonly word: string;
   readonly about: string;
 }

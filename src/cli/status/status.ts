@@ -2,7 +2,7 @@
 import type { GatewayStatus } from '../../api/view.ts';
 import type { Config, ConfigProblem } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion } from '../../core/file-system.ts';
 import type { StoreStatus } from '../../store/store.ts';
 import { findGateway, isWithoutGateway } from '../client.ts';
 import { load } from '../configuration.ts';

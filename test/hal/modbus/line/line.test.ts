@@ -4,7 +4,8 @@ import type { Line, Outcome } from '../../../../hal/modbus/line/line.ts';
 import { MbapLine } from '../../../../hal/modbus/line/mbap-line.ts';
 import { RtuLine } from '../../../../hal/modbus/line/rtu-line.ts';
 import { newCounters } from '../../../../hal/modbus/line/statistics.ts';
-import { characterMsOf, silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
+import { silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
+import { characterMsOn } from '../../../../hal/serial/settings.ts';
 import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';
 import { memoryBus } from '../../../double/modbus-memory.ts';
 import { expectedRegister, mbapFrame, modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
@@ -28,7 +29,7 @@ async function bench(framing: 'rtu' | 'mbap', pipeline = 1, lateMs = 400, over: 
   const times = { turnaroundMs: 30, lateMs: [lateMs, lateMs] as const, splitMs: 5 };
   const bus = memoryBus({ clock, slaves, framing, units: UNITS, times });
   const timing = {
-    characterMs: characterMsOf(BAUD),
+    characterMs: characterMsOn({ port: '', baud: BAUD, parity: 'even', dataBits: 8, stopBits: 1 }),
     silenceMs: silenceMsOf(BAUD),
     pauseMs: 0,
     lateReplyWindowMs: WINDOW_MS,
