@@ -256,7 +256,7 @@ async function lookedAt(writing: Writing, registers: Registers, why: string): Pr
 }
 
 function unknown(why: string): Extract<WriteResult, { ok: false }> {
-  return { ok: false, kind: 'unknown', why: `${why}; it is not known whether the value was taken` };
+  return { ok: false, kind: 'unknown', why: `${why}; it is not known whether it took the value` };
 }
 
 /** Bits are compared, so that a rounded float or a BCD form cannot deceive. */

@@ -9,6 +9,8 @@ import {
   type Instant,
   judgedByRange,
   type Outcome,
+  type Shown,
+  shownAs,
   type TagId,
   type Value,
 } from '../core/reading.ts';
@@ -22,6 +24,8 @@ interface Conversion {
   readonly linear?: LinearConfig | undefined;
   /** Decimals that the value is rounded to. */
   readonly decimals?: number | undefined;
+  /** Words for values, for a person. */
+  readonly labels?: Shown['labels'];
   readonly unit?: string | undefined;
   readonly min: number | undefined;
   readonly max: number | undefined;
@@ -63,7 +67,10 @@ export function rawOf(conversion: Conversion, value: Value): Value | undefined {
 export function writtenIn(conversion: Conversion, result: WriteResult, asked: Value): WriteResult {
   const shown = (raw: Value): Value =>
     typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
-  const withUnit = (value: Value) => (conversion.unit === undefined ? `${value}` : `${value} ${conversion.unit}`);
+  const withUnit = (value: Value): string => {
+    const text = shownAs(value, conversion) ?? `${value}`;
+    return conversion.unit === undefined ? text : `${text} ${conversion.unit}`;
+  };
   if (result.ok) return { ok: true, readBack: result.readBack === undefined ? undefined : shown(result.readBack) };
   const { kind, range } = result;
   if (range) {
@@ -76,7 +83,8 @@ export function writtenIn(conversion: Conversion, result: WriteResult, asked: Va
   }
   if (result.holds === undefined) return result;
   const holds = shown(result.holds);
-  return { ok: false, kind, why: `${result.why}: ${withUnit(holds)}`, holds };
+  const instead = kind === 'unknown' ? `${result.why}; it last held` : `${result.why}:`;
+  return { ok: false, kind, why: `${instead} ${withUnit(holds)}`, holds };
 }
 
 function inUnits(raw: number | bigint, conversion: Conversion): number | bigint {
