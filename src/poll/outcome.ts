@@ -36,11 +36,15 @@ interface Conversion {
  * outside min…max (kept, since a value out of its engineering range is still what the sensor said).
  */
 export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
-  if (!result.ok) return { quality: 'bad', why: result.why };
+  if (!result.ok) return failedBy(result);
   const raw: Value = result.value;
   const value = typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
   if (typeof value === 'number' && !Number.isFinite(value)) return { quality: 'bad', why: 'overflow' };
   return judgedByRange(value, conversion, result.doubt);
+}
+
+function failedBy({ why, detail }: Trouble): Outcome {
+  return detail === undefined ? { quality: 'bad', why } : { quality: 'bad', why, detail };
 }
 
 /**
@@ -237,8 +241,14 @@ export function endOf(results: readonly ReadResult[]): JobEnd {
   return asked.some((result) => !result.ok && result.why === 'gateway-path') ? 'path' : 'silent';
 }
 
+/** Why a device gave no value: the word of its readings, and what came instead where something did. */
+export interface Trouble {
+  readonly why: Failure;
+  readonly detail?: string | undefined;
+}
+
 /** Why the first tag that was asked for has no value. */
-export function firstFailure(results: readonly ReadResult[]): Failure {
-  for (const result of results) if (!result.ok && result.asked !== false) return result.why;
-  return 'timeout';
+export function firstTrouble(results: readonly ReadResult[]): Trouble {
+  for (const result of results) if (!result.ok && result.asked !== false) return result;
+  return { why: 'timeout' };
 }
