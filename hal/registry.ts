@@ -1,5 +1,5 @@
 /** The list of all driver types. */
-import type { DriverType } from './driver.ts';
+import type { DriverType } from './driver-type.ts';
 import { gpio } from './gpio/gpio.ts';
 import { i2c } from './i2c/types.ts';
 import { mock } from './mock/mock.ts';

@@ -1,6 +1,6 @@
 /** Searches wires for devices, whatever kind of wire it is. */
 import type { Clock } from '../src/core/clock.ts';
-import type { DriverType } from './driver.ts';
+import type { DriverType } from './driver-type.ts';
 import { Bus } from './i2c/bus.ts';
 import type { I2cChannel } from './i2c/options.ts';
 import { type FoundDevice, scanI2c } from './i2c/scan.ts';
@@ -15,7 +15,7 @@ import {
   settingText,
 } from './modbus/search/discover-plan.ts';
 import { type HostFinding, searchHosts } from './modbus/search/discover-tcp.ts';
-import { serialTransport } from './serial/port.ts';
+import { SerialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 
 export type { FoundDevice, HostFinding, LineSetting, SearchLimits, SearchResult };
@@ -50,7 +50,7 @@ export function searchPort(
   options: Omit<SearchOptions, 'open'>,
   signal: AbortSignal,
 ): Promise<SearchResult> {
-  return searchLine({ ...options, open: (setting) => serialTransport(settingsOn(port, setting)) }, signal);
+  return searchLine({ ...options, open: (setting) => new SerialTransport(settingsOn(port, setting)) }, signal);
 }
 
 /** How long one transfer on a bus may take while it is searched, ms. */

@@ -1,6 +1,42 @@
 /** Counts what happens on a line, and how much of the time it is in use. */
 import type { Clock } from '../src/core/clock.ts';
-import type { DeviceStatistics, LineStatistics } from './driver.ts';
+
+/** Counters since `connect` was first called, for one device. */
+export interface DeviceStatistics {
+  requests: number;
+  responses: number;
+  timeouts: number;
+  /** Replies that came after their deadline, and were dropped. */
+  lateReplies: number;
+  /** Frames that were not the answer: wrong checksum, unit, function, length or transaction. */
+  garbled: number;
+  /** Exceptions by Modbus code. */
+  exceptions: Record<number, number>;
+  /** Response time percentiles over the last requests, ms. */
+  responseMs: { p50: number; p95: number; max: number } | undefined;
+  /** The deadline in use, ms. */
+  timeoutMs: number;
+  /** Time the line spent on this device, answered or not, ms. */
+  busyMs: number;
+  /** The widest gap of unasked registers that it refused to read over, though it reads both sides; undefined: none. */
+  refusedGap?: number | undefined;
+  /** The most registers it answered of a request that was too long for it; undefined: none was. */
+  mostRegisters?: number | undefined;
+}
+
+/** Counters of the line and of each device on it. */
+export interface LineStatistics {
+  /** Share of the last 10 s or more in which the line was in use, 0…1. */
+  utilisation: number;
+  /** Time in use, ms. */
+  busyMs: number;
+  reconnects: number;
+  /** Bytes that arrived when none were asked for: a second master, noise or late replies. */
+  unsolicitedBytes: number;
+  /** Questions that the adapter gave back as if they were answers. */
+  echoes: number;
+  devices: Record<string, DeviceStatistics>;
+}
 
 /** The counters of a line; see {@link countersOn}. */
 interface Counters {

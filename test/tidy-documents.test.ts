@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DOUBTS, FAILURES, opcUaCode } from '../src/core/quality.ts';
+import { DOUBTS, FAILURES } from '../src/core/quality.ts';
 import { ROOT } from './double/source-tree.ts';
 
 const textOf = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -30,7 +30,6 @@ describe('the documents', () => {
     expect(text.match(/^\| `[a-z-]+` \| `0x/gm)).toHaveLength(
       Object.keys(DOUBTS).length + Object.keys(FAILURES).length,
     );
-    expect(opcUaCode({ quality: 'bad', why: 'timeout' })).toBe(FAILURES.timeout.code);
   });
 
   it('tell the way of one reading in at most 35 files, all of which are there', () => {

@@ -2,7 +2,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { circles, filesBelow, ROOT, readProduct, type SourceFile, unusedExports } from './double/source-tree.ts';
+import {
+  circles,
+  filesBelow,
+  ROOT,
+  readProduct,
+  type SourceFile,
+  takenBy,
+  unusedExports,
+} from './double/source-tree.ts';
 
 /**
  * What is not yet as it should be, counted. A number here may only fall: who mends one writes the smaller number (the
@@ -12,8 +20,8 @@ const RATCHET = {
   forbiddenImports: 0,
   circles: 0,
   unusedExports: 0,
-  exportsForTestsAlone: 110,
-  functionsOver70Lines: 10,
+  exportsForTestsAlone: 82,
+  functionsOver70Lines: 0,
   filesOver500Lines: 0,
   foldersOver20Files: 0,
   deadFiles: 0,
@@ -204,14 +212,15 @@ function documentsLeftOutOfPackage(): string[] {
   return [...wanted.filter((path) => !packed(path)), ...outward];
 }
 
-const TEST_WORDS = new Set([...TESTS, ...filesBelow('test', '.mjs')].flatMap((path) => textOf(path).match(/[\w$]+/g)));
-const namedInTests = (found: string) => TEST_WORDS.has(found.split(' ')[1]!);
+const TESTED = takenBy([...TESTS, ...filesBelow('test', '.mjs')]);
+/** @param found `path:line name` */
+const isTested = (found: string) => TESTED.has(found.replace(/:\d+/, ''));
 
 const FOUND: Record<keyof typeof RATCHET, () => string[]> = {
   forbiddenImports,
   circles: () => circles(PRODUCT).map((circle) => circle.join(' → ')),
-  unusedExports: () => unusedExports(PRODUCT).filter((found) => !namedInTests(found)),
-  exportsForTestsAlone: () => unusedExports(PRODUCT).filter(namedInTests),
+  unusedExports: () => unusedExports(PRODUCT).filter((found) => !isTested(found)),
+  exportsForTestsAlone: () => unusedExports(PRODUCT).filter(isTested),
   functionsOver70Lines: () =>
     FILES.flatMap(({ path, functions }) =>
       functions

@@ -128,7 +128,7 @@ export function decodeLineValue(bytes: Buffer): boolean {
 }
 
 /** One `struct gpio_v2_line_event`. */
-export interface LineEvent {
+interface LineEvent {
   readonly active: boolean;
   /** CLOCK_MONOTONIC, ms. */
   readonly stampMs: number;

@@ -7,7 +7,6 @@ import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
   byDevice,
   type Driver,
-  type DriverDeps,
   type Eventful,
   type Learned,
   NotConnected,
@@ -16,9 +15,10 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps } from '../driver-type.ts';
 import { chipNamed } from './find.ts';
-import { createLines, edgesOf, type HeldLine, type Lines } from './lines.ts';
-import { createMeter, type Meter } from './meter.ts';
+import { edgesOf, type HeldLine, Lines } from './lines.ts';
+import { Meter } from './meter.ts';
 import type { GpioAddress, GpioChannel, GpioInput } from './options.ts';
 import { type GpioPort, LineFault, type LineTrouble } from './port.ts';
 import { createReporter } from './reports.ts';
@@ -93,7 +93,7 @@ export class GpioDriver implements Driver<GpioAddress>, Writable<GpioAddress>, E
         throw new LineFault('no-such', 'there is no GPIO chip on this machine. Is it plugged in?');
       const { chip } = this.channel;
       if (chip !== 'auto') chipNamed(chips, chip);
-      const lines = createLines(port, chips, chip);
+      const lines = new Lines(port, chips, chip);
       this.connection = { port, lines, timers: createTimers(this.clock), isFetching: false, onLost: () => {} };
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
@@ -299,7 +299,7 @@ function createCounters(learned: unknown) {
       const stored = restored.get(id);
       const counted = stored?.line === address.text ? stored : undefined;
       const known = meters.get(id);
-      const meter = known?.meter ?? createMeter(address, counted);
+      const meter = known?.meter ?? new Meter(address, counted);
       if (known || counted) meter.unwatched(nowMs);
       meters.set(id, { line: address.text, meter });
       return meter;

@@ -1,7 +1,8 @@
 /** The driver type `gpio`: picks the interface that this machine has. */
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../src/core/errors.ts';
-import { byDevice, type DriverType } from '../driver.ts';
+import { byDevice } from '../driver.ts';
+import type { DriverType } from '../driver-type.ts';
 import { chardevPort, hasChardev, ownerOf } from './chardev.ts';
 import { GpioDriver } from './driver.ts';
 import { type GpioKernel, linuxKernel } from './kernel.ts';

@@ -43,85 +43,91 @@ const ASK_AGAIN_MS = 1000;
  * The lines of one connection. Tags of one line share it, and must agree on how it is set up. Takes lines when they are
  * first needed; everything throws `LineFault`.
  */
-export function createLines(port: GpioPort, chips: readonly GpioChip[], wantedChip: string) {
-  const held = new Map<string, HeldLine>();
-  const refused = new Map<TagId, { readonly fault: LineFault; readonly untilMs: number }>();
+export class Lines {
+  private readonly port: GpioPort;
+  private readonly chips: readonly GpioChip[];
+  private readonly wantedChip: string;
+  private readonly held = new Map<string, HeldLine>();
+  private readonly refused = new Map<TagId, { readonly fault: LineFault; readonly untilMs: number }>();
 
-  const take = (tag: Tag<GpioAddress>, edges: Edges): HeldLine => {
-    const { address } = tag;
-    const { chip, offset } = findLine(chips, wantedChip, address.line);
+  constructor(port: GpioPort, chips: readonly GpioChip[], wantedChip: string) {
+    this.port = port;
+    this.chips = chips;
+    this.wantedChip = wantedChip;
+  }
+
+  /** Every line that is held. */
+  all(): HeldLine[] {
+    return [...this.held.values()];
+  }
+
+  /** The line of a tag, reporting these edges at least. A refusal is remembered for a second. */
+  lineOf(tag: Tag<GpioAddress>, edges: Edges): HeldLine {
+    const recent = this.refused.get(tag.id);
+    if (recent && this.port.nowMs() < recent.untilMs) throw recent.fault;
+    try {
+      const line = this.take(tag.address, edges);
+      this.refused.delete(tag.id);
+      return line;
+    } catch (error) {
+      if (error instanceof LineFault)
+        this.refused.set(tag.id, { fault: error, untilMs: this.port.nowMs() + ASK_AGAIN_MS });
+      throw error;
+    }
+  }
+
+  /** Gives every line back, outputs in their safe state; answers what could not be done. */
+  close(): LineFault[] {
+    const faults: LineFault[] = [];
+    for (const [key, line] of this.held) {
+      try {
+        if (line.address.direction === 'output') line.open.set(line.address.safe);
+        this.release(key, line);
+      } catch (error) {
+        if (!(error instanceof LineFault)) throw error;
+        faults.push(error);
+        this.held.delete(key);
+        line.open.close();
+      }
+    }
+    return faults;
+  }
+
+  private take(address: GpioAddress, edges: Edges): HeldLine {
+    const { chip, offset } = findLine(this.chips, this.wantedChip, address.line);
     const key = `${chip.name}/${offset}`;
-    const before = held.get(key);
+    const before = this.held.get(key);
     if (before) {
       const conflict = conflictOf(before.address, address);
-      if (conflict) {
+      if (conflict)
         throw new LineFault(
           'unsupported',
           `${before.name}: another tag sets it up with ${conflict}. Write the same in both`,
         );
-      }
       if (covers(before.open.edges, edges)) return before;
-      release(key, before);
+      this.release(key, before);
     }
     const widened = before ? union(before.open.edges, edges) : edges;
     const line: HeldLine = {
       name: `${address.text} (line ${offset} of ${chip.label})`,
       address,
-      open: port.open(chip, offset, setupOf(address, widened)),
+      open: this.port.open(chip, offset, setupOf(address, widened)),
       meters: before?.meters ?? new Map(),
       listeners: before?.listeners ?? new Map(),
       untold: before?.untold ?? { lost: 0, leftOut: 0, toldMs: Number.NEGATIVE_INFINITY },
     };
-    held.set(key, line);
+    this.held.set(key, line);
     // What came while the line was set up anew was not seen.
-    for (const meter of line.meters.values()) meter.unwatched(port.nowMs());
+    for (const meter of line.meters.values()) meter.unwatched(this.port.nowMs());
     return line;
-  };
-  const release = (key: string, line: HeldLine): void => {
-    deliver(line, line.open.drain(), port.nowMs());
-    held.delete(key);
+  }
+
+  private release(key: string, line: HeldLine): void {
+    deliver(line, line.open.drain(), this.port.nowMs());
+    this.held.delete(key);
     line.open.close();
-  };
-
-  return {
-    /** Every line that is held. */
-    all: () => [...held.values()],
-
-    /** The line of a tag, reporting these edges at least. A refusal is remembered for a second. */
-    lineOf(tag: Tag<GpioAddress>, edges: Edges): HeldLine {
-      const recent = refused.get(tag.id);
-      if (recent && port.nowMs() < recent.untilMs) throw recent.fault;
-      try {
-        const line = take(tag, edges);
-        refused.delete(tag.id);
-        return line;
-      } catch (error) {
-        if (error instanceof LineFault) refused.set(tag.id, { fault: error, untilMs: port.nowMs() + ASK_AGAIN_MS });
-        throw error;
-      }
-    },
-
-    /** Gives every line back, outputs in their safe state; answers what could not be done. */
-    close(): LineFault[] {
-      const faults: LineFault[] = [];
-      for (const [key, line] of held) {
-        try {
-          if (line.address.direction === 'output') line.open.set(line.address.safe);
-          release(key, line);
-        } catch (error) {
-          if (!(error instanceof LineFault)) throw error;
-          faults.push(error);
-          held.delete(key);
-          line.open.close();
-        }
-      }
-      return faults;
-    },
-  };
+  }
 }
-
-/** The lines of one connection. */
-export type Lines = ReturnType<typeof createLines>;
 
 /** Hands what came of a line to its meters. */
 export function deliver(line: HeldLine, { edges, missed }: Drained, nowMs: number): void {

@@ -12,21 +12,12 @@ export interface Counted {
 }
 
 /** A number made of edges, or why there is none yet. */
-export type Measured =
+type Measured =
   | { readonly ok: true; readonly value: number; readonly isDoubtful: boolean }
   | { readonly ok: false; readonly why: Failure; readonly detail: string };
 
-/** The arithmetic of one tag on the edges of its line. Effects and clocks are its user's; times are the port's, ms. */
-export interface Meter {
-  /** @param reported which edges the line reports; those not meant by the tag are left out */
-  take(edge: Edge, reported: Edges): void;
-  /** `missed` edges of the line are now known to be lost; when they came is not known. */
-  lose(missed: number, reported: Edges, nowMs: number): void;
-  /** The line was not watched until now: edges may have come that nobody saw. */
-  unwatched(nowMs: number): void;
-  read(nowMs: number): Measured;
-  counted(): Counted;
-}
+/** What a meter measures, and of which edges. */
+type MeterSpec = Pick<GpioInput, 'measure' | 'edge' | 'windowMs'>;
 
 /** How long a loss is shown on a count: a minute, and in one reading at least. */
 export const LOSS_SHOWN_MS = 60_000;
@@ -35,7 +26,7 @@ export const LOSS_SHOWN_MS = 60_000;
 const PARTS = 20;
 
 /**
- * A meter of one tag.
+ * The arithmetic of one tag on the edges of its line. Effects and clocks are its user's; times are the port's, ms.
  *
  * - `count`: edges seen, `lost`: edges known to be lost; their sum is what came as far as the backend can tell.
  * - `rate`: edges a second, over `windowMs`.
@@ -43,93 +34,112 @@ const PARTS = 20;
  *   long as it may still go on (twice that period, or the window); then 0.
  * - `pulse-width`: ms of the last whole pulse; a pulse in which edges were lost is not used.
  */
-export function createMeter(
-  spec: Pick<GpioInput, 'measure' | 'edge' | 'windowMs'>,
-  restored: Counted = { edges: 0, lost: 0 },
-): Meter {
-  const { measure, edge: kind, windowMs } = spec;
-  const window = createWindow(windowMs);
-  let { edges, lost } = restored;
-  let loss: { readonly sinceMs: number; isShown: boolean } | undefined;
-  let turn: boolean | undefined;
-  let level: boolean | undefined;
-  let startedMs: number | undefined;
-  let beforeLastMs: number | undefined;
-  let lastMs: number | undefined;
-  let beganMs: number | undefined;
-  let widthMs: number | undefined;
+export class Meter {
+  private readonly spec: MeterSpec;
+  private readonly window;
+  private edges: number;
+  private lost: number;
+  private loss: { readonly sinceMs: number; isShown: boolean } | undefined;
+  /** Whether the last edge went to active; undefined before the first. */
+  private turn: boolean | undefined;
+  private startedMs: number | undefined;
+  private beforeLastMs: number | undefined;
+  private lastMs: number | undefined;
+  private readonly pulse: { level?: boolean | undefined; beganMs?: number | undefined; widthMs?: number } = {};
 
-  const doubt = (nowMs: number): boolean => {
-    if (!loss) return false;
-    const isOver = loss.isShown && nowMs - loss.sinceMs >= LOSS_SHOWN_MS;
-    loss.isShown = true;
-    if (isOver) loss = undefined;
-    return !isOver;
-  };
-  const frequency = (nowMs: number): number => {
-    const { count, firstMs, lastMs: latestMs } = window.sum(nowMs);
-    if (count >= 2 && latestMs > firstMs) return ((count - 1) * 1000) / (latestMs - firstMs);
-    if (lastMs === undefined || beforeLastMs === undefined) return 0;
-    const periodMs = lastMs - beforeLastMs;
-    return periodMs > 0 && nowMs - lastMs <= Math.max(2 * periodMs, windowMs) ? 1000 / periodMs : 0;
-  };
-  const width = (edge: Edge): void => {
-    const isSure = edge.missed === 0 && edge.active !== level;
-    level = edge.active;
-    if (!isSure) beganMs = undefined;
-    if (isSure && edge.active === (kind === 'rising')) beganMs = edge.stampMs;
-    else if (beganMs !== undefined) {
-      widthMs = edge.stampMs - beganMs;
-      beganMs = undefined;
+  constructor(spec: MeterSpec, restored: Counted = { edges: 0, lost: 0 }) {
+    this.spec = spec;
+    this.window = createWindow(spec.windowMs);
+    this.edges = restored.edges;
+    this.lost = restored.lost;
+  }
+
+  /** @param reported which edges the line reports; those not meant by the tag are left out */
+  take(edge: Edge, reported: Edges): void {
+    const { measure, edge: kind } = this.spec;
+    this.startedMs ??= edge.stampMs;
+    // The kernel tells the kind of an edge by the level it finds when it wakes up, which may be a later one; but edges
+    // take turns.
+    const turn = reported !== 'both' || this.turn === undefined ? edge.active : this.turn === (edge.missed % 2 === 1);
+    this.turn = turn;
+    const missed = missedOfKind({ ...edge, active: turn }, kind, reported);
+    if (missed > 0) this.noteLoss(missed, edge.stampMs);
+    if (measure === 'pulse-width') this.takePulse(edge);
+    if (!isOfKind(turn, kind)) return;
+    this.edges++;
+    this.beforeLastMs = missed > 0 ? undefined : this.lastMs;
+    this.lastMs = edge.stampMs;
+    this.window.add(edge.stampMs);
+  }
+
+  /** `missed` edges of the line are now known to be lost; when they came is not known. */
+  lose(missed: number, reported: Edges, nowMs: number): void {
+    const { edge: kind } = this.spec;
+    this.noteLoss(kind === 'both' || reported === kind ? missed : Math.ceil(missed / 2), nowMs);
+  }
+
+  /** The line was not watched until now: edges may have come that nobody saw. */
+  unwatched(nowMs: number): void {
+    this.loss = { sinceMs: nowMs, isShown: false };
+    this.startedMs = nowMs;
+    this.beforeLastMs = this.lastMs = this.turn = this.pulse.beganMs = this.pulse.level = undefined;
+  }
+
+  read(nowMs: number): Measured {
+    const { measure, windowMs } = this.spec;
+    this.startedMs ??= nowMs;
+    if (measure === 'lost') return { ok: true, value: this.lost, isDoubtful: false };
+    if (measure === 'count') return { ok: true, value: this.edges, isDoubtful: this.doubt(nowMs) };
+    if (measure === 'pulse-width') {
+      const { widthMs } = this.pulse;
+      if (widthMs === undefined) return { ok: false, why: 'waiting', detail: 'no whole pulse came yet' };
+      return { ok: true, value: widthMs, isDoubtful: this.doubt(nowMs) };
     }
-  };
+    if (nowMs - this.startedMs < windowMs)
+      return { ok: false, why: 'waiting', detail: 'the first window is not over yet' };
+    const { count, coveredMs, hasLoss } = this.window.sum(nowMs);
+    const value = measure === 'rate' ? (count * 1000) / coveredMs : this.frequency(nowMs);
+    return { ok: true, value, isDoubtful: hasLoss };
+  }
 
-  const noteLoss = (missed: number, atMs: number): void => {
-    lost += missed;
-    loss = { sinceMs: atMs, isShown: false };
-    window.lose(atMs);
-  };
+  counted(): Counted {
+    return { edges: this.edges, lost: this.lost };
+  }
 
-  return {
-    take(edge, reported) {
-      startedMs ??= edge.stampMs;
-      // The kernel tells the kind of an edge by the level it finds when it wakes up, which may be a later one; but edges
-      // take turns.
-      turn = reported !== 'both' || turn === undefined ? edge.active : turn === (edge.missed % 2 === 1);
-      const missed = missedOfKind({ ...edge, active: turn }, kind, reported);
-      if (missed > 0) noteLoss(missed, edge.stampMs);
-      if (measure === 'pulse-width') width(edge);
-      if (!isOfKind(turn, kind)) return;
-      edges++;
-      beforeLastMs = missed > 0 ? undefined : lastMs;
-      lastMs = edge.stampMs;
-      window.add(edge.stampMs);
-    },
-    lose(missed, reported, nowMs) {
-      noteLoss(kind === 'both' || reported === kind ? missed : Math.ceil(missed / 2), nowMs);
-    },
-    unwatched(nowMs) {
-      loss = { sinceMs: nowMs, isShown: false };
-      startedMs = nowMs;
-      beforeLastMs = lastMs = beganMs = turn = level = undefined;
-    },
-    read(nowMs) {
-      startedMs ??= nowMs;
-      if (measure === 'lost') return { ok: true, value: lost, isDoubtful: false };
-      if (measure === 'count') return { ok: true, value: edges, isDoubtful: doubt(nowMs) };
-      if (measure === 'pulse-width') {
-        if (widthMs === undefined) return { ok: false, why: 'waiting', detail: 'no whole pulse came yet' };
-        return { ok: true, value: widthMs, isDoubtful: doubt(nowMs) };
-      }
-      if (nowMs - startedMs < windowMs) {
-        return { ok: false, why: 'waiting', detail: 'the first window is not over yet' };
-      }
-      const { count, coveredMs, hasLoss } = window.sum(nowMs);
-      const value = measure === 'rate' ? (count * 1000) / coveredMs : frequency(nowMs);
-      return { ok: true, value, isDoubtful: hasLoss };
-    },
-    counted: () => ({ edges, lost }),
-  };
+  private noteLoss(missed: number, atMs: number): void {
+    this.lost += missed;
+    this.loss = { sinceMs: atMs, isShown: false };
+    this.window.lose(atMs);
+  }
+
+  private doubt(nowMs: number): boolean {
+    if (!this.loss) return false;
+    const isOver = this.loss.isShown && nowMs - this.loss.sinceMs >= LOSS_SHOWN_MS;
+    this.loss.isShown = true;
+    if (isOver) this.loss = undefined;
+    return !isOver;
+  }
+
+  private frequency(nowMs: number): number {
+    const { count, firstMs, lastMs: latestMs } = this.window.sum(nowMs);
+    if (count >= 2 && latestMs > firstMs) return ((count - 1) * 1000) / (latestMs - firstMs);
+    if (this.lastMs === undefined || this.beforeLastMs === undefined) return 0;
+    const periodMs = this.lastMs - this.beforeLastMs;
+    const goesOn = nowMs - this.lastMs <= Math.max(2 * periodMs, this.spec.windowMs);
+    return periodMs > 0 && goesOn ? 1000 / periodMs : 0;
+  }
+
+  private takePulse({ active, stampMs, missed }: Edge): void {
+    const { pulse } = this;
+    const isSure = missed === 0 && active !== pulse.level;
+    pulse.level = active;
+    if (!isSure) pulse.beganMs = undefined;
+    if (isSure && active === (this.spec.edge === 'rising')) pulse.beganMs = stampMs;
+    else if (pulse.beganMs !== undefined) {
+      pulse.widthMs = stampMs - pulse.beganMs;
+      pulse.beganMs = undefined;
+    }
+  }
 }
 
 /** Whether an edge is one that is counted. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import { formatDuration } from '../../src/core/quantity.ts';
-import type { TagSource } from '../driver.ts';
+import type { TagSource } from '../driver-type.ts';
 import type { LineName } from './find.ts';
 import type { Bias, Drive, Edges } from './port.ts';
 

@@ -2,7 +2,7 @@
 import type { Edge } from './port.ts';
 
 /** One change of a state that is told upstream. */
-export interface Report {
+interface Report {
   readonly active: boolean;
   /** The port's clock, ms. */
   readonly stampMs: number;

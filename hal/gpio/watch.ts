@@ -16,7 +16,7 @@ export function stateResult(active: boolean, at: Instant, isDoubtful: boolean): 
 }
 
 /** The instant of a stamp of the port, on the gateway's clocks. */
-export function instantAt(stampMs: number, port: GpioPort, clock: Clock): Instant {
+function instantAt(stampMs: number, port: GpioPort, clock: Clock): Instant {
   const now = instantOf(clock);
   const ageMs = Math.max(0, port.nowMs() - stampMs);
   return { wallMs: Math.round(now.wallMs - ageMs), monoMs: now.monoMs - ageMs };

@@ -4,14 +4,14 @@ import type { Value } from '../../src/core/reading.ts';
 import {
   byDevice,
   type Driver,
-  type DriverDeps,
-  type LineStatistics,
   type Observable,
   type ReadResult,
   type Tag,
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps } from '../driver-type.ts';
+import type { LineStatistics } from '../statistics.ts';
 import { countersOn } from '../statistics.ts';
 import type { Bus } from './bus.ts';
 import { I2cDevice, type OpenChip } from './chip.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
-import type { DefaultTags, TagSource } from '../driver.ts';
+import type { DefaultTags, TagSource } from '../driver-type.ts';
 import { type ChipOptions, type Place, REGISTER_TYPES } from './chip.ts';
 import { CHIPS, chipNamed } from './chips/all.ts';
 import { hex } from './fault.ts';

@@ -1,5 +1,6 @@
 /** The driver type `i2c`. */
-import { byDevice, type DriverDeps, type DriverType, type PlanEstimate, type Tag } from '../driver.ts';
+import { byDevice, type Tag } from '../driver.ts';
+import type { DriverDeps, DriverType, PlanEstimate } from '../driver-type.ts';
 import { Bus } from './bus.ts';
 import { chipNamed } from './chips/all.ts';
 import { I2cDriver } from './driver.ts';

@@ -91,4 +91,4 @@ function requestBytes(bytes: Uint8Array): number | undefined {
  * CRC-16/MODBUS (MODBUS over Serial Line V1.02, 6.2.2) by modbus-serial. On purpose not the driver's own: a twin that
  * shared its code would agree with its mistakes.
  */
-export const crc16: (bytes: Uint8Array) => number = modbusSerialCrc16;
+const crc16: (bytes: Uint8Array) => number = modbusSerialCrc16;

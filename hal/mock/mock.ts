@@ -1,12 +1,10 @@
 /** The driver type `mock`: signals and scripted faults in place of a line. */
-import { instantOf } from '../../src/core/clock.ts';
+import { type Clock, instantOf } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
   byDevice,
   type Driver,
-  type DriverDeps,
-  type DriverType,
   NotConnected,
   type Observable,
   type ReadResult,
@@ -14,6 +12,8 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps, DriverType } from '../driver-type.ts';
+import type { LineStatistics } from '../statistics.ts';
 import { countersOn } from '../statistics.ts';
 import { activeFault } from './faults.ts';
 import { hashOf, mix } from './noise.ts';
@@ -57,129 +57,138 @@ export const mock: DriverType<MockChannel, MockAddress> = {
       lineMs: latencyMs,
     })),
   }),
-  create: createMock,
+  create: (channel, deps) => new MockDriver(channel, deps),
 };
 
 /** A mock driver; see {@link mock}. */
-export function createMock(
-  channel: MockChannel,
-  deps: Pick<DriverDeps, 'clock'>,
-): Driver<MockAddress> & Writable<MockAddress> & Observable {
-  const { clock } = deps;
-  const written = new Map<TagId, Value>();
-  const counters = countersOn(clock);
-  let originMs: number | undefined;
-  let line: AbortController | undefined;
+export class MockDriver implements Driver<MockAddress>, Writable<MockAddress>, Observable {
+  readonly concurrency = 1;
+  readonly plan = byDevice;
+  private readonly channel: MockChannel;
+  private readonly clock: Clock;
+  private readonly counters;
+  private readonly written = new Map<TagId, Value>();
+  private originMs: number | undefined;
+  private line: AbortController | undefined;
+  private closings = 0;
 
-  const elapsedMs = (): number => clock.monoMs() - originMs!;
-  const drop = (why: string): NotConnected => {
+  constructor(channel: MockChannel, { clock }: Pick<DriverDeps, 'clock'>) {
+    this.channel = channel;
+    this.clock = clock;
+    this.counters = countersOn(clock);
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    const { latencyMs } = this.channel;
+    signal.throwIfAborted();
+    this.originMs ??= this.clock.monoMs();
+    const closingsBefore = this.closings;
+    if (latencyMs > 0) await this.clock.sleep(latencyMs, signal);
+    if (this.closings !== closingsBefore) throw new NotConnected('the simulated channel was closed while it connected');
+    this.failWhileDown();
+    if (!this.line) {
+      this.line = new AbortController();
+      this.counters.connected();
+    }
+  }
+
+  async read(tags: readonly MockTag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
+    if (!this.line) throw new NotConnected('the simulated channel is closed. Connect it first');
+    const either = AbortSignal.any([signal, this.line.signal]);
+    signal.throwIfAborted();
+    this.failWhileDown();
+    const results = new Map<MockTag, ReadResult>();
+    for (const group of byDevice(tags)) {
+      const answers = await this.ask(group, either);
+      either.throwIfAborted();
+      group.forEach((tag, index) => {
+        results.set(tag, answers[index]!);
+      });
+    }
+    return tags.map((tag) => results.get(tag)!);
+  }
+
+  async write(tag: MockTag, value: Value, signal: AbortSignal): Promise<WriteResult> {
+    if (!this.line) return { ok: false, kind: 'refused', why: 'the simulated channel is closed' };
+    const held = typed(value, tag.address.type);
+    if (held === undefined)
+      return { ok: false, kind: 'refused', why: `${value} does not fit the tag's type ${tag.address.type}` };
+    const silent = activeFault(tag.address.deviceFaults, ['timeout', 'offline'], this.elapsedMs());
+    const tookMs = silent ? this.channel.timeoutMs : this.channel.latencyMs;
+    try {
+      if (tookMs > 0) await this.clock.sleep(tookMs, AbortSignal.any([signal, this.line.signal]));
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ok: false, kind: 'unknown', why: messageOf(error) };
+    }
+    if (silent) return { ok: false, kind: 'unknown', why: 'no answer before the deadline (scripted fault)' };
+    this.written.set(tag.id, held);
+    return { ok: true, readBack: held };
+  }
+
+  statistics(): LineStatistics {
+    return this.counters.statistics();
+  }
+
+  async close(): Promise<void> {
+    this.closings++;
+    this.drop('the simulated channel was closed');
+  }
+
+  private elapsedMs(): number {
+    return this.clock.monoMs() - this.originMs!;
+  }
+
+  /** Ends the connection, and whatever waits on it. */
+  private drop(why: string): NotConnected {
     const lost = new NotConnected(why);
-    line?.abort(lost);
-    line = undefined;
+    this.line?.abort(lost);
+    this.line = undefined;
     return lost;
-  };
-  const isDown = (): boolean => activeFault(channel.faults, ['offline'], elapsedMs()) !== undefined;
+  }
+
+  private failWhileDown(): void {
+    if (activeFault(this.channel.faults, ['offline'], this.elapsedMs())) throw this.drop(CHANNEL_DOWN);
+  }
 
   /** What one device answers: one request, one instant. */
-  const ask = async (tags: readonly MockTag[], signal: AbortSignal): Promise<ReadResult[]> => {
-    const device = counters.device(tags[0]!.device, channel.timeoutMs);
-    const deviceFaults = tags[0]!.address.deviceFaults;
-    const startedMs = elapsedMs();
-    const startedAt = instantOf(clock);
-    const late = activeFault(deviceFaults, ['slow'], startedMs)?.fault.delayMs ?? 0;
+  private async ask(tags: readonly MockTag[], signal: AbortSignal): Promise<ReadResult[]> {
+    const { latencyMs, timeoutMs } = this.channel;
+    const device = this.counters.device(tags[0]!.device, timeoutMs);
+    const { deviceFaults } = tags[0]!.address;
+    const startedMs = this.elapsedMs();
+    const startedAt = instantOf(this.clock);
+    const lateMs = activeFault(deviceFaults, ['slow'], startedMs)?.fault.delayMs ?? 0;
     const isSilent = activeFault(deviceFaults, ['timeout'], startedMs) !== undefined;
-    const tookMs = isSilent ? channel.timeoutMs : Math.min(channel.latencyMs + late, channel.timeoutMs);
-    const isLate = isSilent || (late > 0 && channel.latencyMs + late >= channel.timeoutMs);
+    const tookMs = isSilent ? timeoutMs : Math.min(latencyMs + lateMs, timeoutMs);
+    const isLate = isSilent || (lateMs > 0 && latencyMs + lateMs >= timeoutMs);
     device.requests++;
-    if (tookMs > 0) await clock.sleep(tookMs, signal);
-    counters.busy(tookMs);
+    if (tookMs > 0) await this.clock.sleep(tookMs, signal);
+    this.counters.busy(tookMs);
     const at: Instant = { wallMs: startedAt.wallMs + Math.round(tookMs / 2), monoMs: startedAt.monoMs + tookMs / 2 };
     if (isLate) device.timeouts++;
-    else counters.answered(device, tookMs);
+    else this.counters.answered(device, tookMs);
     return tags.map((tag) => {
       if (isLate) return { at, ok: false, why: 'timeout', detail: 'scripted fault' } as const;
-      const result = resultAt(tag, startedMs + tookMs / 2);
+      const result = this.resultAt(tag, startedMs + tookMs / 2);
       if (!result.ok && result.why === 'garbled') device.garbled++;
       return { at, ...result };
     });
-  };
+  }
 
-  const resultAt = (tag: MockTag, atMs: number): Outcome => {
-    const { address } = tag;
+  private resultAt({ id, address }: MockTag, atMs: number): Outcome {
     const faults = [...address.faults, ...address.deviceFaults];
     const failure = activeFault(faults, ['timeout', 'offline', 'garbled', 'nan'], atMs);
     if (failure) return { ok: false, why: FAILURE_OF[failure.fault.kind]!, detail: 'scripted fault' };
     const stuck = activeFault(faults, ['stuck'], atMs);
-    const seed = mix(channel.seed, hashOf(tag.id));
-    const plain = written.get(tag.id) ?? valueAt(address.signal, seed, stuck?.sinceMs ?? atMs);
+    const seed = mix(this.channel.seed, hashOf(id));
+    const plain = this.written.get(id) ?? valueAt(address.signal, seed, stuck?.sinceMs ?? atMs);
     const spike = activeFault(faults, ['spike'], atMs);
     const value = typed(spike ? spiked(plain, spike.fault.by) : plain, address.type);
     if (value === undefined)
       return { ok: false, why: 'decode-error', detail: `${plain} does not fit ${address.type}; check "type"` };
     return { ok: true, value };
-  };
-
-  let closings = 0;
-  return {
-    concurrency: 1,
-
-    async connect(signal) {
-      signal.throwIfAborted();
-      originMs ??= clock.monoMs();
-      const closingsBefore = closings;
-      if (channel.latencyMs > 0) await clock.sleep(channel.latencyMs, signal);
-      if (closings !== closingsBefore) throw new NotConnected('the simulated channel was closed while it connected');
-      if (isDown()) throw drop(CHANNEL_DOWN);
-      if (!line) {
-        line = new AbortController();
-        counters.connected();
-      }
-    },
-
-    plan: byDevice,
-
-    async read(tags, signal) {
-      if (!line) throw new NotConnected('the simulated channel is closed. Connect it first');
-      signal.throwIfAborted();
-      if (isDown()) throw drop(CHANNEL_DOWN);
-      const either = AbortSignal.any([signal, line.signal]);
-      const results = new Map<MockTag, ReadResult>();
-      for (const group of byDevice(tags)) {
-        const answers = await ask(group, either);
-        either.throwIfAborted();
-        group.forEach((tag, index) => {
-          results.set(tag, answers[index]!);
-        });
-      }
-      return tags.map((tag) => results.get(tag)!);
-    },
-
-    async write(tag, value, signal): Promise<WriteResult> {
-      if (!line) return { ok: false, kind: 'refused', why: 'the simulated channel is closed' };
-      const held = typed(value, tag.address.type);
-      if (held === undefined) {
-        return { ok: false, kind: 'refused', why: `${value} does not fit the tag's type ${tag.address.type}` };
-      }
-      const silent = activeFault(tag.address.deviceFaults, ['timeout', 'offline'], elapsedMs());
-      const tookMs = silent ? channel.timeoutMs : channel.latencyMs;
-      try {
-        if (tookMs > 0) await clock.sleep(tookMs, AbortSignal.any([signal, line.signal]));
-      } catch (error) {
-        signal.throwIfAborted();
-        return { ok: false, kind: 'unknown', why: messageOf(error) };
-      }
-      if (silent) return { ok: false, kind: 'unknown', why: 'no answer before the deadline (scripted fault)' };
-      written.set(tag.id, held);
-      return { ok: true, readBack: held };
-    },
-
-    statistics: () => counters.statistics(),
-
-    async close() {
-      closings++;
-      drop('the simulated channel was closed');
-    },
-  };
+  }
 }
 
 type Outcome =

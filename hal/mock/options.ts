@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import type { ValueForm } from '../../src/core/reading.ts';
-import type { TagSource } from '../driver.ts';
+import type { TagSource } from '../driver-type.ts';
 import { checkFaults, type FaultKind, faultsField, type MockFault } from './faults.ts';
 import { parseSignal } from './parse.ts';
 import { formOf, type Signal } from './signal.ts';

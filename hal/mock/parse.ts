@@ -81,27 +81,10 @@ function callOf(call: Call, report: Report): Signal | undefined {
     report(word + hint(call.name, Object.keys(BUILDERS), 'known are'));
     return undefined;
   }
-  const given = givenIn(call, report);
+  const given = new Given(call, report);
   const signal = builder(given);
   given.end();
   return signal;
-}
-
-/** The arguments of a call; every getter reports what is wrong and then gives the default. */
-interface Given {
-  number(key: string, fallback: number, limits?: Limits): number;
-  optionalNumber(key: string, limits?: Limits): number | undefined;
-  durationMs(key: string, fallback: number): number;
-  optionalDurationMs(key: string): number | undefined;
-  perSecond(key: string, fallback: number): number;
-  choice<T extends string>(key: string, words: readonly T[], fallback: T): T;
-  value(key: string): Value;
-  values(key: string): readonly Value[];
-  /** Takes the arguments whose key is a time. */
-  timed(): readonly { readonly fromMs: number; readonly argument: Argument }[];
-  report: Report;
-  /** Reports what nobody asked for. */
-  end(): void;
 }
 
 interface Limits {
@@ -110,92 +93,107 @@ interface Limits {
   readonly whole?: boolean;
 }
 
-function givenIn(call: Call, outer: Report): Given {
-  const asked = new Set<string>();
-  const taken = new Set<Argument>();
-  const report: Report = (message) => outer(`${call.name}: ${message}`);
-  const find = (key: string): Expression | undefined => {
-    asked.add(key);
-    const argument = call.arguments.find((candidate) => candidate.key === key);
-    if (argument) taken.add(argument);
-    return argument?.value;
-  };
-  const wrong = (key: string, found: Expression, expected: string): void =>
-    report(`"${key}" at character ${found.at} must be ${expected}`);
-  const durationOf = (key: string): number | undefined => {
-    const found = find(key);
-    if (!found) return undefined;
-    if (found.kind === 'duration' && found.ms > 0) return found.ms;
-    wrong(key, found, 'a duration above 0 with its unit, such as 60s');
-    return undefined;
-  };
-  const numberOf = (key: string, limits: Limits): number | undefined => {
-    const found = find(key);
+/** The arguments of a call; every getter reports what is wrong and then gives the default. */
+class Given {
+  readonly report: Report;
+  private readonly call: Call;
+  private readonly asked = new Set<string>();
+  private readonly taken = new Set<Argument>();
+
+  constructor(call: Call, report: Report) {
+    this.call = call;
+    this.report = (message) => report(`${call.name}: ${message}`);
+  }
+
+  number(key: string, fallback: number, limits?: Limits): number {
+    return this.optionalNumber(key, limits) ?? fallback;
+  }
+
+  optionalNumber(key: string, limits: Limits = {}): number | undefined {
+    const found = this.find(key);
     if (!found) return undefined;
     if (found.kind === 'number' && isWithin(found.value, limits)) return found.value;
-    wrong(key, found, describeLimits(limits));
-    return undefined;
-  };
-  return {
-    report,
-    number: (key, fallback, limits = {}) => numberOf(key, limits) ?? fallback,
-    optionalNumber: (key, limits = {}) => numberOf(key, limits),
-    durationMs: (key, fallback) => durationOf(key) ?? fallback,
-    optionalDurationMs: durationOf,
-    perSecond(key, fallback) {
-      const found = find(key);
-      if (!found) return fallback;
-      if (found.kind === 'rate') return found.perSecond;
-      wrong(key, found, 'a rate with its unit, such as 12/m');
-      return fallback;
-    },
-    choice(key, words, fallback) {
-      const found = find(key);
-      if (!found) return fallback;
-      const word = found.kind === 'text' ? words.find((candidate) => candidate === found.value) : undefined;
-      if (word === undefined) wrong(key, found, words.join(' or '));
-      return word ?? fallback;
-    },
-    value(key) {
-      const found = find(key);
-      const value = found && scalarOf(found);
-      if (found && value === undefined) wrong(key, found, 'a number, true, false or a text in quotes');
-      if (!found) report(`"${key}" is missing; write ${call.name}(${key}=…)`);
-      return value ?? 0;
-    },
-    values(key) {
-      const found = find(key);
-      if (!found) report(`"${key}" is missing; write ${call.name}(${key}=[…])`);
-      else if (found.kind !== 'list' || found.items.length === 0) wrong(key, found, 'a list such as [1, 2, 3]');
-      else {
-        return found.items.flatMap((item) => {
-          const value = scalarOf(item);
-          if (value === undefined) wrong(key, item, 'a list of numbers, true, false or texts');
-          return value === undefined ? [] : [value];
-        });
+    return this.wrong(key, found, describeLimits(limits));
+  }
+
+  durationMs(key: string, fallback: number): number {
+    return this.optionalDurationMs(key) ?? fallback;
+  }
+
+  optionalDurationMs(key: string): number | undefined {
+    const found = this.find(key);
+    if (!found) return undefined;
+    if (found.kind === 'duration' && found.ms > 0) return found.ms;
+    return this.wrong(key, found, 'a duration above 0 with its unit, such as 60s');
+  }
+
+  perSecond(key: string, fallback: number): number {
+    const found = this.find(key);
+    if (!found) return fallback;
+    if (found.kind === 'rate') return found.perSecond;
+    return this.wrong(key, found, 'a rate with its unit, such as 12/m') ?? fallback;
+  }
+
+  choice<T extends string>(key: string, words: readonly T[], fallback: T): T {
+    const found = this.find(key);
+    if (!found) return fallback;
+    const word = found.kind === 'text' ? words.find((candidate) => candidate === found.value) : undefined;
+    return word ?? this.wrong(key, found, words.join(' or ')) ?? fallback;
+  }
+
+  value(key: string): Value {
+    const found = this.find(key);
+    if (!found) {
+      this.report(`"${key}" is missing; write ${this.call.name}(${key}=…)`);
+      return 0;
+    }
+    return scalarOf(found) ?? this.wrong(key, found, 'a number, true, false or a text in quotes') ?? 0;
+  }
+
+  values(key: string): readonly Value[] {
+    const found = this.find(key);
+    if (!found) this.report(`"${key}" is missing; write ${this.call.name}(${key}=[…])`);
+    else if (found.kind !== 'list' || found.items.length === 0) this.wrong(key, found, 'a list such as [1, 2, 3]');
+    else
+      return found.items.flatMap(
+        (item) => scalarOf(item) ?? this.wrong(key, item, 'a list of numbers, true, false or texts') ?? [],
+      );
+    return [];
+  }
+
+  /** Takes the arguments whose key is a time. */
+  timed(): readonly { readonly fromMs: number; readonly argument: Argument }[] {
+    return this.call.arguments.flatMap((argument) => {
+      const fromMs = argument.key === '0' ? 0 : parseDuration(argument.key);
+      if (fromMs === undefined) return [];
+      this.taken.add(argument);
+      return [{ fromMs, argument }];
+    });
+  }
+
+  /** Reports what nobody asked for. */
+  end(): void {
+    const seen = new Set<string>();
+    for (const argument of this.call.arguments) {
+      if (seen.has(argument.key)) this.report(`"${argument.key}" is given twice, again at character ${argument.at}`);
+      else if (!this.taken.has(argument)) {
+        const word = `unknown parameter "${argument.key}" at character ${argument.at}`;
+        this.report(word + hint(argument.key, [...this.asked], 'known are'));
       }
-      return [];
-    },
-    timed() {
-      return call.arguments.flatMap((argument) => {
-        const fromMs = argument.key === '0' ? 0 : parseDuration(argument.key);
-        if (fromMs === undefined) return [];
-        taken.add(argument);
-        return [{ fromMs, argument }];
-      });
-    },
-    end() {
-      const seen = new Set<string>();
-      for (const argument of call.arguments) {
-        if (seen.has(argument.key)) report(`"${argument.key}" is given twice, again at character ${argument.at}`);
-        else if (!taken.has(argument)) {
-          const word = `unknown parameter "${argument.key}" at character ${argument.at}`;
-          report(word + hint(argument.key, [...asked], 'known are'));
-        }
-        seen.add(argument.key);
-      }
-    },
-  };
+      seen.add(argument.key);
+    }
+  }
+
+  private find(key: string): Expression | undefined {
+    this.asked.add(key);
+    const argument = this.call.arguments.find((candidate) => candidate.key === key);
+    if (argument) this.taken.add(argument);
+    return argument?.value;
+  }
+
+  private wrong(key: string, found: Expression, expected: string): undefined {
+    this.report(`"${key}" at character ${found.at} must be ${expected}`);
+  }
 }
 
 function isWithin(value: number, { least = -Infinity, most = Infinity, whole = false }: Limits): boolean {

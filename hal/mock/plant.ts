@@ -65,7 +65,7 @@ interface PlantOptions {
 }
 
 /** The running plant. */
-export interface Plant {
+interface Plant {
   readonly port: number;
   /** Idempotent. */
   close(): Promise<void>;

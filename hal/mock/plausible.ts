@@ -1,8 +1,8 @@
 /** Picks a signal that looks like the real value of a tag. */
 import type { Tag } from '../driver.ts';
+import { FLOAT16_MAX, INTEGER_RANGES, type ModbusType } from '../modbus/map/address.ts';
 import { hashOf, mix, uniform } from './noise.ts';
 import type { Signal } from './signal.ts';
-import { INTEGER_RANGES } from './types.ts';
 
 /** A configured tag with what the gateway knows of its value beyond the address. */
 export type SimulatedTag = Tag & {
@@ -18,7 +18,7 @@ export type SimulatedTag = Tag & {
 
 /** What the raw value of a tag may be. */
 interface RawForm {
-  readonly type: string;
+  readonly type: ModbusType;
   /** Longest text, in bytes. */
   readonly textBytes: number;
 }
@@ -141,7 +141,7 @@ function workingRange({ min, max }: SimulatedTag, usual: Range | undefined): Ran
   return usual && usual.low >= min && usual.high <= max ? usual : { low: min, high: max };
 }
 
-function wanderingFor(tag: SimulatedTag, { low, high }: Range, limits: Range, seed: number, type: string): Signal {
+function wanderingFor(tag: SimulatedTag, { low, high }: Range, limits: Range, seed: number, type: ModbusType): Signal {
   const a = (low - tag.offset) / tag.scale;
   const b = (high - tag.offset) / tag.scale;
   const inner = within({ low: Math.min(a, b), high: Math.max(a, b) }, limits);
@@ -200,7 +200,7 @@ interface Range {
 }
 
 /** Raw values that both the register and the tag's min…max allow; whole numbers for integer types. */
-function rawLimits(tag: SimulatedTag, type: string): Range {
+function rawLimits(tag: SimulatedTag, type: ModbusType): Range {
   const own = registerRange(type);
   const ends = [tag.min, tag.max].map((end) => (end === undefined ? undefined : (end - tag.offset) / tag.scale));
   const [low, high] = tag.scale > 0 ? ends : [ends[1], ends[0]];
@@ -211,16 +211,13 @@ function rawLimits(tag: SimulatedTag, type: string): Range {
   return least <= most ? { low: least, high: most } : own;
 }
 
-function registerRange(type: string): Range {
+function registerRange(type: ModbusType): Range {
   const integers = INTEGER_RANGES[type];
   if (integers) {
     const high = Math.min(Number(integers[1]), Number.MAX_SAFE_INTEGER);
     return { low: Math.max(Number(integers[0]), -Number.MAX_SAFE_INTEGER), high };
   }
-  if (type === 'bcd16') return { low: 0, high: 9999 };
-  // The greatest finite half-precision float (IEEE 754 binary16).
-  if (type === 'float16') return { low: -65_504, high: 65_504 };
-  if (type === 'bcd32') return { low: 0, high: 99_999_999 };
+  if (type === 'float16') return { low: -FLOAT16_MAX, high: FLOAT16_MAX };
   return { low: -1e9, high: 1e9 };
 }
 

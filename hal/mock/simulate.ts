@@ -3,8 +3,6 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
 import {
   type Driver,
-  type DriverDeps,
-  type DriverType,
   isObservable,
   isWritable,
   NotConnected,
@@ -12,10 +10,11 @@ import {
   type Tag,
   type Writable,
 } from '../driver.ts';
+import type { DriverDeps, DriverType } from '../driver-type.ts';
 import type { ModbusAddress } from '../modbus/map/address.ts';
 import { encodeValue } from '../modbus/map/encode.ts';
 import type { Framing } from './framing.ts';
-import { createMock } from './mock.ts';
+import { MockDriver } from './mock.ts';
 import { hashOf, mix } from './noise.ts';
 import type { MockAddress } from './options.ts';
 import { plausibleSignal, type SimulatedTag } from './plausible.ts';
@@ -176,7 +175,7 @@ function framingOf({ driver, options }: SimulatedChannel): Framing {
 }
 
 function onSignals(tags: readonly SimulatedTag[], deps: DriverDeps): Driver {
-  const inner = createMock({ seed: SEED, latencyMs: 0, timeoutMs: 1000, faults: [] }, deps);
+  const inner = new MockDriver({ seed: SEED, latencyMs: 0, timeoutMs: 1000, faults: [] }, deps);
   const simulated = new Map(tags.map((tag) => [tag.id, signalTag(tag)]));
   const of = (tag: Tag): Tag<MockAddress> =>
     simulated.get(tag.id) ??

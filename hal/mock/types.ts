@@ -1,5 +1,6 @@
 /** The types that simulated values can have. */
 import type { Value } from '../../src/core/reading.ts';
+import { INTEGER_RANGES } from '../modbus/map/address.ts';
 
 /** Types a simulated value can be given; the Modbus words are there so that a tag can be copied as it is. */
 export const MOCK_TYPES = [
@@ -15,18 +16,6 @@ export const MOCK_TYPES = [
   'string',
 ] as const;
 export type MockType = (typeof MOCK_TYPES)[number];
-
-/** Least and greatest value of the integer types. */
-export const INTEGER_RANGES: Record<string, readonly [bigint, bigint]> = {
-  int8: [-(2n ** 7n), 2n ** 7n - 1n],
-  uint8: [0n, 2n ** 8n - 1n],
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-};
 
 /**
  * A value as a register of a type would hold it: integers rounded, float32 with its precision.

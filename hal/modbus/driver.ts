@@ -1,16 +1,9 @@
 /** The Modbus driver: plans requests, asks, and learns from the answers. */
 import { type Clock, unlessAborted } from '../../src/core/clock.ts';
 import type { Value } from '../../src/core/reading.ts';
-import type {
-  Driver,
-  DriverDeps,
-  LineStatistics,
-  Observable,
-  ReadResult,
-  Tag,
-  Writable,
-  WriteResult,
-} from '../driver.ts';
+import type { Driver, Observable, ReadResult, Tag, Writable, WriteResult } from '../driver.ts';
+import type { DriverDeps } from '../driver-type.ts';
+import type { LineStatistics } from '../statistics.ts';
 import { Utilisation } from '../statistics.ts';
 import type { Identification, Identifying, RawAnswer, RawBlock, RawReading } from './abilities.ts';
 import { lineCostOf, type ModbusChannel } from './channel.ts';

@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import { failed, passed } from '../../src/core/checked.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { ChannelPlace, Driver, DriverDeps, DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { Driver, Tag } from '../driver.ts';
+import type { ChannelPlace, DriverDeps, DriverType, PlanEstimate } from '../driver-type.ts';
 import type { RecordedWire } from '../recording/recording.ts';
-import { serialTransport } from '../serial/port.ts';
+import { SerialTransport } from '../serial/port.ts';
 import { characterMsOn, serialKeys } from '../serial/settings.ts';
 import type { Transport } from '../transport.ts';
 import { tapped } from '../transport.ts';
@@ -91,13 +92,8 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
   checkTag: (source, channel) => checkModbusTag(source, channel),
 };
 
-/** The line of a channel; nothing is opened. */
-export function lineOf(channel: ModbusChannel, clock: Clock): Line {
-  return lineOn(transportOf(channel, clock), channel, clock);
-}
-
 function transportOf(channel: ModbusChannel, clock: Clock): Transport {
-  if (channel.kind === 'serial') return serialTransport(channel.serial);
+  if (channel.kind === 'serial') return new SerialTransport(channel.serial);
   const connectTimeoutMs = Math.max(channel.timeoutMs, SHORTEST_CONNECT_MS);
   if (channel.framing === 'udp') return udpTransport(channel);
   return tcpTransport({ ...channel, connectTimeoutMs }, clock);

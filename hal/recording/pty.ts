@@ -5,7 +5,7 @@ import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 
 /** A serial port of this machine whose other end is this program. */
-export interface Pty {
+interface Pty {
   /** What a driver opens as its port. */
   readonly path: string;
   /** What cannot be taken at once is lost, as on a serial line that nobody reads. */

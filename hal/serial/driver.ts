@@ -5,9 +5,7 @@ import type { Logger } from '../../src/core/log.ts';
 import type { Instant, Value } from '../../src/core/reading.ts';
 import {
   type Driver,
-  type DriverDeps,
   type Eventful,
-  type LineStatistics,
   NotConnected,
   type Observable,
   type ReadResult,
@@ -15,6 +13,8 @@ import {
   type Writable,
   type WriteResult,
 } from '../driver.ts';
+import type { DriverDeps } from '../driver-type.ts';
+import type { LineStatistics } from '../statistics.ts';
 import { countersOn } from '../statistics.ts';
 import type { Transport } from '../transport.ts';
 import { type Heard, LineReader } from './lines.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField, rateField } from '../../src/core/fields.ts';
 import type { Value } from '../../src/core/reading.ts';
-import type { TagSource } from '../driver.ts';
+import type { TagSource } from '../driver-type.ts';
 import { CHECKSUMS } from './checksum.ts';
 import type { LineSettings } from './lines.ts';
 import { checkPattern, type Match } from './pattern.ts';

@@ -33,138 +33,147 @@ interface SerialWorld {
 const THIS_MACHINE: SerialWorld = { open: opened, ioctl: systemIoctl, sleep: (ms) => systemClock.sleep(ms) };
 
 /** A serial port, opened for us alone. Any error ends it, so that an adapter can come back under its old name. */
-export function serialTransport(settings: SerialSettings, world: SerialWorld = THIS_MACHINE): Transport {
-  const { rs485 } = settings;
+export class SerialTransport implements Transport {
+  private readonly settings: SerialSettings;
+  private readonly world: SerialWorld;
   /** Sendings by RTS go one after the other. */
-  let sending: Promise<void> = Promise.resolve();
-  let port: PortBinding | undefined;
-  let tell: TransportEvents | undefined;
-  let closings = 0;
+  private sending: Promise<void> = Promise.resolve();
+  private port: PortBinding | undefined;
+  private tell: TransportEvents | undefined;
+  private closings = 0;
 
-  const lose = (lost: NotConnected): void => {
-    const told = tell;
-    const closing = port;
-    tell = undefined;
-    port = undefined;
-    if (closing) void shut(closing);
-    told?.onLost(lost);
-  };
+  constructor(settings: SerialSettings, world: SerialWorld = THIS_MACHINE) {
+    this.settings = settings;
+    this.world = world;
+  }
+
+  async connect(events: TransportEvents, signal: AbortSignal): Promise<void> {
+    const { settings, world } = this;
+    signal.throwIfAborted();
+    if (this.port) await shut(this.port);
+    this.port = undefined;
+    const closingsBefore = this.closings;
+    const made = await world.open(settings);
+    try {
+      await this.takeDirection(made);
+    } catch (error) {
+      await shut(made);
+      throw error;
+    }
+    if (signal.aborted || this.closings !== closingsBefore) {
+      await shut(made);
+      signal.throwIfAborted();
+      throw new NotConnected(`${settings.port}: closed while it was being opened.`);
+    }
+    this.port = made;
+    this.tell = events;
+    if (isFile(made)) this.readFile(made);
+    else void this.readOn(made);
+  }
+
+  write(bytes: Uint8Array): void {
+    const writing = this.port;
+    if (!writing) return;
+    const onFailure = (error: unknown): void => this.lose(writing, error);
+    if (this.settings.rs485?.by === 'rts' && hasModemLines(writing)) {
+      const copy = Buffer.from(bytes);
+      this.sending = this.sending.then(() => this.sendByRts(writing, copy)).catch(onFailure);
+      return;
+    }
+    try {
+      const written = isFile(writing) ? writtenNow(writing, bytes) : 0;
+      if (written === bytes.length) return;
+      const rest = Buffer.from(bytes.buffer, bytes.byteOffset + written, bytes.length - written);
+      writing.write(rest).catch(onFailure);
+    } catch (error) {
+      onFailure(error);
+    }
+  }
+
+  verify(): void {
+    // The read of an adapter that was pulled out may never end: a port without its name is gone.
+    if (this.port && !exists(this.settings.port)) this.lose(this.port, undefined);
+  }
+
+  async close(): Promise<void> {
+    const closing = this.port;
+    this.closings++;
+    this.tell = undefined;
+    this.port = undefined;
+    if (closing) await shut(closing);
+  }
+
+  /** Ends the connection by this port; nothing where it is not the present one any more. */
+  private lose(port: PortBinding, error: unknown): void {
+    if (this.port !== port) return;
+    const told = this.tell;
+    this.tell = undefined;
+    this.port = undefined;
+    void shut(port);
+    told?.onLost(unplugged(this.settings.port, error));
+  }
 
   /**
    * Reads where the bytes are reported: the thread that the binding would ask costs more than the read itself. The read
    * waits for the loop's own turn, because from Node 26.4 on a promise that is resolved inside the binding's callback is
    * not looked at before the next timer (nodejs/node#62969).
    */
-  const readFile = (reading: FileBinding): void => {
+  private readFile(reading: FileBinding): void {
     const buffer = Buffer.alloc(READ_BYTES);
     const attend = () => reading.poller.once('readable', (failure) => setImmediate(onReadable, failure));
     const onReadable = (failure: Error | null): void => {
-      if (port !== reading) return;
+      if (this.port !== reading) return;
       try {
         if (failure) throw failure;
         const bytesRead = readSync(reading.fd, buffer, 0, READ_BYTES, null);
         // Nothing where something was announced: the line was hung up.
         if (bytesRead === 0) {
-          lose(unplugged(settings.port, undefined));
+          this.lose(reading, undefined);
           return;
         }
         attend();
-        tell?.onBytes(buffer.subarray(0, bytesRead));
+        this.tell?.onBytes(buffer.subarray(0, bytesRead));
       } catch (error) {
         if (isForLater(error)) attend();
-        else lose(unplugged(settings.port, error));
+        else this.lose(reading, error);
       }
     };
     attend();
-  };
+  }
 
-  const readOn = async (reading: PortBinding): Promise<void> => {
+  private async readOn(reading: PortBinding): Promise<void> {
     const buffer = Buffer.alloc(READ_BYTES);
     try {
-      while (port === reading) {
+      while (this.port === reading) {
         const { bytesRead } = await reading.read(buffer, 0, READ_BYTES);
-        if (port === reading) tell?.onBytes(buffer.subarray(0, bytesRead));
+        if (this.port === reading) this.tell?.onBytes(buffer.subarray(0, bytesRead));
       }
     } catch (error) {
-      if (port === reading) lose(unplugged(settings.port, error));
+      this.lose(reading, error);
     }
-  };
+  }
 
-  const takeDirection = async (made: PortBinding): Promise<void> => {
+  private async takeDirection(made: PortBinding): Promise<void> {
+    const { port, rs485 } = this.settings;
     if (!rs485) return;
     if (rs485.by === 'kernel' && isFile(made))
-      return switchByKernel(settings.port, made.fd, rs485, await world.ioctl(settings.port));
+      return switchByKernel(port, made.fd, rs485, await this.world.ioctl(port));
     if (rs485.by === 'rts' && hasModemLines(made)) return holdRts(made, false);
     throw new NotConnected(
-      `${settings.port}: rs485 needs the package serialport. Install it, or use an adapter that switches by itself.`,
+      `${port}: rs485 needs the package serialport. Install it, or use an adapter that switches by itself.`,
     );
-  };
+  }
 
   /** Sends while RTS is on: the last byte has left before it is off again. */
-  const sendByRts = async (writing: PortBinding & ModemLines, bytes: Buffer): Promise<void> => {
+  private async sendByRts(writing: PortBinding & ModemLines, bytes: Buffer): Promise<void> {
+    const { beforeMs, afterMs } = this.settings.rs485!;
     await holdRts(writing, true);
-    if (rs485!.beforeMs > 0) await world.sleep(rs485!.beforeMs);
+    if (beforeMs > 0) await this.world.sleep(beforeMs);
     await writing.write(bytes);
     await writing.drain();
-    if (rs485!.afterMs > 0) await world.sleep(rs485!.afterMs);
+    if (afterMs > 0) await this.world.sleep(afterMs);
     await holdRts(writing, false);
-  };
-
-  return {
-    async connect(events, signal) {
-      signal.throwIfAborted();
-      if (port) await shut(port);
-      port = undefined;
-      const closingsBefore = closings;
-      const made = await world.open(settings);
-      try {
-        await takeDirection(made);
-      } catch (error) {
-        await shut(made);
-        throw error;
-      }
-      if (signal.aborted || closings !== closingsBefore) {
-        await shut(made);
-        signal.throwIfAborted();
-        throw new NotConnected(`${settings.port}: closed while it was being opened.`);
-      }
-      port = made;
-      tell = events;
-      if (isFile(made)) readFile(made);
-      else void readOn(made);
-    },
-    write(bytes) {
-      const writing = port;
-      if (!writing) return;
-      const onFailure = (error: unknown): void => {
-        if (port === writing) lose(unplugged(settings.port, error));
-      };
-      if (rs485?.by === 'rts' && hasModemLines(writing)) {
-        const copy = Buffer.from(bytes);
-        sending = sending.then(() => sendByRts(writing, copy)).catch(onFailure);
-        return;
-      }
-      try {
-        const written = isFile(writing) ? writtenNow(writing, bytes) : 0;
-        if (written === bytes.length) return;
-        const rest = Buffer.from(bytes.buffer, bytes.byteOffset + written, bytes.length - written);
-        writing.write(rest).catch(onFailure);
-      } catch (error) {
-        onFailure(error);
-      }
-    },
-    verify() {
-      // The read of an adapter that was pulled out may never end: a port without its name is gone.
-      if (port && !exists(settings.port)) lose(unplugged(settings.port, undefined));
-    },
-    async close() {
-      const closing = port;
-      closings++;
-      tell = undefined;
-      port = undefined;
-      if (closing) await shut(closing);
-    },
-  };
+  }
 }
 
 function hasModemLines(port: PortBinding): port is PortBinding & ModemLines {

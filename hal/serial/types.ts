@@ -1,5 +1,6 @@
 /** The driver type `serial-line`. */
-import type { DriverType, PlanEstimate, Tag } from '../driver.ts';
+import type { Tag } from '../driver.ts';
+import type { DriverType, PlanEstimate } from '../driver-type.ts';
 import type { RecordedWire } from '../recording/recording.ts';
 import { tapped } from '../transport.ts';
 import { SerialLineDriver } from './driver.ts';
@@ -13,7 +14,7 @@ import {
   serialLineDeviceShape,
   serialLineTagShape,
 } from './options.ts';
-import { serialTransport } from './port.ts';
+import { SerialTransport } from './port.ts';
 import { characterMsOn, serialKeys } from './settings.ts';
 
 /** A typical answer, characters, and the time a device takes to begin it, ms. */
@@ -38,7 +39,7 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
   placeOf: ({ serial }) => ({ kind: 'serial', path: serial.port }),
   estimate: estimateSerialLine,
   wire: wireOf,
-  create: (channel, deps) => new SerialLineDriver(channel, tapped(serialTransport(channel.serial), deps.tap), deps),
+  create: (channel, deps) => new SerialLineDriver(channel, tapped(new SerialTransport(channel.serial), deps.tap), deps),
 };
 
 /** What a recording keeps of a channel. */

@@ -1,16 +1,16 @@
 /** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { answerTo } from './answer.ts';
-import { createApp, respond } from './app.ts';
+import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createRecordings } from './recordings.ts';
-import { createStreams } from './stream.ts';
+import { createStreams, type Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
@@ -48,117 +48,124 @@ interface ApiOptions extends ApiPlace {
   readonly version: string;
 }
 
-/** The local API. */
-export interface Api {
+/** The local JSON API on a Unix socket (mode 0660) and, when asked, on TCP. */
+export class Api {
+  private readonly options: ApiOptions;
+  private readonly streams: Streams;
+  private readonly answer: Application;
+  private place: ApiPlace;
+  private onSocket: Server | undefined;
+  private onTcp: Server | undefined;
+  private cancelRetry = (): void => {};
+
+  constructor(options: ApiOptions) {
+    this.options = options;
+    this.place = options;
+    this.streams = createStreams(options);
+    this.answer = createApp({ ...options, streams: this.streams, recordings: createRecordings(options) });
+  }
+
   /**
    * Resolves when it answers on its socket; rejects with a `Fault` that names what is in the way. A TCP port that is
    * taken is told in the log and tried again until it is free: it takes the socket from nobody.
    */
-  start(): Promise<void>;
+  async start(): Promise<void> {
+    const server = this.newServer('socket');
+    await listenOnSocket(server, this.options.socketPath, this.options.clock);
+    this.onSocket = server;
+    await this.openTcpOrRetry();
+  }
+
   /**
    * Listens elsewhere on TCP from now on; the Unix socket is not touched. Rejects with a `Fault` that names what is in
    * the way, and then listens where it did before.
    */
-  relisten(place: ApiPlace): Promise<void>;
+  async relisten(next: ApiPlace): Promise<void> {
+    const before = this.place;
+    this.place = next;
+    if (isDeepStrictEqual(before.listen, next.listen) || !this.onSocket) return;
+    await this.closeTcp();
+    try {
+      await this.openTcp();
+    } catch (error) {
+      this.place = before;
+      await this.openTcpOrRetry();
+      throw error;
+    }
+  }
+
   /** The TCP port in use, once started. */
-  port(): number | undefined;
+  port(): number | undefined {
+    return (this.onTcp?.address() as AddressInfo | undefined)?.port;
+  }
+
   /** Ends every connection and removes the socket. Idempotent. */
-  close(): Promise<void>;
-}
+  async close(): Promise<void> {
+    this.streams.close();
+    const server = this.onSocket;
+    this.onSocket = undefined;
+    await Promise.all([this.closeTcp(), server && stop(server)]);
+  }
 
-/** The local JSON API on a Unix socket (mode 0660) and, when asked, on TCP. */
-export function createApi(options: ApiOptions): Api {
-  const { socketPath, clock, log, machineNames = [] } = options;
-  const streams = createStreams(options);
-  const answer = createApp({ ...options, streams, recordings: createRecordings(options) });
-  let place: ApiPlace = options;
-  let onSocket: Server | undefined;
-  let onTcp: Server | undefined;
-  let cancelRetry = (): void => {};
-
-  const names = (): OwnNames => ({
-    configured: [...(place.hosts ?? []), ...(place.listen && !isEvery(place.listen.host) ? [place.listen.host] : [])],
-    machine: machineNames,
-    isBeyondLoopback: place.listen !== undefined && !isLoopback(place.listen.host),
-  });
-  const handler =
-    (transport: Transport): Handler =>
-    (request, response) => {
-      response.setHeader('X-Millgate-Version', options.version);
-      const refused = refuse(request.headers, transport, names());
+  private newServer(transport: Transport): Server {
+    const deadlines = { requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS };
+    const server = createServer(deadlines, (request, response) => {
+      response.setHeader('X-Millgate-Version', this.options.version);
+      const refused = refuse(request.headers, transport, this.names());
       if (refused) {
         response.setHeader('Connection', 'close');
         respond(response, answerTo(refused));
-      } else void answer(request, response, transport);
-    };
-
-  const openTcp = async (): Promise<void> => {
-    const { listen } = place;
-    if (!listen) return;
-    const server = newServer(handler('tcp'));
-    await listenOnTcp(server, listen);
-    onTcp = server;
-    log.info(`answers on ${socketPath} and http://${listen.host}:${(server.address() as AddressInfo).port}`);
-  };
-  const retryTcp = (): void => {
-    cancelRetry = clock.after(TRY_AGAIN_MS, () => openTcp().catch(retryTcp));
-  };
-  const openTcpOrRetry = (): Promise<void> =>
-    openTcp().catch((error) => {
-      log.error(
-        `${messageOf(error)} Until then it answers on ${socketPath} only; TCP is tried every ${TRY_AGAIN_MS / 1000} s.`,
-      );
-      retryTcp();
+      } else void this.answer(request, response, transport);
     });
-  const closeTcp = async (): Promise<void> => {
-    cancelRetry();
-    const server = onTcp;
-    onTcp = undefined;
-    if (server) await stop(server);
-  };
+    server.maxConnections = MAX_CONNECTIONS;
+    return server;
+  }
 
-  return {
-    async start() {
-      const server = newServer(handler('socket'));
-      await listenOnSocket(server, socketPath, clock);
-      onSocket = server;
-      await openTcpOrRetry();
-    },
-    async relisten(next) {
-      const before = place;
-      const isSame = isDeepStrictEqual(before.listen, next.listen);
-      place = next;
-      if (isSame || !onSocket) return;
-      await closeTcp();
-      try {
-        await openTcp();
-      } catch (error) {
-        place = before;
-        await openTcpOrRetry();
-        throw error;
-      }
-    },
-    port: () => (onTcp?.address() as AddressInfo | undefined)?.port,
-    async close() {
-      streams.close();
-      const server = onSocket;
-      onSocket = undefined;
-      await Promise.all([closeTcp(), server && stop(server)]);
-    },
-  };
+  private names(): OwnNames {
+    const { listen, hosts = [] } = this.place;
+    return {
+      configured: [...hosts, ...(listen && !isEvery(listen.host) ? [listen.host] : [])],
+      machine: this.options.machineNames ?? [],
+      isBeyondLoopback: listen !== undefined && !isLoopback(listen.host),
+    };
+  }
+
+  private async openTcp(): Promise<void> {
+    const { listen } = this.place;
+    if (!listen) return;
+    const server = this.newServer('tcp');
+    await listenOnTcp(server, listen);
+    this.onTcp = server;
+    const { port } = server.address() as AddressInfo;
+    this.options.log.info(`answers on ${this.options.socketPath} and http://${listen.host}:${port}`);
+  }
+
+  private retryTcp(): void {
+    this.cancelRetry = this.options.clock.after(TRY_AGAIN_MS, () => this.openTcp().catch(() => this.retryTcp()));
+  }
+
+  private async openTcpOrRetry(): Promise<void> {
+    try {
+      await this.openTcp();
+    } catch (error) {
+      this.options.log.error(
+        `${messageOf(error)} Until then it answers on ${this.options.socketPath} only; TCP is tried every ${TRY_AGAIN_MS / 1000} s.`,
+      );
+      this.retryTcp();
+    }
+  }
+
+  private async closeTcp(): Promise<void> {
+    this.cancelRetry();
+    const server = this.onTcp;
+    this.onTcp = undefined;
+    if (server) await stop(server);
+  }
 }
 
 /** Whether a host to listen on stands for all addresses of the machine: nobody asks for it by that name. */
 function isEvery(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-function newServer(handler: Handler): Server {
-  const server = createServer({ requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS }, handler);
-  server.maxConnections = MAX_CONNECTIONS;
-  return server;
 }
 
 async function listenOnTcp(server: Server, { host, port }: { host: string; port: number }): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
-import { programVersion } from '../core/package.ts';
+import { programVersion } from '../core/file-system.ts';
 import { splitTagId } from '../core/reading.ts';
 import { load } from './configuration.ts';
 import { type CliContext, type CommonOptions, configFile, warn } from './terminal/context.ts';

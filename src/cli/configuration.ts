@@ -16,6 +16,26 @@ export async function load(file: string, context: CliContext): Promise<LoadResul
   return loadConfig(options);
 }
 
+/**
+ * Checks a configuration that is not written yet, as `check` would once it is: profiles beside the file count, and files
+ * in `conf.d` only if wanted.
+ *
+ * @param file where it would be
+ */
+export async function loadText(
+  file: string,
+  text: string,
+  context: CliContext,
+  withConfD = false,
+): Promise<LoadResult> {
+  const [{ loadConfig }, { diskFilesFrom, withText }, options] = await Promise.all([
+    import('../config/load.ts'),
+    import('../config/file/files.ts'),
+    loadOptions(file, context),
+  ]);
+  return loadConfig({ ...options, files: withText(diskFilesFrom(context.cwd), file, text, withConfD) });
+}
+
 /** The same context with the time zone of the file, in which a person reads times; without a valid file, in UTC. */
 export async function inTimezone(options: CommonOptions, context: CliContext): Promise<CliContext> {
   if (options.json) return context;

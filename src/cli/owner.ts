@@ -1,6 +1,6 @@
 /** Says who owns the lines of a configuration, so that nobody becomes a second master on one of them. */
 import { realpathSync } from 'node:fs';
-import type { ChannelPlace } from '../../hal/driver.ts';
+import type { ChannelPlace } from '../../hal/driver-type.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import { type GatewayClient, runningGateway } from './client.ts';

@@ -4,7 +4,7 @@ import { diskFilesFrom } from '../config/file/files.ts';
 import { formatProblems } from '../config/file/problems.ts';
 import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profiles/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { programVersion } from '../core/package.ts';
+import { programVersion } from '../core/file-system.ts';
 import { nearest } from '../core/suggest.ts';
 import { labelled } from './status/status-parts.ts';
 import {

@@ -1,5 +1,6 @@
 /** The checked configuration, as types: everything the rest of the program knows of the file. */
-import type { DriverType, Tag } from '../../hal/driver.ts';
+import type { Tag } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';

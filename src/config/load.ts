@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import type { DriverType } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import { hint, nearest } from '../core/suggest.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';

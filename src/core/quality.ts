@@ -57,11 +57,3 @@ export const FAILURES = {
 
 /** Why there is no value. */
 export type Failure = keyof typeof FAILURES;
-
-/** The OPC UA status code of an outcome, as an unsigned 32-bit number; 0 is Good. */
-export function opcUaCode(
-  outcome: { quality: 'good' } | { quality: 'uncertain'; why: Doubt } | { quality: 'bad'; why: Failure },
-): number {
-  if (outcome.quality === 'good') return 0;
-  return outcome.quality === 'uncertain' ? DOUBTS[outcome.why].code : FAILURES[outcome.why].code;
-}

@@ -1,5 +1,5 @@
 /** What `doctor` judges, as types: everything that was gathered of machine, gateway and broker. */
-import type { ChannelPlace, Station } from '../../hal/driver.ts';
+import type { ChannelPlace, Station } from '../../hal/driver-type.ts';
 import type { JsonTag } from '../api/json.ts';
 import type { ChannelStatus, GatewayStatus } from '../api/view.ts';
 import type { LedgerEntry, StoreStatus } from '../store/store.ts';
@@ -147,6 +147,8 @@ export interface ServiceFacts {
   readonly restarts: number;
   readonly result: string | undefined;
   readonly hasWatchdog: boolean;
+  /** Folders below which the service may write beside /var/lib/millgate, by its unit and all drop-ins. */
+  readonly writable: readonly string[];
 }
 
 /** What asking a broker gave. */

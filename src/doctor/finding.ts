@@ -1,5 +1,5 @@
 /** `broken` does not work now; `warning` works, but not well or not for long; `hint` could be better. */
-export type Severity = 'broken' | 'warning' | 'hint';
+type Severity = 'broken' | 'warning' | 'hint';
 
 /** One thing to do. */
 export interface Finding {
@@ -38,7 +38,7 @@ const STEPS = [
 ] as const;
 
 /** One of {@link STEPS}. */
-export type Step = (typeof STEPS)[number];
+type Step = (typeof STEPS)[number];
 
 /** A finding with its step. */
 export interface Found extends Finding {

@@ -58,6 +58,11 @@ function sessionFindings(uplink: UplinkStatus, running: RunningFacts, place: Pla
       },
     ];
   }
+  if (reason !== undefined) {
+    const { cause, remedy } = causeAndRemedy(reason, "Look at the broker's access list and its log");
+    const refused: Found = { severity: 'warning', step: 'uplink', where: name, cause, remedy };
+    return [refused, ...backlogFindings(uplink, running)];
+  }
   const hours = Math.max(1, (nowMs - startedMs) / 3_600_000);
   const flapping: Found[] =
     sessions >= FEW_SESSIONS && sessions / hours > SESSIONS_AN_HOUR

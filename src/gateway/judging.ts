@@ -29,7 +29,7 @@ export interface Judging {
 }
 
 /** What rules leave behind: states by key, JSON texts. */
-export interface Left {
+interface Left {
   readonly texts: ReadonlyMap<string, string>;
   readonly overwritten: ReadonlyMap<string, string>;
 }

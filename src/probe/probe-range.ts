@@ -1,5 +1,5 @@
 /** Reads a range of addresses as a technician writes it. */
-import type { Table } from '../../hal/modbus/map/address.ts';
+import { LAST_ADDRESS, type Table } from '../../hal/modbus/map/address.ts';
 import { parseLocation } from '../../hal/modbus/map/location.ts';
 import { type Checked, failed, passed } from '../core/checked.ts';
 
@@ -15,7 +15,6 @@ export interface ProbeRange {
 /** Most registers of one range: more is a search, and takes minutes on a serial line. */
 const MOST_REGISTERS = 1000;
 
-const LAST_ADDRESS = 65_535;
 const EXAMPLES =
   'write holding:100-120, input:0+40 (40 registers), 100-120 (input and holding) or Modicon numbers such as 30001-30040';
 

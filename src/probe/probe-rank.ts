@@ -176,7 +176,7 @@ function isSimpler({ decoding: one }: Place, { decoding: other }: Place): boolea
 }
 
 /** Whether two places share a register; in both tables the same addresses, for many devices serve one memory as both. */
-export function overlap(one: Place, other: Place): boolean {
+function overlap(one: Place, other: Place): boolean {
   return one.address < other.address + other.decoding.registers && other.address < one.address + one.decoding.registers;
 }
 

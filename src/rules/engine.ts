@@ -72,7 +72,7 @@ export interface ChartOverview {
 }
 
 /** Who orders something, as it goes into the journal. */
-export interface Orderer {
+interface Orderer {
   readonly by: string;
   readonly comment?: string | undefined;
 }

@@ -110,7 +110,7 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 /** One question to the engine. */
-export type Ask = { [Name in CallName]: { readonly name: Name; readonly ask: Calls[Name]['ask'] } }[CallName];
+type Ask = { [Name in CallName]: { readonly name: Name; readonly ask: Calls[Name]['ask'] } }[CallName];
 
 /** What the engine is opened with. */
 export interface EngineOptions {

@@ -6,7 +6,7 @@ import type { Random } from '../core/random.ts';
 import type { Stream } from '../store/store.ts';
 import { type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
 import type { Progress } from './progress.ts';
-import { createStreamJudge, type Doubt, type StreamJudge } from './refusals.ts';
+import { type Doubt, StreamJudge } from './refusals.ts';
 
 /** What the judgement of an uplink needs. */
 interface JudgementDeps {
@@ -43,7 +43,7 @@ export class Judgement {
 
   private judge(stream: Stream): StreamJudge<Parcel> {
     const { name, progress, clock, random } = this.deps;
-    return createStreamJudge<Parcel>({
+    return new StreamJudge<Parcel>({
       clock,
       random,
       nextOrder: () => this.memory.sent + 1,
@@ -60,14 +60,14 @@ export class Judgement {
 
   private tell(stream: Stream, doubt: Doubt | undefined, before: Doubt | undefined): void {
     const { name, log, alarms } = this.deps;
-    const alarm = `uplink/${name}/${stream}`;
+    const alarm = `uplink/${name}/refused-${stream}`;
     if (!doubt) {
       log.info(`${stream} flow again`);
       alarms.clear(alarm, `uplink ${name}: ${stream} flow again`);
     } else if (doubt.why !== before?.why) {
-      const message = `${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again`;
-      log.warn(`${message}.`);
-      alarms.raise(alarm, `uplink ${name}: ${message}`, { uplink: name, stream });
+      log.warn(`${stream} wait: ${doubt.why}. Nothing is lost: they are kept and tried again.`);
+      const message = `uplink ${name}: ${stream} are refused and wait. Nothing is lost: they are kept and tried again`;
+      alarms.raise(alarm, `${message}. For the cause: millgate status`, { uplink: name, stream });
     }
   }
 }

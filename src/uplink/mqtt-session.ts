@@ -10,7 +10,7 @@ import type { LastValues } from './last-values.ts';
 import type { Subject, Suspicion } from './mqtt-hangup.ts';
 import { MqttStatus, type StatusMemory } from './mqtt-status.ts';
 import { RETAIN_NOT_SUPPORTED, reasonText, SESSION_TAKEN_OVER, takeoverText } from './mqtt-trouble.ts';
-import { createMqttWindow, type Outgoing } from './mqtt-window.ts';
+import { MqttWindow, type Outgoing } from './mqtt-window.ts';
 import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
 
 /** What the broker said in its CONNACK. */
@@ -89,7 +89,7 @@ class ClientSession implements MqttSession {
     this.ended = new Promise((resolve) => {
       this.resolveEnded = resolve;
     });
-    this.messages = createMqttWindow({
+    this.messages = new MqttWindow({
       client,
       clock,
       protocolVersion: deps.protocolVersion,

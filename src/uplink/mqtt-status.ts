@@ -117,7 +117,11 @@ export class MqttStatus {
   private readonly heard = (name: string, text: Buffer): void => {
     if (name !== this.deps.topic || this.stopped) return;
     const status = parsed(text);
-    if (!status) return;
+    // Cleared, or something that no gateway says.
+    if (!status) {
+      this.setRight();
+      return;
+    }
     const { epoch } = this.deps.payload();
     const [first] = this.deps.memory.ours;
     const isForeign =

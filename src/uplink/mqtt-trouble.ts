@@ -186,7 +186,7 @@ function explainTls(error: unknown, { address, ca, cert }: BrokerContext): strin
     return `${address} refused this gateway's certificate. ${remedy}`;
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return `${address} does not speak TLS. Use mqtt:// (or ws://), or the broker's TLS port, often 8883.`;
+    return `${address} does not speak TLS. Use mqtt://, or the broker's TLS port, often 8883.`;
   }
   if (code.startsWith('ERR_OSSL') || code.startsWith('ERR_SSL')) {
     return `TLS with ${address} failed: ${messageOf(error)}. Check the files under tls.`;

@@ -31,24 +31,6 @@ interface MqttWindowDeps {
   readonly dead: (reason: string) => void;
 }
 
-/** The messages under way on one connection. */
-export interface MqttWindow {
-  /** Messages with the broker, confirmed or given up by us; to the broker their places are taken. */
-  readonly taken: number;
-  /** Publishes as soon as there is room. Rejects at the deadline, which counts from when the line has carried it. */
-  publish(outgoing: Outgoing, signal?: AbortSignal): Promise<SendResult>;
-  /** Does something else with the broker that it confirms, in turn with the messages. */
-  ask(about: Subject, work: (done: () => void) => void): void;
-  /** The first message that the broker has and did not confirm, behind the last that it did. */
-  firstUnconfirmed(): Subject | undefined;
-  /** Resolves when nothing waits for a confirmation any more. */
-  drained(): Promise<void>;
-  /** Rejects everything that waits. */
-  rejectAll(reason: string): void;
-  /** As `rejectAll`, and nothing is published from now on. */
-  shut(reason: string): void;
-}
-
 /** Bytes under way at most; a single larger message goes alone. */
 const MAX_BYTES_UNDER_WAY = 4 * 1024 * 1024;
 
@@ -64,161 +46,175 @@ const RATE_MEMORY = 0.9;
 interface Message extends Outgoing {
   readonly bytes: number;
   readonly settle: (outcome: SendResult | Error) => void;
-  /** Begins to count its deadline. */
-  readonly written: () => void;
+  cancelDeadline: () => void;
 }
 
-/** An empty window on a connected client. */
-export function createMqttWindow(deps: MqttWindowDeps): MqttWindow {
-  const { client, clock, ackTimeoutMs } = deps;
-  const open = new Set<Message>();
-  const waiting: Message[] = [];
+/** The messages under way on one connected client. */
+export class MqttWindow {
+  private readonly deps: MqttWindowDeps;
+  private readonly open = new Set<Message>();
+  private readonly waiting: Message[] = [];
   /** Written and not confirmed, in the order of writing. */
-  const unconfirmed = new Map<number, Subject>();
-  let written = 0;
-  let lastConfirmed = 0;
-  let taken = 0;
-  let bytesUnderWay = 0;
-  let bytesPerSecond = SLOWEST_LINE;
-  let lastConfirmedMs = clock.monoMs();
-  let closedBecause: string | undefined;
-  let onDrained = (): void => {};
+  private readonly unconfirmed = new Map<number, Subject>();
+  private written = 0;
+  private lastConfirmed = 0;
+  private places = 0;
+  private bytesUnderWay = 0;
+  private bytesPerSecond = SLOWEST_LINE;
+  private lastConfirmedMs: number;
+  private closedBecause: string | undefined;
+  private onDrained = (): void => {};
 
-  const startWaiting = (): void => {
-    while (waiting.length > 0 && closedBecause === undefined) {
-      const message = waiting[0]!;
-      const tooMuch = bytesUnderWay > 0 && bytesUnderWay + message.bytes > MAX_BYTES_UNDER_WAY;
-      if (taken >= deps.places() || tooMuch) return;
-      waiting.shift();
-      write(message);
+  constructor(deps: MqttWindowDeps) {
+    this.deps = deps;
+    this.lastConfirmedMs = deps.clock.monoMs();
+  }
+
+  /** Messages with the broker, confirmed or given up by us; to the broker their places are taken. */
+  get taken(): number {
+    return this.places;
+  }
+
+  /** Publishes as soon as there is room. Rejects at the deadline, which counts from when the line has carried it. */
+  publish(outgoing: Outgoing, signal?: AbortSignal): Promise<SendResult> {
+    const { packetBytes } = this.deps;
+    if (this.closedBecause !== undefined) return Promise.reject(new Error(this.closedBecause));
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const bytes = Buffer.byteLength(outgoing.payload) + Buffer.byteLength(outgoing.topic) + PACKET_OVERHEAD_BYTES;
+    if (bytes > packetBytes) {
+      const why = `it takes ${bytes} bytes, and the broker takes no packet above ${packetBytes}`;
+      return Promise.resolve({ ok: false, why, tooLarge: true });
     }
-  };
+    return new Promise((resolve, reject) => {
+      const onAbort = () => message.settle(signal?.reason ?? new Error('aborted'));
+      const settle = (outcome: SendResult | Error): void => {
+        if (!this.remove(message)) return;
+        signal?.removeEventListener('abort', onAbort);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
+        if (this.open.size === 0) this.onDrained();
+      };
+      const message: Message = { ...outgoing, bytes, settle, cancelDeadline: () => {} };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.open.add(message);
+      this.waiting.push(message);
+      this.startWaiting();
+    });
+  }
+
+  /** Does something else with the broker that it confirms, in turn with the messages. */
+  ask(about: Subject, work: (done: () => void) => void): void {
+    if (this.closedBecause !== undefined) return;
+    const leave = this.enter(about);
+    let isDone = false;
+    work(() => {
+      if (isDone) return;
+      isDone = true;
+      leave(true);
+      this.startWaiting();
+    });
+  }
+
+  /** The first message that the broker has and did not confirm, behind the last that it did. */
+  firstUnconfirmed(): Subject | undefined {
+    return [...this.unconfirmed].find(([order]) => order > this.lastConfirmed)?.[1];
+  }
+
+  /** Resolves when nothing waits for a confirmation any more. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onDrained = resolve;
+      if (this.open.size === 0) resolve();
+    });
+  }
+
+  /** Rejects everything that waits. */
+  rejectAll(reason: string): void {
+    for (const message of [...this.open]) message.settle(new Error(reason));
+  }
+
+  /** As `rejectAll`, and nothing is published from now on. */
+  shut(reason: string): void {
+    this.closedBecause ??= reason;
+    this.rejectAll(reason);
+  }
+
+  /** Whether it was still open: whoever settles a message first decides. */
+  private remove(message: Message): boolean {
+    if (!this.open.delete(message)) return false;
+    message.cancelDeadline();
+    const place = this.waiting.indexOf(message);
+    if (place !== -1) this.waiting.splice(place, 1);
+    return true;
+  }
+
+  private startWaiting(): void {
+    while (this.waiting.length > 0 && this.closedBecause === undefined) {
+      const message = this.waiting[0]!;
+      const tooMuch = this.bytesUnderWay > 0 && this.bytesUnderWay + message.bytes > MAX_BYTES_UNDER_WAY;
+      if (this.places >= this.deps.places() || tooMuch) return;
+      this.waiting.shift();
+      this.write(message);
+    }
+  }
 
   /** Takes a place; the returned function gives it back. */
-  const enter = (about: Subject): ((isConfirmed: boolean) => void) => {
-    const order = ++written;
-    taken++;
-    unconfirmed.set(order, about);
+  private enter(about: Subject): (isConfirmed: boolean) => void {
+    const order = ++this.written;
+    this.places++;
+    this.unconfirmed.set(order, about);
     return (isConfirmed) => {
-      taken--;
+      this.places--;
       if (!isConfirmed) return;
-      unconfirmed.delete(order);
-      lastConfirmed = Math.max(lastConfirmed, order);
-      lastConfirmedMs = clock.monoMs();
-      deps.confirmed(about);
+      this.unconfirmed.delete(order);
+      this.lastConfirmed = Math.max(this.lastConfirmed, order);
+      this.lastConfirmedMs = this.deps.clock.monoMs();
+      this.deps.confirmed(about);
     };
-  };
+  }
 
-  const write = (message: Message): void => {
+  private write(message: Message): void {
+    const { client, clock, protocolVersion, ackTimeoutMs } = this.deps;
     const { topic, payload, isDeflated, retain, bytes } = message;
-    const leave = enter(message.about);
-    bytesUnderWay += bytes;
-    const ahead = bytesUnderWay;
+    const leave = this.enter(message.about);
+    this.bytesUnderWay += bytes;
+    const ahead = this.bytesUnderWay;
     const startedMs = clock.monoMs();
+    // What is ahead of it, and itself, have to go over the line first.
+    const limitMs = ackTimeoutMs + Math.round((ahead * 1000) / this.bytesPerSecond);
+    message.cancelDeadline = clock.after(limitMs, () => this.overdue(message, limitMs));
     const properties =
-      isDeflated && deps.protocolVersion === 5 ? { userProperties: { 'content-encoding': 'deflate' } } : undefined;
-    message.written();
+      isDeflated && protocolVersion === 5 ? { userProperties: { 'content-encoding': 'deflate' } } : undefined;
     client.publish(topic, payload, { qos: 1, retain, properties }, (error) => {
       // The place is given back only now, even when the sender gave up long ago: to the broker it is taken.
-      bytesUnderWay -= bytes;
+      this.bytesUnderWay -= bytes;
       const isConfirmed = error == null || reasonCodeOf(error) !== undefined;
       leave(isConfirmed);
-      if (isConfirmed) measure(ahead, clock.monoMs() - startedMs);
-      confirm(message, error ?? undefined);
-      startWaiting();
+      if (isConfirmed) this.measure(ahead, clock.monoMs() - startedMs);
+      message.settle(outcomeOf(error ?? undefined, topic));
+      this.startWaiting();
     });
-  };
+  }
 
-  const measure = (bytes: number, tookMs: number): void => {
+  private measure(bytes: number, tookMs: number): void {
     const rate = (bytes * 1000) / Math.max(1, tookMs);
-    bytesPerSecond = Math.max(SLOWEST_LINE, rate, bytesPerSecond * RATE_MEMORY);
-  };
+    this.bytesPerSecond = Math.max(SLOWEST_LINE, rate, this.bytesPerSecond * RATE_MEMORY);
+  }
 
-  const confirm = (message: Message, error: Error | undefined): void => {
-    const code = reasonCodeOf(error);
-    if (error === undefined) message.settle({ ok: true });
-    else if (code === undefined) message.settle(error);
-    else if (isRefusal(code)) message.settle(refusal(code, message.topic));
-    else message.settle(new Error(`the broker puts it off: ${reasonText(code)}`));
-  };
-
-  const overdue = (message: Message, limitMs: number): void => {
+  private overdue(message: Message, limitMs: number): void {
     message.settle(new Error(`not confirmed within ${formatDuration(limitMs)}`));
-    if (clock.monoMs() - lastConfirmedMs < limitMs) return;
-    deps.dead(
+    if (this.deps.clock.monoMs() - this.lastConfirmedMs < limitMs) return;
+    this.deps.dead(
       `the broker confirmed nothing for ${formatDuration(limitMs)}. Look at the line and the broker: a broker without free disk or memory takes nothing from publishers.`,
     );
-  };
-
-  const rejectAll = (reason: string): void => {
-    for (const message of [...open]) message.settle(new Error(reason));
-  };
-
-  return {
-    get taken() {
-      return taken;
-    },
-    publish(outgoing, signal) {
-      if (closedBecause !== undefined) return Promise.reject(new Error(closedBecause));
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      const bytes = Buffer.byteLength(outgoing.payload) + Buffer.byteLength(outgoing.topic) + PACKET_OVERHEAD_BYTES;
-      if (bytes > deps.packetBytes) {
-        const why = `it takes ${bytes} bytes, and the broker takes no packet above ${deps.packetBytes}`;
-        return Promise.resolve({ ok: false, why, tooLarge: true });
-      }
-      return new Promise((resolve, reject) => {
-        let cancelDeadline = (): void => {};
-        const onAbort = () => message.settle(signal?.reason ?? new Error('aborted'));
-        const message: Message = {
-          ...outgoing,
-          bytes,
-          written() {
-            // What is ahead of it, and itself, have to go over the line first.
-            const limitMs = ackTimeoutMs + Math.round((bytesUnderWay * 1000) / bytesPerSecond);
-            cancelDeadline = clock.after(limitMs, () => overdue(message, limitMs));
-          },
-          settle(outcome) {
-            if (!open.delete(message)) return;
-            cancelDeadline();
-            signal?.removeEventListener('abort', onAbort);
-            const place = waiting.indexOf(message);
-            if (place !== -1) waiting.splice(place, 1);
-            if (outcome instanceof Error) reject(outcome);
-            else resolve(outcome);
-            if (open.size === 0) onDrained();
-          },
-        };
-        signal?.addEventListener('abort', onAbort, { once: true });
-        open.add(message);
-        waiting.push(message);
-        startWaiting();
-      });
-    },
-    ask(about, work) {
-      if (closedBecause !== undefined) return;
-      const leave = enter(about);
-      let isDone = false;
-      work(() => {
-        if (isDone) return;
-        isDone = true;
-        leave(true);
-        startWaiting();
-      });
-    },
-    firstUnconfirmed: () => [...unconfirmed].find(([order]) => order > lastConfirmed)?.[1],
-    drained: () =>
-      new Promise((resolve) => {
-        onDrained = resolve;
-        if (open.size === 0) resolve();
-      }),
-    rejectAll,
-    shut(reason) {
-      closedBecause ??= reason;
-      rejectAll(reason);
-    },
-  };
+  }
 }
 
-function refusal(code: number, topic: string): SendResult {
+/** What the broker's answer to a message means for its sender. */
+function outcomeOf(error: Error | undefined, topic: string): SendResult | Error {
+  if (error === undefined) return { ok: true };
+  const code = reasonCodeOf(error);
+  if (code === undefined) return error;
+  if (!isRefusal(code)) return new Error(`the broker puts it off: ${reasonText(code)}`);
   return { ok: false, why: explainRefusal(code, topic), ...(code === PACKET_TOO_LARGE && { tooLarge: true }) };
 }

@@ -76,7 +76,7 @@ export function createReconnect(clock: Pick<Clock, 'monoMs'>, random: Random): R
       const isOld = ageMs >= (TOLD_AGAIN_MS[toldAgain] ?? Number.POSITIVE_INFINITY);
       if (isNew) told.add(reason);
       if (isOld) toldAgain++;
-      const since = isOld ? ` It is so for ${formatDuration(Math.round(ageMs / 60_000) * 60_000)}.` : '';
+      const since = isOld ? ` This has lasted ${formatDuration(Math.round(ageMs / 60_000) * 60_000)}.` : '';
       const line =
         isNew || isOld ? `${reason}${since} Next attempt in ${formatDuration(Math.round(delayMs))}.` : undefined;
       return { delayMs, line };

@@ -36,36 +36,6 @@ interface Refused<P> {
   readonly wasSuspect: boolean;
 }
 
-/**
- * The judgement of one stream; it outlives sessions.
- *
- * The rule: an item is given up only when it was refused twice, the second time right after another item of its stream
- * was accepted, and another was accepted after it. Until then everything is kept. A refusal with nothing accepted behind
- * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
- * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
- *
- * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
- * hung up on is given up after {@link HANG_UPS} more of them, and after {@link HANG_UPS} more again for each message that
- * was hung up on lately and taken later.
- */
-export interface StreamJudge<P extends Piece> {
-  /** Undefined while the stream flows. */
-  doubt(): Doubt | undefined;
-  /** Numbers that wait here: nobody else sends them. */
-  held(): Ranges;
-  /** Whether there is a suspect to be tried; `alone` when nothing else may be under way with it. */
-  nextSuspect(): 'none' | 'any' | 'alone';
-  /** The next suspect, half of what it was; undefined when there is none. */
-  takeSuspect(): P | undefined;
-  /** Puts back a suspect of which nothing is known. */
-  putBack(piece: P, hungUp: boolean): void;
-  /** The other side hung up, perhaps on this. */
-  accused(piece: P): void;
-  accepted(order: number, piece: P): void;
-  /** Returns false when too many wait: then it is the sender's again. */
-  refused(refused: Refused<P>): boolean;
-}
-
 /** What a judge needs. */
 interface StreamJudgeDeps<P> {
   readonly clock: Pick<Clock, 'monoMs'>;
@@ -95,6 +65,9 @@ const HANG_UPS = 2;
 /** More accidents than this are not counted: what is really refused must come to an end. */
 const MAX_ACCIDENTS = 5;
 
+/** Ranges that are remembered as hung up on. */
+const MAX_BLAMED = 100;
+
 /** An accident counts for so long, ms. */
 const ACCIDENT_MS = 3_600_000;
 
@@ -113,7 +86,7 @@ function createHangUpEvidence(clock: Pick<Clock, 'monoMs'>) {
   const counts = new Map<number, number>();
   return {
     hungUpOn(range: SeqRange): void {
-      blamed = addRange(blamed, range);
+      blamed = addRange(blamed, range).slice(-MAX_BLAMED);
     },
     taken(range: SeqRange): void {
       counts.delete(range.from);
@@ -136,84 +109,128 @@ function createHangUpEvidence(clock: Pick<Clock, 'monoMs'>) {
   };
 }
 
-/** A judge of a stream of which nothing is known. */
-export function createStreamJudge<P extends Piece>(deps: StreamJudgeDeps<P>): StreamJudge<P> {
-  const { clock, halves } = deps;
-  const suspects: Suspect<P>[] = [];
+/**
+ * The judgement of one stream; it outlives sessions.
+ *
+ * The rule: an item is given up only when it was refused twice, the second time right after another item of its stream
+ * was accepted, and another was accepted after it. Until then everything is kept. A refusal with nothing accepted behind
+ * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
+ * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
+ *
+ * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
+ * hung up on is given up after {@link HANG_UPS} more of them, and after {@link HANG_UPS} more again for each message that
+ * was hung up on lately and taken later.
+ */
+export class StreamJudge<P extends Piece> {
+  private readonly deps: StreamJudgeDeps<P>;
+  private readonly suspects: Suspect<P>[] = [];
   /** Single items refused twice that nothing was accepted behind yet. */
-  let candidates: Refused<P>[] = [];
-  let doubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
-  let lastAccepted = 0;
-  const evidence = createHangUpEvidence(clock);
+  private candidates: Refused<P>[] = [];
+  private inDoubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
+  private lastAccepted = 0;
+  private readonly evidence;
 
-  const begin = ({ order, why }: Refused<P>): void => {
-    const nowMs = clock.monoMs();
-    doubt = { why, sinceMs: nowMs, tryAtMs: nowMs, firstOrder: deps.nextOrder(), refusedOrder: order, attempts: 0 };
-  };
+  constructor(deps: StreamJudgeDeps<P>) {
+    this.deps = deps;
+    this.evidence = createHangUpEvidence(deps.clock);
+  }
 
-  const wait = ({ order, why, hungUp }: Refused<P>): void => {
-    const before = doubt!;
+  /** Undefined while the stream flows. */
+  doubt(): Doubt | undefined {
+    return this.inDoubt;
+  }
+
+  /** Numbers that wait here: nobody else sends them. */
+  held(): Ranges {
+    return rangesOf([...this.suspects, ...this.candidates].map(({ piece }) => rangeOf(piece)));
+  }
+
+  /** Whether there is a suspect to be tried; `alone` when nothing else may be under way with it. */
+  nextSuspect(): 'none' | 'any' | 'alone' {
+    const [next] = this.suspects;
+    if (!next) return 'none';
+    return next.hungUp ? 'alone' : 'any';
+  }
+
+  /** The next suspect, half of what it was; undefined when there is none. */
+  takeSuspect(): P | undefined {
+    // In doubt the last is tried: the first was refused a moment ago.
+    const suspect = this.inDoubt ? this.suspects.pop() : this.suspects.shift();
+    if (!suspect) return undefined;
+    const { piece, hungUp } = suspect;
+    const parts = this.deps.halves(piece);
+    if (!parts) return piece;
+    this.putBack(parts[1], hungUp);
+    return parts[0];
+  }
+
+  /** Puts back a suspect of which nothing is known. */
+  putBack(piece: P, hungUp: boolean): void {
+    this.suspects.unshift({ piece, hungUp });
+  }
+
+  /** The other side hung up, perhaps on this. */
+  accused(piece: P): void {
+    this.evidence.hungUpOn(rangeOf(piece));
+  }
+
+  accepted(order: number, piece: P): void {
+    this.evidence.taken(rangeOf(piece));
+    this.lastAccepted = Math.max(this.lastAccepted, order);
+    const before = this.inDoubt;
+    if (before && order > before.refusedOrder) {
+      this.inDoubt = undefined;
+      if (before.attempts > 0) this.deps.changed(undefined, before);
+    }
+    const condemned = this.candidates.filter((candidate) => candidate.order < order);
+    this.candidates = this.candidates.filter((candidate) => candidate.order > order);
+    for (const { piece: condemnedPiece, why } of condemned) {
+      this.evidence.condemned(condemnedPiece.from);
+      this.deps.condemn(condemnedPiece, why);
+    }
+  }
+
+  /** Returns false when too many wait: then it is the sender's again. */
+  refused(refused: Refused<P>): boolean {
+    const isKept = this.keep(refused);
+    if (refused.order > this.lastAccepted) {
+      if (!this.inDoubt) this.beginDoubt(refused);
+      else if (refused.order >= this.inDoubt.firstOrder) this.wait(refused, this.inDoubt);
+    }
+    return isKept;
+  }
+
+  private keep(refused: Refused<P>): boolean {
+    const { piece, hungUp, wasSuspect } = refused;
+    const { suspects } = this;
+    const known = suspects.findIndex((suspect) => suspect.piece === piece);
+    if (known !== -1) suspects.splice(known, 1);
+    if (hungUp) this.evidence.hungUpOn(rangeOf(piece));
+    const isSingle = wasSuspect && !this.inDoubt && !this.deps.halves(piece);
+    if (isSingle && (!hungUp || this.evidence.isEnough(piece.from))) this.candidates.push(refused);
+    else if (wasSuspect) this.putBack(piece, hungUp);
+    else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
+    else return false;
+    return true;
+  }
+
+  private beginDoubt({ order, why }: Refused<P>): void {
+    const nowMs = this.deps.clock.monoMs();
+    const firstOrder = this.deps.nextOrder();
+    this.inDoubt = { why, sinceMs: nowMs, tryAtMs: nowMs, firstOrder, refusedOrder: order, attempts: 0 };
+  }
+
+  private wait({ order, why, hungUp }: Refused<P>, before: NonNullable<typeof this.inDoubt>): void {
     const { minMs, youngMaxMs, oldMaxMs, youngMs } = hungUp ? HANG_UP_PAUSE : PAUSE;
-    const nowMs = clock.monoMs();
+    const nowMs = this.deps.clock.monoMs();
     const maxMs = nowMs - before.sinceMs < youngMs ? youngMaxMs : oldMaxMs;
     const pauseMs = Math.min(maxMs, minMs * 2 ** Math.min(before.attempts, 20));
-    const tryAtMs = nowMs + pauseMs * (0.5 + deps.random() / 2);
-    doubt = { ...before, why, tryAtMs, refusedOrder: order, attempts: before.attempts + 1 };
+    const tryAtMs = nowMs + pauseMs * (0.5 + this.deps.random() / 2);
+    const doubt = { ...before, why, tryAtMs, refusedOrder: order, attempts: before.attempts + 1 };
+    this.inDoubt = doubt;
     // Nothing of the stream is taken: that they were refused says nothing about them.
-    for (const { piece, hungUp: hung } of candidates.splice(0)) suspects.push({ piece, hungUp: hung });
-    deps.changed(doubt, before.attempts === 0 ? undefined : before);
-  };
-
-  return {
-    doubt: () => doubt,
-    held: () => rangesOf([...suspects, ...candidates].map(({ piece }) => rangeOf(piece))),
-    nextSuspect: () => (suspects.length === 0 ? 'none' : suspects[0]!.hungUp ? 'alone' : 'any'),
-    takeSuspect() {
-      // In doubt the last is tried: the first was refused a moment ago.
-      const suspect = doubt ? suspects.pop() : suspects.shift();
-      if (!suspect) return undefined;
-      const { piece, hungUp } = suspect;
-      const parts = halves(piece);
-      if (!parts) return piece;
-      suspects.unshift({ piece: parts[1], hungUp });
-      return parts[0];
-    },
-    putBack(piece, hungUp) {
-      suspects.unshift({ piece, hungUp });
-    },
-    accused(piece) {
-      evidence.hungUpOn(rangeOf(piece));
-    },
-    accepted(order, accepted) {
-      evidence.taken(rangeOf(accepted));
-      lastAccepted = Math.max(lastAccepted, order);
-      if (doubt && order > doubt.refusedOrder) {
-        const before = doubt;
-        doubt = undefined;
-        if (before.attempts > 0) deps.changed(undefined, before);
-      }
-      const condemned = candidates.filter((candidate) => candidate.order < order);
-      candidates = candidates.filter((candidate) => candidate.order > order);
-      for (const { piece, why } of condemned) {
-        evidence.condemned(piece.from);
-        deps.condemn(piece, why);
-      }
-    },
-    refused(refused) {
-      const { piece, order, hungUp, wasSuspect } = refused;
-      const known = suspects.findIndex((suspect) => suspect.piece === piece);
-      if (known !== -1) suspects.splice(known, 1);
-      if (hungUp) evidence.hungUpOn(rangeOf(piece));
-      const isSingle = wasSuspect && doubt === undefined && halves(piece) === undefined;
-      const isCandidate = isSingle && (!hungUp || evidence.isEnough(piece.from));
-      if (isCandidate) candidates.push(refused);
-      else if (wasSuspect) suspects.unshift({ piece, hungUp });
-      else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
-      if (order > lastAccepted) {
-        if (!doubt) begin(refused);
-        else if (order >= doubt.firstOrder) wait(refused);
-      }
-      return isCandidate || wasSuspect || suspects.some((suspect) => suspect.piece === piece);
-    },
-  };
+    for (const candidate of this.candidates.splice(0))
+      this.suspects.push({ piece: candidate.piece, hungUp: candidate.hungUp });
+    this.deps.changed(doubt, before.attempts === 0 ? undefined : before);
+  }
 }

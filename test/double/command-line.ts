@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { type Api, createApi } from '../../src/api/server.ts';
+import { Api } from '../../src/api/server.ts';
 import type { GatewayView } from '../../src/api/view.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { type CliContext, colorsFor } from '../../src/cli/terminal/context.ts';
@@ -26,10 +27,10 @@ export function temporaryFolder(): string {
 /** The API of a view on a socket of its own, closed after the test. */
 export async function serve(
   view: GatewayView,
-  over: Partial<Parameters<typeof createApi>[0]> = {},
+  over: Partial<ConstructorParameters<typeof Api>[0]> = {},
 ): Promise<{ api: Api; socketPath: string }> {
   const socketPath = over.socketPath ?? join(temporaryFolder(), 'api.sock');
-  const api = createApi({
+  const api = new Api({
     view,
     listen: undefined,
     clock: systemClock,
@@ -104,4 +105,12 @@ export async function until(condition: () => boolean, withinMs = 5000): Promise<
     if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** Leaves a socket at a path that nobody listens on, as a killed gateway does. */
+export async function leaveStaleSocket(path: string): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(`${path}.made`, resolve));
+  renameSync(`${path}.made`, path);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 }

@@ -1,4 +1,5 @@
-import type { DriverType, Tag } from '../../hal/driver.ts';
+import type { Tag } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
 import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import { modbusTcp } from '../../hal/modbus/type.ts';

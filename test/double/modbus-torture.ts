@@ -3,8 +3,9 @@ import { ModbusDriver } from '../../hal/modbus/driver.ts';
 import { lateReplyWindowMsOf } from '../../hal/modbus/line/line.ts';
 import { MbapLine } from '../../hal/modbus/line/mbap-line.ts';
 import { RtuLine } from '../../hal/modbus/line/rtu-line.ts';
-import { characterMsOf, silenceMsOf } from '../../hal/modbus/line/timing.ts';
+import { silenceMsOf } from '../../hal/modbus/line/timing.ts';
 import { type ModbusAddress, PLAIN } from '../../hal/modbus/map/address.ts';
+import { characterMsOn } from '../../hal/serial/settings.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -96,7 +97,7 @@ export async function torture({
   const times = { turnaroundMs: 18, lateMs: [40, windowMs] as const, splitMs: 12 };
   const bus = memoryBus({ clock, slaves, framing, units: UNITS, times, shares, seed, forgetful: true });
   const timing = {
-    characterMs: characterMsOf(BAUD),
+    characterMs: characterMsOn({ port: '', baud: BAUD, parity: 'even', dataBits: 8, stopBits: 1 }),
     silenceMs: silenceMsOf(BAUD),
     pauseMs: 0,
     lateReplyWindowMs: windowMs,

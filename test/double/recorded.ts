@@ -1,4 +1,5 @@
-import { type DriverDeps, NotConnected } from '../../hal/driver.ts';
+import { NotConnected } from '../../hal/driver.ts';
+import type { DriverDeps } from '../../hal/driver-type.ts';
 import type { ModbusChannel } from '../../hal/modbus/channel.ts';
 import { ModbusDriver } from '../../hal/modbus/driver.ts';
 import { lineOn } from '../../hal/modbus/type.ts';

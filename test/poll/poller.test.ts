@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Driver,
-  type DriverType,
   type Eventful,
   NotConnected,
   type ReadResult,
   type Tag,
   type WriteResult,
 } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import type { ChannelConfig, TagConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
@@ -205,7 +205,7 @@ describe('the loop of a channel', () => {
     const of = (device: string) => records.filter((record) => record.device === device).map(({ fields }) => fields[0]!);
     expect(of('press-1').every(({ quality }) => quality === 'good')).toBe(true);
     expect(of('press-1').length).toBeGreaterThanOrEqual(19);
-    expect(poller.trouble('press-2')).toBe('gateway-target');
+    expect(poller.trouble('press-2')).toMatchObject({ why: 'gateway-target' });
     records.length = 0;
     for (const device of ['press-1', 'press-2']) line.failing.set(device, 'gateway-path');
     await clock.advance(5000);

@@ -1,4 +1,5 @@
-import { type Driver, type DriverType, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import { type Driver, NotConnected, type ReadResult, type Tag } from '../../hal/driver.ts';
+import type { DriverType } from '../../hal/driver-type.ts';
 import type { ChannelConfig, DeviceConfig, TagConfig } from '../../src/config/config.ts';
 import { instantOf } from '../../src/core/clock.ts';
 import type { Random } from '../../src/core/random.ts';

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
+import mqtt from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../src/config/config.ts';
 import { createSuspicion } from '../../src/uplink/mqtt-hangup.ts';
@@ -98,6 +99,22 @@ describe('a broker with manners of its own', () => {
     await until(() => /"online"/.test(`${states().at(-1)!.payload}`) && states().length >= 4, 'online is said again');
     await session.close();
   });
+
+  it.each(['', '{"state":"offline"}', 'offline'])(
+    'whose status topic somebody fills with "%s" has it set right',
+    async (text) => {
+      const peer = await startAedes();
+      cleanUp.push(peer.close);
+      const session = await uplinkTo(peer.port).connect(NEVER);
+      const other = await mqtt.connectAsync({ host: '127.0.0.1', port: peer.port });
+      cleanUp.push(() => other.endAsync(true));
+      const { topic } = peer.published.find((message) => message.topic.endsWith('/status'))!;
+      await other.publishAsync(topic, text, { qos: 1, retain: true });
+      await until(() => /"online"/.test(`${peer.published.at(-1)!.payload}`), 'online is said again');
+      expect(peer.published.filter((message) => message.topic === topic)).toHaveLength(3);
+      await session.close();
+    },
+  );
 
   it('that forgot retained values is given all of them again, and those of tags that are no more are cleared', async () => {
     const peer = await startAedes();

@@ -2,11 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MqttConfig } from '../../src/config/config.ts';
+import type { MqttConfig, TlsConfig } from '../../src/config/config.ts';
+import { Fault } from '../../src/core/errors.ts';
+import { type Alarms, createAlarms } from '../../src/core/event.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { judgeCertificate, loadTls } from '../../src/uplink/mqtt-tls.ts';
+import { judgeCertificate, loadTls, tlsOptions } from '../../src/uplink/mqtt-tls.ts';
 import { explainTrouble } from '../../src/uplink/mqtt-trouble.ts';
 import { batchOf } from '../contract/uplink.ts';
 import { type Peer, runTool, startMosquitto } from '../double/mqtt-peers.ts';
@@ -56,7 +59,9 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
   afterAll(() => peer?.close());
 
   const tls = { ca: 'ca.crt', cert: 'client.crt', key: 'client.key' };
-  const connect = (change: { tls?: Partial<typeof tls>; secret?: string; url?: string; log?: Logger } = {}) => {
+  const uplinkOf = (
+    change: { tls?: Partial<typeof tls>; secret?: string; url?: string; log?: Logger; alarms?: Alarms } = {},
+  ) => {
     const names = { ...tls, ...change.tls };
     const files = { ca: names.ca && at(names.ca), cert: names.cert && at(names.cert), key: names.key && at(names.key) };
     const config: Partial<MqttConfig> = {
@@ -64,8 +69,10 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
       ...{ password: { file: 'in the test' }, ackTimeoutMs: 2000, protocolVersion: 5 },
     };
     const secrets = () => change.secret ?? 'right';
-    return uplinkTo(peer.port, config, { secrets, log: change.log ?? silentLogger }).connect(NEVER);
+    const alarms = change.alarms ?? createAlarms(() => {});
+    return uplinkTo(peer.port, config, { secrets, log: change.log ?? silentLogger, alarms });
   };
+  const connect = (change?: Parameters<typeof uplinkOf>[0]) => uplinkOf(change).connect(NEVER);
 
   it('delivers', async () => {
     const session = await connect();
@@ -73,11 +80,25 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
     await session.close();
   });
 
-  it('warns of a certificate that ends in ten days', async () => {
+  it('warns of a certificate that ends in ten days, and raises an alarm until it was renewed', async () => {
     const lines: string[] = [];
     const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scoped: () => log };
-    await (await connect({ log })).close();
-    expect(lines).toEqual([expect.stringMatching(/client\.crt expires on .*, in 10 days\. Renew it in time\./)]);
+    const told: unknown[] = [];
+    const alarms = createAlarms((event) => told.push('change' in event ? `${event.change} ${event.id}` : event));
+    const put = (name: string) => {
+      for (const end of ['crt', 'key']) writeFileSync(at(`current.${end}`), readFileSync(at(`${name}.${end}`)));
+    };
+    put('client');
+    const uplink = uplinkOf({ log, alarms, tls: { cert: 'current.crt', key: 'current.key' } });
+    const again = async () => (await uplink.connect(NEVER)).close();
+    await again();
+    await again();
+    expect(lines).toEqual([expect.stringMatching(/current\.crt expires on .*, in 10 days\. Renew it in time\./)]);
+    expect(told).toEqual(['raised uplink/plant/certificate/cert']);
+    await issue('renewed', 'ca', 300);
+    put('renewed');
+    await again();
+    expect(told).toEqual(['raised uplink/plant/certificate/cert', 'cleared uplink/plant/certificate/cert']);
   });
 
   it.each([
@@ -133,6 +154,69 @@ describe('TLS to mosquitto, with client certificates and passwords', () => {
   });
 });
 
+describe('keys as tools hand them out', () => {
+  const make = (args: string[]) => runTool('openssl', args, folder);
+  const load = (tls: Partial<TlsConfig>, passphrase?: string) =>
+    loadTls(
+      {
+        ca: undefined,
+        cert: undefined,
+        key: undefined,
+        ...tls,
+        ...(passphrase && { passphrase: { file: 'of the test' } }),
+      },
+      (path) => readFile(path),
+      () => passphrase ?? '',
+    );
+
+  beforeAll(async () => {
+    const both = ['-in', 'client.crt', '-inkey', 'client.key'];
+    await make(['pkcs8', '-topk8', '-in', 'client.key', '-passout', 'pass:x', '-out', 'pkcs8.key']);
+    await make(['rsa', '-aes256', '-traditional', '-in', 'client.key', '-passout', 'pass:x', '-out', 'old.key']);
+    await make(['rsa', '-in', 'client.key', '-outform', 'DER', '-out', 'der.key']);
+    await make(['pkcs12', '-export', ...both, '-passout', 'pass:x', '-out', 'client.p12']);
+    await make(['pkcs12', '-export', ...both, '-passout', 'pass:', '-out', 'open.p12']);
+  });
+
+  it.each([
+    [{ cert: 'client.crt', key: 'pkcs8.key' }, 'x'],
+    [{ cert: 'client.crt', key: 'old.key' }, 'x'],
+    [{ pfx: 'client.p12' }, 'x'],
+    [{ pfx: 'open.p12' }, undefined],
+  ])('%j with the passphrase %s is used', async (names, passphrase) => {
+    const files = Object.fromEntries(Object.entries(names).map(([member, name]) => [member, at(name)]));
+    const options = tlsOptions(await load(files, passphrase), undefined);
+    expect(() => createSecureContext(options)).not.toThrow();
+  });
+
+  it.each([
+    ['key', 'pkcs8.key', undefined, /pkcs8\.key is encrypted with a passphrase/, /tls\.passphrase: \{file: PATH\}/],
+    [
+      'key',
+      'pkcs8.key',
+      'wrong',
+      /pkcs8\.key is encrypted, and tls\.passphrase does not open it/,
+      /Check the passphrase/,
+    ],
+    ['key', 'old.key', undefined, /old\.key is encrypted with a passphrase/, /openssl pkey -in/],
+    ['key', 'der.key', undefined, /der\.key is not a key in PEM form/, /openssl pkey -inform DER/],
+    ['key', 'client.p12', 'x', /client\.p12 is not a key in PEM form/, /goes under tls\.pfx/],
+    ['key', 'client.crt', undefined, /client\.crt is not a private key in PEM form/, /Replace the file/],
+    ['pfx', 'client.p12', undefined, /client\.p12 is protected by a passphrase/, /Add tls\.passphrase/],
+    ['pfx', 'client.p12', 'wrong', /client\.p12 is not opened by tls\.passphrase/, /Check the passphrase/],
+    ['pfx', 'client.crt', undefined, /client\.crt is not a PKCS#12 file/, /tls\.cert and tls\.key/],
+    ['ca', 'client.key', undefined, /client\.key is not a certificate in PEM form/, /openssl x509 -inform DER/],
+  ] as const)(
+    'tls.%s: %s, with the passphrase %s, is named with its remedy',
+    async (member, name, passphrase, what, remedy) => {
+      const fault = await load({ [member]: at(name) }, passphrase).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(Fault);
+      expect((fault as Fault).what).toMatch(what);
+      expect((fault as Fault).remedy).toMatch(remedy);
+    },
+  );
+});
+
 describe('a certificate', () => {
   const DAY_MS = 86_400_000;
 
@@ -143,6 +227,19 @@ describe('a certificate', () => {
       (left) => judgeCertificate('tls.cert', pem, now + (30 - left) * DAY_MS)?.stage,
     );
     expect(stages).toEqual(['not-yet', 30, 30, 14, 7, 7, 0]);
+  });
+
+  it('of a bundle is judged wherever it stands, and what is no certificate in it is passed over', () => {
+    const [server, client] = ['server.crt', 'client.crt'].map((name) => readFileSync(at(name), 'utf8'));
+    const bundle = `# the plant's authorities\r\n${server}\n${client}`;
+    const nowMs = Date.now();
+    const judged = (days: number) => judgeCertificate('ca.pem', bundle, nowMs + days * DAY_MS);
+    expect(judged(5)).toEqual({
+      stage: 7,
+      message: expect.stringMatching(/certificate 2 \(client\) expires on .* in 5 days/),
+    });
+    expect(judged(12)).toEqual({ stage: 0, message: expect.stringMatching(/certificate 2 \(client\) expired on/) });
+    expect(judged(28)?.message).toMatch(/certificate 2 \(client\) expired .*certificate 1 \(server\) expires/);
   });
 
   it('that is none is called so', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createStreamJudge } from '../../src/uplink/refusals.ts';
+import { StreamJudge } from '../../src/uplink/refusals.ts';
 
 interface Piece {
   readonly from: number;
@@ -11,7 +11,7 @@ interface Piece {
 function bench() {
   const condemned: number[] = [];
   let sent = 0;
-  const judge = createStreamJudge<Piece>({
+  const judge = new StreamJudge<Piece>({
     clock: new SimulatedClock(),
     random: () => 0.5,
     nextOrder: () => sent + 1,

@@ -38,7 +38,7 @@ export type Outcome =
   | { readonly kind: 'hung-up'; readonly detail: string };
 
 /** When a question was sent and its answer complete, on the monotonic clock, ms. */
-export interface Moment {
+interface Moment {
   readonly sentMs: number;
   readonly receivedMs: number;
   /** What the device took beyond the wire time, ms. */

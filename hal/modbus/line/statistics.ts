@@ -1,5 +1,5 @@
 /** Counts what happens to the requests of one device. */
-import type { DeviceStatistics } from '../../driver.ts';
+import type { DeviceStatistics } from '../../statistics.ts';
 
 /** How many response times the percentiles are made of. */
 const WINDOW = 256;

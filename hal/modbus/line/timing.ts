@@ -13,11 +13,6 @@ export function silenceMsOf(baud: number): number {
   return baud > FIXED_SILENCE_ABOVE_BAUD ? FIXED_SILENCE_MS : (3.5 * BITS_PER_CHARACTER * 1000) / baud;
 }
 
-/** Time of one character on the wire, ms. */
-export function characterMsOf(baud: number, bitsPerCharacter = BITS_PER_CHARACTER): number {
-  return (bitsPerCharacter * 1000) / baud;
-}
-
 /** How early a timer is asked for: Node's timers count whole milliseconds and may fire a fraction early or late. */
 const TIMER_COARSENESS_MS = 1.2;
 

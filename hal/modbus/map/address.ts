@@ -23,6 +23,26 @@ export const MODBUS_TYPES = [
 ] as const;
 export type ModbusType = (typeof MODBUS_TYPES)[number];
 
+/** Least and greatest value of the integer types. */
+export const INTEGER_RANGES: Partial<Record<ModbusType, readonly [bigint, bigint]>> = {
+  int8: [-(2n ** 7n), 2n ** 7n - 1n],
+  uint8: [0n, 2n ** 8n - 1n],
+  int16: [-(2n ** 15n), 2n ** 15n - 1n],
+  uint16: [0n, 2n ** 16n - 1n],
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint64: [0n, 2n ** 64n - 1n],
+  bcd16: [0n, 9999n],
+  bcd32: [0n, 99_999_999n],
+};
+
+/** The largest finite float16, IEEE 754: (2 − 2⁻¹⁰) · 2¹⁵. */
+export const FLOAT16_MAX = 65_504;
+
+/** The last protocol address of a table. */
+export const LAST_ADDRESS = 65_535;
+
 /** Order of the bytes of a value on the wire; for 64 bits the same letters by word and byte. */
 export const ORDERS = ['ABCD', 'CDAB', 'BADC', 'DCBA'] as const;
 export type Order = (typeof ORDERS)[number];

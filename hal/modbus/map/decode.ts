@@ -4,7 +4,7 @@ import type { Value } from '../../../src/core/reading.ts';
 import type { ModbusAddress, Order } from './address.ts';
 
 /** A value of the wire, or why there is none; `detail` is for a technician. */
-export type Decoded =
+type Decoded =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly why: Failure; readonly detail?: string };
 

@@ -2,7 +2,7 @@
 import type { Checked } from '../../../src/core/checked.ts';
 import { failed, passed } from '../../../src/core/checked.ts';
 import type { Value } from '../../../src/core/reading.ts';
-import type { ModbusAddress, ModbusType, Order } from './address.ts';
+import { FLOAT16_MAX, INTEGER_RANGES, type ModbusAddress, type Order } from './address.ts';
 import { isByteSwapped, isPrintable, numberToHalf, SCALE_FACTOR_LIMIT, swapBytes } from './decode.ts';
 
 /** What a division by the tag's scale may leave behind; a value this near to an integer is that integer. */
@@ -10,23 +10,6 @@ const INTEGER_TOLERANCE = 1e-6;
 
 /** The largest finite float32, IEEE 754: (2 − 2⁻²³) · 2¹²⁷. */
 const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
-/** The same of a float16: (2 − 2⁻¹⁰) · 2¹⁵. */
-const FLOAT16_MAX = 65_504;
-
-/** Least and greatest value of the integer types. */
-const RANGES: Partial<Record<ModbusType, readonly [bigint, bigint]>> = {
-  int8: [-(2n ** 7n), 2n ** 7n - 1n],
-  uint8: [0n, 2n ** 8n - 1n],
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-  bcd16: [0n, 9999n],
-  bcd32: [0n, 99_999_999n],
-};
-
 /**
  * The registers of a value in wire order, each as a host number; `decodeRegisters` gives the value back.
  *
@@ -103,7 +86,7 @@ export function modulusOf(address: ModbusAddress): number | undefined {
 
 /** Least and greatest whole number that the registers of an address hold; undefined for what is none. */
 export function rangeOf({ type, bits }: ModbusAddress): readonly [bigint, bigint] | undefined {
-  if (bits === undefined) return RANGES[type];
+  if (bits === undefined) return INTEGER_RANGES[type];
   const values = 1n << BigInt(bits);
   return type.startsWith('int') ? [-values / 2n, values / 2n - 1n] : [0n, values - 1n];
 }

@@ -1,6 +1,6 @@
 /** Reads a Modbus address as a technician writes it. */
 import { type Checked, failed, passed } from '../../../src/core/checked.ts';
-import type { ModbusType, Table } from './address.ts';
+import { LAST_ADDRESS, type ModbusType, type Table } from './address.ts';
 
 /** Where a tag is: table, zero-based protocol address, and the bit of a register if one is named. */
 export interface Location {
@@ -10,8 +10,6 @@ export interface Location {
   /** How many bits, where a range of them is named. */
   readonly bits: number | undefined;
 }
-
-const LAST_ADDRESS = 65_535;
 
 /** What technicians and manuals call the tables. */
 const ALIASES: Record<string, Table> = {

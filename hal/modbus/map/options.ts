@@ -2,11 +2,17 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
-import type { TagSource } from '../../driver.ts';
-import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS, type Order, type Table } from './address.ts';
+import type { TagSource } from '../../driver-type.ts';
+import {
+  LAST_ADDRESS,
+  MODBUS_TYPES,
+  type ModbusAddress,
+  type ModbusType,
+  ORDERS,
+  type Order,
+  type Table,
+} from './address.ts';
 import { type Location, parseLocation, registersOf } from './location.ts';
-
-const LAST_ADDRESS = 65_535;
 
 /** What PLC programs call the types. */
 const PLC_TYPES: Readonly<Record<string, ModbusType>> = {

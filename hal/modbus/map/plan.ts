@@ -87,16 +87,6 @@ export function planReads(addresses: readonly ModbusAddress[], holes: Holes, cos
   return blocks;
 }
 
-/** Line time of a plan under the same cost, ms. */
-export function planCostMs(blocks: readonly ReadBlock[], cost: LineCost): number {
-  let totalMs = 0;
-  for (const { table, count } of blocks) {
-    const isBits = table === 'coil' || table === 'discrete';
-    totalMs += cost.requestMs + count * (isBits ? cost.bitMs : cost.registerMs);
-  }
-  return totalMs;
-}
-
 /** The first and the last register + 1 that one request must hold for this address: the value and its scale factor. */
 export function spanOf(address: ModbusAddress): { start: number; end: number } {
   const end = address.start + address.count;

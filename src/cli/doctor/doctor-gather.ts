@@ -1,11 +1,11 @@
 /** Gathers everything that `doctor` judges, with a deadline for each look. */
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { GatewayStatus } from '../../api/view.ts';
 import type { ChannelConfig, Config, LoadResult } from '../../config/config.ts';
 import type { Forecast } from '../../config/forecast/forecast.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion } from '../../core/file-system.ts';
 import type {
   ChannelFacts,
   ConfigurationFacts,

@@ -1,8 +1,10 @@
 /** The command `import`: makes the tags of a device out of a register list, and says what it guessed and left out. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { diskFault, realDisk, writeAtomically } from '../../config/apply/durable.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import { loadText } from '../configuration.ts';
 import { onLine } from '../probe/probe-line.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
 import type { Choices, Guess } from './addressing.ts';
@@ -114,15 +116,10 @@ async function append(
   plan: Parameters<typeof deviceLines>[1],
   context: CliContext,
 ): Promise<void> {
-  const [{ readFileSync, statSync, chmodSync }, { writeWhole }, { loadText }] = await Promise.all([
-    import('node:fs'),
-    import('../init/init-file.ts'),
-    import('../init/virtual-file.ts'),
-  ]);
   const path = resolve(context.cwd, file);
   let before: string;
   try {
-    before = readFileSync(path, 'utf8');
+    before = await readFile(path, 'utf8');
   } catch (error) {
     throw new Fault(`${file}: ${messageOf(error)}`, 'Write one first: millgate init.', EXIT.failed, { cause: error });
   }
@@ -136,9 +133,9 @@ async function append(
       EXIT.configInvalid,
     );
   }
-  const { mode } = statSync(path);
-  writeWhole(path, text, true);
-  chmodSync(path, mode & 0o777);
+  await writeAtomically(realDisk, path, text).catch((error: unknown) => {
+    throw diskFault(file, error);
+  });
 }
 
 function report(

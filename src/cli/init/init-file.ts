@@ -1,9 +1,8 @@
 /** Writes the text of a first configuration file from what the questions brought. */
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { writeWhole } from '../../core/file-system.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
-import { syncFolder } from '../../store/format/folder.ts';
 
 /** A tag as `--tag` gives it: its keys in the words of the file. */
 interface TagPlan {
@@ -174,35 +173,23 @@ export function alreadyThere(file: string): Fault {
 }
 
 /**
- * Writes a file whole or not at all: into a draft beside it, to the disk, and then under its name.
+ * Writes the file, whole or not at all.
  *
  * @param replace whether a file that is there is replaced
  * @throws Fault: exit 1 when it is there or the folder is not, 77 when it may not be written
  */
-export function writeWhole(path: string, text: string, replace: boolean): void {
-  const draft = join(dirname(path), `.millgate-init-${process.pid}.new`);
+export function writeFirst(path: string, text: string, replace: boolean): void {
   try {
-    const file = openSync(draft, 'wx', 0o644);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    if (replace) renameSync(draft, path);
-    else linkSync(draft, path);
-    syncFolder(dirname(path));
+    writeWhole(path, text, { mode: 0o644, replace });
   } catch (error) {
     throw explained(path, error);
-  } finally {
-    rmSync(draft, { force: true });
   }
 }
 
 function explained(path: string, error: unknown): Fault {
   switch (codeOf(error)) {
     case 'EEXIST':
-      return existsSync(path) ? alreadyThere(path) : new Fault(`${path}: another init is writing it`, 'Try again.');
+      return alreadyThere(path);
     case 'ENOENT':
     case 'ENOTDIR':
       return new Fault(`${path}: there is no folder ${dirname(path)}`, `Make it: mkdir -p ${dirname(path)}`);

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config, UplinkConfig } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { loadText } from '../configuration.ts';
 import { type CliContext, configFile, print, warn } from '../terminal/context.ts';
 import { formatShare } from '../terminal/format.ts';
 import { createPrompt, Ended, type Prompt } from '../terminal/prompt.ts';
-import { alreadyThere, type FilePlan, renderFile, writeWhole } from './init-file.ts';
+import { alreadyThere, type FilePlan, renderFile, writeFirst } from './init-file.ts';
 import { type InitOptions, missingIn, planOf } from './init-options.ts';
-import { loadText } from './virtual-file.ts';
 
 /**
  * `init`: writes a first configuration file that passes `check`. On a terminal it asks for what the flags leave open.
@@ -69,7 +69,7 @@ async function write(
     if (!(await prompt.confirm('Write the file with this broker all the same?', true))) throw new Ended();
   }
   if (context.signal.aborted) throw new Ended();
-  writeWhole(path, text, options.force ?? false);
+  writeFirst(path, text, options.force ?? false);
   print(context, [file]);
   warn(context, await summary(file, loaded.config, context));
   return EXIT.ok;

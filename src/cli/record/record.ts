@@ -1,8 +1,8 @@
 /** The command `record`: writes bus traffic with its timing to one file. */
 import { decodeLine } from '../../../hal/recording/recording.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { programVersion } from '../../core/file-system.ts';
 import { createLogger } from '../../core/log.ts';
-import { programVersion } from '../../core/package.ts';
 import { formatSize, parseSize } from '../../core/quantity.ts';
 import { seededRandom } from '../../core/random.ts';
 import { noGateway } from '../client.ts';

@@ -5,8 +5,8 @@ import type { JsonReading } from '../../api/json.ts';
 import type { Config } from '../../config/config.ts';
 import type { Fingerprint, ProfileFacts } from '../../config/profiles/profile-book.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
+import { loadText } from '../configuration.ts';
 import { onChannel, readDirectly } from '../direct.ts';
-import { loadText } from '../init/virtual-file.ts';
 import { type CliContext, type CommonOptions, configFile } from '../terminal/context.ts';
 
 /** Keys of a channel as a file would give them. */

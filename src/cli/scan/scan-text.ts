@@ -115,7 +115,7 @@ export function nextSteps(rows: readonly UnitRow[], { invocation, colors }: CliC
 }
 
 /** A place as flags of `init`. */
-export function flagsOf(where: UnitPlace): string {
+function flagsOf(where: UnitPlace): string {
   if (where.kind === 'host')
     return `--host ${where.host}${where.port === 502 ? '' : `:${where.port}`}${where.framing === 'rtu' ? ' --framing rtu' : ''}`;
   const { baud, parity, stopBits } = where.setting;

@@ -84,6 +84,9 @@ function lastText({ lastCommitMs, newestWallMs }: StoreStatus, nowMs: number, is
   return newestWallMs === undefined ? 'nothing in it yet' : `last reading ${ago(newestWallMs)}`;
 }
 
+/** A span of more days says that the clock was set in between, and not how long the store lasts. */
+const IMPLAUSIBLE_DAYS = 10_000;
+
 /** What a day costs and how many days fit, from what was written since the start and what is stored. */
 function measuredTexts(store: StoreStatus, nowMs: number, startedMs: number | undefined): string[] {
   const runMs = startedMs === undefined ? 0 : nowMs - startedMs;
@@ -92,7 +95,7 @@ function measuredTexts(store: StoreStatus, nowMs: number, startedMs: number | un
   const fitDays = (store.maxBytes / store.bytes) * (storedMs / DAY_MS);
   return [
     ...(runMs >= LONG_ENOUGH_TO_WRITE_MS ? [`${formatSize(written)} written a day, measured since the start`] : []),
-    ...(storedMs >= LONG_ENOUGH_TO_STORE_MS && store.bytes > 0
+    ...(storedMs >= LONG_ENOUGH_TO_STORE_MS && store.bytes > 0 && fitDays < IMPLAUSIBLE_DAYS
       ? [`holds an outage of about ${daysText(fitDays)}, measured over the ${formatAge(storedMs)} in it`]
       : []),
   ];

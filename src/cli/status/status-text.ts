@@ -1,6 +1,6 @@
 /** Words the whole status of a gateway for a person. */
 import type { AlarmCounts, GatewayStatus } from '../../api/view.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion } from '../../core/file-system.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { byState, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';

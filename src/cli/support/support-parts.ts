@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { EventsPage } from '../../api/rules-view.ts';
 import type { Config } from '../../config/config.ts';
 import { type ExitCode, Fault, messageOf } from '../../core/errors.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion } from '../../core/file-system.ts';
 import { check } from '../check/check.ts';
 import type { GatewayClient } from '../client.ts';
 import { doctor } from '../doctor/doctor.ts';

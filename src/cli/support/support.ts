@@ -1,20 +1,10 @@
 /** The command `support`: one archive that tells what is wrong, without secrets. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Config } from '../../config/config.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
-import { programVersion } from '../../core/package.ts';
+import { programVersion, writeWhole } from '../../core/file-system.ts';
 import { formatSize } from '../../core/quantity.ts';
 import { type GatewayClient, runningGateway } from '../client.ts';
 import { load } from '../configuration.ts';
@@ -81,7 +71,7 @@ export async function support(
     ({ name, content }) => ({ name: `${FOLDER}/${name}`, content }),
   );
   const archive = gzipSync(tar(files, context.clock.wallMs()), { level: 9 });
-  writeWhole(path, archive);
+  writeArchive(path, archive);
   warn(context, [manifest.trimEnd()]);
   if (options.json)
     printJson(context, {
@@ -209,20 +199,11 @@ function manifestText(
   ].join('\n');
 }
 
-/** Writes a file that only its owner may read, and that is there whole or not at all. */
-function writeWhole(path: string, content: Buffer): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+/** Writes the archive, whole or not at all; only its owner may read it. */
+function writeArchive(path: string, content: Buffer): void {
   try {
-    const descriptor = openSync(temporary, 'wx', 0o600);
-    try {
-      for (let offset = 0; offset < content.length; ) offset += writeSync(descriptor, content, offset);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, path);
+    writeWhole(path, content, { mode: 0o600 });
   } catch (error) {
-    rmSync(temporary, { force: true });
     const code = codeOf(error);
     const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
     if (code === 'ENOENT' || code === 'ENOTDIR')

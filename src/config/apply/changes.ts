@@ -307,7 +307,7 @@ export function differences(before: unknown, after: unknown, key = ''): string[]
 }
 
 /** A value as a file would have it, short. */
-export function shown(value: unknown, key = ''): string {
+function shown(value: unknown, key = ''): string {
   const text = textOf(value, key);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text;
 }

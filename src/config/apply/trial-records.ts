@@ -29,7 +29,7 @@ interface Restored {
 }
 
 /** What there is to say of the end of a trial besides its outcome. */
-export interface Verdict {
+interface Verdict {
   readonly why?: string;
   /** A configuration that counts as good no more. */
   readonly bad?: string;

@@ -162,7 +162,7 @@ function firstExample(schema: z.ZodType | undefined): unknown {
 }
 
 /** A value as YAML in one line. */
-export function flow(value: unknown): string {
+function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
   if (typeof value === 'object' && value !== null)
     return `{${Object.entries(value)

@@ -1,7 +1,7 @@
 /** Lists the device profiles there are, with what their files say of themselves. */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import type { ConfigProblem, TagConfig } from '../config.ts';
 import { type FileAccess, withText } from '../file/files.ts';
 import { createReport } from '../file/problems.ts';

@@ -1,7 +1,7 @@
 /** Finds the profile that a device names, and its tags. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { installed } from '../../core/package.ts';
+import { installed } from '../../core/file-system.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';
 import { type FileAccess, readOne } from '../file/files.ts';

@@ -1,6 +1,6 @@
 /** Checks the section `channels:`, each channel by its driver. */
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';

@@ -1,6 +1,6 @@
 /** Checks the section `devices:` and joins profiles to them. */
 import { z } from 'zod';
-import type { DefaultTags, DriverType } from '../../../hal/driver.ts';
+import type { DefaultTags, DriverType } from '../../../hal/driver-type.ts';
 import { hint, nearest } from '../../core/suggest.ts';
 import type { DeviceConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';

@@ -1,7 +1,7 @@
 /** Makes the JSON Schema of the configuration file from the shapes that validate it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
 import { spcShape } from './section-spc.ts';

@@ -1,6 +1,6 @@
 /** Checks the tags of a device, each by its driver. */
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { TagConfig, WriteLimits } from '../config.ts';
 import type { Report } from '../file/problems.ts';
@@ -13,7 +13,7 @@ import { type Formula, minMaxText, warnOfHeartbeat } from './derived.ts';
 import { tagShape } from './shapes.ts';
 
 /** What the tags of one device have in common. */
-export interface TagContext {
+interface TagContext {
   readonly device: string;
   /** Undefined when the device names no known channel; then only the common keys are checked. */
   readonly driver: DriverType | undefined;

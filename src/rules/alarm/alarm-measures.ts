@@ -32,9 +32,6 @@ export interface AlarmMeasures {
   readonly standing: ReadonlyMap<string, Standing>;
 }
 
-/** Measures before the first event. */
-export const NO_MEASURES: AlarmMeasures = { recent: [], flood: undefined, standing: new Map() };
-
 /** Under which key of the store the measures are kept. */
 export const MEASURES_KEY = 'alarm-measures';
 

@@ -57,37 +57,3 @@ export function c4(size: number): number {
   for (let step = size % 2 === 0 ? 2 : 3; step < size; step += 2) quotient *= step / (step - 1);
   return quotient * Math.sqrt(2 / (size - 1));
 }
-
-/** The factors of a subgroup size as the tables name them. */
-interface Factors {
-  readonly d2: number;
-  readonly d3: number;
-  readonly c4: number;
-  /** X̄ limits from R̄ and from S̄. */
-  readonly A2: number;
-  readonly A3: number;
-  /** S chart limits. */
-  readonly B3: number;
-  readonly B4: number;
-  /** R chart limits. */
-  readonly D3: number;
-  readonly D4: number;
-}
-
-/** All factors for subgroups of `size` values, 2…25, from their definitions (ISO 7870-2). */
-export function factorsOf(size: number): Factors {
-  const mean = c4(size);
-  const relative = (3 * Math.sqrt(1 - mean * mean)) / mean;
-  const ratio = (3 * d3(size)) / d2(size);
-  return {
-    d2: d2(size),
-    d3: d3(size),
-    c4: mean,
-    A2: 3 / (d2(size) * Math.sqrt(size)),
-    A3: 3 / (mean * Math.sqrt(size)),
-    B3: Math.max(0, 1 - relative),
-    B4: 1 + relative,
-    D3: Math.max(0, 1 - ratio),
-    D4: 1 + ratio,
-  };
-}

@@ -11,7 +11,7 @@ import { initialState, partsOf, restoreState, type SpcState } from './state.ts';
 import { unusableEvent } from './wording.ts';
 
 /** Who asks for a change, and why; both go into the audit. */
-export interface Asked {
+interface Asked {
   readonly by: string;
   readonly comment?: string | undefined;
 }

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { makeFolder } from '../../core/file-system.ts';
 import { isFull } from './disk.ts';
-import { makeFolder } from './folder.ts';
 
 /** The store's single-instance lock. The kernel gives it back when its process dies, however it dies. */
 export interface Lock {

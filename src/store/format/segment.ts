@@ -93,46 +93,181 @@ export interface Dictionary {
 }
 
 /** One segment file, open. Every row that it gives was checked against its CRC. */
-export interface Segment {
+export class Segment {
   readonly file: string;
+  readonly epoch: string;
+  private readonly database: Connection;
+  private readonly dictionaries = new Map<number, Uint8Array>();
+  private readonly statements = new Map<string, Database.Statement>();
+  /** Makes the tables, until it has. */
+  private makeTables: (() => void) | undefined;
+
+  constructor(file: string, database: Connection, epoch: string, makeTables?: () => void) {
+    this.file = file;
+    this.database = database;
+    this.epoch = epoch;
+    this.makeTables = makeTables;
+  }
+
   /** Writes one row, and a dictionary when a new one begins; durable on return, or it throws and nothing was written. */
-  append(row: Row, dictionary?: Dictionary): void;
+  append(row: Row, dictionary?: Dictionary): void {
+    if (this.makeTables || dictionary) this.together(() => this.insert(row, dictionary));
+    else this.insert(row, undefined);
+    this.makeTables = undefined;
+    if (dictionary) this.dictionaries.set(dictionary.id, dictionary.body);
+  }
+
   /** The row with this number, if there is one. */
-  row(number: number): Row | undefined;
+  row(number: number): Row | undefined {
+    return this.checked(this.prepare('SELECT * FROM commits WHERE number = ?').all(number))[0];
+  }
+
   /** Rows from `number` on, at most `limit`. */
-  rowsFrom(number: number, limit: number): Row[];
+  rowsFrom(number: number, limit: number): Row[] {
+    return this.checked(
+      this.prepare('SELECT * FROM commits WHERE number >= ? ORDER BY number LIMIT ?').all(number, limit),
+    );
+  }
+
   /** Rows with events, those that hold event `seq` or later ones. */
-  rowsWithEvents(seq: number, limit: number): Row[];
+  rowsWithEvents(seq: number, limit: number): Row[] {
+    const rows = this.prepare(
+      `SELECT * FROM commits WHERE eventsCount > 0 AND eventsFirst >=
+        coalesce((SELECT max(eventsFirst) FROM commits WHERE eventsCount > 0 AND eventsFirst <= @seq), 0)
+        ORDER BY eventsFirst LIMIT @limit`,
+    ).all({ seq, limit });
+    return this.checked(rows).filter((row) => row.eventsFirst + row.eventsCount > seq);
+  }
+
   /** First and last row number; undefined when there is none. */
-  bounds(): { first: number; last: number } | undefined;
+  bounds(): { first: number; last: number } | undefined {
+    // Asked one by one: SQLite finds both at once only by looking at every row.
+    const { first, last } = this.prepare(
+      'SELECT (SELECT min(number) FROM commits) AS first, (SELECT max(number) FROM commits) AS last',
+    ).get() as { first: number | null; last: number | null };
+    return first === null || last === null ? undefined : { first, last };
+  }
+
   /** The number of the last row that begins at or before reading `seq`. */
-  findReading(seq: number): number | undefined;
+  findReading(seq: number): number | undefined {
+    return this.searchLast('readingsFirst', (value) => value <= seq);
+  }
+
   /** The number of the first row at or after which records of `wallMs` or later can be. */
-  findTime(wallMs: number): number | undefined;
+  findTime(wallMs: number): number | undefined {
+    const before = this.searchLast('latestWallMs', (value) => value < wallMs);
+    const found = this.prepare('SELECT min(number) AS number FROM commits WHERE number > ?').get(before ?? -1);
+    return (found as { number: number | null }).number ?? undefined;
+  }
+
   /** The id of the dictionary that was begun last; 0 when there is none. */
-  lastDictionary(): number;
+  lastDictionary(): number {
+    return (this.prepare('SELECT coalesce(max(id), 0) AS id FROM dictionaries').get() as { id: number }).id;
+  }
+
   /** A dictionary by its id; throws {@link Damage} when it cannot be read. */
-  dictionary(id: number): Uint8Array;
-  /** Whether its pages fit together; says nothing of what is in them. */
-  isSound(): boolean;
-  /** Folds the log in as far as it goes; how many frames of it SQLite took for good, right after it was opened. */
-  foldLog(): number;
-  /** Runs `work` in one transaction. */
-  together(work: () => void): void;
-  /** Folds the log into the file, so that a single file without a log remains. */
-  finish(): void;
+  dictionary(id: number): Uint8Array {
+    const held = this.dictionaries.get(id);
+    if (held) return held;
+    const row = this.prepare('SELECT crc, body FROM dictionaries WHERE id = ?').get(id) as
+      | { crc: number; body: Uint8Array }
+      | undefined;
+    if (!(row?.body instanceof Uint8Array) || crc32(row.body) !== row.crc)
+      throw new Damage(`${this.file}: dictionary ${id} is damaged`);
+    this.dictionaries.set(id, row.body);
+    return row.body;
+  }
+
   /** A body as it was before it was deflated. */
-  inflate(body: Uint8Array, dictionary: number): Uint8Array<ArrayBuffer>;
-  close(): void;
+  inflate(body: Uint8Array, dictionary: number): Uint8Array<ArrayBuffer> {
+    return inflate(this.file, body, dictionary === 0 ? undefined : this.dictionary(dictionary));
+  }
+
+  /** Whether its pages fit together; says nothing of what is in them. */
+  isSound(): boolean {
+    return this.database.pragma('quick_check(1)', { simple: true }) === 'ok';
+  }
+
+  /** Folds the log in as far as it goes; how many frames of it SQLite took for good, right after it was opened. */
+  foldLog(): number {
+    const [result] = this.database.pragma('wal_checkpoint(PASSIVE)') as { log: number }[];
+    return result?.log ?? 0;
+  }
+
+  /** Runs `work` in one transaction. */
+  together(work: () => void): void {
+    this.database.transaction(work)();
+  }
+
+  /** Folds the log into the file, so that a single file without a log remains. */
+  finish(): void {
+    this.database.pragma('journal_mode = DELETE');
+    this.database.close();
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  private prepare(sql: string): Database.Statement {
+    let statement = this.statements.get(sql);
+    if (!statement) {
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  private insert(row: Row, dictionary: Dictionary | undefined): void {
+    this.makeTables?.();
+    if (dictionary)
+      this.prepare('INSERT INTO dictionaries VALUES (?, ?, ?)').run(
+        dictionary.id,
+        crc32(dictionary.body),
+        dictionary.body,
+      );
+    this.prepare(
+      `INSERT INTO commits VALUES (@number, @crc, @readingsFirst, @readingsCount, @eventsFirst, @eventsCount,
+        @minWallMs, @maxWallMs, @latestWallMs, @dictionary, @notes, @events, @readings)`,
+    ).run({ ...row, crc: crcOf(row) });
+  }
+
+  private checked(rows: unknown[]): Row[] {
+    return (rows as StoredRow[]).map((row) => checked(this.file, row));
+  }
+
+  /**
+   * The last row number for which `holds` is true of a column that rises with the number. Searched, not indexed: an
+   * index would add a page to every commit.
+   */
+  private searchLast(column: 'readingsFirst' | 'latestWallMs', holds: (value: number) => boolean): number | undefined {
+    const probe = this.prepare(
+      `SELECT number, ${column} AS value FROM commits WHERE number <= ? ORDER BY number DESC LIMIT 1`,
+    );
+    const bounds = this.bounds();
+    if (!bounds) return undefined;
+    let low = bounds.first - 1;
+    let high = bounds.last;
+    let found: number | undefined;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const row = probe.get(middle) as { number: number; value: number } | undefined;
+      if (!row || row.number <= low) low = middle;
+      else if (holds(row.value)) {
+        found = row.number;
+        low = middle;
+      } else high = row.number - 1;
+    }
+    return found;
+  }
 }
 
-/** Makes the tables. The first row follows in the same transaction through {@link Segment.append}. */
+/** Makes a segment. Its tables are made in the transaction of its first row. */
 export function createSegment(file: string, database: Connection, about: { epoch: string; id: number }): Segment {
-  const segment = segmentOn(file, database, () => {
+  return new Segment(file, database, about.epoch, () => {
     database.exec(TABLES);
     database.prepare('INSERT INTO about VALUES (?, ?)').run(about.epoch, about.id);
   });
-  return segment;
 }
 
 /**
@@ -140,7 +275,7 @@ export function createSegment(file: string, database: Connection, about: { epoch
  *
  * @throws Damage when it cannot be read, NeverWritten when a crash interrupted its making
  */
-export function openSegment(file: string, database?: Connection): Segment & { readonly epoch: string } {
+export function openSegment(file: string, database?: Connection): Segment {
   let connection = database;
   try {
     // A log left by a crash can only be folded in by a connection that may write.
@@ -151,85 +286,11 @@ export function openSegment(file: string, database?: Connection): Segment & { re
       throw new Damage(`${file}: format ${format} is not known`);
     const about = connection.prepare('SELECT epoch, id FROM about').get() as { epoch: string } | undefined;
     if (!about) throw new Damage(`${file}: does not say whose it is`);
-    return { ...segmentOn(file, connection), epoch: about.epoch };
+    return new Segment(file, connection, about.epoch);
   } catch (error) {
     connection?.close();
     throw error;
   }
-}
-
-function segmentOn(file: string, database: Connection, makeTables?: () => void): Segment {
-  let isMade = makeTables === undefined;
-  const dictionaries = new Map<number, Uint8Array>();
-  const statements = new Map<string, Database.Statement>();
-  const prepare = (sql: string): Database.Statement => {
-    let statement = statements.get(sql);
-    if (!statement) {
-      statement = database.prepare(sql);
-      statements.set(sql, statement);
-    }
-    return statement;
-  };
-  const insert = (row: Row, dictionary: Dictionary | undefined): void => {
-    if (!isMade) makeTables?.();
-    if (dictionary)
-      prepare('INSERT INTO dictionaries VALUES (?, ?, ?)').run(dictionary.id, crc32(dictionary.body), dictionary.body);
-    prepare(
-      `INSERT INTO commits VALUES (@number, @crc, @readingsFirst, @readingsCount, @eventsFirst, @eventsCount,
-        @minWallMs, @maxWallMs, @latestWallMs, @dictionary, @notes, @events, @readings)`,
-    ).run({ ...row, crc: crcOf(row) });
-  };
-  return {
-    file,
-    append(row, dictionary) {
-      if (isMade && !dictionary) insert(row, undefined);
-      else database.transaction(() => insert(row, dictionary))();
-      isMade = true;
-      if (dictionary) dictionaries.set(dictionary.id, dictionary.body);
-    },
-    row(number) {
-      const row = prepare('SELECT * FROM commits WHERE number = ?').get(number) as StoredRow | undefined;
-      return row && checked(file, row);
-    },
-    rowsFrom: (number, limit) =>
-      (
-        prepare('SELECT * FROM commits WHERE number >= ? ORDER BY number LIMIT ?').all(number, limit) as StoredRow[]
-      ).map((row) => checked(file, row)),
-    rowsWithEvents: (seq, limit) =>
-      (
-        prepare(
-          `SELECT * FROM commits WHERE eventsCount > 0 AND eventsFirst >=
-            coalesce((SELECT max(eventsFirst) FROM commits WHERE eventsCount > 0 AND eventsFirst <= @seq), 0)
-            ORDER BY eventsFirst LIMIT @limit`,
-        ).all({ seq, limit }) as StoredRow[]
-      )
-        .map((row) => checked(file, row))
-        .filter((row) => row.eventsFirst + row.eventsCount > seq),
-    bounds: () => boundsOf(prepare),
-    findReading: (seq) => searchLast(prepare, 'readingsFirst', (value) => value <= seq),
-    findTime(wallMs) {
-      const before = searchLast(prepare, 'latestWallMs', (value) => value < wallMs);
-      const found = prepare('SELECT min(number) AS number FROM commits WHERE number > ?').get(before ?? -1);
-      return (found as { number: number | null }).number ?? undefined;
-    },
-    inflate(body, dictionary) {
-      const preset = dictionary === 0 ? undefined : dictionaryOf(file, prepare, dictionaries, dictionary);
-      return inflate(file, body, preset);
-    },
-    lastDictionary: () => (prepare('SELECT coalesce(max(id), 0) AS id FROM dictionaries').get() as { id: number }).id,
-    dictionary: (id) => dictionaryOf(file, prepare, dictionaries, id),
-    isSound: () => database.pragma('quick_check(1)', { simple: true }) === 'ok',
-    foldLog() {
-      const [result] = database.pragma('wal_checkpoint(PASSIVE)') as { log: number }[];
-      return result?.log ?? 0;
-    },
-    together: (work) => database.transaction(work)(),
-    finish() {
-      database.pragma('journal_mode = DELETE');
-      database.close();
-    },
-    close: () => database.close(),
-  };
 }
 
 /** Deflates a body; what it holds is compared with the dictionary first. */
@@ -255,59 +316,6 @@ export function isDamage(error: unknown): boolean {
     error instanceof CodecError ||
     /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code)
   );
-}
-
-/** First and last row number. Asked one by one: SQLite finds both at once only by looking at every row. */
-function boundsOf(prepare: (sql: string) => Database.Statement): { first: number; last: number } | undefined {
-  const ends = prepare('SELECT (SELECT min(number) FROM commits) AS first, (SELECT max(number) FROM commits) AS last');
-  const { first, last } = ends.get() as { first: number | null; last: number | null };
-  return first === null || last === null ? undefined : { first, last };
-}
-
-/**
- * The last row number for which `holds` is true of a column that rises with the number. Searched, not indexed: an index
- * would add a page to every commit.
- */
-function searchLast(
-  prepare: (sql: string) => Database.Statement,
-  column: 'readingsFirst' | 'latestWallMs',
-  holds: (value: number) => boolean,
-): number | undefined {
-  const probe = prepare(
-    `SELECT number, ${column} AS value FROM commits WHERE number <= ? ORDER BY number DESC LIMIT 1`,
-  );
-  const bounds = boundsOf(prepare);
-  if (!bounds) return undefined;
-  let low = bounds.first - 1;
-  let high = bounds.last;
-  let found: number | undefined;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    const row = probe.get(middle) as { number: number; value: number } | undefined;
-    if (!row || row.number <= low) low = middle;
-    else if (holds(row.value)) {
-      found = row.number;
-      low = middle;
-    } else high = row.number - 1;
-  }
-  return found;
-}
-
-function dictionaryOf(
-  file: string,
-  prepare: (sql: string) => Database.Statement,
-  known: Map<number, Uint8Array>,
-  id: number,
-): Uint8Array {
-  const held = known.get(id);
-  if (held) return held;
-  const row = prepare('SELECT crc, body FROM dictionaries WHERE id = ?').get(id) as
-    | { crc: number; body: Uint8Array }
-    | undefined;
-  if (!(row?.body instanceof Uint8Array) || crc32(row.body) !== row.crc)
-    throw new Damage(`${file}: dictionary ${id} is damaged`);
-  known.set(id, row.body);
-  return row.body;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -55,37 +55,166 @@ interface Stopped {
   readonly memory: PackedMemory;
 }
 
-/** What `meta.db` keeps. Everything in it is held in memory as well. */
-export interface Meta {
+/** What `meta.db` keeps. Everything in it is held in memory as well, and read at once: damage shows now and not later. */
+export class Meta {
   readonly epoch: string;
+  private readonly database: Connection;
+  private entries: readonly LedgerEntry[];
+  private readonly known: Map<string, string>;
+  private reserved: Record<Stream, number> | undefined;
+  private atStop: Stopped | undefined;
+  private clocks: readonly WallOffset[];
+  private gone: Record<Stream, IntervalSet>;
+  /** Entries that were left the last time that they were merged. */
+  private compacted = 0;
+  private unsaved: MetaChange[] = [];
+  private savedId: number;
+  private lastId: number;
+
+  constructor(database: Connection, epoch: string) {
+    this.database = database;
+    this.epoch = epoch;
+    this.entries = valuesIn<LedgerEntry>(database, 'ledger ORDER BY id');
+    const rows = database.prepare('SELECT file, value FROM segments').all() as { file: string; value: string }[];
+    this.known = new Map(rows.map(({ file, value }) => [file, unsealed<string>(value)]));
+    this.reserved = aboutIn(database, 'ceilings');
+    this.atStop = aboutIn(database, 'stopped');
+    this.clocks = offsetsIn(database);
+    this.gone = aboutIn(database, 'forgotten') ?? { readings: [], events: [] };
+    this.savedId = this.entries.at(-1)?.id ?? 0;
+    this.lastId = this.savedId;
+  }
+
   /** Numbers below may have been given; undefined after the file was made again: then nobody knows. */
-  ceilings(): Record<Stream, number> | undefined;
+  ceilings(): Record<Stream, number> | undefined {
+    return this.reserved;
+  }
+
   /** Says, before they are given, how far numbers may go from now on. */
-  reserve(ceilings: Record<Stream, number>): void;
+  reserve(ceilings: Record<Stream, number>): void {
+    this.save({}, () => {
+      setAbout(this.database, 'ceilings', ceilings);
+      this.database.prepare('DELETE FROM about WHERE key = ?').run('stopped');
+    });
+    this.reserved = ceilings;
+    this.atStop = undefined;
+  }
+
   /** Set from a stop in order until numbers are reserved again: then the ceilings are exact. */
-  stopped(): Stopped | undefined;
+  stopped(): Stopped | undefined {
+    return this.atStop;
+  }
+
   /** The last word of a run that stops in order: how far numbers went, and what its newest segment holds. */
-  stop(stopped: Stopped, segments: MetaChange['segments']): void;
-  ledger(): readonly LedgerEntry[];
+  stop(stopped: Stopped, segments: MetaChange['segments']): void {
+    this.save({ ...(segments && { segments }) }, () => {
+      setAbout(this.database, 'ceilings', stopped.next);
+      setAbout(this.database, 'stopped', stopped);
+    });
+    this.reserved = stopped.next;
+    this.atStop = stopped;
+  }
+
+  ledger(): readonly LedgerEntry[] {
+    return this.entries;
+  }
+
   /** Merges entries that touch, up to `toldId`; beyond {@link MOST_ENTRIES} all but the newest. Does nothing too often. */
-  compact(toldId: number): void;
+  compact(toldId: number): void {
+    const { entries, database } = this;
+    if (this.unsaved.length > 0 || entries.length - this.compacted < COMPACT_EVERY) return;
+    const forcedId = entries.length > MOST_ENTRIES ? entries.at(-NEWEST_ENTRIES)!.id : 0;
+    const isOld = ({ id }: LedgerEntry): boolean => id <= Math.max(toldId, forcedId);
+    const old = entries.filter(isOld);
+    const merged = mergeEntries(old);
+    if (merged.length < old.length) {
+      const kept = new Set(merged.map(({ id }) => id));
+      database.transaction(() => {
+        for (const { id } of old) if (!kept.has(id)) database.prepare('DELETE FROM ledger WHERE id = ?').run(id);
+        for (const entry of merged) insertEntry(database, entry);
+      })();
+      this.entries = [...merged, ...entries.filter((entry) => !isOld(entry))];
+    }
+    this.compacted = this.entries.length;
+  }
+
   /** Has entries numbered past `id` from now on. */
-  numberPast(id: number): void;
+  numberPast(id: number): void {
+    this.lastId = Math.max(this.lastId, id);
+    this.savedId = Math.max(this.savedId, id);
+  }
+
   /** Numbers whose records were delivered everywhere and unlinked: gone, yet not lost. */
-  forgotten(stream: Stream): IntervalSet;
+  forgotten(stream: Stream): IntervalSet {
+    return this.gone[stream];
+  }
+
   /** What became known of clocks, for records that are still stored. */
-  offsets(): readonly WallOffset[];
+  offsets(): readonly WallOffset[] {
+    return this.clocks;
+  }
+
   /** Enters an offset, or how far it reaches; those of records below `oldest` go. */
-  enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void;
+  enterOffset(offset: WallOffset, oldest: Record<Stream, number>): void {
+    const isNeeded = (known: WallOffset): boolean =>
+      known.boot !== offset.boot && (known.readings.to > oldest.readings || known.events.to > oldest.events);
+    const kept = [...this.clocks.filter(isNeeded), offset];
+    this.database.transaction(() => saveOffsets(this.database, kept))();
+    this.clocks = kept;
+  }
+
   /** What was written down of closed segments, by file; JSON texts. */
-  segments(): Map<string, string>;
+  segments(): Map<string, string> {
+    return new Map(this.known);
+  }
+
   /** Enters a change, after all that was to be entered later, in one transaction. Throws what the disk says. */
-  enter(change: MetaChange): void;
+  enter(change: MetaChange): void {
+    if (![...this.unsaved, change].every(isNothing)) this.save(change);
+  }
+
   /** Enters a change that a segment tells of as well: in memory now, on the disk with the next `enter`. */
-  enterLater(change: MetaChange): void;
+  enterLater(change: MetaChange): void {
+    this.unsaved.push(change);
+    this.apply(change);
+  }
+
   /** What is to be entered and is not on the disk yet. */
-  later(): readonly MetaChange[];
-  close(): void;
+  later(): readonly MetaChange[] {
+    return this.unsaved;
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  private apply({ ledger = [], forgotten, segments = new Map() }: MetaChange): void {
+    this.entries = [...this.entries, ...numbered(ledger, this.lastId)];
+    this.lastId = Math.max(this.lastId, this.entries.at(-1)?.id ?? 0);
+    this.gone = withForgotten(this.gone, forgotten);
+    for (const [file, info] of segments) {
+      if (info === null) this.known.delete(file);
+      else this.known.set(file, info);
+    }
+  }
+
+  private save(change: MetaChange, more = (): void => {}): void {
+    const { database } = this;
+    const changes = [...this.unsaved, change];
+    // A closed file is one that the disk did not give back.
+    if (!database.open) throw Object.assign(new Error('meta.db is not open'), { code: 'SQLITE_CANTOPEN' });
+    const added = changes.flatMap(({ ledger = [] }) => ledger);
+    const gone = withForgotten(this.gone, change.forgotten);
+    database.transaction(() => {
+      for (const entry of numbered(added, this.savedId)) insertEntry(database, entry);
+      if (changes.some(({ forgotten }) => forgotten?.length)) setAbout(database, 'forgotten', gone);
+      for (const { segments = [] } of changes) for (const [file, info] of segments) saveSegment(database, file, info);
+      more();
+    })();
+    this.unsaved = [];
+    this.apply(change);
+    this.savedId = this.lastId;
+  }
 }
 
 /**
@@ -106,7 +235,7 @@ export function openMeta(
     if (database.pragma('quick_check', { simple: true }) === 'ok') {
       migrate(database, file);
       const epoch = aboutIn<string>(database, 'epoch');
-      if (epoch !== undefined) return { meta: metaOn(database, epoch), wasRebuilt: false };
+      if (epoch !== undefined) return { meta: metaToWrite(database, epoch), wasRebuilt: false };
     }
   } catch (error) {
     if (!isDamage(error)) {
@@ -144,7 +273,7 @@ export function createMeta(
       // Last, since a file without it was never finished.
       setAbout(database, 'epoch', epoch);
     })();
-    return metaOn(database, epoch);
+    return metaToWrite(database, epoch);
   } catch (error) {
     database.close();
     unlinkDatabase(file);
@@ -161,7 +290,7 @@ export function readMeta(file: string, database: Connection): Meta {
   refuseNewer(file, database.pragma('user_version', { simple: true }), MIGRATIONS.length);
   const epoch = aboutIn<string>(database, 'epoch');
   if (epoch === undefined) throw new Damage(`${file}: does not say whose it is`);
-  return metaOn(database, epoch, true);
+  return new Meta(database, epoch);
 }
 
 function migrate(database: Connection, file: string): void {
@@ -171,6 +300,12 @@ function migrate(database: Connection, file: string): void {
     for (const statements of MIGRATIONS.slice(version)) database.exec(statements);
     database.pragma(`user_version = ${MIGRATIONS.length}`);
   })();
+}
+
+function metaToWrite(database: Connection, epoch: string): Meta {
+  const meta = new Meta(database, epoch);
+  keepRoom(database);
+  return meta;
 }
 
 /** Tops up what {@link OWN_ROOM_BYTES} asks for. Where the disk refuses, what there is has to do. */
@@ -202,6 +337,11 @@ function unsealed<T>(text: string): T {
   return JSON.parse(json) as T;
 }
 
+function valuesIn<T>(database: Connection, from: string): T[] {
+  const rows = database.prepare(`SELECT value FROM ${from}`).all() as { value: string }[];
+  return rows.map(({ value }) => unsealed<T>(value));
+}
+
 function aboutIn<T>(database: Connection, key: string): T | undefined {
   const row = database.prepare('SELECT value FROM about WHERE key = ?').get(key) as { value: string } | undefined;
   return row && unsealed<T>(row.value);
@@ -225,7 +365,7 @@ function numbered(entries: readonly NewLedgerEntry[], lastId: number): LedgerEnt
 
 function withForgotten(
   before: Record<Stream, IntervalSet>,
-  { forgotten = [] }: MetaChange,
+  forgotten: MetaChange['forgotten'] = [],
 ): Record<Stream, IntervalSet> {
   const gone = { ...before };
   for (const { stream, from, to } of forgotten) gone[stream] = union(gone[stream], [{ from, to }]);
@@ -245,113 +385,5 @@ function saveOffsets(database: Connection, offsets: readonly WallOffset[]): void
 /** Read as it is, a store of schema 1 has no offsets. */
 function offsetsIn(database: Connection): readonly WallOffset[] {
   if (database.pragma('user_version', { simple: true }) === 1) return [];
-  const rows = database.prepare('SELECT value FROM boots').all() as { value: string }[];
-  return rows.map(({ value }) => unsealed<WallOffset>(value));
-}
-
-/** Reads everything, so that damage shows now and not later. */
-function metaOn(database: Connection, epoch: string, isForReading = false): Meta {
-  let ledger = (database.prepare('SELECT value FROM ledger ORDER BY id').all() as { value: string }[]).map(
-    ({ value }) => unsealed<LedgerEntry>(value),
-  );
-  const rows = database.prepare('SELECT file, value FROM segments').all() as { file: string; value: string }[];
-  const segments = new Map(rows.map(({ file, value }) => [file, unsealed<string>(value)]));
-  let ceilings = aboutIn<Record<Stream, number>>(database, 'ceilings');
-  let stopped = aboutIn<Stopped>(database, 'stopped');
-  let offsets = offsetsIn(database);
-  let compacted = 0;
-  let forgotten = aboutIn<Record<Stream, IntervalSet>>(database, 'forgotten') ?? { readings: [], events: [] };
-  let unsaved: MetaChange[] = [];
-  let savedId = ledger.at(-1)?.id ?? 0;
-  let lastId = savedId;
-  if (!isForReading) keepRoom(database);
-  const apply = (change: MetaChange): void => {
-    ledger = [...ledger, ...numbered(change.ledger ?? [], lastId)];
-    lastId = Math.max(lastId, ledger.at(-1)?.id ?? 0);
-    forgotten = withForgotten(forgotten, change);
-    for (const [file, info] of change.segments ?? []) {
-      if (info === null) segments.delete(file);
-      else segments.set(file, info);
-    }
-  };
-  const save = (change: MetaChange, more = (): void => {}): void => {
-    const changes = [...unsaved, change];
-    // A closed file is one that the disk did not give back.
-    if (!database.open) throw Object.assign(new Error('meta.db is not open'), { code: 'SQLITE_CANTOPEN' });
-    const entries = numbered(
-      changes.flatMap(({ ledger: added = [] }) => added),
-      savedId,
-    );
-    const gone = withForgotten(forgotten, change);
-    database.transaction(() => {
-      for (const entry of entries) insertEntry(database, entry);
-      if (changes.some((one) => one.forgotten?.length)) setAbout(database, 'forgotten', gone);
-      for (const [file, info] of changes.flatMap((one) => [...(one.segments ?? [])])) saveSegment(database, file, info);
-      more();
-    })();
-    unsaved = [];
-    apply(change);
-    savedId = lastId;
-  };
-  return {
-    epoch,
-    ceilings: () => ceilings,
-    reserve(wanted) {
-      save({}, () => {
-        setAbout(database, 'ceilings', wanted);
-        database.prepare('DELETE FROM about WHERE key = ?').run('stopped');
-      });
-      ceilings = wanted;
-      stopped = undefined;
-    },
-    stopped: () => stopped,
-    stop(last, changed) {
-      save({ ...(changed && { segments: changed }) }, () => {
-        setAbout(database, 'ceilings', last.next);
-        setAbout(database, 'stopped', last);
-      });
-      ceilings = last.next;
-      stopped = last;
-    },
-    ledger: () => ledger,
-    compact(toldId) {
-      if (unsaved.length > 0 || ledger.length - compacted < COMPACT_EVERY) return;
-      const forcedId = ledger.length > MOST_ENTRIES ? ledger.at(-NEWEST_ENTRIES)!.id : 0;
-      const isOld = ({ id }: LedgerEntry): boolean => id <= Math.max(toldId, forcedId);
-      const old = ledger.filter(isOld);
-      const merged = mergeEntries(old);
-      if (merged.length < old.length) {
-        const kept = new Set(merged.map(({ id }) => id));
-        database.transaction(() => {
-          for (const { id } of old) if (!kept.has(id)) database.prepare('DELETE FROM ledger WHERE id = ?').run(id);
-          for (const entry of merged) insertEntry(database, entry);
-        })();
-        ledger = [...merged, ...ledger.filter((entry) => !isOld(entry))];
-      }
-      compacted = ledger.length;
-    },
-    numberPast(id) {
-      lastId = Math.max(lastId, id);
-      savedId = Math.max(savedId, id);
-    },
-    forgotten: (stream) => forgotten[stream],
-    offsets: () => offsets,
-    enterOffset(offset, oldest) {
-      const isNeeded = (known: WallOffset): boolean =>
-        known.boot !== offset.boot && (known.readings.to > oldest.readings || known.events.to > oldest.events);
-      const kept = [...offsets.filter(isNeeded), offset];
-      database.transaction(() => saveOffsets(database, kept))();
-      offsets = kept;
-    },
-    segments: () => new Map(segments),
-    enter(change) {
-      if (![...unsaved, change].every(isNothing)) save(change);
-    },
-    enterLater(change) {
-      unsaved.push(change);
-      apply(change);
-    },
-    later: () => unsaved,
-    close: () => database.close(),
-  };
+  return valuesIn<WallOffset>(database, 'boots');
 }

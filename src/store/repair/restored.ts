@@ -1,7 +1,8 @@
 /** Recognises a store that was put back from a backup or copied to another machine. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { writeWhole } from '../../core/file-system.ts';
 import type { GoOn } from '../index/numbers.ts';
 
 /** Names the machine that the store was last opened on. */
@@ -54,9 +55,7 @@ export function pastRestored(found: GoOn, why: string): GoOn {
 /** Makes the store this machine's own; called once the jump is entered. */
 export function settleIn(folder: string, machine: Machine): void {
   const home = join(folder, HOME);
-  if (machine !== undefined && !(existsSync(home) && readFileSync(home, 'utf8').trim() === machine)) {
-    writeFileSync(`${home}.new`, `${machine}\n`, { mode: 0o640, flush: true });
-    renameSync(`${home}.new`, home);
-  }
+  if (machine !== undefined && !(existsSync(home) && readFileSync(home, 'utf8').trim() === machine))
+    writeWhole(home, `${machine}\n`, { mode: 0o640 });
   rmSync(join(folder, MARKER), { force: true });
 }

@@ -21,7 +21,7 @@ const STANDSTILL_MS = 5000;
 const REFUSED_AT_STANDSTILL: ReadonlySet<CallName> = new Set<CallName>(['history', 'rollups', 'seek']);
 
 /** The worker handles bytes: its heap is small, and a bound keeps a fault from eating the machine. */
-const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 };
+const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 };
 
 /** How long closing may take: writing the cursors and folding in the log. */
 const CLOSE_MS = 10_000;

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -250,6 +250,17 @@ describe('import --append', () => {
       expect(text.startsWith(base), run.err()).toBe(true);
       expect(text).toContain(`  ${list.file.replace(/\..*/, '')}:\n`);
     }
+  });
+
+  it('writes the file that a link leads to, and the link stays', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'l.csv'), 'Address,Name,Type\n0,a,U16\n');
+    writeFileSync(join(folder, 'real.yaml'), base, { mode: 0o640 });
+    symlinkSync('real.yaml', join(folder, 'm.yaml'));
+    await millgate(['import', 'l.csv', '--append', 'm.yaml', '--unit', '3'], { cwd: folder }).exitCode;
+    expect(readlinkSync(join(folder, 'm.yaml'))).toBe('real.yaml');
+    expect(readFileSync(join(folder, 'real.yaml'), 'utf8')).toMatch(/\n {2}l:\n/);
+    expect(statSync(join(folder, 'real.yaml')).mode & 0o777).toBe(0o640);
   });
 
   it('writes nothing where the file would not be valid', async () => {

@@ -114,6 +114,11 @@ config   /etc/millgate/millgate.yaml (9b1e00c0ffee)
     expect(out).not.toMatch(/a day|an outage/);
   });
 
+  it('does not tell how long the store lasts from a span in which the clock was set', async () => {
+    const set = { ...STATUS, store: { ...STATUS.store, oldestWallMs: SIX - 30 * 365 * 86_400_000 } };
+    expect((await status([], undefined, {}, set)).out).not.toMatch(/an outage/);
+  });
+
   it('stays on the screen with --watch, and says so when the gateway stops', async () => {
     const terminal = new Terminal(80, 40);
     const clock = new SimulatedClock(SIX);

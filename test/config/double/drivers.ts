@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { failed, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
 

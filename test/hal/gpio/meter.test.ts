@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createMeter, LOSS_SHOWN_MS, type Meter, missedOfKind } from '../../../hal/gpio/meter.ts';
+import { LOSS_SHOWN_MS, Meter, missedOfKind } from '../../../hal/gpio/meter.ts';
 import type { GpioInput, Measure } from '../../../hal/gpio/options.ts';
 import type { Edge } from '../../../hal/gpio/port.ts';
 
 const meter = (measure: Measure, edge: GpioInput['edge'] = 'rising', windowMs = 1000): Meter =>
-  createMeter({ measure, edge, windowMs });
+  new Meter({ measure, edge, windowMs });
 
 /** Pulses of `widthMs`, one every `periodMs`, from `fromMs` on. */
 function pulses(count: number, periodMs: number, fromMs: number, widthMs = periodMs / 2): Edge[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DriverType } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { gpio } from '../../../hal/gpio/gpio.ts';
 import { simulatedDriver } from '../../../hal/mock/simulate.ts';
 import { silentLogger } from '../../../src/core/log.ts';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { isObservable, isWritable, NotConnected } from '../../../hal/driver.ts';
-import { createMock, mock } from '../../../hal/mock/mock.ts';
+import { MockDriver, mock } from '../../../hal/mock/mock.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { connected, mockChannel, mockTag, never, told } from './bench.ts';
 
 function bench(channel: Record<string, unknown> = {}) {
   const clock = new SimulatedClock();
-  return { clock, driver: createMock(mockChannel(channel), { clock }) };
+  return { clock, driver: new MockDriver(mockChannel(channel), { clock }) };
 }
 
 describe('a mock driver keeps the rules of every driver', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import ModbusClient from 'modbus-serial';
 import { describe, expect, it } from 'vitest';
-import { type Driver, type DriverType, isWritable, NotConnected, type Tag } from '../../../hal/driver.ts';
+import { type Driver, isWritable, NotConnected, type Tag } from '../../../hal/driver.ts';
+import type { DriverType } from '../../../hal/driver-type.ts';
 import { mock } from '../../../hal/mock/mock.ts';
 import type { SimulatedTag } from '../../../hal/mock/plausible.ts';
 import { simulatedDriver, twinTags } from '../../../hal/mock/simulate.ts';

@@ -7,7 +7,9 @@ import { isIdentifying } from '../../../hal/modbus/abilities.ts';
 import type { ModbusChannel } from '../../../hal/modbus/channel.ts';
 import { askDevice, type DeviceState, newDevice } from '../../../hal/modbus/device.ts';
 import type { ModbusRequest } from '../../../hal/modbus/line/frame.ts';
-import { lineOf, modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
+import { tcpTransport } from '../../../hal/modbus/line/tcp.ts';
+import { lineOn, modbusRtu, modbusTcp } from '../../../hal/modbus/type.ts';
+import { SerialTransport } from '../../../hal/serial/port.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
@@ -69,7 +71,11 @@ async function readAndWriteTags(channel: ModbusChannel): Promise<void> {
 
 /** Each function by itself, as the line puts it. */
 async function askEachFunction(channel: ModbusChannel): Promise<void> {
-  const line = lineOf(channel, systemClock);
+  const transport =
+    channel.kind === 'serial'
+      ? new SerialTransport(channel.serial)
+      : tcpTransport({ ...channel, connectTimeoutMs: 2000 }, systemClock);
+  const line = lineOn(transport, channel, systemClock);
   const asking = { line, clock: systemClock, retries: 1, fallen: new Set<DeviceState>() };
   const device = newDevice(500);
   const ask = async (request: ModbusRequest): Promise<number[] | string> => {

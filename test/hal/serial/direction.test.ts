@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { NotConnected } from '../../../hal/driver.ts';
-import { serialTransport } from '../../../hal/serial/port.ts';
+import { SerialTransport } from '../../../hal/serial/port.ts';
 
 /** A port that writes down what is done to it. */
 function notedPort(ioctlAnswer = 0) {
@@ -39,7 +39,7 @@ function notedPort(ioctlAnswer = 0) {
   };
   const settings = { port: '/dev/ttyS1', baud: 9600, parity: 'none', dataBits: 8, stopBits: 1 } as const;
   const transportWith = (by: 'kernel' | 'rts') =>
-    serialTransport({ ...settings, rs485: { by, beforeMs: 2, afterMs: 1 } }, world);
+    new SerialTransport({ ...settings, rs485: { by, beforeMs: 2, afterMs: 1 } }, world);
   return { notes, port, transportWith };
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { serialTransport } from '../../../hal/serial/port.ts';
+import { SerialTransport } from '../../../hal/serial/port.ts';
 import { ptyTo } from '../../double/pty.ts';
 import { scales } from '../../double/scales.ts';
 
@@ -7,7 +7,7 @@ import { scales } from '../../double/scales.ts';
 it('hands bytes on from the event loop, never from inside the callback of the native binding', async () => {
   const server = await scales();
   const pty = await ptyTo(server.port);
-  const transport = serialTransport({ port: pty.path, baud: 9600, parity: 'none', dataBits: 8, stopBits: 1 });
+  const transport = new SerialTransport({ port: pty.path, baud: 9600, parity: 'none', dataBits: 8, stopBits: 1 });
   let handedOnFrom = '';
   const answered = new Promise<void>((resolve) => {
     const events = {

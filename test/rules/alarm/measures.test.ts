@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AlarmState } from '../../../src/core/event.ts';
-import { firstOut, measure, NO_MEASURES, staleAlarms } from '../../../src/rules/alarm/alarm-measures.ts';
+import { firstOut, measure, restoredMeasures, staleAlarms } from '../../../src/rules/alarm/alarm-measures.ts';
 import { alarmStatus } from '../../../src/rules/alarm/describe.ts';
 import { type AlarmEvent, alarm, Bench, EPOCH_MS } from './harness.ts';
+
+const NO_MEASURES = restoredMeasures(undefined, [], { wallMs: 0, monoMs: 0 });
 
 function event(id: string, state: AlarmState, tag = `press-1/${id}`): AlarmEvent {
   return { kind: 'alarm', id, tag, occurrence: 1, change: 'raised', state, priority: 'low', message: '' };

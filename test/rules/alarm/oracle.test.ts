@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { AlarmConfig } from '../../../src/core/alarm.ts';
 import type { AlarmState } from '../../../src/core/event.ts';
-import { chattering, measure, measuresAt, NO_MEASURES } from '../../../src/rules/alarm/alarm-measures.ts';
+import { chattering, measure, measuresAt, restoredMeasures } from '../../../src/rules/alarm/alarm-measures.ts';
 import { type AlarmAction, transition } from '../../../src/rules/alarm/lifecycle.ts';
 import { readOracle } from '../../double/oracle.ts';
 import { type AlarmEvent, alarm, Bench } from './harness.ts';
+
+const NO_MEASURES = restoredMeasures(undefined, [], { wallMs: 0, monoMs: 0 });
 
 const LETTERS: Record<string, AlarmState> = {
   A: 'normal',

@@ -1,10 +1,12 @@
 /** Two days of a pressing line whose gate moves every ten seconds, with a pump that fails, a dead sensor and a restart. */
 import { describe, expect, it } from 'vitest';
 import type { Field } from '../../../src/core/reading.ts';
-import { firstOut, measure, NO_MEASURES } from '../../../src/rules/alarm/alarm-measures.ts';
+import { firstOut, measure, restoredMeasures } from '../../../src/rules/alarm/alarm-measures.ts';
 import type { Judged } from '../../../src/rules/pipeline.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
 import { type AlarmEvent, alarm } from './harness.ts';
+
+const NO_MEASURES = restoredMeasures(undefined, [], { wallMs: 0, monoMs: 0 });
 
 const HOUR = 3600;
 const STEP = 2;

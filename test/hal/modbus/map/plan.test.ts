@@ -5,7 +5,6 @@ import {
   cheapestPartition,
   type Hole,
   type LineCost,
-  planCostMs,
   planReads,
   type ReadBlock,
   type Span,
@@ -20,6 +19,16 @@ const SERIAL: LineCost = { requestMs: 16.5, registerMs: 1.146, bitMs: 0.0716 };
 /** A block as `holding 100+4 [0,2]`. */
 function show({ table, start, count, members }: ReadBlock): string {
   return `${table} ${start}+${count} [${members.join(',')}]`;
+}
+
+/** Line time of a plan under the same cost, ms. */
+function planCostMs(blocks: readonly ReadBlock[], cost: LineCost): number {
+  let totalMs = 0;
+  for (const { table, count } of blocks) {
+    const isBits = table === 'coil' || table === 'discrete';
+    totalMs += cost.requestMs + count * (isBits ? cost.bitMs : cost.registerMs);
+  }
+  return totalMs;
 }
 
 function registers(...places: [start: number, count: number][]): ModbusAddress[] {
