@@ -49,5 +49,7 @@ await driver.close();
 slave.kill();
 took.sort((a, b) => a - b);
 const [p50, p95] = [0.5, 0.95].map((share) => took[Math.floor(share * took.length)]);
-console.log(`one exchange on an idle loop: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, at most ${MOST_P50_MS} ms`);
+console.log(
+  `one exchange on an idle loop: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, at most ${MOST_P50_MS} ms`,
+);
 process.exit(p50 < MOST_P50_MS ? 0 : 1);
