@@ -164,10 +164,7 @@ export class Delivery {
     // A size that was taken before is no cause, unless it happens again; a new one is, as far as one can see.
     if (isCertain) this.deps.memory.largestConfirmed = 0;
     if (bytesOf(parcel) > this.deps.memory.largestConfirmed) this.learnSize(parcel);
-    if (!isCertain) {
-      this.deps.memory.judges[parcel.stream].accused(parcel);
-      return;
-    }
+    if (!isCertain) return;
     this.batches.delete(batch);
     this.refused(found.sending, found.order, why, true);
   }

@@ -1,7 +1,6 @@
 /** Judges what the other side refuses: whether the fault lies with one item, or with the whole stream for a while. */
 import type { Clock } from '../core/clock.ts';
-import type { SeqRange } from '../core/intervals.ts';
-import { addRange, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
+import { type Ranges, rangesOf } from '../core/intervals.ts';
 import type { Random } from '../core/random.ts';
 
 /** Consecutive items of one stream that are sent in one message. */
@@ -17,11 +16,6 @@ export interface Doubt {
   readonly sinceMs: number;
   /** When one message may go, to see whether the stream is taken again; monotonic ms. */
   readonly tryAtMs: number;
-}
-
-/** Which numbers a piece holds. */
-function rangeOf({ from, items }: Piece): SeqRange {
-  return { from, to: from + items.length };
 }
 
 /** A refused message. */
@@ -59,54 +53,15 @@ const PAUSE = { minMs: 1000, youngMaxMs: 10_000, oldMaxMs: 60_000, youngMs: 600_
 /** Where the other side hangs up, each attempt costs the session, and the other streams with it. */
 const HANG_UP_PAUSE = { ...PAUSE, minMs: 5000, youngMaxMs: 60_000 };
 
-/** How many more hang-ups on a single item it takes to give it up, and for each accident of late. */
-const HANG_UPS = 2;
-
-/** More accidents than this are not counted: what is really refused must come to an end. */
-const MAX_ACCIDENTS = 5;
-
-/** Ranges that are remembered as hung up on. */
-const MAX_BLAMED = 100;
-
-/** An accident counts for so long, ms. */
-const ACCIDENT_MS = 3_600_000;
+/**
+ * So many hang-ups on a single item, with others taken in between, give it up: where one session in three breaks for
+ * other reasons, eight in a row behind the same item are one in thousands.
+ */
+const HANG_UPS = 8;
 
 interface Suspect<P> {
   readonly piece: P;
   readonly hungUp: boolean;
-}
-
-/** What hang-ups tell: how often the other side did so on an item, and how often by accident on others. */
-function createHangUpEvidence(clock: Pick<Clock, 'monoMs'>) {
-  /** Numbers that were hung up on and not taken since. */
-  let blamed: Ranges = [];
-  /** When messages were taken after the other side had hung up on them; monotonic ms. */
-  let accidents: number[] = [];
-  /** How often single suspects were hung up on, by number. */
-  const counts = new Map<number, number>();
-  return {
-    hungUpOn(range: SeqRange): void {
-      blamed = addRange(blamed, range).slice(-MAX_BLAMED);
-    },
-    taken(range: SeqRange): void {
-      counts.delete(range.from);
-      // Only where all of what was hung up on is taken nothing of it was to blame.
-      const isInnocent = blamed.some(({ from, to }) => range.from <= from && to <= range.to);
-      blamed = removeRange(blamed, range);
-      if (isInnocent) accidents = [...accidents, clock.monoMs()].slice(-MAX_ACCIDENTS);
-    },
-    /** One more hang-up on a single item: whether they are enough. */
-    isEnough(seq: number): boolean {
-      const count = (counts.get(seq) ?? 0) + 1;
-      counts.set(seq, count);
-      accidents = accidents.filter((atMs) => clock.monoMs() - atMs < ACCIDENT_MS);
-      return count >= HANG_UPS * (1 + accidents.length);
-    },
-    condemned(seq: number): void {
-      counts.delete(seq);
-      blamed = blamed.filter(({ from, to }) => to <= seq || from > seq);
-    },
-  };
 }
 
 /**
@@ -118,8 +73,7 @@ function createHangUpEvidence(clock: Pick<Clock, 'monoMs'>) {
  * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
  *
  * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
- * hung up on is given up after {@link HANG_UPS} more of them, and after {@link HANG_UPS} more again for each message that
- * was hung up on lately and taken later.
+ * hung up on is given up after {@link HANG_UPS} of them.
  */
 export class StreamJudge<P extends Piece> {
   private readonly deps: StreamJudgeDeps<P>;
@@ -128,11 +82,11 @@ export class StreamJudge<P extends Piece> {
   private candidates: Refused<P>[] = [];
   private inDoubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
   private lastAccepted = 0;
-  private readonly evidence;
+  /** How often single suspects were hung up on, by number. */
+  private readonly hangUps = new Map<number, number>();
 
   constructor(deps: StreamJudgeDeps<P>) {
     this.deps = deps;
-    this.evidence = createHangUpEvidence(deps.clock);
   }
 
   /** Undefined while the stream flows. */
@@ -142,7 +96,8 @@ export class StreamJudge<P extends Piece> {
 
   /** Numbers that wait here: nobody else sends them. */
   held(): Ranges {
-    return rangesOf([...this.suspects, ...this.candidates].map(({ piece }) => rangeOf(piece)));
+    const pieces = [...this.suspects, ...this.candidates].map(({ piece }) => piece);
+    return rangesOf(pieces.map(({ from, items }) => ({ from, to: from + items.length })));
   }
 
   /** Whether there is a suspect to be tried; `alone` when nothing else may be under way with it. */
@@ -169,13 +124,8 @@ export class StreamJudge<P extends Piece> {
     this.suspects.unshift({ piece, hungUp });
   }
 
-  /** The other side hung up, perhaps on this. */
-  accused(piece: P): void {
-    this.evidence.hungUpOn(rangeOf(piece));
-  }
-
   accepted(order: number, piece: P): void {
-    this.evidence.taken(rangeOf(piece));
+    this.hangUps.delete(piece.from);
     this.lastAccepted = Math.max(this.lastAccepted, order);
     const before = this.inDoubt;
     if (before && order > before.refusedOrder) {
@@ -184,9 +134,9 @@ export class StreamJudge<P extends Piece> {
     }
     const condemned = this.candidates.filter((candidate) => candidate.order < order);
     this.candidates = this.candidates.filter((candidate) => candidate.order > order);
-    for (const { piece: condemnedPiece, why } of condemned) {
-      this.evidence.condemned(condemnedPiece.from);
-      this.deps.condemn(condemnedPiece, why);
+    for (const candidate of condemned) {
+      this.hangUps.delete(candidate.piece.from);
+      this.deps.condemn(candidate.piece, candidate.why);
     }
   }
 
@@ -205,13 +155,19 @@ export class StreamJudge<P extends Piece> {
     const { suspects } = this;
     const known = suspects.findIndex((suspect) => suspect.piece === piece);
     if (known !== -1) suspects.splice(known, 1);
-    if (hungUp) this.evidence.hungUpOn(rangeOf(piece));
     const isSingle = wasSuspect && !this.inDoubt && !this.deps.halves(piece);
-    if (isSingle && (!hungUp || this.evidence.isEnough(piece.from))) this.candidates.push(refused);
+    if (isSingle && (!hungUp || this.isHungUpEnough(piece.from))) this.candidates.push(refused);
     else if (wasSuspect) this.putBack(piece, hungUp);
     else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
     else return false;
     return true;
+  }
+
+  /** One more hang-up on a single item: whether they are enough. */
+  private isHungUpEnough(seq: number): boolean {
+    const count = (this.hangUps.get(seq) ?? 0) + 1;
+    this.hangUps.set(seq, count);
+    return count >= HANG_UPS;
   }
 
   private beginDoubt({ order, why }: Refused<P>): void {
