@@ -72,6 +72,17 @@ interface Start {
  */
 export async function runDaemon(options: DaemonOptions, context: DaemonContext): Promise<ExitCode> {
   const log = daemonLog(context);
+  try {
+    return await runLogged(options, context, log);
+  } catch (error) {
+    // In the journal a refusal has the priority of an error; a person at a terminal gets it as from every command.
+    if (!(error instanceof Fault) || !isJournal(context)) throw error;
+    log.error(error.message);
+    return error.code;
+  }
+}
+
+async function runLogged(options: DaemonOptions, context: DaemonContext, log: Logger): Promise<ExitCode> {
   const start = await prepare(options, context, log);
   if (!start) return EXIT.configInvalid;
   const { simulate } = options;
@@ -141,7 +152,7 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
   const onDisk = loadNow({ from: 'disk' });
-  const first = checked(onDisk, context) ?? (await lastGood(onDisk, file, loadNow, context, log));
+  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, loadNow, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -151,7 +162,7 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
     const loaded = events.length > 0 ? loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
-    const good = (loaded && checked(loaded, context)) ?? first;
+    const good = (loaded && checked(loaded, context, log)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
     return { store, archive, place, config: good.config, files: good.files, load, events };
@@ -162,9 +173,10 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
 }
 
 /** A configuration that is valid; else its problems go to standard error. */
-function checked({ result, files }: LoadedFiles, context: DaemonContext) {
+function checked({ result, files }: LoadedFiles, context: DaemonContext, log: Logger) {
   if (result.ok) return { config: result.config, warnings: result.warnings, files };
-  context.stderr.write(`${formatProblems(result.problems)}\n`);
+  if (isJournal(context)) log.error(formatProblems(result.problems));
+  else context.stderr.write(`${formatProblems(result.problems)}\n`);
   return undefined;
 }
 
@@ -246,8 +258,13 @@ function socketPath(storePath: string, environment: DaemonContext['env']): strin
   return join(folder, 'api.sock');
 }
 
+/** Whether standard error goes to the journal of systemd. */
+function isJournal({ env }: DaemonContext): boolean {
+  return env.JOURNAL_STREAM !== undefined;
+}
+
 function daemonLog(context: DaemonContext): Logger {
-  const journal = context.env.JOURNAL_STREAM !== undefined;
+  const journal = isJournal(context);
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
   return createLogger(
     context.clock,

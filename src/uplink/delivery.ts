@@ -305,7 +305,7 @@ export class Delivery {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
       memory.largestConfirmed = Math.max(memory.largestConfirmed, bytesOf(parcel));
-      memory.judges[parcel.stream].accepted(order);
+      memory.judges[parcel.stream].accepted(order, parcel);
     } else {
       if (result.tooLarge) this.learnSize(parcel);
       this.refused(sending, order, result.why, false);

@@ -1,11 +1,11 @@
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask } from '../double/ask.ts';
-import { serve, temporaryFolder, until } from '../double/command-line.ts';
+import { leaveStaleSocket, serve, temporaryFolder, until } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
 
 describe('the socket', () => {
@@ -129,11 +129,3 @@ describe('loopback TCP', () => {
     expect((await ask({ port: api.port()! }, '/healthz')).status).toBe(200);
   });
 });
-
-/** Leaves a socket file that nobody listens on, as a kill does. */
-async function leaveStaleSocket(path: string): Promise<void> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(`${path}.made`, resolve));
-  renameSync(`${path}.made`, path);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-}
