@@ -389,7 +389,7 @@ export class World {
       ...{
         file: 'simulated.yaml',
         hash: String(this.devices),
-        api: { listen: undefined, hosts: [] },
+        api: { listen: undefined, tls: undefined, hosts: [] },
         commands: { enabled: false },
         derived: [],
         alarms: this.alarms(),
