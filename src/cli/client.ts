@@ -1,5 +1,5 @@
 /** Speaks to a running gateway over its Unix socket. */
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
@@ -119,18 +119,44 @@ export async function findGateway(options: CommonOptions, context: CliContext): 
   const own = loaded.ok && besideStore !== undefined ? await answeringIfThere(besideStore, context) : undefined;
   if (own) return own;
   if (named)
-    for (const socketPath of [besideStore, SERVICE_SOCKET]) {
+    for (const socketPath of new Set([besideStore, SERVICE_SOCKET])) {
       if (socketPath === undefined || !mayBeThere(socketPath)) continue;
       const client = createClient(socketPath, context);
       if (await runsFile(client, absolute)) return client;
     }
-  if (named && !loaded.ok)
-    throw new Fault(
-      `${file} is not valid (any more), so it does not say where its gateway answers`,
-      `See: millgate check ${file}. A gateway that runs is still found by MILLGATE_SOCKET, the file api.sock in its store folder.`,
+  if (named && !loaded.ok) {
+    // A file that is gone, or broken, no longer says where its store is; whoever runs it still does.
+    for (const socketPath of listeningSockets()) {
+      const client = createClient(socketPath, context);
+      if (await runsFile(client, absolute).catch(() => false)) return client;
+    }
+    throw whereaboutsUnknown(file, absolute);
+  }
+  throw notStarted(besideStore ?? SERVICE_SOCKET, named ? file : undefined);
+}
+
+function whereaboutsUnknown(file: string, absolute: string): Fault {
+  if (existsSync(absolute))
+    return new Fault(
+      `${file} is not valid, so it does not say where its store is, and no gateway that runs it was found`,
+      `Mend it: millgate check ${file}. A gateway in another place is named by its socket: MILLGATE_SOCKET=STORE/api.sock.`,
       EXIT.configInvalid,
     );
-  throw notStarted(besideStore ?? SERVICE_SOCKET, named ? file : undefined);
+  return new Fault(
+    `there is no file ${file}, and no gateway that runs it was found`,
+    'Check the path, or put the file back. A gateway in another place is named by its socket: MILLGATE_SOCKET=STORE/api.sock.',
+    EXIT.configInvalid,
+  );
+}
+
+/** Sockets of gateways on this machine, as the kernel lists them (unix(7), /proc/net/unix); none where it does not. */
+function listeningSockets(): readonly string[] {
+  try {
+    const paths = readFileSync('/proc/net/unix', 'utf8').matchAll(/ (\/\S.*\/api\.sock)$/gm);
+    return [...new Set([...paths].map(([, path]) => path!))];
+  } catch {
+    return [];
+  }
 }
 
 /**

@@ -63,7 +63,7 @@ export async function refuseOwned(
   if (!channel || !place) return;
   throw new Fault(
     `${nameOf(place)}: the running gateway uses it (channel ${channel.name}, process ${pid})`,
-    'Stop it for this (sudo systemctl stop millgate, or Ctrl-C where it runs), and start it again afterwards.',
+    `What is read through it needs no stop: millgate probe ${channel.name} UNIT RANGE. For anything else stop it (sudo systemctl stop millgate, or Ctrl-C where it runs), and start it again afterwards.`,
     EXIT.unavailable,
   );
 }

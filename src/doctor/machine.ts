@@ -24,8 +24,15 @@ export function configurationFindings(configuration: ConfigurationFacts, running
       {
         ...common,
         severity: running ? 'warning' : 'broken',
-        cause: running ? 'there is no such file; the gateway would not start again' : 'there is no such file',
-        remedy: 'Write one: millgate init; another is named by --config FILE',
+        ...(running
+          ? {
+              cause: `the file is gone; the gateway runs on with configuration ${running.status.config.hash}, but would not start again`,
+              remedy: 'Put the file back. What runs is also kept in the folder configurations of the store',
+            }
+          : {
+              cause: 'there is no such file',
+              remedy: 'Check the path; another file is named by --config FILE. To write a new one: millgate init',
+            }),
       },
     ];
   if (!isValid)
@@ -51,6 +58,8 @@ export function configurationFindings(configuration: ConfigurationFacts, running
     ...warnings.map((cause): Found => ({ ...common, severity: 'hint', cause, remedy: `millgate check ${file}` })),
   ];
   if (!running || running.status.config.hash === hash) return hints;
+  const { pending } = running.status.config;
+  if (pending) return [...trialFindings(running, pending, common), ...hints];
   const isSameFile = running.status.config.file === file;
   return [
     {
@@ -64,6 +73,25 @@ export function configurationFindings(configuration: ConfigurationFacts, running
         : `Name that one: millgate doctor --config ${running.status.config.file}`,
     },
     ...hints,
+  ];
+}
+
+function trialFindings(
+  { status }: RunningFacts,
+  { confirmByMs, confirmedBy }: NonNullable<RunningFacts['status']['config']['pending']>,
+  common: Pick<Found, 'step' | 'where'>,
+): Found[] {
+  const waitsForPerson = confirmByMs !== undefined && confirmedBy === undefined;
+  const until = confirmByMs === undefined ? '' : ` until ${new Date(confirmByMs).toISOString()}`;
+  return [
+    {
+      ...common,
+      severity: 'hint',
+      cause: waitsForPerson
+        ? `configuration ${status.config.hash} is on trial${until}, and is taken back then unless it is confirmed`
+        : `configuration ${status.config.hash} is on trial${until}`,
+      remedy: `${waitsForPerson ? 'To keep it: millgate confirm. ' : ''}To end the trial now: millgate rollback`,
+    },
   ];
 }
 

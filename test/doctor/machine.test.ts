@@ -70,7 +70,6 @@ it('nothing is found where nothing is wrong, and what is well is said', () => {
 
 describe('the configuration', () => {
   it.each([
-    ['is not there', { isThere: false, isValid: false }, /^warning .*would not start again → Write one: millgate init/],
     [
       'is not valid',
       { isValid: false, errors: 2, firstError: 'line 3, x: y' },
@@ -91,9 +90,28 @@ describe('the configuration', () => {
       { openSecrets: ['/etc/x'] },
       /^warning \/etc\/x: .* → sudo chmod o-rwx \/etc\/x/,
     ],
+    [
+      'is gone under the gateway',
+      { isThere: false },
+      /^warning .*the file is gone; the gateway runs on with configuration \w+, but .* → Put the file back\. /,
+    ],
     ['has a warning', { warnings: ['line 3: no device is on this channel'] }, /^hint .*no device is on this channel/],
   ])('%s', (_name, over, expected) => {
     expect(found(configuration(over))).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it('is another than the one on trial, which is said with the way to keep it or to end it', () => {
+    const { config } = running(well.channels).status;
+    const pending = {
+      ...({ hash: 'def', how: 'apply', by: 'command line', sinceMs: SIX, awaits: 'confirmation' } as const),
+      ...{ confirmByMs: SIX, devices: [], changes: [] },
+    };
+    const onTrial = { ...gateway({ config: { ...config, pending } }), ...configuration({ hash: 'abc' }) };
+    expect(found(onTrial)).toEqual([
+      expect.stringMatching(
+        /^hint .* is on trial until \S+Z, .* → To keep it: millgate confirm\. .*millgate rollback$/,
+      ),
+    ]);
   });
 });
 

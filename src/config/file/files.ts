@@ -1,6 +1,6 @@
 /** Finds and reads the files a configuration is made of. */
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../core/errors.ts';
 import { SECTIONS } from '../sections/sections.ts';
 import type { Report } from './problems.ts';
@@ -102,7 +102,19 @@ export function readOne(path: string, access: FileAccess, report: Report): Uint8
   try {
     return access.read(path);
   } catch (error) {
-    report.error({ place: { file: path, line: 1, column: 1 }, path: [] }, whyUnreadable(error));
+    report.error({ place: { file: path, line: 1, column: 1 }, path: [] }, whyUnreadable(error, nearby(path, access)));
+    return undefined;
+  }
+}
+
+/** A file of this name in the folder the command was given in, when another one was looked for. */
+function nearby(path: string, access: FileAccess): string | undefined {
+  const name = basename(path);
+  if (name === path) return undefined;
+  try {
+    access.read(name);
+    return name;
+  } catch {
     return undefined;
   }
 }
@@ -117,10 +129,12 @@ function listSafely(folder: string, access: FileAccess, report: Report): readonl
   }
 }
 
-function whyUnreadable(error: unknown): string {
+function whyUnreadable(error: unknown, nearby?: string): string {
   switch (codeOf(error)) {
     case 'ENOENT':
-      return 'there is no such file: check the path; --config FILE names another';
+      return nearby === undefined
+        ? 'there is no such file: check the path; --config FILE names another'
+        : `there is no such file, but this folder has one of that name: add --config ${nearby}`;
     case 'EACCES':
     case 'EPERM':
       return 'may not be read by this user: run as root or as the millgate user, or change its permissions';

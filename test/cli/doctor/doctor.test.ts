@@ -142,7 +142,7 @@ describe('doctor without a gateway', () => {
         severity: 'broken',
         where: '/nonexistent/m.yaml',
         cause: 'there is no such file',
-        remedy: 'Write one: millgate init; another is named by --config FILE',
+        remedy: 'Check the path; another file is named by --config FILE. To write a new one: millgate init',
       },
     ]);
   });

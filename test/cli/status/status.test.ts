@@ -171,7 +171,17 @@ store: {path: ${join(folder, 'store')}}
     expect(JSON.parse(run.out())).toMatchObject({ state: 'unknown', config: { ok: false } });
     const watch = millgate(['watch'], { env });
     expect(await watch.exitCode).toBe(EXIT.configInvalid);
-    expect(watch.err()).toContain('/nonexistent/millgate.yaml is not valid');
+    expect(watch.err()).toContain('there is no file /nonexistent/millgate.yaml');
+  });
+
+  it('still finds it when the file is gone', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'millgate.yaml');
+    const running = { ...STATUS, config: { file, hash: '9b1e00c0ffee' } };
+    await serve(fakeGateway({ status: async () => running }), { socketPath: join(folder, 'api.sock') });
+    const run = millgate(['status', '--json'], { env: { MILLGATE_SOCKET: '', MILLGATE_CONFIG: file } });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(JSON.parse(run.out())).toMatchObject({ state: 'running', config: { file } });
   });
 });
 
