@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { type Applying, createApplying } from './config/apply/apply.ts';
+import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
 import { type FileSource, type LoadedFiles, loadWithFiles } from './config/apply/config-files.ts';
@@ -119,7 +119,7 @@ async function runLogged(
   });
   const { failed, fail: onFailed } = failure();
   const reconfigure = (next: Config) => changeBoth(gateway, api, next);
-  const applying = createApplying({
+  const applying = new Applying({
     ...start,
     clock,
     log,

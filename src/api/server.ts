@@ -12,7 +12,7 @@ import { answerTo } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createRecordings } from './recordings.ts';
-import { createStreams, type Streams } from './stream.ts';
+import { Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
@@ -65,7 +65,7 @@ export class Api {
   constructor(options: ApiOptions) {
     this.options = options;
     this.place = options;
-    this.streams = createStreams(options);
+    this.streams = new Streams(options);
     this.answer = createApp({ ...options, streams: this.streams, recordings: createRecordings(options) });
   }
 

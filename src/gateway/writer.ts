@@ -73,6 +73,9 @@ export function createWriter(
   };
 }
 
+/** What an event says of a write that did not end well. */
+const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'was sent' } as const;
+
 function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
   const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
   const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
@@ -81,7 +84,7 @@ function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteRes
     return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value} by ${by}` };
   }
   const { kind: outcome, why } = result;
-  return { ...asked, outcome, why, message: `${tag} not set to ${value} by ${by}: ${why}` };
+  return { ...asked, outcome, why, message: `${tag} ${ATTEMPT[outcome]} ${value} by ${by}: ${why}` };
 }
 
 /** Events are JSON, where integers beyond 2⁵³ are decimal strings. */

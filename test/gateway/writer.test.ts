@@ -84,6 +84,12 @@ describe('a write', () => {
     expect(events).toEqual([expect.objectContaining({ outcome: 'unknown', value: '9223372036854775808' })]);
   });
 
+  it('is not told of as undone when nobody knows', async () => {
+    const { write, events } = bench(true, async () => ({ ok: false, kind: 'unknown', why: 'no answer' }));
+    await write('press-1/setpoint', 42, signal);
+    expect(events).toMatchObject([{ outcome: 'unknown', message: expect.stringContaining('perhaps set to 42') }]);
+  });
+
   it('names an unknown tag', async () => {
     const { write } = bench(true, async () => ({ ok: true, readBack: 1 }));
     await expect(write('press-1/nothing', 1, signal)).rejects.toThrow('no such tag');

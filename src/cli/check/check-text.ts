@@ -104,10 +104,10 @@ function verdictLines({ utilisation, verdict, advice, periods }: ChannelForecast
 
 function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'], context: Page): string[] {
   const { colors } = context;
-  const rows = tags.map(({ tag, address, unit, everyMs }): Cell[] => {
+  const rows = tags.map(({ tag, address, unit, everyMs, ...shown }): Cell[] => {
     const every = everyMs === undefined ? 'on change' : everyMs === 0 ? 'no pause' : formatDuration(everyMs);
     const reading = readings?.get(tag);
-    const value: Cell[] = readings ? [formatValue(reading?.value)] : [];
+    const value: Cell[] = readings ? [formatValue(reading?.value, shown)] : [];
     const quality: Cell[] = readings ? [qualityCell(reading, context)] : [];
     return [`  ${tag}`, ...value, plain(unit ?? ''), ...quality, every, plain(address)];
   });

@@ -1,4 +1,5 @@
 /** Forecasts the load of a configuration: requests, bus time, bytes written, days of outage held. */
+import { type Shown, shownOf } from '../../core/reading.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';
 
@@ -79,7 +80,7 @@ export interface ChannelForecast {
 }
 
 /** A tag as `check` lists it. */
-export interface TagForecast {
+export interface TagForecast extends Shown {
   readonly tag: string;
   readonly channel: string;
   readonly address: string;
@@ -253,12 +254,13 @@ function ms(value: number): string {
 
 function tagsOf(channel: ChannelConfig): TagForecast[] {
   return channel.devices.flatMap(({ tags }) =>
-    tags.map(({ tag, unit, everyMs }) => ({
+    tags.map(({ tag, unit, everyMs, ...shown }) => ({
       tag: tag.id,
       channel: channel.name,
       address: channel.driver.describeAddress(tag.address),
       unit,
       everyMs,
+      ...shownOf(shown),
     })),
   );
 }
