@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { type Applying, createApplying } from './config/apply/apply.ts';
+import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
 import { type FileSource, type LoadedFiles, loadWithFiles } from './config/apply/config-files.ts';
@@ -72,17 +72,36 @@ interface Start {
  */
 export async function runDaemon(options: DaemonOptions, context: DaemonContext): Promise<ExitCode> {
   const log = daemonLog(context);
+  // From the first moment on: one that comes before the files are in force would else end the process.
+  const hangup: Hangup = { isEarly: false, take: undefined };
+  const giveBackHangup = context.onHangup?.(() => {
+    hangup.isEarly = hangup.take === undefined;
+    hangup.take?.();
+  });
   try {
-    return await runLogged(options, context, log);
+    return await runLogged(options, context, log, hangup);
   } catch (error) {
     // In the journal a refusal has the priority of an error; a person at a terminal gets it as from every command.
     if (!(error instanceof Fault) || !isJournal(context)) throw error;
     log.error(error.message);
     return error.code;
+  } finally {
+    giveBackHangup?.();
   }
 }
 
-async function runLogged(options: DaemonOptions, context: DaemonContext, log: Logger): Promise<ExitCode> {
+/** What SIGHUP does now, and whether one came before there was something to do. */
+interface Hangup {
+  isEarly: boolean;
+  take: (() => void) | undefined;
+}
+
+async function runLogged(
+  options: DaemonOptions,
+  context: DaemonContext,
+  log: Logger,
+  hangup: Hangup,
+): Promise<ExitCode> {
   const start = await prepare(options, context, log);
   if (!start) return EXIT.configInvalid;
   const { simulate } = options;
@@ -100,7 +119,7 @@ async function runLogged(options: DaemonOptions, context: DaemonContext, log: Lo
   });
   const { failed, fail: onFailed } = failure();
   const reconfigure = (next: Config) => changeBoth(gateway, api, next);
-  const applying = createApplying({
+  const applying = new Applying({
     ...start,
     clock,
     log,
@@ -119,22 +138,23 @@ async function runLogged(options: DaemonOptions, context: DaemonContext, log: Lo
     socketPath: socketPath(config.store.path, environment),
   });
   const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });
-  const giveBackHangup = context.onHangup?.(() => {
+  hangup.take = () => {
     service.reloading();
     applying.reload().then(service.ready, onFailed);
-  });
+  };
   try {
     for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
       gateway.event(body);
     await startApi(api, log);
     preferSmallHeap();
     service.ready();
+    if (hangup.isEarly) hangup.take();
     await Promise.race([gateway.failed, failed, whenAborted(signal)]);
     log.info('stopping');
     service.stopping();
     return EXIT.ok;
   } finally {
-    giveBackHangup?.();
+    hangup.take = () => {};
     applying.close();
     const closed = () => Promise.all([api.close(), gateway.close()]);
     const late = () => log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);

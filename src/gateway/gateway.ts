@@ -4,14 +4,14 @@ import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
 import type { Config, UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
-import { type Clock, failure, instantOf } from '../core/clock.ts';
+import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
-import { type Committer, type CommitterOptions, createCommitter } from '../store/committer.ts';
+import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
@@ -273,7 +273,7 @@ function committerOf(
   current: Current,
   told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
 ): Committer {
-  return createCommitter({
+  return new Committer({
     store,
     clock,
     log: log.scoped('store'),
@@ -375,15 +375,4 @@ function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceS
       isConnected: lines.of(name)?.poller.state.state === 'connected',
     })),
   );
-}
-
-/** Calls back every `ms`; the returned function ends it. */
-function every(clock: Clock, ms: number, callback: () => void): () => void {
-  let cancel = () => {};
-  const tick = () => {
-    callback();
-    cancel = clock.after(ms, tick);
-  };
-  cancel = clock.after(ms, tick);
-  return () => cancel();
 }
