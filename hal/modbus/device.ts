@@ -2,7 +2,7 @@
 import type { Clock } from '../../src/core/clock.ts';
 import type { Identification, RawAnswer, RawBlock } from './abilities.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
-import type { Line, Outcome } from './line/line.ts';
+import type { Ask, Line, Outcome } from './line/line.ts';
 import { type DeviceCounters, newCounters } from './line/statistics.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { failureOf, isBusy } from './result.ts';
@@ -128,7 +128,7 @@ export interface Asking {
  * Asks one question until it is answered, refused, or tried often enough. `sentMs` of the outcome is that of the first
  * try: its answer may be the one that came.
  *
- * @param widest registers or bits that a read may ask for at most; undefined: no more than it needs
+ * @param otherwise how else a read may be put while a late reply could pass for its answer; absent: not at all
  * @throws the signal's reason while it waits for a busy device
  */
 export async function askDevice(
@@ -136,7 +136,7 @@ export async function askDevice(
   device: DeviceState,
   request: ModbusRequest,
   signal: AbortSignal,
-  widest?: number,
+  otherwise: Pick<Ask, 'widest' | 'isDivisible'> = {},
 ): Promise<Outcome> {
   const question = questionOf(request);
   const took = timesOf(device, request);
@@ -149,7 +149,7 @@ export async function askDevice(
     question,
     counters,
     attemptOf: {},
-    ...(device.silentQuestions > 1 ? { isProbe: true } : { widest }),
+    ...(device.silentQuestions > 1 ? { isProbe: true } : otherwise),
   };
   let firstSentMs: number | undefined;
   let rests = 0;

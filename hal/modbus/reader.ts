@@ -4,6 +4,7 @@ import { type Clock, instantAt, unlessAborted } from '../../src/core/clock.ts';
 import type { Instant } from '../../src/core/reading.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState } from './device.ts';
+import type { Ask } from './line/line.ts';
 import type { ModbusAddress } from './map/address.ts';
 import { decodeBit, decodeRegisters } from './map/decode.ts';
 import { type LineCost, MAX_BITS, MAX_REGISTERS, planReads, type ReadBlock, spansOf } from './map/plan.ts';
@@ -38,6 +39,12 @@ interface Planned {
   readonly held: readonly { readonly member: number; readonly refusal: Refusal }[];
   groups: readonly (readonly ModbusTag[])[] | undefined;
 }
+
+/**
+ * Why a request is put: as it was planned; as a part of one that was refused, to learn what is refused; as a half of one
+ * that could not be asked now, which teaches nothing.
+ */
+type How = 'planned' | 'part' | 'half';
 
 /** One call of `read` under way. */
 interface Reading {
@@ -80,7 +87,7 @@ export class Reader {
       silencesLeft: MOST_SILENCES,
     };
     const { blocks, held } = this.plannedFor(tags);
-    for (const block of blocks) await unlessAborted(this.readBlock(block, reading, false), signal);
+    for (const block of blocks) await unlessAborted(this.readBlock(block, reading, 'planned'), signal);
     const at = reading.at ?? instantAt(this.deps.clock, this.deps.clock.monoMs());
     for (const { member, refusal } of held)
       results[member] = { at, ok: false, why: refusal.why, detail: refusal.detail, asked: false };
@@ -124,15 +131,20 @@ export class Reader {
   }
 
   /** Reads a request and, where it is refused, its parts; true when all of it was answered. */
-  private async readBlock(block: ReadBlock, reading: Reading, isPart: boolean): Promise<boolean> {
+  private async readBlock(block: ReadBlock, reading: Reading, how: How): Promise<boolean> {
     const { clock } = this.deps;
     const { tags, results } = reading;
     const device = this.deps.deviceOf(tags[block.members[0]!]!);
     const isRetry = this.refusals.isRetry(block);
     const startedMs = clock.monoMs();
     const addresses = block.members.map((member) => tags[member]!.address);
-    const widest = isPart || isRetry ? block.count : widestOf(block, addresses);
-    const outcome = await this.ask(device, block, widest, reading.signal, isPart || isRetry);
+    const isPlanned = how === 'planned' && !isRetry;
+    const otherwise = isPlanned
+      ? { widest: widestOf(block, addresses), isDivisible: (block.values ?? block.members.length) > 1 }
+      : {};
+    const outcome = await this.ask(device, block, otherwise, reading.signal, how === 'part' || isRetry);
+    if (outcome.kind === 'not-asked' && otherwise.isDivisible && device.silentQuestions <= 1)
+      return this.readHalves(block, reading);
     if (outcome.kind === 'answer') {
       this.refusals.answered(block);
       const at = instantAt(clock, (outcome.sentMs + outcome.receivedMs) / 2);
@@ -147,7 +159,7 @@ export class Reader {
     const result: ReadResult = { at, ok: false, ...failure, ...(isRetry && { asked: false }) };
     for (const member of block.members) results[member] = result;
     const cause = causeOf(outcome);
-    if (cause) await this.learn(block, reading, { cause, failure, device });
+    if (cause && how !== 'half') await this.learn(block, reading, { cause, failure, device });
     return false;
   }
 
@@ -169,20 +181,11 @@ export class Reader {
     if (cause === 'silence') reading.silencesLeft--;
     if (!refusals.isToBlame(block, cause, device.counters.responses)) return;
     if (block.values === 1) return refusals.refuse(block, failure, nowMs);
-    const addresses = block.members.map((member) => reading.tags[member]!.address);
-    const spans = spansOf(
-      addresses,
-      addresses.map((_, index) => index),
-    );
-    const blockOf = (part: typeof spans): ReadBlock => {
-      const start = part[0]!.start;
-      const members = part.flatMap((span) => span.members.map((index) => block.members[index]!));
-      return { ...block, start, count: Math.max(...part.map(({ end }) => end)) - start, members, values: part.length };
-    };
+    const { spans, blockOf } = divisionOf(block, reading);
     // A device that is gone refuses nothing: one of the values is asked for first, another one each time.
     if (cause === 'silence') {
       const probed = spans[device.counters.requests % spans.length]!;
-      if (reading.silencesLeft <= 0 || !(await this.readBlock(blockOf([probed]), reading, true))) return;
+      if (reading.silencesLeft <= 0 || !(await this.readBlock(blockOf([probed]), reading, 'part'))) return;
     }
     const parts = partsOf(spans).map(blockOf);
     if (parts.length > reading.partsLeft) return;
@@ -191,20 +194,53 @@ export class Reader {
     for (const part of parts) {
       reading.signal.throwIfAborted();
       if (reading.silencesLeft <= 0) return;
-      isWhole = (await this.readBlock(part, reading, true)) && isWhole;
+      isWhole = (await this.readBlock(part, reading, 'part')) && isWhole;
     }
     if (isWhole) refusals.cut(block, parts, this.deps.clock.monoMs());
   }
 
-  private async ask(device: DeviceState, block: ReadBlock, widest: number, signal: AbortSignal, isOnce: boolean) {
+  /** In two halves, whose answers have other lengths than the late reply that is in the way of the whole. */
+  private async readHalves(block: ReadBlock, reading: Reading): Promise<boolean> {
+    const { spans, blockOf } = divisionOf(block, reading);
+    const middle = Math.ceil(spans.length / 2);
+    let isWhole = true;
+    for (const half of [spans.slice(0, middle), spans.slice(middle)]) {
+      reading.signal.throwIfAborted();
+      isWhole = (await this.readBlock(blockOf(half), reading, 'half')) && isWhole;
+    }
+    return isWhole;
+  }
+
+  private async ask(
+    device: DeviceState,
+    block: ReadBlock,
+    otherwise: Pick<Ask, 'widest' | 'isDivisible'>,
+    signal: AbortSignal,
+    isOnce: boolean,
+  ) {
     const { asking } = this.deps;
     const { unit, table, start, count } = block;
     const once = isOnce ? { ...asking, retries: 0 } : asking;
     const request = { kind: 'read', unit, table, start, count } as const;
-    const outcome = await askDevice(once, device, request, signal, widest);
+    const outcome = await askDevice(once, device, request, signal, otherwise);
     if (outcome.kind === 'lost') throw outcome.cause;
     return outcome;
   }
+}
+
+/** The values of a request by their places, and the request that reads some of them. */
+function divisionOf(block: ReadBlock, { tags }: Reading) {
+  const addresses = block.members.map((member) => tags[member]!.address);
+  const spans = spansOf(
+    addresses,
+    addresses.map((_, index) => index),
+  );
+  const blockOf = (part: typeof spans): ReadBlock => {
+    const start = part[0]!.start;
+    const members = part.flatMap((span) => span.members.map((index) => block.members[index]!));
+    return { ...block, start, count: Math.max(...part.map(({ end }) => end)) - start, members, values: part.length };
+  };
+  return { spans, blockOf };
 }
 
 /** The widest read that may be made of a request: every device of it answers so many, and no gap grows too wide by it. */

@@ -21,6 +21,8 @@ export interface TortureOptions {
   readonly shares?: FaultShares;
   /** Tries after the first. Default: 1. */
   readonly retries?: number;
+  /** Registers nobody asked for that a request may span. Default: 16. */
+  readonly maxGap?: number;
 }
 
 export interface TortureResult {
@@ -59,13 +61,13 @@ const BAD_DAY: FaultShares = {
 export const A_PERCENT_EACH: FaultShares = { 'lost-question': 0.01, silence: 0.01, flip: 0.01 };
 
 /** Two groups of the same form on each unit: a late answer of the one would pass for the other if it could. */
-function groups(): Tag<ModbusAddress>[][] {
+function groups(maxGap: number): Tag<ModbusAddress>[][] {
   return UNITS.flatMap((unit) =>
-    [0, 200].map((base) => Array.from({ length: 10 }, (_, index) => tag(unit, base + index))),
+    [0, 200].map((base) => Array.from({ length: 10 }, (_, index) => tag(unit, base + index, maxGap))),
   );
 }
 
-function tag(unit: number, start: number): Tag<ModbusAddress> {
+function tag(unit: number, start: number, maxGap: number): Tag<ModbusAddress> {
   const id = `unit-${unit}/r${start}`;
   return {
     id,
@@ -79,6 +81,7 @@ function tag(unit: number, start: number): Tag<ModbusAddress> {
       type: 'uint16',
       order: 'ABCD',
       ...PLAIN,
+      maxGap,
     },
   };
 }
@@ -90,6 +93,7 @@ export async function torture({
   framing,
   shares = BAD_DAY,
   retries = 1,
+  maxGap = PLAIN.maxGap,
 }: TortureOptions): Promise<TortureResult> {
   const clock = new SimulatedClock();
   const slaves = modbusSlaves({ units: UNITS });
@@ -131,7 +135,7 @@ export async function torture({
     why: {},
     happened: {},
   };
-  const all = groups();
+  const all = groups(maxGap);
   const seen = () => UNITS.reduce((sum, unit) => sum + slaves.scans(unit), 0);
   let next = 0;
 

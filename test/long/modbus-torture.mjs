@@ -19,8 +19,10 @@ for (const [framing, share] of [
   const lossy = await torture({ ...asked, shares: A_PERCENT_EACH, retries: 0 });
   console.log(framing, '1 % of questions lost, 1 % of answers lost, 1 % garbled, no retries', JSON.stringify(lossy));
   console.log(framing, `readings lost per fault ${lossy.lostPerFault.toFixed(3)}, at most ${MOST_LOST_PER_FAULT}`);
-  wrong += bad.misattributed + lossy.misattributed;
-  if (lossy.lostPerFault > MOST_LOST_PER_FAULT) process.exitCode = 1;
+  const apart = await torture({ ...asked, shares: A_PERCENT_EACH, retries: 0, maxGap: 0 });
+  console.log(framing, `the same with maxGap 0: readings lost per fault ${apart.lostPerFault.toFixed(3)}`);
+  wrong += bad.misattributed + lossy.misattributed + apart.misattributed;
+  if (Math.max(lossy.lostPerFault, apart.lostPerFault) > MOST_LOST_PER_FAULT) process.exitCode = 1;
 }
 console.log(`seed ${seed} misattributed ${wrong}`);
 if (wrong > 0) process.exitCode = 1;

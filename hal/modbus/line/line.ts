@@ -21,6 +21,8 @@ export interface Ask {
    * for no more than it needs.
    */
   readonly widest?: number | undefined;
+  /** Whoever asks can ask for it in parts: it does not wait for a late reply, but is given back unasked. */
+  readonly isDivisible?: boolean;
 }
 
 /** How a question ended. */

@@ -29,7 +29,9 @@ const MOST_FOREIGN = 64;
  *
  * The rule that keeps every late reply from being believed: while a unit owes a reply of some function and length, no
  * question whose answer has that function and length is put to it, but the same question again. A read is put with one
- * register more in its place, which gives its answer another length; what cannot be made wider waits.
+ * register more in its place, which gives its answer another length; what cannot be made wider is read in halves, or waits.
+ * An answer to another try of the question does not end the debt: it may be that of the first try, and the second's then
+ * follows. Where it did, 21 of 20,000 answers of the torture were taken for another question's.
  * The list is bounded by itself: a debt lives for the late reply window, and making one takes a timeout.
  */
 export class OwedReplies {

@@ -174,7 +174,7 @@ export class RtuLine implements Line {
       }
       const { untilMs } = clearance;
       // A probe waits for nothing: that would only look as if the line had spent the time on it.
-      if (waiting || job.ask.isProbe) {
+      if (waiting || job.ask.isProbe || job.ask.isDivisible) {
         this.queue.splice(index, 1);
         job.settle({ kind: 'not-asked', detail: 'its unit still owes the answer to an earlier question' });
       } else {
