@@ -9,7 +9,7 @@ import type { OpenDatabase } from './format/disk.ts';
 import { isFull, isRefusal, sizeOf, troubleText, unlinkDatabase } from './format/disk.ts';
 import { lockFolder } from './format/lock.ts';
 import { packMemory } from './format/notes.ts';
-import { emptyQuarantine, listSegmentFiles, moveToQuarantine, releaseReserve } from './index/catalog.ts';
+import { emptyQuarantine, keepReserve, listSegmentFiles, moveToQuarantine, releaseReserve } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { history, seek } from './read/history.ts';
@@ -32,6 +32,9 @@ export class UnderRepair extends Error {}
 
 /** What is answered from memory, so that it does not matter whether the files are still in their place. */
 const FROM_MEMORY: ReadonlySet<CallName> = new Set<CallName>(['pending', 'settle', 'keepUplinks', 'ledger', 'states']);
+
+/** The reserve that a stop leaves at least: room for the log of `meta.db` and a little more. */
+const LAST_RESERVE_BYTES = 64 * 1024;
 
 /** The store's working part: synchronous, on one thread, without a clock. */
 export interface Engine {
@@ -335,6 +338,8 @@ function close(state: State, now: Now): void {
   if (!state.isMetaDown) tried(() => stopInOrder(state));
   state.isClosed = true;
   tried(() => house.meta.close());
+  // The logs are gone now: what they took is kept, so that the next start can write to the ledger however full the disk is.
+  keepReserve(house.folder, LAST_RESERVE_BYTES, LAST_RESERVE_BYTES);
   state.lock.release();
 }
 

@@ -1,5 +1,5 @@
 /** What a start reads and writes, after a stop in order. */
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Connection, openForWriting } from '../../src/store/format/disk.ts';
@@ -59,6 +59,25 @@ describe('a start after a stop in order', () => {
     const { store: third } = await localStore(crashed);
     expect((await third.states()).get('last')).toBe('new');
     await third.close();
+  });
+});
+
+describe('a start on a disk that others filled', () => {
+  it('finds a reserve that the stop before left, though the disk had taken it meanwhile', async () => {
+    const { store, path } = await localStore();
+    await store.commit(batchOf([recordOf(0)]));
+    rmSync(join(path, 'reserve'));
+    await store.close();
+    expect(statSync(join(path, 'reserve')).size).toBe(64 * 1024);
+  });
+
+  it('takes the room for the ledger before anything else, so that files can go', async () => {
+    const { store: before, path } = await localStore();
+    await before.close();
+    expect(existsSync(join(path, 'meta.db-wal'))).toBe(false);
+    const { store } = await localStore(path);
+    expect(statSync(join(path, 'meta.db-wal')).size).toBeGreaterThan(24 * 1024);
+    await store.close();
   });
 });
 

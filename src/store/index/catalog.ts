@@ -173,14 +173,18 @@ function quarantined(folder: string): string[] {
   return existsSync(place) ? readdirSync(place).map((file) => join(place, file)) : [];
 }
 
-/** Sets aside space that is given up when the disk is full, so that the ledger can be written before files go. */
-export function keepReserve(folder: string, bytes: number): void {
+/**
+ * Sets aside space that is given up when the disk is full, so that the ledger can be written before files go.
+ *
+ * @param neededBytes how much must be free on the disk for it
+ */
+export function keepReserve(folder: string, bytes: number, neededBytes = RESERVE_ROOM * bytes): void {
   const file = join(folder, RESERVE);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) >= bytes) return;
   try {
     // A disk that is nearly full needs its last bytes for commits.
     const { bavail, bsize } = statfsSync(folder);
-    if (bavail * bsize < RESERVE_ROOM * bytes) return;
+    if (bavail * bsize < neededBytes) return;
     writeFileSync(file, randomFillSync(Buffer.alloc(bytes)));
   } catch {
     // A disk too full for the reserve is found out, and dealt with, by the next commit.

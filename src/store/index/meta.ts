@@ -308,11 +308,10 @@ function metaToWrite(database: Connection, epoch: string): Meta {
   return meta;
 }
 
-/** Tops up what {@link OWN_ROOM_BYTES} asks for. Where the disk refuses, what there is has to do. */
+/** Makes the room that {@link OWN_ROOM_BYTES} asks for: a stop in order removes the log. Where the disk refuses, what there is has to do. */
 function keepRoom(database: Connection): void {
   database.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
   const pageBytes = database.pragma('page_size', { simple: true }) as number;
-  if ((database.pragma('freelist_count', { simple: true }) as number) * pageBytes >= OWN_ROOM_BYTES) return;
   try {
     // One transaction writes it and takes it out again: its pages are free then, and its log is as long as it will be.
     database.transaction(() => {
