@@ -28,6 +28,10 @@ export interface SourceFile {
   readonly edges: readonly Edge[];
   readonly exports: readonly { name: string; line: number }[];
   readonly functions: readonly SourceFunction[];
+  /** Interfaces that have methods. */
+  readonly interfaces: readonly { name: string; line: number }[];
+  /** Types that a function here returns, a class fills, or an object is declared to be. */
+  readonly makes: readonly string[];
   /** Lines on which an object is spread that was written out on the spot: `...{ a, b }`. */
   readonly spreads: readonly number[];
 }
@@ -95,6 +99,21 @@ function onlyTypes(node: Node): boolean {
   );
 }
 
+/** The names of the types that a part of the tree speaks of. */
+function typeNames(part: unknown): string[] {
+  if (!isNode(part)) return [];
+  return [...walk(part)].flatMap(({ node }) => (node.type === 'TSTypeReference' ? (nameOf(node.typeName) ?? []) : []));
+}
+
+/** The types that a node makes something of. */
+function made(node: Node): string[] {
+  if (FUNCTIONS.has(node.type)) return typeNames(node.returnType);
+  if (node.type === 'ClassDeclaration')
+    return nodes(node.implements).flatMap(({ expression }) => nameOf(expression) ?? []);
+  const isObject = node.type === 'VariableDeclarator' && (node.init as Node | null)?.type === 'ObjectExpression';
+  return isObject ? typeNames((node.id as Node).typeAnnotation) : [];
+}
+
 /** Reads one file. */
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(ROOT, path), 'utf8');
@@ -103,6 +122,8 @@ function readSource(path: string): SourceFile {
   const edges: Edge[] = [];
   const exports: { name: string; line: number }[] = [];
   const functions: SourceFunction[] = [];
+  const interfaces: { name: string; line: number }[] = [];
+  const makes: string[] = [];
   const spreads: number[] = [];
 
   const edge = (source: unknown, names: readonly string[] | 'all', typeOnly: boolean, at: number, isLazy = false) => {
@@ -116,7 +137,11 @@ function readSource(path: string): SourceFile {
 
   for (const { node, parent } of walk(parseAst(text, { lang: 'ts' }) as unknown as Node)) {
     const line = lineOf(node.start);
-    if (node.type === 'ImportDeclaration' || node.type === 'ExportAllDeclaration')
+    makes.push(...made(node));
+    if (node.type === 'TSInterfaceDeclaration') {
+      const members = nodes((node.body as Node).body);
+      if (members.some(({ type }) => type === 'TSMethodSignature')) interfaces.push({ name: nameOf(node.id)!, line });
+    } else if (node.type === 'ImportDeclaration' || node.type === 'ExportAllDeclaration')
       edge(node.source, taken(node), onlyTypes(node), node.start);
     else if (node.type === 'ImportExpression') edge(node.source, lazily(), false, node.start, true);
     else if (node.type === 'TSImportType') edge(node.source ?? node.argument, lazily(), true, node.start);
@@ -135,12 +160,25 @@ function readSource(path: string): SourceFile {
     }
   }
   const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
-  return { path, text, lines, edges, exports, functions, spreads };
+  return { path, text, lines, edges, exports, functions, interfaces, makes, spreads };
 }
 
 /** Every file of the product, by its path. */
 export function readProduct(): ReadonlyMap<string, SourceFile> {
   return new Map([...filesBelow('src'), ...filesBelow('hal')].map((path) => [path, readSource(path)]));
+}
+
+/** Interfaces that only one maker, in their own file, fills: `outside` are files that may double them. */
+export function interfacesOfOneMaker(files: ReadonlyMap<string, SourceFile>, outside: readonly string[]): string[] {
+  const makers = new Map<string, string[]>();
+  for (const { path, makes } of [...files.values(), ...outside.map(readSource)])
+    for (const name of makes) makers.set(name, [...(makers.get(name) ?? []), path]);
+  return [...files.values()].flatMap(({ path, interfaces }) =>
+    interfaces.flatMap(({ name, line }) => {
+      const known = makers.get(name) ?? [];
+      return known.length === 1 && known[0] === path ? [`${path}:${line} ${name}`] : [];
+    }),
+  );
 }
 
 /** What files outside of the product take from it, by its sources or as it was built: `path name`. */
