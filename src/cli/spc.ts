@@ -11,6 +11,12 @@ import { type Column, renderTable, wrapText } from './terminal/table.ts';
 const TEXT_ROWS = 10;
 const CHART_ROWS = { least: 7, most: 24 };
 
+/** How far back the verdict looks: a chart whose points go in and out is not in control because its last one is in. */
+const VERDICT_POINTS = 20;
+
+/** The signs of a drawn chart. */
+const LEGEND = 'o point, X a rule holds, ^ v off the picture, ? missing, - limits, . centre';
+
 /** `spc`: every control chart in a line. */
 export async function spcList(options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const gateway = await findGateway(options, context);
@@ -86,7 +92,7 @@ function chartLines(chart: ChartView, context: CliContext): string[] {
   const limits = chart.limits === undefined ? '' : `, limits ${chart.limits}`;
   return [
     colors.bold(`${chart.id}: ${chart.chart} of ${plain(chart.tag)}${unit}${limits}`),
-    ...(chart.text === undefined ? [] : chart.text.split('\n')),
+    ...(chart.text === undefined ? [] : [...chart.text.split('\n'), ...wrapText(LEGEND, context.columns())]),
     ...stateLines(chart, context),
     ...capabilityLines(chart, context),
   ];
@@ -98,7 +104,15 @@ function stateLines({ phase, baseline, signals, points }: ChartView, { colors }:
   const last = points.at(-1);
   if (signals.length > 0)
     return [colors.red(`Out of control: ${signals.join(', ')}${last ? ` at point ${last.point}` : ''}.`)];
-  return [colors.green('In control.')];
+  if (points.length === 0) return [colors.green('The last point is in control.')];
+  const recent = points.slice(-VERDICT_POINTS);
+  const signalled = recent.filter(({ rules }) => rules.length > 0);
+  const newest = signalled.at(-1);
+  if (!newest) return [colors.green('In control.')];
+  const held = `a rule held at ${signalled.length} of the last ${recent.length} points`;
+  return [
+    colors.yellow(`The last point is in control; ${held} (last: ${newest.rules.join(', ')} at point ${newest.point}).`),
+  ];
 }
 
 function capabilityLines({ capability }: ChartView, context: CliContext): string[] {

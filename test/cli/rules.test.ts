@@ -7,7 +7,10 @@ import { fakeGateway, SIX } from '../double/fake-gateway.ts';
 import { Terminal } from '../double/terminal.ts';
 
 async function run(...args: string[]) {
-  const view = fakeGateway();
+  return runOn(fakeGateway(), ...args);
+}
+
+async function runOn(view: ReturnType<typeof fakeGateway>, ...args: string[]) {
   const { socketPath } = await serve(view);
   const env = { MILLGATE_SOCKET: socketPath, USER: 'ann' };
   const started = millgate(args, { env, clock: new SimulatedClock(SIX) });
@@ -173,6 +176,7 @@ describe('spc', () => {
       [
         'shaft: i-mr of gauge/diameter, mm, limits 1',
         ' UCL 10.03|-X',
+        'o point, X a rule holds, ^ v off the picture, ? missing, - limits, . centre',
         'Out of control: N1 at point 27.',
         'Capability (provisional), 95 %: Cpk 1.2 (1–1.4).',
         'only 2 readings.',
@@ -180,6 +184,15 @@ describe('spc', () => {
       ].join('\n'),
     );
     expect(JSON.parse((await run('spc', 'shaft', '--json')).out)).toMatchObject({ id: 'shaft', limits: 1 });
+  });
+
+  it('a last point in control does not hide the points before it that signalled', async () => {
+    const chart = fakeGateway().chart('shaft')!;
+    const point = (number: number, rules: string[]) => ({ point: number, value: 10, rules });
+    const points = [point(1, ['N1']), point(2, ['N6']), point(3, [])];
+    const view = fakeGateway({ chart: () => ({ ...chart, signals: [], points }) });
+    const { out } = await runOn(view, 'spc', 'shaft');
+    expect(out).toContain('The last point is in control; a rule held at 2 of the last 3 points (last: N6 at point 2).');
   });
 
   it('begins a new baseline in the name of the user', async () => {

@@ -108,7 +108,7 @@ function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagCon
       rule,
       why: `takes every poll of ${tag} as a reading: a value that changes more slowly than each ${formatDuration(everyMs)} is counted again and again`,
       remedy:
-        'write subgroup: {trigger: TAG} with a tag that changes with each part, or a period in which the value is new',
+        'write subgroup: {trigger: TAG} with a tag that changes with each part; for what has no parts (voltage, temperature, pressure) write chart: i-mr and subgroup: {every: 10s}, or a period in which the value is new',
     });
   const isOff =
     (spec?.usl !== undefined && min !== undefined && spec.usl < min) ||

@@ -1,6 +1,6 @@
 /** Words the events of a control chart. */
 import type { EventBody } from '../../core/event.ts';
-import { MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
+import { isAttributeChart, MAX_RANGE_SIZE, type SpcConfig } from '../../core/spc.ts';
 import type { Unusable } from './collect.ts';
 import type { JudgedPoint, Signal } from './judge.ts';
 import { fullSizeOf, type Limits, linesOf } from './limits.ts';
@@ -93,6 +93,24 @@ export function noSpreadEvent({ id, tag }: SpcConfig, points: number): EventBody
     id,
     tag,
     message: `${id}: no limits from ${points} points, as they do not vary: check that ${tag} is alive and its resolution is finer than the process; the baseline is collected again`,
+  };
+}
+
+/** A baseline that its own limits do not hold: what is wrong is how the points are made, or what went on meanwhile. */
+export function unsteadyBaselineEvent(config: SpcConfig, outside: number, points: number, limits: number): EventBody {
+  const { id, tag, chart } = config;
+  const cause = isAttributeChart(chart)
+    ? 'the counts vary more than those of one process do: check size, and what is counted'
+    : 'readings that follow each other more closely than the value varies give limits that are too narrow: make a point of a longer period, for example chart: i-mr, subgroup: {every: 10s}, or of each part with subgroup: {trigger: TAG}';
+  return {
+    kind: 'quality',
+    what: 'spc-baseline-not-in-control',
+    id,
+    tag,
+    outside,
+    points,
+    limits,
+    message: `${id}: the baseline itself is not in control: ${outside} of its ${points} points are outside of its limits. Most often ${cause}. Where the process was disturbed instead: millgate spc ${id} rebase`,
   };
 }
 

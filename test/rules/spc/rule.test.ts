@@ -127,6 +127,20 @@ describe('a chart as a rule', () => {
     expect(state.baseline).toEqual([]);
   });
 
+  it('a baseline that its own limits do not hold is one event in place of a signal for each point', () => {
+    const wave = Array.from({ length: 100 }, (_, index) => 230 + 5 * Math.sin(index / 15) + 0.01 * (index % 2));
+    const given = { chart: 'xbar-r', subgroup: { by: 'count', size: 5 } } as const;
+    const rule = spcRule(chartOf({ ...given, limits: { from: 'baseline', points: 20 } }));
+    const { events, state } = play(rule, readingsOf(wave));
+    expect(events).toMatchObject([
+      { kind: 'audit', what: 'spc-limits' },
+      { kind: 'quality', what: 'spc-baseline-not-in-control', id: 'shaft', points: 20, limits: 1 },
+    ]);
+    expect(events[1]!.outside).toBeGreaterThan(10);
+    expect(events[1]!.message).toContain('subgroup: {every: 10s}');
+    expect(state.limits).toMatchObject({ version: 1 });
+  });
+
   it('a baseline that differs in the last bit of its doubles does not vary; that is said once, however long it lasts', () => {
     for (const over of [{}, { chart: 'xbar-r', subgroup: { by: 'count', size: 5 } }] as const) {
       const rule = spcRule(chartOf({ limits: { from: 'baseline', points: 10 }, ...over }));
