@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import { formatDuration } from '../../src/core/quantity.ts';
+import { orList } from '../../src/core/suggest.ts';
 import type { TagSource } from '../driver-type.ts';
 import type { LineName } from './find.ts';
 import type { Bias, Drive, Edges } from './port.ts';
@@ -59,7 +60,10 @@ export type GpioAddress = GpioInput | GpioOutput;
 /** Keys of a `driver: gpio` channel. */
 export const gpioChannelShape = {
   chip: z
-    .string({ error: 'expected auto, the name of a chip such as gpiochip0, or its label such as pinctrl-bcm2711' })
+    .string({
+      error: ({ input }) =>
+        `expected auto, the name of a chip such as gpiochip0, or its label such as pinctrl-bcm2711${typeof input === 'number' ? `; got ${input}: write gpiochip${input}` : ''}`,
+    })
     .min(1)
     .max(64)
     .meta({
@@ -69,7 +73,7 @@ export const gpioChannelShape = {
     })
     .optional(),
   backend: z
-    .enum(BACKENDS, { error: `expected one of ${BACKENDS.join(', ')}` })
+    .enum(BACKENDS, { error: `expected ${orList(BACKENDS)}` })
     .meta({ description: 'chardev: character device; sysfs: old kernels. Default: auto.', default: 'auto' })
     .optional(),
 };
@@ -79,7 +83,9 @@ const LONGEST_DEBOUNCE = '10s';
 /** Keys of its tags. */
 export const gpioTagShape = {
   address: z
-    .union([z.string(), z.int()], { error: 'expected the name of a line such as GPIO17, or its offset on the chip' })
+    .union([z.string(), z.int()], {
+      error: 'expected the name of a line such as GPIO17, or its number on the chip, for example 17',
+    })
     .meta({ description: 'Name of the line, or its offset on the chip.', examples: ['GPIO17', 17] }),
   direction: z
     .enum(['input', 'output'], { error: 'expected input or output' })
@@ -101,7 +107,7 @@ export const gpioTagShape = {
     .meta({ description: 'Edges that are counted, after activeLow. Default: rising; of a state: both.' })
     .optional(),
   measure: z
-    .enum(MEASURES, { error: `expected one of ${MEASURES.join(', ')}` })
+    .enum(MEASURES, { error: `expected ${orList(MEASURES)}` })
     .meta({
       description:
         'state: on or off, reported when it changes; count: edges; rate: edges a second; frequency: Hz from the time between edges; pulse-width: ms; lost: edges that were lost. Default: state, or count with counter: true.',
@@ -200,13 +206,13 @@ function lineNameOf(address: TagOptions['address']): Checked<LineName> {
     if (offset <= 0xffff) return passed({ kind: 'offset', offset });
     return failed(
       ['address'],
-      `${text} is no offset on a chip: offsets go from 0 to 65535, and begin at 0 on each chip`,
+      `${text} is not the number of a line on a chip: these go from 0 to 65535 and begin at 0 on each chip`,
     );
   }
   if (/^[\x21-\x7e]{1,31}$/.test(text) && !/^-\d/.test(text)) return passed({ kind: 'name', name: text });
   return failed(
     ['address'],
-    `"${text}" is not the name of a line: write a name such as GPIO17, or the offset on the chip`,
+    `"${text}" is not the name of a line: write a name such as GPIO17, or its number on the chip, for example 17`,
   );
 }
 
@@ -217,28 +223,43 @@ function checkMeasure(options: TagOptions, measure: Measure): Problem[] {
   if (options.counter === true && measure !== 'count' && measure !== 'lost')
     problems.push({
       path: ['measure'],
-      message: `counter: true makes the tag a count of edges, and measure: ${measure} makes it something else: remove one of the two`,
+      message: `counter: true and measure: ${measure} contradict each other, because a counter counts edges: remove one of the two`,
     });
   if (options.window !== undefined && !isWindowed)
     problems.push({
       path: ['window'],
-      message: `belongs to measure: rate and frequency; this is a ${measure}: leave it out`,
+      message: `window is only for measure: rate or measure: frequency: add one of them, or remove window`,
     });
   if (options.edge === undefined || options.edge === 'both') {
     if (options.edge === 'both' && (measure === 'frequency' || measure === 'pulse-width'))
       problems.push({ path: ['edge'], message: `a ${measure} needs one kind of edge: write rising or falling` });
   } else if (measure === 'state' || measure === 'lost') {
-    const remedy = measure === 'state' ? ', or counter: true to count them' : '';
-    problems.push({ path: ['edge'], message: `a ${measure} needs both edges: leave edge out${remedy}` });
+    const remedy = measure === 'state' ? ', or add counter: true to count edges' : '';
+    problems.push({ path: ['edge'], message: `${nounOf(measure)} follows both edges: remove edge${remedy}` });
   }
   return problems;
 }
 
 function foreignKey(key: string, direction: 'input' | 'output'): string {
-  if (direction === 'output') return `${key} belongs to inputs; this is an output: leave it out`;
-  return `${key} belongs to outputs: write direction: output, or leave it out`;
+  if (direction === 'output') return `${key} is for inputs, and this is an output: remove ${key}`;
+  return `${key} is for outputs: write direction: output, or remove ${key}`;
 }
 
-function notInSysfs(key: string, value: string): Problem {
-  return { path: [key], message: `sysfs cannot set ${value}: use backend: chardev, or do it with parts outside` };
+function notInSysfs(key: 'bias' | 'drive', value: string): Problem {
+  const parts: Readonly<Record<string, string>> = {
+    'pull-up': 'or fit a pull-up resistor outside',
+    'pull-down': 'or fit a pull-down resistor outside',
+    disabled: 'or remove bias',
+    'open-drain': 'or use an external transistor',
+    'open-source': 'or use an external transistor',
+  };
+  return {
+    path: [key],
+    message: `with backend: sysfs there is no ${key}: ${value}: write backend: chardev, ${parts[value] ?? `or remove ${key}`}`,
+  };
+}
+
+/** What is measured, as a noun. */
+function nounOf(measure: Measure): string {
+  return measure === 'lost' ? 'a count of lost edges' : `a ${measure}`;
 }

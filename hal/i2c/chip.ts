@@ -2,6 +2,7 @@
 import type { Checked } from '../../src/core/checked.ts';
 import type { Failure } from '../../src/core/quality.ts';
 import type { Value } from '../../src/core/reading.ts';
+import { nearest, orList } from '../../src/core/suggest.ts';
 import type { Bus } from './bus.ts';
 import type { Wire } from './wire.ts';
 
@@ -154,7 +155,9 @@ export function signed(value: number, bits: number): number {
 /** `checkPlace` of a chip whose places are the words of `quantities` and nothing else. */
 export function oneOf(words: readonly string[], word: string): Checked<Place> {
   if (words.includes(word)) return { ok: true, value: { quantity: word, type: 'float64' } };
-  const message = `the chip has no "${word}": write one of ${words.join(', ')} as the tag's name, or as its address`;
+  const near = nearest(word, words);
+  const remedy = near === undefined ? `: write address: and its name: ${orList(words)}` : `; did you mean "${near}"?`;
+  const message = `the chip has no value ${JSON.stringify(word.slice(0, 60))}${remedy}`;
   return { ok: false, problems: [{ path: ['address'], message }] };
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
+import { andList, hint, orList } from '../../src/core/suggest.ts';
 import type { DefaultTags, TagSource } from '../driver-type.ts';
 import { type ChipOptions, type Place, REGISTER_TYPES } from './chip.ts';
 import { CHIPS, chipNamed } from './chips/all.ts';
@@ -27,7 +28,7 @@ const NAMES = CHIPS.map(({ name }) => name) as [string, ...string[]];
 /** A number out of a list, as zod wants it. */
 function numberOf(values: readonly number[], description: string) {
   return z
-    .literal([...values], { error: `expected one of ${values.join(', ')}` })
+    .literal([...values], { error: `expected ${orList(values.map(String))}` })
     .optional()
     .describe(description);
 }
@@ -52,11 +53,19 @@ export const i2cChannelShape = {
 export const i2cDeviceShape = {
   unit: z
     .int({ error: 'expected the I²C address of the device, such as 0x48' })
-    .min(0x03, 'I²C addresses go from 0x03 to 0x77')
-    .max(0x77, 'I²C addresses go from 0x03 to 0x77; one that ends in a read/write bit has to be halved')
+    .min(0x03, 'I²C addresses go from 0x03 to 0x77: write the one that is set on the board')
+    .max(
+      0x77,
+      'I²C addresses go from 0x03 to 0x77: write the one that is set on the board; one that includes the read/write bit has to be halved',
+    )
     .describe('I²C address, 7 bits, such as 0x48.'),
   chip: z
-    .enum(NAMES, { error: `expected one of ${NAMES.join(', ')}; registers is for any other chip` })
+    .enum(NAMES, {
+      error: ({ input }) =>
+        typeof input === 'string'
+          ? `there is no chip ${JSON.stringify(input.slice(0, 60))}${hint(input, NAMES, 'the chips are')}`
+          : `expected the kind of chip: ${orList(NAMES)}; registers is for any chip that is not in the list`,
+    })
     .describe('Kind of chip; registers is for any that is not in the list.'),
   oversampling: numberOf([1, 2, 4, 8, 16], 'bme280, bmp280: samples averaged in the chip. Default: 1.'),
   repeatability: z
@@ -85,7 +94,7 @@ export const i2cTagShape = {
     .optional()
     .describe('Which value of the chip; default: the name of the tag. With registers: its number, "0x10" or "0x10.3".'),
   type: z
-    .enum(REGISTER_TYPES, { error: `expected one of ${REGISTER_TYPES.join(', ')}` })
+    .enum(REGISTER_TYPES, { error: `expected ${orList(REGISTER_TYPES)}` })
     .optional()
     .describe('registers: type of the value. Default: uint8, and bool for a bit.'),
   order: z
@@ -110,12 +119,15 @@ export function checkI2cChannel(options: Record<string, unknown>): Checked<I2cCh
 /** Checks a device against its chip, and gives the chip's tags. */
 export function checkI2cDevice(options: Record<string, unknown>): Checked<DefaultTags> {
   const chip = chipNamed(options.chip);
-  if (!chip) return failed(['chip'], `is missing: write chip: and one of ${NAMES.join(', ')}`);
+  if (!chip) return failed(['chip'], `is missing: write chip: and its kind: ${orList(NAMES)}`);
   const problems = foreign(options, CHIP_KEYS, chip.deviceKeys, ({ deviceKeys }) => deviceKeys, chip.name);
   const unit = options.unit as number;
   if (!chip.addresses.includes(unit)) {
-    const usual = chip.addresses.map((address) => hex(address)).join(', ');
-    problems.push({ path: ['unit'], message: `a ${chip.name} is never at ${hex(unit)}: it can be at ${usual}` });
+    const possible = orList(chip.addresses.map((address) => hex(address)));
+    problems.push({
+      path: ['unit'],
+      message: `${article(chip.name)} can only be at ${possible}; got ${hex(unit)}: write the one that is set on the board`,
+    });
   }
   if (problems.length > 0) return { ok: false, problems };
   const tags = Object.entries(chip.quantities(options)).map(([name, quantity]) => [name, { ...quantity }]);
@@ -126,7 +138,7 @@ export function checkI2cDevice(options: Record<string, unknown>): Checked<Defaul
 export function checkI2cTag(source: TagSource<Record<string, unknown>>): Checked<I2cAddress> {
   const { options, deviceOptions, name } = source;
   const chip = chipNamed(deviceOptions.chip);
-  if (!chip) return failed(['chip'], `is missing: write chip: and one of ${NAMES.join(', ')}`);
+  if (!chip) return failed(['chip'], `is missing: write chip: and its kind: ${orList(NAMES)}`);
   const problems = foreign(options, CHIP_TAG_KEYS, chip.tagKeys, ({ tagKeys }) => tagKeys, chip.name);
   const place = chip.checkPlace(String(options.address ?? name), options, deviceOptions);
   if (!place.ok) problems.push(...place.problems);
@@ -147,8 +159,19 @@ function foreign(
     .filter((key) => options[key] !== undefined && !known.includes(key))
     .map((key) => {
       const owners = CHIPS.filter((chip) => keysOf(chip).includes(key)).map((chip) => chip.name);
-      return { path: [key], message: `belongs to ${owners.join(', ')}; this device is a ${name}: leave it out` };
+      const whose = owners.length === 1 ? `the chip ${owners[0]}` : `the chips ${andList(owners)}`;
+      const message =
+        key === 'type'
+          ? `type is only for devices with chip: registers, and the types of ${article(name)} are fixed: remove type`
+          : `${key} is for ${whose}, and this device is ${article(name)}: remove ${key}`;
+      return { path: [key], message };
     });
+}
+
+/** `a bme280`, `an ina219`, as it is spoken. */
+function article(name: string): string {
+  if (name === 'registers') return 'one with chip: registers';
+  return `${/^[ailms]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** A line for a technician: `bme280 at 0x76: temperature`. */

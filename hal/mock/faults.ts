@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type Checked, failed, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
+import { orList } from '../../src/core/suggest.ts';
 
 /** When a scripted fault is on, in milliseconds since the driver first connected. */
 export interface FaultWindow {
@@ -52,17 +53,22 @@ export function checkFaults(listed: unknown, allowed: readonly FaultKind[], plac
   const given = (listed ?? []) as z.output<typeof faultsField>;
   const faults: MockFault[] = [];
   for (const [index, { kind, after, every, for: forMs, by, delay }] of given.entries()) {
-    if (!allowed.includes(kind))
-      return failed(
-        ['faults', index, 'kind'],
-        `"${kind}" is no fault of a ${place}; write one of ${allowed.join(', ')}`,
-      );
+    if (!allowed.includes(kind)) return failed(['faults', index, 'kind'], whyNotHere(kind, allowed, place));
     if (every !== undefined && every <= forMs)
-      return failed(['faults', index, 'every'], 'must be longer than "for", or the fault never ends');
+      return failed(
+        ['faults', index, 'every'],
+        'must be longer than for, or the fault never ends: write a longer time, or remove every',
+      );
     const afterMs = after ?? every ?? 0;
     faults.push({ kind, afterMs, everyMs: every, forMs, by, delayMs: delay ?? USUAL_DELAY_MS });
   }
   return passed(faults);
+}
+
+/** What to say of a kind of fault that this place cannot have. */
+function whyNotHere(kind: FaultKind, allowed: readonly FaultKind[], place: string): string {
+  const whole = kind === 'offline' || kind === 'slow' ? 'a device' : 'a device or tag';
+  return `a ${place} cannot have the fault ${kind}, only ${orList(allowed)}: write ${allowed.length === 1 ? allowed[0] : 'one of these'}, or move ${kind} to ${whole}`;
 }
 
 /** When the window that is open at `elapsedMs` opened, on the same scale; undefined when it is closed. */

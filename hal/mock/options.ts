@@ -76,7 +76,7 @@ export function checkMockChannel(options: Record<string, unknown>): Checked<Mock
 /** Reads a tag's signal and checks it against its type; reports the faults of its device too. */
 export function checkMockTag({ options, deviceOptions }: TagSource<Record<string, unknown>>): Checked<MockAddress> {
   if (options.address === undefined)
-    return failed(['address'], 'is missing; write a signal such as "sine(min=0,max=100,period=60s)"');
+    return failed(['address'], 'is missing: write a signal such as "sine(min=0,max=100,period=60s)"');
   const text = String(options.address);
   const type = options.type as MockType | undefined;
   const problems: Problem[] = [];
@@ -89,7 +89,7 @@ export function checkMockTag({ options, deviceOptions }: TagSource<Record<string
   const faults = keep(checkFaults(options.faults, TAG_FAULTS, 'tag'), []);
   const deviceFaults = keep(checkFaults(deviceOptions.faults, DEVICE_FAULTS, 'device'), []);
   if (signal && type !== undefined && type !== 'string' && ['text', 'mixed'].includes(formOf(signal)))
-    problems.push({ path: ['type'], message: `${type} cannot hold the texts of this signal; write string` });
+    problems.push({ path: ['type'], message: `${type} cannot hold the texts of this signal: write string` });
   if (problems.length > 0 || !signal || !faults || !deviceFaults) return { ok: false, problems };
   return passed({ text, signal, type, faults, deviceFaults });
 }

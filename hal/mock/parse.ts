@@ -69,7 +69,9 @@ function signalOf(expression: Expression, report: Report): Signal | undefined {
     case 'call':
       return callOf(expression, report);
     default:
-      report(`a ${expression.kind} at character ${expression.at} is no signal; write one such as sine(min=0,max=100)`);
+      report(
+        `a ${expression.kind} at character ${expression.at} is not a signal: write one such as sine(min=0,max=100)`,
+      );
       return undefined;
   }
 }
@@ -77,8 +79,8 @@ function signalOf(expression: Expression, report: Report): Signal | undefined {
 function callOf(call: Call, report: Report): Signal | undefined {
   const builder = Object.hasOwn(BUILDERS, call.name) ? BUILDERS[call.name] : undefined;
   if (!builder) {
-    const word = `unknown signal "${call.name}" at character ${call.at}`;
-    report(word + hint(call.name, Object.keys(BUILDERS), 'known are'));
+    const word = `there is no signal "${call.name}" (character ${call.at})`;
+    report(word + hint(call.name, Object.keys(BUILDERS), 'the signals are'));
     return undefined;
   }
   const given = new Given(call, report);
@@ -144,7 +146,7 @@ class Given {
   value(key: string): Value {
     const found = this.find(key);
     if (!found) {
-      this.report(`"${key}" is missing; write ${this.call.name}(${key}=…)`);
+      this.report(`"${key}" is missing: write ${this.call.name}(${key}=…)`);
       return 0;
     }
     return scalarOf(found) ?? this.wrong(key, found, 'a number, true, false or a text in quotes') ?? 0;
@@ -152,7 +154,7 @@ class Given {
 
   values(key: string): readonly Value[] {
     const found = this.find(key);
-    if (!found) this.report(`"${key}" is missing; write ${this.call.name}(${key}=[…])`);
+    if (!found) this.report(`"${key}" is missing: write ${this.call.name}(${key}=[…])`);
     else if (found.kind !== 'list' || found.items.length === 0) this.wrong(key, found, 'a list such as [1, 2, 3]');
     else
       return found.items.flatMap(
@@ -175,10 +177,11 @@ class Given {
   end(): void {
     const seen = new Set<string>();
     for (const argument of this.call.arguments) {
-      if (seen.has(argument.key)) this.report(`"${argument.key}" is given twice, again at character ${argument.at}`);
+      if (seen.has(argument.key))
+        this.report(`"${argument.key}" is given twice, again at character ${argument.at}: remove one of the two`);
       else if (!this.taken.has(argument)) {
-        const word = `unknown parameter "${argument.key}" at character ${argument.at}`;
-        this.report(word + hint(argument.key, [...this.asked], 'known are'));
+        const word = `there is no parameter "${argument.key}" (character ${argument.at})`;
+        this.report(word + hint(argument.key, [...this.asked], 'the parameters are'));
       }
       seen.add(argument.key);
     }
@@ -216,7 +219,7 @@ function scalarOf(expression: Expression): Value | undefined {
 function range(given: Given): { min: number; max: number } {
   const min = given.number('min', 0);
   const max = given.number('max', 100);
-  if (min > max) given.report(`min=${min} is above max=${max}; swap them`);
+  if (min > max) given.report(`min=${min} is above max=${max}: exchange the two`);
   return { min, max };
 }
 
@@ -270,7 +273,8 @@ function script(given: Given): Signal | undefined {
     const signal = isText ? ({ kind: 'constant', value: value.value } as const) : signalOf(value, given.report);
     return signal ? [{ fromMs, signal }] : [];
   });
-  if (entries.length === 0) return void given.report('nothing to play; write script(0s=20, 30s=ramp(from=20,to=80))');
+  if (entries.length === 0)
+    return void given.report('the script is empty: write script(0s=20, 30s=ramp(from=20,to=80))');
   for (let index = 1; index < entries.length; index++) {
     if (entries[index]!.fromMs <= entries[index - 1]!.fromMs)
       given.report('the times must rise from one entry to the next: write the entry with the earlier time first');
@@ -279,6 +283,6 @@ function script(given: Given): Signal | undefined {
     given.report('the first entry must be at 0s, so that there is a value from the start: write script(0s=…, …)');
   const lastMs = entries.at(-1)!.fromMs;
   if (repeatMs !== undefined && repeatMs <= lastMs)
-    given.report('"repeat" must be later than the last entry, which would never be played');
+    given.report('"repeat" must be later than the last entry, which would never be played: write a longer time');
   return { kind: 'script', entries, repeatMs };
 }

@@ -51,7 +51,7 @@ class Unreadable extends Error {}
 /** Reads one expression that fills the whole text; a problem names the character (from 1) and what was expected. */
 export function readExpression(text: string): Checked<Expression> {
   if (text.length > LONGEST_ADDRESS)
-    return failed([], `longer than ${LONGEST_ADDRESS} characters; write a shorter signal`);
+    return failed([], `the address has more than ${LONGEST_ADDRESS} characters: write a shorter signal`);
   try {
     const reader = readerOf(tokensOf(text));
     const expression = readValue(reader, 0);
@@ -98,8 +98,9 @@ function tokensOf(text: string): Token[] {
       continue;
     }
     const mark = text[index++]!;
-    if (mark === '"' || mark === "'") throw new Unreadable(`the text that starts at character ${at} has no end`);
-    if (!'()[]=,'.includes(mark)) throw new Unreadable(`unexpected "${mark}" at character ${at}`);
+    if (mark === '"' || mark === "'")
+      throw new Unreadable(`the text that starts at character ${at} has no end: add the closing quote`);
+    if (!'()[]=,'.includes(mark)) throw new Unreadable(`"${mark}" at character ${at} has no meaning here: remove it`);
     tokens.push({ at, kind: 'mark', text: mark });
   }
   tokens.push({ at: text.length + 1, kind: 'end', text: '' });
@@ -158,11 +159,15 @@ function literalOf({ text, at }: Token): Expression {
   if (perSecond !== undefined) return { kind: 'rate', at, perSecond };
   if (text === 'true' || text === 'on') return { kind: 'boolean', at, value: true };
   if (text === 'false' || text === 'off') return { kind: 'boolean', at, value: false };
-  if (!NAME.test(text)) throw new Unreadable(`cannot read "${text}" at character ${at}; put a text in quotes`);
+  if (!NAME.test(text))
+    throw new Unreadable(`"${text}" at character ${at} is not a value: put it in quotes if it is a text`);
   return { kind: 'text', at, value: text, quoted: false };
 }
 
 function unexpected(token: Token, expected: string): Unreadable {
-  const found = token.kind === 'end' ? 'the address ends' : `"${token.text}" stands`;
-  return new Unreadable(`${found} at character ${token.at} where ${expected} was expected`);
+  if (token.kind === 'end' && expected.endsWith('")"'))
+    return new Unreadable('")" is missing at the end of the address');
+  const found =
+    token.kind === 'end' ? 'the address ends too early' : `there is "${token.text}" at character ${token.at}`;
+  return new Unreadable(token.kind === 'end' ? `${found}: write ${expected}` : `${found}: write ${expected} there`);
 }

@@ -78,7 +78,10 @@ const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 export const rtuChannelShape = {
   ...serialShape(RTU_DEFAULTS),
   rs485: z
-    .enum(['kernel', 'rts', 'none'], { error: 'expected kernel, rts or none' })
+    .enum(['kernel', 'rts', 'none'], {
+      error:
+        'expected none (the adapter switches direction by itself, as most USB adapters do), kernel (the driver of the port switches it) or rts (Millgate switches it by RTS)',
+    })
     .optional()
     .describe(
       'Who switches the direction of an RS-485 transceiver that needs it: the driver of the port, or this program by RTS. Default: none, the adapter does so by itself.',
@@ -119,7 +122,9 @@ export const tcpChannelShape = {
       'tcp is Modbus TCP; rtu is for converters that pass serial frames through; udp is Modbus TCP in datagrams. Default: tcp.',
     ),
   foreignUnit: z
-    .enum(['accept', 'refuse'], { error: 'expected accept or refuse' })
+    .enum(['accept', 'refuse'], {
+      error: 'expected accept (take an answer that names another unit) or refuse (drop it)',
+    })
     .optional()
     .describe(
       'What becomes of an answer that names another unit than was asked. Default: accept, and it is said once.',
@@ -130,7 +135,9 @@ export const tcpChannelShape = {
       cert: pemField('Our own certificate, for devices that ask who we are.'),
       key: pemField('The key of our certificate.'),
     })
-    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together: write both')
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+      error: 'a client certificate needs both cert and key: write the one that is missing',
+    })
     .optional()
     .describe('Modbus TCP over TLS, by PEM files. The port of such devices is 802 unless they say otherwise.'),
   pipeline: z

@@ -26,6 +26,7 @@ import {
   describeModbusAddress,
   modbusDeviceShape,
   modbusTagShape,
+  rtuDeviceShape,
 } from './map/options.ts';
 import { planReads } from './map/plan.ts';
 
@@ -38,7 +39,6 @@ const SHORTEST_CONNECT_MS = 3000;
 /** What both kinds of channel have in common. */
 const common = {
   simulated: false,
-  deviceShape: modbusDeviceShape,
   tagShape: modbusTagShape,
   describeAddress: describeModbusAddress,
   formOf: ({ type }: ModbusAddress) => (type === 'bool' ? 'bool' : type === 'string' ? 'text' : 'number'),
@@ -66,6 +66,7 @@ export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
   ...common,
   type: 'modbus-rtu',
   channelShape: rtuChannelShape,
+  deviceShape: rtuDeviceShape,
   checkChannel(options) {
     const channel = rtuChannel(options as z.output<z.ZodObject<typeof rtuChannelShape>>);
     if (channel.kind === 'serial' && channel.serial.dataBits === 7)
@@ -81,6 +82,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
   ...common,
   type: 'modbus-tcp',
   channelShape: tcpChannelShape,
+  deviceShape: modbusDeviceShape,
   checkChannel(options) {
     const channel = tcpChannel(options as z.output<z.ZodObject<typeof tcpChannelShape>>);
     if (channel.kind === 'tcp' && channel.framing === 'rtu' && channel.pipeline > 1)

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField, rateField } from '../../src/core/fields.ts';
 import type { Value } from '../../src/core/reading.ts';
+import { orList } from '../../src/core/suggest.ts';
 import type { TagSource } from '../driver-type.ts';
 import { CHECKSUMS } from './checksum.ts';
 import type { LineSettings } from './lines.ts';
@@ -50,14 +51,17 @@ export const serialLineChannelShape = {
   ...serialShape(DEFAULTS),
   delimiter: z
     .string({ error: 'expected the characters that end a line, such as "\\r\\n"' })
-    .min(1, 'must not be empty: write what ends a line, such as "\\r\\n", or remove delimiter for CR, LF or both')
-    .max(8, 'at most 8 characters')
+    .min(
+      1,
+      'must not be empty: write what ends a line, for example "\\n", or remove delimiter (then it is CR, LF or both)',
+    )
+    .max(8, 'must have at most 8 characters: write only those that end a line')
     .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
     .describe('What ends a line, in double quotes. Default: CR, LF, or both.'),
   start: z
     .string({ error: 'expected the character that begins a line, such as "\\x02"' })
-    .length(1, 'one character, such as "\\x02"')
+    .length(1, 'expected one character, such as "\\x02"')
     .refine((text) => text.charCodeAt(0) < 0x80, 'expected an ASCII character')
     .optional()
     .describe(
@@ -80,7 +84,7 @@ export const serialLineChannelShape = {
     .optional()
     .describe('Characters of a line; anything else is noise. Default: ascii.'),
   checksum: z
-    .enum(CHECKSUMS, { error: `expected one of ${CHECKSUMS.join(', ')}` })
+    .enum(CHECKSUMS, { error: `expected ${orList(CHECKSUMS)}` })
     .optional()
     .describe('Checksum at the end of each line: nmea (*HH), xor or sum (two hex digits). Default: none.'),
   idle: durationField('A line that pauses longer is dropped. Default: 500ms.', { min: '20ms', max: '1m' }).optional(),
@@ -145,7 +149,10 @@ export const serialLineTagShape = {
 export function checkSerialLineChannel(options: Record<string, unknown>): Checked<SerialLineChannel> {
   const given = options as z.output<z.ZodObject<typeof serialLineChannelShape>>;
   if (given.length !== undefined && given.delimiter !== undefined)
-    return failed(['delimiter'], 'a frame with a `length` has no `delimiter`: leave one of the two out');
+    return failed(
+      ['delimiter'],
+      'length and delimiter are both given: keep length if every message has the same number of bytes, delimiter if it ends with a mark; remove the other',
+    );
   return passed({
     serial: serialSettings(given, DEFAULTS),
     line: {
@@ -193,13 +200,13 @@ export function checkSerialLineTag(source: TagSource<Record<string, unknown>>): 
       message: 'degrees need a second group that is N, S, E or W: write (?<hemisphere>[NSEW]) where that letter stands',
     });
   if (form === 'text' && options.decimal !== undefined)
-    problems.push({ path: ['decimal'], message: 'belongs to numbers; this tag is a text: leave it out' });
+    problems.push({ path: ['decimal'], message: 'decimal is for numbers, and this tag is a text: remove decimal' });
   const reply = options.reply === undefined ? undefined : checkPattern(options.reply, 'without a value');
   if (reply && !reply.ok) problems.push(...reply.problems.map(({ message }) => ({ path: ['reply'], message })));
   if (options.reply !== undefined && options.send === undefined)
     problems.push({
       path: ['reply'],
-      message: 'is the answer to `send`, which is not given: add it, or leave `reply` out',
+      message: 'reply is the answer to send, which is missing: add send, or remove reply',
     });
   if (problems.length > 0 || (pattern && !pattern.ok) || (reply && !reply.ok)) return { ok: false, problems };
   const isRead = options.send === undefined || options.pattern !== undefined;

@@ -20,23 +20,43 @@ const LINES = 2;
  */
 export function checkPattern(text: string, kind: 'with a value' | 'without a value' = 'with a value'): Checked<RegExp> {
   const wrong = (message: string) => failed(['pattern'], message);
-  if (text.length > LONGEST_PATTERN) return wrong(`has more than ${LONGEST_PATTERN} characters: shorten it`);
+  if (text.length > LONGEST_PATTERN)
+    return wrong(`the pattern has more than ${LONGEST_PATTERN} characters: shorten it`);
   let pattern: RegExp;
   try {
     pattern = new RegExp(text);
   } catch (error) {
-    return wrong(`is not a valid regular expression (${messageOf(error).replace(/^.*: /, '')}): check its brackets`);
+    return wrong(whyInvalid(messageOf(error)));
   }
   if (kind === 'with a value' && !text.includes('(?<value>'))
-    return wrong('does not say which part of the line is the value: put that part in a group, (?<value>[-+0-9.]+)');
+    return wrong(
+      'the pattern does not say which part of the line is the value: put that part in a group, (?<value>[-+0-9.]+)',
+    );
   const nested = nestedRepeat(text);
   if (nested !== undefined)
     return wrong(
-      `repeats a part that itself repeats, "${nested}", which can take for ever: remove one of the two repeats`,
+      `the pattern repeats a part that itself repeats, "${nested}", which can take for ever: remove one of the two repeats`,
     );
   if (/\\[1-9]|\\k</.test(text))
-    return wrong('refers back to a group (\\1, \\k<…>), which can take for ever: leave it out');
+    return wrong('the pattern refers back to a group (\\1, \\k<…>), which can take for ever: remove that');
   return passed(pattern);
+}
+
+/** What the runtime finds wrong with a pattern, in our words. */
+function whyInvalid(message: string): string {
+  if (message.endsWith('Unterminated group')) return 'a "(" in the pattern is not closed: add ")"';
+  if (message.endsWith("Unmatched ')'"))
+    return 'a ")" in the pattern has no "(": remove it, or write \\) for the character';
+  if (message.endsWith('Unterminated character class')) return 'a "[" in the pattern is not closed: add "]"';
+  if (message.endsWith('Nothing to repeat'))
+    return 'a * + or ? in the pattern has nothing before it to repeat: write \\* \\+ or \\? for the character itself';
+  if (message.endsWith('\\ at end of pattern'))
+    return 'the pattern ends with a single \\: write \\\\ for the character itself';
+  if (message.endsWith('Invalid group'))
+    return 'a "(?" in the pattern begins no group: write (?<value>…) for the value, or \\( for the character';
+  if (message.endsWith('Duplicate capture group name'))
+    return 'two groups of the pattern have the same name: rename one';
+  return `the pattern is not a regular expression (${message.replace(/^.*: /, '')}): correct it`;
 }
 
 /** The first group that repeats without bound and holds something that does: the common form of exponential patterns. */

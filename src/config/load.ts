@@ -4,12 +4,13 @@ import { readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { DriverType } from '../../hal/driver-type.ts';
+import type { TagId } from '../core/reading.ts';
 import { hint, nearest } from '../core/suggest.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';
 import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
-import { isEmpty, validate } from './file/validate.ts';
+import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
 import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
 import { checkChannels } from './sections/channels.ts';
@@ -98,7 +99,15 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   );
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
   const formulas: Formula[] = [];
-  const devices = checkDevices(mapOf(deviceSection, tree), { channels: known, drivers, profiles, formulas, report });
+  const readOnly = new Set<TagId>();
+  const devices = checkDevices(mapOf(deviceSection, tree), {
+    channels: known,
+    drivers,
+    profiles,
+    formulas,
+    readOnly,
+    report,
+  });
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
@@ -110,9 +119,9 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     return [{ ...checked, devices: own }];
   });
   const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
-  const broken = writtenTags(mapOf(deviceSection, tree));
-  const derived = checkFormulas(formulas, { tags: read, broken, report });
-  const tags = factsOf(read, derived, broken);
+  const written = writtenTags(mapOf(deviceSection, tree));
+  const derived = checkFormulas(formulas, { tags: read, written, report });
+  const tags = factsOf({ read, derived, readOnly, written });
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
@@ -138,16 +147,15 @@ function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry
     else if (section.form.kind === 'none')
       report.error(
         spot,
-        `the section "${name}" is not built yet: this version has no such rules; remove it or comment it out`,
+        `this version of Millgate has no section "${name}" yet: remove it, or put # in front of each of its lines`,
       );
     else if (entry.node.kind === 'map') usable.set(name, entry);
-    else if (!isEmpty(entry.node))
-      report.error(spot, `expected keys and values below it; for example ${EXAMPLES[name]}`);
+    else if (!isEmpty(entry.node)) report.error(spot, notAMap(entry, EXAMPLES[name]!));
   }
   return usable;
 }
 
-/** Without channels and devices there is nothing to do. A mistyped section was reported already. */
+/** Without channels and devices there is nothing to do; an empty section is told of at its place. A mistyped section was reported already. */
 function needSome({ node, ...root }: Entry, report: Report): void {
   const keys = node.kind === 'map' ? [...node.entries] : [];
   const absent = (['channels', 'devices'] as const).filter((name) => {
@@ -155,12 +163,21 @@ function needSome({ node, ...root }: Entry, report: Report): void {
     const given = keys.find(([key]) => key === name)?.[1].node;
     return !mistyped && (!given || isEmpty(given) || (given.kind === 'map' && given.entries.size === 0));
   });
-  if (absent.length === 0) return;
-  const lines = absent.map((name) => SMALLEST[name]).join(' and a line ');
-  report.error(
-    spotOf({ node, ...root }, []),
-    `there are no ${absent.join(' and no ')}; the smallest good file has a line ${lines}`,
-  );
+  const top: Entry = { node, ...root };
+  const unwritten = absent.filter((name) => !keys.some(([key]) => key === name));
+  for (const name of absent)
+    if (!unwritten.includes(name))
+      report.error(
+        spotOf(top, [name]),
+        `is empty: write at least one ${name.slice(0, -1)}, for example ${SMALLEST[name]}`,
+      );
+  if (unwritten.length === 2)
+    report.error(
+      spotOf(top, []),
+      `the file has no channels and no devices. Write, for example, these two lines: ${SMALLEST.channels} and ${SMALLEST.devices}`,
+    );
+  else if (unwritten[0])
+    report.error(spotOf(top, []), `the file has no ${unwritten[0]}: write for example ${SMALLEST[unwritten[0]]}`);
 }
 
 function mapOf(entry: Entry | undefined, tree: MapNode): MapNode {
@@ -178,7 +195,8 @@ function valuesOf(
   const entry = sections.get(name);
   const schema: z.ZodObject = section.form.schema;
   const values = entry && validate(schema, entry, report);
-  return { values: values ?? schema.parse({}), entry };
+  // What is good of a section is checked further, so that its other mistakes are found in the same run.
+  return { values: values ?? { ...schema.parse({}), ...(entry && salvageKeys(schema, entry)) }, entry };
 }
 
 /** First 12 hex digits of the SHA-256 of all texts, each with its length before it. */

@@ -6,12 +6,12 @@ import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
-import { hint } from '../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
-import { type Entry, entryOf, type MapNode, spotOf } from './file/tree.ts';
+import { type Entry, entryOf, type MapNode, type Place, spotOf } from './file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from './file/validate.ts';
 import { clip } from './file/words.ts';
+import { formatPlace } from './file/yaml.ts';
 import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
@@ -34,36 +34,48 @@ const BROKEN: TagFacts = {
   from: new Set(),
 };
 
+/** The tags of the file as the rules see them. */
+interface TagsOfFile {
+  readonly read: readonly TagConfig[];
+  readonly derived: readonly DerivedConfig[];
+  /** Those that can only be read. */
+  readonly readOnly: ReadonlySet<TagId>;
+  /** Every tag that the file writes, good or not. */
+  readonly written: ReadonlyMap<TagId, Place>;
+}
+
 /** What rules may know of the tags of the file: those that are read or computed, and those that are broken. */
-export function factsOf(
-  tags: readonly TagConfig[],
-  derived: readonly DerivedConfig[],
-  broken: ReadonlySet<TagId>,
-): ReadonlyMap<TagId, TagFacts> {
+export function factsOf({ read, derived, readOnly, written }: TagsOfFile): ReadonlyMap<TagId, TagFacts> {
   const facts = new Map<TagId, TagFacts>();
-  for (const config of tags) {
+  const placeOf = (id: TagId): string | undefined => {
+    const place = written.get(id);
+    return place && formatPlace(place);
+  };
+  for (const config of read) {
     const { tag, form, unit, min, max, everyMs, writable, counter, modulus, scale, labels, decimals } = config;
     const wrap = modulus === undefined || scale <= 0 ? undefined : modulus * scale;
     const shown = labels === undefined && decimals === undefined ? undefined : shownOf(config);
-    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, wrap, from: new Set() });
+    const common = { isReadOnly: readOnly.has(tag.id), place: placeOf(tag.id), from: new Set<TagId>() };
+    facts.set(tag.id, { form, unit, shown, min, max, everyMs, writable, counter, wrap, ...common });
   }
   // Each comes after those it is computed from.
   for (const { tag, expression } of derived) {
     const inputs = tagsIn(expression);
     const from = new Set([...inputs, ...inputs.flatMap((input) => [...(facts.get(input)?.from ?? [])])]);
     const { form, unit, min, max, everyMs } = tag;
-    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, counter: false, from });
+    const place = placeOf(tag.tag.id);
+    facts.set(tag.tag.id, { form, unit, min, max, everyMs, writable: undefined, counter: false, place, from });
   }
-  for (const id of broken) if (!facts.has(id)) facts.set(id, BROKEN);
+  for (const id of written.keys()) if (!facts.has(id)) facts.set(id, BROKEN);
   return facts;
 }
 
-/** Full names of every tag that the section of devices writes, good or not. */
-export function writtenTags(devices: MapNode): ReadonlySet<TagId> {
-  const found = new Set<TagId>();
+/** Full names of every tag that the section of devices writes, good or not, with its place. */
+export function writtenTags(devices: MapNode): ReadonlyMap<TagId, Place> {
+  const found = new Map<TagId, Place>();
   for (const [device, entry] of devices.entries) {
     const tags = entryOf(entry.node, 'tags')?.node;
-    if (tags?.kind === 'map') for (const name of tags.entries.keys()) found.add(`${device}/${name}`);
+    if (tags?.kind === 'map') for (const [name, tag] of tags.entries) found.set(`${device}/${name}`, tag.keyPlace);
   }
   return found;
 }
@@ -99,7 +111,7 @@ export function checkAlarms(section: MapNode, { tags, report }: RuleContext): Al
     if (!isMapOr(entry, report, `${clip(name)}: {tag: press-1/oil-temp, above: 75}`)) continue;
     const options = validateKeys(schema, entry, report) as AlarmOptions | undefined;
     if (!options) continue;
-    const checked = checkAlarm(name, options, { tags, hint });
+    const checked = checkAlarm(name, options, { tags });
     if (checked.ok) alarms.push(checked.value);
     else reportAll(entry, checked.problems, report);
   }

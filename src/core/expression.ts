@@ -134,7 +134,9 @@ function tokens(text: string): Token[] {
     }
     const [kind, word] = nextToken(take) ?? [];
     if (kind === undefined || word === undefined)
-      throw new Wrong(`${JSON.stringify(text[at])} at character ${at + 1} has no meaning in a formula: remove it`);
+      throw new Wrong(
+        `${JSON.stringify(text[at])} at character ${at + 1} has no meaning in a formula: write an operator such as + or * in its place, or remove it`,
+      );
     found.push(kind === 'number' ? { kind, value: Number(word), at } : { kind, text: word, at });
     at += word.length;
   }
@@ -178,7 +180,8 @@ class Parser {
 
   whole(): Expression {
     const found = this.level(0);
-    if (this.token.kind !== 'end') throw this.unexpected('an operator such as + or *');
+    if (this.token.kind !== 'end')
+      throw this.unexpected('an operator such as + or *', 'write an operator between the two');
     return found;
   }
 
@@ -277,11 +280,11 @@ class Parser {
     if (!this.accept(sign)) throw this.unexpected(`"${sign}"`);
   }
 
-  private unexpected(wanted: string): Wrong {
+  private unexpected(wanted: string, remedy = `write ${wanted} in its place`): Wrong {
     const { token } = this;
     if (token.kind === 'end') return new Wrong(`the formula ends too early: ${wanted} is missing`);
     const found = token.kind === 'number' ? token.value : token.text;
-    return new Wrong(`there is "${found}" at character ${token.at + 1}, where ${wanted} is expected`);
+    return new Wrong(`there is "${found}" at character ${token.at + 1}, where ${wanted} is expected: ${remedy}`);
   }
 }
 

@@ -45,7 +45,7 @@ function rangeText({ min, max }: { min?: string; max?: string }): string {
 export function durationField(description: string, range: { min?: string; max?: string; usual?: 'm' | 'h' } = {}) {
   const minMs = range.min === undefined ? 0 : parseDuration(range.min)!;
   const maxMs = range.max === undefined ? Number.POSITIVE_INFINITY : parseDuration(range.max)!;
-  const error = expected('a duration such as 250ms or 5s', (value) => {
+  const error = expected(`a duration such as ${range.usual === 'h' ? '24h or 7d' : '250ms or 5s'}`, (value) => {
     if (value === 0) return '0s';
     if (range.usual !== undefined) return `for example ${value}${range.usual}`;
     return Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`;
@@ -106,10 +106,10 @@ export function nameField(description: string) {
 }
 
 /** Why a text is no name, with one that would do. */
-function nameTrouble(text: string): string {
+export function nameTrouble(text: string): string {
   const suggestion = toName(text);
   const remedy = suggestion === undefined ? '' : `: write ${suggestion}`;
-  return `${shown(text)} is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit)${remedy}`;
+  return `${shown(text)} is not a valid name (only a-z, 0-9, - and _; at most 63 characters; the first a letter or digit)${remedy}`;
 }
 
 /** The nearest valid name; undefined when nothing of the text is left. */

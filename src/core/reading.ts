@@ -1,4 +1,4 @@
-/** Readings, tags and records: what all wings of the program speak of. */
+/** Readings, tags and records: what all wings of the program speak of; also judges a value by its min and max. */
 import type { Doubt, Failure } from './quality.ts';
 
 /**

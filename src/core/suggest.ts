@@ -37,12 +37,61 @@ export function nearest(text: string, words: Iterable<string>): string | undefin
   return best?.word;
 }
 
+/** `a, b or c`. */
+export function orList(words: readonly string[]): string {
+  return joined(words, 'or');
+}
+
+/** `a, b and c`. */
+export function andList(words: readonly string[]): string {
+  return joined(words, 'and');
+}
+
+function joined(words: readonly string[], last: string): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
+}
+
+/** A full tag name in a sentence: as it is, or in quotes where it would not be read as one word. */
+export function shownTag(tag: string): string {
+  return /^[\w./-]{1,127}$/.test(tag) ? tag : JSON.stringify(tag.slice(0, 127));
+}
+
+/** `there is no tag press-1/oli; did you mean press-1/oil?`, or the tags to choose from. */
+export function noSuchTag(tag: string, tags: Iterable<string>): string {
+  const all = [...tags];
+  const [device = '', name] = tag.split('/');
+  const absent = `there is no tag ${shownTag(tag)}`;
+  const named = all.find((each) => name === undefined && each.endsWith(`/${device}`));
+  const near = named ?? nearestTag(tag, all);
+  if (near !== undefined) return `${absent}; did you mean ${near}?`;
+  const own = all.filter((each) => each.startsWith(`${device}/`)).map((each) => each.slice(device.length + 1));
+  if (own.length > 0) return `${absent}; the tags of ${device} are ${listed(own)}`;
+  return all.length === 0 ? `${absent}, and none at all` : `${absent}; the tags are ${listed(all)}`;
+}
+
+/** The tag that was meant: of the device that is named where there is one, else with both parts near. */
+function nearestTag(tag: string, tags: readonly string[]): string | undefined {
+  const [device = '', name = ''] = tag.split('/');
+  const devices = [...new Set(tags.map((each) => each.split('/')[0]!))];
+  const meant = devices.includes(device) ? device : nearest(device, devices);
+  if (meant === undefined) return undefined;
+  const names = tags.filter((each) => each.startsWith(`${meant}/`)).map((each) => each.slice(meant.length + 1));
+  const found = names.includes(name) ? name : nearest(name, names);
+  return found === undefined ? undefined : `${meant}/${found}`;
+}
+
+/** At most this many words are listed in a message. */
+const MAX_LISTED = 24;
+
+function listed(words: readonly string[]): string {
+  return `${words.slice(0, MAX_LISTED).join(', ')}${words.length > MAX_LISTED ? ', …' : ''}`;
+}
+
 /** `; did you mean "type"?`, or what there is to choose from, or nothing when there is nothing. */
 export function hint(text: string, words: Iterable<string>, what: string): string {
   const all = [...words];
   const near = nearest(text, all);
   if (near !== undefined) return `; did you mean "${near}"?`;
   if (all.length === 0) return '';
-  const listed = all.slice(0, 24).join(', ');
-  return `; ${what}: ${listed}${all.length > 24 ? ', …' : ''}`;
+  return `; ${what}: ${listed(all)}`;
 }

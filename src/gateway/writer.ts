@@ -1,4 +1,4 @@
-/** The one way in which the gateway writes to a machine: for a person, a command or an alarm. */
+/** The one way in which the gateway writes to a machine, with its audit: for a person, a command or an alarm. */
 import type { WriteResult } from '../../hal/driver.ts';
 import type { WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';

@@ -30,7 +30,7 @@ export type OutgoingBatch =
 
 /**
  * What became of a batch. `rejected`: the other side will never take it as it is (too large, not authorised for the
- * topic, malformed): the forwarder splits it, and quarantines what cannot be split.
+ * topic, malformed): it is split, and what cannot be split is quarantined (`judgement.ts`).
  */
 export type SendResult =
   | { readonly ok: true }

@@ -24,7 +24,7 @@ describe('a file broken in many places', () => {
       'millgate.yaml:4:3 devices.a.unit: is missing: write for example unit: 3',
       'millgate.yaml:7:29 devices.a.tags.t.typ: unknown key; did you mean "type"?',
       'millgate.yaml:8:20 devices.a.tags.u.address: put the Modicon number in quotes, because leading zeros of a number are lost: write address: "40001"',
-      'millgate.yaml:8:33 devices.a.tags.u.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "int61"; did you mean "int16"?',
+      'millgate.yaml:8:33 devices.a.tags.u.type: expected bool, int16, uint16, int32, uint32 or float32; got "int61"; did you mean "int16"?',
       'millgate.yaml:9:20 devices.a.tags.v.address: "holding" is no address: write for example holding:100 or "40101"',
       'millgate.yaml:9:52 devices.a.tags.v.deadband: must be at least 0; got -1',
       'millgate.yaml:10:16 devices.b.channel: there is no channel "lime"; did you mean "line"?',
@@ -59,7 +59,7 @@ describe('fields', () => {
     [
       nameField('Name.'),
       'Press 1',
-      '"Press 1" is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit): write press-1',
+      '"Press 1" is not a valid name (only a-z, 0-9, - and _; at most 63 characters; the first a letter or digit): write press-1',
     ],
   ])('say what to write instead (%#)', (field, input, message) => {
     expect(field.safeParse(input).error?.issues.map((issue) => issue.message)).toEqual([message]);

@@ -18,7 +18,7 @@ const KEYS: readonly Case[] = [
     'store: {',
     'production: {press-1: {count: press-1/parts}}\nstore: {',
     [
-      'millgate.yaml:27:1 production: the section "production" is not built yet: this version has no such rules; remove it or comment it out',
+      'millgate.yaml:27:1 production: this version of Millgate has no section "production" yet: remove it, or put # in front of each of its lines',
     ],
   ],
   [
@@ -34,7 +34,7 @@ const KEYS: readonly Case[] = [
     '        type: int16',
     '        type: int16\n        bias: pull-up',
     [
-      'millgate.yaml:15:9 devices.press-1.tags.oil-temp.bias: bias belongs to gpio tags, and press-1 is on channel "line-a" (modbus-rtu): remove bias',
+      'millgate.yaml:15:9 devices.press-1.tags.oil-temp.bias: bias is for gpio tags, and press-1 is on channel "line-a" (modbus-rtu): remove bias',
     ],
   ],
   [
@@ -42,14 +42,14 @@ const KEYS: readonly Case[] = [
     '{address: GPIO17}',
     '{address: GPIO17, order: CDAB}',
     [
-      'millgate.yaml:21:36 devices.door.tags.open.order: order belongs to modbus tags, and door is on channel "pins" (gpio): remove order',
+      'millgate.yaml:21:36 devices.door.tags.open.order: order is for modbus tags, and door is on channel "pins" (gpio): remove order',
     ],
   ],
   [
     'a channel key of another driver',
     '{driver: gpio}',
     '{driver: gpio, baud: 9600}',
-    ['millgate.yaml:5:24 channels.pins.baud: baud belongs to modbus-rtu channels, and this one is gpio: remove baud'],
+    ['millgate.yaml:5:24 channels.pins.baud: baud is for modbus-rtu channels, and this one is gpio: remove baud'],
   ],
   [
     'another way of writing a key',
@@ -100,7 +100,9 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     'a channel far from every name',
     'channel: line-a',
     'channel: hydraulics',
-    ['millgate.yaml:8:14 devices.press-1.channel: there is no channel "hydraulics"; channels: line-a, plc, pins'],
+    [
+      'millgate.yaml:8:14 devices.press-1.channel: there is no channel "hydraulics"; the channels are: line-a, plc, pins',
+    ],
   ],
   [
     'a driver that is not there',
@@ -113,7 +115,7 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     '  press-1:',
     '  press/1:',
     [
-      'millgate.yaml:7:3 devices."press/1": "press/1" is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit): write press-1',
+      'millgate.yaml:7:3 devices."press/1": "press/1" is not a valid name (only a-z, 0-9, - and _; at most 63 characters; the first a letter or digit): write press-1',
     ],
   ],
   [
@@ -121,7 +123,7 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     '      parts:',
     '      "Good Parts":',
     [
-      'millgate.yaml:18:7 devices.press-1.tags."Good Parts": "Good Parts" is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit): write good-parts',
+      'millgate.yaml:18:7 devices.press-1.tags."Good Parts": "Good Parts" is not a valid name (only a-z, 0-9, - and _; at most 63 characters; the first a letter or digit): write good-parts',
     ],
   ],
   [
@@ -140,14 +142,14 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     'a device without a channel',
     '    channel: line-a\n',
     '',
-    ['millgate.yaml:7:3 devices.press-1.channel: is missing: write channel: and one of line-a, plc, pins'],
+    ['millgate.yaml:7:3 devices.press-1.channel: is missing: write channel: and its name: line-a, plc or pins'],
   ],
   [
     'a profile that is not there',
     '    unit: 3',
     '    unit: 3\n    profile: eastron-sdm12',
     [
-      'millgate.yaml:10:14 devices.press-1.profile: there is no profile "eastron-sdm12": looked in profiles and /opt/millgate/config/profiles',
+      'millgate.yaml:10:14 devices.press-1.profile: there is no profile "eastron-sdm12" (looked for in profiles/ beside this file, and among those that come with Millgate: millgate profiles lists them)',
     ],
   ],
   [
@@ -166,7 +168,7 @@ const NAMES_AND_REFERENCES: readonly Case[] = [
     '/dev/ttyUSB0}\n  plc-2: {driver: modbus-tcp, host: 192.168.1.20}',
     [
       'millgate.yaml:4:3 channels.plc-2: warning: no device is on this channel',
-      'millgate.yaml:5:35 channels.plc.host: warning: channel "plc-2" (millgate.yaml:4:3) already uses this endpoint, and many devices accept one connection: put all its devices on "plc-2"',
+      'millgate.yaml:5:35 channels.plc.host: warning: channel "plc-2" (millgate.yaml:4:3) already uses this address (192.168.1.20:502), and many devices accept only one connection: put all its devices on "plc-2"',
     ],
   ],
 ];
@@ -177,17 +179,13 @@ const YAML: readonly Case[] = [
     'a bracket left open',
     '    unit: 3',
     '    unit: [3',
-    [
-      'millgate.yaml:10:5: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
-    ],
+    ['millgate.yaml:9:11: this [ is not closed: add ] at the end of this line'],
   ],
   [
     'a quote left open',
     '"holding:100"',
     '"holding:100',
-    [
-      'millgate.yaml:13:30: something is missing here or above: a quote or a bracket is not closed, or a key has no ": " and value',
-    ],
+    ['millgate.yaml:13:18: this quote is not closed: write another " at the end of the text'],
   ],
   [
     'two colons',
@@ -202,7 +200,7 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '    unit: *three',
     [
-      'millgate.yaml:9:11 devices.press-1.unit: * repeats a value that is named with & above, and none above has this name: name it, or put a text that begins with * in quotes',
+      'millgate.yaml:9:11 devices.press-1.unit: a word after * stands for a value marked & with the same word further up, and there is none: write the value itself, or put the text in quotes if it begins with a *',
     ],
   ],
   [
@@ -224,7 +222,7 @@ const YAML: readonly Case[] = [
     '    unit: 3',
     '   unit: 3',
     [
-      'millgate.yaml:9:1: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
+      'millgate.yaml:9:1: this line is not indented like those it belongs to: begin all keys of one block in the same column',
     ],
   ],
   [
@@ -247,7 +245,7 @@ const YAML: readonly Case[] = [
     'uplinks:\n',
     'uplinks: [mqtt]\nx:\n',
     [
-      'millgate.yaml:23:1 uplinks: expected keys and values below it; for example uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
+      'millgate.yaml:23:1 uplinks: "uplinks" cannot be a list: remove the dashes or [ ], and write for example uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
       'millgate.yaml:24:1 x: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, store, uplinks, api, commands',
     ],
   ],

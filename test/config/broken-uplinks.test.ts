@@ -11,7 +11,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     '    type: mqtt',
     '    type: mqtt\n    password: hunter2',
     [
-      'millgate.yaml:26:15 uplinks.plant.password: secrets are never inline: write password: {file: /etc/millgate/mqtt.password} or {env: MQTT_PASSWORD}',
+      'millgate.yaml:26:15 uplinks.plant.password: a password must not stand in this file: write it into a file of its own and name that, password: {file: /etc/millgate/mqtt.password}, or name an environment variable that holds it, password: {env: MQTT_PASSWORD}',
     ],
   ],
   [
@@ -35,7 +35,9 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'a URL of another protocol',
     'mqtts://broker',
     'http://broker',
-    ['millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt:// or mqtts://, not http://'],
+    [
+      'millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt:// or mqtts://, not http://: write for example "mqtt://broker.plant.lan"',
+    ],
   ],
   [
     'no URL',
@@ -47,19 +49,19 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'an uplink of a later version',
     'type: mqtt',
     'type: http',
-    ['millgate.yaml:25:11 uplinks.plant.type: http is not available in this version; use mqtt'],
+    ['millgate.yaml:25:11 uplinks.plant.type: http is not available in this version of Millgate: write mqtt'],
   ],
   [
     'a format of a later version',
     '    type: mqtt',
     '    type: mqtt\n    format: sparkplug\n    group: leeds',
-    ['millgate.yaml:26:13 uplinks.plant.format: sparkplug is not available in this version; use json'],
+    ['millgate.yaml:26:13 uplinks.plant.format: sparkplug is not available in this version of Millgate: write json'],
   ],
   [
     'a version of MQTT that is none',
     '    type: mqtt',
     '    type: mqtt\n    version: 4',
-    ['millgate.yaml:26:14 uplinks.plant.version: expected one of 5 or 3.1.1; got 4'],
+    ['millgate.yaml:26:14 uplinks.plant.version: expected 5 or 3.1.1; got 4'],
   ],
   [
     'a topic with a wildcard',
@@ -73,7 +75,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'a topic with an unknown word',
     '    type: mqtt',
     '    type: mqtt\n    topic: "plant/{site}"',
-    ['millgate.yaml:26:12 uplinks.plant.topic: "{site}" is unknown: a topic may use {id} and {location}'],
+    ['millgate.yaml:26:12 uplinks.plant.topic: there is no {site}: a topic may use {id} and {location}'],
   ],
   [
     'a certificate without a key',
@@ -81,7 +83,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     '    type: mqtt\n    tls: {cert: /etc/gw.crt}',
     [
       'millgate.yaml:26:5 uplinks.plant.tls.key: is missing: a client certificate needs both cert and key',
-      'millgate.yaml:26:17 uplinks.plant.tls.cert: warning: there is no file /etc/gw.crt on this machine',
+      'millgate.yaml:26:17 uplinks.plant.tls.cert: warning: there is no file /etc/gw.crt on this machine: put the file there, or correct the path',
     ],
   ],
   [
@@ -89,8 +91,8 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'mqtts://broker.plant.lan:8883',
     'mqtt://localhost\n    tls: {ca: /etc/ca.pem}',
     [
-      'millgate.yaml:27:5 uplinks.plant.tls: has no effect with mqtt://: write mqtts:// in url, or remove tls',
-      'millgate.yaml:27:15 uplinks.plant.tls.ca: warning: there is no file /etc/ca.pem on this machine',
+      'millgate.yaml:27:5 uplinks.plant.tls: tls has no effect with mqtt://: write mqtts:// in url, or remove tls',
+      'millgate.yaml:27:15 uplinks.plant.tls.ca: warning: there is no file /etc/ca.pem on this machine: put the file there, or correct the path',
     ],
   ],
   [
@@ -98,7 +100,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     '  plant:',
     '  other: {type: mqtt, url: "mqtts://broker.plant.lan:8883"}\n  plant:',
     [
-      'millgate.yaml:25:3 uplinks.plant.clientId: uplink "other" (millgate.yaml:24:3) already connects to this broker as client "millgate-press-shop-1", and a broker admits each client once: give one of the two another clientId',
+      'millgate.yaml:25:3 uplinks.plant.clientId: uplink "other" (millgate.yaml:24:3) already connects to this broker as "millgate-press-shop-1", and a broker accepts each client ID only once: write for example clientId: millgate-press-shop-1-2 in one of the two',
     ],
   ],
   [
@@ -106,7 +108,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'store: {',
     'api: {listen: "0.0.0.0:8420"}\nstore: {',
     [
-      'millgate.yaml:27:15 api.listen: 0.0.0.0 can be reached from other machines, unencrypted: write 127.0.0.1:8420, add tls: {cert: …, key: …}, or add plaintext: true if that is meant',
+      'millgate.yaml:27:15 api.listen: with 0.0.0.0 other machines can reach the API, unencrypted: write 127.0.0.1:8420, add tls: {cert: …, key: …}, or add plaintext: true if you want that',
     ],
   ],
   [

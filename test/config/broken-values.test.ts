@@ -99,7 +99,7 @@ const VALUES: readonly Case[] = [
     'type: uint32',
     'type: unit32',
     [
-      'millgate.yaml:18:39 devices.press-1.tags.parts.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "unit32"; did you mean "uint32"?',
+      'millgate.yaml:18:39 devices.press-1.tags.parts.type: expected bool, int16, uint16, int32, uint32 or float32; got "unit32"; did you mean "uint32"?',
     ],
   ],
   [
@@ -107,7 +107,7 @@ const VALUES: readonly Case[] = [
     'type: uint32',
     'type: double',
     [
-      'millgate.yaml:18:39 devices.press-1.tags.parts.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "double"',
+      'millgate.yaml:18:39 devices.press-1.tags.parts.type: expected bool, int16, uint16, int32, uint32 or float32; got "double"',
     ],
   ],
   [
@@ -139,7 +139,7 @@ const VALUES: readonly Case[] = [
     'type: uint32',
     'type: [uint32]',
     [
-      'millgate.yaml:18:33 devices.press-1.tags.parts.type: expected one of bool, int16, uint16, int32, uint32 or float32; got a list',
+      'millgate.yaml:18:33 devices.press-1.tags.parts.type: expected bool, int16, uint16, int32, uint32 or float32; got a list',
     ],
   ],
   [
@@ -147,7 +147,7 @@ const VALUES: readonly Case[] = [
     '        type: int16',
     '        type:',
     [
-      'millgate.yaml:14:9 devices.press-1.tags.oil-temp.type: has no value: write one of bool, int16, uint16, int32, uint32 or float32',
+      'millgate.yaml:14:9 devices.press-1.tags.oil-temp.type: has no value: write bool, int16, uint16, int32, uint32 or float32',
     ],
   ],
   [
@@ -176,14 +176,14 @@ const VALUES: readonly Case[] = [
     'counter: true',
     'writable: 3',
     [
-      'millgate.yaml:18:57 devices.press-1.tags.parts.writable: expected true or false or keys and values; got 3; for example {min: 0, max: 120}',
+      'millgate.yaml:18:57 devices.press-1.tags.parts.writable: expected true, false, or limits such as {min: 0, max: 120}; got 3',
     ],
   ],
   [
     'a list entry of a wrong type',
     'counter: true',
     'invalid: [0x8000, lots]',
-    ['millgate.yaml:18:65 devices.press-1.tags.parts.invalid[1]: expected a number; got "lots"'],
+    ['millgate.yaml:18:65 devices.press-1.tags.parts.invalid, entry 2: expected a number; got "lots"'],
   ],
   [
     'not a time zone',
@@ -231,7 +231,7 @@ const ADDRESSES: readonly Case[] = [
     'address: "40002", type: uint32',
     'address: "40101", type: int16',
     [
-      'millgate.yaml:18:24 devices.press-1.tags.parts.address: warning: tag "oil-temp" (millgate.yaml:12:7) already reads this address as this type',
+      'millgate.yaml:18:24 devices.press-1.tags.parts.address: warning: reads the same as tag "oil-temp" (millgate.yaml:12:7): correct the address, or remove one of the two',
     ],
   ],
 ];
@@ -250,7 +250,7 @@ const CONTRADICTIONS: readonly Case[] = [
     'heartbeat: 60s',
     'heartbeat: 100ms',
     [
-      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: must not be shorter than the scan period of the tag, every: 1s: write at least that',
+      'millgate.yaml:16:20 devices.press-1.tags.oil-temp.heartbeat: heartbeat must not be shorter than the period of the tag (every: 1s): write 1s or more',
     ],
   ],
   [
@@ -266,7 +266,7 @@ const CONTRADICTIONS: readonly Case[] = [
     '{address: GPIO17}',
     '{address: GPIO17, every: 1s}',
     [
-      'millgate.yaml:21:43 devices.door.tags.open.every: warning: has no effect: this tag is reported when it changes, not polled',
+      'millgate.yaml:21:43 devices.door.tags.open.every: warning: has no effect, because this tag is reported when it changes and is not polled: remove every',
     ],
   ],
   [

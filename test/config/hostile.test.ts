@@ -122,9 +122,9 @@ describe('any text instead of a configuration', () => {
   it('that is empty is answered with the smallest good file, and that file is good', () => {
     const [line] = linesOf({ 'millgate.yaml': '' });
     expect(line).toMatch(
-      /^millgate\.yaml:1:1: there are no channels and no devices; the smallest good file has a line /,
+      /^millgate\.yaml:1:1: the file has no channels and no devices\. Write, for example, these two lines: /,
     );
-    const [, channels, devices] = /has a line (.*) and a line (.*)$/.exec(line!)!;
+    const [, channels, devices] = /two lines: (.*) and (devices: .*)$/.exec(line!)!;
     expect(linesOf({ 'millgate.yaml': `${channels}\n${devices}\n` })).toEqual([]);
   });
 });

@@ -156,7 +156,7 @@ describe('conf.d', () => {
 
   it('is refused whole when one of its files cannot be read', () => {
     expect(linesOf({ 'millgate.yaml': MINIMAL, 'conf.d/a.yaml': 'a: [' })).toEqual([
-      'conf.d/a.yaml:1:5: the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
+      'conf.d/a.yaml:1:4: this [ is not closed: add ] at the end of this line',
     ]);
   });
 });
@@ -215,21 +215,21 @@ describe('a profile', () => {
       .replace('model', 'modle');
     expect(linesOf({ 'millgate.yaml': device('    profile: sdm120'), 'profiles/sdm120.yaml': broken })).toEqual([
       'profiles/sdm120.yaml:3:1 modle: unknown key; did you mean "model"?',
-      'profiles/sdm120.yaml:4:17 device.order: expected one of ABCD, CDAB, BADC or DCBA; got "CABD"',
-      'profiles/sdm120.yaml:6:39 tags.voltage.type: expected one of bool, int16, uint16, int32, uint32 or float32; got "flaot32"; did you mean "float32"?',
+      'profiles/sdm120.yaml:4:17 device.order: expected ABCD, CDAB, BADC or DCBA; got "CABD"',
+      'profiles/sdm120.yaml:6:39 tags.voltage.type: expected bool, int16, uint16, int32, uint32 or float32; got "flaot32"; did you mean "float32"?',
       'profiles/sdm120.yaml:7:47 tags.power.unti: unknown key; did you mean "unit"?',
     ]);
   });
 
   it('that is not there is told of with the nearest name and where it was looked for', () => {
     expect(linesOf({ 'millgate.yaml': device('    profile: sdm12'), 'profiles/sdm120.yaml': PROFILE })).toEqual([
-      `millgate.yaml:6:14 devices.meter.profile: there is no profile "sdm12"; did you mean "sdm120"? (in profiles, ${BUILT_IN})`,
+      'millgate.yaml:6:14 devices.meter.profile: there is no profile "sdm12"; did you mean "sdm120"? (looked for in profiles/ beside this file, and among those that come with Millgate: millgate profiles lists them)',
     ]);
   });
 
   it('cannot be reached outside its folders', () => {
     expect(linesOf({ 'millgate.yaml': device('    profile: ../secret'), 'secret.yaml': PROFILE })).toEqual([
-      `millgate.yaml:6:14 devices.meter.profile: there is no profile "../secret": looked in profiles and ${BUILT_IN}`,
+      'millgate.yaml:6:14 devices.meter.profile: there is no profile "../secret" (looked for in profiles/ beside this file, and among those that come with Millgate: millgate profiles lists them)',
     ]);
   });
 });

@@ -30,16 +30,16 @@ describe('alarms in the file', () => {
   it.each([
     [
       '{tag: press-1/oil-temp, below: -30}',
-      'alarms.hot.below: can never be reached: press-1/oil-temp begins at min -20. Write a limit above -20, or lower min',
+      'alarms.hot.below: no value can be below the limit -30, because press-1/oil-temp has min: -20 (millgate.yaml:12:7)',
     ],
     [
       '{tag: press-1/oil-tmp, above: 75}',
-      'alarms.hot.tag: there is no tag press-1/oil-tmp; did you mean "press-1/oil-temp"?',
+      'alarms.hot.tag: there is no tag press-1/oil-tmp; did you mean press-1/oil-temp?',
     ],
     ['{tag: press-1/oil-temp, abov: 75}', 'alarms.hot.abov: unknown key; did you mean "above"?'],
     [
       '{tag: press-1/oil-temp, above: 75, set: {tag: press-1/parts, to: 1, back: 0}}',
-      'alarms.hot.set.tag: press-1/parts cannot be written: give that tag "writable: true"',
+      'alarms.hot.set.tag: press-1/parts is not writable: add writable: true to it',
     ],
   ])('%s is refused at its place', (entry, line) => {
     expect(wrong(`alarms: {hot: ${entry}}`)).toContainEqual(expect.stringContaining(line));
@@ -89,7 +89,7 @@ describe('computed tags', () => {
     ],
     [
       ['a: {expr: "meter/powr * 2"}'],
-      'there is no tag meter/powr; did you mean "meter/power"? (put spaces around a - or / that stands between two tags)',
+      'millgate.yaml:21:47 devices.door.tags.a.expr: there is no tag meter/powr; did you mean meter/power? Put spaces around a - or / that stands between two tags',
     ],
     [
       ['a: {expr: "1 + 1"}'],
@@ -98,7 +98,7 @@ describe('computed tags', () => {
     [['a: {expr: "meter/power +"}'], 'the formula ends too early: a tag, a number or "(" is missing'],
     [
       ['a: {expr: "meter/power", address: GPIO4}'],
-      'a tag cannot have both address and expr: a computed tag follows the tags in its expression. Remove one of them',
+      'millgate.yaml:21:62 devices.door.tags.a.address: a tag is either read (address) or computed (expr), not both: remove one of the two',
     ],
   ])('%s are refused', (tags, message) => {
     const lines = said(...tags);
@@ -109,7 +109,7 @@ describe('computed tags', () => {
   it('can be watched by alarms', () => {
     const file = `${withTags('a: {expr: "meter/power * 2", max: 100}')}alarms: {much: {tag: door/a, above: 150}}\n`;
     expect(linesOf({ 'millgate.yaml': file })).toEqual([
-      expect.stringContaining('alarms.much.above: can never be reached: door/a ends at max 100'),
+      expect.stringContaining('alarms.much.above: the limit 150 can never be exceeded, because door/a has max: 100'),
     ]);
   });
 });

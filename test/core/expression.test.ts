@@ -56,9 +56,15 @@ describe('a formula', () => {
     ['power * 2', '"power" is not a full tag name: write it as device/tag, such as press-1/power'],
     ['mean(press-1/power)', 'mean needs a value and a duration: write for example mean(press-1/power, 1h)'],
     ['1 < 2 < 3', 'the formula compares twice in a row: write "a < b and b < c"'],
-    ['a/b ; c/d', '";" at character 5 has no meaning in a formula: remove it'],
+    [
+      'a/b ; c/d',
+      '";" at character 5 has no meaning in a formula: write an operator such as + or * in its place, or remove it',
+    ],
     ['(a/b', 'the formula ends too early: ")" is missing'],
-    ['a/b c/d', 'there is "c/d" at character 5, where an operator such as + or * is expected'],
+    [
+      'a/b c/d',
+      'there is "c/d" at character 5, where an operator such as + or * is expected: write an operator between the two',
+    ],
     ['rate(a/b, 1us)', 'the span 1us cannot be used: write a span from 100ms to 31d'],
     ['abs(a/b, c/d)', 'abs takes 1 value, and here it is given 2'],
     ['process(1)', /^there is no function process; the functions are abs, sqrt/],
@@ -122,11 +128,11 @@ describe('units', () => {
   it.each([
     [
       'press-1/power + press-1/speed',
-      '"+" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other',
+      'kW and m/s cannot be added: use only tags of the same unit. If one only needs converting, make a computed tag for it, for example {expr: "press-1/power * 1000", unit: W}',
     ],
     [
       'press-1/power > press-1/speed',
-      '">" joins different units, kW and m/s: convert one of them in a computed tag of its own, with the unit of the other',
+      'kW and m/s cannot be compared: use only tags of the same unit. If one only needs converting, make a computed tag for it, for example {expr: "press-1/power * 1000", unit: W}',
     ],
     [
       'press-1/running * 2',

@@ -63,18 +63,23 @@ function checkRegister(word: string, tag: ChipOptions, options: ChipOptions): Ch
   if (!match)
     return failed(
       ['address'],
-      `"${word}" is no register: write its number such as "0x10", or "0x10.3" for a bit of it`,
+      `"${word}" is not a register: write its number such as "0x10", or "0x10.3" for a bit of it`,
     );
   const register = Number(match[1]);
   const last = pointerBytes(options) === 2 ? 0xffff : 0xff;
   if (register > last)
-    return failed(['address'], `the last register is ${last}; registers beyond 255 need pointer: 16 on the device`);
+    return failed(
+      ['address'],
+      `the last register is ${last}: write one up to that${last === 255 ? ', or pointer: 16 on the device if its registers have 16-bit numbers' : ''}`,
+    );
   const bit = match[2] === undefined ? undefined : Number(match[2]);
   const type = (tag.type as RegisterType | undefined) ?? (bit === undefined ? 'uint8' : 'bool');
   if ((type === 'bool') !== (bit !== undefined))
     return failed(
       ['type'],
-      bit === undefined ? `which bit is meant is not said: write "${word}.0"` : `one bit is a bool, not ${type}`,
+      bit === undefined
+        ? `a bool is one bit, and the address does not say which: write for example "${word}.0"`
+        : `one bit is a bool, not ${type}: remove type, or the bit from the address`,
     );
   const order = (tag.order as 'big' | 'little' | undefined) ?? 'big';
   return { ok: true, value: { quantity: word, type, register, order, ...(bit === undefined ? {} : { bit }) } };

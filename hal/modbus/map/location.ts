@@ -36,7 +36,7 @@ const EXAMPLES = 'write "holding:100" (protocol address, from 0) or the Modicon 
  * `holding:N.B-C` for bits B to C; or the one-based Modicon number in 5 or 6 digits.
  */
 export function parseLocation(text: unknown): Checked<Location> {
-  if (typeof text === 'number') return failed(['address'], `write the address in quotes; ${EXAMPLES}`);
+  if (typeof text === 'number') return failed(['address'], `an address stands in quotes: ${EXAMPLES}`);
   if (typeof text !== 'string') return failed(['address'], `the tag has no address: ${EXAMPLES}`);
   const named = /^([A-Za-z]+)\s*:\s*(-?(?:0[xX][0-9a-fA-F]+|\d+))(?:\.(\d+)(?:-(\d+))?)?$/.exec(text.trim());
   if (named) return parseNamed(named[1]!, named[2]!, named[3], named[4]);
@@ -92,20 +92,27 @@ function parseNamed(
   }
   const bit = Number(bitDigits);
   if (bit > 15) {
-    return failed(
-      ['address'],
-      `a register has bits 0 to 15, 0 the lowest: bit ${bit} of a 32-bit value at ${table}:${start} is in the other register, ${table}:${start + 1}.${bit % 16} or with the words swapped ${table}:${start}.${bit % 16}`,
-    );
+    return failed(['address'], noSuchBit(table, start, bit));
   }
   if (lastBitDigits === undefined) return passed({ table, start, bit, bits: undefined });
   const last = Number(lastBitDigits);
   if (last > 15 || last <= bit) {
     return failed(
       ['address'],
-      `bits ${bit}-${last} are no range: write the lower bit first, each from 0 to 15, such as "${table}:${start}.4-7"`,
+      `bits ${bit}-${last} are not a range: write the lower bit first, each from 0 to 15, such as "${table}:${start}.4-7"`,
     );
   }
   return passed({ table, start, bit, bits: last - bit + 1 });
+}
+
+/** Says where bit 16 or more of a value of two or four registers is. */
+function noSuchBit(table: Table, start: number, bit: number): string {
+  const rule = 'a register has only bits 0 (lowest) to 15';
+  const size = bit < 32 ? 2 : 4;
+  if (bit > 63 || start + size - 1 > LAST_ADDRESS) return `${rule}: write one of these`;
+  const lowFirst = Math.floor(bit / 16);
+  const at = (register: number): string => `${table}:${start + register}.${bit % 16}`;
+  return `${rule}. Bit ${bit} of a ${size * 16}-bit value at ${table}:${start} is ${at(size - 1 - lowFirst)}, or ${at(lowFirst)} if the words are swapped (CDAB)`;
 }
 
 function nounOf(table: Table): string {
@@ -126,6 +133,9 @@ function parseModicon(digits: string, bitPart: string | undefined): Checked<Loca
   const location = modiconLocation(digits);
   if (location) {
     if (bitPart === undefined) return passed(location);
+    const [bit, last] = bitPart.slice(1).split('-');
+    const named = parseNamed(location.table, String(location.start), bit, last);
+    if (!named.ok) return named;
     return failed(
       ['address'],
       `a Modicon number has no bit: write "${location.table}:${location.start}${bitPart}", with bit 0 the lowest`,
@@ -141,7 +151,7 @@ function parseModicon(digits: string, bitPart: string | undefined): Checked<Loca
   if (!table) {
     return failed(
       ['address'],
-      `no table begins with ${digits[0]}: Modicon numbers begin with 0 (coil), 1 (discrete), 3 (input) or 4 (holding)`,
+      `no Modicon number begins with ${digits[0]}: write one that begins with 0 (coil), 1 (discrete), 3 (input) or 4 (holding), or "holding:${Number(digits)}" if this is the protocol address`,
     );
   }
   if (Number(digits.slice(1)) === 0) {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
+import { hint, orList } from '../../../src/core/suggest.ts';
 import type { TagSource } from '../../driver-type.ts';
 import {
   LAST_ADDRESS,
@@ -40,15 +41,16 @@ const PLC_TYPES: Readonly<Record<string, ModbusType>> = {
 
 const typeField = z.enum(MODBUS_TYPES, {
   error: ({ input }) => {
-    const meant = typeof input === 'string' ? PLC_TYPES[input.toLowerCase()] : undefined;
-    const known = `expected one of ${MODBUS_TYPES.join(', ')}`;
-    return meant === undefined
-      ? known
-      : `${known}; what PLC programs call ${String(input)} is ${meant} here: write ${meant}`;
+    if (typeof input !== 'string') return `expected ${orList(MODBUS_TYPES)}`;
+    const absent = `there is no type ${JSON.stringify(input.slice(0, 60))}`;
+    const meant = PLC_TYPES[input.toLowerCase()];
+    if (meant !== undefined) return `${absent}: what PLC programs call ${input} is ${meant} here: write ${meant}`;
+    return absent + hint(input, MODBUS_TYPES, 'the types are');
   },
 });
 const orderField = z.enum(ORDERS, {
-  error: `expected one of ${ORDERS.join(', ')}, where A is the highest byte: ABCD as the standard has it, CDAB with the words swapped, BADC with the bytes swapped, DCBA with both`,
+  error:
+    'expected ABCD (the order of the standard, A the highest byte), CDAB (words swapped), BADC (bytes swapped) or DCBA (both)',
 });
 
 const patternField = z.union([z.int(), z.string()], {
@@ -61,15 +63,15 @@ const DEFAULT_MAX_GAP = 16;
 /** `maxGap` of a channel or a device. */
 export const maxGapField = z
   .int({ error: 'expected a whole number from 0 to 124' })
-  .min(0, 'at least 0, which means none')
-  .max(124, 'a request has 125 registers, so that it cannot span more than 124')
+  .min(0, 'expected a whole number from 0 to 124; 0 means none')
+  .max(124, 'one request reads at most 125 registers, so that a gap cannot be wider than 124: write 124 or less')
   .optional();
 
 /** `maxRegisters` of a channel or a device. */
 export const maxRegistersField = z
   .int({ error: 'expected a whole number from 1 to 125' })
-  .min(1, 'at least 1')
-  .max(125, 'Modbus allows at most 125 registers a request')
+  .min(1, 'expected a whole number from 1 to 125')
+  .max(125, 'Modbus allows at most 125 registers per request: write 125 or less')
   .optional();
 
 /** What a channel says of its devices as long as they do not say otherwise. */
@@ -78,16 +80,24 @@ interface ChannelLimits {
   readonly maxRegisters?: number | undefined;
 }
 
+function noSuchUnit({ input }: { readonly input?: unknown }): string {
+  return `unit ids go from 0 to 255; got ${String(input)}: write the one set on the device`;
+}
+
+/** @param expected what to say where there is no number */
+function unitField(expected: string) {
+  return z
+    .int({ error: expected })
+    .min(0, { error: noSuchUnit })
+    .max(255, { error: noSuchUnit })
+    .describe('Unit id: 1 to 247 on a serial line. A Modbus TCP device that has none usually answers to 1, 255 or 0.');
+}
+
 /** Keys of a device on a Modbus channel. */
 export const modbusDeviceShape = {
-  unit: z
-    .int({
-      error:
-        'expected the unit id (station address) of the device, 1 to 247; a Modbus TCP device without one usually answers to 1, 255 or 0',
-    })
-    .min(0, 'unit ids go from 0 to 255: write 0 to 255')
-    .max(255, 'unit ids go from 0 to 255: write 0 to 255')
-    .describe('Unit id: 1 to 247 on a serial line. A Modbus TCP device that has none usually answers to 1, 255 or 0.'),
+  unit: unitField(
+    'expected the unit id (station address) of the device, 1 to 247; a Modbus TCP device without one usually answers to 1, 255 or 0',
+  ),
   timeout: durationField('Longest wait for one answer of this device; default: the timeout of its channel.', {
     min: '1ms',
     max: '60s',
@@ -100,8 +110,8 @@ export const modbusDeviceShape = {
   ),
   maxBits: z
     .int({ error: 'expected a whole number from 1 to 2000' })
-    .min(1, 'at least 1')
-    .max(2000, 'Modbus allows at most 2000 bits a request')
+    .min(1, 'expected a whole number from 1 to 2000')
+    .max(2000, 'Modbus allows at most 2000 bits per request: write 2000 or less')
     .optional()
     .describe('Most coils or discrete inputs this device answers in one request; default 2000.'),
   writeFunction: z
@@ -113,6 +123,12 @@ export const modbusDeviceShape = {
       'Functions it is written by. single: 5 and 6, each register by itself; multiple: 15 and 16; auto: whichever it knows. Default: auto.',
     ),
   order: orderField.optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
+};
+
+/** The same on a serial line. */
+export const rtuDeviceShape = {
+  ...modbusDeviceShape,
+  unit: unitField('expected the unit id (station address) set on the device, 1 to 247'),
 };
 
 /** Keys of a tag on a Modbus channel. */
@@ -131,8 +147,8 @@ export const modbusTagShape = {
   order: orderField.optional().describe('Order of the bytes on the wire; default: that of the device, else ABCD.'),
   length: z
     .int({ error: 'expected the registers of the text, 1 to 125' })
-    .min(1, 'at least 1')
-    .max(125, 'expected at most 125 registers')
+    .min(1, 'expected the registers of the text, 1 to 125')
+    .max(125, 'expected the registers of the text, 1 to 125')
     .optional()
     .describe('Registers of a string (two characters each, or one).'),
   characters: z
@@ -235,7 +251,7 @@ const TABLES: Record<Table, { digit: string; functionCode: number }> = {
 export function checkSerialDevice({ unit }: Record<string, unknown>): Checked<Record<string, never>> {
   if (typeof unit !== 'number' || (unit >= 1 && unit <= 247)) return passed({});
   const why = unit === 0 ? 'is the broadcast address, which no device answers' : 'is reserved on a serial line';
-  return failed(['unit'], `unit ${unit} ${why}: write the id set on the device, 1 to 247`);
+  return failed(['unit'], `unit ${unit} ${why}: write the unit id set on the device, 1 to 247`);
 }
 
 /** The type and the registers of the value, from the address's form, `type` and `length`. */
@@ -261,7 +277,10 @@ function checkForm(
     );
   }
   if (bit !== undefined && type !== 'bool') {
-    return failed(['type'], `one bit is a bool, not ${type}: leave out ".${bit}" to read the whole register`);
+    return failed(
+      ['type'],
+      `one bit is a bool, not ${type}: remove type, or remove ".${bit}" from the address to read the whole register`,
+    );
   }
   if (!isBitTable && bit === undefined && type === 'bool') {
     return failed(
@@ -273,10 +292,16 @@ function checkForm(
     return failed(['length'], 'a string needs its length in registers (two characters each), such as length: 8');
   }
   if (type !== 'string' && length !== undefined) {
-    return failed(['length'], `length belongs to type: string; ${type} always has the same length: leave it out`);
+    return failed(
+      ['length'],
+      `length is for type: string, and ${type.startsWith('i') ? 'an' : 'a'} ${type} always has the same length: remove length`,
+    );
   }
   if (type !== 'string' && options.characters !== undefined) {
-    return failed(['characters'], `characters belongs to type: string; ${type} has none: leave it out`);
+    return failed(
+      ['characters'],
+      `characters is for type: string, and this is ${type.startsWith('i') ? 'an' : 'a'} ${type}: remove characters`,
+    );
   }
   return passed({ type, count: length ?? registersOf(type) });
 }
@@ -299,14 +324,15 @@ function checkScale(source: TagSource<Record<string, unknown>>, address: ModbusA
   if (typeof name !== 'string') return passed(address);
   const wrong = (message: string) => failed(['scaleFrom'], message);
   if (address.type === 'bool' || address.type === 'string')
-    return wrong(`a ${address.type} is not scaled: leave scaleFrom out`);
+    return wrong(`a ${address.type} is not scaled: remove scaleFrom`);
   if (name === source.name) return wrong('a tag cannot scale itself: name the tag that holds the scale factor');
   const sibling = source.siblings?.[name];
-  if (!sibling) return wrong(`this device has no tag "${name}": add it, with type: int16, or name another`);
+  if (!sibling) return wrong(`this device has no tag "${name}": add it with type: int16, or name another tag`);
   const location = parseLocation(sibling.address);
-  if (!location.ok) return wrong(`the address of "${name}" is not right`);
+  if (!location.ok) return wrong(`the address of the tag "${name}" is wrong: correct it there`);
   if (sibling.type !== 'int16') return wrong(`"${name}" must have type: int16, as every SunSpec scale factor has`);
-  if (sibling.scaleFrom !== undefined) return wrong(`"${name}" is itself scaled: a scale factor is a plain number`);
+  if (sibling.scaleFrom !== undefined)
+    return wrong(`"${name}" is itself scaled, and a scale factor is a plain number: remove scaleFrom from it`);
   if (location.value.table !== address.table) {
     return wrong(
       `"${name}" is in the ${location.value.table} table; it must be in ${address.table}, to be read together`,
@@ -320,7 +346,10 @@ function checkSize(address: ModbusAddress): Problem[] {
   const limit = address.maxRegisters ?? 125;
   if (address.count > limit) {
     return [
-      { path: ['length'], message: `the value has ${address.count} registers; the device answers ${limit} a request` },
+      {
+        path: ['length'],
+        message: `the value has ${address.count} registers, and the device answers at most ${limit} per request: write a larger maxRegisters, or a shorter length`,
+      },
     ];
   }
   if (address.scaleAt === undefined) return [];
@@ -329,7 +358,7 @@ function checkSize(address: ModbusAddress): Problem[] {
   return [
     {
       path: ['scaleFrom'],
-      message: `the scale factor is ${size} registers away; one request must read both, and reads at most ${limit}`,
+      message: `the value and its scale factor span ${size} registers, and one request, which must read both, reads at most ${limit}: name a tag that is nearer`,
     },
   ];
 }
@@ -365,7 +394,7 @@ export function parseInvalid(
   const list: readonly unknown[] = Array.isArray(option) ? option : [option];
   if (list.length === 0) return passed([]);
   if (type === 'bool' || type === 'string') {
-    return failed(['invalid'], `a ${type} has no pattern that means "no value": leave invalid out`);
+    return failed(['invalid'], `a ${type} has no pattern that means "no value": remove invalid`);
   }
   const patterns: bigint[] = [];
   for (const item of list) {
@@ -382,8 +411,8 @@ function parsePattern(item: unknown, type: ModbusType, bits: number): Checked<bi
     return failed(
       ['invalid'],
       typeof item === 'number'
-        ? `${item} is not exact in YAML: write it in quotes, such as "0x8000000000000000"`
-        : `${JSON.stringify(item)} is not a bit pattern: write a whole number, or hexadecimal digits such as 0x8000`,
+        ? `${item} is not a whole number that YAML holds exactly: write it in quotes, such as "0x8000000000000000"`
+        : notAPattern(item),
     );
   }
   const greatest = (1n << BigInt(bits)) - 1n;
@@ -409,9 +438,17 @@ function parsePattern(item: unknown, type: ModbusType, bits: number): Checked<bi
   if (whole < least)
     return failed(
       ['invalid'],
-      `${whole} is below ${least}, the lowest ${type}: write a value from there on, or the raw pattern such as 0x8000`,
+      `${whole} is below ${least}, the lowest ${type}: write ${least} or more, or the raw pattern such as 0x8000`,
     );
   return passed(BigInt.asUintN(bits, whole));
+}
+
+function notAPattern(item: unknown): string {
+  const isHex = typeof item === 'string' && /^[0-9a-f]{1,16}$/i.test(item);
+  const remedy = isHex
+    ? `write 0x${item} if it is hexadecimal`
+    : 'write a whole number, or hexadecimal digits such as 0x8000';
+  return `${JSON.stringify(item)} is not a number: ${remedy}`;
 }
 
 function wholeOf(item: unknown): bigint | undefined {

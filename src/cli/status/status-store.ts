@@ -1,4 +1,4 @@
-/** Words the store and the uplinks for `status`. */
+/** Words the store and the uplinks for `status`, and for how long an outage there is still room. */
 import type { GatewayStatus } from '../../api/view.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { StoreStatus, StreamAccount } from '../../store/store.ts';

@@ -64,8 +64,16 @@ function sortProblems(problems: readonly ConfigProblem[]): ConfigProblem[] {
 
 /** One line: `millgate.yaml:14:7 devices.press-1.tags.oil-temp.typ: unknown key; did you mean "type"?` */
 export function formatProblem({ file, line, column, path, message, severity }: ConfigProblem): string {
-  const where = path === '' ? '' : ` ${path}`;
+  const where = path === '' ? '' : ` ${countedFromOne(path)}`;
   return `${file}:${line}:${column}${where}: ${severity === 'warning' ? 'warning: ' : ''}${message}`;
+}
+
+/** `faults[0].for` as a person counts: `faults, entry 1, for`. A key in quotes stays as it is. */
+function countedFromOne(path: string): string {
+  const worded = path.replace(/"(?:[^"\\]|\\.)*"|\[(\d+)\]\.?/g, (part, index?: string) =>
+    index === undefined ? part : `, entry ${Number(index) + 1}, `,
+  );
+  return worded.replace(/, $/, '').replaceAll(', , ', ', ');
 }
 
 /** All lines, sorted, and a line that counts them: `5 problems, 1 warning`. Empty when there are none. */

@@ -1,10 +1,10 @@
-/** Checks a part of the tree against a schema and reports each problem at its place. */
+/** Checks a part of the tree against a schema and reports each problem at its place, unknown keys among them. */
 import { z } from 'zod';
 import type { Problem } from '../../core/checked.ts';
 import { hint, nearest } from '../../core/suggest.ts';
 import type { Report } from './problems.ts';
 import { type Entry, type Node, nodeAt, type Path, spotOf, toPlain } from './tree.ts';
-import { describeIssue, NOT_OURS } from './words.ts';
+import { clip, describeIssue, NOT_OURS } from './words.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -164,8 +164,16 @@ function keysAt(schema: z.ZodType, path: Path): string[] {
 /** Whether a node is there and is a map; says so when it is something else. */
 export function isMapOr(entry: Entry, report: Report, example: string): boolean {
   if (entry.node.kind === 'map') return true;
-  report.error(spotOf(entry, []), `expected keys and values below it; for example ${example}`);
+  report.error(spotOf(entry, []), notAMap(entry, example));
   return false;
+}
+
+/** What to say of a value where entries belong. */
+export function notAMap({ path, node }: Entry, example: string): string {
+  const key = JSON.stringify(clip(String(path.at(-1))));
+  if (node.kind === 'list')
+    return `${key} cannot be a list: remove the dashes or [ ], and write for example ${example}`;
+  return `${key} needs its own entries, for example ${example}`;
 }
 
 /** Whether a node is left empty: the key is there, its value is not. */

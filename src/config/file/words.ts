@@ -1,6 +1,6 @@
-/** Puts what a schema refuses into words that a technician understands. */
+/** Puts what a schema refuses into words that a technician understands; an unknown key is worded in `validate.ts`. */
 import { z } from 'zod';
-import { hint, nearest } from '../../core/suggest.ts';
+import { nearest, orList } from '../../core/suggest.ts';
 import type { Node } from './tree.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -46,12 +46,13 @@ const NOUNS: Record<string, string> = {
  */
 export function describeIssue(issue: Issue, node: Node | undefined, schema: z.ZodType | undefined): string {
   if (node === undefined) return describeAbsence(issue, schema);
+  const key = issue.path.findLast((part) => typeof part === 'string');
   if (issue.message !== NOT_OURS && issue.message !== '') return withNearest(issue, node);
   switch (issue.code) {
     case 'invalid_type':
       return describeType(issue.expected, node, schema);
     case 'invalid_value':
-      return describeChoice(issue.values, node);
+      return describeChoice(issue.values, node, key);
     case 'too_small':
       return describeBound(issue.origin, issue.minimum, issue.inclusive === false ? 'more than' : 'at least', node);
     case 'too_big':
@@ -92,14 +93,18 @@ function remedyOf(expected: string, value: unknown, source: string): string {
   return united ? `: write ${united[1]} alone` : '';
 }
 
-function describeChoice(values: readonly unknown[], node: Node): string {
+/** Of more words than this, only the one that was meant is named. */
+const MANY_WORDS = 6;
+
+function describeChoice(values: readonly unknown[], node: Node, key: PropertyKey | undefined): string {
   const words = [...new Set(values.map(String))];
-  const last = words.at(-1)!;
-  const listed = words.length === 1 ? last : `one of ${words.slice(0, -1).join(', ')} or ${last}`;
+  const listed = orList(words);
   if (node.kind === 'scalar' && node.value === null) return `has no value: write ${listed}`;
-  if (node.kind !== 'scalar') return `expected ${listed}; got ${shown(node)}`;
-  const near = hint(node.source, words, '');
-  return `expected ${listed}; got ${shown(node)}${near.startsWith('; did') ? near : ''}`;
+  const near = node.kind === 'scalar' ? nearest(node.source, words) : undefined;
+  const meant = near === undefined ? '' : `; did you mean "${near}"?`;
+  if (meant !== '' && key !== undefined && words.length > MANY_WORDS)
+    return `there is no ${String(key)} ${shown(node)}${meant}`;
+  return `expected ${listed}; got ${shown(node)}${meant}`;
 }
 
 function describeBound(origin: string, bound: number | bigint, how: string, node: Node): string {
@@ -115,7 +120,7 @@ function describeUnion(issues: readonly Issue[], node: Node, schema: z.ZodType |
   const choices = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
   const nouns = issues.flatMap((issue) => (issue.code === 'invalid_type' ? [NOUNS[issue.expected] ?? ''] : []));
   const words = [...new Set([...choices.map(String), ...nouns])].filter((word) => word !== '');
-  return `expected ${words.join(' or ')}; got ${shown(node)}${exampleOf(schema)}`;
+  return `expected ${orList(words)}; got ${shown(node)}${exampleOf(schema)}`;
 }
 
 /** The owner's words, with what was found, and the usual slip or the nearest word when they do not say it. */

@@ -27,8 +27,7 @@ const MAX_TOKENS = 1_000_000;
 /** What the parser complains of, as a technician reads it. The texts never repeat what the file says. */
 const SYNTAX: Record<string, string> = {
   TAB_AS_INDENT: 'a tab is used for indentation: use spaces',
-  BAD_INDENT:
-    'the file cannot be read from here: a { or [ above is not closed, or keys of one block do not begin in the same column',
+  BAD_INDENT: 'this line is not indented like those it belongs to: begin all keys of one block in the same column',
   MISSING_CHAR:
     'something is missing here or above: a quote or a bracket is not closed, or a key has no ": " and value',
   BAD_SCALAR_START:
@@ -39,7 +38,6 @@ const SYNTAX: Record<string, string> = {
     'a key has no value here: perhaps a space is missing after a colon (write id: gate, not id:gate), or a quote is not closed',
   UNEXPECTED_TOKEN: 'this does not belong here: check indentation, quotes and brackets of the lines above',
   MULTIPLE_DOCS: 'a second document begins here: remove the line "---"',
-  BAD_DQ_ESCAPE: 'unknown escape in double quotes: write \\\\ for a backslash, or use single quotes',
   BLOCK_IN_FLOW: 'a block cannot stand within brackets: write {key: value, …} or [value, …]',
   BAD_ALIAS:
     'a & or * is not followed by a name: & names a value so that * can repeat it; if it belongs to a text, put the text in quotes',
@@ -71,11 +69,11 @@ export function parseYaml(file: string, bytes: Uint8Array, report: Report): MapN
   }
   // One slip makes the parser complain of much that follows; only its first complaint can be trusted.
   const slips = document.errors.length > 0 ? document.errors.slice(0, 1) : document.warnings;
-  for (const { code, pos } of slips)
-    report.error(
-      { place: placeAt(pos[0]), path: [] },
-      SYNTAX[code] ?? 'this is not valid YAML: check quotes and colons',
-    );
+  for (const { code, pos } of slips) {
+    const words = SYNTAX[code] ?? 'this is not valid YAML: check quotes and colons';
+    const { at, message } = causeOf(text, pos[0], code) ?? { at: pos[0], message: words };
+    report.error({ place: placeAt(at), path: [] }, message);
+  }
   if (slips.length > 0) return undefined;
   return toTree(document, top, placeAt, report);
 }
@@ -167,6 +165,87 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed | undefi
   }
 }
 
+/** Where a mistake begins, which the parser only notices further on, and what to do about it. */
+interface Cause {
+  readonly at: number;
+  readonly message: string;
+}
+
+/** The cause of the parser's complaint at `noticed`, where it can be told: a quote or bracket that is open, a step in the indentation. */
+function causeOf(text: string, noticed: number, code: string): Cause | undefined {
+  if (code === 'TAB_AS_INDENT' || code === 'MULTIPLE_DOCS') return undefined;
+  if (code === 'BAD_DQ_ESCAPE') {
+    const sign = /^\\[\x21-\x7e]/.exec(text.slice(noticed))?.[0].slice(1);
+    const letter = sign === undefined ? '' : `: write \\\\${sign} for a backslash and "${sign}", or use single quotes`;
+    return { at: noticed, message: `\\${sign ?? ''} has no meaning in double quotes${letter}` };
+  }
+  const open = openAt(text, noticed);
+  if (open) return open;
+  const value = text.slice(noticed);
+  if (/^[}\]]/.test(value)) return { at: noticed, message: `this ${value[0]} closes nothing: remove it` };
+  if (code === 'UNEXPECTED_TOKEN' && /["'][ ]*$/.test(text.slice(0, noticed)))
+    return {
+      at: noticed,
+      message: 'the text in quotes ends before this: remove what follows it, or put all of it in quotes',
+    };
+  const step = code === 'BLOCK_AS_IMPLICIT_KEY' ? /^[^\n:{}[\]"']*\n([ ]+)(?=[\w"'-]+:(?:\s|$))/.exec(value) : null;
+  return step
+    ? {
+        at: noticed + step[0].length,
+        message: 'this key begins further to the right than the one above: begin both in the same column',
+      }
+    : undefined;
+}
+
+/** The quote or bracket that is open where the parser stumbled. The text in quotes may be a secret and is not repeated. */
+function openAt(text: string, noticed: number): Cause | undefined {
+  const brackets: { at: number; sign: string }[] = [];
+  let forced = false;
+  let quote: { at: number; sign: string } | undefined;
+  let at = 0;
+  let plain = false;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '\u0002' || token === '\u0018' || token === '\u001f') {
+      plain = token === '\u001f';
+      forced = token === '\u0018';
+      if (forced) break;
+      continue;
+    }
+    if (at > noticed) break;
+    const sign = plain ? '' : token[0]!;
+    plain = false;
+    const isOpen = token.length < 2 || !token.endsWith(sign) || token.includes('\n');
+    if ((sign === '"' || sign === "'") && isOpen) quote = { at, sign };
+    else if (token === '{' || token === '[') brackets.push({ at, sign: token });
+    else if (token === '}' || token === ']') {
+      const last = brackets.at(-1);
+      if (last && last.sign !== (token === '}' ? '{' : '['))
+        return { at, message: `this ${token} closes a ${last.sign}: write ${closing(last.sign)} in its place` };
+      brackets.pop();
+    }
+    at += token.length;
+  }
+  if (quote)
+    return { at: quote.at, message: `this quote is not closed: write another ${quote.sign} at the end of the text` };
+  const [first, ...others] = brackets;
+  if (!first || !(forced || at >= text.length)) return undefined;
+  const closers = brackets
+    .map(({ sign }) => closing(sign))
+    .reverse()
+    .join('');
+  const isOneLine = text.slice(first.at, Math.max(noticed, first.at)).trimEnd().indexOf('\n') < 0;
+  const which = others.length === 0 ? `this ${first.sign} is` : `the ${brackets.length} brackets that begin here are`;
+  const where = isOneLine ? 'at the end of this line' : 'where their entries end, and indent the lines between';
+  return {
+    at: first.at,
+    message: `${which} not closed: add ${closers} ${others.length === 0 ? where.replace('their', 'its') : where}`,
+  };
+}
+
+function closing(sign: string): string {
+  return sign === '{' ? '}' : ']';
+}
+
 interface Walk {
   readonly document: Document.Parsed;
   readonly placeAt: (offset: number) => Place;
@@ -190,7 +269,10 @@ function toTree(
   const tree = convert(walk, document.contents, top.place, [], 0);
   if (walk.stopped || walk.unusable) return undefined;
   if (tree.kind === 'map') return tree;
-  report.error(tree, 'the file must hold keys and values: begin for example with a line channels: and indent below it');
+  report.error(
+    tree,
+    'the file must consist of sections such as channels: and devices:, with their entries indented on the lines below',
+  );
   return undefined;
 }
 
@@ -210,7 +292,7 @@ function convert(walk: Walk, node: ParsedNode | null, near: Place, path: Path, d
     walk.unusable = true;
     walk.report.error(
       { place, path },
-      '* repeats a value that is named with & above, and none above has this name: name it, or put a text that begins with * in quotes',
+      'a word after * stands for a value marked & with the same word further up, and there is none: write the value itself, or put the text in quotes if it begins with a *',
     );
     return nothing;
   }
@@ -270,7 +352,7 @@ function mergeInto(inherited: Map<string, Entry>, node: Node, report: Report): v
   } else
     report.error(
       node,
-      '"<<" takes over the keys of a block that is named with & above: write for example <<: *defaults',
+      'after <<: the name of a marked block must follow, for example <<: *defaults. If you do not use such blocks, remove the key <<',
     );
 }
 

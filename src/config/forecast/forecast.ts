@@ -1,4 +1,4 @@
-/** Forecasts the load of a configuration: requests, bus time, bytes written, days of outage held. */
+/** Forecasts the load of a configuration: requests, bus time, bytes written, and how long an outage may last. */
 import { type Shown, shownOf } from '../../core/reading.ts';
 import type { ChannelConfig, Config, TagConfig } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { installed } from '../../core/file-system.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
-import { hint } from '../../core/suggest.ts';
+import { nearest } from '../../core/suggest.ts';
 import { type FileAccess, readOne } from '../file/files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, type Node, overlay, spotOf, without } from '../file/tree.ts';
-import { isEmpty, validate } from '../file/validate.ts';
+import { isEmpty, notAMap, validate } from '../file/validate.ts';
 import { parseYaml } from '../file/yaml.ts';
 import { profileShape, profileTagShape } from '../sections/shapes.ts';
 
@@ -21,6 +21,12 @@ export interface Profiles {
 
 /** Keys of a device that a profile cannot know. */
 const NOT_IN_PROFILE = ['channel', 'profile', 'tags', 'description'];
+
+/** What the parts of a profile look like. */
+const PROFILE_EXAMPLES = {
+  device: 'device: {every: 1s}',
+  tags: 'tags: {voltage: {address: "input:0", type: float32}}',
+};
 
 /** The profiles that come with the program: `config/profiles` beside its package.json. */
 export function builtInProfiles(): string {
@@ -45,10 +51,11 @@ export function createProfiles(folders: readonly string[], access: FileAccess, r
       const folder = NAME_PATTERN.test(name) && folders.find((each) => access.exists(join(each, `${name}.yaml`)));
       if (!folder) {
         const names = folders.flatMap((each) => profilesIn(each, access));
-        const advice = hint(name, names, 'the profiles are') || `: looked in ${folders.join(' and ')}`;
+        const near = nearest(name, names);
+        const advice = near === undefined ? '' : `; did you mean "${near}"?`;
         report.error(
           spotOf(entry, []),
-          `there is no profile ${JSON.stringify(name)}${advice}${advice.startsWith(';') ? ` (in ${folders.join(', ')})` : ''}`,
+          `there is no profile ${JSON.stringify(name)}${advice} (looked for in ${folders[0]}/ beside this file, and among those that come with Millgate: millgate profiles lists them)`,
         );
         return undefined;
       }
@@ -79,10 +86,10 @@ function checkProfile(name: string, tree: MapNode, report: Report): MapNode | un
       if (device.node.entries.has(key))
         report.error(spotOf(device, [key], 'key'), 'does not belong in a profile: write it in the configuration');
   }
-  for (const key of ['device', 'tags']) {
+  for (const key of ['device', 'tags'] as const) {
     const part = tree.entries.get(key);
     if (part && part.node.kind !== 'map' && !isEmpty(part.node))
-      report.error(spotOf(part, []), 'expected keys and values below it');
+      report.error(spotOf(part, []), notAMap(part, PROFILE_EXAMPLES[key]));
   }
   checkProfileTags(tree, report);
   return tree;

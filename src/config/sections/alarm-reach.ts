@@ -8,6 +8,8 @@ interface Range {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly everyMs: number | undefined;
+  /** Where the file has the tag, as messages show it; absent: in a profile. */
+  readonly place?: string | undefined;
 }
 
 /** The part of an alarm that decides whether it can come and go. */
@@ -45,42 +47,81 @@ export function reachProblems(condition: AlarmCondition, dynamics: Dynamics, fac
   }
 }
 
-function aboveProblems(limit: number, { tag, deadband = 0 }: Dynamics, { min, max }: Range): Problem[] {
+function aboveProblems(limit: number, { tag, deadband = 0 }: Dynamics, range: Range): Problem[] {
+  const { min, max } = range;
   if (max !== undefined && limit >= max)
-    return [at('above', `can never be reached: ${tag} ends at max ${max}. Write a limit below ${max}, or raise max`)];
+    return [
+      at(
+        'above',
+        `the limit ${limit} can never be exceeded, because ${hasMax(tag, max, range)}: write a lower limit, or raise that max`,
+      ),
+    ];
   if (min !== undefined && limit < min)
-    return [at('above', `is always reached: ${tag} begins at min ${min}. Write a limit of at least ${min}`)];
-  return span(deadband, { min, max }, min === undefined ? undefined : limit - min);
+    return [
+      at(
+        'above',
+        `this alarm would always be active, because ${hasMin(tag, min, range)}: write a limit of ${min} or more, or lower that min`,
+      ),
+    ];
+  const room = min === undefined ? undefined : limit - min;
+  return roomProblems(
+    deadband,
+    room,
+    `${tag} cannot fall below its min, ${min}. Write a deadband of less than ${room} (limit ${limit} minus min ${min})`,
+  );
 }
 
-function belowProblems(limit: number, { tag, deadband = 0 }: Dynamics, { min, max }: Range): Problem[] {
+function belowProblems(limit: number, { tag, deadband = 0 }: Dynamics, range: Range): Problem[] {
+  const { min, max } = range;
   if (min !== undefined && limit <= min)
-    return [at('below', `can never be reached: ${tag} begins at min ${min}. Write a limit above ${min}, or lower min`)];
+    return [
+      at(
+        'below',
+        `no value can be below the limit ${limit}, because ${hasMin(tag, min, range)}: write a higher limit, or lower that min`,
+      ),
+    ];
   if (max !== undefined && limit > max)
-    return [at('below', `is always reached: ${tag} ends at max ${max}. Write a limit of at most ${max}`)];
-  return span(deadband, { min, max }, max === undefined ? undefined : max - limit);
+    return [
+      at(
+        'below',
+        `this alarm would always be active, because ${hasMax(tag, max, range)}: write a limit of ${max} or less, or raise that max`,
+      ),
+    ];
+  const room = max === undefined ? undefined : max - limit;
+  return roomProblems(
+    deadband,
+    room,
+    `${tag} cannot rise above its max, ${max}. Write a deadband of less than ${room} (max ${max} minus limit ${limit})`,
+  );
 }
 
 function outsideProblems(
   { low, high }: { low: number; high: number },
   { tag, deadband = 0 }: Dynamics,
-  { min, max }: Range,
+  range: Range,
 ): Problem[] {
-  if (low >= high) return [at('outside', `the first limit (${low}) must be below the second (${high})`)];
+  const { min, max } = range;
+  if (low >= high) {
+    const remedy = low === high ? 'write a higher second limit' : 'exchange the two if they were mixed up';
+    return [at('outside', `the first limit (${low}) must be below the second (${high}): ${remedy}`)];
+  }
   const problems: Problem[] = [];
   if (min !== undefined && low <= min)
     problems.push({
       path: ['outside', 0],
-      message: `can never be reached: ${tag} begins at min ${min}. Write above: ${high}, or a limit above ${min}`,
+      message: `no value can be below the limit ${low}, because ${hasMin(tag, min, range)}: write above: ${high} in place of outside, or a first limit of more than ${min}`,
     });
   if (max !== undefined && high >= max)
     problems.push({
       path: ['outside', 1],
-      message: `can never be reached: ${tag} ends at max ${max}. Write below: ${low}, or a limit below ${max}`,
+      message: `the limit ${high} can never be exceeded, because ${hasMax(tag, max, range)}: write below: ${low} in place of outside, or a second limit of less than ${max}`,
     });
   if (deadband > 0 && deadband * 2 >= high - low)
     problems.push(
-      at('deadband', `leaves no way back: it must be less than ${(high - low) / 2}, half of the range ${low}…${high}`),
+      at(
+        'deadband',
+        `with a deadband of ${deadband} this alarm could never clear: write less than ${(high - low) / 2}, half of the range from ${low} to ${high}`,
+      ),
     );
   return problems;
 }
@@ -94,14 +135,19 @@ function rateProblems(
   if (min !== undefined && max !== undefined && limit >= max - min)
     problems.push({
       path: ['rateAbove', 'limit'],
-      message: `can never be reached: ${tag} goes from ${min} to ${max}. Write a limit below ${max - min}`,
+      message: `a change of more than ${limit} is not possible, because ${tag} goes from ${min} to ${max}: write a limit of less than ${max - min}`,
     });
   if (deadband >= limit)
-    problems.push(at('deadband', `leaves no way back: it must be less than the limit of the rate, ${limit}`));
+    problems.push(
+      at(
+        'deadband',
+        `with a deadband of ${deadband} this alarm could never clear: write less than the limit of the rate, ${limit}`,
+      ),
+    );
   if (everyMs !== undefined && everyMs > perMs)
     problems.push({
       path: ['rateAbove', 'per'],
-      message: `is shorter than the scan period of ${tag} (every: ${formatDuration(everyMs)}): write a longer one`,
+      message: `must not be shorter than the period of ${tag} (every: ${formatDuration(everyMs)}): write ${formatDuration(everyMs)} or more`,
     });
   return problems;
 }
@@ -109,36 +155,54 @@ function rateProblems(
 function equalsProblems(value: unknown, { tag }: Dynamics, { min, max }: Range): Problem[] {
   if (typeof value !== 'number') return [];
   if ((min === undefined || value >= min) && (max === undefined || value <= max)) return [];
-  const range = `${min ?? 'any'}…${max ?? 'any'}`;
-  return [at('equals', `can never be reached: ${tag} goes over ${range}. Write a value in that range`)];
+  const range =
+    min !== undefined && max !== undefined
+      ? `goes from ${min} to ${max}`
+      : min === undefined
+        ? `is never above ${max}`
+        : `is never below ${min}`;
+  return [at('equals', `${tag} can never be ${value}, because it ${range}: write a value that it can have`)];
 }
 
 function staleProblems(afterMs: number, { tag }: Dynamics, { everyMs }: Range): Problem[] {
   if (everyMs === undefined || afterMs > everyMs) return [];
-  const period = formatDuration(everyMs);
   return [
-    at('stale', `would come between any two readings: ${tag} is read every ${period}. Write more than ${period}`),
+    at(
+      'stale',
+      `${formatDuration(afterMs)} would raise the alarm between every two readings, because ${tag} is read every ${formatDuration(everyMs)}: write more, for example ${formatDuration(5 * everyMs)}`,
+    ),
   ];
 }
 
 function changedProblems({ onDelay = 0 }: Dynamics): Problem[] {
-  return onDelay === 0 ? [] : [at('onDelay', 'a change lasts only a moment: remove it; offDelay holds the alarm')];
+  if (onDelay === 0) return [];
+  return [
+    at(
+      'onDelay',
+      'with onDelay this alarm could never come, because a change lasts only a moment: remove onDelay. offDelay sets how long the alarm stays',
+    ),
+  ];
 }
 
 function noDeadband(kind: string, { deadband = 0 }: Dynamics): Problem[] {
-  return deadband === 0 ? [] : [at('deadband', `has no meaning with ${kind}: remove it`)];
+  return deadband === 0 ? [] : [at('deadband', `a deadband has no meaning with ${kind}: remove deadband`)];
 }
 
-/** @param room between the limit and the end of the range on the good side, where that is known */
-function span(deadband: number, { min, max }: Pick<Range, 'min' | 'max'>, room: number | undefined): Problem[] {
-  if (deadband === 0) return [];
-  if (min !== undefined && max !== undefined && deadband >= max - min)
-    return [at('deadband', `is wider than the span of the tag, ${min}…${max}: write less; 1 to 5 % of it is usual`)];
-  if (room !== undefined && deadband >= room)
-    return [
-      at('deadband', `leaves no way back: it must be less than ${room}, what is between the limit and the range's end`),
-    ];
-  return [];
+/**
+ * @param room between the limit and the end of the range on the good side, where that is known
+ * @param why why more than that never clears, and what to write
+ */
+function roomProblems(deadband: number, room: number | undefined, why: string): Problem[] {
+  if (deadband === 0 || room === undefined || deadband < room) return [];
+  return [at('deadband', `with a deadband of ${deadband} this alarm could never clear: ${why}`)];
+}
+
+function hasMin(tag: string, min: number, { place }: Range): string {
+  return `${tag} has min: ${min}${place === undefined ? '' : ` (${place})`}`;
+}
+
+function hasMax(tag: string, max: number, { place }: Range): string {
+  return `${tag} has max: ${max}${place === undefined ? '' : ` (${place})`}`;
 }
 
 function at(key: string, message: string): Problem {

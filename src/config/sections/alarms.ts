@@ -5,6 +5,7 @@ import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_F
 import type { Checked, Problem } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
 import type { Shown, TagId, Value } from '../../core/reading.ts';
+import { nearest, noSuchTag, orList } from '../../core/suggest.ts';
 import { reachProblems } from './alarm-reach.ts';
 
 /** What the checks of alarms know of a tag. */
@@ -23,6 +24,10 @@ export interface TagFacts {
   readonly wrap?: number | undefined;
   /** What may be written to it; undefined: nothing. */
   readonly writable: { readonly min: number | undefined; readonly max: number | undefined } | undefined;
+  /** Whether it can only be read, whatever the file says; absent: not known. */
+  readonly isReadOnly?: boolean;
+  /** Where the file has it, as messages show it; absent: in a profile. */
+  readonly place?: string | undefined;
   /** Tags that a computed one is computed from, directly or through others; empty of a tag that is read. */
   readonly from: ReadonlySet<TagId>;
 }
@@ -30,8 +35,6 @@ export interface TagFacts {
 /** What checking alarms needs of the rest of the file. */
 interface AlarmContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
-  /** `; did you mean "x"?` or the like, to be put behind "there is no tag y". */
-  readonly hint: (text: string, words: Iterable<string>, what: string) => string;
 }
 
 type Kind = (typeof ALARM_KINDS)[number];
@@ -51,7 +54,7 @@ export function checkAlarm(id: string, options: AlarmOptions, context: AlarmCont
   const condition = conditionOf(options, facts, wrong);
   const gate = gateOf(options.while, context, wrong);
   const output = outputOf(options, gate, context, wrong);
-  checkMessage(options.message, context, wrong);
+  checkMessage(options.message, wrong);
   if (condition) problems.push(...reachProblems(condition, options, facts));
   if (problems.length > 0 || !condition) return { ok: false, problems };
   const value: AlarmConfig = {
@@ -81,16 +84,21 @@ export function conflictingOutputs(alarms: readonly AlarmConfig[]): Problem[] {
     const other = alarm.set && first.get(alarm.set.tag);
     if (alarm.set && !other) first.set(alarm.set.tag, alarm);
     if (!other?.set || !alarm.set || (other.set.to === alarm.set.to && other.set.back === alarm.set.back)) return [];
-    const message = `the alarm "${other.id}" sets ${alarm.set.tag} to ${other.set.to} and back to ${other.set.back}: write the same values here, or name another output`;
+    const message = `the alarm "${other.id}" sets ${alarm.set.tag} to ${inFile(other.set.to)} and back to ${inFile(other.set.back)}: write the same values here, or name another output`;
     return [{ path: [alarm.id, 'set'], message }];
   });
 }
 
+/** A value as the file says it. */
+function inFile(value: Value): string {
+  return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+}
+
 type Wrong = (path: Problem['path'], message: string) => void;
 
-function factsOf(tag: TagId, path: Problem['path'], { tags, hint }: AlarmContext, wrong: Wrong): TagFacts | undefined {
+function factsOf(tag: TagId, path: Problem['path'], { tags }: AlarmContext, wrong: Wrong): TagFacts | undefined {
   const facts = tags.get(tag);
-  if (!facts) wrong(path, `there is no tag ${tag}${hint(tag, tags.keys(), 'tags')}`);
+  if (!facts) wrong(path, noSuchTag(tag, tags.keys()));
   return facts;
 }
 
@@ -98,7 +106,8 @@ function conditionOf(options: AlarmOptions, facts: TagFacts | undefined, wrong: 
   const given = ALARM_KINDS.filter((kind) => options[kind] !== undefined);
   const [kind, second] = given;
   if (kind === undefined) {
-    wrong([], `the condition is missing: write one of ${ALARM_KINDS.join(', ')}`);
+    const example = { bool: 'equals: on', text: 'changed: true', number: 'above: 75' }[facts?.form ?? 'number'];
+    wrong([], `the condition is missing: write ${orList(ALARM_KINDS)}, for example ${example}`);
     return undefined;
   }
   if (second !== undefined) {
@@ -111,7 +120,7 @@ function conditionOf(options: AlarmOptions, facts: TagFacts | undefined, wrong: 
   const form = facts?.form;
   if ((form === 'text' || form === 'bool') && NUMERIC.includes(kind)) {
     const noun = form === 'text' ? 'a text' : 'on or off';
-    wrong([kind], `${options.tag} is ${noun} and can have no limit: use equals or changed instead`);
+    wrong([kind], `${options.tag} is ${noun} and cannot have a limit: use equals or changed instead`);
     return undefined;
   }
   return build(kind, options, facts, wrong);
@@ -202,23 +211,25 @@ function outputOf(
 ): AlarmConfig['set'] {
   if (!set) return undefined;
   const facts = factsOf(set.tag, ['set', 'tag'], context, wrong);
-  if (facts && !facts.writable)
+  if (facts && !facts.writable) wrong(['set', 'tag'], whyNotSet(set.tag, facts, context));
+  const follows = (input: TagId) => input === set.tag || context.tags.get(input)?.from.has(set.tag);
+  const watched = tag === set.tag ? tag : `${tag}, which is computed from ${set.tag},`;
+  const change = tag === set.tag ? 'would also change it' : 'would change that';
+  if (follows(tag))
     wrong(
       ['set', 'tag'],
-      `${set.tag} cannot be written: give that tag "writable: true" (commands: is not needed for it), or name another output`,
+      `this alarm watches ${watched} and ${change}, and so come and go by itself: name another tag in set`,
     );
-  const follows = (input: TagId) => input === set.tag || context.tags.get(input)?.from.has(set.tag);
-  if (follows(tag))
-    wrong(['set', 'tag'], `this alarm watches ${tag}: an output that changes it would make it come and go by itself`);
   if (gate && follows(gate.tag))
     wrong(
       ['set', 'tag'],
-      `this alarm works only while ${gate.tag}: an output that changes it would open and close its own gate. Name another output, or another tag under while`,
+      `this alarm would open and close its own gate, ${gate.tag}, and so come and go by itself: name another tag in set, or another one in while`,
     );
   const to = writtenValue(set.to, set.tag, facts, 'to', wrong);
   if (to === undefined) return undefined;
   if (set.back === undefined && typeof to !== 'boolean') {
-    wrong(['set'], `"back" is missing: write the value that ${set.tag} gets when the alarm is gone`);
+    const example = typeof to === 'number' ? `, for example back: ${facts?.writable?.min ?? 0}` : '';
+    wrong(['set'], `"back" is missing: write the value that ${set.tag} gets when the alarm is gone${example}`);
     return undefined;
   }
   const back = set.back === undefined ? !to : writtenValue(set.back, set.tag, facts, 'back', wrong);
@@ -235,16 +246,35 @@ function writtenValue(
 ): Value | undefined {
   const value = valueFor(given, facts, ['set', key], tag, wrong);
   const { min, max } = facts?.writable ?? {};
-  if (typeof value === 'number' && ((min !== undefined && value < min) || (max !== undefined && value > max)))
-    wrong(['set', key], `${value} is outside of what may be written to ${tag}, ${min ?? 'any'} to ${max ?? 'any'}`);
+  if (typeof value !== 'number') return value;
+  const beyond = min !== undefined && value < min ? 'min' : max !== undefined && value > max ? 'max' : undefined;
+  const takes = min === undefined ? `${max} or less` : max === undefined ? `${min} or more` : `${min} to ${max}`;
+  if (beyond)
+    wrong(
+      ['set', key],
+      `${value} may not be written to ${tag}, which takes ${takes}: write a value in that range, or change ${beyond} under writable: of that tag`,
+    );
   return value;
 }
 
-function checkMessage(message: string | undefined, { hint }: AlarmContext, wrong: Wrong): void {
+/** Why an alarm cannot set a tag, and what to do. */
+function whyNotSet(tag: TagId, { isReadOnly, from }: TagFacts, { tags }: AlarmContext): string {
+  if (!isReadOnly && from.size === 0)
+    return `${tag} is not writable: add writable: true to it. commands: {enabled: true} is not needed for this`;
+  const other = [...tags].find(
+    ([, each]) => each.writable && each.isReadOnly === false && (each.form ?? 'bool') === 'bool',
+  )?.[0];
+  const why = from.size > 0 ? 'is computed from other tags' : 'can only be read';
+  return `${tag} ${why} and cannot be set: name an output with writable: true${other === undefined ? '' : `, such as ${other}`}`;
+}
+
+function checkMessage(message: string | undefined, wrong: Wrong): void {
   const fields: readonly string[] = MESSAGE_FIELDS;
   for (const [, field] of message?.matchAll(/\{([^{}]*)\}/g) ?? []) {
-    if (field !== undefined && !fields.includes(field))
-      wrong(['message'], `a message cannot contain {${field}}${hint(field, fields, 'fields')}`);
+    if (field === undefined || fields.includes(field)) continue;
+    const near = nearest(field, fields);
+    const meant = near === undefined ? '.' : `; did you mean {${near}}?`;
+    wrong(['message'], `there is no {${field}}${meant} A message may use {value}, {unit}, {limit} and {tag}`);
   }
 }
 
@@ -280,7 +310,10 @@ export const alarmShape = {
     .meta({ description: 'Alarm when the value moves too fast.', examples: [{ per: '1m', limit: 5 }] })
     .optional(),
   stale: durationField('Alarm when no usable reading came for this long.', { min: '10ms', max: '365d' }).optional(),
-  changed: z.literal(true).meta({ description: 'Alarm at every change of the value.' }).optional(),
+  changed: z
+    .literal(true, { error: 'changed can only be true: write changed: true, or another condition' })
+    .meta({ description: 'Alarm at every change of the value.' })
+    .optional(),
   deadband: z
     .number()
     .min(0)

@@ -1,9 +1,9 @@
 /** Checks the section `channels:`, each channel by its driver. */
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver-type.ts';
-import { toName } from '../../core/fields.ts';
+import { nameTrouble } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
-import { hint } from '../../core/suggest.ts';
+import { andList, hint, orList } from '../../core/suggest.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, type MapNode, spotOf } from '../file/tree.ts';
 import { isMapOr, reportAll, validateKeys } from '../file/validate.ts';
@@ -28,13 +28,12 @@ export interface KnownChannel {
 /** Checks a key that must be a name; says what would do. */
 export function checkName(name: string, entry: Entry, report: Report): boolean {
   if (NAME_PATTERN.test(name)) return true;
-  const better = toName(name);
-  report.error(
-    spotOf(entry, [], 'key'),
-    `${JSON.stringify(clip(name))} is not a valid name (a-z, 0-9, - and _, at most 63, beginning with a letter or digit)${better ? `: write ${better}` : ''}`,
-  );
+  report.error(spotOf(entry, [], 'key'), nameTrouble(name));
   return false;
 }
+
+/** The port of Modbus TCP where the file gives none. */
+const DEFAULT_TCP_PORT = 502;
 
 /** Checks every channel of the section. */
 export function checkChannels(
@@ -57,7 +56,7 @@ function checkChannel(name: string, entry: Entry, drivers: readonly DriverType[]
   const word = (entry.node as MapNode).entries.get('driver');
   const types = drivers.map(({ type }) => type);
   if (!word) {
-    report.error(spotOf(entry, ['driver']), `is missing: write driver: and one of ${types.join(', ')}`);
+    report.error(spotOf(entry, ['driver']), `is missing: write driver: and the kind of line: ${orList(types)}`);
     return nothing;
   }
   const type = word.node.kind === 'scalar' ? word.node.value : undefined;
@@ -85,7 +84,7 @@ function adviseChannelKey(
 ): string | undefined {
   const owners = drivers.filter(({ channelShape: shape }) => Object.hasOwn(shape, key));
   if (path.length > 0 || owners.length === 0) return undefined;
-  return `${key} belongs to ${owners.map(({ type }) => type).join(', ')} channels, and this one is ${driver.type}: remove ${key}`;
+  return `${key} is for ${andList(owners.map(({ type }) => type))} channels, and this one is ${driver.type}: remove ${key}`;
 }
 
 /** Two masters on one serial line garble each other; two connections to one endpoint are merely often refused. */
@@ -106,7 +105,7 @@ function checkSharedLines(channels: ReadonlyMap<string, KnownChannel>, report: R
         ? `bus ${Number(bus)}`
         : serial
           ? `serial ${port}`
-          : `tcp ${host?.toLowerCase()}:${port ?? `${driver.type}'s port`}`;
+          : `tcp ${host?.toLowerCase()}:${port ?? DEFAULT_TCP_PORT}`;
     const first = users.get(line);
     if (!first) users.set(line, { name, entry });
     else {
@@ -125,7 +124,7 @@ function checkSharedLines(channels: ReadonlyMap<string, KnownChannel>, report: R
       else
         report.warning(
           spotOf(entry, [key]),
-          `${already} this endpoint, and many devices accept one connection: put all its devices on "${first.name}"`,
+          `${already} this address (${clip(`${host}:${port ?? DEFAULT_TCP_PORT}`)}), and many devices accept only one connection: put all its devices on "${first.name}"`,
         );
     }
   }

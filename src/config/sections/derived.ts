@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Expression, parseExpression, tagsIn } from '../../core/expression.ts';
 import type { TagId } from '../../core/reading.ts';
-import { hint } from '../../core/suggest.ts';
+import { noSuchTag } from '../../core/suggest.ts';
 import type { DerivedConfig, TagConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, spotOf } from '../file/tree.ts';
@@ -21,19 +21,18 @@ export interface Formula {
 interface FormulaContext {
   /** Tags that are read, those that passed their checks. */
   readonly tags: readonly TagConfig[];
-  /** Tags that are in the file but broken: they were told of, and are not missing. */
-  readonly broken: ReadonlySet<TagId>;
+  /** Every tag that is in the file: one that is broken was told of, and is not missing. */
+  readonly written: ReadonlyMap<TagId, unknown>;
   readonly report: Report;
 }
 
 /** Keys that a tag has which is read, and a computed one has not; and why. */
 const NOT_COMPUTED: Readonly<Record<string, string>> = {
-  address:
-    'a tag cannot have both address and expr: a computed tag follows the tags in its expression. Remove one of them',
-  every: 'a computed tag has no period of its own: it is computed whenever a tag of its formula is read; remove every',
+  address: 'a tag is either read (address) or computed (expr), not both: remove one of the two',
+  every: 'a computed tag has no period of its own: it is computed whenever a tag of its formula is read. Remove every',
   writable: 'a computed tag cannot be written: remove writable',
   counter: 'a computed tag cannot be a counter: remove counter',
-  type: 'a computed tag has no type of its own: its formula gives a number or a truth value; remove type',
+  type: 'a computed tag has no type of its own: its formula gives a number or a truth value. Remove type',
 };
 
 type Options = z.output<z.ZodObject<typeof derivedShape>>;
@@ -133,7 +132,7 @@ function complete(
   draft: Draft,
   known: ReadonlyMap<TagId, TagMeaning>,
   named: ReadonlySet<TagId>,
-  { broken, report }: FormulaContext,
+  { written, report }: FormulaContext,
 ): DerivedConfig | undefined {
   const { id, device, name, options, expression, entry } = draft;
   const spot = spotOf(entry, ['expr']);
@@ -142,10 +141,10 @@ function complete(
     report.error(spot, 'the formula names no tag, so it would never have a value: write for example press-1/power * 2');
   const missing = inputs.filter((tag) => !known.has(tag));
   for (const tag of missing)
-    if (!broken.has(tag) && !named.has(tag))
+    if (!written.has(tag) && !named.has(tag))
       report.error(
         spot,
-        `there is no tag ${tag}${hint(tag, known.keys(), 'tags')} (put spaces around a - or / that stands between two tags)`,
+        `${noSuchTag(tag, known.keys()).replace(/[^?]$/, '$&.')} Put spaces around a - or / that stands between two tags`,
       );
   const { meaning, problems } = checkExpression(expression, (tag) => known.get(tag));
   for (const problem of problems) report.error(spot, problem);

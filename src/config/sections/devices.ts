@@ -1,7 +1,8 @@
 /** Checks the section `devices:` and joins profiles to them. */
 import { z } from 'zod';
 import type { DefaultTags, DriverType } from '../../../hal/driver-type.ts';
-import { hint, nearest } from '../../core/suggest.ts';
+import type { TagId } from '../../core/reading.ts';
+import { andList, hint, nearest, orList } from '../../core/suggest.ts';
 import type { DeviceConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, madeMap, overlay, spotOf, without } from '../file/tree.ts';
@@ -23,6 +24,8 @@ interface DeviceContext {
   readonly profiles: Profiles;
   /** Gets the tags that are computed from others. */
   readonly formulas: Formula[];
+  /** Gets the tags that can only be read. */
+  readonly readOnly: Set<TagId>;
   readonly report: Report;
 }
 
@@ -34,7 +37,14 @@ export function checkDevices(section: MapNode, context: DeviceContext): DevicesB
   const byChannel = new Map<string, DeviceConfig[]>();
   for (const [name, entry] of section.entries) {
     checkName(name, entry, context.report);
-    if (!isMapOr(entry, context.report, `${clip(name)}: {channel: …, tags: {…}}`)) continue;
+    if (
+      !isMapOr(
+        entry,
+        context.report,
+        `${clip(name)}: {channel: ${[...context.channels.keys()][0] ?? 'line-a'}, tags: {…}}`,
+      )
+    )
+      continue;
     const channel = findChannel(entry, context);
     const device = checkDevice(name, entry, channel, context);
     if (!device || !channel?.checked) continue;
@@ -52,14 +62,14 @@ function findChannel(entry: Entry, { channels, report }: DeviceContext): KnownCh
     const keys = entry.node.kind === 'map' ? [...entry.node.entries.keys()] : [];
     if (keys.some((key) => nearest(key, ['channel']) !== undefined)) return undefined;
     const choice =
-      names.length > 0 ? ` and one of ${names.slice(0, 24).join(', ')}` : ', and define it under "channels"';
+      names.length > 0 ? ` and its name: ${orList(names.slice(0, 24))}` : ', and define it under "channels"';
     report.error(spotOf(entry, ['channel']), `is missing: write channel:${choice}`);
     return undefined;
   }
   const name = word.node.kind === 'scalar' ? word.node.value : undefined;
   const channel = typeof name === 'string' ? channels.get(name) : undefined;
   if (!channel) {
-    const advice = hint(String(name ?? ''), names, 'channels') || ': define it under "channels"';
+    const advice = hint(String(name ?? ''), names, 'the channels are') || ': define it under "channels"';
     report.error(spotOf(word, []), `there is no channel ${shown(word.node)}${advice}`);
   }
   return channel;
@@ -98,6 +108,7 @@ function checkDevice(
     deviceOptions,
     everyMs: (options?.every as number | undefined) ?? DEFAULT_EVERY_MS,
     formulas: context.formulas,
+    readOnly: context.readOnly,
     foreignKey: (key: string) => foreignKey(key, 'tag', name, channel, drivers),
     report,
   };
@@ -123,7 +134,7 @@ function checkDevice(
   if ((tags.node as MapNode).entries.size === 0)
     report.error(
       spotOf(tags, []),
-      'is empty: a device needs at least one tag, for example tags: {oil-temp: {address: "holding:100"}}',
+      'is empty: write at least one tag, for example tags: {oil-temp: {address: "holding:100"}}',
     );
   const checked = checkTags(tags.node as MapNode, {
     ...common,
@@ -167,10 +178,10 @@ function foreignKey(
   const owners = drivers.filter((driver) => driver !== channel?.driver && Object.hasOwn(shapeOf(driver), key));
   if (owners.length === 0 || !channel?.driver) return undefined;
   const channelName = channel.entry.path.at(-1);
-  return `${key} belongs to ${ownerWords(owners)} ${level}s, and ${name} is on channel "${channelName}" (${channel.driver.type}): remove ${key}`;
+  return `${key} is for ${ownerWords(owners)} ${level}s, and ${name} is on channel "${channelName}" (${channel.driver.type}): remove ${key}`;
 }
 
-/** `modbus` for both Modbus drivers, `modbus-tcp, gpio` for a mixture. */
+/** `modbus` for both Modbus drivers, `gpio and mock` for a mixture. */
 function ownerWords(owners: readonly DriverType[]): string {
-  return [...new Set(owners.map(({ type }) => type.replace(/^modbus-.*/, 'modbus')))].join(', ');
+  return andList([...new Set(owners.map(({ type }) => type.replace(/^modbus-.*/, 'modbus')))]);
 }

@@ -2,6 +2,7 @@
 import { type Expression, partsOf } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { TagId, ValueForm } from '../../core/reading.ts';
+import { andList } from '../../core/suggest.ts';
 
 /** What a formula may know of a tag. */
 export interface TagMeaning {
@@ -149,14 +150,20 @@ function wantNumbers(by: string, parts: readonly Meaning[], problems: string[], 
 function alike(parts: readonly Meaning[], by: string, problems: string[]): Meaning {
   const measured = parts.filter(({ isFree }) => !isFree);
   const units = new Set(measured.flatMap(({ unit }) => (unit === undefined ? [] : [unit])));
-  if (units.size > 1)
-    problems.push(
-      `"${by}" joins different units, ${[...units].map((unit) => unit || 'a plain number').join(' and ')}: convert one of them in a computed tag of its own, with the unit of the other`,
-    );
+  if (units.size > 1) problems.push(joinsUnits(by, [...units]));
   const form = parts.find((part) => part.form !== undefined)?.form;
   if (measured.length === 0) return { form, unit: '', isFree: true };
   const known = measured.every(({ unit }) => unit !== undefined);
   return { form, unit: known ? measured[0]!.unit : undefined, isFree: false };
+}
+
+/** What to say of an operator or function whose parts have different units. */
+function joinsUnits(by: string, units: readonly string[]): string {
+  const verb = { '+': 'added', '-': 'subtracted', '%': 'divided for a remainder' }[by];
+  const isComparison = /^[<>=!]/.test(by);
+  const how = verb ?? (isComparison ? 'compared' : `used in one ${by}()`);
+  const named = andList(units.map((unit) => unit || 'a plain number'));
+  return `${named} cannot be ${how}: use only tags of the same unit. If one only needs converting, make a computed tag for it, for example {expr: "press-1/power * 1000", unit: W}`;
 }
 
 function product(a: string | undefined, b: string | undefined): string | undefined {

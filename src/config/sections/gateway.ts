@@ -5,7 +5,7 @@ import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';
 import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
-import { type Entry, spotOf } from '../file/tree.ts';
+import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
@@ -92,21 +92,23 @@ export function checkApi({ values, entry }: SectionValues, folder: string, repor
     report.error(spotOf(entry, ['plaintext']), 'contradicts tls: remove plaintext, or remove tls');
   if (listen === undefined) return { listen: DEFAULT_LISTEN, tls, hosts };
   if (listen === false || listen === 'off') return { listen: undefined, tls, hosts };
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(listen);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,9})$/.exec(listen);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (!entry || host === undefined || port > 65_535) {
-    if (entry)
-      report.error(
-        spotOf(entry, ['listen']),
-        `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${JSON.stringify(clip(listen))}`,
-      );
+    const trouble =
+      host === undefined
+        ? `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${JSON.stringify(clip(listen))}`
+        : `a port goes from 1 to 65535; got ${port}: write for example ${host}:8420`;
+    if (entry) report.error(spotOf(entry, ['listen']), trouble);
     return { listen: undefined, tls, hosts };
   }
-  if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !tls)
+  const said = entryOf(entry.node, 'plaintext')?.node;
+  const isBroken = said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean');
+  if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !tls && !isBroken)
     report.error(
       spotOf(entry, ['listen']),
-      `${host} can be reached from other machines, unencrypted: write 127.0.0.1:${port}, add tls: {cert: …, key: …}, or add plaintext: true if that is meant`,
+      `with ${host} other machines can reach the API, unencrypted: write 127.0.0.1:${port}, add tls: {cert: …, key: …}, or add plaintext: true if you want that`,
     );
   return { listen: { host, port }, tls, hosts };
 }

@@ -21,7 +21,7 @@ import {
   type Subgrouping,
   WESTERN_ELECTRIC_RULES,
 } from '../../core/spc.ts';
-import { hint } from '../../core/suggest.ts';
+import { andList, nearest, noSuchTag, orList } from '../../core/suggest.ts';
 
 const tagName = (description: string) =>
   z
@@ -29,6 +29,29 @@ const tagName = (description: string) =>
     .min(1)
     .max(127)
     .meta({ description, examples: ['gauge/weight'] });
+
+const RULE_SETS = ['nelson', 'western-electric'] as const;
+const RULE_NAMES = [...NELSON_RULES, ...WESTERN_ELECTRIC_RULES];
+
+/** What is wrong with the value of `rules`. */
+function whyNoRules(input: unknown): string {
+  if (Array.isArray(input) && input.length > 0) {
+    const isRule = (rule: unknown): boolean =>
+      typeof rule === 'number'
+        ? Number.isInteger(rule) && rule >= 1 && rule <= 8
+        : RULE_NAMES.some((name) => name === rule);
+    const wrong = input.filter((rule) => !isRule(rule)).map((rule) => String(rule).slice(0, 20));
+    const which = wrong.length === 1 ? `is no rule ${wrong[0]}` : `are no rules ${andList(wrong.slice(0, 8))}`;
+    return `there ${which}: numbers go from 1 to 8, names are N1 to N8 and WE1 to WE4`;
+  }
+  if (typeof input === 'string') {
+    const near = nearest(input, RULE_SETS);
+    const meant =
+      near === undefined ? `: write ${orList(RULE_SETS)}, or a list such as [1, 2, 5]` : `; did you mean "${near}"?`;
+    return `there is no rule set ${JSON.stringify(input.slice(0, 60))}${meant}`;
+  }
+  return 'rules must be nelson, western-electric, or a list such as [1, 2, 5] or [N1, WE4]';
+}
 
 const ruleNumber = z.int().min(1).max(8);
 
@@ -87,16 +110,9 @@ export const spcShape = {
     })
     .optional(),
   rules: z
-    .union(
-      [
-        z.enum(['nelson', 'western-electric']),
-        z.array(z.union([ruleNumber, z.enum([...NELSON_RULES, ...WESTERN_ELECTRIC_RULES])])).min(1),
-      ],
-      {
-        error:
-          'expected nelson, western-electric, or a list of rules such as [1, 2, 5] or [N1, WE4]: numbers 1 to 8, names N1 to N8 and WE1 to WE4',
-      },
-    )
+    .union([z.enum(RULE_SETS), z.array(z.union([ruleNumber, z.enum(RULE_NAMES)])).min(1)], {
+      error: ({ input }) => whyNoRules(input),
+    })
     .meta({
       description:
         'Run rules: nelson, western-electric, or a list of numbers of Nelson rules and of names (N1…N8, WE1…WE4). Default: nelson.',
@@ -159,7 +175,6 @@ export interface SpcContext {
   readonly tags: ReadonlyMap<string, TagKind>;
   /** Scan period of a tag, ms; undefined when it reports by itself. */
   readonly everyMsOf: (tag: string) => number | undefined;
-  /** Whether a tag only grows. */
   /** Of a counter, where it starts again from 0 (undefined: never); undefined of any other tag. */
   readonly counterOf: (tag: string) => { readonly modulus: number | undefined } | undefined;
 }
@@ -169,11 +184,15 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
   const { tag, chart } = options;
   const kind = context.tags.get(tag);
   if (kind === undefined) return failed(['tag'], unknownTag(tag, context));
-  if (kind === 'text') return failed(['tag'], `${tag} is a text: a control chart needs numbers`);
+  if (kind === 'text')
+    return failed(['tag'], `${tag} is a text, and a control chart needs numbers: name a tag that is a number`);
   const problems: Problem[] = [];
   const byItem = kind === 'bool' && (chart === 'p' || chart === 'np');
   if (kind === 'bool' && !byItem)
-    problems.push({ path: ['tag'], message: `${tag} is true or false: such a tag can have a p or an np chart only` });
+    problems.push({
+      path: ['tag'],
+      message: `${tag} is true or false: write chart: p or chart: np, or name a tag that is a number`,
+    });
   const subgroup = subgroupOf(options, byItem, context, problems);
   const inspected = inspectedOf(options, byItem, context, problems);
   const limits = limitsOf(options, inspected, problems);
@@ -206,7 +225,7 @@ export function checkSpc(id: string, options: SpcOptions, context: SpcContext): 
 }
 
 function unknownTag(tag: string, { tags }: SpcContext): string {
-  return `there is no tag ${JSON.stringify(tag)}${hint(tag, tags.keys(), 'tags')}`;
+  return noSuchTag(tag, tags.keys());
 }
 
 type Refuse = (path: readonly string[], message: string) => void;
@@ -224,7 +243,11 @@ function subgroupOf(options: SpcOptions, byItem: boolean, context: SpcContext, p
   if (typeof given === 'object' && 'trigger' in given) {
     const { trigger } = given;
     if (!context.tags.has(trigger)) refuse(['subgroup', 'trigger'], unknownTag(trigger, context));
-    if (trigger === tag) refuse(['subgroup', 'trigger'], 'the trigger must be another tag than the one charted');
+    if (trigger === tag)
+      refuse(
+        ['subgroup', 'trigger'],
+        'the trigger must be a different tag from the charted one: name, for example, a part counter',
+      );
     checkOpenEnded(options, byItem, refuse);
     return { by: 'trigger', tag: trigger };
   }
@@ -243,7 +266,7 @@ function checkOpenEnded({ chart, limits }: SpcOptions, byItem: boolean, refuse: 
   if (chart === 'np' && byItem && limits && 'center' in limits && limits.sigma === undefined)
     refuse(
       ['limits', 'sigma'],
-      'is missing: the number of items in a point is not known beforehand. Write σ of a point, or use chart: p',
+      'is missing: the number of items in a point is not known beforehand. Write the standard deviation of a point, or use chart: p',
     );
 }
 
@@ -251,14 +274,22 @@ function checkPeriod({ chart, tag }: SpcOptions, periodMs: number, context: SpcC
   const everyMs = context.everyMsOf(tag);
   if (everyMs === undefined || everyMs === 0 || isAttributeChart(chart)) return;
   const readings = Math.floor(periodMs / everyMs);
-  const count = readings === 1 ? 'one reading' : `${readings} readings`;
+  const count = readings === 0 ? 'no reading' : readings === 1 ? 'one reading' : `${readings} readings`;
   const found = `a period of ${formatDuration(periodMs)} has ${count} of ${tag}, which is read every ${formatDuration(everyMs)}`;
   const fewest = chart === 'xbar-r' || chart === 'xbar-s' ? 2 : 1;
-  if (readings < fewest) refuse(['subgroup'], `${found}: a subgroup needs at least ${fewest}`);
+  const longer = formatDuration(10 * everyMs);
+  if (readings < fewest)
+    refuse(
+      ['subgroup'],
+      `${found}, and a subgroup needs at least ${fewest}: write a longer period, for example every: ${longer}, or read the tag more often`,
+    );
   else if (chart === 'xbar-r' && readings > MAX_RANGE_SIZE)
-    refuse(['subgroup'], `${found}: a range chart takes at most ${MAX_RANGE_SIZE}. Use chart: xbar-s`);
+    refuse(
+      ['subgroup'],
+      `${found}. An xbar-r chart takes at most ${MAX_RANGE_SIZE} per subgroup: use chart: xbar-s, or a shorter period`,
+    );
   else if (fewest === 2 && readings > MAX_SUBGROUP_SIZE)
-    refuse(['subgroup'], `${found}: at most ${MAX_SUBGROUP_SIZE} are allowed; use a shorter period`);
+    refuse(['subgroup'], `${found}. A subgroup takes at most ${MAX_SUBGROUP_SIZE}: write a shorter period`);
 }
 
 function checkCount({ chart, subgroup, size }: SpcOptions, count: number, byItem: boolean, refuse: Refuse): void {
@@ -268,14 +299,14 @@ function checkCount({ chart, subgroup, size }: SpcOptions, count: number, byItem
     const trouble = chart === 'xbar-r' ? 'one reading has no range' : 'one reading has no standard deviation';
     refuse(['subgroup'], subgroup === undefined ? `is missing: ${remedy}` : `${trouble}: ${remedy}`);
   } else if (chart === 'xbar-r' && count > MAX_RANGE_SIZE)
-    refuse(['subgroup'], `a range chart takes at most ${MAX_RANGE_SIZE} readings a subgroup: use chart: xbar-s`);
+    refuse(['subgroup'], `an xbar-r chart takes at most ${MAX_RANGE_SIZE} readings per subgroup: use chart: xbar-s`);
   else if (chart === 'i-mr' && count !== 1)
     refuse(
       ['subgroup'],
-      'an i-mr chart has single readings: use chart: xbar-r, or a period or {trigger: TAG} as subgroup',
+      `an i-mr chart takes one reading per point: use chart: ${count > MAX_RANGE_SIZE ? 'xbar-s' : 'xbar-r'} for groups of ${count}, or write subgroup: 10m or subgroup: {trigger: TAG}`,
     );
   else if (chart === 'c' && count !== 1)
-    refuse(['subgroup'], 'a c chart counts in units of one size: remove the number, or use chart: u with size');
+    refuse(['subgroup'], 'a c chart counts in units of one size: remove subgroup, or use chart: u with size');
   else if (byItem && count < 2)
     refuse(['subgroup'], 'is missing: write how many items make a point, for example subgroup: 50');
   else if (!byItem && isAttributeChart(chart) && subgroup !== undefined && size !== undefined)
@@ -290,7 +321,7 @@ function inspectedOf(
 ): Inspected | undefined {
   const refuse = refuser(problems);
   if (chart === 'c' || !isAttributeChart(chart)) {
-    if (size !== undefined) refuse(['size'], `charts of kind ${chart} have no size: remove it`);
+    if (size !== undefined) refuse(['size'], `${chart} charts have no size: remove size`);
     return chart === 'c' ? { by: 'size', size: 1 } : undefined;
   }
   if (byItem) {
@@ -299,14 +330,30 @@ function inspectedOf(
   }
   if (typeof size === 'string') {
     if (context.tags.get(size) !== 'number')
-      refuse(['size'], context.tags.has(size) ? `${size} is not a number` : unknownTag(size, context));
-    if (size === tag) refuse(['size'], 'the number inspected must be another tag than the one charted');
-    if (chart === 'np') refuse(['size'], 'an np chart needs the same number in every point: use chart: p');
+      refuse(
+        ['size'],
+        context.tags.has(size)
+          ? `${size} is not a number: name a tag that holds the number inspected`
+          : unknownTag(size, context),
+      );
+    if (size === tag)
+      refuse(
+        ['size'],
+        'the number inspected must be in a different tag from the charted one: name that tag, or write the number',
+      );
+    if (chart === 'np')
+      refuse(
+        ['size'],
+        'an np chart inspects the same number of items each time: write that number, for example size: 50, or use chart: p',
+      );
     return { by: 'tag', tag: size };
   }
   const units = size ?? (typeof subgroup === 'number' ? subgroup : undefined);
   if (units === undefined)
-    refuse(['size'], `is missing: write in how many units a reading of ${tag} was counted, for example size: 50`);
+    refuse(
+      ['size'],
+      `is missing: write how many items were inspected for each reading of ${tag}, for example size: 50, or the tag that holds that number`,
+    );
   return { by: 'size', size: units ?? 1 };
 }
 
@@ -317,12 +364,18 @@ function limitsOf(options: SpcOptions, inspected: Inspected | undefined, problem
   const { center, sigma } = limits;
   if (!isAttributeChart(chart)) {
     if (sigma === undefined)
-      refuse(['limits', 'sigma'], 'is missing: write σ of one reading, or limits: {baseline: 25}');
+      refuse(
+        ['limits', 'sigma'],
+        `is missing: write the standard deviation of a single reading, for example limits: {center: ${center}, sigma: 0.1}, or let Millgate find both: limits: {baseline: 25}`,
+      );
     return { from: 'given', center, sigma };
   }
   const most = mostOf(options, inspected);
   if (center <= 0 || center >= most)
-    refuse(['limits', 'center'], `must be above 0${most === Infinity ? '' : ` and below ${most}`} on a ${chart} chart`);
+    refuse(
+      ['limits', 'center'],
+      `on a ${chart} chart the center must be above 0${most === Infinity ? '' : ` and below ${most}`}; got ${center}`,
+    );
   return { from: 'given', center, sigma };
 }
 
@@ -339,12 +392,14 @@ function checkSpec({ chart, spec }: SpcOptions, problems: Problem[]): void {
   const refuse = refuser(problems);
   const { lsl, target, usl } = spec;
   if (isAttributeChart(chart))
-    refuse(['spec'], `a ${chart} chart counts; capability needs measured values: remove spec`);
-  if (lsl === undefined && usl === undefined) refuse(['spec'], 'has no limit: write lsl, usl or both');
+    refuse(['spec'], `a ${chart} chart counts, and a specification needs measured values: remove spec`);
+  if (lsl === undefined && usl === undefined) refuse(['spec'], 'a specification needs a limit: write lsl, usl or both');
   if (lsl !== undefined && usl !== undefined && lsl >= usl)
-    refuse(['spec', 'lsl'], `must be below usl; got lsl ${lsl} and usl ${usl}`);
-  else if (target !== undefined && (target < (lsl ?? target) || target > (usl ?? target)))
-    refuse(['spec', 'target'], `must be within the specification; got ${target}`);
+    refuse(['spec', 'lsl'], `lsl (${lsl}) must be below usl (${usl}): exchange the two if they were mixed up`);
+  else if (target !== undefined && lsl !== undefined && target < lsl)
+    refuse(['spec', 'target'], `target ${target} is below lsl ${lsl}: write a target between the limits`);
+  else if (target !== undefined && usl !== undefined && target > usl)
+    refuse(['spec', 'target'], `target ${target} is above usl ${usl}: write a target between the limits`);
 }
 
 /** Keys of one chart on another have no effect, which nobody would notice. */
@@ -359,10 +414,10 @@ function checkTuning(options: SpcOptions, problems: Problem[]): void {
   const refuse = refuser(problems);
   for (const [key, owner] of owners)
     if (options[key] !== undefined && options.chart !== owner)
-      refuse([key], `belongs to ${owner} charts and has no effect on ${options.chart}: remove it`);
+      refuse([key], `${key} is for ${owner} charts, and this one is ${options.chart}: remove ${key}`);
   const decision = options.h ?? SPC_DEFAULTS.decision;
   if (options.chart === 'cusum' && (options.headStart ?? 0) >= decision)
-    refuse(['headStart'], `must be below the decision interval h, which is ${decision}; half of it is usual`);
+    refuse(['headStart'], `headStart must be less than h (${decision}); half of h is usual: write ${decision / 2}`);
 }
 
 function rulesOf({ chart, rules }: SpcOptions, problems: Problem[]): readonly RunRule[] {
@@ -370,7 +425,7 @@ function rulesOf({ chart, rules }: SpcOptions, problems: Problem[]): readonly Ru
     if (rules !== undefined)
       refuser(problems)(
         ['rules'],
-        `run rules need independent points, which those of this chart are not; it has its own signal: remove rules`,
+        `${chart === 'ewma' ? 'an ewma' : 'a cusum'} chart has no run rules, because each of its points depends on those before; it signals by its own limits: remove rules`,
       );
     return [];
   }

@@ -131,14 +131,17 @@ export const deviceShape = {
 
 /** What may be written to a tag. */
 const writableSchema = z
-  .union([
-    z.boolean(),
-    z.strictObject({
-      min: z.number().meta({ description: 'Lowest value that may be written, in engineering units.' }).optional(),
-      max: z.number().meta({ description: 'Highest value that may be written.' }).optional(),
-      perMinute: z.int().min(1).max(6000).meta({ description: 'Most writes a minute.' }).optional(),
-    }),
-  ])
+  .union(
+    [
+      z.boolean(),
+      z.strictObject({
+        min: z.number().meta({ description: 'Lowest value that may be written, in engineering units.' }).optional(),
+        max: z.number().meta({ description: 'Highest value that may be written.' }).optional(),
+        perMinute: z.int().min(1).max(6000).meta({ description: 'Most writes a minute.' }).optional(),
+      }),
+    ],
+    { error: 'expected true, false, or limits such as {min: 0, max: 120}' },
+  )
   .meta({ description: 'Whether and within which limits it may be written.', examples: [{ min: 0, max: 120 }] });
 
 const pointsField = z.tuple([z.number(), z.number()], { error: 'expected two numbers, such as [4000, 20000]' });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver-type.ts';
 import { formatDuration } from '../../core/quantity.ts';
+import type { TagId } from '../../core/reading.ts';
 import type { TagConfig, WriteLimits } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, spotOf } from '../file/tree.ts';
@@ -27,6 +28,8 @@ interface TagContext {
   readonly everyMs: number;
   /** Gets the tags that are computed; they are checked when all others are known. */
   readonly formulas: Formula[];
+  /** Gets the tags that can only be read. */
+  readonly readOnly: Set<TagId>;
   /** What to say of a key that is another driver's. */
   readonly foreignKey: (key: string) => string | undefined;
   readonly report: Report;
@@ -116,7 +119,9 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
     reportAll(entry, news, report);
     return undefined;
   }
-  const readOnly = options.writable ? driver.whyReadOnly?.(address.value) : undefined;
+  const whyReadOnly = driver.whyReadOnly?.(address.value);
+  if (whyReadOnly !== undefined) context.readOnly.add(id);
+  const readOnly = options.writable ? whyReadOnly : undefined;
   if (readOnly !== undefined) report.error(spotOf(entry, ['writable']), readOnly);
   if (!all || readOnly !== undefined) return undefined;
   const everyMs = periodOf(options, driver.isEventful(address.value), entry, context);
@@ -175,14 +180,20 @@ function checkLimits(options: TagOptions, entry: Entry, report: Report): void {
   const { min, max, scale, offset, linear, counter, wrap, writable } = options;
   for (const key of ['raw', 'value'] as const)
     if (linear && linear[key][0] === linear[key][1])
-      report.error(spotOf(entry, ['linear', key]), 'the two points must differ, or there is no line through them');
+      report.error(
+        spotOf(entry, ['linear', key]),
+        `the two numbers of ${key} must differ, or there is no line through the points: correct one of them`,
+      );
   if (linear && (scale !== undefined || offset !== undefined))
     report.error(
       spotOf(entry, ['linear']),
-      'a tag cannot have both linear and scale or offset: they say the same in two ways. Remove one of them',
+      'linear and scale or offset say the same in two ways: keep one of them, and remove the other',
     );
   if (wrap !== undefined && !counter)
-    report.error(spotOf(entry, ['wrap']), 'is where a counter starts again: add counter: true, or remove wrap');
+    report.error(
+      spotOf(entry, ['wrap']),
+      'wrap is for counters, as the number at which one starts again: add counter: true, or remove wrap',
+    );
   if (min !== undefined && max !== undefined && min >= max) report.error(spotOf(entry, ['max']), minMaxText(min, max));
   if (scale === 0)
     report.error(
@@ -202,14 +213,17 @@ function periodOf(options: TagOptions, eventful: boolean, entry: Entry, context:
   const { report } = context;
   if (eventful) {
     if (options.every !== undefined)
-      report.warning(spotOf(entry, ['every']), 'has no effect: this tag is reported when it changes, not polled');
+      report.warning(
+        spotOf(entry, ['every']),
+        'has no effect, because this tag is reported when it changes and is not polled: remove every',
+      );
     return undefined;
   }
   const everyMs = options.every ?? context.everyMs;
   if (options.heartbeat !== undefined && options.heartbeat < everyMs)
     report.error(
       spotOf(entry, ['heartbeat']),
-      `must not be shorter than the scan period of the tag, every: ${formatDuration(everyMs)}: write at least that`,
+      `heartbeat must not be shorter than the period of the tag (every: ${formatDuration(everyMs)}): write ${formatDuration(everyMs)} or more`,
     );
   warnOfHeartbeat(options, entry, report);
   return everyMs;
@@ -232,6 +246,6 @@ function warnOfTwin(tag: TagConfig, entry: Entry, byAddress: Map<string, Entry>,
   else
     report.warning(
       spotOf(entry, ['address']),
-      `tag "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already reads this address as this type`,
+      `reads the same as tag "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}): correct the address, or remove one of the two`,
     );
 }

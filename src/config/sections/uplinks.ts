@@ -36,14 +36,16 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
     if (!isMapOr(entry, report, `${clip(name)}: {type: mqtt, url: "mqtt://broker:1883"}`)) continue;
     const uplink = checkUplink(name, entry, context);
     if (!uplink) continue;
-    const client = `${uplink.clientId} ${hostOf(uplink.url)}`;
-    const twin = clients.get(client);
-    if (twin)
+    const clientAt = (id: string): string => `${id} ${hostOf(uplink.url)}`;
+    const twin = clients.get(clientAt(uplink.clientId));
+    if (twin) {
+      let number = 2;
+      while (clients.has(clientAt(`${uplink.clientId}-${number}`))) number++;
       report.error(
         spotOf(entry, ['clientId']),
-        `uplink "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already connects to this broker as client "${uplink.clientId}", and a broker admits each client once: give one of the two another clientId`,
+        `uplink "${twin.path.at(-1)}" (${formatPlace(twin.keyPlace)}) already connects to this broker as "${uplink.clientId}", and a broker accepts each client ID only once: write for example clientId: ${uplink.clientId}-${number} in one of the two`,
       );
-    else clients.set(client, entry);
+    } else clients.set(clientAt(uplink.clientId), entry);
     uplinks.push(uplink);
   }
   return uplinks;
@@ -60,14 +62,18 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   if (word !== 'mqtt') {
     const known = NOT_YET.includes(word);
     const advice = known
-      ? ' is not available in this version; use mqtt'
+      ? ' is not available in this version of Millgate: write mqtt'
       : ` is not a type of uplink${hint(word, ['mqtt'], 'types')}`;
     report.error(spotOf(type, []), `${known ? word : shown(type.node)}${advice}`);
     return undefined;
   }
   const format = entryOf(entry.node, 'format');
   const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
-  if (format && later) report.error(spotOf(format, []), 'sparkplug is not available in this version; use json');
+  if (format && later)
+    report.error(
+      spotOf(format, []),
+      `${String(format.node.kind === 'scalar' ? format.node.value : '')} is not available in this version of Millgate: write json`,
+    );
   const inline = refuseInline(entry, report);
   if (refuseInlinePassphrase(entry, report)) inline.push('tls');
   if (refuseTwoSources(entry, report)) inline.push('password');
@@ -75,9 +81,15 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
-  checkUrl(options, entry, report);
+  const hasBroker = checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
-  return complete(name, options, topic, entry, context);
+  const uplink = complete(name, options, topic, entry, context);
+  return hasBroker ? uplink : undefined;
+}
+
+/** What to do with a secret that stands in the file. */
+function inlineText(key: string): string {
+  return `a ${key} must not stand in this file: write it into a file of its own and name that, ${key}: {file: /etc/millgate/mqtt.${key}}, or name an environment variable that holds it, ${key}: {env: MQTT_${key.toUpperCase()}}`;
 }
 
 /** Keys that hold secrets, and those who write them for one. */
@@ -88,10 +100,7 @@ function refuseInlinePassphrase(entry: Entry, report: Report): boolean {
   const tls = entryOf(entry.node, 'tls');
   const secret = tls && entryOf(tls.node, 'passphrase');
   if (!secret || secret.node.kind === 'map') return false;
-  report.error(
-    spotOf(secret, []),
-    'secrets are never inline: write passphrase: {file: /etc/millgate/mqtt.passphrase} or {env: MQTT_PASSPHRASE}',
-  );
+  report.error(spotOf(secret, []), inlineText('passphrase'));
   return true;
 }
 
@@ -100,10 +109,7 @@ function refuseInline(entry: Entry, report: Report): string[] {
   return SECRET_KEYS.filter((key) => {
     const secret = entryOf(entry.node, key);
     if (!secret || secret.node.kind === 'map') return false;
-    report.error(
-      spotOf(secret, []),
-      `secrets are never inline: write ${key}: {file: /etc/millgate/mqtt.${key}} or {env: MQTT_${key.toUpperCase()}}`,
-    );
+    report.error(spotOf(secret, []), inlineText(key));
     return true;
   });
 }
@@ -112,7 +118,10 @@ function refuseInline(entry: Entry, report: Report): string[] {
 function refuseTwoSources(entry: Entry, report: Report): boolean {
   const password = entryOf(entry.node, 'password');
   if (!password || !entryOf(password.node, 'file') || !entryOf(password.node, 'env')) return false;
-  report.error(spotOf(password, []), 'give either file or env, not both');
+  report.error(
+    spotOf(password, []),
+    'the password comes either from a file or from the environment: remove file or env',
+  );
   return true;
 }
 
@@ -127,13 +136,27 @@ function parseUrl(url: string): URL | undefined {
 /** Host and port of a broker, for comparing. */
 function hostOf(url: string): string {
   const parsed = parseUrl(url);
-  return parsed ? `${parsed.hostname}:${parsed.port || (parsed.protocol === 'mqtts:' ? '8883' : '1883')}` : url;
+  return parsed
+    ? `${parsed.hostname}:${parsed.port || DEFAULT_PORTS[parsed.protocol === 'mqtts:' ? 'mqtts:' : 'mqtt:']}`
+    : url;
 }
+
+/** Ports of a broker where the URL gives none. */
+const DEFAULT_PORTS = { 'mqtt:': 1883, 'mqtts:': 8883 };
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-function checkUrl({ url, tls, password, username, version }: MqttOptions, entry: Entry, report: Report): void {
+/** Checks the URL and what depends on it; false when it does not say which broker is meant. */
+function checkUrl({ url, tls, password, username, version }: MqttOptions, entry: Entry, report: Report): boolean {
   const spot = spotOf(entry, ['url']);
+  const port = /^[a-z]+:\/\/(?:[^/?#]*@)?[^/?#@]*:(\d+)(?:[/?#]|$)/i.exec(url)?.[1];
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
+    report.error(
+      spot,
+      `the port of a URL goes from 1 to 65535; got ${clip(port)}: the usual one is ${DEFAULT_PORTS[url.startsWith('mqtts') ? 'mqtts:' : 'mqtt:']}`,
+    );
+    return false;
+  }
   const parsed = parseUrl(url);
   if (!parsed || parsed.hostname === '') {
     const secretive = url.includes('@');
@@ -141,38 +164,48 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
       spot,
       `${secretive ? 'this' : shown(nodeAt(entry.node, ['url']))} is not a URL: write for example "mqtt://broker.plant.lan:1883"`,
     );
-    return;
+    return false;
   }
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
-    report.error(spot, `an MQTT URL begins with mqtt:// or mqtts://, not ${clip(parsed.protocol)}//`);
-    return;
+    report.error(
+      spot,
+      `an MQTT URL begins with mqtt:// or mqtts://, not ${clip(parsed.protocol)}//: write for example "mqtt://${parsed.hostname}"`,
+    );
+    return false;
   }
   if (!['', '/'].includes(parsed.pathname) || parsed.search !== '' || parsed.hash !== '')
     report.error(spot, 'an MQTT URL ends after the port: remove what follows it');
   const plain = parsed.protocol === 'mqtt:';
   if (plain && tls)
-    report.error(spotOf(entry, ['tls']), 'has no effect with mqtt://: write mqtts:// in url, or remove tls');
+    report.error(spotOf(entry, ['tls']), 'tls has no effect with mqtt://: write mqtts:// in url, or remove tls');
   if (plain && password && !LOOPBACK.test(parsed.hostname))
     report.warning(
       spotOf(entry, ['password']),
-      'is sent unencrypted over mqtt://: write mqtts:// in url if the broker has TLS',
+      'the password is sent unencrypted over mqtt://: write mqtts:// in url if the broker has TLS',
     );
   if (password && username === undefined && version === '3.1.1')
     report.error(
       spotOf(entry, ['username']),
-      'is missing: MQTT 3.1.1 allows no password without a user name. Write username:, or version: 5',
+      'is missing: MQTT 3.1.1 allows no password without a user name. Write username: and the name, or version: 5',
     );
   if (tls?.pfx !== undefined && (tls.cert ?? tls.key) !== undefined)
-    report.error(spotOf(entry, ['tls', 'pfx']), 'holds certificate and key: remove cert and key, or pfx');
+    report.error(
+      spotOf(entry, ['tls', 'pfx']),
+      'a pfx file holds both the certificate and the key: remove cert and key, or remove pfx',
+    );
   if (tls?.passphrase !== undefined && (tls.key ?? tls.pfx) === undefined)
-    report.error(spotOf(entry, ['tls', 'passphrase']), 'opens a key: write tls.key or tls.pfx beside it');
+    report.error(
+      spotOf(entry, ['tls', 'passphrase']),
+      'a passphrase opens a key, and no key is named: write key or pfx beside it, or remove passphrase',
+    );
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
     report.error(
       spotOf(entry, ['tls', tls?.cert === undefined ? 'cert' : 'key']),
       'is missing: a client certificate needs both cert and key',
     );
+  return true;
 }
 
 /** Fills in `{id}` and `{location}`. */
@@ -196,7 +229,7 @@ function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkCont
         spot,
         'the topic uses {location}, but gateway.location is not given: write gateway: {location: acme/leeds/press-shop}, or use {id} alone',
       );
-    else report.error(spot, `${JSON.stringify(clip(whole))} is unknown: a topic may use {id} and {location}`);
+    else report.error(spot, `there is no ${clip(whole)}: a topic may use {id} and {location}`);
     return whole;
   });
 }
@@ -248,5 +281,9 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
 
 /** A file may be put in place later, so its absence is a warning. */
 function warnIfMissing(file: string, entry: Entry, path: readonly string[], { files, report }: UplinkContext): void {
-  if (!files.exists(file)) report.warning(spotOf(entry, path), `there is no file ${clip(file)} on this machine`);
+  if (!files.exists(file))
+    report.warning(
+      spotOf(entry, path),
+      `there is no file ${clip(file)} on this machine: put the file there, or correct the path`,
+    );
 }

@@ -1,4 +1,4 @@
-/** Knows all segments: which numbers and times each holds, and how large it is. */
+/** Knows all segments: which numbers and times each holds, and how large it is; also keeps the reserve and the folder of the quarantine. */
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -88,12 +88,16 @@ describe('spc charts of a good file', () => {
 
 describe('what is refused, with what to write instead', () => {
   it.each<[string, Record<string, unknown>, string]>([
-    ['an unknown tag', { tag: 'gauge/wieght' }, 'tag: there is no tag "gauge/wieght"; did you mean "gauge/weight"?'],
-    ['a text', { tag: 'line/batch' }, 'tag: line/batch is a text: a control chart needs numbers'],
+    ['an unknown tag', { tag: 'gauge/wieght' }, 'tag: there is no tag gauge/wieght; did you mean gauge/weight?'],
+    [
+      'a text',
+      { tag: 'line/batch' },
+      'tag: line/batch is a text, and a control chart needs numbers: name a tag that is a number',
+    ],
     [
       'a truth value on a chart of numbers',
       { tag: 'line/reject' },
-      'tag: line/reject is true or false: such a tag can have a p or an np chart only',
+      'tag: line/reject is true or false: write chart: p or chart: np, or name a tag that is a number',
     ],
     [
       'subgroups of one with a range',
@@ -104,62 +108,86 @@ describe('what is refused, with what to write instead', () => {
     [
       'a range of too many',
       { chart: 'xbar-r', subgroup: 26 },
-      'subgroup: a range chart takes at most 25 readings a subgroup: use chart: xbar-s',
+      'subgroup: an xbar-r chart takes at most 25 readings per subgroup: use chart: xbar-s',
     ],
     [
       'a period with too many for a range',
       { chart: 'xbar-r', subgroup: '1m' },
-      'subgroup: a period of 1m has 60 readings of gauge/weight, which is read every 1s: a range chart takes at most 25. Use chart: xbar-s',
+      'subgroup: a period of 1m has 60 readings of gauge/weight, which is read every 1s. An xbar-r chart takes at most 25 per subgroup: use chart: xbar-s, or a shorter period',
     ],
-    ['subgroups on individuals', { subgroup: 5 }, 'subgroup: an i-mr chart has single readings'],
+    [
+      'subgroups on individuals',
+      { subgroup: 5 },
+      'subgroup: an i-mr chart takes one reading per point: use chart: xbar-r for groups of 5, or write subgroup: 10m or subgroup: {trigger: TAG}',
+    ],
     [
       'limits the wrong way round',
       { spec: { lsl: 11, usl: 10 } },
-      'spec.lsl: must be below usl; got lsl 11 and usl 10',
+      'spec.lsl: lsl (11) must be below usl (10): exchange the two if they were mixed up',
     ],
-    ['equal limits', { spec: { lsl: 10, usl: 10 } }, 'spec.lsl: must be below usl'],
+    [
+      'equal limits',
+      { spec: { lsl: 10, usl: 10 } },
+      'spec.lsl: lsl (10) must be below usl (10): exchange the two if they were mixed up',
+    ],
     [
       'a target outside',
       { spec: { lsl: 9, target: 12, usl: 11 } },
-      'spec.target: must be within the specification; got 12',
+      'spec.target: target 12 is above usl 11: write a target between the limits',
     ],
-    ['a specification without limits', { spec: { target: 12 } }, 'spec: has no limit: write lsl, usl or both'],
+    [
+      'a specification without limits',
+      { spec: { target: 12 } },
+      'spec: a specification needs a limit: write lsl, usl or both',
+    ],
     ['a baseline too small', { limits: { baseline: 5 } }, 'too small: limits need at least 10 points'],
     ['λ of 0', { chart: 'ewma', lambda: 0 }, 'lambda: must be above 0 and at most 1; 0.2 is usual'],
     ['λ above 1', { chart: 'ewma', lambda: 1.1 }, 'lambda: must be above 0 and at most 1; 0.2 is usual'],
-    ['run rules on averages', { chart: 'ewma', rules: 'nelson' }, 'rules: run rules need independent points'],
-    ['run rules on sums', { chart: 'cusum', rules: [1] }, 'rules: run rules need independent points'],
-    ['a key of another chart', { lambda: 0.2 }, 'lambda: belongs to ewma charts and has no effect on i-mr: remove it'],
+    [
+      'run rules on averages',
+      { chart: 'ewma', rules: 'nelson' },
+      'rules: an ewma chart has no run rules, because each of its points depends on those before; it signals by its own limits: remove rules',
+    ],
+    [
+      'run rules on sums',
+      { chart: 'cusum', rules: [1] },
+      'rules: a cusum chart has no run rules, because each of its points depends on those before; it signals by its own limits: remove rules',
+    ],
+    [
+      'a key of another chart',
+      { lambda: 0.2 },
+      'lambda: lambda is for ewma charts, and this one is i-mr: remove lambda',
+    ],
     ['given limits without σ', { limits: { center: 10 } }, 'limits.sigma: is missing'],
     [
       'a proportion without the number inspected',
       { tag: 'line/rejects', chart: 'p' },
-      'size: is missing: write in how many units a reading of line/rejects was counted',
+      'size: is missing: write how many items were inspected for each reading of line/rejects, for example size: 50, or the tag that holds that number',
     ],
     [
       'np with changing numbers',
       { tag: 'line/rejects', chart: 'np', size: 'line/inspected' },
-      'size: an np chart needs the same number in every point: use chart: p',
+      'size: an np chart inspects the same number of items each time: write that number, for example size: 50, or use chart: p',
     ],
     [
       'a capability of counts',
       { tag: 'line/rejects', chart: 'c', spec: { usl: 4 } },
-      'spec: a c chart counts; capability needs measured values',
+      'spec: a c chart counts, and a specification needs measured values: remove spec',
     ],
     [
       'a proportion above one',
       { tag: 'line/rejects', chart: 'p', size: 50, limits: { center: 1.5 } },
-      'limits.center: must be above 0 and below 1 on a p chart',
+      'limits.center: on a p chart the center must be above 0 and below 1; got 1.5',
     ],
     [
       'a trigger that is the tag',
       { chart: 'xbar-s', subgroup: { trigger: 'gauge/weight' } },
-      'subgroup.trigger: the trigger must be another tag',
+      'subgroup.trigger: the trigger must be a different tag from the charted one: name, for example, a part counter',
     ],
     [
       'a head start that is a signal',
       { chart: 'cusum', headStart: 5 },
-      'headStart: must be below the decision interval h, which is 5',
+      'headStart: headStart must be less than h (5); half of h is usual: write 2.5',
     ],
   ])('%s', (_what, chart, wanted) => {
     const problems = weight(chart);

@@ -27,8 +27,14 @@ describe('what a tag says of its value', () => {
   });
 
   it.each([
-    ['linear: {raw: [1, 1], value: [0, 16]}', 'the two points must differ'],
-    ['linear: {raw: [0, 1], value: [0, 16]}, scale: 2', 'cannot have both linear and scale'],
+    [
+      'linear: {raw: [1, 1], value: [0, 16]}',
+      'millgate.yaml:3:77 devices.press.tags.a.linear.raw: the two numbers of raw must differ, or there is no line through the points: correct one of them',
+    ],
+    [
+      'linear: {raw: [0, 1], value: [0, 16]}, scale: 2',
+      'millgate.yaml:3:68 devices.press.tags.a.linear: linear and scale or offset say the same in two ways: keep one of them, and remove the other',
+    ],
     ['linear: {raw: [0], value: [0, 16]}', 'expected two numbers'],
     ['wrap: 10000', 'add counter: true'],
     ['labels: {on: running}', 'is not a whole number'],
@@ -46,6 +52,8 @@ describe('what a device says of its requests', () => {
     expect(limits(channel(file('')))).toMatchObject({ maxGap: 0, maxRegisters: 32 });
     const own = file('', 'maxGap: 4, writeFunction: multiple,');
     expect(limits(channel(own))).toMatchObject({ maxGap: 4, maxRegisters: 32, writeFunction: 'multiple' });
-    expect(problemsWith(file('', 'maxGap: 125,')).join()).toContain('cannot span more than 124');
+    expect(problemsWith(file('', 'maxGap: 125,')).join()).toContain(
+      'millgate.yaml:3:42 devices.press.maxGap: one request reads at most 125 registers, so that a gap cannot be wider than 124: write 124 or less',
+    );
   });
 });

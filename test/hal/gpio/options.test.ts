@@ -38,27 +38,29 @@ describe('a GPIO tag', () => {
   it.each([
     [
       { address: '' },
-      ['address: "" is not the name of a line: write a name such as GPIO17, or the offset on the chip'],
+      ['address: "" is not the name of a line: write a name such as GPIO17, or its number on the chip, for example 17'],
     ],
     [
       { address: -3 },
-      ['address: "-3" is not the name of a line: write a name such as GPIO17, or the offset on the chip'],
+      [
+        'address: "-3" is not the name of a line: write a name such as GPIO17, or its number on the chip, for example 17',
+      ],
     ],
     [
       { address: 70_000 },
-      ['address: 70000 is no offset on a chip: offsets go from 0 to 65535, and begin at 0 on each chip'],
+      ['address: 70000 is not the number of a line on a chip: these go from 0 to 65535 and begin at 0 on each chip'],
     ],
-    [{ address: 'GPIO17', safe: 'on' }, ['safe: safe belongs to outputs: write direction: output, or leave it out']],
+    [{ address: 'GPIO17', safe: 'on' }, ['safe: safe is for outputs: write direction: output, or remove safe']],
     [
       { address: 'GPIO17', direction: 'output', bias: 'pull-up', counter: true },
       [
-        'bias: bias belongs to inputs; this is an output: leave it out',
-        'counter: counter belongs to inputs; this is an output: leave it out',
+        'bias: bias is for inputs, and this is an output: remove bias',
+        'counter: counter is for inputs, and this is an output: remove counter',
       ],
     ],
     [
       { address: 'GPIO17', edge: 'rising' },
-      ['edge: a state needs both edges: leave edge out, or counter: true to count them'],
+      ['edge: a state follows both edges: remove edge, or add counter: true to count edges'],
     ],
     [
       { address: 'GPIO17', measure: 'frequency', edge: 'both' },
@@ -66,12 +68,12 @@ describe('a GPIO tag', () => {
     ],
     [
       { address: 'GPIO17', window: '5s' },
-      ['window: belongs to measure: rate and frequency; this is a state: leave it out'],
+      ['window: window is only for measure: rate or measure: frequency: add one of them, or remove window'],
     ],
     [
       { address: 'GPIO17', measure: 'rate', counter: true },
       [
-        'measure: counter: true makes the tag a count of edges, and measure: rate makes it something else: remove one of the two',
+        'measure: counter: true and measure: rate contradict each other, because a counter counts edges: remove one of the two',
       ],
     ],
   ])('%j is refused with the remedy', (written, problems) => {
@@ -79,12 +81,11 @@ describe('a GPIO tag', () => {
   });
 
   it('asks sysfs for nothing it cannot do', () => {
-    const remedy = 'use backend: chardev, or do it with parts outside';
     expect(said({ address: 'GPIO17', bias: 'pull-up' }, 'sysfs')).toEqual([
-      `bias: sysfs cannot set pull-up: ${remedy}`,
+      'bias: with backend: sysfs there is no bias: pull-up: write backend: chardev, or fit a pull-up resistor outside',
     ]);
     expect(said({ address: 'GPIO17', direction: 'output', drive: 'open-drain' }, 'sysfs')).toEqual([
-      `drive: sysfs cannot set open-drain: ${remedy}`,
+      'drive: with backend: sysfs there is no drive: open-drain: write backend: chardev, or use an external transistor',
     ]);
     expect(said({ address: 'GPIO17', bias: 'as-is' }, 'sysfs')).toBe('GPIO17, state');
   });

@@ -32,15 +32,36 @@ describe('an I²C channel in a file', () => {
   });
 
   it.each([
-    ['unit: 0x49, chip: bme280', 'a bme280 is never at 0x49: it can be at 0x76, 0x77'],
-    ['unit: 0x48, chip: tmp102, oversampling: 4', 'belongs to bme280, bmp280; this device is a tmp102: leave it out'],
-    ['unit: 0xEC, chip: bme280', 'one that ends in a read/write bit has to be halved'],
+    [
+      'unit: 0x49, chip: bme280',
+      'millgate.yaml:4:34 devices.hall.unit: a bme280 can only be at 0x76 or 0x77; got 0x49: write the one that is set on the board',
+    ],
+    [
+      'unit: 0x48, chip: tmp102, oversampling: 4',
+      'millgate.yaml:4:68 devices.hall.oversampling: oversampling is for the chips bme280 and bmp280, and this device is a tmp102: remove oversampling',
+    ],
+    [
+      'unit: 0xEC, chip: bme280',
+      'millgate.yaml:4:34 devices.hall.unit: I²C addresses go from 0x03 to 0x77: write the one that is set on the board; one that includes the read/write bit has to be halved',
+    ],
     ['unit: 0x76, chip: bme820', 'did you mean "bme280"'],
     ['unit: 0x76', 'chip'],
-    ['unit: 0x76, chip: bme280, tags: {hum: }', 'write one of temperature, pressure, humidity'],
-    ['unit: 0x60, chip: registers', 'is missing: write tags:'],
-    ['unit: 0x60, chip: registers, tags: {level: {address: "0x100"}}', 'need pointer: 16'],
-    ['unit: 0x60, chip: registers, tags: {level: {address: "0x10", type: bool}}', 'write "0x10.0"'],
+    [
+      'unit: 0x76, chip: bme280, tags: {hum: }',
+      'millgate.yaml:4:61 devices.hall.tags.hum.address: the chip has no value "hum": write address: and its name: temperature, pressure or humidity',
+    ],
+    [
+      'unit: 0x60, chip: registers',
+      'millgate.yaml:4:3 devices.hall.tags: is missing: write each measured value below tags:, for example tags: {oil-temp: {address: "holding:100"}}',
+    ],
+    [
+      'unit: 0x60, chip: registers, tags: {level: {address: "0x100"}}',
+      'millgate.yaml:4:81 devices.hall.tags.level.address: the last register is 255: write one up to that, or pointer: 16 on the device if its registers have 16-bit numbers',
+    ],
+    [
+      'unit: 0x60, chip: registers, tags: {level: {address: "0x10", type: bool}}',
+      'millgate.yaml:4:95 devices.hall.tags.level.type: a bool is one bit, and the address does not say which: write for example "0x10.0"',
+    ],
     ['unit: 0x20, chip: mcp23017, tags: {door: {address: C1}}', 'write A0 to A7 or B0 to B7'],
     ['unit: 0x53, chip: adxl345, tags: {band-300-500-x: }', 'at most 400 Hz'],
   ])('refuses {%s} once, and says what to write', (device, message) => {

@@ -102,24 +102,27 @@ describe('signals over time', () => {
 
 describe('what is wrong with an address, where, and what to write', () => {
   it.each([
-    ['sine(perod=60s)', 'sine: unknown parameter "perod" at character 6; did you mean "period"?'],
-    ['sinus(min=1)', 'unknown signal "sinus" at character 1; did you mean "sine"?'],
+    ['sine(perod=60s)', 'sine: there is no parameter "perod" (character 6); did you mean "period"?'],
+    ['sinus(min=1)', 'there is no signal "sinus" (character 1); did you mean "sine"?'],
     ['sine(period=60)', 'sine: "period" at character 13 must be a duration above 0 with its unit, such as 60s'],
     ['counter(rate=12)', 'counter: "rate" at character 14 must be a rate with its unit, such as 12/m'],
-    ['sine(min=5', '"," or ")" was expected'],
+    ['sine(min=5', '")" is missing at the end of the address'],
     ['sine(min=1,min=2)', 'sine: "min" is given twice, again at character 12'],
-    ['sine(min=9,max=1)', 'sine: min=9 is above max=1; swap them'],
+    ['sine(min=9,max=1)', 'sine: min=9 is above max=1: exchange the two'],
     ['square(duty=1.5)', 'square: "duty" at character 13 must be a number from 0 to 1'],
-    ['steps(every=1s)', 'steps: "values" is missing; write steps(values=[…])'],
+    ['steps(every=1s)', 'steps: "values" is missing: write steps(values=[…])'],
     ['script(5s=1)', 'script: the first entry must be at 0s'],
     ['script(0s=1,5s=2,5s=3)', 'script: the times must rise'],
     ['script(0s=1,5s=2,repeat=4s)', 'script: "repeat" must be later'],
     ['ramp(end=stop)', 'ramp: "end" at character 10 must be hold or repeat'],
     ['text(values=["a])', 'the text that starts at character 14 has no end'],
-    ['sine(min=1) x', '"x" stands at character 13 where the end was expected'],
-    ['holding:100', 'unexpected ":" at character 8'],
-    ['', 'the address ends at character 1'],
-    ['constructor(min=1)', 'unknown signal "constructor"'],
+    ['sine(min=1) x', 'there is "x" at character 13: write the end there'],
+    ['holding:100', '":" at character 8 has no meaning here: remove it'],
+    ['', 'the address ends too early: write a value such as 5, 10s, 12/m, true or sine(…)'],
+    [
+      'constructor(min=1)',
+      'there is no signal "constructor" (character 1); the signals are: constant, sine, square, triangle, sawtooth, ramp, random, walk, counter, toggle, bool, steps, text, script',
+    ],
   ])('%s', (text, message) => {
     expect(problems(text).join('\n')).toContain(message);
   });
@@ -130,7 +133,9 @@ describe('what is wrong with an address, where, and what to write', () => {
 
   it('refuses what is too deep or too long', () => {
     expect(problems(`${'script(0s='.repeat(20)}1${')'.repeat(20)}`)[0]).toContain('more than 8 levels deep');
-    expect(problems('x'.repeat(5000))[0]).toContain('longer than 2000 characters');
+    expect(problems('x'.repeat(5000))[0]).toContain(
+      'the address has more than 2000 characters: write a shorter signal',
+    );
   });
 
   it('answers any text with a signal or with problems, never with an exception', () => {

@@ -30,7 +30,7 @@ describe('a channel of text lines in a file', () => {
     ["weight: {pattern: '(\\d+)'}", 'put that part in a group'],
     ["weight: {pattern: '(?<value>(\\d+)+)'}", 'repeats a part that itself repeats'],
     ["lat: {pattern: '(?<value>.+)', type: degrees}", '(?<hemisphere>[NSEW])'],
-    ['code: {decimal: ","}', 'belongs to numbers'],
+    ['code: {decimal: ","}', 'decimal is for numbers'],
     ['weight: {address: "holding:1"}', 'address'],
   ])('refuses {%s}, and says what to write', (tag, message) => {
     const problems = problemsWith(`${CHANNEL}  gauge: {channel: scales, tags: {${tag}}}\n`);

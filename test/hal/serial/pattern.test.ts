@@ -15,7 +15,7 @@ describe('patterns', () => {
     ['(?<value>(?:a*,)*)', 'repeats a part that itself repeats'],
     ['(?<value>x(y{2,}z)*)', 'repeats a part that itself repeats'],
     ['(?<value>.)\\1', 'refers back'],
-    ['(?<value>.', 'is not a valid regular expression'],
+    ['(?<value>.', 'a "(" in the pattern is not closed: add ")"'],
     ['^ST,(\\d+)', 'put that part in a group, (?<value>'],
     [`(?<value>${'x'.repeat(500)})`, 'more than 500 characters'],
   ])('refuses %s', (pattern, message) => {

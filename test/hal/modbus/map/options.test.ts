@@ -61,7 +61,7 @@ describe('the address of a tag', () => {
     ],
     [
       { address: '20001' },
-      'address: no table begins with 2: Modicon numbers begin with 0 (coil), 1 (discrete), 3 (input) or 4 (holding)',
+      'address: no Modicon number begins with 2: write one that begins with 0 (coil), 1 (discrete), 3 (input) or 4 (holding), or "holding:20001" if this is the protocol address',
     ],
     [{ address: '100' }, /^address: 100 names no table: write "holding:100" if it is a protocol address/],
     [{ address: '40121.3' }, /write "holding:120.3", with bit 0 the lowest$/],
@@ -69,11 +69,14 @@ describe('the address of a tag', () => {
     [{ address: 'Coil:7' }, 'address: there is no table "Coil": did you mean "coil:7"?'],
     [{ address: 'db1:7' }, /^address: "db1:7" is not a Modbus address: write "holding:100"/],
     [{ address: 'coil:7.1' }, 'address: a coil is one bit already: write "coil:7"'],
-    [{ address: 'holding:7.16' }, /^address: a register has bits 0 to 15, 0 the lowest: bit 16 of a 32-bit value/],
+    [
+      { address: 'holding:7.16' },
+      /^address: a register has only bits 0 \(lowest\) to 15\. Bit 16 of a 32-bit value at holding:7 is holding:7\.0, or holding:8\.0 if the words are swapped/,
+    ],
     [{ address: 'holding:7', type: 'bool' }, /^type: a register has 16 bits.*write "holding:7.0" for the lowest bit/],
     [
       { address: 'holding:7.1', type: 'uint16' },
-      'type: one bit is a bool, not uint16: leave out ".1" to read the whole register',
+      'type: one bit is a bool, not uint16: remove type, or remove ".1" from the address to read the whole register',
     ],
     [
       { address: 'coil:7', type: 'int16' },
@@ -83,22 +86,28 @@ describe('the address of a tag', () => {
       { address: 'holding:65535', type: 'float32' },
       'address: float32 at holding:65535 needs 2 registers, and the last register is 65535: write an address up to 65534',
     ],
-    [{ address: 'holding:1.7-4' }, /^address: bits 7-4 are no range: write the lower bit first.*"holding:1.4-7"/],
+    [{ address: 'holding:1.7-4' }, /^address: bits 7-4 are not a range: write the lower bit first.*"holding:1.4-7"/],
     [{ address: 'holding:1', type: 'int8' }, /^type: int8 is half a register: write "holding:1.0-7" for its low byte/],
     [{ address: 'holding:1.0-3', type: 'uint8' }, /^type: uint8 has 8 bits and the address names 4/],
     [{ address: 'holding:1.0-3', type: 'float32' }, /^type: 4 bits of a register make a whole number/],
     [{ address: 'holding:1.4-7', invalid: 0x1f }, /^invalid: 0x1f does not fit into the 4 bits/],
-    [{ address: 'holding:1', characters: 1 }, /^characters: characters belongs to type: string/],
+    [
+      { address: 'holding:1', characters: 1 },
+      /^characters: characters is for type: string, and this is a uint16: remove characters/,
+    ],
     [
       { address: 'holding:1', type: 'string' },
       'length: a string needs its length in registers (two characters each), such as length: 8',
     ],
-    [{ address: 'holding:1', type: 'int16', length: 2 }, /^length: length belongs to type: string; int16 always has/],
+    [
+      { address: 'holding:1', type: 'int16', length: 2 },
+      /^length: length is for type: string, and an int16 always has/,
+    ],
     [
       { address: 'holding:1', invalid: 0x10000 },
       'invalid: 0x10000 does not fit into the 16 bits of uint16: write at most 0xffff',
     ],
-    [{ address: 'coil:1', invalid: 1 }, 'invalid: a bool has no pattern that means "no value": leave invalid out'],
+    [{ address: 'coil:1', invalid: 1 }, 'invalid: a bool has no pattern that means "no value": remove invalid'],
   ])('%j is refused with its remedy', (tag, message) => {
     const said = verdict(tag);
     if (typeof message === 'string') expect(said).toBe(message);
@@ -130,7 +139,7 @@ describe('the address of a tag', () => {
 
   it('refuses a value longer than the device answers', () => {
     expect(verdict({ address: 'holding:1', type: 'float64' }, { unit: 1, maxRegisters: 2 })).toBe(
-      'length: the value has 4 registers; the device answers 2 a request',
+      'length: the value has 4 registers, and the device answers at most 2 per request: write a larger maxRegisters, or a shorter length',
     );
   });
 
@@ -187,15 +196,19 @@ describe('patterns that mean "no value"', () => {
   });
 
   it.each([
-    [2 ** 63, 'int64', '9223372036854776000 is not exact in YAML: write it in quotes, such as "0x8000000000000000"'],
+    [
+      2 ** 63,
+      'int64',
+      '9223372036854776000 is not a whole number that YAML holds exactly: write it in quotes, such as "0x8000000000000000"',
+    ],
     [-9999, 'float32', 'invalid is the raw pattern: for -9999 as float32 write 0xc61c3c00'],
     [-1, 'uint16', 'uint16 has no negative values: for -1 write the raw pattern 0xffff'],
     [
       -40_000,
       'int16',
-      '-40000 is below -32768, the lowest int16: write a value from there on, or the raw pattern such as 0x8000',
+      '-40000 is below -32768, the lowest int16: write -32768 or more, or the raw pattern such as 0x8000',
     ],
-    ['NaN', 'uint16', '"NaN" is not a bit pattern: write a whole number, or hexadecimal digits such as 0x8000'],
+    ['NaN', 'uint16', '"NaN" is not a number: write a whole number, or hexadecimal digits such as 0x8000'],
   ] as const)('%s for %s is refused', (pattern, type, message) => {
     expect(parseInvalid(pattern, type)).toEqual({ ok: false, problems: [{ path: ['invalid'], message }] });
   });
@@ -211,13 +224,13 @@ describe('scaleFrom', () => {
   });
 
   it.each([
-    [{ power }, 'this device has no tag "factor": add it, with type: int16, or name another'],
+    [{ power }, 'this device has no tag "factor": add it with type: int16, or name another tag'],
     [
       { power, factor: { ...factor, type: 'uint16' } },
       '"factor" must have type: int16, as every SunSpec scale factor has',
     ],
     [{ power, factor: { ...factor, address: 'input:84' } }, /^"factor" is in the input table; it must be in holding/],
-    [{ power, factor: { ...factor, address: 'holding:40300' } }, /^the scale factor is 218 registers away/],
+    [{ power, factor: { ...factor, address: 'holding:40300' } }, /^the value and its scale factor span 218 registers/],
     [{ power: { ...power, scaleFrom: 'power' } }, /^a tag cannot scale itself/],
     [{ power, factor: { ...factor, scaleFrom: 'power' } }, /^"factor" is itself scaled/],
   ])('%j is refused', (tags: Record<string, Record<string, unknown>>, message) => {
