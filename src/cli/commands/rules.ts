@@ -57,7 +57,10 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     'millgate backtest --csv readings.csv --against ./new-limits.yaml',
   ])
     .option('--since <DURATION>', 'stored readings of this long (default: all)')
-    .option('--csv <FILE>', 'readings of a file instead: t,tag,value,quality')
+    .option(
+      '--csv <FILE>',
+      'readings of a file instead: t,tag,value,quality; t is ms or ISO 8601, in UTC where it names no zone',
+    )
     .option('--against <FILE>', 'compare with the rules of another configuration')
     .action(async (_options, command: Command) => {
       const { backtest } = await import('../backtest/backtest.ts');

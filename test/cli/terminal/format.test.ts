@@ -36,7 +36,7 @@ describe('values for a person', () => {
     expect(formatValue(value, shown)).toBe(text);
   });
 
-  it.each(['\u200e', '\u200f', '\u2066', '\u2067', '\u2068', '\u2069'])(
+  it.each(['\u061c', '\u200e', '\u200f', '\u2066', '\u2067', '\u2068', '\u2069'])(
     'a text of a device cannot turn the direction of the line with %j',
     (mark) => {
       expect(plain(`press${mark}1`)).toBe('press·1');
