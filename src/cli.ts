@@ -3,7 +3,6 @@
 import './cli/code-cache.ts';
 import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
-import { runCommandLine } from './cli/program.ts';
 import { type CliContext, colorsFor } from './cli/terminal/context.ts';
 import { type TerminalOutput, terminalOutput } from './cli/terminal/terminal-output.ts';
 import { systemClock } from './core/clock.ts';
@@ -15,7 +14,12 @@ const INTERRUPTED = 130;
 /** How long a command may take to end once it was told to, ms. */
 const ENDING_DEADLINE_MS = 5000;
 
-/** Aborted by the first Ctrl-C or polite kill; a second one does not wait. SIGHUP goes to who takes it. */
+/** A gateway that is being started has not read its files yet: SIGHUP has nothing to tell it, and does not end it. */
+const isGateway = process.argv.includes('run');
+
+/**
+ * Aborted by the first Ctrl-C or polite kill; a second one does not wait. SIGHUP goes to who takes it.
+ */
 function endOnSignals(end: AbortController, hangups: ReadonlySet<() => void>): void {
   const finish = () => {
     if (end.signal.aborted) process.exit(INTERRUPTED);
@@ -23,7 +27,7 @@ function endOnSignals(end: AbortController, hangups: ReadonlySet<() => void>): v
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, finish);
   process.on('SIGHUP', () => {
-    if (hangups.size === 0) finish();
+    if (hangups.size === 0 && !isGateway) finish();
     for (const listener of hangups) listener();
   });
 }
@@ -111,6 +115,8 @@ async function main(): Promise<never> {
   endQuietlyOnClosedPipe(end);
   // Nothing is left to wait for, and the command has not ended: a bug, and no success.
   process.once('beforeExit', () => process.exit(EXIT.failed));
+  // Only now: loading the commands takes most of the time until here, and a signal may come in it.
+  const { runCommandLine } = await import('./cli/program.ts');
   const exitCode = await runCommandLine(process.argv.slice(2), processContext(end.signal, hangups));
   await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(exitCode);

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { type Applying, createApplying } from './config/apply/apply.ts';
+import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
 import { type FileSource, type LoadedFiles, loadWithFiles } from './config/apply/config-files.ts';
@@ -72,6 +72,36 @@ interface Start {
  */
 export async function runDaemon(options: DaemonOptions, context: DaemonContext): Promise<ExitCode> {
   const log = daemonLog(context);
+  // From the first moment on: one that comes before the files are in force would else end the process.
+  const hangup: Hangup = { isEarly: false, take: undefined };
+  const giveBackHangup = context.onHangup?.(() => {
+    hangup.isEarly = hangup.take === undefined;
+    hangup.take?.();
+  });
+  try {
+    return await runLogged(options, context, log, hangup);
+  } catch (error) {
+    // In the journal a refusal has the priority of an error; a person at a terminal gets it as from every command.
+    if (!(error instanceof Fault) || !isJournal(context)) throw error;
+    log.error(error.message);
+    return error.code;
+  } finally {
+    giveBackHangup?.();
+  }
+}
+
+/** What SIGHUP does now, and whether one came before there was something to do. */
+interface Hangup {
+  isEarly: boolean;
+  take: (() => void) | undefined;
+}
+
+async function runLogged(
+  options: DaemonOptions,
+  context: DaemonContext,
+  log: Logger,
+  hangup: Hangup,
+): Promise<ExitCode> {
   const start = await prepare(options, context, log);
   if (!start) return EXIT.configInvalid;
   const { simulate } = options;
@@ -89,7 +119,7 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
   });
   const { failed, fail: onFailed } = failure();
   const reconfigure = (next: Config) => changeBoth(gateway, api, next);
-  const applying = createApplying({
+  const applying = new Applying({
     ...start,
     clock,
     log,
@@ -108,22 +138,23 @@ export async function runDaemon(options: DaemonOptions, context: DaemonContext):
     socketPath: socketPath(config.store.path, environment),
   });
   const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });
-  const giveBackHangup = context.onHangup?.(() => {
+  hangup.take = () => {
     service.reloading();
     applying.reload().then(service.ready, onFailed);
-  });
+  };
   try {
     for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
       gateway.event(body);
     await startApi(api, log);
     preferSmallHeap();
     service.ready();
+    if (hangup.isEarly) hangup.take();
     await Promise.race([gateway.failed, failed, whenAborted(signal)]);
     log.info('stopping');
     service.stopping();
     return EXIT.ok;
   } finally {
-    giveBackHangup?.();
+    hangup.take = () => {};
     applying.close();
     const closed = () => Promise.all([api.close(), gateway.close()]);
     const late = () => log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);
@@ -141,7 +172,7 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
   const onDisk = loadNow({ from: 'disk' });
-  const first = checked(onDisk, context) ?? (await lastGood(onDisk, file, loadNow, context, log));
+  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, loadNow, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -151,7 +182,7 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
     const loaded = events.length > 0 ? loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
-    const good = (loaded && checked(loaded, context)) ?? first;
+    const good = (loaded && checked(loaded, context, log)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
     return { store, archive, place, config: good.config, files: good.files, load, events };
@@ -162,9 +193,10 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
 }
 
 /** A configuration that is valid; else its problems go to standard error. */
-function checked({ result, files }: LoadedFiles, context: DaemonContext) {
+function checked({ result, files }: LoadedFiles, context: DaemonContext, log: Logger) {
   if (result.ok) return { config: result.config, warnings: result.warnings, files };
-  context.stderr.write(`${formatProblems(result.problems)}\n`);
+  if (isJournal(context)) log.error(formatProblems(result.problems));
+  else context.stderr.write(`${formatProblems(result.problems)}\n`);
   return undefined;
 }
 
@@ -246,8 +278,13 @@ function socketPath(storePath: string, environment: DaemonContext['env']): strin
   return join(folder, 'api.sock');
 }
 
+/** Whether standard error goes to the journal of systemd. */
+function isJournal({ env }: DaemonContext): boolean {
+  return env.JOURNAL_STREAM !== undefined;
+}
+
 function daemonLog(context: DaemonContext): Logger {
-  const journal = context.env.JOURNAL_STREAM !== undefined;
+  const journal = isJournal(context);
   const threshold = context.env.MILLGATE_DEBUG ? 'debug' : 'info';
   return createLogger(
     context.clock,

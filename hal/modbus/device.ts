@@ -15,6 +15,8 @@ export interface DeviceState {
   readonly counters: DeviceCounters;
   /** How long each block that is read took, by its place. */
   readonly blocks: Map<string, BlockTimes>;
+  /** Kinds of writes that it showed not to know. */
+  readonly unknownFunctions: Set<ModbusRequest['kind']>;
   configuredMs: number;
   /** Questions in a row that went unanswered: no second tries are spent on it until it speaks. */
   silentQuestions: number;
@@ -35,6 +37,7 @@ export function newDevice(configuredMs: number): DeviceState {
   return {
     counters: newCounters(),
     blocks: new Map(),
+    unknownFunctions: new Set(),
     configuredMs,
     silentQuestions: 0,
     provenMs: undefined,

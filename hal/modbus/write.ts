@@ -15,7 +15,8 @@ import { failureOf } from './result.ts';
  * connection is lost after it was sent, or the device says that it is at work (exception 05), the register is read a few
  * times, later and later, until it shows the value; if it never does, the outcome is `unknown`. Only what a device
  * certainly did not carry out is sent again: what it was too busy to accept (exception 06), and with another function
- * what it does not know (exception 01, or silence to a write of what the register holds already).
+ * what it does not know (exception 01, or silence to a write of what the register holds already). A function that a
+ * device does not know is not tried on it again.
  */
 
 /** Exceptions of a write (MODBUS Application Protocol V1.1b3, section 7). */
@@ -45,7 +46,10 @@ type Registers = Uint16Array;
 type Sent =
   | { readonly kind: 'acknowledged' }
   | { readonly kind: 'working' }
-  | { readonly kind: 'unanswered'; readonly why: string }
+  /** `silent`: nothing at all came back, on a connection that stands. */
+  | { readonly kind: 'unanswered'; readonly why: string; readonly silent?: true }
+  /** The outcome is known already. */
+  | { readonly kind: 'seen'; readonly result: WriteResult }
   | { readonly kind: 'refused'; readonly code: number; readonly why: string }
   | { readonly kind: 'not-sent'; readonly cause: Error | string };
 
@@ -71,6 +75,8 @@ export async function writeValue(
       return refused(sent.cause);
     case 'refused':
       return refused(`the device refused: ${sent.why}`);
+    case 'seen':
+      return sent.result;
     case 'acknowledged':
       return compared(writing, registers);
     case 'working':
@@ -116,12 +122,12 @@ async function sendWrite(writing: Writing, registers: Registers): Promise<Sent> 
   const { writeFunction } = address;
   if (mask === undefined) return sendWhole(writing, registers);
   const { unit, start } = address;
-  if (writeFunction !== 'multiple') {
-    const request = { kind: 'mask-register', unit, start, and: ~mask & 0xffff, or: registers[0]! } as const;
-    const masked = await send(writing, request);
+  const request = { kind: 'mask-register', unit, start, and: ~mask & 0xffff, or: registers[0]! } as const;
+  if (writeFunction !== 'multiple' && mayKnow(writing, [request])) {
     // A mask that changes nothing shows whether the device knows the function.
     const harmless = { ...request, and: 0xffff, or: 0 };
-    if (!(await isUnknownTo(writing, masked, registers, () => harmless))) return masked;
+    const masked = await tried(writing, registers, [request], () => harmless);
+    if (masked !== 'function unknown') return masked;
   }
   const before = await ask(writing, { kind: 'read', unit, table: 'holding', start, count: 1 });
   if (before.kind === 'lost') return { kind: 'not-sent', cause: before.cause };
@@ -137,12 +143,19 @@ async function sendWhole(writing: Writing, registers: Registers): Promise<Sent> 
   const byOne = (values: Registers) => singleRequests(writing.address, values);
   const bySeveral = (values: Registers) => [severalRequest(writing.address, values)];
   const first = (writeFunction === undefined ? isOne : writeFunction === 'single') ? byOne : bySeveral;
-  const sent = await sendAll(writing, first(registers));
-  if (writeFunction !== undefined) return sent;
+  if (writeFunction !== undefined) return sendAll(writing, first(registers));
+  if (mayKnow(writing, first(registers))) {
+    const harmless = (held: Registers) => first(held)[0]!;
+    const sent = await tried(writing, registers, first(registers), table === 'holding' ? harmless : undefined);
+    if (sent !== 'function unknown') return sent;
+  }
   const other = first === byOne ? bySeveral : byOne;
-  const harmless = (held: Registers) => first(held)[0]!;
-  if (!(await isUnknownTo(writing, sent, registers, table === 'holding' ? harmless : undefined))) return sent;
   return sendAll(writing, other(registers));
+}
+
+/** Whether a device is not known to lack the function of a write. */
+function mayKnow({ device }: Writing, [request]: readonly ModbusRequest[]): boolean {
+  return !device.unknownFunctions.has(request!.kind);
 }
 
 function singleRequests({ table, unit, start }: ModbusAddress, registers: Registers): ModbusRequest[] {
@@ -190,7 +203,7 @@ async function send(writing: Writing, request: ModbusRequest): Promise<Sent> {
           why: `the connection was lost after the write was sent: ${messageOf(outcome.cause)}`,
         };
       case 'timeout':
-        return { kind: 'unanswered', why: 'the device did not answer' };
+        return { kind: 'unanswered', why: 'the device did not answer', silent: true };
       case 'hung-up':
         return { kind: 'unanswered', why: `the connection was lost after the write was sent: ${outcome.detail}` };
       case 'garbled':
@@ -202,26 +215,36 @@ async function send(writing: Writing, request: ModbusRequest): Promise<Sent> {
 }
 
 /**
- * Whether a device does not know the function of a write. It says so by exception 01. One that stays silent to unknown
- * functions is told from a lost answer by `harmless`, a write by the same function of what it holds: silence to that, too,
- * while it answers reads and does not hold the new value.
+ * Sends a write whose function the device may not know. It says so by exception 01. One that stays silent to unknown
+ * functions is told from one that is slow, or whose answer was lost, by `harmless`, a write by the same function of what
+ * the register holds when it did not come to show the value: silence to that, too, while reads are answered.
+ *
+ * @param harmless undefined: nothing can be written without harm, so that silence leaves the outcome unknown
  */
-async function isUnknownTo(
+async function tried(
   writing: Writing,
-  sent: Sent,
   registers: Registers,
+  requests: readonly ModbusRequest[],
   harmless: ((held: Registers) => ModbusRequest) | undefined,
-): Promise<boolean> {
-  if (sent.kind === 'refused') return sent.code === ILLEGAL_FUNCTION;
-  if (sent.kind !== 'unanswered' || harmless === undefined) return false;
-  const { clock, device, signal, address } = writing;
-  await clock.sleep(device.configuredMs, signal);
+): Promise<Sent | 'function unknown'> {
+  const sent = await sendAll(writing, requests);
+  const { device, address } = writing;
+  if (sent.kind === 'refused' && sent.code === ILLEGAL_FUNCTION) {
+    device.unknownFunctions.add(requests[0]!.kind);
+    return 'function unknown';
+  }
+  if (sent.kind !== 'unanswered' || !sent.silent || harmless === undefined) return sent;
+  const result = await lookedAt(writing, registers, sent.why);
+  const seen = { kind: 'seen', result } as const;
+  if (result.ok || result.holds === undefined) return seen;
   const held = await ask(writing, readRequestOf(address));
-  if (held.kind !== 'answer' || holds(held.data, address, registers)) return false;
+  if (held.kind !== 'answer' || holds(held.data, address, registers)) return seen;
   const again = await send(writing, harmless(wordsOf(held.data)));
-  if (again.kind !== 'unanswered') return false;
+  if (again.kind !== 'unanswered' || !again.silent) return seen;
   const after = await ask(writing, readRequestOf(address));
-  return after.kind === 'answer' && !holds(after.data, address, registers);
+  if (after.kind !== 'answer' || holds(after.data, address, registers)) return seen;
+  device.unknownFunctions.add(requests[0]!.kind);
+  return 'function unknown';
 }
 
 /** Reads the value back after an acknowledged write: what the device holds now decides. */
@@ -256,7 +279,7 @@ async function lookedAt(writing: Writing, registers: Registers, why: string): Pr
 }
 
 function unknown(why: string): Extract<WriteResult, { ok: false }> {
-  return { ok: false, kind: 'unknown', why: `${why}; it is not known whether the value was taken` };
+  return { ok: false, kind: 'unknown', why: `${why}; it is not known whether it took the value` };
 }
 
 /** Bits are compared, so that a rounded float or a BCD form cannot deceive. */
@@ -264,7 +287,7 @@ function holds(data: Uint8Array, address: ModbusAddress, registers: Registers): 
   if (address.table === 'coil') return (data[0]! & 1) === (registers[0] === 0 ? 0 : 1);
   const words = wordsOf(data);
   const mask = maskOf(address);
-  if (mask !== undefined) return (words[0]! & mask) === registers[0];
+  if (mask !== undefined) return (words[0]! & mask) === (registers[0]! & mask);
   return registers.every((register, index) => words[index] === register);
 }
 

@@ -3,8 +3,8 @@ import { type Checksum, withoutChecksum } from './checksum.ts';
 
 /** How bytes become lines. */
 export interface LineSettings {
-  /** What ends a line: 1 to 8 bytes; none where `length` says how long a frame is. */
-  readonly delimiter: Uint8Array;
+  /** What ends a line, each 1 to 8 bytes: any of them; none where `length` says how long a frame is. */
+  readonly delimiters: readonly Uint8Array[];
   /** What begins a line, such as STX; bytes before it are noise. None: a line begins where the last one ended. */
   readonly start: number | undefined;
   /** A frame of so many bytes, without a delimiter; undefined: lines end with the delimiter. */
@@ -39,6 +39,8 @@ const LEFT_OVER = [0x00, 0x03, 0x04, 0x0a, 0x0d, 0x11, 0x12, 0x13, 0x14];
 export class LineReader {
   private readonly settings: LineSettings;
   private readonly held: Uint8Array;
+  /** Bytes of the longest delimiter. */
+  private readonly longest: number;
   private count = 0;
   private skipping: string | undefined;
   private isFresh = true;
@@ -48,7 +50,8 @@ export class LineReader {
   /** @param nowMs when the line was opened, on the monotonic clock */
   constructor(settings: LineSettings, nowMs: number) {
     this.settings = settings;
-    this.held = new Uint8Array(settings.maxLine + settings.delimiter.length);
+    this.longest = Math.max(0, ...settings.delimiters.map(({ length }) => length));
+    this.held = new Uint8Array(settings.maxLine + this.longest);
     this.lastByteMs = nowMs;
   }
 
@@ -75,8 +78,15 @@ export class LineReader {
   /** Gives up a half line that paused too long. */
   expire(nowMs: number): Heard[] {
     if (!this.isInLine || nowMs - this.lastByteMs < this.settings.idleMs) return [];
-    const detail = this.skipping ?? 'half a line, and then nothing';
+    const detail = this.skipping ?? this.halfALine();
     return [this.dropped(detail)];
+  }
+
+  /** What is said of a line that paused: how it ended, where that is how lines of other devices end. */
+  private halfALine(): string {
+    const last = this.count > 0 ? this.held[this.count - 1]! : undefined;
+    if (last === undefined || !LEFT_OVER.includes(last)) return 'half a line, and then nothing';
+    return `a line that ends with byte 0x${hex(last)}, and not with the delimiter: is that what ends its lines?`;
   }
 
   /** Gives up a line that is under way: what is still to come of it is dropped too, up to its delimiter. */
@@ -86,7 +96,7 @@ export class LineReader {
   }
 
   private take(byte: number): Heard | undefined {
-    const { delimiter, maxLine, start, length } = this.settings;
+    const { maxLine, start, length } = this.settings;
     if (this.skipping === undefined && this.count === 0) {
       if (start !== undefined ? byte !== start : length === undefined && LEFT_OVER.includes(byte)) return undefined;
     } else if (start !== undefined && byte === start && length === undefined) {
@@ -99,14 +109,16 @@ export class LineReader {
     if (this.count === this.held.length) {
       this.skipping ??= `no delimiter in ${maxLine} bytes`;
       // Only the end matters from here on: it may be the beginning of the delimiter.
-      this.held.copyWithin(0, this.count - delimiter.length + 1);
-      this.skipped += this.count - delimiter.length + 1;
-      this.count = delimiter.length - 1;
+      this.held.copyWithin(0, this.count - this.longest + 1);
+      this.skipped += this.count - this.longest + 1;
+      this.count = this.longest - 1;
     }
     this.held[this.count++] = byte;
-    if (!this.endsWithDelimiter()) return undefined;
+    const delimiter = this.delimiterAtEnd();
+    if (!delimiter) return undefined;
     if (this.skipping !== undefined) return this.dropped(this.skipping);
-    const line = this.held.subarray(0, this.count - delimiter.length);
+    const withReturn = delimiter.length === 1 && delimiter[0] === 0x0a && this.held[this.count - 2] === 0x0d;
+    const line = this.held.subarray(0, Math.max(0, this.count - delimiter.length - (withReturn ? 1 : 0)));
     this.count = 0;
     return line.length === 0 ? undefined : this.judged(line);
   }
@@ -119,11 +131,11 @@ export class LineReader {
     return this.judged(frame);
   }
 
-  private endsWithDelimiter(): boolean {
-    const { delimiter } = this.settings;
-    if (delimiter.length === 0) return false;
-    const from = this.count - delimiter.length;
-    return from >= 0 && delimiter.every((byte, index) => this.held[from + index] === byte);
+  private delimiterAtEnd(): Uint8Array | undefined {
+    return this.settings.delimiters.find((delimiter) => {
+      const from = this.count - delimiter.length;
+      return from >= 0 && delimiter.every((byte, index) => this.held[from + index] === byte);
+    });
   }
 
   private dropped(detail: string): Heard {
@@ -135,19 +147,21 @@ export class LineReader {
   }
 
   private judged(line: Uint8Array): Heard | undefined {
-    const { encoding, checksum, delimiter, start } = this.settings;
+    const { encoding, checksum, start } = this.settings;
     const bytes = line.length;
-    const withReturn = delimiter.length === 1 && delimiter[0] === 0x0a && line.at(-1) === 0x0d;
-    const content = line.subarray(start === undefined ? 0 : 1, withReturn ? -1 : undefined);
+    const content = line.subarray(start === undefined ? 0 : 1);
     if (content.length === 0) return undefined;
     const strange = content.find((byte) => isStrange(byte, encoding));
-    if (strange !== undefined)
-      return { kind: 'garbled', detail: `byte 0x${strange.toString(16).padStart(2, '0')} in a line of text`, bytes };
+    if (strange !== undefined) return { kind: 'garbled', detail: `byte 0x${hex(strange)} in a line of text`, bytes };
     const checked = withoutChecksum(Buffer.from(content).toString('latin1'), checksum);
     if (checked === undefined) return { kind: 'garbled', detail: 'wrong checksum', bytes };
     const text = encoding === 'utf8' ? utf8Of(checked) : checked;
     return text === undefined ? { kind: 'garbled', detail: 'not UTF-8', bytes } : { kind: 'line', text, bytes };
   }
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0');
 }
 
 function isStrange(byte: number, encoding: LineSettings['encoding']): boolean {

@@ -51,11 +51,14 @@ export const serialLineChannelShape = {
   ...serialShape(DEFAULTS),
   delimiter: z
     .string({ error: 'expected the characters that end a line, such as "\\r\\n"' })
-    .min(1, 'must not be empty: write what ends a line, for example "\\n", or remove delimiter (then it is "\\r\\n")')
+    .min(
+      1,
+      'must not be empty: write what ends a line, for example "\\n", or remove delimiter (then it is CR, LF or both)',
+    )
     .max(8, 'must have at most 8 characters: write only those that end a line')
     .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
-    .describe('What ends a line, in double quotes. Default: "\\r\\n".'),
+    .describe('What ends a line, in double quotes. Default: CR, LF, or both.'),
   start: z
     .string({ error: 'expected the character that begins a line, such as "\\x02"' })
     .length(1, 'expected one character, such as "\\x02"')
@@ -153,7 +156,7 @@ export function checkSerialLineChannel(options: Record<string, unknown>): Checke
   return passed({
     serial: serialSettings(given, DEFAULTS),
     line: {
-      delimiter: Buffer.from(given.length === undefined ? (given.delimiter ?? '\r\n') : '', 'latin1'),
+      delimiters: delimitersOf(given),
       start: given.start?.charCodeAt(0),
       length: given.length === undefined ? undefined : given.length + (given.start === undefined ? 0 : 1),
       maxLine: Math.max(given.maxLine ?? 1024, (given.length ?? 0) + 1),
@@ -164,6 +167,14 @@ export function checkSerialLineChannel(options: Record<string, unknown>): Checke
     timeoutMs: given.timeout ?? 1000,
     retries: given.retries ?? 1,
   });
+}
+
+/** What ends a line where the file does not say: readers and scales send CR, LF or both. */
+const ANY_RETURN = ['\r', '\n'];
+
+function delimitersOf({ delimiter, length }: { delimiter?: string; length?: number }): Buffer[] {
+  if (length !== undefined) return [];
+  return (delimiter === undefined ? ANY_RETURN : [delimiter]).map((text) => Buffer.from(text, 'latin1'));
 }
 
 interface TagOptions {

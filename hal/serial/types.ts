@@ -44,13 +44,14 @@ export const serialLine: DriverType<SerialLineChannel, SerialLineAddress> = {
 
 /** What a recording keeps of a channel. */
 function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): RecordedWire {
-  const { delimiter, maxLine, encoding, checksum, idleMs } = line;
+  const { delimiters, maxLine, encoding, checksum, idleMs } = line;
+  const [delimiter] = delimiters;
   return {
     framing: 'text',
     characterMs: characterMsOn(serial),
     settings: {
       ...serialKeys(serial),
-      ...(delimiter.length > 0 && { delimiter: Buffer.from(delimiter).toString('latin1') }),
+      ...(delimiter && delimiters.length === 1 && { delimiter: Buffer.from(delimiter).toString('latin1') }),
       ...(line.start !== undefined && { start: String.fromCharCode(line.start) }),
       ...(line.length !== undefined && { length: line.length - (line.start === undefined ? 0 : 1) }),
       maxLine,

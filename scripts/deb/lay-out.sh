@@ -28,6 +28,15 @@ lay_out() {
   completion fish "$1/usr/share/fish/vendor_completions.d/millgate.fish"
 }
 
+# Which Node.js the installed program runs on, given that of this machine: one in somebody's home, as version managers put
+# it, cannot be seen by the service and goes with its user, so a copy of it is brought along.
+node_for() {
+  case $1 in
+    /usr/* | /bin/* | /opt/*) echo "$1" ;;
+    *) echo /usr/lib/millgate/bin/node ;;
+  esac
+}
+
 # By the name that it will have: called as a file of this checkout, the program would have the shell call that.
 completion() {
   mkdir -p "$(dirname "$2")"

@@ -14,6 +14,9 @@ import type { GatewayView } from './view.ts';
 /** Largest body of a request, bytes. */
 const MAX_BODY_BYTES = 1_000_000;
 
+/** What is read of a body that nobody wants, so that its sender gets the answer, bytes. */
+const MAX_DROPPED_BYTES = 8_000_000;
+
 /** Longest time a request may take, ms; reading slow devices on a shared line is the longest of them. */
 const REQUEST_DEADLINE_MS = 30_000;
 
@@ -192,7 +195,10 @@ function tellBug(log: Logger, thrown: unknown): void {
   log.error(`a request failed; this is a bug: ${(thrown instanceof Error && thrown.stack) || messageOf(thrown)}`);
 }
 
-/** Sends an answer; nothing where the client is gone or an answer was begun. */
+/**
+ * Sends an answer; nothing where the client is gone or an answer was begun. The connection is closed only behind the body of
+ * the request: who is still sending it would find the connection broken, and no answer.
+ */
 export function respond(outgoing: ServerResponse, { status, body, textType }: Answer): void {
   if (outgoing.headersSent || outgoing.destroyed) return;
   const text = textType === undefined ? `${toJson(body)}\n` : String(body);
@@ -201,5 +207,20 @@ export function respond(outgoing: ServerResponse, { status, body, textType }: An
     'Content-Type': textType ?? 'application/json; charset=utf-8',
     'Content-Length': Buffer.byteLength(text),
   });
-  outgoing.end(text);
+  const { req: incoming } = outgoing;
+  if (incoming.complete) {
+    outgoing.end(text);
+    return;
+  }
+  outgoing.write(text);
+  let dropped = 0;
+  const end = (): void => {
+    outgoing.end();
+  };
+  incoming.on('data', ({ length }: Buffer) => {
+    dropped += length;
+    if (dropped > MAX_DROPPED_BYTES) end();
+  });
+  incoming.on('end', end);
+  incoming.on('error', end);
 }

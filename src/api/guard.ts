@@ -82,7 +82,8 @@ export function refuseChange(transport: Transport): Refused | undefined {
 
 function sameAuthority(origin: string, headers: IncomingHttpHeaders): boolean {
   try {
-    return new URL(origin).host === new URL(`http://${headers.host}`).host;
+    const { protocol, host } = new URL(origin);
+    return host === new URL(`${protocol}//${headers.host}`).host;
   } catch {
     return false;
   }

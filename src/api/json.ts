@@ -13,6 +13,8 @@ export interface JsonReading {
   readonly quality: 'good' | 'uncertain' | 'bad';
   readonly value?: JsonValue;
   readonly why?: string;
+  /** What came in place of a value, where that is known; of readings of this moment only. */
+  readonly detail?: string;
 }
 
 /** A tag in the API. */
@@ -29,7 +31,7 @@ export interface JsonTag {
 }
 
 /** A stored reading in the API. */
-interface JsonPoint extends Omit<JsonReading, 'tag'> {
+interface JsonPoint extends Omit<JsonReading, 'tag' | 'detail'> {
   readonly seq: number;
 }
 
@@ -131,7 +133,10 @@ export function toJson(answer: unknown): string {
 }
 
 function jsonOutcome(reading: Reading): Omit<JsonReading, 'tag' | 't'> {
-  if (reading.quality === 'bad') return { quality: 'bad', why: reading.why };
+  if (reading.quality === 'bad') {
+    const { why, detail } = reading;
+    return { quality: 'bad', why, ...(detail !== undefined && { detail }) };
+  }
   const value = jsonValue(reading.value);
   return reading.quality === 'good' ? { quality: 'good', value } : { quality: 'uncertain', value, why: reading.why };
 }

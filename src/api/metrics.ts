@@ -204,6 +204,19 @@ export const METRICS: readonly Metric[] = [
         })),
       ),
   },
+  gateway(
+    'millgate_gaps_total',
+    'counter',
+    'Ranges of numbers in the ledger: each is a gap in what was delivered.',
+    ({ store }) => store.ledger.at(-1)?.id ?? 0,
+  ),
+  {
+    name: 'millgate_writes_total',
+    type: 'counter',
+    help: 'Writes to machines since the start, for persons, commands and alarms, by how they ended.',
+    labels: ['outcome'],
+    samples: ({ writes }) => Object.entries(writes).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  },
   gateway('millgate_held_records', 'gauge', 'Records in memory that are not on the disk yet.', held('records')),
   gateway('millgate_held_events', 'gauge', 'Events in memory that are not on the disk yet.', held('events')),
   gateway(

@@ -1,6 +1,6 @@
 /** Serves bus traffic as it happens to clients that record it. */
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, every } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { SECURITY_HEADERS } from './guard.ts';
 import type { RecordingView } from './view.ts';
@@ -41,15 +41,11 @@ export function createRecordings({ view, clock, log }: Parts): Recordings {
       const early: string[] = [];
       let write = (line: string): void => void early.push(line);
       const end = view.record(channels, (line) => write(line));
-      let cancelKeepAlive = (): void => {};
-      const keepAlive = (): void => {
-        write('');
-        cancelKeepAlive = clock.after(KEEP_ALIVE_MS, keepAlive);
-      };
+      let endKeepAlive = (): void => {};
       running++;
       response.on('close', () => {
         running--;
-        cancelKeepAlive();
+        endKeepAlive();
         end();
       });
       response.on('error', () => response.destroy());
@@ -64,7 +60,7 @@ export function createRecordings({ view, clock, log }: Parts): Recordings {
         response.write(`${line}\n`);
       };
       for (const line of early) write(line);
-      cancelKeepAlive = clock.after(KEEP_ALIVE_MS, keepAlive);
+      endKeepAlive = every(clock, KEEP_ALIVE_MS, () => write(''));
       return true;
     },
   };

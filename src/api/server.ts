@@ -1,7 +1,9 @@
 /** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { chmodSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -10,7 +12,7 @@ import { answerTo } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createRecordings } from './recordings.ts';
-import { createStreams, type Streams } from './stream.ts';
+import { Streams } from './stream.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
@@ -32,6 +34,8 @@ const TRY_AGAIN_MS = 10_000;
 interface ApiPlace {
   /** Undefined: on the socket only. Port 0 takes any free port. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** PEM files of certificate and key; undefined: TCP is unencrypted. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts?: readonly string[];
 }
@@ -61,7 +65,7 @@ export class Api {
   constructor(options: ApiOptions) {
     this.options = options;
     this.place = options;
-    this.streams = createStreams(options);
+    this.streams = new Streams(options);
     this.answer = createApp({ ...options, streams: this.streams, recordings: createRecordings(options) });
   }
 
@@ -83,7 +87,7 @@ export class Api {
   async relisten(next: ApiPlace): Promise<void> {
     const before = this.place;
     this.place = next;
-    if (isDeepStrictEqual(before.listen, next.listen) || !this.onSocket) return;
+    if (isDeepStrictEqual([before.listen, before.tls], [next.listen, next.tls]) || !this.onSocket) return;
     await this.closeTcp();
     try {
       await this.openTcp();
@@ -109,14 +113,19 @@ export class Api {
 
   private newServer(transport: Transport): Server {
     const deadlines = { requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS };
-    const server = createServer(deadlines, (request, response) => {
+    const take: RequestListener = (request, response) => {
       response.setHeader('X-Millgate-Version', this.options.version);
       const refused = refuse(request.headers, transport, this.names());
       if (refused) {
         response.setHeader('Connection', 'close');
         respond(response, answerTo(refused));
       } else void this.answer(request, response, transport);
-    });
+    };
+    const { tls } = this.place;
+    const server =
+      transport === 'tcp' && tls
+        ? createTlsServer({ ...deadlines, ...pemOf(tls), handshakeTimeout: RECEIVE_DEADLINE_MS }, take)
+        : createServer(deadlines, take);
     server.maxConnections = MAX_CONNECTIONS;
     return server;
   }
@@ -137,7 +146,9 @@ export class Api {
     await listenOnTcp(server, listen);
     this.onTcp = server;
     const { port } = server.address() as AddressInfo;
-    this.options.log.info(`answers on ${this.options.socketPath} and http://${listen.host}:${port}`);
+    this.options.log.info(
+      `answers on ${this.options.socketPath} and http${this.place.tls ? 's' : ''}://${listen.host}:${port}`,
+    );
   }
 
   private retryTcp(): void {
@@ -160,6 +171,36 @@ export class Api {
     const server = this.onTcp;
     this.onTcp = undefined;
     if (server) await stop(server);
+  }
+}
+
+/**
+ * Certificate and key as they are in their files now.
+ *
+ * @throws Fault that names the file which cannot be read, or the pair that does not fit
+ */
+function pemOf(tls: NonNullable<ApiPlace['tls']>): { readonly cert: Buffer; readonly key: Buffer } {
+  const read = (what: 'cert' | 'key'): Buffer => {
+    try {
+      return readFileSync(tls[what]);
+    } catch (error) {
+      const isForbidden = codeOf(error) === 'EACCES';
+      const remedy = isForbidden ? `Let the gateway read it: sudo chgrp millgate ${tls[what]}.` : 'Check the path.';
+      const code = isForbidden ? EXIT.permission : EXIT.unavailable;
+      throw new Fault(`api.tls.${what}: ${tls[what]} cannot be read`, remedy, code, { cause: error });
+    }
+  };
+  const pem = { cert: read('cert'), key: read('key') };
+  try {
+    createSecureContext(pem);
+    return pem;
+  } catch (error) {
+    throw new Fault(
+      `api.tls: ${tls.cert} and ${tls.key} are not a certificate and its key in PEM: ${messageOf(error)}`,
+      'See what they are: openssl x509 -noout -subject -in CERT; openssl pkey -noout -in KEY.',
+      EXIT.unavailable,
+      { cause: error },
+    );
   }
 }
 

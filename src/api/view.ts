@@ -26,6 +26,9 @@ export interface AlarmCounts {
   readonly flood: boolean;
 }
 
+/** Writes since the start, by how they ended: a mismatch was read back as another value, unknown was not answered. */
+export type WriteCounts = Record<'written' | 'refused' | 'unknown' | 'mismatch', number>;
+
 /** A channel at a glance. */
 export interface ChannelStatus {
   readonly name: string;
@@ -105,6 +108,7 @@ export interface GatewayStatus {
   readonly readingsPerSecond: number;
   readonly channels: readonly ChannelStatus[];
   readonly alarms: AlarmCounts;
+  readonly writes: Readonly<WriteCounts>;
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];

@@ -3,9 +3,12 @@ import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
 import { findGateway, type GatewayClient } from './client.ts';
+import { followEvents, lastEvent } from './events.ts';
 import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
 import { formatAge, formatSpan, formatTime, plain } from './terminal/format.ts';
+import { showPage } from './terminal/live.ts';
+import { hasScreen } from './terminal/screen.ts';
 import { type Cell, type Column, renderTable } from './terminal/table.ts';
 
 /** Options of `alarms`. */
@@ -16,50 +19,93 @@ interface AlarmsOptions extends CommonOptions {
   readonly for?: string;
   readonly comment?: string;
   readonly occurrence?: string;
+  /** Keep the list on the screen, or print each change as it comes. */
+  readonly watch?: boolean;
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'ALARM', cut: 'end', minWidth: 12 },
+  { title: 'ALARM', cut: 'end', minWidth: 24 },
   { title: 'STATE' },
   { title: 'PRIORITY', drop: 1 },
   { title: 'SINCE', align: 'right', drop: 2 },
-  { title: 'MESSAGE', cut: 'end', minWidth: 20 },
+  { title: 'MESSAGE', cut: 'end', minWidth: 12 },
+  { title: 'REMARK', cut: 'end', minWidth: 18 },
 ];
 
 /** Priorities, the most urgent first: in this order alarms are listed. */
 const PRIORITIES: readonly AlarmView['priority'][] = ['critical', 'high', 'medium', 'low'];
 
-/** `alarms [ORDER ID]`: the list of what stands, or an order to one of them. */
+/**
+ * `alarms [ORDER ID]`: the list of what stands, or an order to one of them. With `--watch` the list stays on the screen
+ * until Ctrl-C; elsewhere, and with `--json`, the list is printed once, and then each change of an alarm on one line.
+ */
 export async function alarms(
   order: string | undefined,
   id: string | undefined,
   options: AlarmsOptions,
   context: CliContext,
 ): Promise<ExitCode> {
+  if (order !== undefined && options.watch)
+    throw new Fault('--watch does not go with an order', 'Write one or the other.', EXIT.usage);
   const gateway = await findGateway(options, context);
+  if (options.watch && hasScreen(context) && !options.json) {
+    await showPage((quiet) => linesNow(options, quiet), context);
+    return EXIT.ok;
+  }
+  // Before the list: what changes between the two questions is then told twice, not never.
+  const after = options.watch ? await lastEvent(gateway) : 0;
   const overview = await gateway.get<AlarmsView>('/api/v1/alarms');
-  if (order === undefined) list(overview, options, context);
-  else await give(order, id, overview, gateway, options, context);
+  if (order !== undefined) await give(order, id, overview, gateway, options, context);
+  else if (options.json && !options.watch) printJson(context, overview);
+  else if (options.json)
+    print(
+      context,
+      standing(overview).map((alarm) => JSON.stringify(alarm)),
+    );
+  else print(context, linesOf(overview, options, context));
+  if (options.watch) await followEvents('alarm', after, gateway, options, context);
   return EXIT.ok;
 }
 
-function list(overview: AlarmsView, options: AlarmsOptions, context: CliContext): void {
-  if (options.json) {
-    printJson(context, overview);
-    return;
+/** The list as it is now; while no gateway answers, that this is so. */
+async function linesNow(options: AlarmsOptions, context: CliContext): Promise<string[]> {
+  try {
+    const gateway = await findGateway(options, context);
+    return linesOf(await gateway.get<AlarmsView>('/api/v1/alarms'), options, context);
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
+    return [context.colors.red(plain(error.message))];
   }
+}
+
+/** The alarms that stand, the most urgent first and of those the newest. */
+export function standing({ alarms: all }: AlarmsView): AlarmView[] {
+  return sorted(all.filter(({ state }) => state !== 'normal'));
+}
+
+function sorted(list: readonly AlarmView[]): AlarmView[] {
+  const urgency = ({ priority }: AlarmView): number => PRIORITIES.indexOf(priority);
+  return [...list].sort((one, other) => urgency(one) - urgency(other) || (other.sinceMs ?? 0) - (one.sinceMs ?? 0));
+}
+
+function linesOf(overview: AlarmsView, options: AlarmsOptions, context: CliContext): string[] {
   const { colors } = context;
-  const shown = overview.alarms
-    .filter(({ state }) => options.all || state !== 'normal')
-    .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority));
-  const hidden = overview.alarms.length - shown.length;
-  if (shown.length > 0) {
-    const rows = shown.map((alarm) => row(alarm, context));
-    print(context, renderTable(COLUMNS, rows, tableWidth(context), colors.dim));
-  }
-  if (overview.floodForMs !== undefined)
-    print(context, [colors.red(`Flood for ${formatSpan(overview.floodForMs)}: more alarms than can be answered.`)]);
-  print(context, [colors.dim(summary(shown.length, hidden))]);
+  const shown = standing(overview);
+  const normal = sorted(overview.alarms.filter(({ state }) => state === 'normal'));
+  const flood = overview.floodForMs;
+  const hidden = options.all ? 0 : normal.length;
+  return [
+    ...alarmTable(options.all ? [...shown, ...normal] : shown, context),
+    ...(flood === undefined ? [] : [colors.red(`Flood for ${formatSpan(flood)}: more alarms than can be answered.`)]),
+    colors.dim(summary(overview.alarms.length - hidden, hidden)),
+  ];
+}
+
+/** Alarms as a table with its titles, as wide as the terminal; of none nothing. */
+export function alarmTable(shown: readonly AlarmView[], context: CliContext): string[] {
+  if (shown.length === 0) return [];
+  const rows = shown.map((alarm) => row(alarm, context));
+  return renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim);
 }
 
 function summary(shown: number, hidden: number): string {
@@ -76,19 +122,20 @@ function row(alarm: AlarmView, context: CliContext): Cell[] {
     { text: stateText(alarm, context), paint: paintOf(alarm, colors) },
     alarm.priority,
     since,
-    plain(alarm.message) + remarks(alarm),
+    plain(alarm.message),
+    remarks(alarm),
   ];
 }
 
-/** What is measured of an alarm, for the end of its line. */
+/** What is measured of an alarm, and the number by which it is acknowledged. */
 function remarks({ chattering, stale, firstOut, occurrence }: AlarmView): string {
   const words = [
     ...(occurrence > 0 ? [`no. ${occurrence}`] : []),
     ...(firstOut ? ['first out'] : []),
     ...(chattering ? ['chatters'] : []),
-    ...(stale ? ['stands for more than a day'] : []),
+    ...(stale ? ['over a day'] : []),
   ];
-  return words.length === 0 ? '' : ` [${words.join(', ')}]`;
+  return words.join(', ');
 }
 
 function stateText({ state, shelvedUntilMs }: AlarmView, context: CliContext): string {

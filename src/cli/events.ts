@@ -1,6 +1,7 @@
 /** The command `events`: prints the journal. */
-import type { JsonEvent } from '../api/rules-view.ts';
+import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
+import type { GatewayClient } from './client.ts';
 import { openStored } from './stored.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
@@ -34,6 +35,45 @@ export async function events(
     }
   } finally {
     await stored.close();
+  }
+}
+
+/** How often the gateway is asked for new events, ms. */
+const FOLLOW_EVERY_MS = 1000;
+
+/** The number of the last event in the journal; 0 when it is empty. */
+export async function lastEvent(gateway: GatewayClient): Promise<number> {
+  const { events: last } = await gateway.get<EventsPage>('/api/v1/events?limit=1');
+  return last.at(-1)?.seq ?? 0;
+}
+
+/**
+ * Prints each event of one kind behind a number as it comes, until Ctrl-C.
+ *
+ * @throws Fault 69 when the gateway goes away
+ */
+export async function followEvents(
+  kind: string,
+  from: number,
+  gateway: GatewayClient,
+  options: CommonOptions,
+  context: CliContext,
+): Promise<void> {
+  const { signal, clock } = context;
+  let after = from;
+  while (!signal.aborted) {
+    await clock.sleep(FOLLOW_EVERY_MS, signal).catch(() => {});
+    if (signal.aborted) return;
+    const { events: fresh } = await gateway.get<EventsPage>(`/api/v1/events?after=${after}`).catch((error) => {
+      if (signal.aborted) return { events: [] };
+      throw error;
+    });
+    after = fresh.at(-1)?.seq ?? after;
+    const wanted = fresh.filter((event) => event.kind === kind);
+    print(
+      context,
+      wanted.map((event) => (options.json ? JSON.stringify(event) : eventLine(event, context))),
+    );
   }
 }
 

@@ -75,7 +75,8 @@ function withoutHelpOnNothing(program: Command, args: readonly string[]): readon
 /** Says what went wrong on standard error: a fault in its one line, anything else as the bug it is. */
 function exitCodeOf(error: unknown, context: CliContext): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (context.signal.aborted && error === context.signal.reason) return EXIT.ok;
+  // A command that is over with Ctrl-C, such as watch, ends by itself; what ends here was cut short.
+  if (context.signal.aborted && error === context.signal.reason) return EXIT.failed;
   if (error instanceof Fault) {
     warn(context, [`millgate: ${error.message}`]);
     return error.code;

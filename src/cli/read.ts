@@ -48,9 +48,18 @@ export async function read(
   const bad = readings.filter(({ quality }) => quality === 'bad');
   if (bad.length === 0) return EXIT.ok;
   const notReached = bad.filter(({ why }) => NOT_REACHED.has(why ?? ''));
+  warn(context, detailsOf(bad.filter((reading) => !notReached.includes(reading))));
   if (notReached.length === 0) return EXIT.failed;
   warn(context, await reasonsOf(notReached, gateway));
   return EXIT.unavailable;
+}
+
+/** What devices answered in place of values: each thing once, with its tags. */
+function detailsOf(readings: readonly Read[]): string[] {
+  const tags = new Map<string, string[]>();
+  for (const { tag, detail } of readings)
+    if (detail !== undefined) tags.set(detail, [...(tags.get(detail) ?? []), tag]);
+  return [...tags].map(([detail, those]) => `millgate: ${those.join(', ')}: ${plain(detail)}.`);
 }
 
 /** Why devices were not reached, and what to look at: the gateway's own words where it runs. */

@@ -1,8 +1,10 @@
 /** The command `watch`: a live table of tags, or one line a reading. */
 import type { JsonHistory, JsonReading, JsonTag } from '../api/json.ts';
+import type { AlarmsView, AlarmView } from '../api/rules-view.ts';
 import type { GatewayStatus } from '../api/view.ts';
 import { EXIT, type ExitCode, messageOf } from '../core/errors.ts';
 import type { Shown } from '../core/reading.ts';
+import { alarmTable, standing } from './alarms.ts';
 import { createClient, findGateway, type GatewayClient, historyPath, noGateway } from './client.ts';
 import { selectTags } from './select.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
@@ -25,6 +27,10 @@ const MAX_REMEMBERED_TAGS = 60;
 
 /** Readings of the past that are asked of one tag at most. */
 const MAX_REMEMBERED_READINGS = 1000;
+
+/** How often the alarms are asked for, ms, and how many of them are shown. */
+const ALARMS_EVERY_MS = 2000;
+const MAX_SHOWN_ALARMS = 5;
 
 /** Options of `watch`. */
 interface WatchOptions extends CommonOptions {
@@ -71,6 +77,8 @@ interface Watching {
   trouble: { readonly text: string; readonly sinceMonoMs: number } | undefined;
   /** What the client has to say, such as that the gateway is of another version. */
   note: string;
+  /** The alarms that stand, the most urgent first. */
+  alarms: readonly AlarmView[];
 }
 
 async function watchTable(
@@ -82,21 +90,50 @@ async function watchTable(
 ): Promise<void> {
   const { colors, clock } = context;
   const { gateway: name } = await gateway.get<GatewayStatus>('/api/v1/status');
-  const watching: Watching = { table: createLiveTable(tags, clock, options.sort), trouble: undefined, note: '' };
+  const watching: Watching = {
+    table: createLiveTable(tags, clock, options.sort),
+    trouble: undefined,
+    note: '',
+    alarms: [],
+  };
   const following = follow(gateway, patterns, tags, watching, options, context);
+  const asking = askForAlarms(gateway, watching, context);
   const frame = {
     head: () => [colors.bold(fit(context, `${plain(name)}  ${watching.table.summary()}`)), ''],
     foot: () => ['', ...footLines(watching, context)],
   };
   await showLive(() => watching.table, frame, context, context.signal);
-  await following;
+  await Promise.all([following, asking]);
 }
 
-function footLines({ trouble, note }: Watching, context: CliContext): string[] {
+/** Keeps the alarms up to date until Ctrl-C; a gateway that is away has none that anybody knows of. */
+async function askForAlarms(
+  { socketPath }: GatewayClient,
+  watching: Watching,
+  { signal, clock, ...context }: CliContext,
+): Promise<void> {
+  const gateway = createClient(socketPath, { ...context, signal, clock, stderr: { write: () => {} } });
+  while (!signal.aborted) {
+    const known = await gateway.get<AlarmsView>('/api/v1/alarms').catch(() => undefined);
+    watching.alarms = known ? standing(known) : [];
+    await clock.sleep(ALARMS_EVERY_MS, signal).catch(() => {});
+  }
+}
+
+function alarmLines(alarms: readonly AlarmView[], context: CliContext): string[] {
+  const more = alarms.length - MAX_SHOWN_ALARMS;
+  return [
+    ...alarmTable(alarms.slice(0, MAX_SHOWN_ALARMS), context),
+    ...(more > 0 ? [context.colors.dim(`… ${more} more: millgate alarms`)] : []),
+  ];
+}
+
+function footLines({ trouble, note, alarms }: Watching, context: CliContext): string[] {
   const { colors, clock } = context;
   const width = context.columns();
   const gone = trouble && `${trouble.text} Trying again; gone for ${formatSpan(clock.monoMs() - trouble.sinceMonoMs)}.`;
   return [
+    ...alarmLines(alarms, context),
     ...(gone ? wrapText(gone, width).map(colors.red) : []),
     ...(note ? wrapText(note, width).map(colors.yellow) : []),
     colors.dim(fit(context, 'Ctrl-C ends')),

@@ -120,6 +120,8 @@ export type UplinkConfig = MqttConfig;
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** PEM files of the certificate and the key by which it is served over TLS; undefined: unencrypted. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts: readonly string[];
 }

@@ -32,7 +32,7 @@ interface PackedFiles extends Omit<LoadedFiles, 'result'> {
 const DEADLINE_MS = 60_000;
 
 /** Checking is done with little; a bound keeps a hostile file from eating the machine. */
-const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
+const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 96 };
 
 /**
  * Loads a configuration in a thread of its own: checking a thousand tags takes half a second, in which nothing would be

@@ -35,6 +35,23 @@ export function instantAt(clock: Clock, monoMs: number): { wallMs: number; monoM
   return { monoMs, wallMs: Math.round(clock.wallMs() - (clock.monoMs() - monoMs)) };
 }
 
+/** Calls back every `ms` from now on; the returned function ends it, from within a call as well. */
+export function every(clock: Pick<Clock, 'after'>, ms: number, callback: () => void): () => void {
+  let isOver = false;
+  let cancel = () => {};
+  const wait = (): void => {
+    cancel = clock.after(ms, () => {
+      callback();
+      if (!isOver) wait();
+    });
+  };
+  wait();
+  return () => {
+    isOver = true;
+    cancel();
+  };
+}
+
 /** `sleep` for a clock that has `after`; removes its abort listener when done. */
 export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

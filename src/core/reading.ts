@@ -25,7 +25,8 @@ export interface Instant {
 export type Outcome =
   | { readonly quality: 'good'; readonly value: Value }
   | { readonly quality: 'uncertain'; readonly value: Value; readonly why: Doubt }
-  | { readonly quality: 'bad'; readonly why: Failure };
+  /** `detail`: what came in place of a value, for whoever asks just now; it is neither stored nor published. */
+  | { readonly quality: 'bad'; readonly why: Failure; readonly detail?: string };
 
 /** The engineering range of a tag; without a bound nothing is outside on that side. */
 interface Range {
@@ -72,7 +73,11 @@ export function readingsOf(record: DeviceRecord): Reading[] {
   return record.fields.map((field): Reading => {
     const tag = `${record.device}/${field.name}`;
     if (field.quality === 'good') return { tag, wallMs, monoMs, quality: 'good', value: field.value };
-    if (field.quality === 'bad') return { tag, wallMs, monoMs, quality: 'bad', why: field.why };
+    if (field.quality === 'bad') {
+      const { why, detail } = field;
+      if (detail === undefined) return { tag, wallMs, monoMs, quality: 'bad', why };
+      return { tag, wallMs, monoMs, quality: 'bad', why, detail };
+    }
     return { tag, wallMs, monoMs, quality: 'uncertain', value: field.value, why: field.why };
   });
 }

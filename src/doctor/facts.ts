@@ -147,6 +147,8 @@ export interface ServiceFacts {
   readonly restarts: number;
   readonly result: string | undefined;
   readonly hasWatchdog: boolean;
+  /** Folders below which the service may write beside /var/lib/millgate, by its unit and all drop-ins. */
+  readonly writable: readonly string[];
 }
 
 /** What asking a broker gave. */

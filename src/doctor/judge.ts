@@ -7,7 +7,7 @@ import { lineFindings } from './line.ts';
 import { configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
 import { portFindings } from './ports.ts';
 import { lineCounts } from './statistics.ts';
-import { storeFindings } from './store-checks.ts';
+import { sandboxFindings, storeFindings } from './store-checks.ts';
 import { uplinkFindings } from './uplink-checks.ts';
 
 /** What is wrong, by what to do first; what is well; and what could not be looked at. */
@@ -26,6 +26,7 @@ export function judge(facts: Facts): Diagnosis {
     ...instanceFindings(facts),
     ...ports,
     ...channels.flatMap((channel) => channelFindings(channel, facts, ports)),
+    ...sandboxFindings(facts),
     ...storeFindings(facts.disk, running, user, facts.nowMs),
     ...machineFindings(facts.machine, running, configuration),
     ...uplinkFindings(facts.brokers, running),

@@ -1,7 +1,7 @@
 /** Judges the disk, what was lost, and how long an outage may last. */
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import type { LedgerEntry, LossCause } from '../store/store.ts';
-import type { DiskFacts, RunningFacts, User } from './facts.ts';
+import type { DiskFacts, Facts, RunningFacts, ServiceFacts, User } from './facts.ts';
 import { causeAndRemedy, type Found, listed } from './finding.ts';
 import { mayUse } from './ports.ts';
 
@@ -44,6 +44,56 @@ const LOSSES: Record<LossCause, { readonly what: string; readonly remedy: string
       'Nothing is to be done for these; check the disk that lost them: sudo dmesg | grep -iE "error|mmc|ata" | tail -20',
   },
 };
+
+/** Where the unit lets the service write its store by itself. */
+const SERVICE_STORE = '/var/lib/millgate';
+
+/** The drop-in that opens another folder to the service. */
+export const STORE_DROP_IN = '/etc/systemd/system/millgate.service.d/store.conf';
+
+/** The folders that the unit closes; a folder in one of them is opened only by taking it off this list. */
+const CLOSED = ['/boot', '/media', '/mnt', '/srv'];
+
+/** Whether the sandbox of the service keeps it from a store in this folder. */
+export function isClosedToService(path: string, service: ServiceFacts | undefined): boolean {
+  if (!service?.isInstalled) return false;
+  return ![SERVICE_STORE, ...service.writable].some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
+
+/** The text of {@link STORE_DROP_IN} for a store in this folder. */
+export function storeDropIn(path: string): string {
+  const closed = CLOSED.filter((folder) => path !== folder && !path.startsWith(`${folder}/`));
+  return [
+    `# ${STORE_DROP_IN}`,
+    `# The store is in ${path}, where the unit lets nothing write. After a change: systemctl daemon-reload; systemctl restart millgate`,
+    '[Unit]',
+    `RequiresMountsFor=${path}`,
+    '[Service]',
+    `ReadWritePaths=${path}`,
+    ...(/^\/(home|root)\//.test(path) ? ['ProtectHome=no'] : []),
+    ...(closed.length === CLOSED.length
+      ? []
+      : [
+          '# The list of the unit without the folder that the store is in.',
+          'InaccessiblePaths=',
+          `InaccessiblePaths=${[...closed, '/sys/kernel/debug', '/sys/kernel/tracing'].map((folder) => `-${folder}`).join(' ')}`,
+        ]),
+    '',
+  ].join('\n');
+}
+
+/** A store that the sandbox of the service keeps it from. Pure. */
+export function sandboxFindings({ disk, service }: Facts): Found[] {
+  if (!disk || !isClosedToService(disk.path, service)) return [];
+  return [
+    found(
+      'broken',
+      'store',
+      `the service may not write to ${disk.path}: its unit opens ${SERVICE_STORE} only`,
+      `sudo millgate doctor --fix (it writes ${STORE_DROP_IN}); then: sudo systemctl daemon-reload; sudo systemctl restart millgate`,
+    ),
+  ];
+}
 
 /** The disk under the store, what is lost, and what an outage may last. Pure. */
 export function storeFindings(

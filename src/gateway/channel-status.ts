@@ -5,6 +5,7 @@ import type { ChannelStatus, DeviceStatus } from '../api/view.ts';
 import { plannedUtilisation } from '../config/forecast/forecast.ts';
 import { type Clock, instantAt } from '../core/clock.ts';
 import { FAILURES } from '../core/quality.ts';
+import type { Trouble } from '../poll/outcome.ts';
 import type { Poller } from '../poll/poller.ts';
 import type { LiveTable } from './live.ts';
 
@@ -43,7 +44,7 @@ export function channelStatus(
       return {
         name,
         state: state.state === 'connected' ? health.state : 'waiting',
-        reason: health.state === 'offline' ? FAILURES[poller.trouble(name) ?? 'timeout'].means : undefined,
+        reason: health.state === 'offline' ? reasonOf(poller.trouble(name)) : undefined,
         sinceMs: health.state === 'online' ? undefined : instantAt(clock, health.sinceMs).wallMs,
         tags: tags.length,
         ...live.counts(name),
@@ -51,6 +52,11 @@ export function channelStatus(
       };
     }),
   };
+}
+
+/** Why a device does not answer, for a person: what came instead, or that nothing did. */
+export function reasonOf(trouble: Trouble | undefined): string {
+  return trouble?.detail ?? FAILURES[trouble?.why ?? 'timeout'].means;
 }
 
 function countersOf(counters: DeviceStatistics | undefined) {

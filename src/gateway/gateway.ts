@@ -1,17 +1,17 @@
 /** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
 import { readFile } from 'node:fs/promises';
-import type { GatewayView } from '../api/view.ts';
+import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
 import type { Config, UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
-import { type Clock, failure, instantOf } from '../core/clock.ts';
+import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
-import { type Committer, type CommitterOptions, createCommitter } from '../store/committer.ts';
+import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
@@ -91,6 +91,7 @@ const LEARNED_EVERY_MS = 5000;
 interface Parts extends ReconfigureParts {
   readonly event: (body: EventBody) => void;
   readonly write: Writer;
+  readonly writes: WriteCounts;
   /** Where line, store and uplinks raise the alarms of the gateway itself. */
   readonly alarms: Alarms;
   readonly recorder: Recorder;
@@ -133,7 +134,8 @@ function assemble(
   const shared = { clock, log, random, onFailed };
   const event = (body: EventBody): void =>
     committer.acceptEvents([{ ...instantOf(clock), clockKnown: clock.known(), body }]);
-  const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event);
+  const writes = { written: 0, refused: 0, unknown: 0, mismatch: 0 };
+  const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event, writes);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
@@ -175,7 +177,7 @@ function assemble(
   const uplinks = createUplinks({ ...shared, alarms, store, create });
 
   const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  return { ...parts, current, stopping, onFailed, event, learned: new Map() };
+  return { ...parts, writes, current, stopping, onFailed, event, learned: new Map() };
 }
 
 /** Starts what was assembled, the receiving end first; the returned function ends what is done now and then. */
@@ -271,7 +273,7 @@ function committerOf(
   current: Current,
   told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
 ): Committer {
-  return createCommitter({
+  return new Committer({
     store,
     clock,
     log: log.scoped('store'),
@@ -373,15 +375,4 @@ function devicesOf({ channels }: Config, live: LiveTable, lines: Lines): DeviceS
       isConnected: lines.of(name)?.poller.state.state === 'connected',
     })),
   );
-}
-
-/** Calls back every `ms`; the returned function ends it. */
-function every(clock: Clock, ms: number, callback: () => void): () => void {
-  let cancel = () => {};
-  const tick = () => {
-    callback();
-    cancel = clock.after(ms, tick);
-  };
-  cancel = clock.after(ms, tick);
-  return () => cancel();
 }

@@ -10,8 +10,9 @@ import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { Health } from '../poll/health.ts';
+import type { Trouble } from '../poll/outcome.ts';
 import { Poller } from '../poll/poller.ts';
-import type { Line } from './channel-status.ts';
+import { type Line, reasonOf } from './channel-status.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What the channels of a gateway are run with. */
@@ -81,9 +82,12 @@ export function createLines(parts: LinesParts): Lines {
         warn(record);
         onRecord(record);
       };
-      const events = { onRecord: onRecordHere, onHealth: healthTeller(channel, scoped, parts.event) };
+      const events = {
+        onRecord: onRecordHere,
+        onHealth: healthTeller(channel, scoped, parts.event, (name) => poller.trouble(name)),
+      };
       const polled = simulate ? polledChannel(channel) : channel;
-      const poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
+      const poller: Poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
       return { driver, poller, stop: new AbortController() };
     },
     set(next) {
@@ -109,10 +113,18 @@ export function createLines(parts: LinesParts): Lines {
   };
 }
 
-function healthTeller(channel: ChannelConfig, log: Logger, event: (body: EventBody) => void) {
+function healthTeller(
+  channel: ChannelConfig,
+  log: Logger,
+  event: (body: EventBody) => void,
+  troubleOf: (device: string) => Trouble | undefined,
+) {
   return (device: string, { state }: Health): void => {
     if (state === 'degraded') return;
-    const message = state === 'offline' ? 'no answer; probing it now and then' : 'answers again';
+    const trouble = troubleOf(device);
+    // What answered something else is not silent.
+    const why = trouble === undefined || trouble.why === 'timeout' ? 'no answer' : reasonOf(trouble);
+    const message = state === 'offline' ? `${why}; probing it now and then` : 'answers again';
     log.scoped(device).warn(message);
     event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
   };

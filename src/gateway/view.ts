@@ -1,7 +1,7 @@
 /** Serves the present state of the gateway to the API. */
 import { isRawReading } from '../../hal/modbus/abilities.ts';
 import type { RulesView } from '../api/rules-view.ts';
-import type { GatewayStatus, GatewayView, RecordingView } from '../api/view.ts';
+import type { GatewayStatus, GatewayView, RecordingView, WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
@@ -37,6 +37,7 @@ interface ViewParts {
   /** Ends what still waits when the gateway stops. */
   readonly stopping: AbortSignal;
   readonly write: Writer;
+  readonly writes: WriteCounts;
   readonly event: (body: EventBody) => void;
 }
 
@@ -118,6 +119,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     readingsPerSecond: live.readingsPerSecond(clock.monoMs()),
     channels: parts.lines.all().map((line) => channelStatus(line, live, clock, simulate)),
     alarms: alarmCounts(parts.judging.engine()),
+    writes: { ...parts.writes },
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
   };

@@ -1,5 +1,6 @@
 /** The one way in which the gateway writes to a machine, with its audit: for a person, a command or an alarm. */
 import type { WriteResult } from '../../hal/driver.ts';
+import type { WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
@@ -28,6 +29,7 @@ export type Writer = (tag: TagId, value: Value, origin: WriteOrigin, signal: Abo
  *
  * @param configured the configuration in force
  * @param stopping ends what still waits when the gateway stops
+ * @param counts counts each attempt by how it ended
  */
 export function createWriter(
   configured: () => Config,
@@ -35,6 +37,7 @@ export function createWriter(
   lines: Pick<Lines, 'of'>,
   stopping: AbortSignal,
   event: (body: EventBody) => void,
+  counts: WriteCounts,
 ): Writer {
   /** How the last write of an alarm to each tag ended. */
   const lastOfAlarms = new Map<TagId, string>();
@@ -50,6 +53,7 @@ export function createWriter(
     return lines.of(tag.device)!.poller.write(tag, value, AbortSignal.any([signal, stopping]));
   };
   const audit = (id: TagId, value: Value, origin: WriteOrigin, result: WriteResult): void => {
+    counts[result.ok ? 'written' : result.kind]++;
     if (origin.kind === 'alarm') {
       const outcome = `${origin.alarm} ${value} ${result.ok ? 'written' : result.kind}`;
       if (!result.ok && lastOfAlarms.get(id) === outcome) return;
@@ -69,6 +73,9 @@ export function createWriter(
   };
 }
 
+/** What an event says of a write that did not end well. */
+const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'was sent' } as const;
+
 function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
   const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
   const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
@@ -77,7 +84,7 @@ function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteRes
     return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value} by ${by}` };
   }
   const { kind: outcome, why } = result;
-  return { ...asked, outcome, why, message: `${tag} not set to ${value} by ${by}: ${why}` };
+  return { ...asked, outcome, why, message: `${tag} ${ATTEMPT[outcome]} ${value} by ${by}: ${why}` };
 }
 
 /** Events are JSON, where integers beyond 2⁵³ are decimal strings. */

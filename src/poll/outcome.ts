@@ -9,6 +9,8 @@ import {
   type Instant,
   judgedByRange,
   type Outcome,
+  type Shown,
+  shownAs,
   type TagId,
   type Value,
 } from '../core/reading.ts';
@@ -22,6 +24,8 @@ interface Conversion {
   readonly linear?: LinearConfig | undefined;
   /** Decimals that the value is rounded to. */
   readonly decimals?: number | undefined;
+  /** Words for values, for a person. */
+  readonly labels?: Shown['labels'];
   readonly unit?: string | undefined;
   readonly min: number | undefined;
   readonly max: number | undefined;
@@ -32,11 +36,15 @@ interface Conversion {
  * outside min…max (kept, since a value out of its engineering range is still what the sensor said).
  */
 export function outcomeOf(conversion: Conversion, result: ReadResult): Outcome {
-  if (!result.ok) return { quality: 'bad', why: result.why };
+  if (!result.ok) return failedBy(result);
   const raw: Value = result.value;
   const value = typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
   if (typeof value === 'number' && !Number.isFinite(value)) return { quality: 'bad', why: 'overflow' };
   return judgedByRange(value, conversion, result.doubt);
+}
+
+function failedBy({ why, detail }: Trouble): Outcome {
+  return detail === undefined ? { quality: 'bad', why } : { quality: 'bad', why, detail };
 }
 
 /**
@@ -63,7 +71,10 @@ export function rawOf(conversion: Conversion, value: Value): Value | undefined {
 export function writtenIn(conversion: Conversion, result: WriteResult, asked: Value): WriteResult {
   const shown = (raw: Value): Value =>
     typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, conversion);
-  const withUnit = (value: Value) => (conversion.unit === undefined ? `${value}` : `${value} ${conversion.unit}`);
+  const withUnit = (value: Value): string => {
+    const text = shownAs(value, conversion) ?? `${value}`;
+    return conversion.unit === undefined ? text : `${text} ${conversion.unit}`;
+  };
   if (result.ok) return { ok: true, readBack: result.readBack === undefined ? undefined : shown(result.readBack) };
   const { kind, range } = result;
   if (range) {
@@ -76,7 +87,8 @@ export function writtenIn(conversion: Conversion, result: WriteResult, asked: Va
   }
   if (result.holds === undefined) return result;
   const holds = shown(result.holds);
-  return { ok: false, kind, why: `${result.why}: ${withUnit(holds)}`, holds };
+  const instead = kind === 'unknown' ? `${result.why}; it last held` : `${result.why}:`;
+  return { ok: false, kind, why: `${instead} ${withUnit(holds)}`, holds };
 }
 
 function inUnits(raw: number | bigint, conversion: Conversion): number | bigint {
@@ -229,8 +241,14 @@ export function endOf(results: readonly ReadResult[]): JobEnd {
   return asked.some((result) => !result.ok && result.why === 'gateway-path') ? 'path' : 'silent';
 }
 
+/** Why a device gave no value: the word of its readings, and what came instead where something did. */
+export interface Trouble {
+  readonly why: Failure;
+  readonly detail?: string | undefined;
+}
+
 /** Why the first tag that was asked for has no value. */
-export function firstFailure(results: readonly ReadResult[]): Failure {
-  for (const result of results) if (!result.ok && result.asked !== false) return result.why;
-  return 'timeout';
+export function firstTrouble(results: readonly ReadResult[]): Trouble {
+  for (const result of results) if (!result.ok && result.asked !== false) return result;
+  return { why: 'timeout' };
 }

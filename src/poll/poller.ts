@@ -12,12 +12,11 @@ import type { ChannelConfig, TagConfig } from '../config/config.ts';
 import { type BackoffBounds, backoffMs, type Clock, instantOf } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Failure } from '../core/quality.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
 import { readingsOf } from '../core/reading.ts';
 import type { Health } from './health.ts';
-import { Counters, endOf, firstFailure, rawOf, recordsOf, writtenIn } from './outcome.ts';
+import { Counters, endOf, firstTrouble, rawOf, recordsOf, type Trouble, writtenIn } from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
 import { WriteGuard } from './write-guard.ts';
@@ -67,7 +66,7 @@ export class Poller {
   private readonly guard = new WriteGuard();
   private readonly counters = new Counters();
   /** Why each device that does not answer does not. */
-  private readonly troubles = new Map<string, Failure>();
+  private readonly troubles = new Map<string, Trouble>();
   /** Since when each question is under way, the oldest first. */
   private readonly underWay = new Map<Promise<unknown>, number>();
   private lastEndMs: number;
@@ -111,7 +110,7 @@ export class Poller {
   }
 
   /** Why a device that is not online does not answer; undefined when it does. */
-  trouble(device: string): Failure | undefined {
+  trouble(device: string): Trouble | undefined {
     return this.troubles.get(device);
   }
 
@@ -288,7 +287,7 @@ export class Poller {
     const changed = this.schedule.done(job, end, startedMs, this.deps.clock.monoMs());
     this.hasAnswered ||= end === 'answered';
     if (end === 'answered') this.troubles.delete(job.device);
-    else if (end !== 'not-asked') this.troubles.set(job.device, firstFailure(results));
+    else if (end !== 'not-asked') this.troubles.set(job.device, firstTrouble(results));
     if (job.probe && end !== 'answered') {
       if (end !== 'not-asked') this.emitBad(job.device, 'offline');
     } else this.emit(job.tags, results);

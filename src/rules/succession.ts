@@ -1,5 +1,6 @@
 /** Hands the states of rules over to those of a changed configuration. */
 import { isDeepStrictEqual } from 'node:util';
+import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
 import { alarmRule } from './alarm/alarm.ts';
@@ -106,11 +107,16 @@ function sameCounters(id: TagId, before: RuleConfig, after: RuleConfig): boolean
   return !!expression && tagsIn(expression).every((input) => before.counters.has(input) === after.counters.has(input));
 }
 
+/** Whether an alarm judges as before; how its values are written for a person does not matter. */
+function isSameAlarm(before: AlarmConfig | undefined, after: AlarmConfig): boolean {
+  return before !== undefined && isDeepStrictEqual({ ...before, shown: undefined }, { ...after, shown: undefined });
+}
+
 function sameRules(before: RuleSet, after: RuleSet, unsteady: ReadonlySet<TagId>): ReadonlySet<string> {
   const same = new Set<string>();
   for (const alarm of after.alarms) {
     const known = before.alarms.find(({ id }) => id === alarm.id);
-    if (isDeepStrictEqual(known, alarm) && !alarmRule(alarm).tags.some((tag) => unsteady.has(tag))) same.add(alarm.id);
+    if (isSameAlarm(known, alarm) && !alarmRule(alarm).tags.some((tag) => unsteady.has(tag))) same.add(alarm.id);
   }
   for (const { config, key, rule } of after.charts) {
     const known = before.charts.find((chart) => chart.key === key);

@@ -1,5 +1,5 @@
 /** Feeds the watchdog of systemd for as long as the gateway gets on. */
-import type { Clock } from '../core/clock.ts';
+import { type Clock, every } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Notifier } from './notify.ts';
 import { type GatewayProgress, statusLine, stuckBecause } from './progress.ts';
@@ -37,8 +37,7 @@ export function keepWatch({ clock, log, notifier, progress, waitsForDisk }: Watc
   let diskSeenIn: number | undefined;
   let told: string | undefined;
   let dueMs = clock.monoMs() + everyMs;
-  let cancel = () => {};
-  const look = (): void => {
+  return every(clock, everyMs, () => {
     const nowMs = clock.monoMs();
     latenessMs.push(nowMs - dueMs);
     if (latenessMs.length > KEPT) latenessMs.shift();
@@ -61,8 +60,5 @@ export function keepWatch({ clock, log, notifier, progress, waitsForDisk }: Watc
       notifier.tell(`WATCHDOG=trigger\nSTATUS=${stuck}`);
     }
     dueMs = nowMs + everyMs;
-    cancel = clock.after(everyMs, look);
-  };
-  cancel = clock.after(everyMs, look);
-  return () => cancel();
+  });
 }

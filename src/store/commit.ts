@@ -12,6 +12,7 @@ import { beginSegment, type Writer } from './index/writer.ts';
 import type { EncodedCommit, EngineOptions, Now } from './protocol.ts';
 import type { Home } from './repair/home.ts';
 import { reopenMeta } from './repair/recover.ts';
+import type { Salvage } from './repair/salvage.ts';
 import type { Roller } from './rollup/roller.ts';
 import { type Receipt, StoreTrouble, type Stream } from './store.ts';
 import { evictToSize, makeRoom } from './write/evict.ts';
@@ -40,6 +41,10 @@ export interface State {
   isMetaDown: boolean;
   /** Undefined when the disk refused to have its files opened. */
   roller: Roller | undefined;
+  /** A damaged segment that is being saved; reads that need it wait. */
+  salvage: Salvage | undefined;
+  /** Why the last salvage could not go on: one of those who wait is told. */
+  salvageFailed: unknown;
   isClosed: boolean;
   /** The folder as it was opened, and what it is locked by. */
   home: Home;

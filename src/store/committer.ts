@@ -79,29 +79,6 @@ interface Standstill {
   readonly lastsMs: number | undefined;
 }
 
-/** Gathers what the loops make into commits. Never throws, never waits, never grows beyond its bounds. */
-export interface Committer {
-  /** Takes a record; when the memory is full the oldest record is dropped and counted. */
-  accept(record: DeviceRecord): void;
-  /** Takes events, which are committed at once; they have a bound of their own, beyond which the oldest is dropped. */
-  acceptEvents(events: readonly GatewayEvent[]): void;
-  /**
-   * Takes what one input led to: all of it is in one commit, at once when there are events. Only while the disk stalls
-   * and more records wait than fit into a commit do events and states go ahead of the records that caused them.
-   */
-  acceptJudged(judged: JudgedInput): void;
-  /** Sets a state, or removes it with null; committed together with what was accepted before. */
-  setState(key: string, json: string | null): void;
-  /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
-  flush(): Promise<void>;
-  status(): CommitterStatus;
-  /**
-   * Commits what is held and ends. A disk that refused is asked at once and again; after five seconds it is given up, and
-   * what was lost is logged. Idempotent.
-   */
-  close(): Promise<void>;
-}
-
 /** What one input led to; see {@link Committer.acceptJudged}. */
 interface JudgedInput {
   readonly records: readonly DeviceRecord[];
@@ -115,11 +92,6 @@ type WaitingState = { readonly text: string | null } | { readonly value: unknown
 
 type Dropped = NonNullable<CommitBatch['dropped']>;
 
-/** A committer on a store; see {@link Committer}. */
-export function createCommitter(options: CommitterOptions): Committer {
-  return new GroupCommitter(options);
-}
-
 /** Where things stood when the first commit began that did not succeed yet. */
 interface Beginning {
   readonly wallMs: number;
@@ -129,7 +101,8 @@ interface Beginning {
   readonly droppedRecords: number;
 }
 
-class GroupCommitter implements Committer {
+/** Gathers what the loops make into commits. Never throws, never waits, never grows beyond its bounds. */
+export class Committer {
   private readonly options: CommitterOptions;
   private readonly maxRecords: number;
   private readonly maxBytes: number;
@@ -166,12 +139,17 @@ class GroupCommitter implements Committer {
     this.maxEvents = options.heldEvents ?? HELD_EVENTS;
   }
 
+  /** Takes a record; when the memory is full the oldest record is dropped and counted. */
   accept(record: DeviceRecord): void {
     if (this.isOver) return;
     this.hold(record);
     this.scheduleHeld();
   }
 
+  /**
+   * Takes what one input led to: all of it is in one commit, at once when there are events. Only while the disk stalls
+   * and more records wait than fit into a commit do events and states go ahead of the records that caused them.
+   */
   acceptJudged({ records, events, states }: JudgedInput): void {
     if (this.isOver) return;
     for (const record of records) this.hold(record);
@@ -181,18 +159,21 @@ class GroupCommitter implements Committer {
     else this.scheduleHeld();
   }
 
+  /** Takes events, which are committed at once; they have a bound of their own, beyond which the oldest is dropped. */
   acceptEvents(events: readonly GatewayEvent[]): void {
     if (this.isOver || events.length === 0) return;
     this.holdEvents(events);
     this.schedule(0, true);
   }
 
+  /** Sets a state, or removes it with null; committed together with what was accepted before. */
   setState(key: string, json: string | null): void {
     if (this.isOver) return;
     this.states.set(key, { text: json });
     this.schedule(this.options.commitEveryMs, false);
   }
 
+  /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
   flush(): Promise<void> {
     if (this.isIdle()) return Promise.resolve();
     const done = new Promise<void>((resolve, reject) => this.waiters.push({ resolve, reject }));
@@ -248,6 +229,10 @@ class GroupCommitter implements Committer {
     return `The disk has not answered for ${spanText(stalledMs)}. ${this.heldRecords()} records and ${this.heldEvents()} events are held in memory. ${room} Check the disk (dmesg, iostat).`;
   }
 
+  /**
+   * Commits what is held and ends. A disk that refused is asked at once and again; after five seconds it is given up, and
+   * what was lost is logged. Idempotent.
+   */
   close(): Promise<void> {
     this.closing ??= this.end();
     return this.closing;

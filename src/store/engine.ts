@@ -18,25 +18,33 @@ import { statusOf } from './read/status.ts';
 import { createTextWriter } from './read/texts.ts';
 import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
-import { salvage } from './repair/salvage.ts';
+import { beginSalvage } from './repair/salvage.ts';
 import { Roller } from './rollup/roller.ts';
 import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
 
-/** How often a damaged segment is salvaged before a read gives up. */
-const MAX_SALVAGES = 100;
-
 /** Less than this cannot hold what opening and the first commits take. */
 const SHORT_BYTES = 1_000_000;
+
+/** A read met a damaged segment, which is being saved: it is to be asked again once `idle` has gone on. */
+export class UnderRepair extends Error {}
+
+/** What is answered from memory, so that it does not matter whether the files are still in their place. */
+const FROM_MEMORY: ReadonlySet<CallName> = new Set<CallName>(['pending', 'settle', 'keepUplinks', 'ledger', 'states']);
 
 /** The store's working part: synchronous, on one thread, without a clock. */
 export interface Engine {
   readonly opened: Opened;
-  /** Answers one call. Throws `StoreTrouble` when the disk refuses, `Fault` when the store is closed. */
+  /**
+   * Answers one call. Throws `StoreTrouble` when the disk refuses, `Fault` when the store is closed, {@link UnderRepair}
+   * when it is to be asked again.
+   */
   call<Name extends CallName>(name: Name, ask: Calls[Name]['ask'], now: Now): Calls[Name]['answer'];
   /** Work that nobody waits for, a few milliseconds of it; true when there is more. To be called after each commit. */
   idle(now: Now): boolean;
+  /** Whether a damaged segment is being saved, which {@link idle} goes on with. */
+  isSaving(): boolean;
   /** Lines for the technician since the last time. */
   notices(): string[];
 }
@@ -79,6 +87,8 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     cursorsMonoMs: now.monoMs,
     isMetaDown: false,
     roller: rollerOf(house, now),
+    salvage: undefined,
+    salvageFailed: undefined,
     isClosed: false,
     home: homeOf(house.folder),
     lock,
@@ -88,11 +98,14 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
   return {
     opened: { epoch: house.meta.epoch, offsets: house.meta.offsets(), notices: notices.splice(0) },
     notices: () => notices.splice(0),
+    isSaving: () => state.salvage !== undefined,
     idle(at) {
-      if (state.isClosed || !state.roller) return false;
+      if (state.isClosed) return false;
+      if (state.salvage) return goOnSaving(state);
       try {
-        return repairing(state, at, () => state.roller!.step(at));
+        return state.roller ? repairing(state, at, () => state.roller!.step(at)) : false;
       } catch (error) {
+        if (error instanceof UnderRepair) return true;
         // Roll-ups wait while the disk refuses; whatever is committed says so.
         if (isRefusal(error)) return false;
         throw error;
@@ -102,7 +115,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
       if (state.isClosed && name !== 'close')
         throw new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable);
       try {
-        if (!state.isClosed) stayAtHome(state, world.pid, at, name === 'commit');
+        if (!state.isClosed && !FROM_MEMORY.has(name)) stayAtHome(state, world.pid, at, name === 'commit');
         return handlers[name](ask, at);
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -149,6 +162,8 @@ function openInMemory(...[options, open, now, notice]: Parameters<typeof openHou
 function stayAtHome(state: State, pid: number, now: Now, isCommit: boolean): void {
   const { house } = state;
   if (!isMovedOut(house, state.home)) return;
+  tried(() => state.salvage?.abandon());
+  state.salvage = undefined;
   try {
     state.lock = moveIn(house, state.home, state.lock, pid, now);
     state.home = homeOf(house.folder);
@@ -278,21 +293,38 @@ function keepUplinks(state: State, names: readonly string[]): Calls['keepUplinks
   });
 }
 
-/** Reads, and where a segment is damaged saves what can be saved and reads again. */
+/** Reads; where a segment turns out to be damaged, what can be saved of it is saved first, in steps of `idle`. */
 function repairing<T>(state: State, now: Now, read: () => T): T {
-  for (let salvages = 0; ; salvages++) {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof DamagedSegment) || salvages >= MAX_SALVAGES) throw error;
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DamagedSegment)) throw error;
+    const { salvageFailed } = state;
+    state.salvageFailed = undefined;
+    if (salvageFailed !== undefined) throw salvageFailed;
+    if (!state.salvage) {
       if (state.house.writer?.info === error.info) abandonWriter(state.house);
-      salvage(state.house, error.info, now.wallMs, error.cause);
+      state.salvage = beginSalvage(state.house, error.info, now.wallMs, error.cause);
     }
+    throw new UnderRepair(error.message);
   }
+}
+
+/** One step of a salvage; true, as whoever waits for it is to be asked again. */
+function goOnSaving(state: State): true {
+  try {
+    if (state.salvage?.step()) state.salvage = undefined;
+  } catch (error) {
+    state.salvage = undefined;
+    if (!isRefusal(error)) throw error;
+    state.salvageFailed = error;
+  }
+  return true;
 }
 
 function close(state: State, now: Now): void {
   const { house } = state;
+  tried(() => state.salvage?.abandon());
   try {
     if (house.cursorsChanged) commit(state, NOTHING, now);
   } catch (error) {

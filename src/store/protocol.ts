@@ -148,7 +148,10 @@ export interface WireError {
   readonly stack: string | undefined;
 }
 
-/** Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls. */
+/**
+ * Where calls go: an engine in this thread, or one in another. Answers come in the order of the calls, save those
+ * of reads that wait until a damaged segment was saved.
+ */
 export interface Backend {
   readonly epoch: string;
   /** What became known of clocks in earlier runs. */

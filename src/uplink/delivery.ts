@@ -7,8 +7,8 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 import type { RecordText, Stream } from '../store/store.ts';
-import { createStreamLanes } from './lanes.ts';
-import { createPace, type UnderWay } from './pace.ts';
+import { StreamLanes } from './lanes.ts';
+import { Pace, type UnderWay } from './pace.ts';
 import type { ForwarderStore, Progress } from './progress.ts';
 import type { StreamJudge } from './refusals.ts';
 import { type CutLimits, halves, type Run, sizeOfRecord, type TokenBucket } from './run-queue.ts';
@@ -39,23 +39,6 @@ export interface DeliveryMemory {
   largestConfirmed: number;
   /** When the cut was made smaller; monotonic ms. */
   sizeLearnedMs: number;
-}
-
-/** The sending during one session. */
-export interface Delivery {
-  /** Starts sending what is outstanding. */
-  start(): void;
-  /** Hands over what was just committed; never waits. */
-  committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void;
-  committedEvents(range: SeqRange, events: readonly GatewayEvent[]): void;
-  /** Sends what was delivered before once more. */
-  again(stream: Stream, ranges: readonly SeqRange[]): void;
-  /** No further message goes out; confirmations of those under way still count. */
-  stop(): void;
-  /** The other side hung up on this batch; `isCertain` when it did so for the second time in a row. */
-  hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void;
-  /** Records that are to go as backfill, and how many did so far. */
-  backlog(): { readonly left: number; readonly delivered: number };
 }
 
 /** One message: consecutive items of one stream. */
@@ -97,12 +80,8 @@ interface Sending {
   readonly alone: boolean;
 }
 
-/** Sends over one session until it is stopped; see {@link Delivery}. */
-export function createDelivery(deps: DeliveryDeps): Delivery {
-  return new SessionDelivery(deps);
-}
-
-class SessionDelivery implements Delivery {
+/** The sending during one session. */
+export class Delivery {
   private readonly deps: DeliveryDeps;
   private readonly pace;
   private readonly wake;
@@ -123,10 +102,10 @@ class SessionDelivery implements Delivery {
     const { clock, store, session, memory, progress, log } = deps;
     setMaxListeners(0, this.never);
     if (clock.monoMs() - memory.sizeLearnedMs > SIZE_HOLDS_MS) memory.largestTaken = Number.POSITIVE_INFINITY;
-    this.pace = createPace(clock, () => session.window);
+    this.pace = new Pace(clock, () => session.window);
     this.wake = createWake(clock, () => this.pump());
     const common = { progress, clock, log, changed: () => this.pump(), wakeAt: this.wake.at, maxLiveMs: MAX_LIVE_MS };
-    this.readings = createStreamLanes<DeviceRecord | RecordText>({
+    this.readings = new StreamLanes<DeviceRecord | RecordText>({
       ...common,
       stream: 'readings',
       held: memory.judges.readings.held(),
@@ -137,7 +116,7 @@ class SessionDelivery implements Delivery {
         ? (from, limit) => store.peekTexts(from, limit).then((found) => ({ ...found, items: found.texts }))
         : (from, limit) => store.peek(from, limit).then((found) => ({ ...found, items: found.records })),
     });
-    this.events = createStreamLanes<GatewayEvent>({
+    this.events = new StreamLanes<GatewayEvent>({
       ...common,
       stream: 'events',
       held: memory.judges.events.held(),
@@ -149,10 +128,12 @@ class SessionDelivery implements Delivery {
     });
   }
 
+  /** Starts sending what is outstanding. */
   start(): void {
     this.pump();
   }
 
+  /** Hands over what was just committed; never waits. */
   committedRecords(range: SeqRange, records: readonly DeviceRecord[]): void {
     this.readings.handOver(range, records);
   }
@@ -161,11 +142,13 @@ class SessionDelivery implements Delivery {
     this.events.handOver(range, events);
   }
 
+  /** Sends what was delivered before once more. */
   again(stream: Stream, ranges: readonly SeqRange[]): void {
     for (const range of ranges) this[stream].owe(range);
     this.pump();
   }
 
+  /** No further message goes out; confirmations of those under way still count. */
   stop(): void {
     this.stopped = true;
     this.readings.stop();
@@ -173,6 +156,7 @@ class SessionDelivery implements Delivery {
     this.wake.stop();
   }
 
+  /** The other side hung up on this batch; `isCertain` when it did so for the second time in a row. */
   hungUpOn(batch: OutgoingBatch, why: string, isCertain: boolean): void {
     const found = this.batches.get(batch);
     if (!found) return;
@@ -185,6 +169,7 @@ class SessionDelivery implements Delivery {
     this.refused(found.sending, found.order, why, true);
   }
 
+  /** Records that are to go as backfill, and how many did so far. */
   backlog(): { left: number; delivered: number } {
     return { left: this.readings.owed(), delivered: this.backfilled };
   }
@@ -320,7 +305,7 @@ class SessionDelivery implements Delivery {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
       memory.largestConfirmed = Math.max(memory.largestConfirmed, bytesOf(parcel));
-      memory.judges[parcel.stream].accepted(order);
+      memory.judges[parcel.stream].accepted(order, parcel);
     } else {
       if (result.tooLarge) this.learnSize(parcel);
       this.refused(sending, order, result.why, false);

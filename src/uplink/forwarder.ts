@@ -1,16 +1,16 @@
 /** Carries what is committed to one uplink: connects, delivers, and connects again. */
-import { type Clock, within } from '../core/clock.ts';
+import { type Clock, every, within } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import { Judgement } from './judgement.ts';
 import { type ForwarderStore, Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
-import { createTokenBucket, type TokenBucket } from './run-queue.ts';
+import { TokenBucket } from './run-queue.ts';
 import { ConnectRefused, type Uplink, type UplinkSession, type UplinkStatus } from './uplink.ts';
 
 /** What a forwarder needs. */
@@ -72,7 +72,7 @@ export class Forwarder {
     this.deps = deps;
     this.log = deps.log.scoped(uplink.name);
     this.progress = new Progress(uplink.name, store, this.log);
-    this.bucket = createTokenBucket(clock, deps.backfillRate);
+    this.bucket = new TokenBucket(clock, deps.backfillRate);
     this.judgement = new Judgement({ ...deps, log: this.log, name: uplink.name, progress: this.progress });
     this.sinceMs = clock.wallMs();
   }
@@ -196,14 +196,14 @@ export class Forwarder {
     const { uplink, store, clock } = this.deps;
     const { limits, takesTexts = false } = uplink;
     const { memory } = this.judgement;
-    const delivery = createDelivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
+    const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
     const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
       return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
     });
     const catchUp = new CatchUp();
-    const stopTicking = this.everySecond(() => {
+    const stopTicking = every(clock, SECOND_MS, () => {
       catchUp.second(delivery.backlog());
       void progress.settle();
     });
@@ -222,18 +222,6 @@ export class Forwarder {
       const settled = () => progress.settle().then(() => progress.settle());
       await within(clock, LAST_SETTLE_MS, settled, () => {});
     }
-  }
-
-  /** Returns how to stop it. */
-  private everySecond(tick: () => void): () => void {
-    const { clock } = this.deps;
-    let cancel = () => {};
-    const again = () => {
-      tick();
-      cancel = clock.after(SECOND_MS, again);
-    };
-    cancel = clock.after(SECOND_MS, again);
-    return () => cancel();
   }
 }
 

@@ -6,7 +6,7 @@ import { addRange, countBelow, type Ranges, removeRange } from '../core/interval
 import type { Logger } from '../core/log.ts';
 import type { Stream } from '../store/store.ts';
 import type { Progress } from './progress.ts';
-import { type CutLimits, createRunQueue, type ItemSize, type Run, type RunQueue } from './run-queue.ts';
+import { type CutLimits, type ItemSize, type Run, RunQueue } from './run-queue.ts';
 
 /** A read from the store; see `StoredRecords`. */
 type Found<T> = Run<T> & { readonly next: number };
@@ -33,93 +33,96 @@ interface StreamLanesDeps<T> {
   readonly wakeAt: (atMs: number) => void;
 }
 
+/** A pause after the store failed or did not know what it should, so that trouble does not spin. */
+const STORE_RETRY_MS = 1000;
+
 /**
  * One stream during one session: what was committed since it began, in memory, and what was outstanding before, read
  * from the store as it is needed. A number is in one place only: live, fetched, owed, or under way.
  */
-interface StreamLanes<T> {
-  /** The next live items. */
-  takeLive(limits: CutLimits): Run<T> | undefined;
+export class StreamLanes<T> {
   readonly fetched: RunQueue<T>;
+  private readonly deps: StreamLanesDeps<T>;
+  private readonly live: RunQueue<T>;
+  private todo: Ranges;
+  private isReading = false;
+  private retryAtMs = 0;
+  private isStopped = false;
+
+  /** Lanes that owe everything outstanding now. */
+  constructor(deps: StreamLanesDeps<T>) {
+    this.deps = deps;
+    this.live = new RunQueue(deps.sizeOf);
+    this.fetched = new RunQueue(deps.sizeOf);
+    this.todo = deps.held.reduce(removeRange, deps.progress.outstanding(deps.stream));
+  }
+
+  /** The next live items. */
+  takeLive(limits: CutLimits): Run<T> | undefined {
+    const oldestMs = this.deps.clock.monoMs() - this.deps.maxLiveMs;
+    while ((this.live.sinceMs() ?? Number.POSITIVE_INFINITY) < oldestMs) this.owe(this.live.dropFirst()!);
+    return this.live.take(limits);
+  }
+
   /** Has numbers sent from the store, (again or) for the first time. */
-  owe(range: SeqRange): void;
+  owe(range: SeqRange): void {
+    this.todo = addRange(this.todo, range);
+  }
+
   /** How many numbers are to come from the store, fetched ones included. */
-  owed(): number;
+  owed(): number {
+    return countBelow(this.todo, this.deps.progress.head(this.deps.stream)) + this.fetched.size;
+  }
+
   /** Hands over what was just committed. */
-  handOver(range: SeqRange, items: readonly T[]): void;
+  handOver(range: SeqRange, items: readonly T[]): void {
+    const { live, deps } = this;
+    if (this.isStopped || range.from >= range.to) return;
+    // Numbers given to what was dropped before the commit have no item: the store knows which they are.
+    if (items.length !== range.to - range.from) this.owe(range);
+    else live.push({ from: range.from, items }, deps.clock.monoMs());
+    while (live.fields > deps.maxLiveFields) this.owe(live.dropFirst()!);
+    deps.changed();
+  }
+
   /** Reads from the store when little is left; one read at a time, and nothing waits for it. */
-  readAhead(): void;
-  stop(): void;
-}
+  readAhead(): void {
+    const { clock, readItems, wakeAt } = this.deps;
+    const range = this.todo[0];
+    if (this.isStopped || !range || this.isReading || this.fetched.size > readItems / 2) return;
+    if (clock.monoMs() < this.retryAtMs) wakeAt(this.retryAtMs);
+    else void this.read(range);
+  }
 
-/** A pause after the store failed or did not know what it should, so that trouble does not spin. */
-const STORE_RETRY_MS = 1000;
+  stop(): void {
+    this.isStopped = true;
+  }
 
-/** Lanes that owe everything outstanding now. */
-export function createStreamLanes<T>(deps: StreamLanesDeps<T>): StreamLanes<T> {
-  const { stream, progress, clock, log } = deps;
-  const live = createRunQueue(deps.sizeOf);
-  const fetched = createRunQueue(deps.sizeOf);
-  let todo: Ranges = deps.held.reduce(removeRange, progress.outstanding(stream));
-  let reading = false;
-  let retryAtMs = 0;
-  let stopped = false;
-
-  const owe = (range: SeqRange): void => {
-    todo = addRange(todo, range);
-  };
+  private async read(range: SeqRange): Promise<void> {
+    const { peek, readItems, clock, log, changed } = this.deps;
+    this.isReading = true;
+    try {
+      const found = await peek(range.from, Math.min(readItems, range.to - range.from));
+      if (!this.isStopped && !this.absorb(range, found)) this.retryAtMs = clock.monoMs() + STORE_RETRY_MS;
+    } catch (error) {
+      log.warn(`the backlog could not be read: ${messageOf(error)}. Trying again.`);
+      this.retryAtMs = clock.monoMs() + STORE_RETRY_MS;
+    }
+    this.isReading = false;
+    if (!this.isStopped) changed();
+  }
 
   /** Takes what was read; false when it got no further. */
-  const absorb = (asked: SeqRange, found: Found<T>): boolean => {
+  private absorb(asked: SeqRange, found: Found<T>): boolean {
+    const { progress, stream, clock } = this.deps;
     const items = found.items.slice(0, Math.max(0, asked.to - found.from));
     const end = Math.min(found.from + items.length, asked.to);
     const next = Math.min(Math.max(found.next, end), asked.to);
     if (next <= asked.from) return false;
     progress.gone(stream, { from: asked.from, to: Math.min(found.from, asked.to) });
     progress.gone(stream, { from: end, to: next });
-    fetched.push({ from: found.from, items }, clock.monoMs());
-    todo = removeRange(todo, { from: asked.from, to: next });
+    this.fetched.push({ from: found.from, items }, clock.monoMs());
+    this.todo = removeRange(this.todo, { from: asked.from, to: next });
     return true;
-  };
-
-  const read = async (range: SeqRange): Promise<void> => {
-    reading = true;
-    try {
-      const found = await deps.peek(range.from, Math.min(deps.readItems, range.to - range.from));
-      if (!stopped && !absorb(range, found)) retryAtMs = clock.monoMs() + STORE_RETRY_MS;
-    } catch (error) {
-      log.warn(`the backlog could not be read: ${messageOf(error)}. Trying again.`);
-      retryAtMs = clock.monoMs() + STORE_RETRY_MS;
-    }
-    reading = false;
-    if (!stopped) deps.changed();
-  };
-
-  return {
-    takeLive(limits) {
-      const oldestMs = clock.monoMs() - deps.maxLiveMs;
-      while ((live.sinceMs() ?? Number.POSITIVE_INFINITY) < oldestMs) owe(live.dropFirst()!);
-      return live.take(limits);
-    },
-    fetched,
-    owe,
-    owed: () => countBelow(todo, progress.head(stream)) + fetched.size,
-    handOver(range, items) {
-      if (stopped || range.from >= range.to) return;
-      // Numbers given to what was dropped before the commit have no item: the store knows which they are.
-      if (items.length !== range.to - range.from) owe(range);
-      else live.push({ from: range.from, items }, clock.monoMs());
-      while (live.fields > deps.maxLiveFields) owe(live.dropFirst()!);
-      deps.changed();
-    },
-    readAhead() {
-      const range = todo[0];
-      if (stopped || !range || reading || fetched.size > deps.readItems / 2) return;
-      if (clock.monoMs() < retryAtMs) deps.wakeAt(retryAtMs);
-      else void read(range);
-    },
-    stop() {
-      stopped = true;
-    },
-  };
+  }
 }

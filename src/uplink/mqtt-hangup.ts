@@ -10,51 +10,47 @@ export type Subject =
   | { readonly kind: 'status' }
   | { readonly kind: 'watch' };
 
+/** After so many other messages the accused will not come any more. */
+const MAX_OTHERS = 200;
+
 /**
  * The suspicion of one uplink; it outlives sessions. The first unconfirmed message of a session that the broker ended is
  * the accused; then one message goes at a time until the accused has passed. It is guilty when the next session ends
  * behind it again, and from then on, until one is confirmed, every message of its kind that a session ends behind.
  */
-export interface Suspicion {
+export class Suspicion {
+  private accused: Subject | undefined;
+  private convicted: Subject | undefined;
+  private others = 0;
+
   /** Whether messages have to go one at a time. */
-  readonly isCareful: boolean;
+  get isCareful(): boolean {
+    return this.accused !== undefined || this.convicted !== undefined;
+  }
+
   /** Whether the own status may be watched: it is left out while something else is accused. */
-  readonly mayWatch: boolean;
+  get mayWatch(): boolean {
+    return !this.isCareful || this.accused?.kind === 'watch';
+  }
+
   /** The broker ended a session. Gives what it hung up on, when that is certain. */
-  ended(firstUnconfirmed: Subject | undefined): Subject | undefined;
-  confirmed(subject: Subject): void;
-}
+  ended(firstUnconfirmed: Subject | undefined): Subject | undefined {
+    const { accused, convicted } = this;
+    this.others = 0;
+    const isGuilty =
+      firstUnconfirmed !== undefined &&
+      ((accused && isSame(firstUnconfirmed, accused)) || (convicted && isOfKind(firstUnconfirmed, convicted)));
+    this.accused = isGuilty ? undefined : firstUnconfirmed;
+    if (!isGuilty) return undefined;
+    this.convicted = firstUnconfirmed;
+    return firstUnconfirmed;
+  }
 
-/** After so many other messages the accused will not come any more. */
-const MAX_OTHERS = 200;
-
-/** No suspicion yet. */
-export function createSuspicion(): Suspicion {
-  let accused: Subject | undefined;
-  let convicted: Subject | undefined;
-  let others = 0;
-  return {
-    get isCareful() {
-      return accused !== undefined || convicted !== undefined;
-    },
-    get mayWatch() {
-      return !this.isCareful || accused?.kind === 'watch';
-    },
-    ended(subject) {
-      others = 0;
-      const isGuilty =
-        subject !== undefined &&
-        ((accused !== undefined && isSame(subject, accused)) || (convicted && isOfKind(subject, convicted)));
-      accused = isGuilty ? undefined : subject;
-      if (isGuilty) convicted = subject;
-      return isGuilty ? subject : undefined;
-    },
-    confirmed(subject) {
-      if (convicted && isOfKind(subject, convicted)) convicted = undefined;
-      if (accused && isSame(subject, accused)) accused = undefined;
-      if (++others > MAX_OTHERS) accused = convicted = undefined;
-    },
-  };
+  confirmed(subject: Subject): void {
+    if (this.convicted && isOfKind(subject, this.convicted)) this.convicted = undefined;
+    if (this.accused && isSame(subject, this.accused)) this.accused = undefined;
+    if (++this.others > MAX_OTHERS) this.accused = this.convicted = undefined;
+  }
 }
 
 function isSame(a: Subject, b: Subject): boolean {

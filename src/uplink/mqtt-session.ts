@@ -46,14 +46,6 @@ interface MqttSessionDeps {
   readonly retainRefused: () => void;
 }
 
-/** A session that can announce itself. */
-interface MqttSession extends UplinkSession {
-  /** Begins: watches the status topic, says `online`, then brings the last values. */
-  open(signal: AbortSignal): Promise<void>;
-  /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
-  announce(signal: AbortSignal): Promise<void>;
-}
-
 /** Messages under way at most, whatever the broker allows. */
 const WINDOW = 32;
 
@@ -63,12 +55,8 @@ const LAST_VALUE_PLACES = 8;
 /** How long `close` waits for confirmations, then for that of `offline`, then for the goodbye. */
 const CLOSE_STEP_MS = 600;
 
-/** Takes over a connected client. */
-export function createMqttSession(deps: MqttSessionDeps): MqttSession {
-  return new ClientSession(deps);
-}
-
-class ClientSession implements MqttSession {
+/** A session that can announce itself. */
+export class MqttSession implements UplinkSession {
   readonly ended: Promise<SessionEnd>;
   readonly packetBytes: number;
   private readonly deps: MqttSessionDeps;
@@ -117,11 +105,13 @@ class ClientSession implements MqttSession {
     return Math.max(1, Math.min(WINDOW, places > LAST_VALUE_PLACES * 2 ? places - LAST_VALUE_PLACES : places));
   }
 
+  /** Begins: watches the status topic, says `online`, then brings the last values. */
   async open(signal: AbortSignal): Promise<void> {
     if (this.deps.suspicion.mayWatch) this.state.watch();
     await this.announce(signal);
   }
 
+  /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
   async announce(signal: AbortSignal): Promise<void> {
     const result = await this.state.say('online', signal);
     if (!result.ok) this.deps.log.warn(`the status message: ${result.why}.`);

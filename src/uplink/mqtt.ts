@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, every } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
@@ -10,8 +10,8 @@ import { formatDuration } from '../core/quantity.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
 import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
-import { createSuspicion, type Subject } from './mqtt-hangup.ts';
-import { type BrokerLimits, createMqttSession } from './mqtt-session.ts';
+import { type Subject, Suspicion } from './mqtt-hangup.ts';
+import { type BrokerLimits, MqttSession } from './mqtt-session.ts';
 import type { StatusMemory } from './mqtt-status.ts';
 import { judgeCertificate, loadTls, type ReadFile, type ReadSecret, type TlsFiles, tlsOptions } from './mqtt-tls.ts';
 import {
@@ -98,7 +98,7 @@ class MqttUplink implements Uplink {
   private readonly encoder;
   private readonly lastValues;
   private readonly dial: Dial;
-  private readonly suspicion = createSuspicion();
+  private readonly suspicion = new Suspicion();
   private readonly status: StatusMemory = {
     maySay: true,
     mayWatch: true,
@@ -187,7 +187,7 @@ class MqttUplink implements Uplink {
     progress.isAccepted = true;
     const broker = limitsOf(connack, way);
     if (!broker.retains) log.debug(`${context.address} keeps no retained messages: the status and values go without`);
-    const session = createMqttSession({
+    const session = new MqttSession({
       client,
       config,
       clock: deps.clock,
@@ -344,16 +344,12 @@ class MqttUplink implements Uplink {
   private watchCertificates(ended: Promise<SessionEnd>): void {
     const { config, deps } = this;
     if (!config.tls) return;
-    let cancel = () => {};
-    const look = () => {
+    const look = () =>
       loadTls(config.tls, deps.readFile, deps.secrets).then(
         (files) => this.judgeFiles(files),
         (error: unknown) => this.log.warn(messageOf(error)),
       );
-      cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
-    };
-    cancel = deps.clock.after(CERTIFICATE_CHECK_MS, look);
-    ended.then(() => cancel());
+    ended.then(every(deps.clock, CERTIFICATE_CHECK_MS, look));
   }
 }
 

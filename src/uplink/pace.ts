@@ -28,61 +28,63 @@ export interface UnderWay {
  * when confirmations are late or missing: so a narrow line holds what it carries in about a second, and a message is cut
  * to half of that. The backlog has half of the window, live data the whole of it; the last place is for events.
  */
-interface Pace {
-  readonly underWay: number;
+export class Pace {
+  private readonly clock: Pick<Clock, 'monoMs'>;
+  private readonly places: () => number;
+  private readonly counts = { live: 0, backfill: 0 };
+  private readonly bytes = { live: 0, backfill: 0 };
+  private windowBytes = START_BYTES;
+  private quickestMs = Number.POSITIVE_INFINITY;
+  private nextHalvingMs = 0;
+
+  /** @param places messages that the session takes at once; asked each time */
+  constructor(clock: Pick<Clock, 'monoMs'>, places: () => number) {
+    this.clock = clock;
+    this.places = places;
+  }
+
+  get underWay(): number {
+    return this.counts.live + this.counts.backfill;
+  }
+
   /** How large a message may be. */
-  messageBytes(): number;
+  messageBytes(): number {
+    return Math.min(MESSAGE_BYTES, Math.max(MIN_BYTES, this.windowBytes / 2));
+  }
+
   /** Whether another message may go. */
-  hasRoom(lane: Lane | 'event'): boolean;
-  enter(lane: Lane, bytes: number): UnderWay;
+  hasRoom(lane: Lane | 'event'): boolean {
+    const { underWay, counts, bytes, windowBytes } = this;
+    const limit = this.places();
+    if (underWay === 0) return true;
+    if (lane === 'event') return underWay < limit;
+    if (underWay >= (limit < 4 ? limit : limit - 1) || bytes.live + bytes.backfill >= windowBytes) return false;
+    const half = Math.max(1, Math.floor(limit / 2));
+    return lane === 'live' || counts.backfill === 0 || (counts.backfill < half && bytes.backfill < windowBytes / 2);
+  }
+
+  enter(lane: Lane, bytes: number): UnderWay {
+    this.counts[lane]++;
+    this.bytes[lane] += bytes;
+    return { lane, bytes, startedMs: this.clock.monoMs() };
+  }
+
   /** @param confirmed false when nothing is known of it */
-  leave(message: UnderWay, confirmed: boolean): void;
-}
+  leave({ lane, bytes, startedMs }: UnderWay, confirmed: boolean): void {
+    this.counts[lane]--;
+    this.bytes[lane] -= bytes;
+    const tookMs = this.clock.monoMs() - startedMs;
+    if (confirmed) this.quickestMs = Math.min(this.quickestMs, tookMs);
+    const lateMs = tookMs - this.quickestMs;
+    if (!confirmed || lateMs > QUEUED_MS) this.halve(tookMs);
+    else if (lateMs < PROMPT_MS) this.windowBytes = Math.min(MAX_BYTES, this.windowBytes + bytes);
+  }
 
-/** @param places messages that the session takes at once; asked each time */
-export function createPace(clock: Pick<Clock, 'monoMs'>, places: () => number): Pace {
-  const counts = { live: 0, backfill: 0 };
-  const bytes = { live: 0, backfill: 0 };
-  let window = START_BYTES;
-  let quickestMs = Number.POSITIVE_INFINITY;
-  let nextHalvingMs = 0;
-
-  const halve = (tookMs: number): void => {
-    const nowMs = clock.monoMs();
+  private halve(tookMs: number): void {
+    const nowMs = this.clock.monoMs();
     // What was sent before the window shrank says nothing about the smaller window.
-    if (nowMs < nextHalvingMs) return;
-    nextHalvingMs = nowMs + tookMs;
-    window = Math.max(MIN_BYTES, window / 2);
-  };
-
-  return {
-    get underWay() {
-      return counts.live + counts.backfill;
-    },
-    messageBytes: () => Math.min(MESSAGE_BYTES, Math.max(MIN_BYTES, window / 2)),
-    hasRoom(lane) {
-      const all = counts.live + counts.backfill;
-      const limit = places();
-      if (all === 0) return true;
-      if (lane === 'event') return all < limit;
-      if (all >= (limit < 4 ? limit : limit - 1) || bytes.live + bytes.backfill >= window) return false;
-      const half = Math.max(1, Math.floor(limit / 2));
-      return lane === 'live' || counts.backfill === 0 || (counts.backfill < half && bytes.backfill < window / 2);
-    },
-    enter(lane, size) {
-      counts[lane]++;
-      bytes[lane] += size;
-      return { lane, bytes: size, startedMs: clock.monoMs() };
-    },
-    leave({ lane, bytes: size, startedMs }, confirmed) {
-      counts[lane]--;
-      bytes[lane] -= size;
-      const tookMs = clock.monoMs() - startedMs;
-      if (!confirmed) return halve(tookMs);
-      quickestMs = Math.min(quickestMs, tookMs);
-      const lateMs = tookMs - quickestMs;
-      if (lateMs > QUEUED_MS) halve(tookMs);
-      else if (lateMs < PROMPT_MS) window = Math.min(MAX_BYTES, window + size);
-    },
-  };
+    if (nowMs < this.nextHalvingMs) return;
+    this.nextHalvingMs = nowMs + tookMs;
+    this.windowBytes = Math.max(MIN_BYTES, this.windowBytes / 2);
+  }
 }

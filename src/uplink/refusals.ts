@@ -53,6 +53,12 @@ const PAUSE = { minMs: 1000, youngMaxMs: 10_000, oldMaxMs: 60_000, youngMs: 600_
 /** Where the other side hangs up, each attempt costs the session, and the other streams with it. */
 const HANG_UP_PAUSE = { ...PAUSE, minMs: 5000, youngMaxMs: 60_000 };
 
+/**
+ * So many hang-ups on a single item, with others taken in between, give it up: where one session in three breaks for
+ * other reasons, eight in a row behind the same item are one in thousands.
+ */
+const HANG_UPS = 8;
+
 interface Suspect<P> {
   readonly piece: P;
   readonly hungUp: boolean;
@@ -65,6 +71,9 @@ interface Suspect<P> {
  * was accepted, and another was accepted after it. Until then everything is kept. A refusal with nothing accepted behind
  * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
  * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
+ *
+ * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
+ * hung up on is given up after {@link HANG_UPS} of them.
  */
 export class StreamJudge<P extends Piece> {
   private readonly deps: StreamJudgeDeps<P>;
@@ -73,6 +82,8 @@ export class StreamJudge<P extends Piece> {
   private candidates: Refused<P>[] = [];
   private inDoubt: (Doubt & { firstOrder: number; refusedOrder: number; attempts: number }) | undefined;
   private lastAccepted = 0;
+  /** How often single suspects were hung up on, by number. */
+  private readonly hangUps = new Map<number, number>();
 
   constructor(deps: StreamJudgeDeps<P>) {
     this.deps = deps;
@@ -113,7 +124,8 @@ export class StreamJudge<P extends Piece> {
     this.suspects.unshift({ piece, hungUp });
   }
 
-  accepted(order: number): void {
+  accepted(order: number, piece: P): void {
+    this.hangUps.delete(piece.from);
     this.lastAccepted = Math.max(this.lastAccepted, order);
     const before = this.inDoubt;
     if (before && order > before.refusedOrder) {
@@ -122,7 +134,10 @@ export class StreamJudge<P extends Piece> {
     }
     const condemned = this.candidates.filter((candidate) => candidate.order < order);
     this.candidates = this.candidates.filter((candidate) => candidate.order > order);
-    for (const { piece, why } of condemned) this.deps.condemn(piece, why);
+    for (const candidate of condemned) {
+      this.hangUps.delete(candidate.piece.from);
+      this.deps.condemn(candidate.piece, candidate.why);
+    }
   }
 
   /** Returns false when too many wait: then it is the sender's again. */
@@ -140,11 +155,19 @@ export class StreamJudge<P extends Piece> {
     const { suspects } = this;
     const known = suspects.findIndex((suspect) => suspect.piece === piece);
     if (known !== -1) suspects.splice(known, 1);
-    if (wasSuspect && !this.inDoubt && !this.deps.halves(piece)) this.candidates.push(refused);
+    const isSingle = wasSuspect && !this.inDoubt && !this.deps.halves(piece);
+    if (isSingle && (!hungUp || this.isHungUpEnough(piece.from))) this.candidates.push(refused);
     else if (wasSuspect) this.putBack(piece, hungUp);
     else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
     else return false;
     return true;
+  }
+
+  /** One more hang-up on a single item: whether they are enough. */
+  private isHungUpEnough(seq: number): boolean {
+    const count = (this.hangUps.get(seq) ?? 0) + 1;
+    this.hangUps.set(seq, count);
+    return count >= HANG_UPS;
   }
 
   private beginDoubt({ order, why }: Refused<P>): void {

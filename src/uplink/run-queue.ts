@@ -23,21 +23,6 @@ export interface ItemSize {
   readonly bytes: number;
 }
 
-/** Items in the order of their coming, in runs of consecutive numbers. */
-export interface RunQueue<T> {
-  /** Items waiting. */
-  readonly size: number;
-  /** Fields of the items waiting. */
-  readonly fields: number;
-  push(run: Run<T>, atMs: number): void;
-  /** When the run at the front was pushed. */
-  sinceMs(): number | undefined;
-  /** Takes consecutive items from the front, at least one; undefined when there is none. */
-  take(limits: CutLimits): Run<T> | undefined;
-  /** Forgets the run at the front and says which numbers it had. */
-  dropFirst(): SeqRange | undefined;
-}
-
 /** About how many bytes a record takes in a payload; only to cut messages to a handy size. */
 export function sizeOfRecord(record: DeviceRecord | RecordText): ItemSize {
   if ('page' in record) return { fields: Math.max(1, record.fields), bytes: record.end - record.start + 1 };
@@ -55,59 +40,77 @@ function lengthOf(value: unknown): number {
   return typeof value === 'number' && !Number.isInteger(value) ? 18 : 8;
 }
 
-/** An empty queue. */
-export function createRunQueue<T>(sizeOf: (item: T) => ItemSize): RunQueue<T> {
-  const runs: { from: number; items: readonly T[]; taken: number; atMs: number }[] = [];
-  let size = 0;
-  let fields = 0;
+/** Items in the order of their coming, in runs of consecutive numbers. */
+export class RunQueue<T> {
+  private readonly sizeOf: (item: T) => ItemSize;
+  private readonly runs: { from: number; items: readonly T[]; taken: number; atMs: number }[] = [];
+  private waiting = 0;
+  private waitingFields = 0;
 
-  const fieldsOf = (items: readonly T[]) => items.reduce((sum, item) => sum + sizeOf(item).fields, 0);
+  constructor(sizeOf: (item: T) => ItemSize) {
+    this.sizeOf = sizeOf;
+  }
 
-  return {
-    get size() {
-      return size;
-    },
-    get fields() {
-      return fields;
-    },
-    push(run, atMs) {
-      if (run.items.length === 0) return;
-      runs.push({ ...run, taken: 0, atMs });
-      size += run.items.length;
-      fields += fieldsOf(run.items);
-    },
-    sinceMs: () => runs[0]?.atMs,
-    take(limits) {
-      const first = runs[0];
-      if (!first) return undefined;
-      const from = first.from + first.taken;
-      const items: T[] = [];
-      let bytes = 0;
-      let taken = 0;
-      for (let run = runs[0]; run && run.from + run.taken === from + items.length; run = runs[0]) {
-        const item = run.items[run.taken]!;
-        const itemSize = sizeOf(item);
-        const full = items.length >= limits.items || taken + itemSize.fields > limits.fields;
-        if (items.length > 0 && (full || bytes + itemSize.bytes > limits.bytes)) break;
-        items.push(item);
-        bytes += itemSize.bytes;
-        taken += itemSize.fields;
-        run.taken++;
-        if (run.taken === run.items.length) runs.shift();
-      }
-      size -= items.length;
-      fields -= taken;
-      return { from, items };
-    },
-    dropFirst() {
-      const run = runs.shift();
-      if (!run) return undefined;
-      const left = run.items.slice(run.taken);
-      size -= left.length;
-      fields -= fieldsOf(left);
-      return { from: run.from + run.taken, to: run.from + run.items.length };
-    },
-  };
+  /** Items waiting. */
+  get size(): number {
+    return this.waiting;
+  }
+
+  /** Fields of the items waiting. */
+  get fields(): number {
+    return this.waitingFields;
+  }
+
+  push(run: Run<T>, atMs: number): void {
+    if (run.items.length === 0) return;
+    this.runs.push({ ...run, taken: 0, atMs });
+    this.waiting += run.items.length;
+    this.waitingFields += this.fieldsOf(run.items);
+  }
+
+  /** When the run at the front was pushed. */
+  sinceMs(): number | undefined {
+    return this.runs[0]?.atMs;
+  }
+
+  /** Takes consecutive items from the front, at least one; undefined when there is none. */
+  take(limits: CutLimits): Run<T> | undefined {
+    const { runs } = this;
+    const first = runs[0];
+    if (!first) return undefined;
+    const from = first.from + first.taken;
+    const items: T[] = [];
+    let bytes = 0;
+    let fields = 0;
+    for (let run = runs[0]; run && run.from + run.taken === from + items.length; run = runs[0]) {
+      const item = run.items[run.taken]!;
+      const size = this.sizeOf(item);
+      const full = items.length >= limits.items || fields + size.fields > limits.fields;
+      if (items.length > 0 && (full || bytes + size.bytes > limits.bytes)) break;
+      items.push(item);
+      bytes += size.bytes;
+      fields += size.fields;
+      run.taken++;
+      if (run.taken === run.items.length) runs.shift();
+    }
+    this.waiting -= items.length;
+    this.waitingFields -= fields;
+    return { from, items };
+  }
+
+  /** Forgets the run at the front and says which numbers it had. */
+  dropFirst(): SeqRange | undefined {
+    const run = this.runs.shift();
+    if (!run) return undefined;
+    const left = run.items.slice(run.taken);
+    this.waiting -= left.length;
+    this.waitingFields -= this.fieldsOf(left);
+    return { from: run.from + run.taken, to: run.from + run.items.length };
+  }
+
+  private fieldsOf(items: readonly T[]): number {
+    return items.reduce((sum, item) => sum + this.sizeOf(item).fields, 0);
+  }
 }
 
 /** Cuts a run in two halves, for the search of the item that is refused. */
@@ -119,36 +122,40 @@ export function halves<T>({ from, items }: Run<T>): [Run<T>, Run<T>] {
   ];
 }
 
-/** Lets through so many a second, and a burst after a pause. */
-export interface TokenBucket {
-  readonly burst: number;
-  /** How long until `count` (at most `burst`) may go; 0 when they may now. Milliseconds. */
-  waitMs(count: number): number;
-  take(count: number): void;
-}
-
 /** A burst is what this much time lets through. */
 const BURST_MS = 200;
 
-/** @param perSecond more than 0 */
-export function createTokenBucket(clock: Pick<Clock, 'monoMs'>, perSecond: number): TokenBucket {
-  const burst = Math.max(1, Math.floor((perSecond * BURST_MS) / 1000));
-  let tokens = burst;
-  let filledMs = clock.monoMs();
-  const fill = () => {
-    const nowMs = clock.monoMs();
-    tokens = Math.min(burst, tokens + ((nowMs - filledMs) * perSecond) / 1000);
-    filledMs = nowMs;
-  };
-  return {
-    burst,
-    waitMs(count) {
-      fill();
-      return tokens >= count ? 0 : Math.ceil(((count - tokens) * 1000) / perSecond);
-    },
-    take(count) {
-      fill();
-      tokens -= count;
-    },
-  };
+/** Lets through so many a second, and a burst after a pause. */
+export class TokenBucket {
+  readonly burst: number;
+  private readonly clock: Pick<Clock, 'monoMs'>;
+  private readonly perSecond: number;
+  private tokens: number;
+  private filledMs: number;
+
+  /** @param perSecond more than 0 */
+  constructor(clock: Pick<Clock, 'monoMs'>, perSecond: number) {
+    this.clock = clock;
+    this.perSecond = perSecond;
+    this.burst = Math.max(1, Math.floor((perSecond * BURST_MS) / 1000));
+    this.tokens = this.burst;
+    this.filledMs = clock.monoMs();
+  }
+
+  /** How long until `count` (at most `burst`) may go; 0 when they may now. Milliseconds. */
+  waitMs(count: number): number {
+    this.fill();
+    return this.tokens >= count ? 0 : Math.ceil(((count - this.tokens) * 1000) / this.perSecond);
+  }
+
+  take(count: number): void {
+    this.fill();
+    this.tokens -= count;
+  }
+
+  private fill(): void {
+    const nowMs = this.clock.monoMs();
+    this.tokens = Math.min(this.burst, this.tokens + ((nowMs - this.filledMs) * this.perSecond) / 1000);
+    this.filledMs = nowMs;
+  }
 }

@@ -52,6 +52,27 @@ describe('every route, with every method and every form of a body', () => {
     },
   );
 
+  it.each([
+    ['a method that it does not have', 'PUT /api/v1/status', 2],
+    ['a body that is too large', 'POST /api/v1/read', 1_100_000],
+  ])('%s is answered before the body is whole, and the rest of it is taken', async (_, target, length) => {
+    const { socketPath } = await serve(fakeGateway());
+    const socket = connect({ path: socketPath });
+    const told = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      const head = `Content-Type: application/json\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+      socket.write(`${target} HTTP/1.1\r\nHost: localhost\r\n${head}{`);
+      socket.on('data', (data) => {
+        if (text === '') setImmediate(() => socket.write(' '.repeat(length - 1)));
+        text += data.toString('latin1');
+      });
+      socket.on('error', reject);
+      socket.on('end', () => resolve(text));
+    });
+    expect(told).toMatch(/^HTTP\/1\.1 (405|413) /);
+    expect(socket.bytesWritten).toBeGreaterThan(length);
+  });
+
   it('says which methods there are', async () => {
     const where = await serve(fakeGateway());
     const answer = await ask(where, '/api/v1/status', { method: 'DELETE' });

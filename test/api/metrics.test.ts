@@ -62,6 +62,8 @@ describe('the metrics', () => {
       'millgate_dropped_records_total 3',
       'millgate_dropped_events_total 1',
       'millgate_disk_stall_seconds 5',
+      `millgate_gaps_total ${STATUS.store.ledger.at(-1)!.id}`,
+      'millgate_writes_total{outcome="refused"} 2',
     ])
       expect(text).toContain(`\n${line}\n`);
     expect(text).toMatch(/\nmillgate_store_given_up_total\{stream="readings",uplink="plant",how="quarantined"\} \d+\n/);

@@ -1,12 +1,14 @@
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask } from '../double/ask.ts';
-import { serve, temporaryFolder, until } from '../double/command-line.ts';
+import { leaveStaleSocket, serve, temporaryFolder, until } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
+import { selfSigned } from '../double/self-signed.ts';
 
 describe('the socket', () => {
   it('is for its owner and group only, and is gone after close', async () => {
@@ -100,6 +102,24 @@ describe('loopback TCP', () => {
       expect([host, await statusOf(host)]).toEqual([host, 421]);
   });
 
+  it('answers over TLS with a certificate of its own, and says which file is missing', async () => {
+    const own = await selfSigned();
+    const tls = { cert: own.certPath, key: own.certPath.replace('cert.pem', 'key.pem') };
+    const { api } = await serve(fakeGateway(), { listen: { host: '127.0.0.1', port: 0 }, tls });
+    const options = { host: '127.0.0.1', port: api.port()!, path: '/healthz', ca: own.cert };
+    const status = await new Promise((resolve, reject) => {
+      get(options, (response) => resolve(response.resume().statusCode)).on('error', reject);
+    });
+    expect(status).toBe(200);
+    await expect(ask({ port: api.port()! }, '/healthz')).rejects.toThrow();
+    // What cannot be served does not end what is.
+    const missing = { listen: { host: '127.0.0.1', port: 0 }, tls: { ...tls, key: '/nowhere/api.key' } };
+    await expect(api.relisten(missing)).rejects.toThrow('api.tls.key: /nowhere/api.key cannot be read');
+    expect(api.port()).toBeDefined();
+    await expect(api.relisten({ ...missing, tls: { ...tls, key: tls.cert } })).rejects.toThrow('are not a certificate');
+    await own.remove();
+  });
+
   it('answers on loopback to a name of api.hosts, as a proxy passes it on', async () => {
     const { api } = await serve(fakeGateway(), { listen, hosts: ['press-shop-1'], machineNames: ['other'] });
     const headers = { Host: 'press-shop-1' };
@@ -129,11 +149,3 @@ describe('loopback TCP', () => {
     expect((await ask({ port: api.port()! }, '/healthz')).status).toBe(200);
   });
 });
-
-/** Leaves a socket file that nobody listens on, as a kill does. */
-async function leaveStaleSocket(path: string): Promise<void> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(`${path}.made`, resolve));
-  renameSync(`${path}.made`, path);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-}

@@ -12,9 +12,9 @@ afterEach(() => {
 });
 
 /** A client of the stream that keeps what it got; a slow one reads nothing. */
-function follow(socketPath: string, query = '', slow = false): { text: () => string; socket: Socket } {
+function follow(where: string | { port: number }, query = '', slow = false): { text: () => string; socket: Socket } {
   let text = '';
-  const socket = connect(socketPath);
+  const socket = typeof where === 'string' ? connect(where) : connect(where);
   sockets.push(socket);
   socket.setEncoding('utf8').on('error', () => {});
   if (slow) socket.pause();
@@ -77,6 +77,15 @@ describe('the stream of readings', () => {
     const next = follow(socketPath);
     await until(() => next.text().includes('clients follow already'));
     expect(next.text()).toMatch(/^HTTP\/1\.1 503 /);
+  });
+
+  it('has its own room for the socket: clients over TCP lock nobody out', async () => {
+    const { api, socketPath } = await serve(fakeGateway(), { listen: { host: '127.0.0.1', port: 0 } });
+    const clients = Array.from({ length: MAX_STREAM_CLIENTS + 60 }, () => follow({ port: api.port()! }));
+    await until(() => clients.filter((client) => client.text().includes('snapshot')).length === MAX_STREAM_CLIENTS);
+    const own = follow(socketPath);
+    await until(() => own.text().includes('snapshot'));
+    expect(own.text()).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('lets the gateway be when the last client has gone', async () => {

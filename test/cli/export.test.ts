@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { GatewayView } from '../../src/api/view.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { openLocalStore } from '../../src/store/thread/open.ts';
 import { batchOf, recordOf } from '../contract/store.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
+import { millgate, serve, temporaryFolder, until } from '../double/command-line.ts';
 import { fakeGateway, SIX } from '../double/fake-gateway.ts';
 
 async function throughGateway(args: readonly string[]) {
@@ -49,6 +50,19 @@ describe('export', () => {
       ].join('\n'),
     );
     expect(asked).toEqual([undefined, { seq: 8, until: 9 }]);
+  });
+
+  it('is no success when a signal ends it, also while it waits for a page', async () => {
+    let pages = 0;
+    const records: GatewayView['records'] = async () => {
+      if (pages++ > 0) await new Promise(() => {});
+      return { records: [{ seq: 1, record: recordOf(1) }], next: { seq: 1, until: 9 } };
+    };
+    const { socketPath } = await serve(fakeGateway({ records }));
+    const run = millgate(['export'], { env: { MILLGATE_SOCKET: socketPath } });
+    await until(() => pages === 2);
+    run.interrupt();
+    expect(await run.exitCode).toBe(EXIT.failed);
   });
 
   it('gives JSON lines with everything that is known of a reading', async () => {

@@ -1,10 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { lockFolder } from '../../src/store/format/lock.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
+import { leaveStaleSocket, millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
 
 /** A file with one Modbus TCP line, whose store is beside it. */
@@ -39,6 +39,18 @@ describe('a gateway that holds its store and does not answer', () => {
     expect([await run.exitCode, run.err()]).toEqual([EXIT.unavailable, expect.stringContaining('process 4711')]);
     lock.release();
   });
+});
+
+it('a socket that a killed gateway left beside its store owns nothing', async () => {
+  const folder = temporaryFolder();
+  const file = fileIn(folder);
+  mkdirSync(join(folder, 'store'));
+  await leaveStaleSocket(join(folder, 'store/api.sock'));
+  const status = millgate(['status', '--json', '--config', file]);
+  expect([await status.exitCode, JSON.parse(status.out())]).toMatchObject([EXIT.ok, { state: 'stopped' }]);
+  // Asked directly, the device is what does not answer.
+  const read = millgate(['read', 'press/oil', '--config', file]);
+  expect([await read.exitCode, read.err()]).toEqual([EXIT.unavailable, expect.not.stringContaining('api.sock')]);
 });
 
 describe('a host that the running gateway polls', () => {

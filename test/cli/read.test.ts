@@ -49,6 +49,17 @@ describe('read through a running gateway', () => {
     expect(exitCode).toBe(EXIT.unavailable);
   });
 
+  it('says what came in place of a value, once for all tags of which it is so', async () => {
+    const at = { wallMs: SIX, monoMs: 0 };
+    const detail = 'unit 0 answered in place of unit 3';
+    const readNow = async (tags: readonly string[]) =>
+      tags.map((tag) => ({ tag, ...at, quality: 'bad' as const, why: 'garbled' as const, detail }));
+    const { socketPath } = await serve(fakeGateway({ readNow }));
+    const run = millgate(['read', 'press-1/oil-temp', 'press-1/parts'], { env: { MILLGATE_SOCKET: socketPath } });
+    expect(await run.exitCode).toBe(EXIT.failed);
+    expect(run.err()).toBe(`millgate: press-1/oil-temp, press-1/parts: ${detail}.\n`);
+  });
+
   it('gives JSON with every digit', async () => {
     const { out } = await readThroughGateway(['press-1/parts', 'oven/temp', '--json']);
     expect(JSON.parse(out)).toEqual([

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { displayWidth } from '../../src/cli/terminal/table.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { millgate, serve } from '../double/command-line.ts';
+import { millgate, serve, until } from '../double/command-line.ts';
 import { fakeGateway, SIX } from '../double/fake-gateway.ts';
+import { Terminal } from '../double/terminal.ts';
 
 async function run(...args: string[]) {
   const view = fakeGateway();
@@ -18,8 +20,8 @@ describe('alarms', () => {
     expect(exitCode).toBe(EXIT.ok);
     expect(out).toBe(
       [
-        'ALARM    STATE    PRIORITY  SINCE  MESSAGE',
-        'oil-hot  unacked  high         1m  Oil at 81.5 °C [no. 3, first out]',
+        'ALARM    STATE    PRIORITY  SINCE  MESSAGE         REMARK',
+        'oil-hot  unacked  high         1m  Oil at 81.5 °C  no. 3, first out',
         '1 more are normal (--all shows them).',
         '',
       ].join('\n'),
@@ -28,6 +30,88 @@ describe('alarms', () => {
     expect(JSON.parse((await run('alarms', '--json')).out)).toMatchObject({
       alarms: [{ id: 'oil-hot' }, { id: 'oil-low' }],
     });
+  });
+
+  it('lists the most urgent first, of those the newest, and what is normal last', async () => {
+    const [oilHot, oilLow] = fakeGateway().alarms().alarms;
+    const list = (['low', 'high', 'critical', 'high', 'medium'] as const).map((priority, index) => ({
+      ...oilHot!,
+      id: `a${index}`,
+      priority,
+      sinceMs: SIX - 60_000 + 1000 * index,
+    }));
+    const alarms = () => ({ alarms: [{ ...oilLow!, priority: 'critical' as const }, ...list], floodForMs: undefined });
+    const { socketPath } = await serve(fakeGateway({ alarms }));
+    const started = millgate(['alarms', '--all'], {
+      env: { MILLGATE_SOCKET: socketPath },
+      clock: new SimulatedClock(SIX),
+    });
+    await started.exitCode;
+    const ids = started
+      .out()
+      .trim()
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => line.split(' ')[0]);
+    expect(ids).toEqual(['a2', 'a3', 'a1', 'a4', 'a0', 'oil-low']);
+  });
+
+  it('cuts the message before its remarks in a narrow terminal', async () => {
+    const [oilHot] = fakeGateway().alarms().alarms;
+    const alarm = { ...oilHot!, chattering: true, message: 'Oil of the main press is far too hot '.repeat(3) };
+    const alarms = () => ({ alarms: [alarm], floodForMs: undefined });
+    const { socketPath } = await serve(fakeGateway({ alarms }));
+    const terminal = new Terminal(80, 24);
+    const started = millgate(['alarms'], { terminal, env: { MILLGATE_SOCKET: socketPath } });
+    await started.exitCode;
+    expect(terminal.lines[1]).toMatch(/… {2}no\. 3, first out, chatters$/);
+    expect(displayWidth(terminal.lines[1]!)).toBeLessThanOrEqual(80);
+  });
+
+  it('keeps the list on the screen with --watch, and says so when the gateway stops', async () => {
+    const terminal = new Terminal();
+    const clock = new SimulatedClock(SIX);
+    const view = fakeGateway();
+    const { api, socketPath } = await serve(view);
+    const started = millgate(['alarms', '--watch'], { terminal, clock, env: { MILLGATE_SOCKET: socketPath } });
+    await until(() => terminal.lines.some((line) => line.startsWith('oil-hot')));
+    await api.close();
+    await until(() => {
+      clock.advance(500);
+      return terminal.lines[0]?.includes('no gateway answers') ?? false;
+    });
+    started.interrupt();
+    expect(await started.exitCode).toBe(EXIT.ok);
+    expect(terminal).toMatchObject({ isOnAlternatePage: false, isCursorShown: true });
+  });
+
+  it('prints each change as it comes with --watch in a pipe', async () => {
+    const journal = [{ seq: 7, t: SIX, kind: 'alarm', id: 'oil-hot', change: 'raised', message: 'Oil hot' }];
+    const events = async ({ afterSeq = 0 }: { afterSeq?: number | undefined }) => ({
+      events: journal.filter(({ seq }) => seq > afterSeq),
+      next: undefined,
+    });
+    const clock = new SimulatedClock(SIX);
+    const { socketPath } = await serve(fakeGateway({ events }));
+    const started = millgate(['alarms', '--watch', '--json'], { clock, env: { MILLGATE_SOCKET: socketPath } });
+    await until(() => started.out().includes('oil-hot'));
+    journal.push({ seq: 8, t: SIX, kind: 'spc', id: 'shaft', change: '', message: '' });
+    journal.push({ seq: 9, t: SIX, kind: 'alarm', id: 'oil-hot', change: 'acked', message: '' });
+    await until(() => {
+      clock.advance(500);
+      return started.out().includes('"acked"');
+    });
+    started.interrupt();
+    await started.exitCode;
+    const lines = started
+      .out()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      { id: 'oil-hot', state: 'unacked' },
+      { seq: 9, change: 'acked' },
+    ]);
   });
 
   it('acknowledges the occurrence that was seen, in the name of the user', async () => {

@@ -1,13 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { GatewayView } from '../../src/api/view.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { post } from '../double/ask.ts';
 import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
 
-async function writeThroughGateway(args: readonly string[]) {
-  const view = fakeGateway();
+async function writeThroughGateway(args: readonly string[], over: Partial<GatewayView> = {}) {
+  const view = fakeGateway(over);
   const { socketPath } = await serve(view);
   const run = millgate(['write', ...args], { env: { MILLGATE_SOCKET: socketPath } });
   return { exitCode: await run.exitCode, out: run.out(), err: run.err(), asked: view.asked.write };
@@ -17,7 +18,7 @@ describe('write through a running gateway', () => {
   it('prints what was read back', async () => {
     const { exitCode, out, asked } = await writeThroughGateway(['press-1/oil-temp', '45.5']);
     expect(asked).toEqual([['press-1/oil-temp', 45.5]]);
-    expect(out).toBe('press-1/oil-temp = 45.5\n');
+    expect(out).toBe('press-1/oil-temp = 45.5 °C\n');
     expect(exitCode).toBe(EXIT.ok);
   });
 
@@ -26,6 +27,29 @@ describe('write through a running gateway', () => {
     expect(err).toBe('millgate: press-1/parts: not written: press-1/parts is not writable.\n');
     expect(out).toBe('');
     expect(exitCode).toBe(EXIT.permission);
+  });
+
+  it('says the label of what was read back', async () => {
+    const tags = () => [
+      {
+        tag: 'press-1/oil-temp',
+        labels: { 1: 'running' },
+        readings: 1,
+        unit: undefined,
+        everyMs: 1000,
+        description: undefined,
+        last: undefined,
+      },
+    ];
+    expect((await writeThroughGateway(['press-1/oil-temp', '1'], { tags })).out).toBe('press-1/oil-temp = running\n');
+  });
+
+  it('does not say that nothing was written when nobody knows, exit 1', async () => {
+    const why = 'the device did not answer; it is not known whether it took the value';
+    const write = async (tag: string) => ({ ok: false, kind: 'unknown', tag, why }) as const;
+    const { exitCode, err } = await writeThroughGateway(['press-1/oil-temp', '45.5'], { write });
+    expect(err).toBe(`millgate: press-1/oil-temp: perhaps written: ${why}.\n`);
+    expect(exitCode).toBe(EXIT.failed);
   });
 
   it.each([

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ConfigurationFacts, DiskFacts, Facts, MachineFacts, ServiceFacts } from '../../src/doctor/facts.ts';
 import { judge } from '../../src/doctor/judge.ts';
+import { storeDropIn } from '../../src/doctor/store-checks.ts';
 import type { LedgerEntry, LossCause } from '../../src/store/store.ts';
 import { SIX } from '../double/fake-gateway.ts';
 import { healthy, running } from './double/healthy.ts';
@@ -22,6 +25,32 @@ const gateway = (over: Partial<NonNullable<Facts['running']>['status']>) => {
   return { running: { ...now, status: { ...now.status, ...over } } };
 };
 const stopped = { running: undefined, silence: { cause: 'no gateway answers on /run/x', isForbidden: false } };
+
+describe('a store that the sandbox of the service closes', () => {
+  it.each(['/mnt/ssd/millgate', '/media/usb', '/srv/millgate', '/data/store', '/var/lib/millgate-2'])(
+    '%s is broken',
+    (path) => {
+      expect(found(disk({ path }))).toEqual([
+        expect.stringMatching(/^broken store: the service may not write.*doctor --fix/),
+      ]);
+    },
+  );
+
+  it('is open by its own folder, by a drop-in, and where the file is not the one of a service', () => {
+    const path = '/mnt/ssd/millgate';
+    expect(found(disk({ path: '/var/lib/millgate/store' }))).toEqual([]);
+    expect(found({ ...disk({ path }), ...service({ writable: ['/etc/millgate', '/mnt/ssd'] }) })).toEqual([]);
+    expect(found({ ...disk({ path }), ...service({ isInstalled: false }) })).toEqual([]);
+  });
+
+  it('is opened by a drop-in that leaves the other closed folders closed', () => {
+    const example = readFileSync(join(import.meta.dirname, '../../systemd/examples/store.conf'), 'utf8');
+    expect(storeDropIn('/mnt/ssd/millgate')).toBe(example);
+    expect(example).toMatch(/^InaccessiblePaths=-\/boot -\/media -\/srv /m);
+    expect(storeDropIn('/data/store')).not.toContain('InaccessiblePaths');
+    expect(storeDropIn('/home/ann/store')).toContain('ProtectHome=no');
+  });
+});
 
 it('nothing is found where nothing is wrong, and what is well is said', () => {
   const { findings, well: looks, unseen } = judge(well);

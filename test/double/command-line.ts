@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
@@ -104,4 +105,12 @@ export async function until(condition: () => boolean, withinMs = 5000): Promise<
     if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** Leaves a socket at a path that nobody listens on, as a killed gateway does. */
+export async function leaveStaleSocket(path: string): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(`${path}.made`, resolve));
+  renameSync(`${path}.made`, path);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 }

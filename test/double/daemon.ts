@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 /** Starts a daemon on a file; resolves when its API answers, or when it has ended. */
-export async function startDaemon(file: string, clock: Clock): Promise<Daemon> {
+export async function startDaemon(file: string, clock: Clock, env: CliContext['env'] = {}): Promise<Daemon> {
   const folder = join(dirname(file), 'run');
   mkdirSync(folder, { recursive: true });
   const socketPath = join(folder, 'api.sock');
@@ -36,7 +36,7 @@ export async function startDaemon(file: string, clock: Clock): Promise<Daemon> {
   const context: CliContext = {
     stdout: { write: (text) => (log += text) },
     stderr: { write: (text) => (log += text) },
-    env: { MILLGATE_SOCKET: socketPath },
+    env: { MILLGATE_SOCKET: socketPath, ...env },
     isTerminal: false,
     columns: () => 80,
     rows: () => 24,

@@ -60,6 +60,7 @@ export const STATUS: GatewayStatus = {
       ],
     },
   ],
+  writes: { written: 4, refused: 2, unknown: 0, mismatch: 1 },
   alarms: { configured: 3, standing: 1, unacked: 1, silenced: 0, flood: false },
   store: {
     epoch: '0f6c',

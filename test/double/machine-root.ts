@@ -19,7 +19,7 @@ export const QUIET_MACHINE: MachineFiles = {
   '/sys/devices/platform/soc/soc:firmware/get_throttled': '0\n',
   '/usr/bin/timedatectl': '#!/bin/sh\nprintf "NTP=yes\\nNTPSynchronized=yes\\nTimezone=Europe/London\\n"\n',
   '/usr/bin/systemctl':
-    '#!/bin/sh\nprintf "LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\nNRestarts=2\\nType=notify\\nWatchdogUSec=30s\\nUser=millgate\\nSupplementaryGroups=dialout\\n"\n',
+    '#!/bin/sh\nprintf "LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\nNRestarts=2\\nType=notify\\nWatchdogUSec=30s\\nUser=millgate\\nSupplementaryGroups=dialout\\nReadWritePaths=-/etc/millgate\\n"\n',
 };
 
 /** Writes them below `root`; links to absolute paths lead below it, too. */

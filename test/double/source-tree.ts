@@ -10,6 +10,8 @@ export interface Edge {
   readonly target: string;
   readonly names: readonly string[] | 'all';
   readonly typeOnly: boolean;
+  /** Loaded only when the code comes there, by `import()` or in a thread. */
+  readonly isLazy: boolean;
   readonly line: number;
 }
 
@@ -103,10 +105,11 @@ function readSource(path: string): SourceFile {
   const functions: SourceFunction[] = [];
   const spreads: number[] = [];
 
-  const edge = (source: unknown, names: readonly string[] | 'all', typeOnly: boolean, at: number) => {
+  const edge = (source: unknown, names: readonly string[] | 'all', typeOnly: boolean, at: number, isLazy = false) => {
     const name = nameOf(source);
-    if (name?.startsWith('.'))
-      edges.push({ target: relative(ROOT, resolve(ROOT, dirname(path), name)), names, typeOnly, line: lineOf(at) });
+    if (!name?.startsWith('.')) return;
+    const target = relative(ROOT, resolve(ROOT, dirname(path), name));
+    edges.push({ target, names, typeOnly, isLazy, line: lineOf(at) });
   };
   /** A module that is loaded at run time: of its exports those count as used whose names stand in this file. */
   const lazily = () => [...new Set(text.match(/\b[A-Za-z_$][\w$]*\b/g))];
@@ -115,12 +118,12 @@ function readSource(path: string): SourceFile {
     const line = lineOf(node.start);
     if (node.type === 'ImportDeclaration' || node.type === 'ExportAllDeclaration')
       edge(node.source, taken(node), onlyTypes(node), node.start);
-    else if (node.type === 'ImportExpression') edge(node.source, lazily(), false, node.start);
+    else if (node.type === 'ImportExpression') edge(node.source, lazily(), false, node.start, true);
     else if (node.type === 'TSImportType') edge(node.source ?? node.argument, lazily(), true, node.start);
     else if (node.type === 'NewExpression' && nameOf(node.callee) === 'URL') {
       // A worker thread's file is named by `new URL('./worker.ts', import.meta.url)`.
       const name = nameOf(nodes(node.arguments)[0]);
-      if (name?.endsWith('.ts')) edge(nodes(node.arguments)[0], 'all', false, node.start);
+      if (name?.endsWith('.ts')) edge(nodes(node.arguments)[0], 'all', false, node.start, true);
     } else if (node.type === 'ExportNamedDeclaration') {
       if (isNode(node.declaration)) exports.push(...declared(node.declaration).map((name) => ({ name, line })));
       else exports.push(...nodes(node.specifiers).map(({ exported }) => ({ name: nameOf(exported) ?? '?', line })));

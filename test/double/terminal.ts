@@ -1,4 +1,4 @@
-import { glyphsOf } from '../../src/cli/terminal/screen.ts';
+import { widthOf } from '../../src/cli/terminal/table.ts';
 
 /** What a terminal shows of the bytes it is sent: enough of one to see what a person would see. */
 export class Terminal {
@@ -61,7 +61,13 @@ export class Terminal {
   private put(text: string): void {
     const { line } = this;
     while (line.length < this.column) line.push(' ');
-    for (const { text: character } of glyphsOf(text)) line[this.column++] = character;
+    for (const character of text) {
+      const width = widthOf(character);
+      if (width === 0 && this.column > 0) line[this.column - 1] += character;
+      if (width > 0) line[this.column++] = character;
+      // The right half of a wide character has no text of its own.
+      if (width > 1) line[this.column++] = '';
+    }
   }
 
   private moveTo(row: number, column: number): void {
@@ -74,7 +80,7 @@ export class Terminal {
     else if (command === 'H') {
       const [row = 1, column = 1] = argument.split(';').map(Number);
       this.moveTo(row - 1, column - 1);
-    } else if (command === 'K') this.line.length = Math.min(this.line.length, this.column);
+    } else if (command === 'K') this.line.length = argument === '2' ? 0 : Math.min(this.line.length, this.column);
     else if (command === 'J') {
       if (argument === '2') this.page.length = 0;
       else this.page.length = Math.min(this.page.length, this.row);

@@ -85,7 +85,7 @@ function config(hash: string, over: Partial<Config> = {}): Config {
       alarms: [HOT],
       spc: [],
       uplinks: [],
-      api: { listen: undefined, hosts: [] },
+      api: { listen: undefined, tls: undefined, hosts: [] },
       commands: { enabled: true },
     },
     store: { path: folder, maxBytes: 1e8, commitEveryMs: 1000, replayMs: 3_600_000 },

@@ -1,6 +1,6 @@
 /** Trouble of the gateway itself becomes events: raised once, and cleared when it is over. */
 import { expect, it } from 'vitest';
-import type { Driver, Tag } from '../../hal/driver.ts';
+import type { Driver, ReadResult, Tag } from '../../hal/driver.ts';
 import type { DriverType } from '../../hal/driver-type.ts';
 import { LineTap } from '../../hal/transport.ts';
 import type { ChannelConfig } from '../../src/config/config.ts';
@@ -10,6 +10,7 @@ import { createAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import { reasonOf } from '../../src/gateway/channel-status.ts';
 import { createLines } from '../../src/gateway/lines.ts';
 import { Forwarder } from '../../src/uplink/forwarder.ts';
 import { createStoreDouble, createUplinkDouble, type UplinkBehaviour } from '../double/forwarding.ts';
@@ -21,17 +22,14 @@ function journal() {
   return { alarms: createAlarms((body) => events.push(body)), told };
 }
 
-/** A line on which another master asks for as long as the test says. */
-function sharedLine(clock: SimulatedClock, isShared: () => boolean): ChannelConfig {
+/** A line whose one tag has the results that the test says. */
+function lineWith(clock: SimulatedClock, result: () => Partial<ReadResult>): ChannelConfig {
   const driver: Driver = {
     concurrency: 1,
     connect: async () => {},
     plan: (tags) => [tags],
     read: async (tags) =>
-      tags.map(() => ({
-        ...({ at: instantOf(clock), ok: true, value: 1 } as const),
-        ...(isShared() && { doubt: 'other-master' as const }),
-      })),
+      tags.map((): ReadResult => ({ at: instantOf(clock), ok: true, value: 1, ...result() }) as ReadResult),
     close: async () => {},
   };
   const type = { type: 'double', simulated: false, estimate: () => ({ requests: [] }), create: () => driver };
@@ -48,6 +46,27 @@ function sharedLine(clock: SimulatedClock, isShared: () => boolean): ChannelConf
   };
 }
 
+it('a device that answers something else is not told of as silent', async () => {
+  const clock = new SimulatedClock();
+  const told: EventBody[] = [];
+  const detail = 'an answer came with transaction 0, where 7 was asked';
+  const lines = createLines({
+    ...{ clock, log: silentLogger, random: seededRandom(1), simulate: false, alarms: journal().alarms },
+    ...{ recorder: { tapOf: () => new LineTap(), knows() {} }, onRecord() {}, onFailed() {} },
+    event: (body) => void told.push(body),
+  });
+  const line = lines.make(
+    lineWith(clock, () => ({ ok: false, why: 'garbled', detail })),
+    undefined,
+  );
+  lines.set([line]);
+  lines.start(line);
+  await clock.advance(10_000);
+  expect(told).toMatchObject([{ what: 'offline', message: `press-1: ${detail}; probing it now and then` }]);
+  expect(reasonOf(line.poller.trouble('press-1'))).toBe(detail);
+  await lines.halt([line]);
+});
+
 it('another master on a line is an alarm until none was heard for ten minutes', async () => {
   const clock = new SimulatedClock();
   const { alarms, told } = journal();
@@ -61,7 +80,7 @@ it('another master on a line is an alarm until none was heard for ten minutes', 
   });
   let isShared = false;
   const line = lines.make(
-    sharedLine(clock, () => isShared),
+    lineWith(clock, () => (isShared ? { doubt: 'other-master' as const } : {})),
     undefined,
   );
   lines.set([line]);

@@ -22,6 +22,7 @@ function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
     },
   };
   const events: EventBody[] = [];
+  const counts = { written: 0, refused: 0, unknown: 0, mismatch: 0 };
   const line = { poller } as unknown as Line;
   const writer = createWriter(
     () => config,
@@ -29,9 +30,10 @@ function bench(enabled: boolean, answer: () => Promise<WriteResult>) {
     { of: () => line },
     signal,
     (body) => events.push(body),
+    counts,
   );
   const write = (id: string, value: Value, end: AbortSignal) => writer(id, value, { kind: 'person' }, end);
-  return { writer, write, asked, events };
+  return { writer, write, asked, events, counts };
 }
 
 describe('a write', () => {
@@ -68,9 +70,10 @@ describe('a write', () => {
 
   it('of an alarm that is tried again and again is audited once for each outcome', async () => {
     const answers: WriteResult[] = [1, 2, 3].map((wait) => ({ ok: false, kind: 'refused', why: `wait ${wait} s` }));
-    const { writer, events } = bench(false, async () => answers.shift() ?? { ok: true, readBack: undefined });
+    const { writer, events, counts } = bench(false, async () => answers.shift() ?? { ok: true, readBack: undefined });
     for (let turn = 0; turn < 4; turn++)
       await writer('press-1/setpoint', 1, { kind: 'alarm', alarm: 'oil-hot' }, signal);
+    expect(counts).toEqual({ written: 1, refused: 3, unknown: 0, mismatch: 0 });
     expect(events.map((body) => 'outcome' in body && body.outcome)).toEqual(['refused', 'written']);
   });
 
@@ -79,6 +82,12 @@ describe('a write', () => {
     const { write, events } = bench(true, () => Promise.reject(lost));
     await expect(write('press-1/setpoint', 2n ** 63n, signal)).rejects.toBe(lost);
     expect(events).toEqual([expect.objectContaining({ outcome: 'unknown', value: '9223372036854775808' })]);
+  });
+
+  it('is not told of as undone when nobody knows', async () => {
+    const { write, events } = bench(true, async () => ({ ok: false, kind: 'unknown', why: 'no answer' }));
+    await write('press-1/setpoint', 42, signal);
+    expect(events).toMatchObject([{ outcome: 'unknown', message: expect.stringContaining('perhaps set to 42') }]);
   });
 
   it('names an unknown tag', async () => {

@@ -6,14 +6,19 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const HOURS = Number(process.env.HOURS ?? 24);
+const HOURS = Number(process.env.HOURS ?? 6);
 const SUMMED = [
   ...['produced', 'delivered', 'waiting', 'duplicates', 'evicted', 'quarantined', 'memoryFull', 'damaged', 'skipped'],
-  ...['lost', 'events', 'boots', 'cuts', 'flips', 'refusals', 'sessions'],
+  ...['lost', 'events', 'boots', 'cuts', 'flips', 'refusals', 'sessions', 'refused'],
 ];
+
+/** A process is replaced after so many seeds: each leaves a little behind. */
+const SEEDS_A_PROCESS = 50;
 
 /** A child: runs the seeds that it is sent, one by one. */
 async function work() {
+  // Timers of gateways whose power was cut would keep it for hours.
+  process.once('disconnect', () => process.exit());
   const { simulate } = await import(pathToFileURL(process.env.SIMULATION).href);
   process.on('message', async (seed) => {
     const outcome = await simulate({ seed, place: process.env.PLACE, hours: HOURS }).catch((error) => ({
@@ -26,7 +31,7 @@ async function work() {
 }
 
 async function main() {
-  const first = Number(process.env.SEED ?? 1);
+  const first = Number(process.env.SEED ?? process.env.FIRST ?? 1);
   const count = process.env.SEED ? 1 : Number(process.env.SEEDS ?? 1000);
   const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millgate-simulation-'));
   const sums = Object.fromEntries(SUMMED.map((key) => [key, 0]));
@@ -39,7 +44,7 @@ async function main() {
   const take = ({ seed, violations, story, rssMb, ...numbers }) => {
     for (const key of SUMMED) sums[key] += numbers[key] ?? 0;
     worstRssMb = Math.max(worstRssMb, rssMb);
-    if (++done % 100 === 0)
+    if (++done % 25 === 0)
       console.error(`${done} seeds after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
     if (violations.length === 0) return;
     failed.push(seed);
@@ -54,8 +59,9 @@ async function main() {
         execArgv: ['--max-semi-space-size=64'],
       });
       let current;
+      let left = SEEDS_A_PROCESS;
       const ask = () => {
-        current = next < first + count ? next++ : undefined;
+        current = left-- > 0 && next < first + count ? next++ : undefined;
         if (current === undefined) child.disconnect();
         else child.send(current);
       };
@@ -70,7 +76,11 @@ async function main() {
       });
       ask();
     });
-  await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, oneChild));
+  const children = async () => {
+    while (next < first + count) await oneChild();
+  };
+  const jobs = Math.min(count, Number(process.env.JOBS ?? availableParallelism()));
+  await Promise.all(Array.from({ length: jobs }, children));
   rmSync(place, { recursive: true, force: true });
 
   const minutes = (performance.now() - startedMs) / 60_000;

@@ -5,7 +5,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
-import { createCommitter } from '../../dist/src/store/committer.js';
+import { Committer } from '../../dist/src/store/committer.js';
 import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [folder, seconds = '20'] = process.argv.slice(2);
@@ -18,7 +18,7 @@ await store.keepUplinks(['plant', 'mes']);
 for (const uplink of ['plant', 'mes']) for (const stream of ['readings', 'events']) await store.pending(uplink, stream);
 
 let head = 1;
-const committer = createCommitter({
+const committer = new Committer({
   ...{ store, clock: systemClock, log: silentLogger, random: Math.random, commitEveryMs: 100, heldRecords: 2000 },
   onCommitted: (receipt) => {
     head = receipt.readings.to;

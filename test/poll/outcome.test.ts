@@ -84,6 +84,9 @@ describe('what became of a write', () => {
       holds: 45.2,
       why: expect.stringMatching(/45\.2 °C$/),
     });
+    const open = { ok: false, kind: 'unknown', why: 'no answer', holds: 1 } as const;
+    const labelled = { ...plain, labels: { 1: 'running' } };
+    expect(writtenIn(labelled, open, 0)).toMatchObject({ holds: 1, why: 'no answer; it last held running' });
     const tooHigh = { ok: false, kind: 'refused', why: 'uint16', range: [0n, 65_535n] } as const;
     expect(writtenIn(tenth, tooHigh, 7000)).toMatchObject({
       why: 'the register holds 0 to 6553.5 °C, and not 7000 °C',

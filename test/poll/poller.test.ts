@@ -205,7 +205,7 @@ describe('the loop of a channel', () => {
     const of = (device: string) => records.filter((record) => record.device === device).map(({ fields }) => fields[0]!);
     expect(of('press-1').every(({ quality }) => quality === 'good')).toBe(true);
     expect(of('press-1').length).toBeGreaterThanOrEqual(19);
-    expect(poller.trouble('press-2')).toBe('gateway-target');
+    expect(poller.trouble('press-2')).toMatchObject({ why: 'gateway-target' });
     records.length = 0;
     for (const device of ['press-1', 'press-2']) line.failing.set(device, 'gateway-path');
     await clock.advance(5000);

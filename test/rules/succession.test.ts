@@ -112,6 +112,15 @@ describe('rules that are succeeded by rules', () => {
     expect(events(feed(rules, [81, 70, 90], 4))).toEqual(['hot cleared 1', 'hot raised 2']);
   });
 
+  it('go on when only the words for the values of a tag were changed', () => {
+    const before = start({ ...CONFIG, alarms: [alarm('hot', { onDelayMs: 2500, shown: { labels: { 1: 'on' } } })] });
+    feed(before, [90, 90], 1);
+    const relabelled = { ...CONFIG, alarms: [alarm('hot', { onDelayMs: 2500, shown: { labels: { 1: 'running' } } })] };
+    const { rules, same } = succeed(before, relabelled, NOTHING, NO_TAGS);
+    expect(same.has('hot')).toBe(true);
+    expect(events(feed(rules, [90, 90], 3))).toEqual(['hot raised 1']);
+  });
+
   it('let go of the output of an alarm that is no more, and of none that still holds it', () => {
     const two = { ...CONFIG, alarms: [alarm('hot', { set: LAMP }), alarm('hotter', { set: LAMP })] };
     const before = start(two);

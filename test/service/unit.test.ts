@@ -55,13 +55,17 @@ describe('millgate.service', () => {
     expect(one('CapabilityBoundingSet')).toBe('');
   });
 
-  it('bounds memory: heap, store thread and the rest fit below the ceiling', () => {
-    const heapMb = Number(
-      /max-old-space-size=(\d+)/.exec(readFileSync(join(ROOT, 'systemd/millgate.default'), 'utf8'))?.[1],
-    );
-    expect(heapMb).toBeGreaterThan(0);
-    expect(heapMb).toBeLessThan(Number.parseInt(one('MemoryHigh') ?? '', 10));
-    expect(Number.parseInt(one('MemoryHigh') ?? '', 10)).toBeLessThan(Number.parseInt(one('MemoryMax') ?? '', 10));
+  it('bounds memory: the heaps of gateway, store and checking, and what is no heap, fit below the ceiling', () => {
+    const numberIn = (file: string, name: RegExp) => Number(name.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1]);
+    const heaps = [
+      numberIn('systemd/millgate.default', /max-old-space-size=(\d+)/),
+      numberIn('src/store/thread/open.ts', /maxOldGenerationSizeMb: (\d+)/),
+      numberIn('src/config/load-thread.ts', /maxOldGenerationSizeMb: (\d+)/),
+    ];
+    const NO_HEAP_MB = 64;
+    const [high, most] = [one('MemoryHigh'), one('MemoryMax')].map((text) => Number.parseInt(text ?? '', 10));
+    expect(heaps.reduce((sum, heap) => sum + heap, NO_HEAP_MB)).toBeLessThanOrEqual(most!);
+    expect(high).toBeLessThan(most!);
   });
 });
 

@@ -1,12 +1,33 @@
+import { Duplex } from 'node:stream';
+import type { MqttConfig } from '../../src/config/config.ts';
 import type { Random } from '../../src/core/random.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createJsonEncoder } from '../../src/uplink/json.ts';
-import type { OutgoingBatch, SendResult, SessionEnd, Uplink } from '../../src/uplink/uplink.ts';
+import type { Dial } from '../../src/uplink/mqtt-dial.ts';
+import {
+  type ClientPacket,
+  connack,
+  disconnect,
+  PacketReader,
+  PINGRESP,
+  type Publication,
+  puback,
+  suback,
+} from '../double/mqtt-wire.ts';
+
+/** Return code of a CONNACK of MQTT 3.1.1. */
+const WRONG_VERSION = 1;
+
+/** Reason codes of MQTT 5, as a broker gives them in a PUBACK. */
+const NOT_AUTHORIZED = 135;
+const MALFORMED_PAYLOAD = 153;
+const SESSION_TAKEN_OVER = 142;
 
 /** What a broker is asked to do badly. Shares are per message, 0…1. */
 export interface BrokerTrouble {
   /** Refuses connections. */
   isDown: boolean;
+  /** Accepts connections and hangs up on the first byte, as a proxy whose broker is away. */
+  isBehindDeadProxy: boolean;
   /** Ends the session instead of answering. */
   dropShare: number;
   /** Takes the message, and never says so. */
@@ -16,12 +37,36 @@ export interface BrokerTrouble {
   latencyMs: number;
   /** Sessions end because another client has the same id. */
   isTakenOver: boolean;
+  /** What may not be published, by the end of its topic: by a code on MQTT 5, by hanging up on 3.1.1. */
+  denied: 'readings' | 'events' | undefined;
+  /** Answers every publish with this code, MQTT 5 only. */
+  refusesWith: number | undefined;
+  /** Packets above this make it hang up; undefined: none. */
+  packetBytes: number | undefined;
 }
 
 /** Nothing is wrong. */
 export const CALM: BrokerTrouble = {
-  ...{ isDown: false, dropShare: 0, muteShare: 0, loseShare: 0, latencyMs: 40, isTakenOver: false },
+  isDown: false,
+  isBehindDeadProxy: false,
+  dropShare: 0,
+  muteShare: 0,
+  loseShare: 0,
+  latencyMs: 40,
+  isTakenOver: false,
+  denied: undefined,
+  refusesWith: undefined,
+  packetBytes: undefined,
 };
+
+/** What a broker is for good. */
+export interface BrokerKind {
+  /** 4 is MQTT 3.1.1: it refuses 5, by its code or by hanging up. */
+  readonly speaks: 4 | 5;
+  readonly hangsUpOnFive: boolean;
+  /** Says in the CONNACK how large a packet may be; MQTT 5 only. */
+  readonly maximumPacketSize: number | undefined;
+}
 
 /** What reached the other side, as any consumer would read it. */
 export interface WireMessage {
@@ -44,8 +89,10 @@ export interface WireRecord {
 
 /** Who hears what the broker sees. */
 export interface BrokerWitness {
-  sent(uplink: string, session: number, batch: OutgoingBatch): void;
+  sent(uplink: string, session: number, message: WireMessage): void;
   arrived(uplink: string, message: WireMessage): void;
+  /** It was refused by a code, or the broker hung up on it. */
+  refused(uplink: string, message: WireMessage): void;
 }
 
 /** The gateway's side of the world. */
@@ -54,23 +101,34 @@ export interface BrokerWorld {
   readonly hasPower: () => boolean;
 }
 
-/** A message that is not confirmed after this is given up by the gateway's side, ms. */
-const ACK_TIMEOUT_MS = 20_000;
+/** One connection as the broker has it. */
+interface Session {
+  readonly number: number;
+  version: number;
+  readonly clock: SimulatedClock;
+  say(bytes: Buffer): void;
+  hangUp(): void;
+}
 
-/** A broker that outlives the gateway. Messages go through the real encoder, and are read back as text. */
+type Publish = Extract<ClientPacket, { kind: 'publish' }>;
+
+/** A broker made of bytes that outlives the gateway; the gateway's own uplink and library are at the other end. */
 export class Broker {
   readonly trouble: BrokerTrouble = { ...CALM };
+  readonly kind: BrokerKind;
   /** Records that it will never take. */
   readonly poison = new Set<number>();
   sessions = 0;
+  /** Messages that it refused, by a code or by hanging up. */
+  refused = 0;
   private readonly name: string;
   private readonly random: Random;
   private readonly witness: BrokerWitness;
-  private readonly encoder = createJsonEncoder({ gateway: 'simulated', config: '0' });
   private drop = () => {};
 
-  constructor(name: string, random: Random, witness: BrokerWitness) {
+  constructor(name: string, kind: BrokerKind, random: Random, witness: BrokerWitness) {
     this.name = name;
+    this.kind = kind;
     this.random = random;
     this.witness = witness;
   }
@@ -80,64 +138,132 @@ export class Broker {
     this.drop();
   }
 
-  /** The gateway's uplink to this broker. */
-  uplink(world: BrokerWorld): Uplink {
+  /** The configuration of the gateway's uplink to this broker. */
+  config(backfillRate: number): MqttConfig {
     return {
+      type: 'mqtt',
       name: this.name,
-      limits: { records: 100, fields: 1000 },
-      takesTexts: true,
-      connect: async (signal) => {
-        await world.clock.sleep(this.trouble.latencyMs, signal);
-        if (this.trouble.isDown) throw new Error('the broker refuses connections. Is it running?');
-        return this.session(world);
+      url: `mqtt://${this.name}`,
+      format: 'json',
+      protocolVersion: undefined,
+      clientId: 'simulated',
+      topic: 'millgate/simulated',
+      topics: 'batch',
+      compression: 'none',
+      username: undefined,
+      password: undefined,
+      tls: undefined,
+      backfillRate,
+      // Pings go by the library's own clock, which is the real one.
+      keepaliveMs: 65_535_000,
+      ackTimeoutMs: 20_000,
+    };
+  }
+
+  /** Opens the stream of bytes to this broker. */
+  dial({ clock, hasPower }: BrokerWorld): Dial {
+    return async (_, signal) => {
+      await clock.sleep(this.trouble.latencyMs, signal);
+      if (this.trouble.isDown || !hasPower())
+        throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      return this.line({ clock, hasPower });
+    };
+  }
+
+  private line(world: BrokerWorld): Duplex {
+    const reader = new PacketReader();
+    const line = new Duplex({
+      // As a socket: the end of what is read is the end of the line.
+      allowHalfOpen: false,
+      read() {},
+      write: (chunk: Buffer, _, done) => {
+        done();
+        if (line.destroyed || !world.hasPower()) return;
+        if (this.trouble.isBehindDeadProxy) session.hangUp();
+        else for (const packet of reader.push(chunk)) this.heard(packet, session);
+      },
+    });
+    const session: Session = {
+      number: ++this.sessions,
+      version: 5,
+      clock: world.clock,
+      say(bytes) {
+        if (!line.destroyed && world.hasPower()) line.push(bytes);
+      },
+      hangUp() {
+        // As a peer that closes: what it said before is still read.
+        if (!line.destroyed) line.push(null);
       },
     };
+    this.drop = () => line.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+    return line;
   }
 
-  private session(world: BrokerWorld) {
-    const session = ++this.sessions;
-    const { clock } = world;
-    let isOver = false;
-    let end: (end: SessionEnd) => void = () => {};
-    const ended = new Promise<SessionEnd>((resolve) => {
-      end = resolve;
-    });
-    const waiting = new Set<(error: Error) => void>();
-    const finish = () => {
-      isOver = true;
-      for (const reject of waiting) reject(new Error('the session ended'));
-      waiting.clear();
-      end({ reason: 'the session ended', takenOver: this.trouble.isTakenOver });
-    };
-    this.drop = finish;
-    const send = (batch: OutgoingBatch): Promise<SendResult> => {
-      if (isOver) return Promise.reject(new Error('the session is over'));
-      if (!world.hasPower()) return new Promise(() => {});
-      this.witness.sent(this.name, session, batch);
-      const text = batch.kind === 'texts' ? this.encoder.texts(batch).toString() : this.encoder.batch(batch);
-      const fate = this.fate();
-      return new Promise((resolve, reject) => {
-        waiting.add(reject);
-        clock.after(this.trouble.latencyMs * (0.5 + this.random()), () => {
-          if (isOver || !world.hasPower()) return;
-          if (fate === 'drop') return finish();
-          const refused = numbersIn(batch).some((seq) => this.poison.has(seq));
-          if (!refused && fate !== 'lose') this.witness.arrived(this.name, JSON.parse(text) as WireMessage);
-          if (fate !== 'take') return this.giveUp(clock, waiting, reject);
-          waiting.delete(reject);
-          resolve(refused ? { ok: false, why: 'malformed' } : { ok: true });
-        });
-      });
-    };
-    if (this.trouble.isTakenOver) clock.after(3000 * this.random(), finish);
-    return { window: 1 + Math.floor(this.random() * 16), ended, send, close: async () => finish() };
+  private heard(packet: ClientPacket, session: Session): void {
+    if (packet.kind === 'connect') this.asked(packet.version, session);
+    else if (packet.kind === 'publish') this.published(packet, session);
+    else if (packet.kind === 'ping') session.say(PINGRESP);
+    else if (packet.kind === 'disconnect') session.hangUp();
+    else this.soon(session, () => session.say(suback(session.version, packet.id, packet.filters)));
   }
 
-  private giveUp(clock: SimulatedClock, waiting: Set<(error: Error) => void>, reject: (error: Error) => void): void {
-    clock.after(ACK_TIMEOUT_MS, () => {
-      waiting.delete(reject);
-      reject(new Error('not confirmed in time'));
+  private soon({ clock }: Session, work: () => void): void {
+    clock.after(this.trouble.latencyMs * (0.5 + this.random()), work);
+  }
+
+  private asked(version: number, session: Session): void {
+    session.version = version;
+    const { speaks, hangsUpOnFive } = this.kind;
+    if (version === 5 && speaks === 4) {
+      this.soon(session, () => (hangsUpOnFive ? session.hangUp() : session.say(connack(4, WRONG_VERSION))));
+      return;
+    }
+    this.soon(session, () => session.say(connack(version, 0, this.properties())));
+    if (!this.trouble.isTakenOver) return;
+    session.clock.after(3000 * this.random(), () => {
+      if (version === 5) session.say(disconnect(SESSION_TAKEN_OVER));
+      session.hangUp();
     });
+  }
+
+  private properties() {
+    const { maximumPacketSize } = this.kind;
+    return this.kind.speaks === 5 && maximumPacketSize !== undefined ? { maximumPacketSize } : {};
+  }
+
+  private published(packet: Publish, session: Session): void {
+    const message = messageIn(packet);
+    if (message) this.witness.sent(this.name, session.number, message);
+    const fate = message ? this.fate() : 'take';
+    this.soon(session, () => {
+      if (fate === 'drop') {
+        if (message) this.witness.refused(this.name, message);
+        return session.hangUp();
+      }
+      const code = this.refusalOf(packet, message, session.version);
+      if (code !== undefined) {
+        this.refused++;
+        if (message) this.witness.refused(this.name, message);
+        if (session.version === 5 && code !== 'hang-up') session.say(puback(5, packet.id, code));
+        else session.hangUp();
+        return;
+      }
+      if (message && fate !== 'lose') this.witness.arrived(this.name, message);
+      if (fate === 'take') session.say(puback(session.version, packet.id));
+    });
+  }
+
+  /** Why a message is not taken: a code where the version has one. */
+  private refusalOf(
+    { topic, bytes }: Publish,
+    message: WireMessage | undefined,
+    version: number,
+  ): number | 'hang-up' | undefined {
+    const { denied, refusesWith, packetBytes } = this.trouble;
+    if (packetBytes !== undefined && bytes > packetBytes) return 'hang-up';
+    if (denied !== undefined && topic.endsWith(`/${denied}`)) return NOT_AUTHORIZED;
+    if (message && refusesWith !== undefined && version === 5) return refusesWith;
+    return message && numbersIn(message).some((seq) => this.poison.has(seq)) ? MALFORMED_PAYLOAD : undefined;
   }
 
   private fate(): 'take' | 'drop' | 'mute' | 'lose' {
@@ -149,9 +275,12 @@ export class Broker {
   }
 }
 
+/** Readings or an event; undefined for everything else, which is the status. */
+function messageIn({ topic, payload }: Publication): WireMessage | undefined {
+  return /\/(readings|events)$/.test(topic) ? (JSON.parse(payload.toString()) as WireMessage) : undefined;
+}
+
 /** Numbers of the records in a message. */
-export function numbersIn(batch: OutgoingBatch): number[] {
-  if (batch.kind === 'event') return [];
-  const { length } = batch.kind === 'texts' ? batch.texts : batch.records;
-  return Array.from({ length }, (_, index) => batch.seq + index);
+export function numbersIn({ records = [], seq }: WireMessage): number[] {
+  return records.map((_, index) => seq + index);
 }

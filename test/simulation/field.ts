@@ -12,7 +12,7 @@ const DEVICES = 8;
 const TAGS = TAG_NAMES.length;
 const BIG = 2n ** 60n;
 const TIMEOUT_MS = 1000;
-const LABEL_PARTS = 10;
+const LABEL_PARTS = 150;
 
 /** One answer of a device, as it was given. */
 export interface Scan {

@@ -38,6 +38,8 @@ export interface Outcome {
   readonly flips: number;
   readonly refusals: number;
   readonly sessions: number;
+  /** Messages that brokers refused, by a code or by hanging up. */
+  readonly refused: number;
   /** What happened, for whoever looks for the reason. */
   readonly story: readonly string[];
 }
@@ -67,9 +69,9 @@ export async function simulate({ seed, place, hours, log }: SimulationOptions): 
   const random = seededRandom(seed + 7_000_003);
   const hasFlips = seed % 4 === 0;
   const world = new World({
-    ...{ seed, place, uplinks: random() < 0.3 ? 2 : 1, commitEveryMs: 90_000, everyMs: 90_000 },
-    ...{ maxBytes: 180_000 + Math.floor(random() * 200_000), heldRecords: 30 + Math.floor(random() ** 3 * 400) },
-    backfillRate: 500,
+    ...{ seed, place, uplinks: random() < 0.6 ? 2 : 1, commitEveryMs: 90_000, everyMs: 90_000 },
+    ...{ maxBytes: 160_000 + Math.floor(random() * 120_000), heldRecords: 30 + Math.floor(random() ** 3 * 400) },
+    ...{ backfillRate: 500, alarmedMs: hours * HOUR_MS },
     ...(log && { log }),
   });
   const story: string[] = [];
@@ -124,7 +126,7 @@ async function judge(world: World, seed: number, story: readonly string[]): Prom
     isNew = ledger.at(-1)?.id !== before;
   }
   const { next } = await store.status();
-  const sums = { delivered: 0, waiting: 0, duplicates: 0, evicted: 0, quarantined: 0, sessions: 0 };
+  const sums = { delivered: 0, waiting: 0, duplicates: 0, evicted: 0, quarantined: 0, sessions: 0, refused: 0 };
   for (const [index, broker] of world.brokers.entries()) {
     const uplink = uplinkName(index);
     const seen = witness.of(uplink);
@@ -143,6 +145,7 @@ async function judge(world: World, seed: number, story: readonly string[]): Prom
     }
     sums.duplicates += seen.duplicates;
     sums.sessions += broker.sessions;
+    sums.refused += broker.refused;
     for (const { uplink: who, from, cause } of ledger)
       if (cause === 'quarantined' && who === uplink && !broker.poison.has(from))
         witness.violation(`${uplink}: record ${from} was set aside, and there was nothing wrong with it`);

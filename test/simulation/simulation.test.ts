@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PLACE, simulate } from './simulate.ts';
 
-const HOURS = Number(process.env.HOURS ?? 12);
-const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : Array.from({ length: 20 }, (_, index) => index + 1);
+const HOURS = Number(process.env.HOURS ?? 3);
+const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : Array.from({ length: 36 }, (_, index) => index + 1);
 
 describe('the whole gateway, whatever happens to it', () => {
   it.each(SEEDS)('seed %i: nothing is lost, wrong, out of order or unexplained', async (seed) => {

@@ -21,7 +21,7 @@ const KINDS: readonly (readonly [number, Maker])[] = [
   [4, silence],
   [3, lostLine],
   [1, slowField],
-  [4, brokerTrouble],
+  [7, brokerTrouble],
   [2, droppedLine],
   [2, poisoned],
   [4, diskTrouble],
@@ -36,7 +36,7 @@ const KINDS: readonly (readonly [number, Maker])[] = [
 export function troublesOf(random: Random, lengthMs: number, hasFlips: boolean): Happening[] {
   const kinds = hasFlips ? [...KINDS, [3, flippedBit] as const] : KINDS;
   const total = kinds.reduce((sum, [weight]) => sum + weight, 0);
-  const count = Math.round((lengthMs / HOUR_MS) * (0.5 + random()));
+  const count = Math.round((lengthMs / HOUR_MS) * (1 + 2 * random()));
   const list: Happening[] = [];
   for (let index = 0; index < count; index++) {
     list.push(...pick(kinds, random() * total)(random, random() * lengthMs));
@@ -97,18 +97,26 @@ function slowField(random: Random, atMs: number): Happening[] {
 function brokerTrouble(random: Random, atMs: number): Happening[] {
   const which = random();
   const troubles: readonly [string, Partial<BrokerTrouble>, number][] = [
-    ['is down', { isDown: true }, 16 * HOUR_MS],
+    ['is down', { isDown: true }, HOUR_MS],
+    ['is down for long', { isDown: true }, 16 * HOUR_MS],
+    ['is down for longer', { isDown: true }, 32 * HOUR_MS],
     ['flaps', { dropShare: 0.2 }, HOUR_MS],
     ['never confirms', { muteShare: 1 }, HOUR_MS],
     ['loses messages', { loseShare: 0.3, muteShare: 0.2 }, HOUR_MS],
     ['is slow', { latencyMs: 9000 }, HOUR_MS],
     ['is taken over', { isTakenOver: true }, HOUR_MS],
+    ['takes no readings', { denied: 'readings' }, HOUR_MS],
+    ['takes no events', { denied: 'events' }, HOUR_MS],
+    ['is over its quota', { refusesWith: 151 }, HOUR_MS],
+    ['says only that something is wrong', { refusesWith: 128 }, HOUR_MS],
+    ['hangs up on large packets', { packetBytes: 2000 }, 4 * HOUR_MS],
+    ['is behind a proxy and away', { isBehindDeadProxy: true }, HOUR_MS],
   ];
   const [what, trouble, longestMs] = troubles[Math.floor(random() * troubles.length)]!;
   const change = (values: Partial<BrokerTrouble>) => (world: World) => {
     const broker = brokerOf(world, which);
     Object.assign(broker.trouble, values);
-    if (values.isDown || values.isTakenOver) broker.cutLine();
+    if (values.isDown || values.isTakenOver || values.isBehindDeadProxy) broker.cutLine();
   };
   const before = Object.fromEntries(
     Object.keys(trouble).map((key) => [key, CALM[key as keyof BrokerTrouble]]),

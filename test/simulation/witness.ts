@@ -1,7 +1,6 @@
 import type { GatewayEvent } from '../../src/core/event.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import type { CommitBatch, Receipt, Stream } from '../../src/store/store.ts';
-import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import { type BrokerWitness, numbersIn, type WireMessage, type WireRecord } from './broker.ts';
 import { deviceIndex, expectedOnWire, type Field, type Scan, scanOf } from './field.ts';
 
@@ -13,6 +12,8 @@ export interface Delivered {
   /** Session in which a number was last sent, and the highest first sent in each lane of it. */
   readonly sentIn: Map<number, number>;
   readonly highest: Map<string, number>;
+  /** Numbers that the other side refused once: they are tried again behind others, and none is out of order for it. */
+  readonly refused: Set<number>;
 }
 
 /** How many violations are told; the first is what matters. */
@@ -108,23 +109,33 @@ export class Witness implements BrokerWitness {
   of(uplink: string): Delivered {
     let found = this.delivered.get(uplink);
     if (!found) {
-      found = { readings: new Set(), events: new Set(), duplicates: 0, sentIn: new Map(), highest: new Map() };
+      found = {
+        ...{ readings: new Set(), events: new Set(), duplicates: 0 },
+        ...{ sentIn: new Map(), highest: new Map(), refused: new Set() },
+      };
       this.delivered.set(uplink, found);
     }
     return found;
   }
 
-  sent(uplink: string, session: number, batch: OutgoingBatch): void {
-    if (batch.kind === 'event') return;
-    const { sentIn, highest } = this.of(uplink);
-    const lane = `${session} ${batch.lane}`;
-    for (const seq of numbersIn(batch)) {
+  sent(uplink: string, session: number, message: WireMessage): void {
+    if (!message.records) return;
+    const { sentIn, highest, refused } = this.of(uplink);
+    const lane = `${session} ${message.lane}`;
+    for (const seq of numbersIn(message)) {
       if (sentIn.get(seq) === session) continue;
       sentIn.set(seq, session);
       const before = highest.get(lane) ?? 0;
-      if (seq < before) this.violation(`${uplink}: ${batch.lane} ${seq} was first sent after ${before}`);
+      if (seq < before && !refused.has(seq))
+        this.violation(`${uplink}: ${message.lane} ${seq} was first sent after ${before}`);
       highest.set(lane, seq);
     }
+  }
+
+  refused(uplink: string, message: WireMessage): void {
+    if (!message.records) return;
+    const { refused } = this.of(uplink);
+    for (const seq of numbersIn(message)) refused.add(seq);
   }
 
   arrived(uplink: string, message: WireMessage): void {

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config, UplinkConfig } from '../../src/config/config.ts';
+import type { Config } from '../../src/config/config.ts';
+import type { AlarmConfig } from '../../src/core/alarm.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { type Random, seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -9,7 +10,7 @@ import { segmentBytesOf } from '../../src/store/repair/recover.ts';
 import type { Store } from '../../src/store/store.ts';
 import { openLocalStore } from '../../src/store/thread/open.ts';
 import { openSized } from '../../src/store/write/rotate.ts';
-import { Broker } from './broker.ts';
+import { Broker, type BrokerKind } from './broker.ts';
 import { closedSegments, type DiskFault, flipBit, removeFolder, SimulatedDisk } from './disk.ts';
 import { Field } from './field.ts';
 import { recovered, witnessed } from './stored.ts';
@@ -27,6 +28,8 @@ export interface WorldOptions {
   /** Scan period of the devices is this times 1, 2 or 4. */
   readonly everyMs: number;
   readonly backfillRate: number;
+  /** With time more and more devices have an alarm that toggles with every scan: all of them after so long, ms. */
+  readonly alarmedMs?: number;
   readonly log?: Logger;
 }
 
@@ -54,6 +57,8 @@ interface Boot {
 
 const START_MS = Date.UTC(2025, 10, 24, 6);
 const UNSET_CLOCK_MS = Date.UTC(1970, 0, 1);
+const WEEKEND_MS = 62 * 3_600_000;
+const DECADES_MS = 30 * 365 * 86_400_000;
 
 /** How long a disk in trouble goes on to refuse a gateway that starts on it, ms. */
 const DISK_TROUBLE_MS = 200_000;
@@ -96,7 +101,10 @@ export class World {
     this.witness.nowMs = () => this.nowMs();
     this.brokers = ['plant', 'mes']
       .slice(0, options.uplinks)
-      .map((name, index) => new Broker(name, seededRandom(options.seed + 2_000_003 + index), this.witness));
+      .map(
+        (name, index) =>
+          new Broker(name, kindOf(this.random), seededRandom(options.seed + 2_000_003 + index), this.witness),
+      );
     mkdirSync(options.place, { recursive: true });
     this.root = mkdtempSync(join(options.place, `seed-${options.seed}-`));
   }
@@ -180,9 +188,13 @@ export class World {
   async start(folder = join(this.root, 'disk-0'), startedMs = 0, cutAfter?: number): Promise<void> {
     mkdirSync(folder, { recursive: true });
     this.boots++;
-    // A board without a battery starts in 1970 and learns the time later.
+    // The library is loaded in real time, which is not to pass in the middle of a run.
+    await import('mqtt');
+    // A board without a battery starts in 1970, where it was switched off, or decades ahead, and learns the time later.
     const isKnown = this.random() < 0.7;
-    const clock = new SimulatedClock(isKnown ? START_MS + startedMs : UNSET_CLOCK_MS, 'promises');
+    const wrongMs = [UNSET_CLOCK_MS, START_MS + startedMs - WEEKEND_MS, START_MS + startedMs + DECADES_MS];
+    const shownMs = wrongMs[Math.floor(this.random() * wrongMs.length)]!;
+    const clock = new SimulatedClock(isKnown ? START_MS + startedMs : shownMs, 'everything');
     clock.setKnown(isKnown);
     const open = openSized(segmentBytesOf(this.options.maxBytes));
     const disk = new SimulatedDisk(folder, open, seededRandom(Math.floor(this.random() * 2 ** 31)));
@@ -228,8 +240,7 @@ export class World {
           ...{ config: this.config(boot, hasPower), simulate: false, version: '0', clock, environment: {} },
           ...{ log: this.options.log ?? silentLogger, random: this.random, heldRecords: this.options.heldRecords },
           openStore: () => this.openStore(boot, hasPower),
-          createUplink: ({ name }) =>
-            this.brokers.find((_, index) => uplinkName(index) === name)!.uplink({ clock, hasPower }),
+          dial: (uplink) => this.brokers.find((_, index) => uplinkName(index) === uplink)!.dial({ clock, hasPower }),
         });
         boot.gateway.failed.catch((error: unknown) => {
           if (hasPower()) this.witness.violation(`the gateway failed: ${(error as Error).stack}`);
@@ -320,6 +331,8 @@ export class World {
     const { boot, witness } = this;
     const nowMs = this.nowMs();
     boot.isOver = true;
+    // What the dead process had open goes with it; the library would keep its timers.
+    for (const broker of this.brokers) broker.cutLine();
     this.cuts++;
     this.refusals += boot.disk.refusals;
     const allowedMs = this.options.commitEveryMs + COMMIT_SLACK_MS;
@@ -350,6 +363,12 @@ export class World {
     return this.troubledMs + AFTER_TROUBLE_MS > sinceMs;
   }
 
+  private alarms(): AlarmConfig[] {
+    const { alarmedMs = Number.POSITIVE_INFINITY } = this.options;
+    const alarmed = Math.min(this.devices, Math.floor((this.nowMs() / alarmedMs) * (this.devices + 1)));
+    return Array.from({ length: alarmed }, (_, device) => togglingAlarm(device));
+  }
+
   private config({ clock, offsets }: Boot, hasPower: () => boolean): Config {
     const { everyMs, commitEveryMs, maxBytes, backfillRate } = this.options;
     const { field, witness } = this;
@@ -370,21 +389,36 @@ export class World {
       ...{
         file: 'simulated.yaml',
         hash: String(this.devices),
-        api: { listen: undefined, hosts: [] },
+        api: { listen: undefined, tls: undefined, hosts: [] },
         commands: { enabled: false },
         derived: [],
-        alarms: [],
+        alarms: this.alarms(),
         spc: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,
       store: { path: '', maxBytes, commitEveryMs, replayMs: 3_600_000 },
-      uplinks: this.brokers.map((_, index) => ({ name: uplinkName(index), backfillRate }) as UplinkConfig),
+      uplinks: this.brokers.map((broker) => broker.config(backfillRate)),
     };
   }
+}
+
+/** An alarm that is raised and returns with every value of a device that counts. */
+function togglingAlarm(device: number): AlarmConfig {
+  return {
+    ...{ id: `a${device}`, tag: `d${device}/count`, condition: { kind: 'changed' }, priority: 'low' },
+    ...{ unit: undefined, deadband: 0, onDelayMs: 0, offDelayMs: 0, latch: false, ack: false, message: undefined },
+    ...{ while: undefined, set: undefined, maxShelveMs: 0 },
+  };
 }
 
 /** Name of the uplink to a broker. */
 export function uplinkName(index: number): string {
   return ['plant', 'mes'][index]!;
+}
+
+/** Most brokers speak MQTT 5; of the others some refuse it by a code, and some hang up. */
+function kindOf(random: Random): BrokerKind {
+  const speaks = random() < 0.7 ? 5 : 4;
+  return { speaks, hangsUpOnFive: random() < 0.5, maximumPacketSize: random() < 0.3 ? 8192 : undefined };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/log.ts';
 import type { DeviceRecord } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createCommitter } from '../../src/store/committer.ts';
+import { Committer } from '../../src/store/committer.ts';
 import type { CommitBatch, Store } from '../../src/store/store.ts';
 import { openLocalStore } from '../../src/store/thread/open.ts';
 import { batchOf, eventOf } from '../contract/store.ts';
@@ -132,7 +132,7 @@ describe('records taken before the clock was known', () => {
     const clock = new SimulatedClock(BOOT_1970_MS);
     clock.setKnown(false);
     const committed: CommitBatch[] = [];
-    const committer = createCommitter({
+    const committer = new Committer({
       store: { commit: async () => ({ readings: { from: 1, to: 2 }, events: { from: 1, to: 1 } }) },
       ...{ clock, log: silentLogger, random: () => 0.5, commitEveryMs: 5000 },
       onCommitted: (_, batch) => committed.push(batch),

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createAlarms } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { type Committer, type CommitterOptions, createCommitter } from '../../src/store/committer.ts';
+import { Committer, type CommitterOptions } from '../../src/store/committer.ts';
 import { type CommitBatch, type Receipt, StoreTrouble } from '../../src/store/store.ts';
 import { eventOf, recordOf } from '../contract/store.ts';
 
@@ -33,7 +33,7 @@ let committed: Receipt[];
 let failed: unknown[];
 
 function committer(more: Partial<CommitterOptions> = {}): Committer {
-  return createCommitter({
+  return new Committer({
     store: disk,
     clock,
     log: silentLogger,

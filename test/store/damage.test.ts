@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
+import { NOTHING } from '../../src/store/commit.ts';
+import { openEngine, UnderRepair } from '../../src/store/engine.ts';
+import { machineOf } from '../../src/store/repair/restored.ts';
 import type { Store } from '../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../contract/store.ts';
 import { localStore, temporaryFolder } from './stores.ts';
@@ -75,6 +78,57 @@ describe('a store whose files were damaged', () => {
     expect(ledger[0]).toMatchObject({ cause: 'corrupt', detail: expect.stringContaining('readings-00000002.db') });
     expect(existsSync(join(folder, 'quarantine', 'readings-00000002.db'))).toBe(true);
     await store.close();
+  });
+
+  it('goes on committing while a damaged segment is saved', async () => {
+    const folder = await filledFolder();
+    const file = join(folder, 'readings-00000002.db');
+    const bytes = readFileSync(file);
+    bytes[Math.floor(bytes.length / 2)]! ^= 0x10;
+    writeFileSync(file, bytes);
+    const now = { wallMs: 1, monoMs: 1 };
+    const options = { path: folder, maxBytes: 3_200_000, cursorEveryMs: 5000, replayMs: 1000, machine: machineOf() };
+    const engine = openEngine(options, now, { pid: process.pid });
+    const readAll = () => {
+      for (let at = 1; ; ) {
+        const { pieces, next } = engine.call('peek', { stream: 'readings', from: at, limit: 1000 }, now);
+        if (pieces.length === 0) return at;
+        at = next;
+      }
+    };
+    expect(readAll).toThrow(UnderRepair);
+    let commits = 0;
+    while (engine.isSaving()) {
+      const { readings } = engine.call('commit', { ...NOTHING, states: [['last', String(commits)]] }, now);
+      expect(readings.from).toBe(RECORDS + 1);
+      commits++;
+      engine.idle(now);
+    }
+    expect(commits).toBeGreaterThan(1);
+    expect(readAll()).toBe(RECORDS + 1);
+    expect(engine.call('ledger', 0, now)).toMatchObject([{ cause: 'corrupt' }]);
+    engine.call('close', undefined, now);
+  });
+
+  it('leaves a damaged segment as it is when it is closed in the middle of a salvage', async () => {
+    const folder = await filledFolder();
+    const file = join(folder, 'readings-00000002.db');
+    const bytes = readFileSync(file);
+    bytes[Math.floor(bytes.length / 2)]! ^= 0x10;
+    writeFileSync(file, bytes);
+    const now = { wallMs: 1, monoMs: 1 };
+    const options = { path: folder, maxBytes: 3_200_000, cursorEveryMs: 5000, replayMs: 1000, machine: machineOf() };
+    const engine = openEngine(options, now, { pid: process.pid });
+    const readAll = () => {
+      for (let at = 1; at <= RECORDS; )
+        at = engine.call('peek', { stream: 'readings', from: at, limit: 1000 }, now).next;
+    };
+    expect(readAll).toThrow(UnderRepair);
+    engine.idle(now);
+    expect(existsSync(join(folder, 'salvaged-readings-00000002.db'))).toBe(true);
+    engine.call('close', undefined, now);
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+    expect(existsSync(join(folder, 'salvaged-readings-00000002.db'))).toBe(false);
   });
 
   it('never gives a wrong value, whichever bytes are flipped, and accounts for every number', {

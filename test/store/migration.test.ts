@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,9 @@ import { localStore, temporaryFolder } from './stores.ts';
  * 9 events, one uplink that has everything up to 53.
  */
 const SCHEMA_1 = resolve(import.meta.dirname, 'fixtures/schema-1');
+
+/** Sixty commits of a program of schema 2, as a kill -9 left them. */
+const SCHEMA_2 = resolve(import.meta.dirname, 'fixtures/schema-2');
 
 function schemaOf(folder: string): unknown {
   const meta = new Database(join(folder, 'meta.db'), { readonly: true });
@@ -51,6 +54,31 @@ describe('a store of an earlier version', () => {
     await checkSchema1(folder);
     expect(schemaOf(folder)).toBe(3);
     await checkSchema1(folder);
+  });
+
+  it('takes back a segment that was renamed on a full disk and is whole, and forgets the name of one that is empty', async () => {
+    const folder = schema1();
+    renameSync(join(folder, 'readings-00000001.db'), join(folder, 'given-up-readings-00000001-r1-33-e1-4-t1-2'));
+    writeFileSync(join(folder, 'given-up-readings-00000000-r0-0-e0-0-t0-0'), '');
+    await checkSchema1(folder);
+    expect(readdirSync(folder).filter((file) => file.startsWith('given-up'))).toEqual([]);
+  });
+
+  it('is opened where schema 2 was written by a process that was killed, and goes on', async () => {
+    const folder = temporaryFolder();
+    cpSync(SCHEMA_2, folder, { recursive: true });
+    const { store } = await localStore(folder);
+    expect((await store.status()).next.readings).toBe(61);
+    expect((await store.states()).get('last')).toBe('59');
+    expect(await store.ledger()).toEqual([]);
+    await store.close();
+  });
+
+  it('is told by its schema from an earlier one, whose program refuses it with a word and changes nothing', async () => {
+    const { store, path } = await localStore();
+    await store.close();
+    // Programs of schema 1 and 2 refuse every meta.db of a higher number.
+    expect(schemaOf(path)).toBeGreaterThan(2);
   });
 
   it('opens in either version when the migration was interrupted: it is one transaction', async () => {

@@ -3,7 +3,7 @@ import { connect as connectSocket, createServer, type Server, type Socket } from
 import mqtt from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../src/config/config.ts';
-import { createSuspicion } from '../../src/uplink/mqtt-hangup.ts';
+import { Suspicion } from '../../src/uplink/mqtt-hangup.ts';
 import type { OutgoingBatch } from '../../src/uplink/uplink.ts';
 import { batchOf } from '../contract/uplink.ts';
 import { type FaultBroker, type FaultBrokerScript, startFaultBroker } from '../double/broker-fault.ts';
@@ -146,7 +146,7 @@ describe('what a broker hangs up on', () => {
     ({ kind: 'batch', batch: { kind: 'event', epoch: 'e', seq } as unknown as OutgoingBatch }) as const;
 
   it('is certain when two sessions in a row end behind the same message, and is sought with care', () => {
-    const suspicion = createSuspicion();
+    const suspicion = new Suspicion();
     expect(suspicion.ended(readings(5))).toBeUndefined();
     expect([suspicion.isCareful, suspicion.mayWatch]).toEqual([true, false]);
     expect(suspicion.ended(readings(5))).toEqual(readings(5));
@@ -158,7 +158,7 @@ describe('what a broker hangs up on', () => {
   });
 
   it('is nothing when the sessions end behind different ones, or none', () => {
-    const suspicion = createSuspicion();
+    const suspicion = new Suspicion();
     expect([readings(5), event(5), undefined, readings(5)].map((one) => suspicion.ended(one))).toEqual([
       ...[undefined, undefined, undefined, undefined],
     ]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { createRunQueue, createTokenBucket, halves, type Run, sizeOfRecord } from '../../src/uplink/run-queue.ts';
+import { halves, type Run, RunQueue, sizeOfRecord, TokenBucket } from '../../src/uplink/run-queue.ts';
 import { recordOf } from '../double/forwarding.ts';
 
 const sizeOf = (fields: number) => ({ fields, bytes: fields * 10 });
@@ -26,7 +26,7 @@ describe('a queue of runs', () => {
   it('gives every item once, in order, in consecutive cuts within the limits', () => {
     fc.assert(
       fc.property(runs, limits, (list, cut) => {
-        const queue = createRunQueue(sizeOf);
+        const queue = new RunQueue(sizeOf);
         for (const run of list) queue.push(run, 0);
         const given: [number, number][] = [];
         for (let run = queue.take(cut); run; run = queue.take(cut)) {
@@ -45,7 +45,7 @@ describe('a queue of runs', () => {
   });
 
   it('forgets from the front, and knows what is left', () => {
-    const queue = createRunQueue(sizeOf);
+    const queue = new RunQueue(sizeOf);
     queue.push({ from: 1, items: [1, 1, 1] }, 5);
     queue.push({ from: 9, items: [2, 2] }, 7);
     queue.take({ items: 1, fields: 9, bytes: 999 });
@@ -82,7 +82,7 @@ describe('the rate of the backlog', () => {
         fc.array(fc.tuple(fc.integer({ min: 0, max: 500 }), fc.integer({ min: 1, max: 500 }))),
         async (rate, steps) => {
           const clock = new SimulatedClock();
-          const bucket = createTokenBucket(clock, rate);
+          const bucket = new TokenBucket(clock, rate);
           let taken = 0;
           for (const [pauseMs, wanted] of steps.slice(0, 20)) {
             await clock.advance(pauseMs);

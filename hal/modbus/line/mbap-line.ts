@@ -20,6 +20,9 @@ interface MbapOptions {
   readonly onForeignUnit?: (asked: number, answered: number) => void;
 }
 
+/** Questions handed to the line at once at least: while one rests between looks at a slow write, others are asked. */
+const LEAST_CONCURRENCY = 2;
+
 /** This many frames in a row that answer nothing we asked, and the connection is made anew. */
 const MISMATCHES_TO_RECONNECT = 5;
 
@@ -77,7 +80,7 @@ export class MbapLine implements Line {
   constructor(transport: Transport, options: MbapOptions, clock: Clock) {
     this.transport = transport;
     this.options = options;
-    this.concurrency = options.pipeline;
+    this.concurrency = Math.max(LEAST_CONCURRENCY, options.pipeline);
     this.clock = clock;
   }
 

@@ -50,8 +50,12 @@ const HOST_GRACE_MS = 5;
 /** A line that is never silent for this long is used by somebody else, or noise. */
 const BABBLE_MS = 2000;
 
-/** A unit that so often did not answer a read that was made wider is asked for no more than it needs. */
+/**
+ * A unit that so often in a row did not answer a read that was made wider is asked for no more than it needs for this
+ * long, ms. A line that loses questions comes to that by chance, so that it does not hold for good.
+ */
 const NARROW_AFTER = 2;
+const NARROW_MS = 60_000;
 
 interface Job {
   readonly ask: Ask;
@@ -78,8 +82,8 @@ export class RtuLine implements Line {
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private received = 0;
   private current: Put | undefined;
-  /** How often in a row each unit left a read unanswered that was made wider. */
-  private readonly narrow = new Map<number, number>();
+  /** How often in a row each unit left a read unanswered that was made wider, and until when that counts. */
+  private readonly narrow = new Map<number, { times: number; untilMs: number }>();
   private isOpen = false;
   /** Why the line is not open. */
   private lost = new NotConnected('the line is not open. Connect first.');
@@ -160,7 +164,8 @@ export class RtuLine implements Line {
     let waiting: { untilMs: number } | undefined;
     for (let index = 0; index < this.queue.length; ) {
       const job = this.queue[index]!;
-      const mayWiden = (this.narrow.get(job.ask.question.unit) ?? 0) < NARROW_AFTER;
+      const narrow = this.narrow.get(job.ask.question.unit);
+      const mayWiden = narrow === undefined || narrow.times < NARROW_AFTER || nowMs >= narrow.untilMs;
       const clearance = this.owed.clearance(job.ask, mayWiden, nowMs);
       if ('question' in clearance) {
         this.queue.splice(index, 1);
@@ -323,7 +328,10 @@ export class RtuLine implements Line {
     const { ask, question, isWider } = this.current!;
     this.countOddities(scan.oddities);
     this.owed.add(ask, question, nowMs);
-    if (isWider) this.narrow.set(question.unit, (this.narrow.get(question.unit) ?? 0) + 1);
+    if (isWider) {
+      const times = (this.narrow.get(question.unit)?.times ?? 0) + 1;
+      this.narrow.set(question.unit, { times, untilMs: nowMs + NARROW_MS });
+    }
     const heard = scan.oddities.some((oddity) => oddity.kind !== 'echo');
     if (heard) {
       this.end({ kind: 'garbled', detail: heardText(scan.oddities, question) });

@@ -108,12 +108,17 @@ async function searchHost(
   const own = options.units ?? OWN_UNITS;
   const asTcp = await askUnits(mbap, own, options, tell, signal);
   const isAnswered = ({ units, isGateway }: Asked) => units.length > 0 || isGateway;
+  const isAlone = options.units === undefined && options.targets.length === 1;
   if (asTcp.refused !== undefined && asTcp.count === 0) return closed(target, asTcp.refused, signal);
-  if (isAnswered(asTcp) || asTcp.refused !== undefined || signal.aborted) return opened([asTcp], 'tcp');
+  if (asTcp.refused !== undefined || signal.aborted) return opened([asTcp], 'tcp');
+  if (asTcp.isGateway && asTcp.units.length === 0 && isAlone) {
+    // It says of each unit that is not there that it is not, which takes as long as that unit is waited for.
+    return opened([asTcp, await askUnits(mbap, OTHER_UNITS, options, tell, signal)], 'tcp');
+  }
+  if (isAnswered(asTcp)) return opened([asTcp], 'tcp');
   const rtu = new RtuLine(transport(), { ...times, characterMs: 0, silenceMs: CONVERTER_SILENCE_MS }, clock);
   const asRtu = await askUnits(rtu, options.units ?? LIKELY_UNITS, options, tell, signal);
-  if (isAnswered(asRtu) || options.units || options.targets.length > 1 || signal.aborted)
-    return opened([asTcp, asRtu], 'rtu');
+  if (isAnswered(asRtu) || !isAlone || signal.aborted) return opened([asTcp, asRtu], 'rtu');
   const patience = { ...options, timeoutMs: Math.min(options.timeoutMs, SWEEP_TIMEOUT_MS) };
   const sweep = await askUnits(mbap, OTHER_UNITS, patience, tell, signal);
   const late = await askUnits(mbap, sweep.late, options, tell, signal);
@@ -128,7 +133,7 @@ async function searchHost(
       asked: Math.max(...all.map(({ count }) => count)),
       tried: all
         .filter(({ count }) => count > 0)
-        .map((each, index) => `${index === 1 ? 'RTU frames to' : 'Modbus TCP to'} ${unitsText(each.askedUnits)}`)
+        .map(({ askedUnits, line }) => `${line === mbap ? 'Modbus TCP to' : 'RTU frames to'} ${unitsText(askedUnits)}`)
         .join(', then '),
       isGateway: all.some(({ isGateway }) => isGateway),
     };
@@ -149,6 +154,7 @@ function closed(target: HostTarget, reason: string, signal: AbortSignal): HostFi
 
 /** What came of asking units on one line. */
 interface Asked {
+  readonly line: Line;
   readonly units: { readonly unit: number; readonly thoughtMs: number }[];
   readonly askedUnits: number[];
   /** Units whose answer came after its deadline. */
@@ -166,7 +172,7 @@ async function askUnits(
   tell: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Asked> {
-  const asked: Asked = { units: [], askedUnits: [], late: [], count: 0, isGateway: false, refused: undefined };
+  const asked: Asked = { line, units: [], askedUnits: [], late: [], count: 0, isGateway: false, refused: undefined };
   const counters = new Map<number, DeviceCounters>();
   let isOpen = false;
   try {

@@ -104,10 +104,10 @@ function verdictLines({ utilisation, verdict, advice, periods }: ChannelForecast
 
 function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'], context: Page): string[] {
   const { colors } = context;
-  const rows = tags.map(({ tag, address, unit, everyMs }): Cell[] => {
+  const rows = tags.map(({ tag, address, unit, everyMs, ...shown }): Cell[] => {
     const every = everyMs === undefined ? 'on change' : everyMs === 0 ? 'no pause' : formatDuration(everyMs);
     const reading = readings?.get(tag);
-    const value: Cell[] = readings ? [formatValue(reading?.value)] : [];
+    const value: Cell[] = readings ? [formatValue(reading?.value, shown)] : [];
     const quality: Cell[] = readings ? [qualityCell(reading, context)] : [];
     return [`  ${tag}`, ...value, plain(unit ?? ''), ...quality, every, plain(address)];
   });
@@ -157,11 +157,12 @@ function ruleLines(
 }
 
 function storeLines({ readingsPerSecond, store }: Forecast, context: Page): string[] {
-  const { outageDays: days, writtenBytesPerDay, storedBytesPerDay } = store;
+  const { outageDays: days, writtenBytesPerDay, storedBytesPerDay, chartBytesPerDay: charts } = store;
   const commits = `one commit each ${formatDuration(store.commitEveryMs)}`;
   const lines = [
     `readings  ${number(readingsPerSecond)}/s at most`,
     `written   about ${formatSize(writtenBytesPerDay)} a day, with ${commits}`,
+    ...(charts > 0 ? [`          of it ${formatSize(charts)} for the points of control charts`] : []),
     ...(days === undefined
       ? []
       : [

@@ -10,12 +10,14 @@ const EVENT_KINDS = ['alarm', 'spc', 'gap', 'quality', 'lifecycle', 'audit'];
 export function addRuleCommands(program: Command, context: CliContext, report: Report): void {
   addCommand(program, 'alarms', 'alarms that stand, or an order to one of them', [
     'millgate alarms --all',
+    'millgate alarms --watch',
     'millgate alarms ack oil-hot',
     'millgate alarms shelve oil-hot --for 2h --comment "sensor ordered"',
   ])
     .argument('[ORDER]', 'ack, shelve, unshelve, reset, out-of-service or in-service')
     .argument('[ID]', 'name of the alarm')
     .option('--all', 'those that are normal, too')
+    .option('--watch', 'keep the list on the screen until Ctrl-C; piped or with --json, each change on one line')
     .option('--for <DURATION>', 'how long to shelve (default: 30m)')
     .option('--occurrence <N>', 'acknowledge this occurrence only')
     .option('--comment <TEXT>', 'a remark for the journal')

@@ -12,6 +12,7 @@ export function addSupportCommands(program: Command, context: CliContext, report
     ['millgate doctor', 'millgate doctor --for 30s', 'millgate doctor --json --config ./millgate.yaml'],
   )
     .option('--for <DURATION>', 'judge the lines over this time from now, instead of since the start of the gateway')
+    .option('--fix', 'open the folder of a store elsewhere, such as on /mnt, to the service; as root')
     .action(async (_options, command: Command) => {
       const { doctor } = await import('../doctor/doctor.ts');
       report(await doctor(optionsOf(command), context));

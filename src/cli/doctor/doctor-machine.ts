@@ -51,6 +51,7 @@ const SERVICE_PROPERTIES = [
   'WatchdogUSec',
   'User',
   'SupplementaryGroups',
+  'ReadWritePaths',
 ];
 
 /** What systemd says of the service, with its user and the groups its unit adds; undefined where there is no systemd. */
@@ -73,6 +74,8 @@ export async function gatherService(
     restarts: Number(told.get('NRestarts') ?? 0) || 0,
     result: told.get('Result'),
     hasWatchdog: watchdog !== '0' && watchdog !== 'infinity',
+    // A dash before a path: it need not be there.
+    writable: (told.get('ReadWritePaths') ?? '').split(' ').flatMap((path) => path.replace(/^[-+]+/, '') || []),
     user: told.get('User') || 'root',
     addedGroups: (told.get('SupplementaryGroups') ?? '').split(' '),
   };

@@ -1,7 +1,11 @@
 /** The command `doctor`: prints every finding with its cause and its remedy. */
-import { EXIT, type ExitCode } from '../../core/errors.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { codeOf, EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import type { Facts } from '../../doctor/facts.ts';
 import type { Finding, Look } from '../../doctor/finding.ts';
 import { type Diagnosis, judge } from '../../doctor/judge.ts';
+import { isClosedToService, STORE_DROP_IN, storeDropIn } from '../../doctor/store-checks.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { plain } from '../terminal/format.ts';
@@ -13,6 +17,8 @@ import { type Machine, machineAt } from './read-machine.ts';
 interface DoctorOptions extends CommonOptions {
   /** Judge error statistics over this time instead of since the start of the gateway. */
   readonly for?: string;
+  /** Write what the service needs for a store outside of its folder. */
+  readonly fix?: boolean;
 }
 
 /**
@@ -29,6 +35,7 @@ export async function doctor(
   const watchMs = options.for === undefined ? undefined : durationOption('for', options.for);
   if (watchMs !== undefined && context.isTerminal && !options.json) warn(context, [`watching for ${options.for} …`]);
   const facts = await gatherFacts({ ...options, ...(watchMs !== undefined && { watchMs }) }, machine, context);
+  if (options.fix) warn(context, openStoreToService(facts, machine));
   const diagnosis = judge(facts);
   const isWrong = diagnosis.findings.some(({ severity }) => severity !== 'hint');
   if (options.json) {
@@ -42,6 +49,29 @@ export async function doctor(
     });
   } else print(context, diagnosisLines(diagnosis, context));
   return isWrong ? EXIT.failed : EXIT.ok;
+}
+
+/**
+ * Mends what takes no decision: opens the folder of the store to the service. Says what was done, and what is left.
+ *
+ * @throws Fault 77 for a user who may not write it
+ */
+export function openStoreToService({ disk, service }: Pick<Facts, 'disk' | 'service'>, machine: Machine): string[] {
+  if (!disk || !isClosedToService(disk.path, service)) return ['doctor --fix: there is nothing that it can mend.'];
+  const file = join(machine.root, STORE_DROP_IN);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, storeDropIn(disk.path));
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM' && codeOf(error) !== 'EROFS') throw error;
+    const remedy = 'Run it as root: sudo millgate doctor --fix.';
+    throw new Fault(`${STORE_DROP_IN} may not be written`, remedy, EXIT.permission, { cause: error });
+  }
+  return [
+    `doctor --fix: wrote ${STORE_DROP_IN}. What is left to do:`,
+    `  sudo install -d -o millgate -g millgate -m 750 ${disk.path}`,
+    '  sudo systemctl daemon-reload && sudo systemctl restart millgate',
+  ];
 }
 
 /** The part of the context that a page of text needs. */

@@ -16,6 +16,9 @@ const MANY = { connectTimeoutMs: 1000, timeoutMs: 500 };
 /** A device that answers to so many units, whatever they are, has none of its own. */
 const ANY_UNIT = 3;
 
+/** Asked for so many units on end, a host was asked for all that there may be: 1 to 247. */
+const ALL = 240;
+
 type Open = Extract<HostFinding, { state: 'open' }>;
 
 /** Hosts to be scanned. */
@@ -107,10 +110,12 @@ function remarks(
     const name = `${host}:${port}`;
     if (framing === undefined)
       lines.push(
-        `${name} takes connections but answered nothing: ${tried} were asked. Check that Modbus TCP is enabled there and this address allowed to use it, or name the units: --units 1-247.`,
+        `${name} takes connections but answered nothing: ${tried} were asked. Check that Modbus TCP is enabled there and this address allowed to use it${asked < ALL ? ', or name the units: --units 1-247' : ''}.`,
       );
     if (framing === 'rtu') lines.push(`${name} passes RTU frames through: write framing: rtu in its channel.`);
-    if (isGateway && options.units === undefined)
+    if (isGateway && units.length === 0 && asked >= ALL)
+      lines.push(`${name} is a gateway to a serial line, and none of its ${asked} units answered. Check that line.`);
+    else if (isGateway && options.units === undefined && asked < ALL)
       lines.push(
         `${name} is a gateway to a serial line. Its units: ${context.invocation} scan ${host}${port === 502 ? '' : `:${port}`} --units 1-247`,
       );

@@ -16,7 +16,7 @@ interface Completion {
 }
 
 /** The names of a configuration; asked only when a name is wanted. `file`: as `--config` on the line says. */
-type NameSource = (file: string | undefined) => Names;
+type NameSource = (file: string | undefined) => Promise<Names>;
 
 /** More words than this are no help, and would hold up the shell. */
 const MAX_CANDIDATES = 2000;
@@ -38,7 +38,7 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
 /** Words of arguments that their commands check themselves, with better words than the command tree has. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'alarms ORDER': ALARM_ORDERS,
-  'spc ORDER': ['rebase'],
+  'spc ORDER': ['rebase', 'exclude'],
 };
 
 /** Words in a usage line that stand for a path. */
@@ -62,27 +62,27 @@ interface Cursor {
  * @param program the command tree
  * @param words what is typed after the program's name; the last is the word at the cursor, possibly empty
  */
-export function complete(program: Command, words: readonly string[], names: NameSource): Completion {
+export async function complete(program: Command, words: readonly string[], names: NameSource): Promise<Completion> {
   const typed = joined(words.map(unquoted));
   const current = typed.at(-1) ?? '';
   const cursor = cursorAfter(program, typed.slice(0, -1));
   const assigned = /^(--[^=]+)=(.*)$/s.exec(current);
   if (assigned && !cursor.option && !cursor.isLiteral) {
     const option = optionOf(cursor.command, program, assigned[1]!);
-    const found = option ? valuesOf(metavarOf(option), option.argChoices, cursor, names) : NOTHING;
+    const found = option ? await valuesOf(metavarOf(option), option.argChoices, cursor, names) : NOTHING;
     const candidates = startingWith(found.candidates, assigned[2]!);
     return {
       files: false,
       candidates: candidates.map(({ word, about }) => ({ word: `${assigned[1]}=${word}`, about })),
     };
   }
-  const found = nextWords(program, cursor, current, names);
+  const found = await nextWords(program, cursor, current, names);
   return { files: found.files, candidates: startingWith(found.candidates, current) };
 }
 
 const NOTHING: Completion = { candidates: [], files: false };
 
-function nextWords(program: Command, cursor: Cursor, current: string, names: NameSource): Completion {
+async function nextWords(program: Command, cursor: Cursor, current: string, names: NameSource): Promise<Completion> {
   const { command, option } = cursor;
   if (option) return valuesOf(metavarOf(option), option.argChoices, cursor, names);
   if (current.startsWith('-') && !cursor.isLiteral) return { candidates: optionsOf(command, program), files: false };
@@ -136,17 +136,17 @@ function argumentAt(command: Command, position: number): Argument | undefined {
   return known[position] ?? (last?.variadic ? last : undefined);
 }
 
-function valuesOf(
+async function valuesOf(
   metavar: string,
   choices: readonly string[] | undefined,
   { command, config }: Cursor,
   names: NameSource,
-): Completion {
+): Promise<Completion> {
   if (choices) return { candidates: choices.map(plainWord), files: false };
   const parts = metavar.replace('...', '').split('|');
   const words = parts.flatMap((part) => WORDS[`${command.name()} ${part}`] ?? []);
   const kinds = parts.flatMap((part) => NAMES[`${command.name()} ${part}`] ?? NAMES[part] ?? []);
-  const known = kinds.length > 0 ? names(config) : undefined;
+  const known = kinds.length > 0 ? await names(config) : undefined;
   return {
     candidates: [...words, ...kinds.flatMap((kind) => known?.[kind] ?? [])].map(plainWord),
     files: parts.some((part) => FILES.has(part)),

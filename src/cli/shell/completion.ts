@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { diskFilesFrom, type FileAccess } from '../../config/file/files.ts';
-import { namesIn } from '../../config/names.ts';
+import type { FileAccess } from '../../config/file/files.ts';
+import type { Names } from '../../config/names.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, configFile, print } from '../terminal/context.ts';
 import { plain } from '../terminal/format.ts';
@@ -24,11 +24,10 @@ export function completion(shell: Shell, context: CliContext): ExitCode {
  *
  * @param words what is typed after the program's name; the last is the word at the cursor
  */
-export function answerShell(program: Command, words: readonly string[], context: CliContext): ExitCode {
-  const files = regularFilesFrom(context.cwd);
-  const names = (config: string | undefined) => namesIn(configFile(config ? { config } : {}, context).file, files);
+export async function answerShell(program: Command, words: readonly string[], context: CliContext): Promise<ExitCode> {
+  const names = (config: string | undefined) => namesOf(configFile(config ? { config } : {}, context).file, context);
   try {
-    const found = complete(program, words, names);
+    const found = await complete(program, words, names);
     print(context, [
       ...found.candidates.map(({ word, about }) => (about ? `${plain(word)}\t${plain(about)}` : plain(word))),
       ...(found.files ? [FILES] : []),
@@ -39,16 +38,22 @@ export function answerShell(program: Command, words: readonly string[], context:
   return EXIT.ok;
 }
 
-/** The disk without what may be waited for when it is read, such as a pipe: a shell does not wait. */
-function regularFilesFrom(folder: string): FileAccess {
-  const disk = diskFilesFrom(folder);
-  return {
+/** The names in a file. What reads it is loaded only now: most words have nothing to do with a configuration. */
+async function namesOf(file: string, { cwd }: CliContext): Promise<Names> {
+  const [{ namesIn }, { diskFilesFrom }] = await Promise.all([
+    import('../../config/names.ts'),
+    import('../../config/file/files.ts'),
+  ]);
+  const disk = diskFilesFrom(cwd);
+  // Without what may be waited for when it is read, such as a pipe: a shell does not wait.
+  const files: FileAccess = {
     ...disk,
     read(path) {
-      if (!statSync(resolve(folder, path)).isFile()) throw new Error(`${path} is no file`);
+      if (!statSync(resolve(cwd, path)).isFile()) throw new Error(`${path} is no file`);
       return disk.read(path);
     },
   };
+  return namesIn(file, files);
 }
 
 /** How a shell calls this program: by its name where it is installed, else with the whole path. */

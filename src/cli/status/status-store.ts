@@ -1,7 +1,7 @@
 /** Words the store and the uplinks for `status`, and for how long an outage there is still room. */
 import type { GatewayStatus } from '../../api/view.ts';
 import { formatSize } from '../../core/quantity.ts';
-import type { StoreStatus } from '../../store/store.ts';
+import type { StoreStatus, StreamAccount } from '../../store/store.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { byState, formatAge, formatCount, formatShare, formatSpan, formatTime } from '../terminal/format.ts';
 import { type Cell, renderTable } from '../terminal/table.ts';
@@ -29,16 +29,38 @@ export function storeLines(
   const { oldest, next } = store;
   const held = next.readings - oldest.readings;
   const records = held > 0 ? `, records ${formatCount(oldest.readings)}–${formatCount(next.readings - 1)}` : '';
-  const lost = store.losses.reduce((total, { count: number }) => total + number, 0);
   return [
     labelled('store', `${size}${records}`, context),
     labelled('', lastText(store, nowMs, startedMs !== undefined), context),
     ...measuredTexts(store, nowMs, startedMs).map((text) => labelled('', text, context)),
     ...(store.trouble === undefined ? [] : reasonLines(store.trouble, context)),
     ...heldLines(store, context),
-    ...(lost === 0 ? [] : [labelled('lost', colors.red(`${formatCount(lost)} records and events`), context)]),
+    ...lossTexts(store.accounts).map((text, index) => labelled(index === 0 ? 'lost' : '', colors.red(text), context)),
     ...store.ledger.slice(-SHOWN_LOSSES).map((entry) => labelled('', entryText(entry, context), context)),
   ];
+}
+
+/** What each uplink did not get and will not get any more, the one that lacks most first. */
+function lossTexts(accounts: readonly StreamAccount[]): string[] {
+  const kinds = ['evicted', 'quarantined', 'lost'] as const;
+  const lossOf = (account: StreamAccount): number => kinds.reduce((sum, kind) => sum + account[kind], 0);
+  const uplinks = [...new Set(accounts.map(({ uplink }) => uplink))].map((uplink) => {
+    const own = accounts.filter((account) => account.uplink === uplink);
+    const of = (stream: StreamAccount['stream']): number =>
+      own.filter((account) => account.stream === stream).reduce((sum, account) => sum + lossOf(account), 0);
+    const causes = kinds.flatMap((kind) => {
+      const sum = own.reduce((total, account) => total + account[kind], 0);
+      return sum > 0 ? [`${formatCount(sum)} ${kind}`] : [];
+    });
+    return { uplink, records: of('readings'), events: of('events'), causes };
+  });
+  return uplinks
+    .filter(({ causes }) => causes.length > 0)
+    .sort((a, b) => b.records + b.events - (a.records + a.events))
+    .map(({ uplink, records, events, causes }) => {
+      const what = `${formatCount(records)} records and ${formatCount(events)} events`;
+      return `${uplink === undefined ? '' : `${uplink}: `}${what} (${causes.join(', ')})`;
+    });
 }
 
 /** While nothing can be written: since when, and what that costs. */

@@ -10,13 +10,11 @@ import { refuseIfLocked } from '../owner.ts';
 import { openStopped } from '../stopped.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson } from '../terminal/context.ts';
 import { formatCount, plain } from '../terminal/format.ts';
-import { fit, hasScreen, openScreen } from '../terminal/screen.ts';
+import { showPage } from '../terminal/live.ts';
+import { hasScreen } from '../terminal/screen.ts';
 import { labelled } from './status-parts.ts';
 import { storeLines } from './status-store.ts';
 import { type StatusDetail, statusLines } from './status-text.ts';
-
-/** How often `--watch` asks again, ms. */
-const ASK_EVERY_MS = 2000;
 
 /** Options of `status`. */
 export interface StatusOptions extends CommonOptions, StatusDetail {
@@ -49,40 +47,14 @@ type Known = { readonly state: 'running'; readonly status: GatewayStatus } | Sto
  * cannot be shown.
  */
 export async function status(options: StatusOptions, context: CliContext): Promise<ExitCode> {
-  if (options.watch && hasScreen(context) && !options.json) return keepShowing(options, context);
+  if (options.watch && hasScreen(context) && !options.json) {
+    await showPage((quiet) => linesNow(options, quiet), context);
+    return EXIT.ok;
+  }
   const known = await ask(options, context);
   if (!options.json) print(context, linesOf(known, options, context));
   else if (known.state === 'running') printJson(context, { state: 'running', ...known.status });
   else printJson(context, known);
-  return EXIT.ok;
-}
-
-async function keepShowing(options: StatusOptions, context: CliContext): Promise<ExitCode> {
-  const { signal, clock, colors } = context;
-  let note = '';
-  const quiet = { ...context, stderr: { write: (text: string) => (note = text.trim()) } };
-  let lines = await linesNow(options, quiet);
-  const screen = openScreen(context);
-  const draw = (): void => {
-    const room = Math.max(1, context.rows() - 2);
-    const more = lines.length > room ? `… ${lines.length - room + 1} more lines  ` : '';
-    const foot = colors.dim(fit(context, `${more}${note ? `${note}  ` : ''}Ctrl-C ends`));
-    screen.draw([...lines.slice(0, more ? room - 1 : room), '', foot]);
-  };
-  const stopListening = context.onResize(draw);
-  try {
-    while (!signal.aborted) {
-      draw();
-      await clock.sleep(ASK_EVERY_MS, signal).catch(() => {});
-      if (!signal.aborted) lines = await linesNow(options, quiet);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    stopListening();
-    screen.close();
-  }
-  print(context, lines);
   return EXIT.ok;
 }
 

@@ -47,22 +47,6 @@ interface ApplyParts {
   readonly files: ConfigurationFiles;
 }
 
-/** Changes the configuration while the gateway runs. */
-export interface Applying {
-  /** Answers once the text is in force; whether it is kept shows in the status. Throws `Fault` when nothing was done. */
-  apply(order: ApplyOrder): Promise<ApplyAnswer>;
-  /** Keeps what is on trial; its data still has to flow. Throws `Fault` when it flowed and does no more: the trial goes on. */
-  confirm(by: string): Promise<void>;
-  /** Takes back what is on trial, else the last configuration that was kept. */
-  rollback(by: string): Promise<void>;
-  /** Applies the files on the disk. Refused, they are left alone and the running goes on; never throws. */
-  reload(): Promise<void>;
-  status(): Promise<ConfigurationStatus>;
-  running(): RunningFiles;
-  /** Ends watching. What is on trial is rolled back by the next start. */
-  close(): void;
-}
-
 /** How often the data is looked at while a configuration is on trial. */
 const LOOK_EVERY_MS = 250;
 
@@ -80,12 +64,8 @@ interface OnTrial {
   flows: boolean;
 }
 
-/** Applying on a running gateway. */
-export function createApplying(parts: ApplyParts): Applying {
-  return new Trials(parts);
-}
-
-class Trials implements Applying {
+/** Changes the configuration while the gateway runs. */
+export class Applying {
   private readonly parts: ApplyParts;
   private readonly records: TrialRecords;
   private files: ConfigurationFiles;
@@ -100,10 +80,12 @@ class Trials implements Applying {
     this.files = parts.files;
   }
 
+  /** Answers once the text is in force; whether it is kept shows in the status. Throws `Fault` when nothing was done. */
   apply(order: ApplyOrder): Promise<ApplyAnswer> {
     return this.alone(() => this.begin({ from: 'text', text: order.text }, { how: 'apply', ...order }));
   }
 
+  /** Keeps what is on trial; its data still has to flow. Throws `Fault` when it flowed and does no more: the trial goes on. */
   confirm(by: string): Promise<void> {
     return this.alone(async () => {
       const { trial } = this;
@@ -115,10 +97,12 @@ class Trials implements Applying {
     });
   }
 
+  /** Takes back what is on trial, else the last configuration that was kept. */
   rollback(by: string): Promise<void> {
     return this.alone(() => (this.trial ? this.takeBack(`it was taken back by ${by}`) : this.goBack(by)));
   }
 
+  /** Applies the files on the disk. Refused, they are left alone and the running goes on; never throws. */
   async reload(): Promise<void> {
     const { log } = this.parts;
     try {
@@ -163,6 +147,7 @@ class Trials implements Applying {
     return { file: place.file, hash: runtime.config().hash, files: this.files };
   }
 
+  /** Ends watching. What is on trial is rolled back by the next start. */
   close(): void {
     this.isOver = true;
     this.cancelLook();

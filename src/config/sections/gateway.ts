@@ -74,15 +74,24 @@ export function checkCommands({ values }: SectionValues): CommandsConfig {
 
 const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
 
-/** Where the API listens. Beyond this machine only with an explicit word, as nothing on that path is encrypted. */
-export function checkApi({ values, entry }: SectionValues, report: Report): ApiConfig {
-  const { listen, plaintext, hosts } = values as {
+/** Where the API listens. Beyond this machine over TLS, or with an explicit word that nothing on that path is encrypted. */
+export function checkApi({ values, entry }: SectionValues, folder: string, report: Report): ApiConfig {
+  const {
+    listen,
+    plaintext,
+    hosts,
+    tls: files,
+  } = values as {
     listen?: string | false;
     plaintext: boolean;
     hosts: readonly string[];
+    tls?: { cert: string; key: string };
   };
-  if (listen === undefined) return { listen: DEFAULT_LISTEN, hosts };
-  if (listen === false || listen === 'off') return { listen: undefined, hosts };
+  const tls = files && { cert: resolve(folder, files.cert), key: resolve(folder, files.key) };
+  if (tls && plaintext && entry)
+    report.error(spotOf(entry, ['plaintext']), 'plaintext contradicts tls: remove plaintext, or remove tls');
+  if (listen === undefined) return { listen: DEFAULT_LISTEN, tls, hosts };
+  if (listen === false || listen === 'off') return { listen: undefined, tls, hosts };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,9})$/.exec(listen);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -92,14 +101,16 @@ export function checkApi({ values, entry }: SectionValues, report: Report): ApiC
         ? `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${JSON.stringify(clip(listen))}`
         : `a port goes from 1 to 65535; got ${port}: write for example ${host}:8420`;
     if (entry) report.error(spotOf(entry, ['listen']), trouble);
-    return { listen: undefined, hosts };
+    return { listen: undefined, tls, hosts };
   }
   const said = entryOf(entry.node, 'plaintext')?.node;
-  const isBroken = said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean');
-  if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !isBroken)
+  const isBroken =
+    (said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean')) ||
+    (!tls && entryOf(entry.node, 'tls') !== undefined);
+  if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !tls && !isBroken)
     report.error(
       spotOf(entry, ['listen']),
-      `with ${host} other machines can reach the API, unencrypted: write 127.0.0.1:${port}, or add plaintext: true if you want that`,
+      `with ${host} other machines can reach the API, unencrypted: write 127.0.0.1:${port}, add tls: {cert: …, key: …}, or add plaintext: true if you want that`,
     );
-  return { listen: { host, port }, hosts };
+  return { listen: { host, port }, tls, hosts };
 }

@@ -72,6 +72,19 @@ export const apiShape = {
       examples: ['127.0.0.1:8420', 'off'],
     })
     .optional(),
+  tls: z
+    .strictObject({
+      cert: z
+        .string()
+        .min(1)
+        .meta({ description: 'PEM file of the certificate, with those between it and its authority.' }),
+      key: z.string().min(1).meta({ description: 'PEM file of its key, readable for the group millgate only.' }),
+    })
+    .meta({
+      description: 'Serves the API over TLS. Default: unencrypted.',
+      examples: [{ cert: '/etc/millgate/api.crt', key: '/etc/millgate/api.key' }],
+    })
+    .optional(),
   plaintext: z
     .boolean()
     .meta({ description: 'Must be true to listen beyond this machine without TLS.' })

@@ -32,11 +32,15 @@ interface Period {
   readonly endWallMs: number;
 }
 
-/** A counter as it was last read. `atWallMs` places it on the monotonic clock of the next start; `isOld`: not done yet. */
+/**
+ * A counter as it was last read. `atWallMs` places it on the monotonic clock of the next start; `isOld`: not done yet.
+ * `isBroken`: it could not be read since.
+ */
 interface Counting {
   readonly state: CounterState;
   readonly atWallMs: number;
   readonly isOld?: boolean | undefined;
+  readonly isBroken?: boolean | undefined;
 }
 
 /** What collecting remembers; JSON. */
@@ -140,16 +144,28 @@ function broughtBy(
   const value = usable(reading);
   const { tag, monoMs, wallMs } = reading;
   const counter = counters?.find((each) => each.tag === tag);
-  if (!isAttributeChart(chart) || value === undefined || !counter) return { state, value };
+  if (!isAttributeChart(chart) || !counter) return { state, value };
   const known = state.counters[tag];
+  if (value === undefined) {
+    if (!known || known.isBroken) return { state, value };
+    return { state: { ...state, counters: { ...state.counters, [tag]: { ...known, isBroken: true } } }, value };
+  }
   const sinceMs = known?.isOld ? Math.max(0, wallMs - known.atWallMs) : 0;
-  // What came while the gateway was stopped for longer than a period is of no period.
-  const isLost = known?.isOld && subgroup.by === 'time' && sinceMs > subgroup.everyMs;
+  const isLost = known?.isOld
+    ? // What came while the gateway was stopped for longer than a period is of no period.
+      subgroup.by === 'time' && sinceMs > subgroup.everyMs
+    : known?.isBroken === true && isOfNoPoint(subgroup, state, known.state.atMs);
   const before = known?.isOld ? { ...known.state, atMs: monoMs - sinceMs, rejected: undefined } : known?.state;
   const counted = countOn(isLost ? undefined : before, value, monoMs, { modulus: counter.modulus });
   const { step } = counted;
   const next = { ...state, counters: { ...state.counters, [tag]: { state: counted.state, atWallMs: wallMs } } };
   return { state: next, value: step.kind === 'counted' || step.kind === 'reset' ? step.by : 'nothing' };
+}
+
+/** Whether what came since a time, unseen, is of more than one point; of a lot that a trigger ends nobody can know. */
+function isOfNoPoint(subgroup: SpcConfig['subgroup'], { period }: Collecting, sinceMonoMs: number): boolean {
+  if (subgroup.by !== 'time') return subgroup.by === 'count';
+  return period?.endMonoMs != null && sinceMonoMs < period.endMonoMs - subgroup.everyMs;
 }
 
 function isCounter({ counters }: SpcConfig, tag: TagId): boolean {

@@ -154,7 +154,15 @@ const stateSchema = z.strictObject({
     trigger: z.union([z.string(), z.number(), z.boolean()]).nullable(),
     previous: z.number().nullable(),
     counters: z
-      .record(z.string(), z.strictObject({ state: counterState, atWallMs: z.number(), isOld: z.boolean().optional() }))
+      .record(
+        z.string(),
+        z.strictObject({
+          state: counterState,
+          atWallMs: z.number(),
+          isOld: z.boolean().optional(),
+          isBroken: z.boolean().optional(),
+        }),
+      )
       .default({}),
     seenMonoMs: z.record(z.string(), z.number()).default({}),
   }),

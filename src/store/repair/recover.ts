@@ -1,5 +1,5 @@
 /** Opens what lies in the store's folder, and repairs what a crash or a bad disk left. */
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
 import { countOf, intervals, subtract } from '../../core/intervals.ts';
@@ -88,6 +88,7 @@ function houseOn(opening: Opening): Started {
   const maxBytes = affordable(folder, options.maxBytes);
   removeLeaving(folder, meta);
   finishSalvages(folder);
+  takeBackGivenUp(folder);
   const scans = withoutLeftovers(folder, scanAll(folder, open, meta, notice));
   const memory = memoryAtStop(meta, scans) ?? memoryOf(folder, scans);
   if (opening.wasRebuilt) meta.numberPast(Number(memory.states.get(GAPS_TOLD) ?? 0) || 0);
@@ -231,6 +232,20 @@ function removeLeaving(folder: string, meta: Meta): void {
   const leaving = [...meta.segments()].filter(([, text]) => text === LEAVING).map(([file]) => file);
   for (const file of leaving) unlinkDatabase(join(folder, file));
   meta.enter({ segments: new Map(leaving.map((file) => [file, null])) });
+}
+
+/**
+ * Versions before schema 3 renamed and emptied a segment that was given up on a full disk. What a power cut left whole is
+ * a segment again; numbers of one that is empty are found missing, and entered.
+ */
+function takeBackGivenUp(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const found = /^given-up-((?:readings|events)-\d{8})-/.exec(name);
+    if (!found) continue;
+    const segment = join(folder, `${found[1]}.db`);
+    if (sizeOf(join(folder, name)) === 0 || existsSync(segment)) rmSync(join(folder, name));
+    else renameSync(join(folder, name), segment);
+  }
 }
 
 /** Every segment: from the index where it was closed in order, else by reading it through. */

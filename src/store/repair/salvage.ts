@@ -17,22 +17,66 @@ const STREAMS = ['readings', 'events'] as const;
 /** Where the number of the last commit is not known, looking for more ends after this many that are not there. */
 const MISSES = 2000;
 
+/** How much a step of a salvage copies: a few milliseconds of work and one sync of the disk. */
+const STEP_BYTES = 128 * 1024;
+
+/** What reading a row costs beside its bytes. */
+const STEP_ROW_BYTES = 1024;
+
 /** Before the name of a segment: what is saved of it, until it takes its place. */
 const SAVED = 'salvaged-';
 
-/** Rows of a damaged segment that can be read one by one, and what is wrong. */
+/** The first and the last commit of a segment; the last is undefined where nothing tells it. */
+interface Known {
+  readonly firstCommit: number;
+  readonly lastCommit: number | undefined;
+}
+
+/** What was saved of a damaged segment, and where the rest was put. */
 interface Saved {
   readonly info: SegmentInfo;
   readonly movedTo: string;
 }
 
+/** A salvage under way, in steps between which others may read and commit. */
+export interface Salvage {
+  readonly info: SegmentInfo;
+  /** Copies some rows; true when all is done. */
+  step(): boolean;
+  /** Ends it in the middle: nothing has changed. */
+  abandon(): void;
+}
+
 /**
  * Puts a damaged segment into quarantine, and in its place a new one with every commit that can still be read and
- * matches its checksum. What is gone goes into the ledger.
+ * matches its checksum. What is gone goes into the ledger. Until the last step the damaged segment stays in its place.
  */
-export function salvage(house: House, damaged: SegmentInfo, nowWallMs: number, cause: unknown): void {
-  house.catalog.release(damaged.file);
-  const { info, movedTo } = rebuild(house.folder, house.open, house.meta.epoch, damaged);
+export function beginSalvage(house: House, damaged: SegmentInfo, nowWallMs: number, cause: unknown): Salvage {
+  const steps = rebuilding(house.folder, house.open, house.meta.epoch, damaged);
+  const abandon = (): void => {
+    steps.return(undefined);
+  };
+  return {
+    info: damaged,
+    abandon,
+    step() {
+      // Whoever read from it since the last step has it open.
+      house.catalog.release(damaged.file);
+      if (!house.catalog.infos.includes(damaged)) {
+        // It was let go to make room, or written to.
+        abandon();
+        return true;
+      }
+      const { done, value } = steps.next();
+      if (value) account(house, damaged, value, nowWallMs, cause);
+      return done === true;
+    },
+  };
+}
+
+/** Enters what is gone of a damaged segment, and puts what was saved in its place. */
+function account(house: House, damaged: SegmentInfo, saved: Saved, nowWallMs: number, cause: unknown): void {
+  const { info, movedTo } = saved;
   const { infos } = house.catalog;
   const kept = info.lastCommit >= info.firstCommit ? [info] : [];
   const others = infos.filter(({ file }) => file !== damaged.file);
@@ -79,19 +123,26 @@ export function finishSalvages(folder: string): void {
  *
  * @param known its first and last commit; without a last one, as many as are found
  */
-export function rebuild(
+export function rebuild(folder: string, open: OpenDatabase, epoch: string, known: Known & { file: string }): Saved {
+  for (const steps = rebuilding(folder, open, epoch, known); ; ) {
+    const { value } = steps.next();
+    if (value) return value;
+  }
+}
+
+function* rebuilding(
   folder: string,
   open: OpenDatabase,
   epoch: string,
-  known: { readonly file: string; readonly firstCommit: number; readonly lastCommit: number | undefined },
-): Saved {
+  known: Known & { readonly file: string },
+): Generator<undefined, Saved | undefined> {
   const name = parseSegmentFile(known.file)!;
   const info = emptyInfo(name.kind, name.id, known.firstCommit);
   const source = join(folder, known.file);
   const target = join(folder, `${SAVED}${known.file}`);
   const damaged = openAnyway(source);
   try {
-    rebuildFrom(damaged, target, open, epoch, info, known);
+    yield* copying(damaged, target, open, epoch, info, known, STEP_BYTES);
   } finally {
     damaged?.close();
   }
@@ -103,27 +154,45 @@ export function rebuild(
 }
 
 /**
- * Makes a segment in `target` of the rows of another that can be read, and counts them in `info`.
+ * Makes a segment in `target` of the rows of another that can be read, and counts them in `info`; all in one transaction.
+ */
+export function rebuildFrom(...[source, target, open, epoch, info, known]: Parameters<typeof copying>): void {
+  const steps = copying(source, target, open, epoch, info, known, Number.POSITIVE_INFINITY);
+  while (!steps.next().done);
+}
+
+/**
+ * Makes a segment in `target` of the rows of another that can be read, step by step, and counts them in `info`.
  *
  * @param source undefined where nothing of it can be read
  */
-export function rebuildFrom(
+function* copying(
   source: Segment | undefined,
   target: string,
   open: OpenDatabase,
   epoch: string,
   info: SegmentInfo,
-  known: { readonly firstCommit: number; readonly lastCommit: number | undefined },
-): void {
+  known: Known,
+  stepBytes = STEP_BYTES,
+): Generator<undefined, void> {
   unlinkDatabase(target);
   const segment = createSegment(target, open(target), { epoch, id: info.id });
+  const dictionaries = new Set([0]);
+  let isWhole = false;
   try {
-    segment.together(() => copyReadable(source, segment, info, known));
+    for (let rows = source && readableRows(source, known), isOver = !rows; rows && !isOver; ) {
+      segment.together(() => {
+        isOver = copySome(rows!, source!, segment, info, dictionaries, stepBytes);
+      });
+      yield;
+    }
     segment.finish();
-  } catch (error) {
-    segment.close();
-    unlinkDatabase(target);
-    throw error;
+    isWhole = true;
+  } finally {
+    if (!isWhole) {
+      segment.close();
+      unlinkDatabase(target);
+    }
   }
 }
 
@@ -135,28 +204,36 @@ function openAnyway(file: string): Segment | undefined {
   }
 }
 
-function copyReadable(
-  source: Segment | undefined,
+/** Copies rows up to about `bytes`; true when there are no more. */
+function copySome(
+  rows: Iterator<Row | undefined>,
+  source: Segment,
   target: Segment,
   info: SegmentInfo,
-  known: { readonly firstCommit: number; readonly lastCommit: number | undefined },
-): void {
-  if (!source) return;
-  const written = new Set<number>();
-  let misses = 0;
-  const last = known.lastCommit ?? Number.POSITIVE_INFINITY;
-  for (let number = known.firstCommit; number <= last && (known.lastCommit || misses < MISSES); number++) {
-    const row = readable(source, number);
-    if (!row) {
-      misses++;
-      continue;
-    }
-    misses = 0;
+  dictionaries: Set<number>,
+  bytes: number,
+): boolean {
+  for (let copied = 0; copied < bytes; copied += STEP_ROW_BYTES) {
+    const { done, value: row } = rows.next();
+    if (done) return true;
+    if (!row) continue;
     const id = row.readings ? row.dictionary : 0;
-    const isNew = id !== 0 && !written.has(id);
-    target.append(row, isNew ? { id, body: source.dictionary(id) } : undefined);
-    written.add(id);
+    target.append(row, dictionaries.has(id) ? undefined : { id, body: source.dictionary(id) });
+    dictionaries.add(id);
     countRow(info, row);
+    copied += (row.readings?.length ?? 0) + (row.events?.length ?? 0) + (row.notes?.length ?? 0);
+  }
+  return false;
+}
+
+/** Every row that is looked for, in order; undefined for one that cannot be read. */
+function* readableRows(source: Segment, { firstCommit, lastCommit }: Known): Generator<Row | undefined, void> {
+  let misses = 0;
+  const last = lastCommit ?? Number.POSITIVE_INFINITY;
+  for (let number = firstCommit; number <= last && (lastCommit || misses < MISSES); number++) {
+    const row = readable(source, number);
+    misses = row ? 0 : misses + 1;
+    yield row;
   }
 }
 

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { within } from '../../core/clock.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
-import { openEngine } from '../engine.ts';
+import { openEngine, UnderRepair } from '../engine.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWorker, WireError } from '../protocol.ts';
 import { machineOf } from '../repair/restored.ts';
@@ -21,7 +21,7 @@ const STANDSTILL_MS = 5000;
 const REFUSED_AT_STANDSTILL: ReadonlySet<CallName> = new Set<CallName>(['history', 'rollups', 'seek']);
 
 /** The worker handles bytes: its heap is small, and a bound keeps a fault from eating the machine. */
-const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 };
+const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 };
 
 /** How long closing may take: writing the cursors and folding in the log. */
 const CLOSE_MS = 10_000;
@@ -108,12 +108,17 @@ export async function openLocalStore(
   });
   tell(options, engine.opened.notices);
   const call = async <Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> => {
-    try {
-      const answer = engine.call(name, ask, nowOn(options.clock));
-      while (name === 'commit' && engine.idle(nowOn(options.clock)));
-      return answer;
-    } finally {
-      tell(options, engine.notices());
+    for (;;) {
+      try {
+        const answer = engine.call(name, ask, nowOn(options.clock));
+        while (name === 'commit' && engine.idle(nowOn(options.clock)));
+        return answer;
+      } catch (error) {
+        if (!(error instanceof UnderRepair)) throw error;
+        while (engine.isSaving()) engine.idle(nowOn(options.clock));
+      } finally {
+        tell(options, engine.notices());
+      }
     }
   };
   const { epoch, offsets } = engine.opened;

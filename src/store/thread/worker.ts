@@ -1,7 +1,7 @@
 /** The thread of the store: takes messages, lets the engine work, and answers. */
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../../core/errors.ts';
-import { type Engine, openEngine } from '../engine.ts';
+import { type Engine, openEngine, UnderRepair } from '../engine.ts';
 import type { FromWorker, Now, Pieces, Texts, ToWorker, WireError } from '../protocol.ts';
 
 const port = parentPort;
@@ -9,17 +9,26 @@ if (!port) throw new Error('this file runs only as a worker thread');
 
 let engine: Engine | undefined;
 
-port.on('message', (message: ToWorker) => {
+/** Reads that wait until a damaged segment is saved; what is committed meanwhile is answered before them. */
+let waiting: ToWorker[] = [];
+
+port.on('message', answer);
+
+function answer(message: ToWorker): void {
   let reply: FromWorker;
+  idleSoon(message.now);
   try {
-    const answer = answerTo(message);
-    reply = { id: message.id, ok: true, answer, notices: engine?.notices() ?? [] };
+    const given = answerTo(message);
+    reply = { id: message.id, ok: true, answer: given, notices: engine?.notices() ?? [] };
   } catch (error) {
+    if (error instanceof UnderRepair) {
+      waiting.push(message);
+      return;
+    }
     reply = { id: message.id, ok: false, error: wireError(error), notices: engine?.notices() ?? [] };
   }
-  port.postMessage(reply, transferable(reply));
-  idleSoon(message.now);
-});
+  port!.postMessage(reply, transferable(reply));
+}
 
 let isIdling = false;
 
@@ -30,6 +39,10 @@ function idleSoon(now: Now): void {
   setImmediate(() => {
     isIdling = false;
     if (engine?.idle(now)) idleSoon(now);
+    if (engine?.isSaving()) return;
+    const again = waiting;
+    waiting = [];
+    for (const message of again) answer(message);
   });
 }
 

@@ -7,7 +7,7 @@ import { diskFault } from '../../../src/config/apply/durable.ts';
 import { type ApplyOrder, CONFIRM_MS, type ConfigurationStatus } from '../../../src/core/configuration.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { ask, post } from '../../double/ask.ts';
-import { millgate, serve, temporaryFolder } from '../../double/command-line.ts';
+import { millgate, serve, temporaryFolder, until } from '../../double/command-line.ts';
 import { fakeGateway, SIX } from '../../double/fake-gateway.ts';
 import { Terminal } from '../../double/terminal.ts';
 
@@ -70,6 +70,19 @@ describe('apply', () => {
     const { exitCode, err, out } = await command(args);
     expect([exitCode, out]).toEqual([code, '']);
     expect(err).toContain(words);
+  });
+
+  it('confirm --json tells that it is on trial still when nobody waits for its end', async () => {
+    const pending = { hash: 'c0ffee9b1e00', devices: [], awaits: 'confirmation', confirmedBy: 'ann', confirmByMs: SIX };
+    const status = async () => ({ ...STATUS, pending }) as unknown as ConfigurationStatus;
+    const { socketPath } = await serve(configured({ status }).gateway);
+    const run = millgate(['confirm', '--json'], { env: { MILLGATE_SOCKET: socketPath } });
+    await until(() => run.err().includes('confirmed by ann'));
+    run.interrupt();
+    expect([await run.exitCode, JSON.parse(run.out())]).toEqual([
+      EXIT.ok,
+      { ok: true, hash: 'c0ffee9b1e00', outcome: 'on-trial' },
+    ]);
   });
 
   it.each([

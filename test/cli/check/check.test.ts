@@ -81,6 +81,16 @@ describe('check --online', () => {
     expect(run.out()).toMatch(/^ {2}oven\/temp +201\.25 +°C +good +1s/m);
   });
 
+  it('shows the label of a value, and its decimals', async () => {
+    const labelled = 'tags: {mode: {address: 1, labels: {1: running}}, level: {address: 2.5, decimals: 2}, temp';
+    const run = millgate(['check', file(GOOD.replace('tags: {temp', labelled)), '--online'], {
+      env: { MILLGATE_SOCKET: '' },
+    });
+    await run.exitCode;
+    expect(run.out()).toMatch(/oven\/mode +running +good/);
+    expect(run.out()).toMatch(/oven\/level +2\.50 +good/);
+  });
+
   it('makes the tags bad whose channel cannot be opened, and reads the others; exit 1', async () => {
     const path = file(`channels: {sim: {driver: mock}, line: {driver: modbus-rtu, port: /nonexistent/tty}}
 devices:

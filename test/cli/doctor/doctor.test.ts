@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { GatewayView } from '../../../src/api/view.ts';
-import { doctor } from '../../../src/cli/doctor/doctor.ts';
+import { doctor, openStoreToService } from '../../../src/cli/doctor/doctor.ts';
 import { gatherDisk, gatherMachine, gatherService } from '../../../src/cli/doctor/doctor-machine.ts';
 import { gatherDevices, gatherFiles } from '../../../src/cli/doctor/doctor-ports.ts';
 import { gatewaysOf, userByName, userOfProcess } from '../../../src/cli/doctor/doctor-processes.ts';
@@ -10,6 +10,8 @@ import { machineAt } from '../../../src/cli/doctor/read-machine.ts';
 import { displayWidth } from '../../../src/cli/terminal/table.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
+import { STORE_DROP_IN } from '../../../src/doctor/store-checks.ts';
+import { healthy } from '../../doctor/double/healthy.ts';
 import { contextOf, millgate, serve, temporaryFolder, type World } from '../../double/command-line.ts';
 import { fakeGateway, SIX, STATUS } from '../../double/fake-gateway.ts';
 import { type MachineFiles, QUIET_MACHINE, writeMachine } from '../../double/machine-root.ts';
@@ -143,6 +145,19 @@ describe('doctor without a gateway', () => {
         remedy: 'Write one: millgate init; another is named by --config FILE',
       },
     ]);
+  });
+
+  it('opens the folder of a store elsewhere to the service with --fix, and says what is left to do', () => {
+    const { machine } = bench();
+    const facts = healthy();
+    const said = openStoreToService({ ...facts, disk: { ...facts.disk!, path: '/mnt/ssd/millgate' } }, machine);
+    expect(said).toEqual([
+      expect.stringContaining(STORE_DROP_IN),
+      expect.stringContaining('install -d -o millgate -g millgate -m 750 /mnt/ssd/millgate'),
+      expect.stringContaining('daemon-reload'),
+    ]);
+    expect(readFileSync(join(machine.root, STORE_DROP_IN), 'utf8')).toContain('ReadWritePaths=/mnt/ssd/millgate\n');
+    expect(openStoreToService(facts, machine)).toEqual([expect.stringContaining('nothing that it can mend')]);
   });
 
   it('refuses a duration that is none, exit 2', async () => {

@@ -7,6 +7,7 @@ import { complete } from '../../../src/cli/shell/complete.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { contextOf, millgate, temporaryFolder } from '../../double/command-line.ts';
 import { BINARY } from '../../double/processes.ts';
+import { readProduct } from '../../double/source-tree.ts';
 
 const NAMES = {
   channels: ['line-a', 'plc'],
@@ -19,10 +20,10 @@ const NAMES = {
 };
 
 /** What may come next; words are apart by one blank, and the last is at the cursor. */
-function next(line: string) {
+async function next(line: string) {
   const program = commandTree(contextOf().context, () => {});
   const asked: (string | undefined)[] = [];
-  const { candidates, files } = complete(program, line.split(' '), (file) => {
+  const { candidates, files } = await complete(program, line.split(' '), async (file) => {
     asked.push(file);
     return NAMES;
   });
@@ -52,34 +53,44 @@ describe('what may come next', () => {
     ['alarms ack ', ['oil-hot', 'oil-low']],
     ['alarms ack oil-hot ', []],
     ['spc s', ['shaft']],
-    ['spc shaft ', ['rebase']],
+    ['spc shaft ', ['rebase', 'exclude']],
     ['profiles e', ['eastron-sdm120']],
     ['completion ', ['bash', 'zsh', 'fish']],
     ['watch -- --', []],
     ['history oven/temp --since ', []],
     ['nonsense ', []],
-  ])('after "%s" is %j', (line, words) => {
-    expect(next(line)).toMatchObject({ words, files: false });
+  ])('after "%s" is %j', async (line, words) => {
+    expect(await next(line)).toMatchObject({ words, files: false });
   });
 
-  it.each(['check ', 'watch --config ', '--config ', 'backtest --csv '])('after "%s" is a file', (line) => {
-    expect(next(line)).toMatchObject({ words: [], files: true });
+  it.each(['check ', 'watch --config ', '--config ', 'backtest --csv '])('after "%s" is a file', async (line) => {
+    expect(await next(line)).toMatchObject({ words: [], files: true });
   });
 
-  it('is every command at the beginning, and every option after a dash', () => {
-    expect(next('').words).toEqual(expect.arrayContaining(['run', 'watch', 'status', 'completion', 'help']));
-    expect(next('').words.some((word) => word.startsWith('_'))).toBe(false);
-    expect(next('status -').words).toEqual(
+  it('is every command at the beginning, and every option after a dash', async () => {
+    expect((await next('')).words).toEqual(expect.arrayContaining(['run', 'watch', 'status', 'completion', 'help']));
+    expect((await next('')).words.some((word) => word.startsWith('_'))).toBe(false);
+    expect((await next('status -')).words).toEqual(
       expect.arrayContaining(['--all', '--watch', '--json', '--config', '--help']),
     );
   });
 
-  it('takes names from the file that the line names, and asks for them only when they are wanted', () => {
-    expect(next('read --config my.yaml ov').asked).toEqual(['my.yaml']);
-    expect(next('read --config=my.yaml ov').asked).toEqual(['my.yaml']);
-    expect(next('read ov').asked).toEqual([undefined]);
-    expect(next('watch --sort ').asked).toEqual([]);
+  it('takes names from the file that the line names, and asks for them only when they are wanted', async () => {
+    expect((await next('read --config my.yaml ov')).asked).toEqual(['my.yaml']);
+    expect((await next('read --config=my.yaml ov')).asked).toEqual(['my.yaml']);
+    expect((await next('read ov')).asked).toEqual([undefined]);
+    expect((await next('watch --sort ')).asked).toEqual([]);
   });
+});
+
+it('a command line is read without the libraries that read a configuration: a shell waits for each of its words', () => {
+  const product = readProduct();
+  const loaded = new Set<string>(['src/cli.ts', 'src/cli/program.ts', 'src/cli/shell/completion.ts']);
+  for (const path of loaded)
+    for (const { target, typeOnly, isLazy } of product.get(path)?.edges ?? [])
+      if (!typeOnly && !isLazy) loaded.add(target);
+  expect(loaded).toContain('src/cli/commands/reading.ts');
+  expect([...loaded].filter((path) => path.startsWith('src/config/') || path.startsWith('hal/'))).toEqual([]);
 });
 
 const FILE = `channels: {line-a: {driver: modbus-tcp, host: 127.0.0.1}}

@@ -53,7 +53,7 @@ store    1.2 GB of 2 GB (60 %), records 1–188,200
          last commit 0s ago
          125 MB written a day, measured since the start
          holds an outage of about 8.3 days, measured over the 4d in it
-lost     5 records and events
+lost     plant: 5 records and 0 events (5 quarantined)
          readings 10–14 quarantined by plant, 2025-11-24T05:59:00.000Z
 
 program  millgate 0.1.0, pid 4242, 84 MB memory
@@ -65,6 +65,26 @@ config   /etc/millgate/millgate.yaml (9b1e00c0ffee)
     const { out } = await status([], new Terminal(columns));
     for (const line of out.split('\n'))
       if (line.trim().includes(' ')) expect(displayWidth(line), line).toBeLessThanOrEqual(columns);
+  });
+
+  it('says by uplink what was lost, the one that lacks most first', async () => {
+    const [first] = STATUS.store.accounts;
+    const losses = (uplink: string, stream: 'readings' | 'events', more: object) => ({
+      ...{ ...first!, uplink, stream, evicted: 0, quarantined: 0, lost: 0 },
+      ...more,
+    });
+    const accounts = [
+      losses('plant', 'readings', { quarantined: 5, lost: 2 }),
+      losses('plant', 'events', {}),
+      losses('mes', 'readings', { evicted: 1200, lost: 2 }),
+      losses('mes', 'events', { evicted: 3 }),
+      losses('lab', 'readings', {}),
+    ];
+    const { out } = await status([], undefined, {}, { ...STATUS, store: { ...STATUS.store, accounts } });
+    expect(out).toContain(`lost     mes: 1,202 records and 3 events (1,203 evicted, 2 lost)
+         plant: 7 records and 0 events (5 quarantined, 2 lost)
+`);
+    expect(out).not.toContain('lab:');
   });
 
   it('says what it does when nothing is in its way', async () => {

@@ -1,5 +1,5 @@
 import { DRIVERS } from '../../../hal/registry.ts';
-import { createApplying } from '../../../src/config/apply/apply.ts';
+import { Applying } from '../../../src/config/apply/apply.ts';
 import { noteStart, recoverTrial } from '../../../src/config/apply/apply-start.ts';
 import { openArchive } from '../../../src/config/apply/archive.ts';
 import { type FileSource, loadWithFiles } from '../../../src/config/apply/config-files.ts';
@@ -60,7 +60,7 @@ export async function boot(disk: PowerDisk) {
     /** When the last good reading came, of a line that has died since. */
     silentSinceMs: undefined as number | undefined,
   };
-  const applying = createApplying({
+  const applying = new Applying({
     ...parts,
     ...{ place, load: async (source: FileSource) => load(source), files: loaded.files },
     runtime: {

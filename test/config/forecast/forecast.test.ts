@@ -56,6 +56,23 @@ describe('bytes', () => {
     expect(costOfCommit(1800)).toEqual({ readings: 1800, writtenBytes: 16_644, storedBytes: 5252 });
   });
 
+  it('count what the points of charts cost: each with the commit of its point', () => {
+    const charts = (subgroup: string) => {
+      const list = Array.from(
+        { length: 10 },
+        (_, index) =>
+          `c${index}: {tag: press/t${index}, chart: xbar-s, subgroup: ${subgroup}, limits: {baseline: 500}}`,
+      );
+      return forecastOf(`${line(20, '1s')}spc: {${list.join(', ')}}\n`).store;
+    };
+    const none = forecastOf(line(20, '1s')).store;
+    expect(none.chartBytesPerDay).toBe(0);
+    expect(charts('5').chartBytesPerDay).toBeCloseTo(86_400 * (2400 + 2 * 160));
+    expect(charts('5').writtenBytesPerDay).toBeCloseTo(none.writtenBytesPerDay + charts('5').chartBytesPerDay);
+    expect(charts('{every: 10m}').chartBytesPerDay).toBeCloseTo(144 * 10 * (2400 + 160));
+    expect(charts('{trigger: press/t19}').chartBytesPerDay).toBeCloseTo(86_400 * (2400 + 10 * 160));
+  });
+
   const uplinks = 'uplinks: {plant: {type: mqtt, url: "mqtt://10.0.0.5"}}';
 
   // Measured with the whole store: 9532 B a commit of 1 s, 13489 B a commit of 10 s, one uplink that confirms.

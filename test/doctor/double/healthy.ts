@@ -85,7 +85,7 @@ export function healthy(over: Partial<Facts> = {}): Facts {
     },
     service: {
       ...{ isInstalled: true, isActive: true, isEnabled: true, type: 'notify', restarts: 0 },
-      ...{ result: 'success', hasWatchdog: true },
+      ...{ result: 'success', hasWatchdog: true, writable: ['/etc/millgate'] },
     },
     brokers: [
       { uplink: 'plant', address: 'broker.plant.lan:8883', asked: 'connection', trouble: undefined, certificates: [] },

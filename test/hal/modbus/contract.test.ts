@@ -46,11 +46,11 @@ function harnessOf(
   };
 }
 
-async function tcpHarness(framing: 'tcp' | 'rtu'): Promise<DriverHarness<ModbusAddress>> {
+async function tcpHarness(framing: 'tcp' | 'rtu', more = {}): Promise<DriverHarness<ModbusAddress>> {
   const slaves = modbusSlaves({ units: UNITS });
   const server = await faultServer({ slaves, framing: framing === 'rtu' ? 'rtu' : 'mbap', units: UNITS });
   const world = { cut: () => server.close(), stop: () => server.close() };
-  return harnessOf(modbusTcp, { host: '127.0.0.1', port: server.port, framing }, world);
+  return harnessOf(modbusTcp, { host: '127.0.0.1', port: server.port, framing, ...more }, world);
 }
 
 /** A pty whose other end is the fault server. */
@@ -84,6 +84,7 @@ async function tlsHarness(): Promise<DriverHarness<ModbusAddress>> {
 }
 
 describeDriverContract('Modbus TCP', () => tcpHarness('tcp'));
+describeDriverContract('Modbus TCP, four questions at once', () => tcpHarness('tcp', { pipeline: 4 }));
 describeDriverContract('Modbus RTU over TCP', () => tcpHarness('rtu'));
 describeDriverContract('Modbus RTU on a pty', ptyHarness);
 describeDriverContract('Modbus over UDP', udpHarness, {

@@ -298,12 +298,47 @@ describe('writing', () => {
     async (...given) => {
       const [, address, more, value, known] = given;
       const silentTo = [5, 6, 15, 16, 22].filter((code) => !known.includes(code));
-      const { driver, tag, run } = await bench({ silentTo });
+      const { slaves, bus, driver, tag, run } = await bench({ silentTo });
+      for (const register of ['1/3', '1/4']) slaves.registers.set(register, 0x0100);
       const written = await run(driver.write(tag(1, address, { ...more }), value, signal));
-      if (address.startsWith('holding')) expect(written).toEqual({ ok: true, readBack: value });
-      else expect(written, 'a coil cannot be asked without harm').toMatchObject({ ok: false, kind: 'unknown' });
+      if (!address.startsWith('holding')) {
+        expect(written, 'a coil cannot be asked without harm').toMatchObject({ ok: false, kind: 'unknown' });
+        return;
+      }
+      expect(written).toEqual({ ok: true, readBack: value });
+      // What it does not know is not tried again.
+      const before = bus.questions.length;
+      expect(await run(driver.write(tag(1, address, { ...more }), value, signal))).toEqual({
+        ok: true,
+        readBack: value,
+      });
+      expect(
+        functionsAsked(bus)
+          .slice(before)
+          .filter((code) => silentTo.includes(code)),
+      ).toEqual([]);
     },
   );
+
+  it('that is slow for longer than its deadline twice is not undone by asking whether its function is known', async () => {
+    const { clock, slaves, bus, driver, tag } = await bench();
+    slaves.registers.set('1/3', 0x0100);
+    bus.script.push('lost-question');
+    const written = driver.write(tag(1, 'holding:3'), 5, signal);
+    for (let waited = 0; waited < 500; waited += 10) await clock.advance(10);
+    slaves.registers.set('1/3', 5);
+    for (let waited = 0; waited < 3000; waited += 10) await clock.advance(10);
+    expect(await written).toEqual({ ok: true, readBack: 5 });
+    expect(functionsAsked(bus).filter((code) => code !== 3)).toEqual([6]);
+  });
+
+  it.each(['flip', 'wrong-function'] as const)('whose answer is damaged (%s) is not sent again', async (fault) => {
+    const { slaves, bus, driver, tag, run } = await bench({ ignoresWrites: true });
+    slaves.registers.set('1/3', 0x0100);
+    bus.script.push(fault);
+    expect(await run(driver.write(tag(1, 'holding:3'), 5, signal))).toMatchObject({ kind: 'unknown', holds: 0x0100 });
+    expect(functionsAsked(bus).filter((code) => code !== 3)).toEqual([6]);
+  });
 
   it('uses one function only where the file says so', async () => {
     const { bus, driver, tag, run } = await bench();

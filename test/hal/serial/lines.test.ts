@@ -4,7 +4,7 @@ import { checksumOf, withoutChecksum } from '../../../hal/serial/checksum.ts';
 import { type Heard, LineReader, type LineSettings } from '../../../hal/serial/lines.ts';
 
 const SETTINGS: LineSettings = {
-  delimiter: Buffer.from('\r\n'),
+  delimiters: [Buffer.from('\r\n')],
   start: undefined,
   length: undefined,
   maxLine: 32,
@@ -76,22 +76,34 @@ describe('lines out of bytes', () => {
   });
 
   it('begin after what is left over of the end of the last one: LF, ETX, a second DC3', () => {
-    const { lines, hear } = reader({ delimiter: Buffer.from('\r') });
+    const { lines, hear } = reader({ delimiters: [Buffer.from('\r')] });
     expect(hear('TAICB1160999\r\nTAICB1161000\r\n\x03', 0)).toEqual(['TAICB1160999', 'TAICB1161000']);
     expect(lines.expire(10_000)).toEqual([]);
-    expect(reader({ delimiter: Buffer.from('\x13') }).hear('978\x13\x13979\x13\x13')).toEqual(['978', '979']);
+    expect(reader({ delimiters: [Buffer.from('\x13')] }).hear('978\x13\x13979\x13\x13')).toEqual(['978', '979']);
     expect(reader().hear('\x02050020\r\n\x03\x02050021\r\n\x03')).toEqual(['\x02050020', '\x02050021']);
   });
 
+  it('end with CR, LF or both where the file does not say which', () => {
+    const delimiters = [Buffer.from('\r'), Buffer.from('\n')];
+    for (const end of ['\r', '\n', '\r\n', '\n\r', '\r\r', '\r\n\x03'])
+      expect(reader({ delimiters }).hear(`978${end}979${end}`), JSON.stringify(end)).toEqual(['978', '979']);
+  });
+
+  it('that end with another character than the file says are told of by that character', () => {
+    const { lines, hear } = reader();
+    expect(hear('978\r')).toEqual([]);
+    expect(lines.expire(600).map(short)).toEqual([expect.stringContaining('byte 0x0d, and not with the delimiter')]);
+  });
+
   it('begin with the start character where there is one, whatever was before it', () => {
-    const { hear } = reader({ start: 0x02, delimiter: Buffer.from('\x03') });
+    const { hear } = reader({ start: 0x02, delimiters: [Buffer.from('\x03')] });
     expect(hear('noise\x02 12.5\x03\r\nmore\x02 13.0\x03')).toEqual([' 12.5', ' 13.0']);
     expect(hear('\x02 12.\x02 14.0\x03')).toEqual(['(a line without its end)', ' 14.0']);
   });
 
   it('are frames of a length where there is no delimiter', () => {
-    expect(reader({ delimiter: Buffer.from(''), length: 4 }).hear('12.513.0')).toEqual(['12.5', '13.0']);
-    const { lines, hear } = reader({ delimiter: Buffer.from(''), length: 5, start: 0x02 });
+    expect(reader({ delimiters: [], length: 4 }).hear('12.513.0')).toEqual(['12.5', '13.0']);
+    const { lines, hear } = reader({ delimiters: [], length: 5, start: 0x02 });
     expect(hear('??\x0212.5\x0213')).toEqual(['12.5']);
     expect(lines.expire(1000).map(short)).toEqual(['(half a line, and then nothing)']);
   });
@@ -116,7 +128,7 @@ describe('lines out of bytes', () => {
   });
 
   it('may end with a bare newline, with or without a return', () => {
-    expect(reader({ delimiter: Buffer.from('\n') }).hear('a\r\nb\n\n')).toEqual(['a', 'b']);
+    expect(reader({ delimiters: [Buffer.from('\n')] }).hear('a\r\nb\n\n')).toEqual(['a', 'b']);
   });
 });
 

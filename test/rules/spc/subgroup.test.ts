@@ -220,6 +220,19 @@ describe('a polled register with a trigger', () => {
     expect(afterRestart(byTime, 0)).toEqual(['0: –', '0: –', '1: 8']);
   });
 
+  it('what a counter counted while it could not be read is of no point', () => {
+    const config = chartOf({ chart: 'c', inspected: { by: 'size', size: 1 }, limits, counters: [COUNTER] });
+    // Each reading a point: the bad ones are missing points, and the step over them is of three readings.
+    const each = [at(0, 100), at(1, 104), at(2, null), at(3, null), at(4, 116), at(5, 120)];
+    expect(points(config, each).shown).toEqual(['0: –', '1: 4/1', '2: –', '3: –', '3: –', '4: 4/1']);
+    // A period: what came over its end is of neither; within one nothing is lost.
+    const byTime = { ...config, subgroup: { by: 'time', everyMs: 10_000 } } as const;
+    const within = [at(0, 100), at(1, 101), at(3, null), at(5, 105), at(10, 110), at(11, 111), tick(21)];
+    expect(points(byTime, within).shown.slice(-2)).toEqual(['1: 10/1', '2: 1/1']);
+    const over = [at(0, 100), at(1, 101), at(8, null), at(19, null), at(24, 124), at(28, 128), tick(31)];
+    expect(points(byTime, over).shown.at(-1)).toBe('3: 4/1');
+  });
+
   it('a counter on a c chart counts by its differences, also when it began again', () => {
     const config = chartOf({ ...{ chart: 'c', inspected: { by: 'size', size: 1 }, limits }, counters: [COUNTER] });
     const lots = { ...config, subgroup: byPart };

@@ -7,6 +7,7 @@ import { newCounters } from '../../../../hal/modbus/line/statistics.ts';
 import { silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
 import { characterMsOn } from '../../../../hal/serial/settings.ts';
 import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';
+import type { Fault } from '../../../double/modbus-faults.ts';
 import { memoryBus } from '../../../double/modbus-memory.ts';
 import { expectedRegister, mbapFrame, modbusSlaves, rtuFrame } from '../../../double/modbus-slave.ts';
 
@@ -139,6 +140,29 @@ describe('an RTU line', () => {
     expect(refused.kind).toBe('not-asked');
     await clock.advance(1500);
     expect((await waits).kind).toBe('answer');
+  });
+
+  it('asks for a register more while an answer is owed, and again so a minute after two of those were lost', async () => {
+    const { clock, bus, line, counters } = await bench('rtu');
+    const read = (start: number): Promise<Outcome> => {
+      const question = questionOf({ kind: 'read', unit: 1, table: 'holding', start, count: 4 });
+      return line.ask({ question, timeoutMs: TIMEOUT_MS, counters, attemptOf: {}, widest: 9 });
+    };
+    /** Registers that the question after a lost one asks for at once, or waits for. */
+    const lostAndNext = async (...faults: Fault[]): Promise<number> => {
+      bus.script.push('silence', ...faults);
+      const lost = read(0);
+      await clock.advance(200);
+      const next = read(500);
+      await clock.advance(3000);
+      await Promise.all([lost, next]);
+      return bus.questions.at(-1)!.bytes[5]!;
+    };
+    expect(await lostAndNext()).toBe(5);
+    for (let times = 0; times < 2; times++) await lostAndNext('silence');
+    expect(await lostAndNext()).toBe(4);
+    await clock.advance(60_000);
+    expect(await lostAndNext()).toBe(5);
   });
 
   it.each(['echo', 'split', 'noise', 'duplicated'] as const)('%s: the answer is found', async (fault) => {

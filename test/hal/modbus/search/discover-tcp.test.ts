@@ -10,14 +10,15 @@ afterEach(() => {
 });
 
 /** A Modbus TCP host that is silent to all units but these. */
-async function host(units: readonly number[]): Promise<number> {
+async function host(units: readonly number[], others?: 'no such unit'): Promise<number> {
   const slaves = modbusSlaves({ units });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('data', (bytes) => {
       const pdu = bytes.length >= 12 ? slaves.answer(bytes[6]!, bytes.subarray(7, 12)) : undefined;
-      if (pdu) socket.write(mbapFrame((bytes[0]! << 8) | bytes[1]!, bytes[6]!, pdu));
+      const missing = Uint8Array.of(bytes[7]! | 0x80, 0x0b);
+      if (pdu || others) socket.write(mbapFrame((bytes[0]! << 8) | bytes[1]!, bytes[6]!, pdu ?? missing));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -48,6 +49,13 @@ describe('a host that is silent to the units of a device without units', () => {
       },
     ]);
     expect(shown.length).toBeGreaterThan(247);
+  });
+
+  it('and says of each other one that it is not there is a gateway, whose units are all asked', async () => {
+    const { found } = search(await host([3, 200], 'no such unit'));
+    expect(await found).toMatchObject([
+      { isGateway: true, units: [{ unit: 3 }, { unit: 200 }], tried: expect.not.stringContaining('RTU') },
+    ]);
   });
 
   it('that answers one of its own is asked no further', async () => {
