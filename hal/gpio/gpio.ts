@@ -34,6 +34,7 @@ export const gpio: DriverType<GpioChannel, GpioAddress> = {
   whyReadOnly: ({ direction }) =>
     direction === 'input' ? 'an input can only be read: write direction: output, or remove writable' : undefined,
   describeAddress: describeGpioAddress,
+  formOf: ({ type }) => (type === 'bool' ? 'bool' : 'number'),
   isEventful: (address) => address.direction === 'input' && address.measure === 'state',
   estimate: (_channel, tags) => ({
     requests: byDevice(tags).map((group) => ({

@@ -108,6 +108,13 @@ export const tcpChannelShape = {
   host: z
     .string({ error: 'expected the IP address or the name of the device' })
     .min(1)
+    .regex(/^[^\s/]*$/, 'expected only the IP address or the name of the device, without http:// and the like')
+    .refine((host) => !/^[^:]*:\d+$/.test(host), {
+      error: ({ input }) => {
+        const [host, port] = String(input).split(':');
+        return `host and port have a key each: write host: ${host}, port: ${port}`;
+      },
+    })
     .describe('IP address or host name.'),
   port: z
     .int({ error: 'expected a port from 1 to 65535' })

@@ -20,6 +20,12 @@ type SerialDefaults = Pick<SerialSettings, 'baud' | 'parity'>;
 const LOWEST_BAUD = 300;
 const HIGHEST_BAUD = 4_000_000;
 
+/** What the letter of a setting such as 8E1 stands for. */
+function letterOf(input: unknown): string {
+  const word = ['none', 'even', 'odd'].find((each) => typeof input === 'string' && each[0] === input.toLowerCase());
+  return word === undefined ? '' : `; got ${JSON.stringify(input)}: write ${word}`;
+}
+
 /** Keys of a channel that is a serial port; 8 data bits and 1 stop bit unless the file says otherwise. */
 export function serialShape(defaults: SerialDefaults) {
   return {
@@ -34,7 +40,7 @@ export function serialShape(defaults: SerialDefaults) {
       .optional()
       .describe(`Default: ${defaults.baud}.`),
     parity: z
-      .enum(['none', 'even', 'odd'], { error: 'expected none, even or odd' })
+      .enum(['none', 'even', 'odd'], { error: ({ input }) => `expected none, even or odd${letterOf(input)}` })
       .optional()
       .describe(`Default: ${defaults.parity}.`),
     stopBits: z

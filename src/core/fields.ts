@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   DURATION_PATTERN,
+  meantQuantity,
   NAME_PATTERN,
   parseDuration,
   parseRate,
@@ -18,13 +19,15 @@ function shown(input: unknown): string {
 }
 
 /** Says what was expected, and for a bare number how to write it with a unit. */
-function expected(what: string, withUnit: (input: number) => string) {
+function expected(what: string, withUnit: (input: number) => string, kind?: 'duration' | 'size') {
   return ({ input }: { input?: unknown }): string => {
     if (input === undefined) return `is missing: write ${what}`;
     if (input === null) return `has no value: write ${what}`;
     const bare = typeof input === 'string' && /^-?\d+(\.\d+)?$/.test(input) ? Number(input) : input;
     if (typeof bare === 'number' && bare < 0) return `must not be negative; got ${shown(input)}`;
-    const remedy = typeof bare === 'number' ? `: write ${withUnit(bare)}` : '';
+    const meant = typeof input === 'string' && kind !== undefined ? meantQuantity(input, kind) : undefined;
+    const written = typeof bare === 'number' ? withUnit(bare) : meant;
+    const remedy = written === undefined ? '' : `: write ${written}`;
     return `expected ${what}; got ${shown(input)}${remedy}`;
   };
 }
@@ -45,11 +48,15 @@ function rangeText({ min, max }: { min?: string; max?: string }): string {
 export function durationField(description: string, range: { min?: string; max?: string; usual?: 'm' | 'h' } = {}) {
   const minMs = range.min === undefined ? 0 : parseDuration(range.min)!;
   const maxMs = range.max === undefined ? Number.POSITIVE_INFINITY : parseDuration(range.max)!;
-  const error = expected(`a duration such as ${range.usual === 'h' ? '24h or 7d' : '250ms or 5s'}`, (value) => {
-    if (value === 0) return '0s';
-    if (range.usual !== undefined) return `for example ${value}${range.usual}`;
-    return Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`;
-  });
+  const error = expected(
+    `a duration such as ${range.usual === 'h' ? '24h or 7d' : '250ms or 5s'}`,
+    (value) => {
+      if (value === 0) return '0s';
+      if (range.usual !== undefined) return `for example ${value}${range.usual}`;
+      return Number.isInteger(value) && value < 50 ? `${value}s or ${value}ms` : `${value}ms`;
+    },
+    'duration',
+  );
   return z
     .string({ error })
     .regex(DURATION_PATTERN, { error })
@@ -67,8 +74,11 @@ export function durationField(description: string, range: { min?: string; max?: 
 export function sizeField(description: string, range: { min?: string; max?: string } = {}) {
   const minBytes = range.min === undefined ? 0 : parseSize(range.min)!;
   const maxBytes = range.max === undefined ? Number.MAX_SAFE_INTEGER : parseSize(range.max)!;
-  const error = expected('a size such as 500MB or 2GB', (value) =>
-    value * 1e6 >= minBytes && value * 1e6 <= maxBytes ? `${value}MB` : `for example ${range.min ?? '500MB'}`,
+  const error = expected(
+    'a size such as 500MB or 2GB',
+    (value) =>
+      value * 1e6 >= minBytes && value * 1e6 <= maxBytes ? `${value}MB` : `for example ${range.min ?? '500MB'}`,
+    'size',
   );
   return z
     .string({ error })

@@ -16,6 +16,26 @@ export function parseDuration(text: string): number | undefined {
   return match ? Number(match[1]) * DURATION_UNITS[match[2]!]! : undefined;
 }
 
+/** What people call the units of a duration and of a size. */
+const UNIT_WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(us|µs|usecs?|microseconds?)$/, 'us'],
+  [/^(ms|msecs?|milliseconds?)$/, 'ms'],
+  [/^(s|secs?|seconds?)$/, 's'],
+  [/^(m|mins?|minutes?)$/, 'm'],
+  [/^(h|hrs?|hours?)$/, 'h'],
+  [/^(d|days?)$/, 'd'],
+];
+
+/** `5 sec` → `5s`, `2 gb` → `2GB`: the quantity that a person most likely meant; undefined when it cannot be told. */
+export function meantQuantity(text: string, kind: 'duration' | 'size'): string | undefined {
+  const [, digits = '', word = ''] = /^\s*(\d+(?:[.,]\d+)?)\s*([a-zµ]+)\s*$/i.exec(text) ?? [];
+  const unit =
+    kind === 'duration'
+      ? UNIT_WORDS.find(([pattern]) => pattern.test(word.toLowerCase()))?.[1]
+      : Object.keys(SIZE_UNITS).find((each) => each.toLowerCase() === word.toLowerCase());
+  return unit === undefined ? undefined : `${digits.replace(',', '.')}${unit}`;
+}
+
 /** `2GB` → 2000000000; bytes. Undefined when the text is no size. */
 export function parseSize(text: string): number | undefined {
   const match = SIZE_PATTERN.exec(text);

@@ -43,7 +43,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'no URL',
     'mqtts://broker.plant.lan:8883',
     'broker',
-    ['millgate.yaml:26:10 uplinks.plant.url: "broker" is not a URL: write for example "mqtt://broker.plant.lan:1883"'],
+    ['millgate.yaml:26:10 uplinks.plant.url: "broker" is not a URL: write for example "mqtt://broker"'],
   ],
   [
     'an uplink of a later version',

@@ -30,7 +30,7 @@ const VALUES: readonly Case[] = [
     'a duration with a space',
     'every: 1s',
     'every: 1 sec',
-    ['millgate.yaml:10:12 devices.press-1.every: expected a duration such as 250ms or 5s; got "1 sec"'],
+    ['millgate.yaml:10:12 devices.press-1.every: expected a duration such as 250ms or 5s; got "1 sec": write 1s'],
   ],
   [
     'a duration out of range',

@@ -19,7 +19,7 @@ function printed(text: string): string {
 }
 
 describe('what check says of mistakes in', () => {
-  it.each(['syntax', 'sections', 'channels', 'devices', 'tags', 'formulas', 'alarms', 'spc', 'uplinks'])(
+  it.each(['syntax', 'sections', 'channels', 'devices', 'tags', 'formulas', 'alarms', 'spc', 'uplinks', 'slips'])(
     '%s',
     async (name) => {
       const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);

@@ -50,7 +50,7 @@ export function describeIssue(issue: Issue, node: Node | undefined, schema: z.Zo
   if (issue.message !== NOT_OURS && issue.message !== '') return withNearest(issue, node);
   switch (issue.code) {
     case 'invalid_type':
-      return describeType(issue.expected, node, schema);
+      return describeType(issue.expected, node, schema, key);
     case 'invalid_value':
       return describeChoice(issue.values, node, key);
     case 'too_small':
@@ -68,11 +68,25 @@ export function describeIssue(issue: Issue, node: Node | undefined, schema: z.Zo
   }
 }
 
-function describeType(expected: string, node: Node, schema: z.ZodType | undefined): string {
+function describeType(
+  expected: string,
+  node: Node,
+  schema: z.ZodType | undefined,
+  key: PropertyKey | undefined,
+): string {
   const noun = NOUNS[expected] ?? 'another kind of value';
+  if (noun === 'keys and values' && key !== undefined) return needsEntries(String(key), node, firstExample(schema));
   if (node.kind !== 'scalar') return `expected ${noun}; got ${shown(node)}${exampleOf(schema)}`;
   if (node.value === null) return `has no value: write ${noun}, or remove the key${exampleOf(schema)}`;
   return `expected ${noun}; got ${shown(node)}${remedyOf(expected, node.value, node.source)}`;
+}
+
+/** What to say of a value where entries belong. */
+function needsEntries(key: string, node: Node, example: unknown): string {
+  const shownExample = example === undefined ? '' : `, for example ${key}: ${flow(example)}`;
+  return node.kind === 'list'
+    ? `${JSON.stringify(clip(key))} cannot be a list: remove the dashes or [ ], and write its entries${shownExample}`
+    : `${JSON.stringify(clip(key))} needs its own entries${shownExample}`;
 }
 
 /** The usual slips, and what to write instead. */
@@ -86,10 +100,11 @@ function remedyOf(expected: string, value: unknown, source: string): string {
   if (expected !== 'number' && expected !== 'int') return '';
   if (typeof value === 'bigint') return ': the number is too large';
   const text = String(value).trim();
+  if (expected === 'int' && /^\d{1,3}\.\d{3}$/.test(source)) return `: write ${source.replace('.', '')}`;
   if (/^[-+]?\d+,\d+$/.test(text)) return `: write ${text.replace(',', '.')}`;
   if (typeof value === 'string' && /^[-+]?(\d+(\.\d+)?|0x[0-9a-f]+)$/i.test(text))
     return `: write ${text} without quotes`;
-  const united = /^([-+]?\d+(?:\.\d+)?)\s*\D+$/.exec(text);
+  const united = /^([-+]?\d+(?:\.\d+)?)\s*[^\d%]+$/.exec(text);
   return united ? `: write ${united[1]} alone` : '';
 }
 
@@ -130,6 +145,16 @@ function withNearest(issue: Issue, node: Node): string {
   if (saysAll || node.kind !== 'scalar' || node.value === null) return message;
   const found = `${message}; got ${shown(node)}`;
   if (issue.code === 'invalid_type') return found + remedyOf(issue.expected, node.value, node.source);
+  const word = node.source.toLowerCase();
+  const answer = /^(yes|y|true|on)$/.test(word)
+    ? ['true', 'on']
+    : /^(no|n|false|off)$/.test(word)
+      ? ['false', 'off']
+      : [];
+  const meant = /^expected (true|on)/.exec(message)?.[1] === 'on' ? answer[1] : answer[0];
+  if (meant !== undefined && /^expected (true|on)/.test(message)) return `${found}: write ${meant}`;
+  if (typeof node.value === 'string' && /^\d+$/.test(node.value) && new RegExp(`\\b${node.value}\\b`).test(message))
+    return `${found}: write ${node.value} without quotes`;
   const near = issue.code === 'invalid_value' ? nearest(node.source, issue.values.map(String)) : undefined;
   return near === undefined ? found : `${found}; did you mean "${near}"?`;
 }

@@ -168,9 +168,15 @@ function valueFor(
   if (form === 'number' && typeof value !== 'number')
     wrong(path, `${tag} is a number: write a number instead of ${JSON.stringify(given)}`);
   else if (form === 'bool' && typeof value !== 'boolean')
-    wrong(path, `${tag} is on or off: write on or off instead of ${JSON.stringify(given)}`);
+    wrong(path, `${tag} is on or off: write ${switchWord(given)} instead of ${JSON.stringify(given)}`);
   else return value;
   return undefined;
+}
+
+/** `on` or `off` for what a person wrote in its place. */
+function switchWord(given: boolean | number | string): string {
+  if (given === 1 || given === 'yes') return 'on';
+  return given === 0 || given === 'no' ? 'off' : 'on or off';
 }
 
 function gateOf(text: string | undefined, context: AlarmContext, wrong: Wrong): AlarmConfig['while'] {

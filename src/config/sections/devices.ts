@@ -68,8 +68,9 @@ function findChannel(entry: Entry, { channels, report }: DeviceContext): KnownCh
   }
   const name = word.node.kind === 'scalar' ? word.node.value : undefined;
   const channel = typeof name === 'string' ? channels.get(name) : undefined;
-  if (!channel) {
-    const advice = hint(String(name ?? ''), names, 'the channels are') || ': define it under "channels"';
+  // Without any channel the section was told of.
+  if (!channel && names.length > 0) {
+    const advice = hint(String(name ?? ''), names, 'the channels are');
     report.error(spotOf(word, []), `there is no channel ${shown(word.node)}${advice}`);
   }
   return channel;

@@ -89,7 +89,7 @@ export function checkApi({ values, entry }: SectionValues, folder: string, repor
   };
   const tls = files && { cert: resolve(folder, files.cert), key: resolve(folder, files.key) };
   if (tls && plaintext && entry)
-    report.error(spotOf(entry, ['plaintext']), 'contradicts tls: remove plaintext, or remove tls');
+    report.error(spotOf(entry, ['plaintext']), 'plaintext contradicts tls: remove plaintext, or remove tls');
   if (listen === undefined) return { listen: DEFAULT_LISTEN, tls, hosts };
   if (listen === false || listen === 'off') return { listen: undefined, tls, hosts };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,9})$/.exec(listen);
@@ -104,7 +104,9 @@ export function checkApi({ values, entry }: SectionValues, folder: string, repor
     return { listen: undefined, tls, hosts };
   }
   const said = entryOf(entry.node, 'plaintext')?.node;
-  const isBroken = said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean');
+  const isBroken =
+    (said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean')) ||
+    (!tls && entryOf(entry.node, 'tls') !== undefined);
   if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !tls && !isBroken)
     report.error(
       spotOf(entry, ['listen']),

@@ -65,7 +65,10 @@ export const storeShape = {
 /** `api:` */
 export const apiShape = {
   listen: z
-    .union([z.string(), z.literal(false)])
+    .union([z.string(), z.literal(false)], {
+      error: ({ input }) =>
+        `expected HOST:PORT such as 127.0.0.1:8420, or off; got ${typeof input === 'number' ? `${input}: write "127.0.0.1:${input}"` : 'another kind of value'}`,
+    })
     .meta({
       description: 'HOST:PORT of the local API and page, or off. Default: 127.0.0.1:8420.',
       default: '127.0.0.1:8420',
@@ -190,7 +193,10 @@ export const tagShape = {
     .optional(),
   labels: z
     .record(
-      z.string().regex(/^-?\d{1,15}$/, { error: 'is not a whole number, which is what a label stands for' }),
+      z.string().regex(/^-?\d{1,15}$/, {
+        error: ({ input }) =>
+          `a label stands for a whole number, and ${JSON.stringify(input)} is none: write for example labels: {0: stopped, 1: running}`,
+      }),
       z.string().min(1).max(64),
     )
     .meta({
@@ -278,7 +284,7 @@ export const mqttShape = {
         .meta({ description: 'Name in the certificate of a broker that url reaches by its address.' })
         .optional(),
     })
-    .meta({ description: 'Files for TLS; with mqtts:// only.' })
+    .meta({ description: 'Files for TLS; with mqtts:// only.', examples: [{ ca: '/etc/millgate/ca.pem' }] })
     .optional(),
   backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
     .optional()

@@ -195,7 +195,9 @@ function checkLimits(options: TagOptions, entry: Entry, report: Report): void {
       'wrap is for counters, as the number at which one starts again: add counter: true, or remove wrap',
     );
   if (min !== undefined && max !== undefined && min >= max) report.error(spotOf(entry, ['max']), minMaxText(min, max));
-  if (scale === 0)
+  // `scale: 0,1` is read as a scale of 0 and a key 1, which was told of.
+  const hasComma = entry.node.kind === 'map' && [...entry.node.entries.keys()].some((key) => /^\d+$/.test(key));
+  if (scale === 0 && !hasComma)
     report.error(
       spotOf(entry, ['scale']),
       'a scale of 0 would make every value the same: write another factor, or remove scale',

@@ -162,7 +162,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
     const secretive = url.includes('@');
     report.error(
       spot,
-      `${secretive ? 'this' : shown(nodeAt(entry.node, ['url']))} is not a URL: write for example "mqtt://broker.plant.lan:1883"`,
+      `${secretive ? 'this' : shown(nodeAt(entry.node, ['url']))} is not a URL: write for example "mqtt://${/^[\w.-]+(:\d{1,5})?$/.test(url) ? url : 'broker.plant.lan:1883'}"`,
     );
     return false;
   }

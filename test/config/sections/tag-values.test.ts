@@ -37,7 +37,7 @@ describe('what a tag says of its value', () => {
     ],
     ['linear: {raw: [0], value: [0, 16]}', 'expected two numbers'],
     ['wrap: 10000', 'add counter: true'],
-    ['labels: {on: running}', 'is not a whole number'],
+    ['labels: {on: running}', 'a label stands for a whole number'],
     ['decimals: 1.5', 'decimals'],
   ])('%s is refused with its remedy', (tag, words) => {
     expect(problemsWith(file(tag)).join('\n')).toContain(words);
