@@ -37,8 +37,9 @@ export interface ChannelStatus {
   readonly state: 'connected' | 'connecting' | 'waiting' | 'stopped';
   /** Why it is not connected, with the remedy. */
   readonly reason: string | undefined;
+  /** UTC ms: since when it is connected, or not. */
   readonly sinceMs: number;
-  /** Scans that were due and were made, and those skipped because the line was late. */
+  /** Scans that were due and were made, and those skipped because the line was late; none without a connection. */
   readonly scans: number;
   readonly skipped: number;
   /** Share of time the line was in use, 0…1; undefined where the driver does not measure it. */

@@ -105,6 +105,20 @@ export function shownAs(value: Value | null, { labels, decimals }: Shown): strin
   return typeof value === 'number' && decimals !== undefined ? value.toFixed(decimals) : undefined;
 }
 
+/** Digits that a measured value is shown with; the rest is noise of its type. */
+const SIGNIFICANT_DIGITS = 6;
+
+/** What scaled whole numbers have at most: all of it is value, and an energy counter loses none of it. */
+const SCALED = /^-?\d{1,12}(?:\.\d{1,3})?$/;
+
+/** A number for a person: whole ones and those with up to three decimals in full, others with six significant digits. */
+export function numberText(value: number): string {
+  const text = String(value);
+  return SCALED.test(text) || (Number.isInteger(value) && Math.abs(value) < 1e15)
+    ? text
+    : String(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
+}
+
 /** What is to be kept of a tag to show its values; nothing where the file says nothing. */
 export function shownOf({ labels, decimals }: Shown): {
   readonly decimals?: number;

@@ -190,6 +190,7 @@ export class Poller {
       try {
         await this.timed(this.driver.connect(signal));
         this.awayToldMs.clear();
+        this.schedule.connected(this.deps.clock.monoMs());
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
       } catch (error) {
@@ -366,7 +367,7 @@ export class Poller {
   private enter(state: ChannelState): void {
     const before = this.channelState;
     const sameWait = state.state === 'waiting' && before.state === 'connecting' && this.lastReason === state.reason;
-    this.channelState = state;
+    this.channelState = isDown(state) && isDown(before) ? { ...state, sinceMs: before.sinceMs } : state;
     if (state.state === 'waiting') {
       if (!sameWait) this.deps.log.warn(state.reason);
       this.lastReason = state.reason;
@@ -375,6 +376,11 @@ export class Poller {
       this.lastReason = undefined;
     }
   }
+}
+
+/** Attempts to connect and the waiting between them are one time without a connection. */
+function isDown({ state }: ChannelState): boolean {
+  return state === 'connecting' || state === 'waiting';
 }
 
 /** A result that still holds, though nothing happened: doubts about what happened then are not told again. */

@@ -54,6 +54,8 @@ interface Ready extends Job {
 interface DeviceState {
   health: Health;
   lastAnswerMs: number;
+  /** Ticks that passed before this were nobody's being late: the line was away, or the device did not answer. */
+  countedFromMs: number;
   /** Classes not being scanned now. */
   idle: ClassState[];
   /** Its tags, the cheapest to read first, and which of them is probed: the next one when that cannot be asked for. */
@@ -75,7 +77,7 @@ const MAX_UNIONS = 64;
 /** Counters of a schedule. */
 interface ScheduleCounts {
   scans: number;
-  /** Ticks that passed before the line got to them. */
+  /** Ticks that passed before the line got to them; those without a connection, or of an offline device, do not count. */
   skipped: number;
 }
 
@@ -113,7 +115,13 @@ export class Schedule {
     this.plan = plan;
     this.costMs = costMs;
     for (const { device, everyMs, tags } of classes) {
-      const state = this.devices.get(device) ?? { health: healthy, lastAnswerMs: -1, idle: [], probes: undefined };
+      const state = this.devices.get(device) ?? {
+        health: healthy,
+        lastAnswerMs: -1,
+        countedFromMs: startMs,
+        idle: [],
+        probes: undefined,
+      };
       state.idle.push({ device, everyMs, tags, nextMs: startMs, notBeforeMs: startMs });
       this.devices.set(device, state);
     }
@@ -190,6 +198,11 @@ export class Schedule {
     this.wakeOthers(nowMs);
   }
 
+  /** The line is there, again or for the first time. */
+  connected(nowMs: number): void {
+    for (const state of this.devices.values()) state.countedFromMs = nowMs;
+  }
+
   private onAnswer(state: DeviceState, nowMs: number): void {
     const wasOffline = state.health.state === 'offline';
     this.lastWasSilent = false;
@@ -197,7 +210,9 @@ export class Schedule {
     state.health = afterAnswer();
     state.lastAnswerMs = nowMs;
     if (state.probes) state.probes.turn = 0;
-    if (wasOffline) this.wakeOthers(nowMs);
+    if (!wasOffline) return;
+    state.countedFromMs = nowMs;
+    this.wakeOthers(nowMs);
   }
 
   private onSilence(state: DeviceState, end: 'silent' | 'path', startedMs: number, nowMs: number): void {
@@ -315,12 +330,17 @@ export class Schedule {
     }
   }
 
-  private following({ nextMs, everyMs }: ClassState, nowMs: number): number {
+  private following({ device, nextMs, everyMs }: ClassState, nowMs: number): number {
     if (everyMs === 0) return nowMs;
-    const missed = Math.max(0, Math.floor((nowMs - nextMs) / everyMs) - 1);
-    this.counts.skipped += missed;
+    const missed = missedTicks(nextMs, everyMs, nowMs);
+    this.counts.skipped += missedTicks(Math.max(nextMs, this.devices.get(device)!.countedFromMs), everyMs, nowMs);
     return nextMs + (missed + 1) * everyMs;
   }
+}
+
+/** Ticks after the one that was due and before the last that came. */
+function missedTicks(dueMs: number, everyMs: number, nowMs: number): number {
+  return Math.max(0, Math.floor((nowMs - dueMs) / everyMs) - 1);
 }
 
 function dueMsOf({ nextMs, notBeforeMs }: ClassState): number {

@@ -146,7 +146,9 @@ export class Forwarder {
   }
 
   private become(next: UplinkStatus['state'], why?: string): void {
-    if (next !== this.state) this.sinceMs = this.deps.clock.wallMs();
+    // Attempts to connect and the waiting between them are one time without a connection.
+    const isDown = (state: UplinkStatus['state']) => state === 'connecting' || state === 'waiting';
+    if (next !== this.state && !(isDown(next) && isDown(this.state))) this.sinceMs = this.deps.clock.wallMs();
     this.state = next;
     this.reason = why ?? (next === 'connected' || next === 'stopped' ? undefined : this.reason);
   }

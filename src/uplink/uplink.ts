@@ -96,6 +96,7 @@ export interface UplinkStatus {
   readonly reason: string | undefined;
   /** What cannot be known of the session that stands. */
   readonly note?: string | undefined;
+  /** UTC ms: since when it is connected, or not. */
   readonly sinceMs: number;
   /** Records and events that still have to be delivered. */
   readonly pendingRecords: number;

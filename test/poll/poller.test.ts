@@ -150,6 +150,19 @@ describe('the loop of a channel', () => {
     await end();
   });
 
+  it('is down since it was first without a connection, whatever the attempts since', async () => {
+    const { clock, line, poller, end } = start(channelOf(tagConfig('press-1', 'a')), 'line-a: no such port');
+    const startedMs = poller.state.sinceMs;
+    await clock.advance(46_000);
+    expect(poller.state.sinceMs).toBe(startedMs);
+    line.refuse = undefined;
+    await clock.advance(15_000);
+    expect(poller.state.state).toBe('connected');
+    expect(poller.state.sinceMs).toBeGreaterThan(startedMs + 46_000);
+    expect(poller.counts.skipped).toBe(0);
+    await end();
+  });
+
   it('is back within 10 s after however long, and gives no more bad readings than the period asks for', async () => {
     for (const random of [0, 0.5, 0.999]) {
       const slow = { ...tagConfig('press-1', 'a'), everyMs: 60_000 };

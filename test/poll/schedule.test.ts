@@ -58,6 +58,25 @@ describe('the schedule of a line', () => {
     expect(schedule.counts.skipped).toBe(2);
   });
 
+  it('does not count as skipped what passed without a connection, or while the device was offline', () => {
+    const schedule = new Schedule([{ device: 'd', everyMs: 100, tags: [tag('d', 'a')] }], onePlan, 0);
+    serve(schedule, 1000, () => 5);
+    schedule.reset(1000);
+    schedule.connected(45_000);
+    serve(
+      schedule,
+      50_000,
+      () => 5,
+      () => 'answered',
+      45_000,
+    );
+    expect(schedule.counts.skipped).toBe(0);
+    const isSilent = (_: string, nowMs: number) => (nowMs < 120_000 ? 'silent' : 'answered');
+    serve(schedule, 200_000, () => 5, isSilent, 50_000);
+    expect(schedule.health('d').state).toBe('online');
+    expect(schedule.counts.skipped).toBe(0);
+  });
+
   it('reads tags of one device that fall due together in one scan', () => {
     const schedule = new Schedule(
       [

@@ -1,11 +1,8 @@
 /** Writes values, ages, times and counts for a person. */
 import type { JsonReading, JsonValue } from '../../api/json.ts';
 import { formatDuration } from '../../core/quantity.ts';
-import { type Shown, shownAs } from '../../core/reading.ts';
+import { numberText, type Shown, shownAs } from '../../core/reading.ts';
 import type { CliContext, Colors } from './context.ts';
-
-/** Digits that a value is shown with; JSON output has all of them. */
-const SIGNIFICANT_DIGITS = 6;
 
 /** Text of devices and files may hold anything; a terminal gets nothing that moves its cursor. */
 export function plain(text: string): string {
@@ -14,8 +11,8 @@ export function plain(text: string): string {
 }
 
 /**
- * A value for a person: by its label or with the decimals of its tag; else whole numbers in full, others with six
- * significant digits, no value as a dash.
+ * A value for a person: by its label or with the decimals of its tag; else as {@link numberText} writes it, no value as
+ * a dash. JSON output has all digits.
  */
 export function formatValue(value: JsonValue | undefined, shown: Shown = {}): string {
   if (value === undefined) return '–';
@@ -23,8 +20,7 @@ export function formatValue(value: JsonValue | undefined, shown: Shown = {}): st
   if (text !== undefined) return plain(text);
   if (typeof value === 'string') return plain(value);
   if (typeof value === 'boolean') return String(value);
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
-  return String(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
+  return numberText(value);
 }
 
 /** `45.2 °C`; the unit only where there is a value. */

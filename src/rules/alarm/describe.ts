@@ -3,7 +3,7 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { AlarmChange, AlarmState, EventBody, Priority } from '../../core/event.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
-import { type Shown, shownAs } from '../../core/reading.ts';
+import { numberText, type Shown, shownAs } from '../../core/reading.ts';
 import { type Instrument, instrumentMessage } from './instrument.ts';
 import type { AlarmRuleState } from './state.ts';
 
@@ -159,7 +159,6 @@ function defaultMessage(condition: AlarmCondition): string {
   }
 }
 
-/** Twelve digits hide the rounding of scaling and nothing that an instrument can show. */
 function formatValue(value: Value): string {
-  return typeof value === 'number' && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : String(value);
+  return typeof value === 'number' ? numberText(value) : String(value);
 }
