@@ -52,7 +52,7 @@ function joined(words: readonly string[], last: string): string {
 }
 
 /** A full tag name in a sentence: as it is, or in quotes where it would not be read as one word. */
-export function shownTag(tag: string): string {
+function shownTag(tag: string): string {
   return /^[\w./-]{1,127}$/.test(tag) ? tag : JSON.stringify(tag.slice(0, 127));
 }
 
