@@ -37,6 +37,13 @@ export function nearest(text: string, words: Iterable<string>): string | undefin
   return best?.word;
 }
 
+/** The tag that was most likely meant: the one of this name where its device was left out, else the nearest. */
+export function nearestTag(text: string, tags: Iterable<string>): string | undefined {
+  const all = [...tags];
+  const own = text.includes('/') ? undefined : all.find((tag) => tag.endsWith(`/${text}`));
+  return own ?? nearest(text, all);
+}
+
 /** `; did you mean "type"?`, or what there is to choose from, or nothing when there is nothing. */
 export function hint(text: string, words: Iterable<string>, what: string): string {
   const all = [...words];
