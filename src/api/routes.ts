@@ -1,7 +1,7 @@
 /** The list of all routes, and the OpenAPI description that is made of it. */
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
-import { nearest } from '../core/suggest.ts';
+import { nearestTag } from '../core/suggest.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
@@ -180,11 +180,11 @@ export function knownTags(view: GatewayView, names: readonly string[]): readonly
   const known = new Set(view.tags().map(({ tag }) => tag));
   for (const name of names) {
     if (known.has(name)) continue;
-    const near = nearest(name, known);
+    const near = nearestTag(name, known);
     throw new Refused(
       404,
       `no tag ${JSON.stringify(name.slice(0, 130))}`,
-      near ? `Did you mean ${near}?` : 'GET /api/v1/tags lists the tags.',
+      near ? `Did you mean ${near}?` : 'millgate check lists the tags; so does GET /api/v1/tags.',
     );
   }
   return names;

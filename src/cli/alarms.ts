@@ -1,4 +1,5 @@
 /** The command `alarms`: lists what stands, and passes on what an operator orders. */
+import { jsonValue } from '../api/json.ts';
 import { ALARM_ORDERS, type AlarmsView, type AlarmView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
@@ -6,7 +7,7 @@ import { findGateway, type GatewayClient } from './client.ts';
 import { followEvents, lastEvent } from './events.ts';
 import { type CliContext, type Colors, type CommonOptions, print, printJson, tableWidth } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
-import { formatAge, formatSpan, formatTime, plain } from './terminal/format.ts';
+import { formatAge, formatSpan, formatTime, formatValue, plain } from './terminal/format.ts';
 import { showPage } from './terminal/live.ts';
 import { hasScreen } from './terminal/screen.ts';
 import { type Cell, type Column, renderTable } from './terminal/table.ts';
@@ -97,6 +98,9 @@ function linesOf(overview: AlarmsView, options: AlarmsOptions, context: CliConte
   return [
     ...alarmTable(options.all ? [...shown, ...normal] : shown, context),
     ...(flood === undefined ? [] : [colors.red(`Flood for ${formatSpan(flood)}: more alarms than can be answered.`)]),
+    ...(shown.some(({ firstOut }) => firstOut)
+      ? [colors.dim('first out: the first of the alarms of its device. no. N: how often it came.')]
+      : []),
     colors.dim(summary(overview.alarms.length - hidden, hidden)),
   ];
 }
@@ -110,8 +114,9 @@ export function alarmTable(shown: readonly AlarmView[], context: CliContext): st
 
 function summary(shown: number, hidden: number): string {
   if (shown + hidden === 0) return 'No alarms are configured.';
-  if (shown === 0) return `All ${hidden} alarms are normal.`;
-  return hidden > 0 ? `${hidden} more are normal (--all shows them).` : `${shown} alarms.`;
+  if (shown === 0) return hidden === 1 ? 'The alarm is normal.' : `All ${hidden} alarms are normal.`;
+  if (hidden === 0) return shown === 1 ? '1 alarm.' : `${shown} alarms.`;
+  return `${hidden} more ${hidden === 1 ? 'is' : 'are'} normal (--all shows ${hidden === 1 ? 'it' : 'them'}).`;
 }
 
 function row(alarm: AlarmView, context: CliContext): Cell[] {
@@ -128,8 +133,11 @@ function row(alarm: AlarmView, context: CliContext): Cell[] {
 }
 
 /** What is measured of an alarm, and the number by which it is acknowledged. */
-function remarks({ chattering, stale, firstOut, occurrence }: AlarmView): string {
+function remarks({ chattering, stale, firstOut, occurrence, active, state, value }: AlarmView): string {
+  // The message of one that went again is that of when it came.
+  const hasGone = !active && state !== 'normal' && state !== 'suppressed' && value !== undefined;
   const words = [
+    ...(hasGone ? [`now ${formatValue(jsonValue(value))}`] : []),
     ...(occurrence > 0 ? [`no. ${occurrence}`] : []),
     ...(firstOut ? ['first out'] : []),
     ...(chattering ? ['chatters'] : []),

@@ -3,7 +3,7 @@ import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
 import type { GatewayClient } from './client.ts';
 import { openStored } from './stored.ts';
-import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
 import { formatTime, plain } from './terminal/format.ts';
 
@@ -21,6 +21,7 @@ export async function events(
     let from: Parameters<typeof stored.events>[0] = {
       fromMs: Math.max(0, Math.floor(context.clock.wallMs() - sinceMs)),
     };
+    let found = false;
     for (;;) {
       const { events: page, next } = await stored.events(from);
       const wanted = page.filter(({ kind }) => options.kind === undefined || kind === options.kind);
@@ -28,7 +29,11 @@ export async function events(
         context,
         wanted.map((event) => (options.json ? JSON.stringify(event) : eventLine(event, context))),
       );
-      if (next === undefined) return EXIT.ok;
+      found ||= wanted.length > 0;
+      if (next === undefined) {
+        if (!found && !options.json) warn(context, [nothingSince(options.since)]);
+        return EXIT.ok;
+      }
       // What was cut short must not pass for the whole.
       if (context.signal.aborted) return EXIT.failed;
       from = { afterSeq: next };
@@ -36,6 +41,11 @@ export async function events(
   } finally {
     await stored.close();
   }
+}
+
+/** Of a journal or a history that is empty for so long. */
+export function nothingSince(since: string): string {
+  return `Nothing in the last ${since}. Look further back: --since 1d`;
 }
 
 /** How often the gateway is asked for new events, ms. */
@@ -85,7 +95,16 @@ function eventLine(event: JsonEvent, context: CliContext): string {
     .filter((word) => word !== undefined)
     .join(' ');
   const paint = change === 'raised' ? colors.red : change === 'cleared' || change === 'reset' ? colors.green : plainly;
-  return `${formatTime(t, context)}  ${kind.padEnd(10)}  ${paint(plain(subject))}  ${plain(String(message ?? ''))}`.trimEnd();
+  const words = `${plain(String(message ?? ''))}${orderText(event, context)}`;
+  return `${formatTime(t, context)}  ${kind.padEnd(10)}  ${paint(plain(subject))}  ${words}`.trimEnd();
+}
+
+/** Of an order to an alarm: until when, by whom, and what he noted. */
+function orderText({ kind, by, comment, until }: JsonEvent, context: CliContext): string {
+  if (kind !== 'alarm' || typeof by !== 'string') return '';
+  const end = typeof until === 'number' ? `until ${formatTime(until, context, 'clock')}, ` : '';
+  const note = typeof comment === 'string' && comment !== '' ? `: ${plain(comment)}` : '';
+  return ` (${end}by ${plain(by)}${note})`;
 }
 
 function plainly(text: string): string {

@@ -2,9 +2,10 @@
 import type { JsonHistory, JsonRollups } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { parseDuration } from '../core/quantity.ts';
+import { nothingSince } from './events.ts';
 import { selectTags } from './select.ts';
 import { openStored, type Stored } from './stored.ts';
-import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
 import { durationOption } from './terminal/duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './terminal/format.ts';
 
@@ -35,8 +36,11 @@ export async function history(
       everyMs === undefined
         ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, entry, options, context))
         : rollupPages(stored, name!, { everyMs, fromMs, toMs }, (page) => rollupLines(page, unit, options, context));
+    let found = false;
     for await (const { lines, isLast } of pages) {
       print(context, lines);
+      found ||= lines.length > 0;
+      if (isLast && !found && !options.json) warn(context, [nothingSince(options.since)]);
       // What was cut short must not pass for the whole.
       if (context.signal.aborted && !isLast) return EXIT.failed;
     }

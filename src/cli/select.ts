@@ -1,6 +1,6 @@
 /** Picks the tags that patterns such as `press-1/*` name. */
 import { EXIT, Fault } from '../core/errors.ts';
-import { nearest } from '../core/suggest.ts';
+import { nearestTag } from '../core/suggest.ts';
 
 /**
  * The tags that patterns name, in the order of `known` and each once: `press-1/oil-temp`, or with `*` for any number of
@@ -20,7 +20,7 @@ export function selectTags(patterns: readonly string[], known: readonly string[]
 
 function unknownTag(pattern: string, known: readonly string[]): Fault {
   const devices = [...new Set(known.map((tag) => tag.slice(0, tag.indexOf('/'))))];
-  const near = devices.includes(pattern) ? `${pattern}/*` : nearest(pattern, known);
+  const near = devices.includes(pattern) ? `${pattern}/*` : nearestTag(pattern, known);
   const shown = JSON.stringify(pattern.slice(0, 130));
   const remedy = near ? `Did you mean ${near}?` : 'millgate check lists the tags there are.';
   return new Fault(`there is no tag ${shown}`, remedy, EXIT.usage);

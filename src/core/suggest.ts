@@ -59,23 +59,24 @@ function shownTag(tag: string): string {
 /** `there is no tag press-1/oli; did you mean press-1/oil?`, or the tags to choose from. */
 export function noSuchTag(tag: string, tags: Iterable<string>): string {
   const all = [...tags];
-  const [device = '', name] = tag.split('/');
+  const [device] = tag.split('/');
   const absent = `there is no tag ${shownTag(tag)}`;
-  const named = all.find((each) => name === undefined && each.endsWith(`/${device}`));
-  const near = named ?? nearestTag(tag, all);
+  const near = nearestTag(tag, all);
   if (near !== undefined) return `${absent}; did you mean ${near}?`;
   const own = all.filter((each) => each.startsWith(`${device}/`)).map((each) => each.slice(device.length + 1));
   if (own.length > 0) return `${absent}; the tags of ${device} are ${listed(own)}`;
   return all.length === 0 ? `${absent}, and none at all` : `${absent}; the tags are ${listed(all)}`;
 }
 
-/** The tag that was meant: of the device that is named where there is one, else with both parts near. */
-function nearestTag(tag: string, tags: readonly string[]): string | undefined {
-  const [device = '', name = ''] = tag.split('/');
-  const devices = [...new Set(tags.map((each) => each.split('/')[0]!))];
+/** The tag that was meant: the one of this name where its device was left out, else one with both parts near. */
+export function nearestTag(tag: string, tags: Iterable<string>): string | undefined {
+  const all = [...tags];
+  const [device = '', name] = tag.split('/');
+  if (name === undefined) return all.find((each) => each.endsWith(`/${device}`)) ?? nearest(tag, all);
+  const devices = [...new Set(all.map((each) => each.split('/')[0]!))];
   const meant = devices.includes(device) ? device : nearest(device, devices);
   if (meant === undefined) return undefined;
-  const names = tags.filter((each) => each.startsWith(`${meant}/`)).map((each) => each.slice(meant.length + 1));
+  const names = all.filter((each) => each.startsWith(`${meant}/`)).map((each) => each.slice(meant.length + 1));
   const found = names.includes(name) ? name : nearest(name, names);
   return found === undefined ? undefined : `${meant}/${found}`;
 }

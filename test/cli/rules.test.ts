@@ -25,7 +25,8 @@ describe('alarms', () => {
       [
         'ALARM    STATE    PRIORITY  SINCE  MESSAGE         REMARK',
         'oil-hot  unacked  high         1m  Oil at 81.5 °C  no. 3, first out',
-        '1 more are normal (--all shows them).',
+        'first out: the first of the alarms of its device. no. N: how often it came.',
+        '1 more is normal (--all shows it).',
         '',
       ].join('\n'),
     );
@@ -35,8 +36,16 @@ describe('alarms', () => {
     });
   });
 
+  it('says the value now beside the message of one that went again', async () => {
+    const [oilHot] = fakeGateway().alarms().alarms;
+    const gone = { ...oilHot!, state: 'returned-unacked' as const, active: false, value: 44.2 };
+    const { out } = await runOn(fakeGateway({ alarms: () => ({ alarms: [gone], floodForMs: undefined }) }), 'alarms');
+    expect(out).toMatch(/Oil at 81\.5 °C {2}now 44\.2, no\. 3/);
+  });
+
   it('lists the most urgent first, of those the newest, and what is normal last', async () => {
-    const [oilHot, oilLow] = fakeGateway().alarms().alarms;
+    const [first, oilLow] = fakeGateway().alarms().alarms;
+    const oilHot = { ...first!, firstOut: false };
     const list = (['low', 'high', 'critical', 'high', 'medium'] as const).map((priority, index) => ({
       ...oilHot!,
       id: `a${index}`,
@@ -159,6 +168,26 @@ describe('events', () => {
     const lines = (await run('events', '--json')).out.trim().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ seq: 1 }, { seq: 2 }]);
     expect((await run('events', '--kind', 'spc')).out).toBe('');
+  });
+
+  it('says of an order until when it holds, who gave it and what he noted', async () => {
+    const order = { t: SIX, kind: 'alarm', id: 'oil-hot', message: 'Oil at 81.5 °C', by: 'ann' };
+    const journal = [
+      { ...order, seq: 1, change: 'acked', comment: 'cooler cleaned' },
+      { ...order, seq: 2, change: 'shelved', until: SIX + 1_800_000 },
+    ];
+    const view = fakeGateway({ events: async () => ({ events: journal, next: undefined }) });
+    const lines = (await runOn(view, 'events')).out.trim().split('\n');
+    expect(lines).toEqual([
+      expect.stringMatching(/Oil at 81\.5 °C \(by ann: cooler cleaned\)$/),
+      expect.stringMatching(/Oil at 81\.5 °C \(until 06:30Z, by ann\)$/),
+    ]);
+  });
+
+  it('says on standard error that there is nothing so late, and how to look further back', async () => {
+    const view = fakeGateway({ events: async () => ({ events: [], next: undefined }) });
+    const { exitCode, out, err } = await runOn(view, 'events', '--since', '30s');
+    expect([exitCode, out, err]).toEqual([EXIT.ok, '', 'Nothing in the last 30s. Look further back: --since 1d\n']);
   });
 
   it('refuses a kind that there is not, as an empty journal would say that nothing happened', async () => {

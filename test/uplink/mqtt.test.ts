@@ -131,6 +131,8 @@ describe('the MQTT uplink', () => {
     const ends: boolean[] = [];
     for (let round = 0; round < 3; round++) {
       const session = await uplink.connect(NEVER);
+      // Once these are confirmed, what stands on the status topic has come, too.
+      for (const seq of [1, 2]) await session.send(batchOf(seq), NEVER);
       const rival = await uplinkTo(peer.port).connect(NEVER);
       const { takenOver, reason } = await session.ended;
       ends.push(takenOver);

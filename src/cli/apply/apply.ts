@@ -1,6 +1,7 @@
 /** The command `apply`: puts a file in force on trial, and shows what was in force before. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { JsonTag } from '../../api/json.ts';
 import { changeText } from '../../config/apply/changes.ts';
 import {
   type ApplyAnswer,
@@ -11,6 +12,7 @@ import {
 } from '../../core/configuration.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
+import { FAILURES, type Failure } from '../../core/quality.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
 import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
@@ -83,12 +85,29 @@ async function order(
   const { outcome, why, how } = end.entry;
   const isKept = outcome === 'kept';
   if (options.json) printJson(context, { ok: isKept, hash, changes, outcome, why });
-  else if (isKept) print(context, [context.colors.green(`Kept: ${file} is now ${given} (${hash}).`)]);
-  else {
+  else if (isKept) {
+    const what = resolve(context.cwd, given) === file ? `${file} is in force` : `${file} is now ${given}`;
+    print(context, [context.colors.green(`Kept: ${what} (${hash}).`)]);
+    warn(context, badTagLines(changes, await gateway.get<JsonTag[]>('/api/v1/tags'), context));
+  } else {
     const aside = how === 'reload' ? ` ${file} is as before; yours is kept as ${file}.rejected.` : '';
     warn(context, [context.colors.red(`Rolled back: ${why ?? outcome}. What ran before runs again.${aside}`)]);
   }
   return isKept ? EXIT.ok : EXIT.failed;
+}
+
+/** New and changed tags that read bad: data flows without them, so nothing else would say it. */
+function badTagLines(changes: readonly ConfigurationChange[], tags: readonly JsonTag[], context: CliContext): string[] {
+  const isNew = (tag: string) =>
+    changes.some(
+      ({ part, name, change }) =>
+        change !== 'removed' && (part === 'device' || part === 'tag') && (tag === name || tag.startsWith(`${name}/`)),
+    );
+  return tags.flatMap(({ tag, last }) => {
+    if (last?.quality !== 'bad' || last.why === 'waiting' || !isNew(tag)) return [];
+    const why = plain(last.detail ?? FAILURES[last.why as Failure]?.means ?? last.why ?? 'bad').replace(/\.$/, '');
+    return wrapText(`But ${tag} is bad: ${why}.`, Math.max(20, context.columns())).map(context.colors.yellow);
+  });
 }
 
 function confirmOption(text: string): number {

@@ -47,7 +47,7 @@ export async function doctor(
       gateway,
       ...diagnosis,
     });
-  } else print(context, diagnosisLines(diagnosis, context));
+  } else print(context, [...stoppedLines(facts, context), ...diagnosisLines(diagnosis, context)]);
   return isWrong ? EXIT.failed : EXIT.ok;
 }
 
@@ -82,6 +82,13 @@ const NARROWEST = 20;
 
 /** Longest line of text, columns: longer ones are hard to read on a wide terminal. */
 const WIDEST = 100;
+
+/** That the gateway of a good file does not run comes before everything: nothing of it can be seen until it does. */
+function stoppedLines({ running, configuration: { isValid, file } }: Facts, context: Page): string[] {
+  if (running || !isValid) return [];
+  const text = `The gateway of ${file} does not run. Start it: systemctl start millgate, or millgate run --config ${file}`;
+  return [...indented(plain(text), '', context).map(context.colors.yellow), ''];
+}
 
 /** The diagnosis for a person: what to do first comes first. */
 function diagnosisLines(diagnosis: Diagnosis, context: Page): string[] {

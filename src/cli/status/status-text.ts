@@ -40,7 +40,7 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
   return [
     labelled('gateway', `${plain(status.gateway)}  ${byState(colors, 'running')} ${up}${simulated}`, context),
     labelled('', verdict, context),
-    ...configNotes(status.config, context).map((note) => labelled('', colors.yellow(note), context)),
+    ...configNotes(status, context).map((note) => labelled('', colors.yellow(note), context)),
     ...(status.alarms.configured > 0 ? [labelled('alarms', alarmsText(status.alarms, context), context)] : []),
     labelled('readings', formatRate(status.readingsPerSecond), context),
     labelled('clock', clock, context),
@@ -48,19 +48,19 @@ function gatewayLines(status: GatewayStatus, context: CliContext): string[] {
 }
 
 /** What is not settled about the configuration in force. */
-function configNotes({ pending, onDisk }: GatewayStatus['config'], context: CliContext): string[] {
+function configNotes({ config: { pending, onDisk }, pid }: GatewayStatus, context: CliContext): string[] {
   const { invocation } = context;
   if (pending) {
-    const { by, awaits, confirmByMs, confirmedBy } = pending;
-    const until =
-      confirmByMs === undefined || confirmedBy
-        ? ''
-        : ` and ${invocation} confirm until ${formatTime(confirmByMs, context)}`;
-    return [`on trial, applied by ${plain(by)}; ${awaits === 'data' ? 'waits for data' : 'data flows; waits'}${until}`];
+    const { awaits, confirmByMs, confirmedBy } = pending;
+    const flow = awaits === 'data' ? 'waits for data' : 'data flows';
+    if (confirmByMs === undefined || confirmedBy)
+      return [`On trial; ${flow}. It is kept or rolled back by itself: ${invocation} apply --history tells`];
+    const until = formatTime(confirmByMs, context, 'clock-seconds');
+    return [`On trial; ${flow}. Type \`${invocation} confirm\` before ${until}, or it is rolled back`];
   }
   if (onDisk === 'different')
     return [
-      `the file on the disk is not what runs: ${invocation} diff shows how, systemctl reload millgate applies it`,
+      `the file on the disk is not what runs: \`${invocation} diff\` shows how; to apply it: systemctl reload millgate, or kill -HUP ${pid} where no service runs it`,
     ];
   return onDisk === 'unreadable' ? ['the file on the disk cannot be read by the gateway'] : [];
 }
@@ -79,7 +79,7 @@ function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): st
     ...(store.trouble === undefined ? [] : ['the store does not commit']),
     ...counted(channels.filter(({ state }) => state !== 'connected').length, 'channel', 'not connected'),
     ...counted(offline, 'device', 'offline'),
-    ...counted(bad, 'more tag', 'bad'),
+    ...counted(bad, 'tag', offline > 0 ? 'bad besides' : 'bad'),
     ...counted(uplinks.filter(({ state }) => state !== 'connected').length, 'uplink', 'not connected'),
     ...counted(
       uplinks.filter(({ state, reason }) => state === 'connected' && reason !== undefined).length,
@@ -97,7 +97,7 @@ function counted(number: number, noun: string, state: string): string[] {
 /** How many stand, and what of them wants somebody. */
 function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { colors }: CliContext): string {
   const quiet = silenced > 0 ? `, ${silenced} silenced` : '';
-  if (standing === 0) return `${colors.green('none stands')}${quiet}`;
+  if (standing === 0) return `${colors.green('no alarm stands')}${quiet}`;
   const open = unacked > 0 ? `, ${unacked} not acknowledged` : '';
   const rush = flood ? `  ${colors.red('flood')}` : '';
   return `${colors.red(`${standing} standing`)}${open}${quiet}${rush}`;

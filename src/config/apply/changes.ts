@@ -4,6 +4,7 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { ConfigurationChange, ConfigurationPart } from '../../core/configuration.ts';
 import { formatDuration, formatSize } from '../../core/quantity.ts';
 import type { TagId } from '../../core/reading.ts';
+import type { SpcConfig } from '../../core/spc.ts';
 import {
   type ChannelConfig,
   type Config,
@@ -25,7 +26,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...deviceChanges(before, after),
     ...named('computed tag', before.derived, after.derived, ({ tag }) => tag.tag.id, derivedDetails),
     ...named('alarm', before.alarms, after.alarms, ({ id }) => id, alarmDetails),
-    ...named('chart', before.spc, after.spc, ({ id }) => id, differences),
+    ...named('chart', before.spc, after.spc, ({ id }) => id, chartDetails, chartEffect),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
@@ -210,6 +211,37 @@ function derivedDetails(before: Config['derived'][number], after: Config['derive
   return [...(isSame ? [] : ['another expr']), ...tagDetails(before.tag, after.tag)];
 }
 
+/** Subgroup and limits as the file has them. */
+function chartDetails(before: SpcConfig, after: SpcConfig): string[] {
+  const { subgroup: oldGroup, limits: oldLimits, counters: _old, slack: oldK, decision: oldH, ...was } = before;
+  const { subgroup, limits, counters: _new, slack, decision, ...is } = after;
+  const named = (key: string, one: string, other: string) => (one === other ? [] : [`${key} ${one} → ${other}`]);
+  return [
+    ...named('subgroup', subgroupText(oldGroup), subgroupText(subgroup)),
+    ...named('limits', limitsText(oldLimits), limitsText(limits)),
+    ...named('k', String(oldK), String(slack)),
+    ...named('h', String(oldH), String(decision)),
+    ...differences(was, is),
+  ];
+}
+
+function subgroupText(subgroup: SpcConfig['subgroup']): string {
+  if (subgroup.by === 'count') return String(subgroup.size);
+  return subgroup.by === 'time' ? `{every: ${formatDuration(subgroup.everyMs)}}` : `{trigger: ${subgroup.tag}}`;
+}
+
+function limitsText(limits: SpcConfig['limits']): string {
+  if (limits.from === 'baseline') return `{baseline: ${limits.points}}`;
+  return `{center: ${limits.center}${limits.sigma === undefined ? '' : `, sigma: ${limits.sigma}`}}`;
+}
+
+/** A chart of other points has no use for the limits that it had. */
+function chartEffect(before: SpcConfig, after: SpcConfig): string | undefined {
+  const pointsOf = ({ tag, chart, subgroup, inspected }: SpcConfig) => [tag, chart, subgroup, inspected];
+  const isSame = isDeepStrictEqual(pointsOf(before), pointsOf(after)) && before.limits.from === after.limits.from;
+  return isSame || after.limits.from === 'given' ? undefined : 'its baseline begins anew';
+}
+
 function alarmDetails(before: AlarmConfig, after: AlarmConfig): string[] {
   const { condition: old, ...was } = before;
   const { condition: now, ...is } = after;
@@ -253,7 +285,7 @@ function named<T>(
   after: readonly T[],
   nameOf: (item: T) => string,
   detailsOf: (before: T, after: T) => string[],
-  effectOf?: (before: T, after: T) => string,
+  effectOf?: (before: T, after: T) => string | undefined,
 ): ConfigurationChange[] {
   const old = new Map(before.map((item) => [nameOf(item), item]));
   const found: ConfigurationChange[] = [];

@@ -1,5 +1,6 @@
 /** The rule of one alarm: readings, time and orders in, state and events out. */
 import type { AlarmConfig } from '../../core/alarm.ts';
+import type { AlarmState } from '../../core/event.ts';
 import type { Instant, Reading } from '../../core/reading.ts';
 import type { Command, CommandStep, Finding, Rule, Step, Tick } from '../rule.ts';
 import { isFresh, isSame, type Judge, judgeOf, remember, valueKey } from './condition.ts';
@@ -297,13 +298,24 @@ function apply(draft: Draft, action: AlarmAction, details: object): string | und
   if (!made.ok) return made.why;
   const { to: state, change, before } = made;
   const occurrence = kept.occurrence + (state === 'unacked' ? 1 : 0);
-  const { shelf: _shelf, before: _before, ...rest } = kept;
+  const { shelf: _shelf, before: _before, raised: _raised, ...others } = kept;
+  const raised = raisedBy(draft, state);
+  const rest = raised === undefined ? others : { ...others, raised };
   draft.kept = before === undefined ? { ...rest, state, occurrence } : { ...rest, state, occurrence, before };
   if (draft.now.shelvedUntilMonoMs !== undefined) draft.now = { ...draft.now, shelvedUntilMonoMs: undefined };
   const news = { change, was: kept.state, state, occurrence, details: { ...details } };
   draft.findings.push({ kind: 'event', body: alarmEvent(config, news, draft) });
   suppress(draft);
   return undefined;
+}
+
+/** What is remembered of the annunciation: a value that moves on does not change what it was raised for. */
+function raisedBy({ kept, now: { reading } }: Draft, state: AlarmState): KeptAlarm['raised'] {
+  if (state === 'normal') return undefined;
+  if (state !== 'unacked' || !reading || reading.quality === 'bad' || !kept.active) return kept.raised;
+  const { value, wallMs } = reading;
+  if (typeof value !== 'number' && typeof value !== 'boolean') return undefined;
+  return { wallMs: kept.sinceWallMs ?? wallMs, value };
 }
 
 /** Tells the output, when the alarm is to be shown otherwise than before; once at the start in any case. */

@@ -5,7 +5,7 @@ import { formatDuration } from '../../core/quantity.ts';
 import type { Reading, TagId, Value } from '../../core/reading.ts';
 import { numberText, type Shown, shownAs } from '../../core/reading.ts';
 import { type Instrument, instrumentMessage } from './instrument.ts';
-import type { AlarmRuleState } from './state.ts';
+import type { AlarmRuleState, KeptAlarm } from './state.ts';
 
 /** What happened, for the event that tells it. */
 interface AlarmNews {
@@ -38,21 +38,16 @@ export function alarmEvent(
     tag: config.tag,
     ...(config.condition.kind === 'instrument' ? failed(kept.instruments) : shownValue(reading)),
     ...limitOf(config.condition),
-    message: alarmMessage(config, reading, kept.instruments),
+    message: alarmMessage(config, shownValue(reading).value, kept.instruments),
     ...details,
   };
 }
 
 /** The message with its fields filled in. The default ones say what is, so that they are true of every change. */
-function alarmMessage(
-  config: AlarmConfig,
-  reading: Reading | undefined,
-  instruments: readonly Instrument[] = [],
-): string {
+function alarmMessage(config: AlarmConfig, now: Value | undefined, instruments: readonly Instrument[] = []): string {
   const { condition, tag, unit, shown = {} } = config;
   if (condition.kind === 'instrument') return instrumentMessage(condition.device, instruments);
-  const value =
-    reading && reading.quality !== 'bad' ? (shownAs(reading.value, shown) ?? formatValue(reading.value)) : 'unknown';
+  const value = now === undefined ? 'unknown' : (shownAs(now, shown) ?? formatValue(now));
   const fields: Record<string, string> = { value, unit: unit ?? '', limit: limitText(condition, shown), tag };
   return (config.message ?? defaultMessage(condition))
     .replace(/\{(value|unit|limit|tag)\}/g, (_, field: string) => fields[field]!)
@@ -88,12 +83,17 @@ export function alarmStatus(config: AlarmConfig, { kept, now }: AlarmRuleState):
     occurrence: kept.occurrence,
     priority: config.priority,
     active: kept.active,
-    sinceMs: kept.sinceWallMs,
+    sinceMs: kept.sinceWallMs ?? kept.raised?.wallMs,
     shelvedUntilMs: kept.shelf?.untilWallMs,
     value: config.condition.kind === 'instrument' ? undefined : shownValue(now.reading).value,
     limit: limitOf(config.condition).limit,
-    message: alarmMessage(config, now.reading, kept.instruments),
+    message: alarmMessage(config, toldValue(kept, shownValue(now.reading).value), kept.instruments),
   };
+}
+
+/** The value that the message tells: the one it was raised for, when the tag is back or cannot be read. */
+function toldValue({ raised, active }: KeptAlarm, now: Value | undefined): Value | undefined {
+  return active && now !== undefined ? now : (raised?.value ?? now);
 }
 
 /** The first tag that failed, and all of them. */

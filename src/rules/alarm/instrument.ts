@@ -108,7 +108,7 @@ export function isAnotherFault(before: readonly Instrument[], after: readonly In
   return after.some(({ tag, why }) => why !== undefined && !OF_THE_DEVICE.includes(why) && !told.has(tag));
 }
 
-/** `press-1: no answer before the deadline (timeout): oil-temp, pressure` */
+/** `press-1 cannot be read (no connection): oil-temp, pressure` */
 export function instrumentMessage(device: string, instruments: readonly Instrument[]): string {
   const byFailure = new Map<Failure, string[]>();
   for (const { tag, why } of instruments) {
@@ -118,9 +118,10 @@ export function instrumentMessage(device: string, instruments: readonly Instrume
   if (byFailure.size === 0) return `${device}: all instruments that alarms need can be read`;
   const parts = [...byFailure].map(([why, names]) => {
     const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
-    return `${FAILURES[why].means} (${why}): ${names.slice(0, NAMED).join(', ')}${more}`;
+    const cause = why === 'not-connected' ? 'no connection' : FAILURES[why].means;
+    return `(${cause}): ${names.slice(0, NAMED).join(', ')}${more}`;
   });
-  return `${device}: ${parts.join('; ')}`;
+  return `${device} cannot be read ${parts.join('; ')}`;
 }
 
 /** Before the first read, and by hand out of service, an instrument has not failed. */

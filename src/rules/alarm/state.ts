@@ -28,6 +28,8 @@ const keptSchema = z.object({
   active: z.boolean(),
   /** When the condition that made it active began, UTC ms. */
   sinceWallMs: z.number().optional(),
+  /** When it was last annunciated, UTC ms, and the value then; gone with the alarm. */
+  raised: z.object({ wallMs: z.number(), value: z.union([z.number(), z.boolean()]) }).optional(),
   /** The delay that runs. */
   pending: z.enum(['on', 'off']).optional(),
   /** Whether its gate was closed when last read. */

@@ -122,6 +122,36 @@ describe('apply', () => {
     expect(out).toContain(`Kept: ${FILE} is now new.yaml`);
   });
 
+  it('says of a new tag that it is bad, as data flows without it', async () => {
+    const { hash } = STATUS;
+    const changes = [
+      {
+        part: 'tag' as const,
+        name: 'press-1/humidity',
+        change: 'added' as const,
+        details: [],
+        effect: undefined,
+        needsRestart: undefined,
+      },
+    ];
+    const kept = { hash, how: 'apply', by: 'ann', atMs: SIX, outcome: 'kept', changes: [] } as const;
+    const { gateway } = configured({
+      apply: async () => ({ ok: true, hash, changes, warnings: [], pending: true }),
+      status: async () => ({ ...STATUS, history: [kept] }),
+    });
+    const known = gateway.tags();
+    const bad = { tag: 'press-1/humidity', wallMs: SIX, monoMs: 0, quality: 'bad', why: 'illegal-address' } as const;
+    const [like] = known;
+    const tags = () => [...known, { ...like!, tag: bad.tag, last: bad }];
+    const { socketPath } = await serve({ ...gateway, tags });
+    const cwd = temporaryFolder();
+    writeFileSync(join(cwd, 'new.yaml'), 'channels: {}\n');
+    const run = millgate(['apply', 'new.yaml'], { env: { MILLGATE_SOCKET: socketPath, USER: 'ann' }, cwd });
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(run.out()).toContain('Kept: ');
+    expect(run.err()).toBe('But press-1/humidity is bad: Modbus exception 02: no such register.\n');
+  });
+
   it('gives its history as JSON', async () => {
     expect(JSON.parse((await command(['rollback', '--list', '--json'])).out)).toEqual(STATUS.history);
   });

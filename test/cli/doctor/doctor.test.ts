@@ -113,6 +113,7 @@ describe('doctor without a gateway', () => {
     expect(world.terminal.written).toContain(
       'Write the name that stays: port: /dev/serial/by-id/usb-FTDI_A10-if00-port0',
     );
+    expect(world.terminal.lines[0]).toMatch(/^The gateway of .* does not run\. Start it:/);
     expect(world.terminal.lines.at(-1)).toBe('nothing is wrong; 1 hint');
     expect(exitCode).toBe(EXIT.ok);
   });

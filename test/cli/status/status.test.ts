@@ -30,6 +30,13 @@ async function status(
 }
 
 describe('status of a running gateway', () => {
+  it('says of a file that is not what runs how to apply it, with and without a service', async () => {
+    const { out } = await status([], undefined, {}, { ...STATUS, config: { ...STATUS.config, onDisk: 'different' } });
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      'systemctl reload millgate, or kill -HUP 4242 where no service runs it',
+    );
+  });
+
   it('fits 80 columns', async () => {
     const { exitCode, out } = await status();
     expect(exitCode).toBe(EXIT.ok);

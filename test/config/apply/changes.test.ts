@@ -83,7 +83,12 @@ describe('the differences of two configurations', () => {
     ['a formula', ['pressure * 2', 'pressure * 3'], ['computed tag press-1/double: another expr']],
     ['a limit', ['above: 75', 'above: 80'], ['alarm oil-hot: above 75 → 80']],
     ['a condition', ['above: 75', 'below: 5'], ['alarm oil-hot: above 75 → below 5']],
-    ['a chart', ['baseline: 25', 'baseline: 30'], ['chart heat: points 25 → 30']],
+    ['a chart', ['baseline: 25', 'baseline: 30'], ['chart heat: limits {baseline: 25} → {baseline: 30}']],
+    [
+      'the points of a chart',
+      ['chart: i-mr, limits', 'chart: i-mr, subgroup: {every: 10m}, limits'],
+      ['chart heat: subgroup 1 → {every: 10m}; its baseline begins anew'],
+    ],
     [
       'an uplink',
       ['broker:1883', 'other:1883'],

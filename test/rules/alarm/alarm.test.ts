@@ -337,3 +337,16 @@ describe('a restart', () => {
     expect(bench.restart().state.kept).toMatchObject({ state: 'normal', occurrence: 0 });
   });
 });
+
+describe('what is said of an alarm', () => {
+  it('stays what it was raised for when the value is back, and when the tag cannot be read', () => {
+    const bench = new Bench(alarm()).read(0, 50).read(1, 85);
+    const said = () => alarmStatus(bench.config, bench.state);
+    expect(said()).toMatchObject({ value: 85, sinceMs: EPOCH_MS + 1000 });
+    const { message } = said();
+    bench.read(2, 44);
+    expect(said()).toMatchObject({ state: 'returned-unacked', message, value: 44, sinceMs: EPOCH_MS + 1000 });
+    bench.read(3, 90).bad(4);
+    expect(said()).toMatchObject({ state: 'unacked', message: expect.stringContaining('90'), value: undefined });
+  });
+});

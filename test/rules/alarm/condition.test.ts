@@ -158,7 +158,7 @@ describe('instrument', () => {
   it('holds while the tag reads bad, and names the cause', () => {
     const bench = instrument().read(0, 50).bad(1).bad(2, 'garbled').read(3, 50);
     expect(bench.story).toEqual(['1 raised unacked', '3 cleared normal']);
-    expect(bench.seen[0]?.event.message).toBe('press-1: no answer before the deadline (timeout): oil-temp');
+    expect(bench.seen[0]?.event.message).toBe('press-1 cannot be read (no answer before the deadline): oil-temp');
     expect(bench.seen[0]?.event).not.toHaveProperty('value');
   });
 

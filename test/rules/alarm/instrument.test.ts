@@ -46,7 +46,7 @@ describe('the instrument alarm of a device', () => {
   it('is one for a dead device, and names its tags', () => {
     const plant = new Plant(alarms);
     expect(plant.reads('press-1', ...TAGS.map((name) => bad(name)))).toEqual([
-      'press-1:instrument raised: press-1: no answer before the deadline (timeout): oil-temp, pressure, level',
+      'press-1:instrument raised: press-1 cannot be read (no answer before the deadline): oil-temp, pressure, level',
     ]);
     expect(plant.seen[0]).toMatchObject({ tag: 'press-1/oil-temp', tags: TAGS.map((name) => `press-1/${name}`) });
     expect(plant.reads('press-1', ...TAGS.map((name) => bad(name, 'offline')))).toEqual([]);
