@@ -59,7 +59,7 @@ function shownTag(tag: string): string {
 /** `there is no tag press-1/oli; did you mean press-1/oil?`, or the tags to choose from. */
 export function noSuchTag(tag: string, tags: Iterable<string>): string {
   const all = [...tags];
-  const [device] = tag.split('/');
+  const device = tag.split('/', 1)[0]!;
   const absent = `there is no tag ${shownTag(tag)}`;
   const near = nearestTag(tag, all);
   if (near !== undefined) return `${absent}; did you mean ${near}?`;
