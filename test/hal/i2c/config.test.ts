@@ -38,7 +38,7 @@ describe('an I²C channel in a file', () => {
     ['unit: 0x76, chip: bme820', 'did you mean "bme280"'],
     ['unit: 0x76', 'chip'],
     ['unit: 0x76, chip: bme280, tags: {hum: }', 'write one of temperature, pressure, humidity'],
-    ['unit: 0x60, chip: registers', 'is missing: write tags:'],
+    ['unit: 0x60, chip: registers', 'is missing: write each measured value below tags:'],
     ['unit: 0x60, chip: registers, tags: {level: {address: "0x100"}}', 'need pointer: 16'],
     ['unit: 0x60, chip: registers, tags: {level: {address: "0x10", type: bool}}', 'write "0x10.0"'],
     ['unit: 0x20, chip: mcp23017, tags: {door: {address: C1}}', 'write A0 to A7 or B0 to B7'],
