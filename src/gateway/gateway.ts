@@ -105,15 +105,30 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { config } = options;
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
+  const lastRun = await lastRunText(store);
   const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
   const stop = new AbortController();
   const { failed, fail } = failure();
   const parts = assemble(options, store, statesFor(config, states), stop.signal, fail);
-  const endChores = await begin(options, parts, states, forgotten);
+  const endChores = await begin(options, parts, states, forgotten, lastRun);
   return running(options, parts, failed, () => {
     endChores();
     stop.abort();
   });
+}
+
+/** What is to be said of the run before: nothing when there was none, or the journal ends with its stop. */
+async function lastRunText(store: Store): Promise<string> {
+  const { stored, next, newestWallMs } = await store.status();
+  const end = stored.events.at(-1)?.to;
+  if (end === undefined) return '';
+  // A journal that cannot be read must not keep the gateway from its work: then nothing is said.
+  const last = await store.peekEvents(end - 1, 1).catch(() => undefined);
+  const body = last?.events.at(-1)?.body;
+  const isStopped = end === next.events && body?.kind === 'lifecycle' && body.what === 'stopped';
+  if (isStopped || body === undefined) return '';
+  const newest = newestWallMs === undefined ? '' : `; its last reading is of ${new Date(newestWallMs).toISOString()}`;
+  return `; the last run ended without stopping (it was killed, or the power was cut)${newest}`;
 }
 
 /**
@@ -186,9 +201,10 @@ async function begin(
   parts: Parts,
   states: ReadonlyMap<string, string>,
   forgotten: readonly ForgottenUplink[],
+  lastRun: string,
 ): Promise<() => void> {
   const { committer, event, judging, lines, store, uplinks, onFailed } = parts;
-  const message = `millgate ${version} started`;
+  const message = `millgate ${version} started${lastRun}`;
   event({ kind: 'lifecycle', what: 'started', message, version, config: config.hash });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);

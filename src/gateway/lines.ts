@@ -85,6 +85,7 @@ export function createLines(parts: LinesParts): Lines {
       const events = {
         onRecord: onRecordHere,
         onHealth: healthTeller(channel, scoped, parts.event, (name) => poller.trouble(name)),
+        onConnection: connectionTeller(channel, parts.event),
       };
       const polled = simulate ? polledChannel(channel) : channel;
       const poller: Poller = new Poller(polled, driver, { clock, log: scoped, random, simulated }, events);
@@ -127,6 +128,16 @@ function healthTeller(
     const message = state === 'offline' ? `${why}; probing it now and then` : 'answers again';
     log.scoped(device).warn(message);
     event({ kind: 'quality', what: state, device, channel: channel.name, message: `${device}: ${message}` });
+  };
+}
+
+/** That a channel has been without a connection for a while, and that it has one again; the poller logs the reasons. */
+function connectionTeller({ name }: ChannelConfig, event: (body: EventBody) => void) {
+  return (reason: string | undefined): void => {
+    const what = reason === undefined ? 'connected' : 'not-connected';
+    const words = reason ?? 'connected again';
+    const message = words.startsWith(`${name}: `) ? words : `${name}: ${words}`;
+    event({ kind: 'quality', what, channel: name, message });
   };
 }
 

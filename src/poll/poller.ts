@@ -37,6 +37,11 @@ interface PollerEvents {
   onRecord(record: DeviceRecord): void;
   /** A device went offline, became degraded, or is back. */
   onHealth(device: string, health: Health): void;
+  /**
+   * The channel has had no connection for {@link AWAY_TOLD_AFTER_MS}, with the reason; or, without one, it is connected
+   * after that. A device that hangs up after each answer is no news.
+   */
+  onConnection?(reason: string | undefined): void;
 }
 
 /** What a poller gets besides its channel and driver. */
@@ -70,6 +75,8 @@ export class Poller {
   /** Since when each question is under way, the oldest first. */
   private readonly underWay = new Map<Promise<unknown>, number>();
   private lastEndMs: number;
+  /** Since when the connection is away, monotonic ms, and whether that was told. */
+  private away: { readonly sinceMs: number; readonly isTold: boolean } | undefined;
   /** Whether any device answered since the last connecting. */
   private hasAnswered = false;
   private wake: (() => void) | undefined;
@@ -190,6 +197,8 @@ export class Poller {
       try {
         await this.timed(this.driver.connect(signal));
         this.awayToldMs.clear();
+        if (this.away?.isTold) this.events.onConnection?.(undefined);
+        this.away = undefined;
         this.schedule.connected(this.deps.clock.monoMs());
         this.enter({ state: 'connected', sinceMs: this.deps.clock.wallMs() });
         await this.serve(signal);
@@ -360,6 +369,11 @@ export class Poller {
       this.awayToldMs.set(name, nowMs);
       this.emitBad(name, 'not-connected');
     }
+    this.away ??= { sinceMs: nowMs, isTold: false };
+    if (!this.away.isTold && nowMs - this.away.sinceMs >= AWAY_TOLD_AFTER_MS) {
+      this.away = { ...this.away, isTold: true };
+      this.events.onConnection?.(error.message);
+    }
     this.urgent.refuseAll(new Fault(error.message, '', EXIT.unavailable));
     this.enter({ state: 'waiting', sinceMs: this.deps.clock.wallMs(), reason: error.message });
   }
@@ -391,6 +405,9 @@ function stillSo(result: ReadResult, at: Instant): ReadResult {
     ? { at, ok: true, value }
     : { at, ok: true, value, doubt };
 }
+
+/** A connection that is away for so long is an event. */
+const AWAY_TOLD_AFTER_MS = 10_000;
 
 /** One word from a gateway may be a passing overload; the second in a row means that nobody can be reached. */
 const PATH_IS_DOWN_AFTER = 2;

@@ -84,7 +84,7 @@ describe('backtest', () => {
       const { folder, file } = site(`${section}: {press-1: {count: press-1/oil}}`);
       const run = millgate(['backtest', '--json', '--config', file, '--csv', csv(folder, [[0, 70]])]);
       expect([await run.exitCode, run.out()]).toEqual([EXIT.configInvalid, '']);
-      expect(run.err()).toContain(`the section "${section}" is not built yet`);
+      expect(run.err()).toContain(`this version of Millgate has no section "${section}" yet`);
     },
   );
 

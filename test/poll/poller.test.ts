@@ -100,6 +100,7 @@ function start(channel: ChannelConfig, refuse?: string, random = 0) {
 function startOn<L extends LineDouble>(line: L, clock: SimulatedClock, channel: ChannelConfig, random = 0) {
   const records: DeviceRecord[] = [];
   const health: string[] = [];
+  const connection: (string | undefined)[] = [];
   const poller = new Poller(
     channel,
     line,
@@ -107,6 +108,7 @@ function startOn<L extends LineDouble>(line: L, clock: SimulatedClock, channel: 
     {
       onRecord: (record) => records.push(record),
       onHealth: (device, { state }) => health.push(`${device} ${state}`),
+      onConnection: (reason) => connection.push(reason),
     },
   );
   const stop = new AbortController();
@@ -116,7 +118,7 @@ function startOn<L extends LineDouble>(line: L, clock: SimulatedClock, channel: 
     await clock.advance(1000);
     await ended;
   };
-  return { clock, line, records, health, poller, end };
+  return { clock, line, records, health, connection, poller, end };
 }
 
 describe('the loop of a channel', () => {
@@ -160,6 +162,18 @@ describe('the loop of a channel', () => {
     expect(poller.state.state).toBe('connected');
     expect(poller.state.sinceMs).toBeGreaterThan(startedMs + 46_000);
     expect(poller.counts.skipped).toBe(0);
+    await end();
+  });
+
+  it('tells once of a connection that is away for long, and once when it is back', async () => {
+    const { clock, line, connection, end } = start(channelOf(tagConfig('press-1', 'a')), 'line-a: no such port');
+    await clock.advance(5000);
+    expect(connection).toEqual([]);
+    await clock.advance(60_000);
+    expect(connection).toEqual(['line-a: no such port']);
+    line.refuse = undefined;
+    await clock.advance(15_000);
+    expect(connection).toEqual(['line-a: no such port', undefined]);
     await end();
   });
 

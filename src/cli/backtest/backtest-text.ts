@@ -73,7 +73,7 @@ function alarmRow(alarm: AlarmSummary, lengthMs: number, context: CliContext): C
     plain(id),
     priority,
     { text: `${raised}${chatters ? ' (chatters)' : ''}`, paint: chatters ? colors.red : (text) => text },
-    perDay(raised, lengthMs),
+    lengthMs < SHORTEST_RATE_MS && raised > 0 ? 'too short' : perDay(raised, lengthMs),
     raised === 0 ? '–' : `${formatSpan(activeMs)}${active ? ' …' : ''}`,
     raised === 0 ? '–' : formatSpan(longestMs),
     first === null ? '–' : formatTime(first, context),
@@ -90,6 +90,9 @@ function chartRow({ id, points, signals, rules, first }: ChartSummary, context: 
     first === null ? '–' : formatTime(first, context),
   ];
 }
+
+/** From less than this nothing can be said of a day, ms. */
+const SHORTEST_RATE_MS = 3_600_000;
 
 function perDay(count: number, lengthMs: number): string {
   if (count === 0) return '0';

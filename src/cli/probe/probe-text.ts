@@ -226,7 +226,13 @@ function candidateLines(
   });
   const table = renderTable(CANDIDATE_COLUMNS, rows, tableWidth(context), context.colors.dim);
   const same = candidates[0]!.same.map(shortPlace).join(', ');
-  const note = same === '' ? [] : wrapText(`Nothing seen tells the first from: ${same}.`, noteWidth(context));
+  const note =
+    same === ''
+      ? []
+      : wrapText(
+          `These read just as the first does: ${same}. Watch while the value moves: --for 60s.`,
+          noteWidth(context),
+        );
   return [context.colors.bold(text), ...table, ...note];
 }
 
