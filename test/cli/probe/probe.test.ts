@@ -178,7 +178,11 @@ describe('what can go wrong', () => {
     ['no duration', ['plc:502', '1', '1', '--for', '5'], '--for 5: not a duration.'],
     ['baud of a host', ['plc:502', '1', '1', '--baud', '9600'], '--baud belongs to a serial port'],
     ['framing of a port', ['/dev/ttyNO', '1', '1', '--framing', 'rtu'], '--framing belongs to a host'],
-    ['a parity there is not', ['/dev/ttyNO', '1', '1', '--parity', 'e'], '--parity: expected none, even or odd; got "e": write even.'],
+    [
+      'a parity there is not',
+      ['/dev/ttyNO', '1', '1', '--parity', 'e'],
+      '--parity: expected none, even or odd; got "e": write even.',
+    ],
   ])('%s: exit 2 before anything is opened', async (_, args, message) => {
     const { exitCode, out, err } = await probe(args);
     expect(err).toContain(`millgate: ${message}`);
