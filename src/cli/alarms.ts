@@ -10,7 +10,7 @@ import { durationOption } from './terminal/duration.ts';
 import { formatAge, formatSpan, formatTime, formatValue, plain } from './terminal/format.ts';
 import { showPage } from './terminal/live.ts';
 import { hasScreen } from './terminal/screen.ts';
-import { type Cell, type Column, renderTable } from './terminal/table.ts';
+import { type Cell, type Column, renderTable, wrapText } from './terminal/table.ts';
 
 /** Options of `alarms`. */
 interface AlarmsOptions extends CommonOptions {
@@ -99,7 +99,10 @@ function linesOf(overview: AlarmsView, options: AlarmsOptions, context: CliConte
     ...alarmTable(options.all ? [...shown, ...normal] : shown, context),
     ...(flood === undefined ? [] : [colors.red(`Flood for ${formatSpan(flood)}: more alarms than can be answered.`)]),
     ...(shown.some(({ firstOut }) => firstOut)
-      ? [colors.dim('first out: the first of the alarms of its device. no. N: how often it came.')]
+      ? wrapText(
+          'first out: the first of the alarms of its device. no. N: how often it came.',
+          tableWidth(context),
+        ).map(colors.dim)
       : []),
     colors.dim(summary(overview.alarms.length - hidden, hidden)),
   ];

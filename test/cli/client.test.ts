@@ -111,7 +111,7 @@ describe('a gateway that is not well', () => {
     const run = millgate(['watch'], { env: { MILLGATE_SOCKET: path } });
     await until(() => connections > 0);
     run.interrupt();
-    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(await run.exitCode).toBe(EXIT.failed);
     expect(run.err()).toBe('');
   });
 

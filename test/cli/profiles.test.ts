@@ -119,7 +119,7 @@ voltage  input:0 = 30001, FC 4, uint16          V     × 0.1
   it('tells what is wrong with a broken one, with its line, exit 78', async () => {
     const { exitCode, err } = await profiles(['my-meter'], ownProfile(MY_METER.replace('float32', 'floatt')));
     expect(exitCode).toBe(EXIT.configInvalid);
-    expect(err).toMatch(/profiles\/my-meter\.yaml:7:\d+ .*float32/);
+    expect(err).toMatch(/profiles\/my-meter\.yaml:7:\d+ .*there is no type "floatt"/);
     expect(err).toContain('Mend what is listed above.');
   });
 });

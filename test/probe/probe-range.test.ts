@@ -25,7 +25,7 @@ describe('a range of registers', () => {
     ['holding:65530+20', 'holding:65530+20 runs past the last address, 65535'],
     ['30001-40010', '30001-40010 begins in input and ends in holding'],
     ['0-1000', '0-1000 is 1001 addresses; at most 1000 at once. Ask for a part, such as 0+1000'],
-    ['20001', 'no table begins with 2'],
+    ['20001', 'no Modicon number begins with 2'],
     ['holding', '"holding" is no range: write holding:100-120'],
   ])('%s is refused with a way on', (text, message) => {
     const range = parseRange(text);

@@ -190,10 +190,10 @@ describe('scripted faults show as a real line shows them', () => {
 
   it('a fault that makes no sense where it stands is refused with those that do', () => {
     expect(() => mockTag('a/x', { address: 1, faults: [{ kind: 'offline', for: '1s' }] })).toThrow(
-      'faults.0.kind: "offline" is no fault of a tag; write one of timeout, nan',
+      'faults.0.kind: a tag cannot have the fault offline',
     );
     expect(() => mockTag('a/x', { address: 1, faults: [{ kind: 'nan', every: '1s', for: '1s' }] })).toThrow(
-      'must be longer than "for"',
+      'faults.0.every: must be longer than for',
     );
   });
 });
