@@ -1,4 +1,4 @@
-/** Lines of the GPIO character device. */
+/** Lines of the GPIO character device, and who holds a line that is not free. */
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import {
   decodeChipInfo,

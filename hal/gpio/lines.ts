@@ -1,4 +1,4 @@
-/** Holds the lines of one connection, and hands their edges to all who listen. */
+/** Holds the lines of one connection, and hands their edges to all who listen; `chardev.ts` tells who else holds a line. */
 import type { TagId } from '../../src/core/reading.ts';
 import type { ReadResult, Tag } from '../driver.ts';
 import { findLine } from './find.ts';

@@ -1,4 +1,4 @@
-/** What is known of one Modbus device, and how a question is put to it. */
+/** What is known of one Modbus device, how a question is put to it, and how long its answer is waited for. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { Identification, RawAnswer, RawBlock } from './abilities.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
