@@ -4,7 +4,7 @@ import { type Checked, failed, type Problem, passed } from '../../src/core/check
 import { durationField } from '../../src/core/fields.ts';
 import type { ValueForm } from '../../src/core/reading.ts';
 import type { TagSource } from '../driver-type.ts';
-import { checkFaults, type FaultKind, faultsField, type MockFault } from './faults.ts';
+import { checkFaults, faultsField, type MockFault } from './faults.ts';
 import { parseSignal } from './parse.ts';
 import { formOf, type Signal } from './signal.ts';
 import { MOCK_TYPES, type MockType } from './types.ts';
@@ -41,11 +41,11 @@ export const mockChannelShape = {
     .optional(),
   latency: durationField('How long every answer takes. Default: 0s.', { max: '1m' }).optional(),
   timeout: durationField('How long a silent device is waited for. Default: 1s.', { min: '1ms', max: '1m' }).optional(),
-  faults: faultsField.optional(),
+  faults: faultsField('channel').optional(),
 };
 
 /** Keys of a device on it. */
-export const mockDeviceShape = { faults: faultsField.optional() };
+export const mockDeviceShape = { faults: faultsField('device').optional() };
 
 /** Keys of its tags. */
 export const mockTagShape = {
@@ -54,16 +54,12 @@ export const mockTagShape = {
     examples: ['sine(min=180,max=220,period=60s,noise=0.5)', 'counter(rate=12/m)'],
   }),
   type: z.enum(MOCK_TYPES).meta({ description: 'Type its values are given. Default: that of the signal.' }).optional(),
-  faults: faultsField.optional(),
+  faults: faultsField('tag').optional(),
 };
-
-const CHANNEL_FAULTS: readonly FaultKind[] = ['offline'];
-const DEVICE_FAULTS: readonly FaultKind[] = ['timeout', 'offline', 'nan', 'garbled', 'spike', 'stuck', 'slow'];
-const TAG_FAULTS: readonly FaultKind[] = ['timeout', 'nan', 'garbled', 'spike', 'stuck'];
 
 /** Completes a channel. Defaults: seed 1, no latency, a timeout of 1 s, no faults. */
 export function checkMockChannel(options: Record<string, unknown>): Checked<MockChannel> {
-  const faults = checkFaults(options.faults, CHANNEL_FAULTS, 'channel');
+  const faults = checkFaults(options.faults, 'channel');
   if (!faults.ok) return faults;
   return passed({
     seed: (options.seed as number | undefined) ?? 1,
@@ -86,8 +82,8 @@ export function checkMockTag({ options, deviceOptions }: TagSource<Record<string
     return undefined;
   };
   const signal = keep(parseSignal(text), ['address']);
-  const faults = keep(checkFaults(options.faults, TAG_FAULTS, 'tag'), []);
-  const deviceFaults = keep(checkFaults(deviceOptions.faults, DEVICE_FAULTS, 'device'), []);
+  const faults = keep(checkFaults(options.faults, 'tag'), []);
+  const deviceFaults = keep(checkFaults(deviceOptions.faults, 'device'), []);
   if (signal && type !== undefined && type !== 'string' && ['text', 'mixed'].includes(formOf(signal)))
     problems.push({ path: ['type'], message: `${type} cannot hold the texts of this signal: write string` });
   if (problems.length > 0 || !signal || !faults || !deviceFaults) return { ok: false, problems };

@@ -32,6 +32,7 @@ const BROKEN: TagFacts = {
   writable: { min: undefined, max: undefined },
   counter: false,
   from: new Set(),
+  isBroken: true,
 };
 
 /** The tags of the file as the rules see them. */

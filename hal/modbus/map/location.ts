@@ -11,6 +11,8 @@ export interface Location {
   readonly bits: number | undefined;
 }
 
+const TABLES: readonly Table[] = ['coil', 'discrete', 'input', 'holding'];
+
 /** What technicians and manuals call the tables. */
 const ALIASES: Record<string, Table> = {
   coils: 'coil',
@@ -28,7 +30,10 @@ const ALIASES: Record<string, Table> = {
 
 const MODICON_TABLES: Record<string, Table> = { '0': 'coil', '1': 'discrete', '3': 'input', '4': 'holding' };
 
-const EXAMPLES = 'write "holding:100" (protocol address, from 0) or the Modicon number in quotes, "40101"';
+const EXAMPLES = 'write for example "holding:100" (protocol address, from 0) or "40101" (Modicon number)';
+
+/** Names of a controller's own memory: DB1.DBW4, %MW100, MW100. */
+const PLC_MEMORY = /^(DB\d+(?:[.,]|$)|%[A-Z]{1,2}\d|M[BWDX]?\d)/i;
 
 /**
  * Reads an address as a technician writes it: `coil:N`, `discrete:N`, `input:N`, `holding:N` with the protocol address N
@@ -42,7 +47,40 @@ export function parseLocation(text: unknown): Checked<Location> {
   if (named) return parseNamed(named[1]!, named[2]!, named[3], named[4]);
   const digits = /^(\d+)(\.\d+(?:-\d+)?)?$/.exec(text.trim());
   if (digits) return parseModicon(digits[1]!, digits[2]);
-  return failed(['address'], `"${text.slice(0, 60)}" is not a Modbus address: ${EXAMPLES}`);
+  const hexadecimal = /^0[xX][0-9a-fA-F]+$/.exec(text.trim())?.[0];
+  if (hexadecimal !== undefined)
+    return failed(
+      ['address'],
+      `write the table too, in quotes: "holding:${hexadecimal}" (the same as holding:${Number(hexadecimal)})`,
+    );
+  const shown = `"${text.slice(0, 60)}"`;
+  if (PLC_MEMORY.test(text.trim()))
+    return failed(
+      ['address'],
+      `${shown} is an address of the PLC's own memory, not of Modbus: look the register up in its Modbus table, and ${EXAMPLES}`,
+    );
+  return failed(['address'], `${shown} is not a Modbus address: ${withoutColon(text.trim()) ?? EXAMPLES}`);
+}
+
+/** What to write for a table and a number without a colon, such as HR100; undefined for anything else. */
+function withoutColon(text: string): string | undefined {
+  const [, word = '', digits = ''] = /^([A-Za-z]+)[\s_]*(\d{1,5})$/.exec(text) ?? [];
+  const table = TABLES.find((known) => known === word.toLowerCase()) ?? aliasOf(word);
+  const number = Number(digits);
+  if (!table || number > LAST_ADDRESS || modiconLocation(digits)) return undefined;
+  const protocol = `write "${table}:${number}" if ${number} is the protocol address (from 0)`;
+  return number === 0 ? protocol : `${protocol}, or "${table}:${number - 1}" if the manual counts from 1`;
+}
+
+/** What to say of an address that the file has as a number, without table and quotes. */
+export function unquoted(number: number): string {
+  if (!Number.isInteger(number) || number < 0)
+    return 'write table and number in quotes, such as "holding:100", or "holding:100.3" for bit 3 of that register';
+  const protocol = `write table and number in quotes: "holding:${number}" if ${number} is the protocol address (from 0), or`;
+  if (modiconLocation(String(number))) return `${protocol} "${number}" if this is the Modicon number`;
+  const register = number < 1 || number > 9999 ? 1 : number;
+  const modicon = `4${String(register).padStart(4, '0')}`;
+  return `${protocol} all 5 digits of the Modicon number, for example "${modicon}" for holding register ${register}`;
 }
 
 /** Registers that a value of the type takes; a string says so itself. */
@@ -68,9 +106,9 @@ function parseNamed(
   bitDigits: string | undefined,
   lastBitDigits: string | undefined,
 ): Checked<Location> {
-  const table = (['coil', 'discrete', 'input', 'holding'] as const).find((known) => known === word);
+  const table = TABLES.find((known) => known === word);
   if (!table) {
-    const meant = ALIASES[word.toLowerCase()] ?? ALIASES[`${word.toLowerCase()}s`];
+    const meant = aliasOf(word) ?? aliasOf(`${word}s`);
     return failed(
       ['address'],
       meant
@@ -103,6 +141,12 @@ function parseNamed(
     );
   }
   return passed({ table, start, bit, bits: last - bit + 1 });
+}
+
+/** The table that technicians and manuals call by another word. */
+function aliasOf(word: string): Table | undefined {
+  const key = word.toLowerCase();
+  return Object.hasOwn(ALIASES, key) ? ALIASES[key] : undefined;
 }
 
 /** Says where bit 16 or more of a value of two or four registers is. */

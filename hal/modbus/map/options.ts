@@ -13,7 +13,7 @@ import {
   type Order,
   type Table,
 } from './address.ts';
-import { type Location, parseLocation, registersOf } from './location.ts';
+import { type Location, parseLocation, registersOf, unquoted } from './location.ts';
 
 /** What PLC programs call the types. */
 const PLC_TYPES: Readonly<Record<string, ModbusType>> = {
@@ -137,7 +137,7 @@ export const modbusTagShape = {
     .string({
       error: (issue) =>
         typeof issue.input === 'number'
-          ? `write the address in quotes: "holding:${issue.input}" for the protocol address, or "${issue.input}" if this is the Modicon number (unquoted, a leading 0 is lost)`
+          ? unquoted(issue.input)
           : 'expected an address such as "holding:100" or "40101"',
     })
     .describe(

@@ -102,6 +102,11 @@ function remedyOf(expected: string, value: unknown, source: string): string {
   const text = String(value).trim();
   if (expected === 'int' && /^\d{1,3}\.\d{3}$/.test(source)) return `: write ${source.replace('.', '')}`;
   if (/^[-+]?\d+,\d+$/.test(text)) return `: write ${text.replace(',', '.')}`;
+  const grouped = /^([-+]?\d{1,3}(?:\.\d{3})+),(\d+)$|^([-+]?\d{1,3}(?:,\d{3})+)\.(\d+)$/.exec(text);
+  if (grouped && expected === 'number') {
+    const [, whole = grouped[3]!, decimals = grouped[4]!] = grouped;
+    return `: write ${whole.replace(/[.,]/g, '')}.${decimals} (a point for the decimals, nothing between the thousands)`;
+  }
   if (typeof value === 'string' && /^[-+]?(\d+(\.\d+)?|0x[0-9a-f]+)$/i.test(text))
     return `: write ${text} without quotes`;
   const united = /^([-+]?\d+(?:\.\d+)?)\s*[^\d%]+$/.exec(text);

@@ -7,6 +7,7 @@ import { durationField } from '../../core/fields.ts';
 import type { Shown, TagId, Value } from '../../core/reading.ts';
 import { nearest, noSuchTag, orList } from '../../core/suggest.ts';
 import { reachProblems } from './alarm-reach.ts';
+import { percentDeadband } from './shapes.ts';
 
 /** What the checks of alarms know of a tag. */
 export interface TagFacts {
@@ -30,6 +31,8 @@ export interface TagFacts {
   readonly place?: string | undefined;
   /** Tags that a computed one is computed from, directly or through others; empty of a tag that is read. */
   readonly from: ReadonlySet<TagId>;
+  /** True of a tag with problems of its own: nothing is said that may only follow from these. */
+  readonly isBroken?: boolean;
 }
 
 /** What checking alarms needs of the rest of the file. */
@@ -234,6 +237,7 @@ function outputOf(
   const to = writtenValue(set.to, set.tag, facts, 'to', wrong);
   if (to === undefined) return undefined;
   if (set.back === undefined && typeof to !== 'boolean') {
+    if (facts?.isBroken) return undefined;
     const example = typeof to === 'number' ? `, for example back: ${facts?.writable?.min ?? 0}` : '';
     wrong(['set'], `"back" is missing: write the value that ${set.tag} gets when the alarm is gone${example}`);
     return undefined;
@@ -321,7 +325,7 @@ export const alarmShape = {
     .meta({ description: 'Alarm at every change of the value.' })
     .optional(),
   deadband: z
-    .number()
+    .number({ error: percentDeadband })
     .min(0)
     .meta({ description: 'How far back inside the limit an active alarm must come to go. Default: 0.', default: 0 })
     .optional(),

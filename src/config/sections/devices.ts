@@ -176,11 +176,18 @@ function foreignKey(
   drivers: readonly DriverType[],
 ): string | undefined {
   const shapeOf = (driver: DriverType) => (level === 'device' ? driver.deviceShape : driver.tagShape);
+  const order = channel?.driver && shapeOf(channel.driver).order;
+  if (SWAPS.test(key) && order && (order as z.ZodType).safeParse('CDAB').success)
+    return 'unknown key; for swapped words write order: CDAB, for swapped bytes order: BADC';
   const owners = drivers.filter((driver) => driver !== channel?.driver && Object.hasOwn(shapeOf(driver), key));
   if (owners.length === 0 || !channel?.driver) return undefined;
   const channelName = channel.entry.path.at(-1);
   return `${key} is for ${ownerWords(owners)} ${level}s, and ${name} is on channel "${channelName}" (${channel.driver.type}): remove ${key}`;
 }
+
+/** What other programs call the order of the bytes. */
+const SWAPS =
+  /^(swap(ped|[-_]?(words?|bytes?))?|(words?|bytes?)[-_]?(swap(ped)?|order)|((big|little)[-_]?)?endian(ness)?)$/i;
 
 /** `modbus` for both Modbus drivers, `gpio and mock` for a mixture. */
 function ownerWords(owners: readonly DriverType[]): string {

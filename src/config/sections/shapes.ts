@@ -149,6 +149,13 @@ const writableSchema = z
 
 const pointsField = z.tuple([z.number(), z.number()], { error: 'expected two numbers, such as [4000, 20000]' });
 
+/** What is wrong with a deadband in percent; other mistakes are worded where all are. */
+export function percentDeadband({ input }: { readonly input?: unknown }): string | undefined {
+  return typeof input === 'string' && /^\s*[\d.,]+\s*%\s*$/.test(input)
+    ? 'a deadband is in the unit of the tag, not in percent: write for example 0.5'
+    : undefined;
+}
+
 /** Keys every tag has; the driver adds its own, `address` among them. */
 export const tagShape = {
   unit: z
@@ -163,7 +170,7 @@ export const tagShape = {
     .optional(),
   offset: z.number().meta({ description: 'Added after scaling. Default: 0.', default: 0 }).optional(),
   deadband: z
-    .number()
+    .number({ error: percentDeadband })
     .min(0)
     .meta({
       description: 'Report only changes of at least this much, in engineering units. Default: every reading.',

@@ -96,7 +96,7 @@ function siblingsOf(tags: MapNode, schema: z.ZodObject, ownKeys: readonly string
 
 function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {
   const { driver, channel, deviceOptions, report, schema, ownKeys, siblings } = context;
-  const entry = quoteAddress(written, report);
+  const entry = quoteAddress(written, driver, report);
   const all = validateKeys(schema, entry, report, (key, path) =>
     path.length === 0 ? context.foreignKey(key) : undefined,
   );
@@ -152,18 +152,22 @@ function hasWhatItNeeds(own: Record<string, unknown>, driver: DriverType): boole
 
 /**
  * YAML reads `00001` as the number 1, which would name another register; `40001` is most likely a Modicon number too.
- * Shorter numbers are left to the driver, which knows what its addresses look like. The rest of the tag is checked as if
- * it had been quoted.
+ * Shorter numbers are left to the driver, which knows what its addresses look like; one whose addresses are text gets a
+ * hexadecimal number as the file has it. The rest of the tag is checked as if it had been quoted.
  */
-function quoteAddress(entry: Entry, report: Report): Entry {
+function quoteAddress(entry: Entry, driver: DriverType | undefined, report: Report): Entry {
   const address = entryOf(entry.node, 'address');
   if (entry.node.kind !== 'map' || address?.node.kind !== 'scalar') return entry;
   const { value, source } = address.node;
-  if ((typeof value !== 'number' && typeof value !== 'bigint') || !/^(0\d+|\d{5,})$/.test(source)) return entry;
-  report.error(
-    spotOf(entry, ['address']),
-    `put the Modicon number in quotes, because leading zeros of a number are lost: write address: "${clip(source)}"`,
-  );
+  if (typeof value !== 'number' && typeof value !== 'bigint') return entry;
+  const field = driver?.tagShape.address as z.ZodType | undefined;
+  const isHexadecimal = /^0x/i.test(source) && field?.safeParse(1).success === false;
+  if (!isHexadecimal && !/^(0\d+|\d{5,})$/.test(source)) return entry;
+  if (!isHexadecimal)
+    report.error(
+      spotOf(entry, ['address']),
+      `put the Modicon number in quotes, because leading zeros of a number are lost: write address: "${clip(source)}"`,
+    );
   const quoted: Entry = { ...address, node: { ...address.node, value: source } };
   return { ...entry, node: { ...entry.node, entries: new Map(entry.node.entries).set('address', quoted) } };
 }

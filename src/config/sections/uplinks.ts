@@ -75,7 +75,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
       `${String(format.node.kind === 'scalar' ? format.node.value : '')} is not available in this version of Millgate: write json`,
     );
   const inline = refuseInline(entry, report);
-  if (refuseInlinePassphrase(entry, report)) inline.push('tls');
+  if (refuseInlinePassphrase(entry, report) || refuseTlsSwitch(entry, report)) inline.push('tls');
   if (refuseTwoSources(entry, report)) inline.push('password');
   const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
@@ -101,6 +101,22 @@ function refuseInlinePassphrase(entry: Entry, report: Report): boolean {
   const secret = tls && entryOf(tls.node, 'passphrase');
   if (!secret || secret.node.kind === 'map') return false;
   report.error(spotOf(secret, []), inlineText('passphrase'));
+  return true;
+}
+
+/** `tls: true` or the like: the URL is what switches TLS on. True where it was refused. */
+function refuseTlsSwitch(entry: Entry, report: Report): boolean {
+  const tls = entryOf(entry.node, 'tls')?.node;
+  if (tls?.kind !== 'scalar' || !/^(true|false|yes|no|on|off|1|0)$/i.test(tls.source)) return false;
+  const isOn = /^(true|yes|on|1)$/i.test(tls.source);
+  const url = nodeAt(entry.node, ['url']);
+  const broker = url?.kind === 'scalar' ? /^mqtt:\/\/([^/?#@\s]+)\/?$/i.exec(url.source)?.[1] : undefined;
+  // The port without TLS is not the one with it.
+  const secured = isOn && broker !== undefined ? `write url: "mqtts://${clip(broker.replace(/:1883$/, ''))}" and ` : '';
+  report.error(
+    spotOf(entry, ['tls']),
+    `TLS is switched ${isOn ? 'on' : 'on or off'} by the URL: ${secured}remove tls; tls: is only for certificate files, for example tls: {ca: /etc/millgate/ca.pem}`,
+  );
   return true;
 }
 

@@ -65,9 +65,14 @@ describe('the address of a tag', () => {
     ],
     [{ address: '100' }, /^address: 100 names no table: write "holding:100" if it is a protocol address/],
     [{ address: '40121.3' }, /write "holding:120.3", with bit 0 the lowest$/],
+    [{ address: 'constructor:7' }, /^address: there is no table "constructor": write coil/],
+    [
+      { address: 'holding 40101' },
+      /^address: "holding 40101" is not a Modbus address: write for example "holding:100"/,
+    ],
     [{ address: 'hr:100' }, 'address: there is no table "hr": did you mean "holding:100"?'],
     [{ address: 'Coil:7' }, 'address: there is no table "Coil": did you mean "coil:7"?'],
-    [{ address: 'db1:7' }, /^address: "db1:7" is not a Modbus address: write "holding:100"/],
+    [{ address: 'db1:7' }, /^address: "db1:7" is not a Modbus address: write for example "holding:100"/],
     [{ address: 'coil:7.1' }, 'address: a coil is one bit already: write "coil:7"'],
     [
       { address: 'holding:7.16' },
@@ -116,7 +121,9 @@ describe('the address of a tag', () => {
 
   it('asks for quotes when YAML made a number of it', () => {
     const parsed = z.object(modbusTagShape).safeParse({ address: 40001 });
-    expect(parsed.error?.issues[0]?.message).toContain('"holding:40001" for the protocol address, or "40001"');
+    expect(parsed.error?.issues[0]?.message).toContain(
+      '"holding:40001" if 40001 is the protocol address (from 0), or "40001"',
+    );
   });
 
   it('says where a unit id is found when there is none', () => {
