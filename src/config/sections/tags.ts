@@ -152,8 +152,8 @@ function hasWhatItNeeds(own: Record<string, unknown>, driver: DriverType): boole
 
 /**
  * YAML reads `00001` as the number 1, which would name another register; `40001` is most likely a Modicon number too.
- * Shorter numbers are left to the driver, which knows what its addresses look like; one whose addresses are text gets a
- * hexadecimal number as the file has it. The rest of the tag is checked as if it had been quoted.
+ * Shorter numbers are left to the driver, which knows what its addresses look like, and so are all where its addresses
+ * may be numbers. Any other driver gets a hexadecimal number as the file has it. The rest of the tag is checked as if it had been quoted.
  */
 function quoteAddress(entry: Entry, driver: DriverType | undefined, report: Report): Entry {
   const address = entryOf(entry.node, 'address');
@@ -161,7 +161,8 @@ function quoteAddress(entry: Entry, driver: DriverType | undefined, report: Repo
   const { value, source } = address.node;
   if (typeof value !== 'number' && typeof value !== 'bigint') return entry;
   const field = driver?.tagShape.address as z.ZodType | undefined;
-  const isHexadecimal = /^0x/i.test(source) && field?.safeParse(1).success === false;
+  if (field?.safeParse(1).success) return entry;
+  const isHexadecimal = driver !== undefined && /^0x/i.test(source);
   if (!isHexadecimal && !/^(0\d+|\d{5,})$/.test(source)) return entry;
   if (!isHexadecimal)
     report.error(
