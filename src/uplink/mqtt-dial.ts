@@ -151,6 +151,8 @@ function secured(socket: Socket, options: ConnectionOptions, signal: AbortSignal
 /** Waits for the CONNACK. Rejects with a `Fault` for a technician; the client is gone then. */
 export function connected(client: MqttClient, context: BrokerContext, signal: AbortSignal): Promise<IConnackPacket> {
   limitIncoming(client);
+  // An error that comes when nobody listens any more, as at a goodbye, must not end the process.
+  client.on('error', () => {});
   return new Promise((resolve, reject) => {
     const settled = (): void => {
       client.off('connect', onConnect);
