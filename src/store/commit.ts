@@ -45,6 +45,8 @@ export interface State {
   salvage: Salvage | undefined;
   /** Why the last salvage could not go on: one of those who wait is told. */
   salvageFailed: unknown;
+  /** How often each segment was saved since the start, by its file. */
+  readonly salvages: Map<string, number>;
   isClosed: boolean;
   /** The folder as it was opened, and what it is locked by. */
   home: Home;

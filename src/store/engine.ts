@@ -27,6 +27,9 @@ import { type House, openSized, storedIn } from './write/rotate.ts';
 /** Less than this cannot hold what opening and the first commits take. */
 const SHORT_BYTES = 1_000_000;
 
+/** A segment that is damaged again after it was saved so often lies on a disk that does not hold it: reads of it fail. */
+const MAX_SALVAGES = 3;
+
 /** A read met a damaged segment, which is being saved: it is to be asked again once `idle` has gone on. */
 export class UnderRepair extends Error {}
 
@@ -92,6 +95,7 @@ export function openEngine(options: EngineOptions, now: Now, world: EngineWorld)
     roller: rollerOf(house, now),
     salvage: undefined,
     salvageFailed: undefined,
+    salvages: new Map(),
     isClosed: false,
     home: homeOf(house.folder),
     lock,
@@ -306,6 +310,10 @@ function repairing<T>(state: State, now: Now, read: () => T): T {
     state.salvageFailed = undefined;
     if (salvageFailed !== undefined) throw salvageFailed;
     if (!state.salvage) {
+      const { file } = error.info;
+      const times = state.salvages.get(file) ?? 0;
+      if (times >= MAX_SALVAGES) throw error;
+      state.salvages.set(file, times + 1);
       if (state.house.writer?.info === error.info) abandonWriter(state.house);
       state.salvage = beginSalvage(state.house, error.info, now.wallMs, error.cause);
     }

@@ -88,9 +88,9 @@ const broker = vi.hoisted(() => ({
 }));
 
 vi.mock('mqtt', async (original) => {
-  const library = await original<typeof import('mqtt')>();
-  const connect = (options: IClientOptions): MqttClient => new library.MqttClient(lineToBroker, options);
-  return { ...library, default: { ...library.default, connect }, connect };
+  const genuine = await original<typeof import('mqtt')>();
+  const connect = (options: IClientOptions): MqttClient => new genuine.MqttClient(lineToBroker, options);
+  return { ...genuine, default: { ...genuine.default, connect }, connect };
 });
 
 /** A line of bytes to the broker of this test. */

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import { NOTHING } from '../../src/store/commit.ts';
 import { openEngine, UnderRepair } from '../../src/store/engine.ts';
+import { DamagedSegment } from '../../src/store/read/read.ts';
 import { machineOf } from '../../src/store/repair/restored.ts';
 import type { Store } from '../../src/store/store.ts';
 import { batchOf, eventOf, recordOf } from '../contract/store.ts';
@@ -107,6 +108,36 @@ describe('a store whose files were damaged', () => {
     expect(commits).toBeGreaterThan(1);
     expect(readAll()).toBe(RECORDS + 1);
     expect(engine.call('ledger', 0, now)).toMatchObject([{ cause: 'corrupt' }]);
+    engine.call('close', undefined, now);
+  });
+
+  it('gives up saving a segment that is damaged again each time, and says so to whoever reads', async () => {
+    const folder = await filledFolder();
+    const file = join(folder, 'readings-00000002.db');
+    const now = { wallMs: 1, monoMs: 1 };
+    const options = { path: folder, maxBytes: 3_200_000, cursorEveryMs: 5000, replayMs: 1000, machine: machineOf() };
+    const spoil = () => {
+      const bytes = readFileSync(file);
+      for (const part of [0.3, 0.4, 0.5, 0.6])
+        for (let at = 0; at < 64; at++) bytes[Math.floor(bytes.length * part) + at]! ^= 0x10;
+      writeFileSync(file, bytes);
+    };
+    spoil();
+    const engine = openEngine(options, now, { pid: process.pid });
+    const readAll = () => {
+      for (let at = 1; ; ) {
+        const { pieces, next } = engine.call('peek', { stream: 'readings', from: at, limit: 1000 }, now);
+        if (pieces.length === 0) return;
+        at = next;
+      }
+    };
+    for (let round = 1; round <= 3; round++) {
+      expect(readAll).toThrow(UnderRepair);
+      while (engine.isSaving()) engine.idle(now);
+      spoil();
+    }
+    expect(readAll).toThrow(DamagedSegment);
+    expect(engine.isSaving()).toBe(false);
     engine.call('close', undefined, now);
   });
 
