@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import { MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { createDialer } from '../../src/uplink/mqtt-dial.ts';
+import { connected, createDialer } from '../../src/uplink/mqtt-dial.ts';
 import { freePort } from '../double/mqtt-peers.ts';
 import { until } from './mqtt-fixture.ts';
 
@@ -104,4 +105,17 @@ describe('a broker is dialed', () => {
     );
     expect(questions).toBe(1);
   });
+});
+
+it('a client whose stream breaks after the broker let it in, when nobody listens yet, ends no process', async () => {
+  const port = await listener('127.0.0.1');
+  const stream = await dialer('127.0.0.1')({ host: 'broker', port, tls: undefined }, NEVER);
+  const client = new MqttClient(() => stream, { reconnectPeriod: 0 });
+  const context = { address: 'broker:1883', secure: false, clientId: 'c', username: undefined };
+  const accepted = connected(client, { ...context, ca: undefined, cert: undefined }, NEVER);
+  client.emit('connect', { cmd: 'connack', returnCode: 0, sessionPresent: false } as never);
+  await accepted;
+  stream.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+  await new Promise((resolve) => client.once('close', () => setImmediate(resolve)));
+  client.end(true);
 });
