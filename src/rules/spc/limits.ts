@@ -124,7 +124,8 @@ const ROUNDING = 1e-11;
  * @param digits of a reading twelve, more than any instrument shows; of a mean fourteen
  */
 export function tidy(value: number, digits: 12 | 14): number {
-  return Number.isInteger(value) ? value : Number(value.toPrecision(digits));
+  // The sum makes a zero of a negative one, whose sign a kept state would lose.
+  return (Number.isInteger(value) ? value : Number(value.toPrecision(digits))) + 0;
 }
 
 function meanSigma(kind: Exclude<SpreadKind, 'none'>, points: readonly NumberedSubgroup[]): number {

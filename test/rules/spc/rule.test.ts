@@ -258,6 +258,12 @@ describe('a restart', () => {
     },
   );
 
+  it('does not turn the sign of a zero: a mean below what a double holds is zero', () => {
+    const rule = spcRule(charts[3]!);
+    const { state } = play(rule, readingsOf([4, -4, -5e-324, 0]));
+    expect(JSON.parse(JSON.stringify(state))).toEqual(state);
+  });
+
   it('live signals are those of the whole series judged at once', () => {
     fc.assert(
       fc.property(fc.array(value, { maxLength: 80 }), (values) => {
