@@ -15,6 +15,7 @@ import type {
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { RulesView } from './rules-view.ts';
+import type { TokenOrders } from './tokens-view.ts';
 
 /** How many alarms stand how. */
 export interface AlarmCounts {
@@ -194,10 +195,10 @@ export interface GatewayView extends RulesView, RecordingView {
    */
   probe(channel: string, block: ProbedBlock, signal: AbortSignal): Promise<ProbeAnswer>;
   /**
-   * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
+   * Writes a tag, reads it back, and keeps an audit event of it, which names `by`. What the configuration forbids is refused in the
    * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.
    */
-  write(tag: TagId, value: Value, signal: AbortSignal): Promise<WriteAnswer>;
+  write(tag: TagId, value: Value, signal: AbortSignal, by?: string): Promise<WriteAnswer>;
   history(query: HistoryQuery): Promise<HistoryPage>;
   /** Minimum, maximum, mean and counts; see the store. */
   rollups(query: RollupQuery): Promise<RollupPage>;
@@ -219,4 +220,6 @@ export interface GatewayView extends RulesView, RecordingView {
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
+  /** The tokens of the API, which the API itself adds. */
+  readonly tokens?: TokenOrders;
 }

@@ -13,7 +13,9 @@ const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
-type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
+type WriteOrigin =
+  | { readonly kind: 'person' | 'command'; readonly by?: string | undefined }
+  | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
  * Writes a value in engineering units, and reads it back. Whether the tag may be written, its range and its rate are
@@ -77,7 +79,7 @@ export function createWriter(
 const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'was sent' } as const;
 
 function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
-  const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
+  const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : (origin.by ?? origin.kind);
   const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
   if (result.ok) {
     const readBack = result.readBack === undefined ? undefined : jsonValue(result.readBack);
