@@ -1,7 +1,7 @@
 /** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { STATUS_CODES } from 'node:http';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import type { Role } from './tokens-view.ts';
+import type { Role } from './tokens/tokens-view.ts';
 import type { GatewayView } from './view.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
@@ -104,7 +104,12 @@ export function ok(body: unknown): Answer {
 }
 
 /** A whole number of the query; throws `Refused` for anything else that is given. */
-export function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
+export function integer(
+  request: Pick<RouteRequest, 'query'>,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
   const text = request.query(name);
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;

@@ -3,14 +3,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, within } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { type Answer, answerTo, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, answerTo, integer, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { type Caller, callerOf, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
+import { knownTags } from './known-tags.ts';
 import { openApi } from './openapi.ts';
-import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
-import { knownTags, ROUTES } from './routes.ts';
-import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
-import type { Tokens } from './tokens.ts';
+import { ROUTES } from './routes.ts';
+import { parsePlace } from './stream/follow.ts';
+import { MAX_RECORDINGS, type Recordings } from './stream/recordings.ts';
+import { MAX_STREAM_CLIENTS, type Streams } from './stream/stream.ts';
+import type { Tokens } from './tokens/tokens.ts';
 import type { GatewayView } from './view.ts';
 
 /** Largest body of a request, bytes. */
@@ -152,7 +154,13 @@ function stream({ view, streams }: AppParts, { incoming, outgoing, transport, qu
   refuseHead(incoming);
   const tags = query.getAll('tag');
   knownTags(view, tags);
-  if (streams.attach(outgoing, new Set(tags), transport)) return undefined;
+  const wish = {
+    tags: new Set(tags),
+    paceMs: integer({ query: (name) => query.get(name) ?? undefined }, 'pace', 100, 10_000),
+    page: query.get('page') === '1',
+    place: parsePlace([incoming.headers['last-event-id']].flat()[0]),
+  };
+  if (streams.attach(outgoing, wish, transport)) return undefined;
   throw new Refused(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.');
 }
 

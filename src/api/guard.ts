@@ -2,8 +2,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { Refused, type Route } from './answer.ts';
-import type { Tokens } from './tokens.ts';
-import { allows, type Role } from './tokens-view.ts';
+import type { Tokens } from './tokens/tokens.ts';
+import { allows, type Role } from './tokens/tokens-view.ts';
 
 /** How a request came: over the Unix socket, where file permissions decide who may, or over loopback TCP. */
 export type Transport = 'socket' | 'tcp';

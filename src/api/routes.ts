@@ -1,14 +1,15 @@
 /** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
-import { nearestTag } from '../core/suggest.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
+import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
-import { TOKEN_ROUTES } from './token-routes.ts';
+import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
@@ -64,6 +65,7 @@ export const ROUTES: readonly Route[] = [
     },
     answer: history,
   },
+  CHART_ROUTE,
   {
     method: 'get',
     path: '/api/v1/readings',
@@ -100,8 +102,12 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/stream',
-    summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`.',
-    query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },
+    summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`; docs/api.md.',
+    query: {
+      tag: 'DEVICE/TAG; may be repeated; all tags unless given',
+      pace: 'only the last reading of each tag, this often, 100 to 10000 ms; every reading unless given',
+      page: '1: also `status`, `alarms` and `event`, the journal, which goes on behind the header Last-Event-ID',
+    },
   },
   {
     method: 'get',
@@ -145,21 +151,6 @@ export const ROUTES: readonly Route[] = [
   ...TOKEN_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
-
-/** The tags that a request names; refuses it, with the nearest name, when one of them is not there. */
-export function knownTags(view: GatewayView, names: readonly string[]): readonly TagId[] {
-  const known = new Set(view.tags().map(({ tag }) => tag));
-  for (const name of names) {
-    if (known.has(name)) continue;
-    const near = nearestTag(name, known);
-    throw new Refused(
-      404,
-      `no tag ${JSON.stringify(name.slice(0, 130))}`,
-      near ? `Did you mean ${near}?` : 'millgate check lists the tags; so does GET /api/v1/tags.',
-    );
-  }
-  return names;
-}
 
 async function ready(view: GatewayView): Promise<Answer> {
   const { store, channels } = await view.status();

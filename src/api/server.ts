@@ -12,18 +12,18 @@ import type { Logger } from '../core/log.ts';
 import { answerTo } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
-import { createRecordings } from './recordings.ts';
-import { Streams } from './stream.ts';
-import { tokenOrders } from './token-routes.ts';
-import { Tokens } from './tokens.ts';
-import type { TokenOrders } from './tokens-view.ts';
+import { createRecordings } from './stream/recordings.ts';
+import { Streams } from './stream/stream.ts';
+import { tokenOrders } from './tokens/token-routes.ts';
+import { Tokens } from './tokens/tokens.ts';
+import type { TokenOrders } from './tokens/tokens-view.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
 /** Connections at once on each listener; one more is closed. */
-const MAX_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 200;
 
 /** Deadline to receive a whole request, ms. */
 const RECEIVE_DEADLINE_MS = 15_000;

@@ -15,7 +15,7 @@ import type {
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { RulesView } from './rules-view.ts';
-import type { TokenOrders } from './tokens-view.ts';
+import type { TokenOrders } from './tokens/tokens-view.ts';
 
 /** How many alarms stand how. */
 export interface AlarmCounts {
@@ -133,6 +133,12 @@ export interface TagView extends Shown {
   readonly unit: string | undefined;
   readonly everyMs: number | undefined;
   readonly description: string | undefined;
+  /** It is reported at least this often, ms; undefined for one that reports only when it changes. */
+  readonly reportMs?: number | undefined;
+  /** What counts as normal, and what may be written. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly writable?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
   /** Undefined before the first read. */
   readonly last: Reading | undefined;
   /** Readings so far, changes among them. */

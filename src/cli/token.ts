@@ -1,5 +1,5 @@
 /** The command `token`: makes, lists and revokes the tokens with which the API and the page are used over the network. */
-import type { NewToken, TokenView } from '../api/tokens-view.ts';
+import type { NewToken, TokenView } from '../api/tokens/tokens-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
 import { operator } from './alarms.ts';

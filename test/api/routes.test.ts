@@ -97,6 +97,7 @@ describe('the routes', () => {
       'get /api/v1/status',
       'get /api/v1/tags',
       'get /api/v1/tags/{device}/{tag}/history',
+      'get /api/v1/tags/{device}/{tag}/chart',
       'get /api/v1/readings',
       'get /api/v1/channels',
       'get /api/v1/uplinks',

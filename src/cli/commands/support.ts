@@ -1,6 +1,6 @@
 /** Declares the commands that help when something does not work. */
 import { type Command, Option } from 'commander';
-import { ROLES } from '../../api/tokens-view.ts';
+import { ROLES } from '../../api/tokens/tokens-view.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 

@@ -1,10 +1,10 @@
 /** Routes that make, list and revoke the tokens of the API. */
-import type { EventBody } from '../core/event.ts';
-import { type Answer, asObject, ok, Refused, type Route, type RouteRequest } from './answer.ts';
-import { ordererOf } from './rule-routes.ts';
+import type { EventBody } from '../../core/event.ts';
+import { type Answer, asObject, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
+import { ordererOf } from '../rule-routes.ts';
+import type { GatewayView } from '../view.ts';
 import type { Tokens } from './tokens.ts';
 import { ROLES, type TokenOrders } from './tokens-view.ts';
-import type { GatewayView } from './view.ts';
 
 /** @param event puts an event into the journal */
 export function tokenOrders(tokens: Tokens, event: (body: EventBody) => void): TokenOrders {

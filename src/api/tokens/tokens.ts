@@ -1,11 +1,11 @@
 /** Makes the tokens of the API, keeps their hashes in one file, and finds whose token a request carries. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Clock } from '../core/clock.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
-import { writeWhole } from '../core/file-system.ts';
-import type { Logger } from '../core/log.ts';
-import { Refused } from './answer.ts';
+import type { Clock } from '../../core/clock.ts';
+import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
+import { writeWhole } from '../../core/file-system.ts';
+import type { Logger } from '../../core/log.ts';
+import { Refused } from '../answer.ts';
 import type { Role, TokenView } from './tokens-view.ts';
 
 interface Kept extends TokenView {
