@@ -117,14 +117,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
 }
 
+/** How many of the last events are looked at for the end of the run before. */
+const JOURNAL_END = 100;
+
 /** What is to be said of the run before: nothing when there was none, or the journal ends with its stop. */
 async function lastRunText(store: Store): Promise<string> {
   const { stored, next, newestWallMs } = await store.status();
   const end = stored.events.at(-1)?.to;
   if (end === undefined) return '';
   // A journal that cannot be read must not keep the gateway from its work: then nothing is said.
-  const last = await store.peekEvents(end - 1, 1).catch(() => undefined);
-  const body = last?.events.at(-1)?.body;
+  const last = await store.peekEvents(Math.max(0, end - JOURNAL_END), JOURNAL_END).catch(() => undefined);
+  // What was written directly while no gateway ran stands behind the end of the run.
+  const body = last?.events.map((event) => event.body).findLast((each) => !('direct' in each));
   const isStopped = end === next.events && body?.kind === 'lifecycle' && body.what === 'stopped';
   if (isStopped || body === undefined) return '';
   const newest = newestWallMs === undefined ? '' : `; its last reading is of ${new Date(newestWallMs).toISOString()}`;
