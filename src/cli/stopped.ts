@@ -22,20 +22,14 @@ async function storeOptions(config: Config, context: CliContext) {
   return { path, maxBytes, replayMs, clock: context.clock, log };
 }
 
-/** The journal of a gateway that does not run. While it is open no gateway can start with this store. */
-export interface StoppedJournal {
-  /** Resolves when the event is on the disk; the next gateway delivers it. */
-  event(body: EventBody): Promise<void>;
-  close(): Promise<void>;
-}
-
 /**
- * Opens the journal of a gateway that does not run. Where this user may not write it, or the disk refuses, what is
- * not on record is told on standard error instead.
+ * Opens the journal of a gateway that does not run; none can start with this store until it is closed. An event is on the
+ * disk when `event` resolves, and the next gateway delivers it. Where this user may not write the store, or the disk
+ * refuses, what is not on record is told on standard error instead.
  *
  * @throws Fault 69 when another process holds the store
  */
-export async function openJournal(config: Config, context: CliContext): Promise<StoppedJournal> {
+export async function openJournal(config: Config, context: CliContext) {
   const { openLocalStore } = await import('../store/thread/open.ts');
   const { clock } = context;
   const options = await storeOptions(config, context);
@@ -45,7 +39,7 @@ export async function openJournal(config: Config, context: CliContext): Promise<
   try {
     const store = await asOwner(() => openLocalStore(options));
     return {
-      async event(body) {
+      async event(body: EventBody) {
         const event = { ...instantOf(clock), clockKnown: clock.known(), body };
         await asOwner(() => store.commit({ records: [], events: [event], states: new Map() })).catch(lost);
       },
@@ -53,7 +47,7 @@ export async function openJournal(config: Config, context: CliContext): Promise<
     };
   } catch (error) {
     if (!(error instanceof Fault) || codeOf(error.cause)?.startsWith('SQLITE_BUSY')) throw error;
-    return { event: async () => lost(error), close: async () => {} };
+    return { event: async (_: EventBody) => lost(error), close: async () => {} };
   }
 }
 
