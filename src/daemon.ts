@@ -131,6 +131,8 @@ async function runLogged(
     view: viewOf(gateway, applying),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],
+    tokensFile: join(config.store.path, 'tokens.json'),
+    event: (body) => gateway.event(body),
     clock,
     log: log.scoped('api'),
     version,
