@@ -1,14 +1,14 @@
 /** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
-import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
-import { RULE_ROUTES } from './rule-routes.ts';
+import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
@@ -139,7 +139,7 @@ export const ROUTES: readonly Route[] = [
           type: ['number', 'boolean', 'string'],
           description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
         },
-        by: { type: 'string', maxLength: 100, description: 'who writes, for the journal' },
+        by: ORDERER.by,
       },
     },
     changes: true,
@@ -217,14 +217,14 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
 }
 
 async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = (await request.body()) as { tag?: unknown; value?: unknown; by?: unknown } | null;
-  const { tag, value, by } = body ?? {};
+  const body = asObject(await request.body());
+  const { tag, value } = body;
   const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
   if (typeof tag !== 'string' || !isValue)
     throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
   knownTags(view, [tag]);
-  const writer = typeof by === 'string' && by !== '' ? by.slice(0, 100) : undefined;
-  const result = await view.write(tag, wholeOrText(value), request.signal, writer);
+  const by = body.by === undefined ? undefined : ordererOf(body).by;
+  const result = await view.write(tag, wholeOrText(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );
