@@ -42,10 +42,12 @@ export function addReadingCommands(program: Command, context: CliContext, report
     'millgate history press-1/oil-temp --since 2h',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
     'millgate history press-1/oil-temp --since 1d --every 1m',
+    'millgate history press-1/oil-temp --since 7d --plot',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
     .option('--since <DURATION>', 'how far back', '1h')
     .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
+    .option('--plot', 'draw it, with its gaps and their reasons; asks the running gateway')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('../history.ts');
       report(await history(tag, optionsOf(command), await localOf(command, context)));
