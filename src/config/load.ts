@@ -132,7 +132,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
-    api: checkApi(valuesOf('api', sections, report), folder, report),
+    api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }

@@ -1,6 +1,7 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { BROKEN_ADDRESS, isBrokenAddress } from '../../core/fields.ts';
 import { hint } from '../../core/suggest.ts';
 import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from '../config.ts';
 import type { FileAccess } from '../file/files.ts';
@@ -16,7 +17,7 @@ import { mqttShape } from './shapes.ts';
 const NOT_YET = ['http', 'sparkplug'];
 
 /** What checking uplinks needs. */
-interface UplinkContext {
+export interface UplinkContext {
   readonly gateway: { readonly id: string; readonly location: string | undefined };
   /** Relative paths count from here: the folder of the main file. */
   readonly folder: string;
@@ -182,6 +183,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
     );
     return false;
   }
+  if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
@@ -296,7 +298,12 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
 }
 
 /** A file may be put in place later, so its absence is a warning. */
-function warnIfMissing(file: string, entry: Entry, path: readonly string[], { files, report }: UplinkContext): void {
+export function warnIfMissing(
+  file: string,
+  entry: Entry,
+  path: readonly string[],
+  { files, report }: Pick<UplinkContext, 'files' | 'report'>,
+): void {
   if (!files.exists(file))
     report.warning(
       spotOf(entry, path),
