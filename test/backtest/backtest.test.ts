@@ -192,7 +192,7 @@ describe('backtest', () => {
   it.each([
     [['--since', '1h', '--csv', 'x.csv'], EXIT.usage, /--since is of stored readings and --csv of a file/],
     [['--csv', '/nowhere/x.csv'], EXIT.usage, /cannot be read/],
-    [['--since', 'tomorrow'], EXIT.usage, /not a duration/],
+    [['--since', 'tomorrow'], EXIT.usage, /neither a duration nor a time/],
     [[], EXIT.failed, /the store .* has no readings/],
   ])('%j is refused', async (args, exitCode, message) => {
     const { file } = site(HOT);

@@ -9,7 +9,7 @@ import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
 import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
-import { durationOption } from '../terminal/duration.ts';
+import { sinceOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
@@ -72,7 +72,7 @@ async function json(
 }
 
 async function storedReadings(config: Config, since: string | undefined, context: CliContext): Promise<Source> {
-  const fromMs = since === undefined ? 0 : context.clock.wallMs() - durationOption('since', since);
+  const fromMs = since === undefined ? 0 : sinceOption(since, context);
   const [{ readArchive }, { recordsOfArchive }] = await Promise.all([
     import('../../store/archive.ts'),
     import('../../backtest/records.ts'),
