@@ -9,7 +9,7 @@ import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { DeviceRecord } from '../core/reading.ts';
+import { type DeviceRecord, selects } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -162,7 +162,11 @@ function assemble(
     uplinkOf(uplink, store, current, options, {
       alarms,
       mayLoad: beginning.begun,
-      tags: () => live.tags().map((tag) => tag.config.tag.id),
+      tags: () =>
+        live
+          .tags()
+          .map((tag) => tag.config.tag.id)
+          .filter(selects(uplink)),
       topics: topics(uplink.name),
     });
 

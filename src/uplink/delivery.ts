@@ -20,12 +20,20 @@ interface DeliveryDeps {
   readonly limits: { readonly records: number; readonly fields: number };
   /** Whether the backlog goes out as text. */
   readonly takesTexts: boolean;
+  readonly wanted: Wanted;
   readonly store: ForwarderStore;
   readonly progress: Progress;
   readonly bucket: TokenBucket;
   readonly memory: DeliveryMemory;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** What an uplink is to be given. */
+export interface Wanted {
+  /** What of a record, undefined for nothing of it; absent: everything. */
+  readonly record: ((record: DeviceRecord) => DeviceRecord | undefined) | undefined;
+  readonly events: boolean;
 }
 
 /** What was learned of the other side; it outlives sessions. */
@@ -110,6 +118,8 @@ export class Delivery {
       stream: 'readings',
       held: memory.judges.readings.held(),
       sizeOf: sizeOfRecord,
+      // Whoever cuts records is given them as records, not as text.
+      wanted: deps.wanted.record as ((item: DeviceRecord | RecordText) => DeviceRecord | undefined) | undefined,
       maxLiveFields: MAX_LIVE_FIELDS,
       readItems: READ_RECORDS,
       peek: deps.takesTexts
@@ -120,6 +130,7 @@ export class Delivery {
       ...common,
       stream: 'events',
       held: memory.judges.events.held(),
+      wanted: deps.wanted.events ? undefined : () => undefined,
       maxLiveMs: Number.POSITIVE_INFINITY,
       maxLiveFields: MAX_LIVE_EVENTS,
       readItems: READ_EVENTS,

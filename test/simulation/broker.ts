@@ -146,6 +146,9 @@ export class Broker {
   config(backfillRate: number): MqttConfig {
     return {
       type: 'mqtt',
+      only: undefined,
+      except: [],
+      events: true,
       name: this.name,
       url: `mqtt://${this.name}`,
       format: 'json',
