@@ -112,6 +112,8 @@ export interface MqttConfig extends UplinkBase {
   readonly topic: string;
   readonly topics: 'batch' | 'per-tag';
   readonly compression: 'none' | 'deflate';
+  /** How records lie in a payload; undefined: rows. */
+  readonly layout?: 'rows' | 'columns' | undefined;
   readonly username: string | undefined;
   readonly password: SecretRef | undefined;
   readonly tls: TlsConfig | undefined;

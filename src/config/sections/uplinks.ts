@@ -321,6 +321,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     topic,
     topics: options.topics,
     compression: options.compression,
+    layout: options.layout,
     username: options.username,
     password: secretAt(password, ['password']),
     tls,
