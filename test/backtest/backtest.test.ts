@@ -134,6 +134,10 @@ describe('backtest', () => {
       { id: 'cold', raised: 0, activeMs: 0, first: null, last: null },
     ]);
     expect(against!.summary).toMatchObject([{ id: 'hot', raised: 1, activeMs: 40_000 }]);
+    const text = millgate(['backtest', '--config', file, '--csv', data, '--against', otherFile]);
+    expect(await text.exitCode).toBe(EXIT.ok);
+    expect(text.out()).toContain(`HERE is ${file}, AGAINST is ${otherFile}.\n`);
+    expect(text.out()).toMatch(/^ {2}alarm hot: above 80 → 90$/m);
   });
 
   it('judges charts, with their points and limits', async () => {

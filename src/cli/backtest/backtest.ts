@@ -48,8 +48,21 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
   if (result.readings === 0) throw new Fault(`${source.name} has no readings`, 'Nothing was tried.');
   warnOfUntested([config, ...(other ? [other] : [])], source, context);
   if (options.json) context.stdout.write(await json(config, result, other, compared));
-  else print(context, backtestLines(result, compared, source.name, context));
+  else {
+    const against = other && compared ? { result: compared, lines: await sidesOf(config, other) } : undefined;
+    print(context, backtestLines(result, against, source.name, context));
+  }
   return EXIT.ok;
+}
+
+/** Which file is which of two that are compared, and in what their rules differ. */
+async function sidesOf(here: Config, against: Config): Promise<string[]> {
+  const { changes } = await import('../../config/apply/changes.ts');
+  const found = changes(here, against).filter(({ part }) => /^(alarm|chart|computed tag|tag|device)$/.test(part));
+  return [
+    `HERE is ${here.file}, AGAINST is ${against.file}.`,
+    ...found.map(({ part, name, change, details }) => `  ${part} ${name}: ${details.join(', ') || change}`),
+  ];
 }
 
 async function run(config: Config, source: Source): Promise<BacktestResult> {
