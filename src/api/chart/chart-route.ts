@@ -105,13 +105,9 @@ async function readings(view: GatewayView, tag: TagId, range: Range): Promise<Sa
     for (const { wallMs, quality, value, why } of page.points) {
       const number = quality === 'bad' ? undefined : numberOf(value);
       const at = { fromMs: wallMs, toMs: wallMs, why };
+      const uncertain = quality === 'uncertain';
       if (number === undefined) samples.push({ ...at, count: 0, bad: 1 });
-      else
-        samples.push({
-          ...at,
-          ...{ count: 1, bad: 0, min: number, max: number, mean: number },
-          uncertain: quality === 'uncertain',
-        });
+      else samples.push({ ...at, uncertain, count: 1, bad: 0, min: number, max: number, mean: number });
     }
     afterSeq = page.next;
     if (samples.length >= MOST_READINGS && afterSeq !== undefined) return undefined;
