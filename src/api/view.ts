@@ -91,6 +91,8 @@ export interface DeviceStatus {
 /** Everything `status` tells. Times are UTC ms. */
 export interface GatewayStatus {
   readonly gateway: string;
+  /** The IANA time zone of the plant. */
+  readonly timezone?: string | undefined;
   readonly version: string;
   readonly pid: number;
   readonly config: {
@@ -159,6 +161,8 @@ export type WriteAnswer =
 export interface ConfigurationView {
   status(): Promise<ConfigurationStatus>;
   running(): RunningFiles;
+  /** What a text would change, and what is wrong with it; does nothing. */
+  check(text: string): Promise<ApplyAnswer>;
   /** Answers once the text is in force; whether it is kept shows in the status. */
   apply(order: ApplyOrder): Promise<ApplyAnswer>;
   confirm(by: string): Promise<void>;
