@@ -32,7 +32,9 @@ export type IdealCycle =
   | { readonly by: 'fixed'; readonly ms: number }
   /** A tag says it, in this many ms a unit. */
   | { readonly by: 'tag'; readonly tag: TagId; readonly unitMs: number }
-  | { readonly by: 'job'; readonly ms: Readonly<Record<string, number>> };
+  | { readonly by: 'job'; readonly ms: Readonly<Record<string, number>> }
+  /** Nobody said; then there is no performance. */
+  | { readonly by: 'nobody' };
 
 /** A counter, and where it starts again from 0; undefined: it does not. */
 export interface CounterTag {

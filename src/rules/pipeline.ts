@@ -58,6 +58,8 @@ export class Pipeline {
   private readonly derivation: Derivation | undefined;
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
+  /** Rules that want to hear of alarms, by the alarm. */
+  private readonly byAlarm = new Map<string, Live[]>();
   private readonly due = new DueQueue<Live>();
   private outputs = new Outputs();
 
@@ -82,6 +84,7 @@ export class Pipeline {
         others.push(live);
         this.byTag.set(tag, others);
       }
+      for (const alarm of rule.alarms ?? []) this.byAlarm.set(alarm, [...(this.byAlarm.get(alarm) ?? []), live]);
     }
   }
 
@@ -127,7 +130,7 @@ export class Pipeline {
     const records = readings.flatMap((each) => this.filter.filter(each) ?? []);
     if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
     const verdict: Verdict = { findings: [], states: new Map(derived.states) };
-    this.passTime(record.at, verdict);
+    this.passTime(record.at, verdict, record.clockKnown);
     for (const each of readings) this.judge(each, verdict);
     return { readings, records, ...this.told(verdict, record.at, record.clockKnown) };
   }
@@ -135,7 +138,7 @@ export class Pipeline {
   /** Tells the rules whose timers fell due up to `at`, each at the time it fell due. */
   tick(at: Instant, clockKnown: boolean): Judged {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     return { readings: [], records: [], ...this.told(verdict, at, clockKnown) };
   }
 
@@ -146,7 +149,7 @@ export class Pipeline {
    */
   command(id: string, order: Order, by: string, at: Instant, clockKnown: boolean, comment?: string): Commanded {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     const live = this.byId.get(id);
     let refused: string | undefined;
     if (!live?.rule.command)
@@ -169,7 +172,7 @@ export class Pipeline {
     clockKnown: boolean,
   ): Commanded {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     const live = this.byId.get(id);
     const step = live ? work(live.state) : { refused: `there is no rule ${id}` };
     if (live && step.refused === undefined) this.take(live, step as Step<unknown>, at, verdict);
@@ -187,11 +190,11 @@ export class Pipeline {
   }
 
   /** Lets timers fall due, in their order, up to and with `at`. */
-  private passTime(at: Instant, verdict: Verdict): void {
+  private passTime(at: Instant, verdict: Verdict, clockKnown: boolean): void {
     for (let dueMs = this.due.nextMs; dueMs !== undefined && dueMs <= at.monoMs; dueMs = this.due.nextMs) {
       const isStart = dueMs === Number.NEGATIVE_INFINITY;
       const then: Instant = isStart ? at : { monoMs: dueMs, wallMs: Math.round(at.wallMs - (at.monoMs - dueMs)) };
-      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs };
+      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs, clockKnown };
       for (const live of this.due.takeDue(dueMs)) {
         live.wakeMs = undefined;
         this.take(live, live.rule.step(live.state, tick), then, verdict);
@@ -229,14 +232,28 @@ export class Pipeline {
       }
     }
     for (const [live, own] of together ?? [])
-      this.take(live, live.rule.stepRecord!(live.state, own), record.at, verdict);
+      this.take(live, live.rule.stepRecord!(live.state, own, record.clockKnown), record.at, verdict);
   }
 
   private step(live: Live, reading: Reading, verdict: Verdict): void {
     this.take(live, live.rule.step(live.state, reading), reading, verdict);
   }
 
-  private take(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
+  private take(live: Live, step: Step<unknown>, at: Instant, verdict: Verdict): void {
+    this.adopt(live, step, at, verdict);
+    for (const finding of step.findings) this.tellListeners(finding, at, verdict);
+  }
+
+  /** Lets those rules hear of an alarm that want to. */
+  private tellListeners(finding: Finding, at: Instant, verdict: Verdict): void {
+    if (finding.kind !== 'event' || finding.body.kind !== 'alarm') return;
+    const { id, state } = finding.body;
+    const isActive = state === 'unacked' || state === 'acked';
+    for (const live of this.byAlarm.get(id) ?? [])
+      this.adopt(live, live.rule.heard!(live.state, id, isActive, at), at, verdict);
+  }
+
+  private adopt(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
     // A rule that asks for a time that has passed is asked again a little later, not for ever now.
     const { wakeAtMonoMs } = step;
     const wakeMs = wakeAtMonoMs === undefined ? undefined : Math.max(wakeAtMonoMs, at.monoMs + 0.001);
