@@ -112,7 +112,6 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
-  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), { gateway, folder, files, report });
   const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
     if (!checked) return [];
     const own = devices.get(checked.name) ?? [];
@@ -126,6 +125,13 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const alarms = checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report });
   const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
   const machines = mapOf(sections.get('production'), tree);
+  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
+    gateway,
+    folder,
+    files,
+    report,
+    tags: [...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id)],
+  });
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
