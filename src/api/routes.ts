@@ -7,6 +7,7 @@ import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
+import { PRODUCTION_ROUTES } from './production-routes.ts';
 import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
@@ -140,6 +141,7 @@ export const ROUTES: readonly Route[] = [
   },
   PROBE_ROUTE,
   ...RULE_ROUTES,
+  ...PRODUCTION_ROUTES,
   ...CONFIGURATION_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
@@ -151,7 +153,7 @@ const STREAMS: Readonly<Record<string, object>> = {
 };
 
 /** What a query gives as text; everything else is a whole number. */
-const TEXT_QUERIES = new Set(['tag', 'every', 'channel']);
+const TEXT_QUERIES = new Set(['tag', 'every', 'channel', 'shift', 'date', 'month', 'against']);
 
 /** The OpenAPI 3.1 description of the routes. */
 export function openApi(version: string): object {

@@ -144,3 +144,19 @@ export type ProductionDoubt = keyof typeof PRODUCTION_DOUBTS;
 
 /** What happened in production. */
 export type ProductionChange = 'stopped' | 'started' | 'coded' | 'shift' | 'job';
+
+/** Two spans of production by their rates; `low` and `high` bound the difference with 95 % confidence, null: too few shifts. */
+export interface ProductionComparison {
+  readonly shifts: number;
+  readonly againstShifts: number;
+  readonly rates: readonly {
+    /** Downtime is the unplanned share of the busy time, rejects the share of all parts. */
+    readonly name: 'oee' | 'availability' | 'downtime' | 'rejects';
+    readonly value: number | null;
+    readonly against: number | null;
+    readonly low: number | null;
+    readonly high: number | null;
+    /** `same`: the difference is no more than chance. */
+    readonly verdict: 'better' | 'worse' | 'same' | 'unknown';
+  }[];
+}
