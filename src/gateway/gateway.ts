@@ -22,6 +22,7 @@ import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
+import { createProductionView } from './machines.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
@@ -324,6 +325,12 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
   const unitOf = (tag: string) => live.find(tag)?.unit;
   return {
     ...createView({ ...parts, simulate, version, config: () => current.config }),
+    production: createProductionView(
+      () => judging.engine(),
+      store,
+      clock,
+      () => committer.flush(),
+    ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
   };
