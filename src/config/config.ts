@@ -120,8 +120,32 @@ export interface MqttConfig extends UplinkBase {
   readonly ackTimeoutMs: number;
 }
 
+/** What a server makes of the records, and where in it they go. */
+export type HttpTarget =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string }
+  | { readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string }
+  | { readonly kind: 'kafka-rest'; readonly topic: string };
+
+/** An uplink that posts to a server. */
+export interface HttpConfig extends UplinkBase {
+  readonly type: 'http';
+  /** Where JSON is posted to; of the other targets, what their paths are added to. */
+  readonly url: string;
+  readonly target: HttpTarget;
+  readonly compression: 'none' | 'gzip';
+  /** A bearer token; of InfluxDB 2 and 3 the API token. */
+  readonly token: SecretRef | undefined;
+  /** For basic authentication; only with a password. */
+  readonly username: string | undefined;
+  readonly password: SecretRef | undefined;
+  readonly tls: TlsConfig | undefined;
+  /** How long a request may wait for its answer. */
+  readonly ackTimeoutMs: number;
+}
+
 /** Any uplink. */
-export type UplinkConfig = MqttConfig;
+export type UplinkConfig = MqttConfig | HttpConfig;
 
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {

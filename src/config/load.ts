@@ -126,7 +126,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     folder,
     files,
     report,
-    tags: [...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id)],
+    tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
     file: absolute,

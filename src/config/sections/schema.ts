@@ -7,6 +7,7 @@ import { alarmShape } from './alarms.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -37,7 +38,12 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'devices') return anyOf(drivers.map(deviceSchema));
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
-  return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
+  return anyOf([
+    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
+    { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
+    { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },
+  ]);
 }
 
 function channelSchema(driver: DriverType): JsonSchema {
