@@ -2,12 +2,12 @@
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
 import { nearestTag } from '../core/suggest.ts';
-import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
-import { RULE_ROUTES } from './rule-routes.ts';
+import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
@@ -132,6 +132,7 @@ export const ROUTES: readonly Route[] = [
           type: ['number', 'boolean', 'string'],
           description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
         },
+        by: ORDERER.by,
       },
     },
     changes: true,
@@ -282,13 +283,14 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
 }
 
 async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = (await request.body()) as { tag?: unknown; value?: unknown } | null;
-  const { tag, value } = body ?? {};
+  const body = asObject(await request.body());
+  const { tag, value } = body;
   const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
   if (typeof tag !== 'string' || !isValue)
     throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
   knownTags(view, [tag]);
-  const result = await view.write(tag, wholeOrText(value), request.signal);
+  const by = body.by === undefined ? undefined : ordererOf(body).by;
+  const result = await view.write(tag, wholeOrText(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );

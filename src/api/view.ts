@@ -196,8 +196,10 @@ export interface GatewayView extends RulesView, RecordingView {
   /**
    * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
    * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.
+   *
+   * @param by who writes, for the journal
    */
-  write(tag: TagId, value: Value, signal: AbortSignal): Promise<WriteAnswer>;
+  write(tag: TagId, value: Value, signal: AbortSignal, by?: string): Promise<WriteAnswer>;
   history(query: HistoryQuery): Promise<HistoryPage>;
   /** Minimum, maximum, mean and counts; see the store. */
   rollups(query: RollupQuery): Promise<RollupPage>;

@@ -100,6 +100,28 @@ export interface UplinkBase extends Selection {
   readonly backfillRate: number;
 }
 
+/** A product that takes records over MQTT in a way of its own. */
+export type MqttPreset =
+  | { readonly kind: 'aws-iot' }
+  /** `key`: the key of the device, by which passwords are made; undefined where it signs in by certificate. */
+  | {
+      readonly kind: 'azure-iot-hub';
+      readonly hub: string;
+      readonly device: string;
+      readonly key: SecretRef | undefined;
+    }
+  | { readonly kind: 'azure-event-grid' }
+  | { readonly kind: 'thingsboard'; readonly token: SecretRef }
+  | { readonly kind: 'home-assistant'; readonly discovery: string };
+
+/** What a product allows, where it does not say so itself when it is connected. */
+export interface MqttLimits {
+  /** Bytes of a message. */
+  readonly messageBytes: number;
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
 /** An MQTT uplink. */
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
@@ -112,12 +134,19 @@ export interface MqttConfig extends UplinkBase {
   readonly topic: string;
   readonly topics: 'batch' | 'per-tag';
   readonly compression: 'none' | 'deflate';
+  /** How records lie in a payload; undefined: rows. */
+  readonly layout?: 'rows' | 'columns' | undefined;
   readonly username: string | undefined;
   readonly password: SecretRef | undefined;
   readonly tls: TlsConfig | undefined;
   readonly keepaliveMs: number;
   /** How long one message may wait for its acknowledgement. */
   readonly ackTimeoutMs: number;
+  /** Absent: a broker, which is sent JSON on topics of ours. */
+  readonly preset?: MqttPreset;
+  readonly limits?: MqttLimits | undefined;
+  /** The protocol that is asked for in the TLS handshake (ALPN); absent: none. */
+  readonly alpn?: string | undefined;
 }
 
 /** What a server makes of the records, and where in it they go. */

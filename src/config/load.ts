@@ -121,11 +121,14 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const written = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, written, report });
   const tags = factsOf({ read, derived, readOnly, written });
+  const store = checkStore(valuesOf('store', sections, report), folder);
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
     files,
     report,
+    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    commitEveryMs: store.commitEveryMs,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
@@ -136,7 +139,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     derived,
     alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
-    store: checkStore(valuesOf('store', sections, report), folder),
+    store,
     uplinks,
     api: checkApi(valuesOf('api', sections, report), folder, report),
     commands: checkCommands(valuesOf('commands', sections, report)),

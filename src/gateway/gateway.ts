@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import type { Config, SecretRef, UplinkConfig } from '../config/config.ts';
+import { type Config, type SecretRef, tagsOf, type UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -118,14 +118,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
 }
 
+/** How many of the last events are looked at for the end of the run before. */
+const JOURNAL_END = 100;
+
 /** What is to be said of the run before: nothing when there was none, or the journal ends with its stop. */
 async function lastRunText(store: Store): Promise<string> {
   const { stored, next, newestWallMs } = await store.status();
   const end = stored.events.at(-1)?.to;
   if (end === undefined) return '';
   // A journal that cannot be read must not keep the gateway from its work: then nothing is said.
-  const last = await store.peekEvents(end - 1, 1).catch(() => undefined);
-  const body = last?.events.at(-1)?.body;
+  const last = await store.peekEvents(Math.max(0, end - JOURNAL_END), JOURNAL_END).catch(() => undefined);
+  // What was written directly while no gateway ran stands behind the end of the run.
+  const body = last?.events.map((event) => event.body).findLast((each) => !('direct' in each));
   const isStopped = end === next.events && body?.kind === 'lifecycle' && body.what === 'stopped';
   if (isStopped || body === undefined) return '';
   const newest = newestWallMs === undefined ? '' : `; its last reading is of ${new Date(newestWallMs).toISOString()}`;
@@ -159,11 +163,7 @@ function assemble(
     uplinkOf(uplink, store, current, options, {
       alarms,
       mayLoad: beginning.begun,
-      tags: () =>
-        live
-          .tags()
-          .map((tag) => tag.config.tag.id)
-          .filter(selects(uplink)),
+      tags: () => live.tags().map((tag) => tag.config.tag.id),
       topics: topics(uplink.name),
     });
 
@@ -352,6 +352,7 @@ function uplinkOf(
 ): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, random, version, environment } = options;
+  const isSent = selects(uplink);
   const shared = {
     clock,
     log,
@@ -366,6 +367,8 @@ function uplinkOf(
     readFile: (path: string) => readFile(path),
     ...(options.dial && { dial: options.dial(uplink.name) }),
     ...deps,
+    tags: () => deps.tags().filter(isSent),
+    tagConfigs: () => tagsOf(current.config).filter(({ tag }) => isSent(tag.id)),
   };
   return uplink.type === 'http' ? createHttpUplink(uplink, shared) : createMqttUplink(uplink, shared);
 }

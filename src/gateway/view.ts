@@ -63,7 +63,10 @@ export function createView(
       })),
     readNow: shared,
     probe: createProber(lines.all, parts.stopping),
-    write: async (tag, value, signal) => ({ ...(await parts.write(tag, value, { kind: 'person' }, signal)), tag }),
+    write: async (tag, value, signal, by) => ({
+      ...(await parts.write(tag, value, { kind: 'person', by }, signal)),
+      tag,
+    }),
     history: (query) => store.history(query),
     rollups: (query) => store.rollups(query),
     records: (query) => recordPage(store, query),

@@ -8,6 +8,7 @@ import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
 import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
+import { MQTT_PRESET_SHAPES } from './uplink-presets.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -43,6 +44,7 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
     { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
     { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },
+    ...Object.values(MQTT_PRESET_SHAPES).map(({ title, shape }) => ({ title, ...toJson(z.strictObject(shape)) })),
   ]);
 }
 

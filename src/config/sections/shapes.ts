@@ -308,6 +308,13 @@ export const mqttShape = {
     .enum(['batch', 'per-tag'])
     .meta({ description: 'batch: one topic for all; per-tag: one retained topic a tag.' })
     .default('batch'),
+  layout: z
+    .enum(['rows', 'columns'])
+    .meta({
+      description:
+        'How records lie in a payload. rows: each with its names; columns: names once a message, which takes half the bytes. Default: rows.',
+    })
+    .optional(),
   compression: z.enum(['none', 'deflate']).meta({ description: 'For metered links.' }).default('none'),
   username: z
     .string()

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { selects, tagPattern } from '../../core/reading.ts';
 import { nearestTag } from '../../core/suggest.ts';
-import type { SecretRef, TlsConfig, UplinkBase } from '../config.ts';
+import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../config.ts';
 import type { FileAccess } from '../file/files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, nodeAt, spotOf } from '../file/tree.ts';
@@ -16,8 +16,12 @@ export interface UplinkContext {
   /** Relative paths count from here: the folder of the main file. */
   readonly folder: string;
   readonly files: FileAccess;
-  /** Every tag of the file. */
+  /** Every tag of the file, also those that are not right. */
   readonly tags: readonly string[];
+  /** Those that are. */
+  readonly tagConfigs: readonly TagConfig[];
+  /** How often readings are committed. */
+  readonly commitEveryMs: number;
   readonly report: Report;
 }
 
@@ -62,7 +66,7 @@ function inlineText(key: string): string {
 }
 
 /** Keys that hold secrets, and those who write them for one. */
-const SECRET_KEYS = ['password', 'token', 'secret'];
+const SECRET_KEYS = ['password', 'token', 'secret', 'key'];
 
 /** A passphrase written into `tls`; true where it was refused. */
 function refuseInlinePassphrase(entry: Entry, report: Report): boolean {
@@ -123,6 +127,32 @@ export function refuseSecrets(entry: Entry, report: Report): string[] {
   const refused = refuseInline(entry, report);
   if (refuseInlinePassphrase(entry, report) || refuseTlsSwitch(entry, report)) refused.push('tls');
   return [...refused, ...refuseTwoSources(entry, report)];
+}
+
+/** Fills in `{id}` and `{location}`. */
+export function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
+  const spot = spotOf(entry, ['topic']);
+  if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
+    report.error(
+      spot,
+      'a topic that is published to must not contain + or #, which stand for many topics: write the topic itself, such as millgate/{id}',
+    );
+  if (/^[$/]|\/$|\/\//.test(topic))
+    report.error(
+      spot,
+      'a topic must not begin with $ or /, end with / or contain //: write names with one / between them, such as plant/{id}',
+    );
+  return topic.replace(/\{([^{}]*)\}/g, (whole, word: string) => {
+    if (word === 'id') return gateway.id;
+    if (word === 'location' && gateway.location !== undefined) return gateway.location;
+    if (word === 'location')
+      report.error(
+        spot,
+        'the topic uses {location}, but gateway.location is not given: write gateway: {location: acme/leeds/press-shop}, or use {id} alone',
+      );
+    else report.error(spot, `there is no ${clip(whole)}: a topic may use {id} and {location}`);
+    return whole;
+  });
 }
 
 /** Hosts on this machine, to which what is sent unencrypted does not leave it. */

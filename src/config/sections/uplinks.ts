@@ -14,6 +14,7 @@ import {
   baseOf,
   checkSelection,
   checkTls,
+  checkTopic,
   LOOPBACK,
   parseUrl,
   refuseSecrets,
@@ -21,6 +22,7 @@ import {
   tlsOf,
   type UplinkContext,
 } from './uplink-parts.ts';
+import { checkMqttPreset, isMqttPreset, MQTT_PRESETS } from './uplink-presets.ts';
 
 /** Formats that belong to the format of the file but not to this version. */
 const NOT_YET = ['sparkplug'];
@@ -77,7 +79,11 @@ function checkPreset(name: string, preset: Entry, entry: Entry, context: UplinkC
   const { report } = context;
   const word = preset.node.kind === 'scalar' ? String(preset.node.value) : '';
   if (isHttpPreset(word)) return checkHttp(name, word, entry, context);
-  report.error(spotOf(preset, []), `${shown(preset.node)} is not a preset${hint(word, HTTP_PRESETS, 'presets')}`);
+  if (isMqttPreset(word)) return checkMqttPreset(name, word, entry, context);
+  report.error(
+    spotOf(preset, []),
+    `${shown(preset.node)} is not a preset${hint(word, [...HTTP_PRESETS, ...MQTT_PRESETS], 'presets')}`,
+  );
   return undefined;
 }
 
@@ -161,32 +167,6 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   return true;
 }
 
-/** Fills in `{id}` and `{location}`. */
-function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
-  const spot = spotOf(entry, ['topic']);
-  if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
-    report.error(
-      spot,
-      'a topic that is published to must not contain + or #, which stand for many topics: write the topic itself, such as millgate/{id}',
-    );
-  if (/^[$/]|\/$|\/\//.test(topic))
-    report.error(
-      spot,
-      'a topic must not begin with $ or /, end with / or contain //: write names with one / between them, such as plant/{id}',
-    );
-  return topic.replace(/\{([^{}]*)\}/g, (whole, word: string) => {
-    if (word === 'id') return gateway.id;
-    if (word === 'location' && gateway.location !== undefined) return gateway.location;
-    if (word === 'location')
-      report.error(
-        spot,
-        'the topic uses {location}, but gateway.location is not given: write gateway: {location: acme/leeds/press-shop}, or use {id} alone',
-      );
-    else report.error(spot, `there is no ${clip(whole)}: a topic may use {id} and {location}`);
-    return whole;
-  });
-}
-
 /** The protocol level of a `version:`. */
 function versionOf(version: MqttOptions['version']): 4 | 5 | undefined {
   if (version === undefined) return undefined;
@@ -204,6 +184,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     topic,
     topics: options.topics,
     compression: options.compression,
+    layout: options.layout,
     username: options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
