@@ -85,6 +85,7 @@ export function asFromThread(loaded: LoadedFiles): LoadedFiles {
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/config/' : './';
-  return new URL(`${folder}load-worker.js`, import.meta.url);
+  const url = import.meta.url;
+  if (url.endsWith('.ts')) return new URL('../../dist/src/config/load-worker.js', url);
+  return new URL(url.endsWith('.cjs') ? './load-worker.cjs' : './load-worker.js', url);
 }
