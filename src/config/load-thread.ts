@@ -24,7 +24,7 @@ type PackedConfig = Omit<Config, 'channels'> & {
 };
 
 /** What the thread answers. */
-interface PackedFiles extends Omit<LoadedFiles, 'result'> {
+export interface PackedFiles extends Omit<LoadedFiles, 'result'> {
   readonly result: PackedResult;
 }
 
@@ -68,7 +68,7 @@ export function packed({ result, files }: LoadedFiles): PackedFiles {
 }
 
 /** The reverse of {@link packed}. */
-function unpacked({ result, files }: PackedFiles): LoadedFiles {
+export function unpacked({ result, files }: PackedFiles): LoadedFiles {
   if (!result.ok) return { result, files };
   const { config, ...rest } = result;
   const channels = config.channels.map((channel) => ({

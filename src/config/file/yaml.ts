@@ -14,11 +14,10 @@ import {
   type Scalar,
   YAMLParseError,
 } from 'yaml';
+import { MAX_FILE_BYTES } from './disk-files.ts';
 import type { Report } from './problems.ts';
 import type { Entry, MapNode, Node, Path, Place } from './tree.ts';
 
-/** Largest file that is read, bytes. */
-export const MAX_FILE_BYTES = 4_000_000;
 /** Deepest nesting; the format itself needs 6. */
 const MAX_DEPTH = 48;
 /** Most values in one file after aliases are followed, so that a few lines cannot grow into gigabytes. */

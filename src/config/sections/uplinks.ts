@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { hint } from '../../core/suggest.ts';
 import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from '../config.ts';
-import type { FileAccess } from '../file/files.ts';
+import type { FileAccess } from '../file/disk-files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
 import { isMapOr, validateKeys } from '../file/validate.ts';
