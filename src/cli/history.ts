@@ -8,7 +8,7 @@ import { nothingSince } from './events.ts';
 import { selectTags } from './select.ts';
 import { openStored, type Stored } from './stored.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
-import { durationOption } from './terminal/duration.ts';
+import { sinceOption } from './terminal/duration.ts';
 import { byQuality, formatSpan, formatTime, formatWithUnit, plain, qualityText } from './terminal/format.ts';
 import { LABEL_COLUMNS, type Plotted, plotLines } from './terminal/plot.ts';
 
@@ -22,8 +22,8 @@ export async function history(
   options: CommonOptions & { readonly since: string; readonly every?: string; readonly plot?: boolean },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = durationOption('since', options.since);
-  if (options.plot) return plot(tag, sinceMs, options, context);
+  const fromMs = sinceOption(options.since, context);
+  if (options.plot) return plot(tag, fromMs, options, context);
   const everyMs = options.every === undefined ? undefined : wholeMinutes(options.every);
   const stored = await openStored(options, context);
   try {
@@ -36,7 +36,6 @@ export async function history(
     const entry = stored.tags.find((each) => each.tag === name);
     const unit = entry?.unit;
     const toMs = context.clock.wallMs() + 1;
-    const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
     const pages =
       everyMs === undefined
         ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, entry, options, context))
@@ -61,11 +60,11 @@ const PLOT_ROWS = { least: 5, most: 20 };
 type ExplainedGap = Plotted['gaps'][number] & { readonly words: string };
 
 /** A chart of the history with its gaps and their reasons. */
-async function plot(tag: string, sinceMs: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
+async function plot(tag: string, fromMs: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const gateway = await findGateway(options, context);
   const to = context.clock.wallMs() + 1;
   const columns = Math.max(10, context.columns() - LABEL_COLUMNS - 1);
-  const range = `from=${Math.max(0, Math.floor(to - sinceMs))}&to=${to}&columns=${columns}`;
+  const range = `from=${Math.floor(fromMs)}&to=${to}&columns=${columns}`;
   const { device, name } = splitTagId(tag) ?? { device: tag, name: '' };
   const path = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(name)}/chart?${range}`;
   const answer = await gateway.get<Plotted & { readonly gaps: readonly ExplainedGap[] }>(path);
