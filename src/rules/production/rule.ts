@@ -28,6 +28,9 @@ const SETTLE_MS = 2000;
 /** After a start, and of a tag that was bad, this is the longest time between readings that hides nothing. */
 const SHORT_SILENCE_MS = 5000;
 
+/** What a tick could not do is tried again after this. */
+const RETRY_MS = 10_000;
+
 /** A wall clock that went on by so much more or less than time did was set. */
 const STEP_MS = 2000;
 
@@ -117,7 +120,7 @@ function tagsOf({ count, second, running, reason, job, idealCycle, energy }: Pro
 
 function result(before: ProductionState, work: Work, at: Instant): Step<ProductionState> {
   const { draft, events } = work;
-  const wakeMs = nextWakeMs(work);
+  const wakeMs = nextWakeMs(work, at.wallMs);
   const wakeAtMonoMs = wakeMs === undefined ? undefined : at.monoMs + wakeMs - at.wallMs;
   const isSame = (Object.keys(draft) as (keyof ProductionState)[]).every((key) => draft[key] === before[key]);
   return { state: isSame ? before : draft, findings: findingsOf(events), wakeAtMonoMs };
@@ -127,16 +130,20 @@ function findingsOf(events: readonly EventBody[]): readonly Finding[] {
   return events.map((body) => ({ kind: 'event', body }));
 }
 
-/** When the rule has something to do though nothing comes, UTC ms. */
-function nextWakeMs(work: Work): number | undefined {
+/** When the rule has something to do though nothing comes, UTC ms, after `nowMs`. */
+function nextWakeMs(work: Work, nowMs: number): number | undefined {
   const { draft, config } = work;
   const shift = draft.shift ?? draft.next;
   if (!shift) return undefined;
-  const closeMs = shift.toMs + SETTLE_MS;
+  // What could not be done when it was due, as the clock was not known, is tried again now and then.
+  const dueMs = shift.toMs + SETTLE_MS;
+  const closeMs = dueMs > nowMs ? dueMs : nowMs + RETRY_MS;
   const stop = draft.open;
   if (config.running === undefined || !draft.shift || draft.doing !== 'stop' || !stop || stop.isLong) return closeMs;
   const leftMs = stopAfterMs(work) - stop.beforeMs - stop.ms;
-  return Math.min(closeMs, draft.atMs! + Math.max(leftMs, 1));
+  // A stop that fell due while nothing was read waits for the next reading.
+  const longMs = draft.atMs! + leftMs;
+  return longMs > nowMs ? Math.min(closeMs, longMs) : closeMs;
 }
 
 /** What the machine does until `nowMs`, from what was read last: nothing that is too long ago is believed. */
