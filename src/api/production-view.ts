@@ -14,7 +14,7 @@ export type ProductionQuery =
   | ShiftsQuery;
 
 /** What a person says of a stop. */
-export interface StopOrder extends Orderer {
+interface StopOrder extends Orderer {
   /** Code or name of the reason. */
   readonly code: string;
   /** Number of the stop; undefined: the one that goes on, or else the last. */

@@ -28,7 +28,7 @@ export interface RuleConfig {
 }
 
 /** A machine whose production is counted, with the key of its rule. */
-export interface Machine {
+interface Machine {
   readonly config: ProductionConfig;
   readonly key: string;
   readonly rule: ProductionRule;

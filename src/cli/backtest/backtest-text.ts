@@ -1,6 +1,7 @@
 /** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
+import { listLines } from '../oee/oee-text.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
@@ -44,13 +45,15 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length === 0 && !compared)
+  const machines = Object.values(result.production);
+  if (result.summary.length === 0 && machines.length === 0 && !compared)
     return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
   if (compared) return [...head, '', ...comparison(result.summary, compared.summary, context)];
   return [
     ...head,
     ...tableOf(result.summary.filter(isAlarm), ALARM_COLUMNS, (each) => alarmRow(each, lengthMs, context), context),
     ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, (each) => chartRow(each, context), context),
+    ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];

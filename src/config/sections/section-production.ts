@@ -156,7 +156,7 @@ export const productionShape = {
 export type ProductionOptions = z.output<z.ZodObject<typeof productionShape>>;
 
 /** What checking production needs to know of the rest of the file. */
-export interface ProductionContext {
+interface ProductionContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   readonly alarms: readonly string[];
   readonly timezone: string;

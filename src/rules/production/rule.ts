@@ -19,7 +19,7 @@ import {
   type Work,
 } from './partition.ts';
 import { type Coding, codeStop, type Refusal } from './reasons.ts';
-import { type ShiftCalendar, shiftCalendar } from './shifts.ts';
+import { shiftCalendar } from './shifts.ts';
 import { type Doing, initialState, type ProductionState, partsOf, restoreState } from './state.ts';
 
 /** A shift is closed so long after its end, for the readings that were taken before it and come late. */
@@ -38,24 +38,10 @@ const STEP_MS = 2000;
 const ANEW_MS = 86_400_000;
 
 /** The rule of a machine, with what can be asked of it and ordered. */
-export interface ProductionRule extends Rule<ProductionState> {
-  /** The report of the shift that runs at an instant (UTC ms), as far as it is known, or else that of the last one. */
-  report(state: ProductionState, nowMs: number): ProductionReport;
-  /** Whether a shift runs at an instant. */
-  isRunning(state: ProductionState, nowMs: number): boolean;
-  /** Gives a stop its reason, splits it or joins it with the next. */
-  code(
-    state: ProductionState,
-    order: Coding,
-    at: Instant,
-  ): (Step<ProductionState> & { readonly refused?: undefined }) | Refusal;
-  /** Ends where the readings end (UTC ms): a shift that is over by then, or before the next reading was due, is closed. */
-  finish(state: ProductionState, endMs: number): Step<ProductionState>;
-  readonly calendar: ShiftCalendar;
-}
+export type ProductionRule = ReturnType<typeof productionRule>;
 
 /** Makes the rule of a machine. */
-export function productionRule(config: ProductionConfig): ProductionRule {
+export function productionRule(config: ProductionConfig) {
   const calendar = shiftCalendar(config.shifts, config.timezone);
   const begin = (state: ProductionState): Work => ({ config, calendar, draft: { ...state }, events: [] });
   const upTo = (state: ProductionState, nowMs: number): Work => {
@@ -63,23 +49,23 @@ export function productionRule(config: ProductionConfig): ProductionRule {
     if (state.atMs !== null && nowMs > state.atMs) passTo(work, nowMs);
     return work;
   };
-  return {
+  const stepRecord = (state: ProductionState, readings: readonly Reading[], clockKnown: boolean) => {
+    const work = begin(state);
+    take(work, readings, clockKnown);
+    return result(state, work, readings[0]!);
+  };
+  const rule: Rule<ProductionState> = {
     id: config.id,
     tags: tagsOf(config),
     initial: initialState(config),
     alarms: config.reasonOf.map(({ alarm }) => alarm),
-    calendar,
     step(state, input) {
-      if (!('kind' in input)) return this.stepRecord!(state, [input], true);
+      if (!('kind' in input)) return stepRecord(state, [input], true);
       const work = begin(state);
       if (input.clockKnown !== false) tick(work, input.wallMs);
       return result(state, work, input);
     },
-    stepRecord(state, readings, clockKnown) {
-      const work = begin(state);
-      take(work, readings, clockKnown);
-      return result(state, work, readings[0]!);
-    },
+    stepRecord,
     heard(state, alarm, isActive, at) {
       const work = begin(state);
       hear(work, alarm, isActive, at.wallMs);
@@ -87,16 +73,28 @@ export function productionRule(config: ProductionConfig): ProductionRule {
     },
     parts: partsOf,
     restore: (stored, frozen) => restoreState(config, stored, frozen),
-    report: (state, nowMs) => {
+  };
+  return {
+    ...rule,
+    calendar,
+    /** The report of the shift that runs at an instant (UTC ms), as far as it is known, or else that of the last one. */
+    report(state: ProductionState, nowMs: number): ProductionReport {
       const work = upTo(state, nowMs);
       return reportNow(work, work.draft.atMs ?? nowMs) ?? work.draft.last ?? emptyReport(config, nowMs);
     },
-    isRunning: (state, nowMs) => upTo(state, nowMs).draft.shift !== null,
-    code(state, order, at) {
+    /** Whether a shift runs at an instant. */
+    isRunning: (state: ProductionState, nowMs: number): boolean => upTo(state, nowMs).draft.shift !== null,
+    /** Gives a stop its reason, splits it or joins it with the next. */
+    code(
+      state: ProductionState,
+      order: Coding,
+      at: Instant,
+    ): (Step<ProductionState> & { readonly refused?: undefined }) | Refusal {
       const work = begin(state);
       return codeStop(work, order) ?? result(state, work, at);
     },
-    finish(state, endMs) {
+    /** Ends where the readings end (UTC ms): a shift that is over by then, or before the next was due, is closed. */
+    finish(state: ProductionState, endMs: number): Step<ProductionState> {
       const work = begin(state);
       finish(work, endMs);
       return { state: work.draft, findings: findingsOf(work.events) };
