@@ -7,7 +7,8 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { TagId } from '../core/reading.ts';
 import { hint, nearest } from '../core/suggest.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
-import { diskFilesFrom, type FileAccess, readSources, SECTION_NAMES, type Sources } from './file/files.ts';
+import { diskFilesFrom, type FileAccess } from './file/disk-files.ts';
+import { readSources, SECTION_NAMES, type Sources } from './file/files.ts';
 import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
@@ -125,12 +126,15 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const alarms = checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report });
   const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
   const machines = mapOf(sections.get('production'), tree);
+  const store = checkStore(valuesOf('store', sections, report), folder);
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
     files,
     report,
-    tags: [...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id)],
+    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    commitEveryMs: store.commitEveryMs,
+    tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
     file: absolute,
@@ -141,9 +145,9 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     alarms,
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     production: checkProduction(machines, { tags, report, alarms: names, timezone: gateway.timezone }),
-    store: checkStore(valuesOf('store', sections, report), folder),
+    store,
     uplinks,
-    api: checkApi(valuesOf('api', sections, report), folder, report),
+    api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }

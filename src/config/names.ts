@@ -1,6 +1,7 @@
 /** Collects the names in a file that may not be valid, to suggest them while a command is typed. */
 import { dirname, join } from 'node:path';
-import { type FileAccess, readSources } from './file/files.ts';
+import type { FileAccess } from './file/disk-files.ts';
+import { readSources } from './file/files.ts';
 import { createReport } from './file/problems.ts';
 import { entryOf, type Node } from './file/tree.ts';
 import { parseYaml } from './file/yaml.ts';

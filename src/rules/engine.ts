@@ -52,7 +52,7 @@ export interface EngineParts {
 }
 
 /** An alarm as it stands, with what is measured of it. */
-interface MeasuredAlarm extends AlarmStatus {
+export interface MeasuredAlarm extends AlarmStatus {
   readonly chattering: boolean;
   /** Active for more than a day. */
   readonly stale: boolean;
@@ -88,7 +88,7 @@ interface MachineOverview {
 }
 
 /** Who orders something, as it goes into the journal. */
-interface Orderer {
+export interface Orderer {
   readonly by: string;
   readonly comment?: string | undefined;
 }

@@ -1,5 +1,5 @@
 /** The way of one record through the rules: derived tags, judgement, report by exception. */
-import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Instant, type Reading, readingsOf, splitTagId, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
 import { type Demand, Outputs } from './outputs.ts';
@@ -58,6 +58,8 @@ export class Pipeline {
   private readonly derivation: Derivation | undefined;
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
+  /** Devices of which some tag has a rule: records of the others are not looked into. */
+  private readonly judgedDevices = new Set<string>();
   /** Rules that want to hear of alarms, by the alarm. */
   private readonly byAlarm = new Map<string, Live[]>();
   private readonly due = new DueQueue<Live>();
@@ -83,6 +85,7 @@ export class Pipeline {
         const others = this.byTag.get(tag) ?? [];
         others.push(live);
         this.byTag.set(tag, others);
+        this.judgedDevices.add(splitTagId(tag)?.device ?? tag);
       }
       for (const alarm of rule.alarms ?? []) this.byAlarm.set(alarm, [...(this.byAlarm.get(alarm) ?? []), live]);
     }
@@ -127,7 +130,7 @@ export class Pipeline {
   accept(record: DeviceRecord): Judged {
     const derived = this.derivation?.accept(record) ?? { records: [record], states: NO_STATES };
     const readings = derived.records;
-    const records = readings.flatMap((each) => this.filter.filter(each) ?? []);
+    const records = this.filter.news(readings);
     if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
     const verdict: Verdict = { findings: [], states: new Map(derived.states) };
     this.passTime(record.at, verdict, record.clockKnown);
@@ -204,6 +207,7 @@ export class Pipeline {
 
   /** Rules that look at one tag first, then those that look at several. */
   private judge(record: DeviceRecord, verdict: Verdict): void {
+    if (!this.judgedDevices.has(record.device)) return;
     const readings = readingsOf(record);
     let ofSeveralTags: Set<Live> | undefined;
     let together: Map<Live, Reading[]> | undefined;

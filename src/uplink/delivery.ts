@@ -315,7 +315,7 @@ export class Delivery {
     } else if (result.ok) {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
-      memory.largestConfirmed = Math.max(memory.largestConfirmed, bytesOf(parcel));
+      memory.largestConfirmed = Math.max(memory.largestConfirmed, entered.bytes);
       memory.judges[parcel.stream].accepted(order, parcel);
     } else {
       if (result.tooLarge) this.learnSize(parcel);

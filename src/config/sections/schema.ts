@@ -8,6 +8,8 @@ import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
+import { MQTT_PRESET_SHAPES } from './uplink-presets.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -39,7 +41,13 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
-  return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
+  return anyOf([
+    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
+    { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
+    { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },
+    ...Object.values(MQTT_PRESET_SHAPES).map(({ title, shape }) => ({ title, ...toJson(z.strictObject(shape)) })),
+  ]);
 }
 
 function channelSchema(driver: DriverType): JsonSchema {
