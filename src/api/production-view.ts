@@ -1,5 +1,5 @@
 /** What the API needs of production, as types: reports of machines, and reasons of stops. */
-import type { ProductionComparison, ProductionReport } from '../core/production.ts';
+import type { ProductionComparison, ProductionReport } from '../core/production/production.ts';
 import type { Orderer } from './rules-view.ts';
 
 /** A span of shifts: those that begin in a month (`2026-11`), or that have any time between two instants, UTC ms. */

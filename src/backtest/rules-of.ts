@@ -1,7 +1,7 @@
 /** Takes out of a configuration the rules that a backtest runs. */
 import type { Config } from '../config/config.ts';
 import { tagsIn } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { ruleConfigOf as liveRulesOf } from '../gateway/rule-config.ts';
 import type { RuleConfig } from '../rules/rule-set.ts';

@@ -5,7 +5,7 @@ import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { AlarmState } from '../core/event.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { compareSpans } from '../rules/production/compare.ts';

@@ -9,7 +9,7 @@ import type {
   ProductionConfig,
   ShiftPlan,
   StopReason,
-} from '../../core/production.ts';
+} from '../../core/production/production.ts';
 import type { TagId } from '../../core/reading.ts';
 import { hint, nearest, noSuchTag } from '../../core/suggest.ts';
 import type { TagFacts } from './alarms.ts';

@@ -1,6 +1,6 @@
 /** Counts parts and energy: what a reading of a counter adds to the shift, and to which of its figures. */
 import { type CounterState, countOn } from '../../core/counter.ts';
-import type { CounterTag } from '../../core/production.ts';
+import type { CounterTag } from '../../core/production/production.ts';
 import type { Reading } from '../../core/reading.ts';
 import { doubt, idealNow, type Work } from './partition.ts';
 import { breakWithin } from './shifts.ts';

@@ -1,6 +1,6 @@
 /** The rule of one machine's production: readings, alarms and time in; stops, jobs and reports of shifts out. */
 import type { EventBody } from '../../core/event.ts';
-import type { ProductionConfig, ProductionReport } from '../../core/production.ts';
+import type { ProductionConfig, ProductionReport } from '../../core/production/production.ts';
 import type { Instant, Reading, TagId, Value } from '../../core/reading.ts';
 import type { Finding, Rule, Step } from '../rule.ts';
 import { addParts, addSecond, type Counted, count, meter } from './counting.ts';

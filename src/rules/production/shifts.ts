@@ -1,5 +1,5 @@
 /** When the shifts of a machine are: local times of the plant, through midnight and daylight saving, as instants. */
-import type { LocalSpan, ShiftPlan } from '../../core/production.ts';
+import type { LocalSpan, ShiftPlan } from '../../core/production/production.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 /** A machine whose production is counted, on a clock of its own: readings in, events and reports out. */
 import type { EventBody } from '../../../src/core/event.ts';
-import type { ProductionConfig, ProductionReport } from '../../../src/core/production.ts';
+import type { ProductionConfig, ProductionReport } from '../../../src/core/production/production.ts';
 import type { Field, Value } from '../../../src/core/reading.ts';
 import type { ProductionState } from '../../../src/rules/production/state.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';

@@ -1,6 +1,6 @@
 /** Whatever happens, the parts of a shift sum to it, none negative, none overlapping; and a restart changes nothing. */
 import { describe, expect, it } from 'vitest';
-import type { ProductionReport } from '../../../src/core/production.ts';
+import type { ProductionReport } from '../../../src/core/production/production.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { HOUR, MIN, MONDAY, machineConfig, type Said, TestMachine } from './machine.ts';
 
