@@ -30,6 +30,9 @@ export type AlarmChange =
 /** Priorities of alarms and findings, ISA-18.2 clause 9. */
 export type Priority = 'low' | 'medium' | 'high' | 'critical';
 
+/** What happened to an item of maintenance. */
+type MaintenanceChange = 'due' | 'overdue' | 'done' | 'zone' | 'trend';
+
 /** What an event says, by kind. Everything is JSON; integers beyond 2⁵³ are decimal strings. */
 export type EventBody =
   | {
@@ -69,7 +72,14 @@ export type EventBody =
       readonly [detail: string]: unknown;
     }
   | {
-      readonly kind: 'lifecycle' | 'quality' | 'production' | 'maintenance' | 'audit';
+      readonly kind: 'maintenance';
+      readonly id: string;
+      readonly change: MaintenanceChange;
+      readonly message: string;
+      readonly [detail: string]: unknown;
+    }
+  | {
+      readonly kind: 'lifecycle' | 'quality' | 'production' | 'audit';
       readonly what: string;
       readonly message: string;
       readonly [detail: string]: unknown;
