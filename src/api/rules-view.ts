@@ -1,6 +1,7 @@
 /** What the API needs of the rules, as types: alarms, orders and control charts. */
 import type { AlarmState, Priority } from '../core/event.ts';
 import type { Value } from '../core/reading.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 
 /** An alarm in the API. Times are UTC ms. */
 export interface AlarmView {
@@ -121,6 +122,10 @@ export interface RulesView {
   /** Undefined when there is no chart of this name. `size`: draw it too, in characters. */
   chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;
   charts(): readonly string[];
+  /** The reports of maintenance, in the order of the file. */
+  maintenance(): readonly MaintenanceReport[];
+  /** The work of an item was done: it begins anew. */
+  maintenanceDone(name: string, orderer: Orderer): Promise<void>;
   rebaseChart(name: string, orderer: Orderer): Promise<void>;
   /** Takes points out of the baseline of a chart, which gives it new limits. */
   excludePoints(name: string, points: readonly number[], orderer: Orderer): Promise<void>;

@@ -1,6 +1,7 @@
 /** Runs the rules of a configuration over recorded readings on a simulated clock. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { Instant } from '../core/reading.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import type { Judged } from '../rules/pipeline.ts';
 import { createRuleSet, type RuleConfig, type RuleSet } from '../rules/rule-set.ts';
 import type { SpcState } from '../rules/spc/state.ts';
@@ -11,6 +12,8 @@ import { type RuleSummary, summarise } from './summary.ts';
 export interface BacktestResult {
   readonly events: readonly GatewayEvent[];
   readonly summary: readonly RuleSummary[];
+  /** Reports of maintenance at the end, in the order of the file. */
+  readonly maintenance: readonly MaintenanceReport[];
   readonly readings: number;
   /** UTC ms of the first and the last reading; undefined when there were none. */
   readonly span: { readonly fromMs: number; readonly toMs: number } | undefined;
@@ -48,9 +51,13 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
     take(rules.pipeline.accept(each));
   }
   if (last) take(rules.pipeline.tick(last, true));
+  if (last)
+    for (const item of rules.maintenance)
+      take(rules.pipeline.change(item.key, (state) => item.rule.end(state, last!), last, true));
   const span = first && last && { fromMs: first.wallMs, toMs: last.wallMs };
   const points = new Map(
     rules.charts.map(({ config: { id }, key }) => [id, (rules.pipeline.stateOf(key) as SpcState).point]),
   );
-  return { events, summary: summarise(rules, points, events, span?.toMs ?? 0), readings, span };
+  const maintenance = rules.maintenance.map(({ key, rule }) => rule.report(rules.pipeline.stateOf(key)));
+  return { events, maintenance, summary: summarise(rules, points, events, span?.toMs ?? 0), readings, span };
 }

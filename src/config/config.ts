@@ -4,6 +4,7 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { ValueForm } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
@@ -153,6 +154,8 @@ export interface Config {
   readonly alarms: readonly AlarmConfig[];
   /** Control charts. */
   readonly spc: readonly SpcConfig[];
+  /** Condition and use of machines. */
+  readonly maintenance: readonly MaintenanceConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

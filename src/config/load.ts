@@ -12,7 +12,7 @@ import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
-import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
+import { checkAlarms, checkCharts, checkItems, factsOf, writtenTags } from './rules.ts';
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
@@ -48,6 +48,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   ...SMALLEST,
   gateway: 'gateway: {id: press-shop-1}',
   alarms: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}',
+  maintenance: 'maintenance: {oil-change: {runtime: press-1/running, every: 2000h}}',
   spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
   store: 'store: {maxSize: 2GB}',
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
@@ -130,6 +131,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     derived,
     alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
+    maintenance: checkItems(mapOf(sections.get('maintenance'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
     api: checkApi(valuesOf('api', sections, report), folder, report),

@@ -7,6 +7,7 @@ export type ConfigurationPart =
   | 'computed tag'
   | 'alarm'
   | 'chart'
+  | 'maintenance'
   | 'uplink'
   | 'store'
   | 'api'

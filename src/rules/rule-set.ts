@@ -2,10 +2,12 @@
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { TagId } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { alarmRule } from './alarm/alarm.ts';
 import { instrumentAlarms } from './alarm/instrument.ts';
 import { Derivation, type DerivedTag } from './derivation.ts';
+import { type MaintenanceRule, maintenanceRule } from './maintenance/maintenance-rule.ts';
 import { Pipeline } from './pipeline.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
 import type { Rule } from './rule.ts';
@@ -15,12 +17,20 @@ import { type SpcRule, spcRule } from './spc/rule.ts';
 export interface RuleConfig {
   readonly alarms: readonly AlarmConfig[];
   readonly spc: readonly SpcConfig[];
+  readonly maintenance: readonly MaintenanceConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
   /** Tags that only grow. */
   readonly counters: ReadonlySet<TagId>;
   /** Tags that are not always reported. */
   readonly policies: ReadonlyMap<TagId, ReportPolicy>;
+}
+
+/** An item of maintenance with its rule; the key is that of its state, as an alarm may have the same name. */
+interface MaintenanceItem {
+  readonly config: MaintenanceConfig;
+  readonly key: string;
+  readonly rule: MaintenanceRule;
 }
 
 /** Everything that judges, ready to go on from what was stored. */
@@ -31,6 +41,7 @@ export interface RuleSet {
   /** Those of the file, and one for the instruments of each device they need. */
   readonly alarms: readonly AlarmConfig[];
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
+  readonly maintenance: readonly MaintenanceItem[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
@@ -44,11 +55,16 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = chartKey(chart.id);
     return { config: chart, key, rule: { ...spcRule(chart), id: key } };
   });
+  const maintenance = config.maintenance.map((item) => {
+    const key = `maintenance:${item.id}`;
+    return { config: item, key, rule: { ...maintenanceRule(item), id: key } };
+  });
   const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
   const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
   const rules = [
     ...alarms.map((alarm) => alarmRule(alarm) as Rule),
     ...charts.map(({ rule }) => rule as unknown as Rule),
+    ...maintenance.map(({ rule }) => rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
@@ -57,5 +73,6 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
     alarms,
     charts,
+    maintenance,
   };
 }

@@ -394,6 +394,7 @@ export class World {
         derived: [],
         alarms: this.alarms(),
         spc: [],
+        maintenance: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,

@@ -28,6 +28,14 @@ const CHART_COLUMNS: readonly Column[] = [
   { title: 'FIRST', drop: 1 },
 ];
 
+const MAINTENANCE_COLUMNS: readonly Column[] = [
+  { title: 'MAINTENANCE', cut: 'end', minWidth: 12 },
+  { title: 'STATE' },
+  { title: 'SAMPLES', align: 'right', drop: 1 },
+  { title: 'FOUND', cut: 'end', minWidth: 8 },
+  { title: 'REMARK', cut: 'end', minWidth: 12 },
+];
+
 /** A backtest for a person: what each rule would have done, and where two configurations differ. */
 export function backtestLines(
   result: BacktestResult,
@@ -44,16 +52,26 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length === 0 && !compared)
-    return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
+  if (result.summary.length + result.maintenance.length === 0 && !compared)
+    return [...head, 'The configuration has no rules: add some under alarms:, spc: or maintenance:.'];
   if (compared) return [...head, '', ...comparison(result.summary, compared.summary, context)];
   return [
     ...head,
     ...tableOf(result.summary.filter(isAlarm), ALARM_COLUMNS, (each) => alarmRow(each, lengthMs, context), context),
     ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, (each) => chartRow(each, context), context),
+    ...maintenanceLines(result, context),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
+}
+
+/** What is to be maintained, as it stands at the end. */
+function maintenanceLines({ maintenance, events }: BacktestResult, context: CliContext): string[] {
+  const rows = maintenance.map(({ id, state, samples, why }): Cell[] => {
+    const own = events.flatMap(({ body }) => (body.kind === 'maintenance' && body.id === id ? [body.change] : []));
+    return [plain(id), state, String(samples), own.join(', ') || '–', why ?? ''];
+  });
+  return tableOf(rows, MAINTENANCE_COLUMNS, (row) => row, context);
 }
 
 function tableOf<T>(

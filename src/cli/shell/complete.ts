@@ -32,6 +32,7 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
   PROFILE: 'profiles',
   'alarms ID': 'alarms',
   'spc NAME': 'charts',
+  'maintenance NAME': 'maintenance',
   'profiles NAME': 'profiles',
 };
 
@@ -39,6 +40,7 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'alarms ORDER': ALARM_ORDERS,
   'spc ORDER': ['rebase', 'exclude'],
+  'maintenance ORDER': ['done'],
 };
 
 /** Words in a usage line that stand for a path. */
