@@ -112,6 +112,13 @@ export const RULE_ROUTES: readonly Route[] = [
     changes: true,
     answer: maintenanceDone,
   },
+  {
+    method: 'post',
+    path: '/api/v1/quality/checkpoint',
+    summary: 'Signs the chain of quality records as it is now.',
+    changes: true,
+    answer: async (view) => ok(await view.checkpoint()),
+  },
 ];
 
 async function order(word: AlarmOrder['do'], view: GatewayView, request: RouteRequest): Promise<Answer> {

@@ -85,6 +85,23 @@ export type EventBody =
       readonly [detail: string]: unknown;
     };
 
+/** What is signed: so many records, the last with this hash, by this key, at this time (UTC ms). */
+export interface Checkpoint {
+  readonly count: number;
+  /** SHA-256 of the last record, hex. */
+  readonly head: string;
+  /** Name of the key: the first 16 hex digits of the SHA-256 of the public key. */
+  readonly key: string;
+  readonly time: number;
+}
+
+/** A checkpoint with its signature (Ed25519, hex) and the key it can be checked by (32 bytes, hex). */
+export interface SignedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly signature: string;
+  readonly publicKey: string;
+}
+
 /** An event with its instant. It gets its number when it is committed. */
 export interface GatewayEvent {
   readonly wallMs: number;

@@ -303,6 +303,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     },
     followers: () => listeners.size,
     record: () => () => {},
+    checkpoint: async () => ({
+      checkpoint: { count: 0, head: '0'.repeat(64), key: '0'.repeat(16), time: SIX },
+      signature: '0'.repeat(128),
+      publicKey: '0'.repeat(64),
+    }),
     ...fakeRules(),
     ...over,
   };

@@ -55,7 +55,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
   addBacktest(program, context, report);
 }
 
-/** The commands around maintenance. */
+/** The commands around maintenance and the chain of quality records. */
 export function addUpkeepCommands(program: Command, context: CliContext, report: Report): void {
   addCommand(program, 'maintenance', 'what is to be maintained when, or that it was done', [
     'millgate maintenance',
@@ -67,6 +67,22 @@ export function addUpkeepCommands(program: Command, context: CliContext, report:
     .action(async (order: string | undefined, name: string | undefined, _options, command: Command) => {
       const { maintenance } = await import('../maintenance/maintenance-items.ts');
       report(await maintenance(order, name, optionsOf(command), await localOf(command, context)));
+    });
+  addCommand(program, 'verify', 'check the signed chain of quality records', [
+    'millgate verify --since 30d',
+    'millgate verify --since 30d --export quality.jsonl',
+    'millgate verify quality.jsonl --key quality-key.pub',
+  ])
+    .argument('[FILE]', 'a file that --export wrote; needs no gateway and no configuration')
+    .option('--since <DURATION>', 'what is stored of this long')
+    .option('--export <FILE>', 'with --since: write it to a file, with a checkpoint at its end')
+    .option(
+      '--key <FILE>',
+      'the public key that must have signed it: quality-key.pub of the store, or its 64 hex digits',
+    )
+    .action(async (file: string | undefined, _options, command: Command) => {
+      const { verify } = await import('../verify/verify.ts');
+      report(await verify(file, optionsOf(command), file === undefined ? await localOf(command, context) : context));
     });
 }
 
