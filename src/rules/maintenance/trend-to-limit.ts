@@ -106,7 +106,7 @@ export function stepLimit(config: LimitMaintenance, state: LimitState, input: Re
   if (input.tag === config.while?.tag) return result(config, gated(config.while, state, input), input);
   if (state.seenMs !== null && input.monoMs <= state.seenMs) return result(config, state, input);
   const seen = { ...state, seenMs: input.monoMs };
-  const value = input.quality === 'good' && typeof input.value !== 'string' ? Number(input.value) : undefined;
+  const value = usable(input);
   if (value === undefined || !seen.isOpen) return result(config, seen, input);
   if (isBehind(config, seen, input.wallMs)) {
     const behindMs = seen.behindMs ?? input.monoMs;
@@ -117,6 +117,14 @@ export function stepLimit(config: LimitMaintenance, state: LimitState, input: Re
   const from = before?.state ?? seen;
   const open = addTo(from.open, value, input.wallMs, config.perMs);
   return result(config, { ...from, open, behindMs: null }, input, before?.findings);
+}
+
+/** What was measured, also beyond the range of the tag: that is where limits are. What was not measured now is nothing. */
+function usable(reading: Reading): number | undefined {
+  const isMeasured = reading.quality === 'good' || (reading.quality === 'uncertain' && reading.why === 'out-of-range');
+  if (!isMeasured || typeof reading.value === 'string') return undefined;
+  const value = Number(reading.value);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** Ends the period that is gathered, as at the end of recorded data. */

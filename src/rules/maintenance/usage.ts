@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type CounterState, countOn } from '../../core/counter.ts';
 import type { Instant, Reading, Value } from '../../core/reading.ts';
 import type { MaintenanceReport, MaintenanceState, UsageMaintenance } from '../../core/rules/maintenance.ts';
+import { isFresh } from '../alarm/condition.ts';
 import type { Parts, Step, Tick } from '../rule.ts';
 import { doneEvent, usageEvent } from './findings.ts';
 
@@ -68,7 +69,7 @@ export function stepUsage(config: UsageMaintenance, state: UsageState, input: Re
   if ('kind' in input) return { state, findings: [] };
   const { monoMs, wallMs } = input;
   if (state.last?.monoMs != null && monoMs <= state.last.monoMs) return { state, findings: [] };
-  const isUsable = input.quality !== 'bad' && typeof input.value !== 'string';
+  const isUsable = isFresh(input) && input.quality !== 'bad' && typeof input.value !== 'string';
   const last = { monoMs, wallMs, isUsable };
   // A count that cannot be read now is caught up with later; time is not.
   if (!isUsable) return { state: config.kind === 'cycles' ? state : { ...state, last }, findings: [] };
