@@ -101,12 +101,14 @@ const frozenSchema = z.strictObject({
   earlier: z.array(baseline).max(KEPT_BASELINES),
 });
 
-/** The state to go on with after a restart; a gate counts as closed until it was read again. */
+/** The state to go on with after a restart; the gate is as it was until it is read again. */
 function restoredLimit(config: LimitMaintenance, moving: unknown, frozen: unknown): LimitState {
   const initial = freshLimit(config);
   const kept = frozenSchema.safeParse(frozen);
   if (!kept.success || kept.data.series !== initial.series) return initial;
   const { series, ...settled } = kept.data;
-  const open = movingSchema.safeParse(moving);
-  return { ...initial, settled, open: open.success && open.data.series === series ? open.data.open : null };
+  const read = movingSchema.safeParse(moving);
+  if (!read.success || read.data.series !== series) return { ...initial, settled };
+  const { isOpen, open } = read.data;
+  return { ...initial, isOpen: config.while === undefined || isOpen, settled, open };
 }

@@ -59,8 +59,13 @@ const UNSETTLED: Settled = {
 /** Baselines that are kept after repairs. */
 export const KEPT_BASELINES = 5;
 
-/** Nothing is found before the means reach over this share of the window: a machine that warms up is no trend. */
+/**
+ * Nothing is found before the means reach over half the window, as a machine that warms up is no trend; or over a quarter
+ * where the range of dates is narrow: not more than half of the way to the limit.
+ */
 const FILLED_SHARE = 1 / 2;
+const CLEAR_SHARE = 1 / 4;
+const CLEAR_RANGE = 1 / 2;
 
 /**
  * A trend is told of when it reaches the limit within this many windows or times of warning, at the latest within four
@@ -90,7 +95,7 @@ export function freshLimit(config: LimitMaintenance): LimitState {
   const { tag, perMs, while: gate } = config;
   return {
     series: JSON.stringify(['limit', tag, perMs, gate?.tag ?? null, gate?.equals ?? null].map(String)),
-    isOpen: gate === undefined,
+    isOpen: true,
     open: null,
     settled: UNSETTLED,
     seenMs: null,
@@ -214,11 +219,13 @@ function baselineMeans({ limit, perMs }: LimitMaintenance): number {
   return typeof limit === 'number' ? 0 : Math.max(1, Math.round(limit.baselineMs / perMs));
 }
 
-/** When the limit is reached, UTC ms. */
+/** When the limit is reached, UTC ms, and from where that is seen. */
 interface Outlook {
   readonly reachesAt: number;
   readonly earliest: number;
   readonly latest: number;
+  /** Median time of the means. */
+  readonly fromMs: number;
 }
 
 function outlookOf(config: LimitMaintenance, settled: Settled, line: Line | undefined): Outlook | undefined {
@@ -227,7 +234,8 @@ function outlookOf(config: LimitMaintenance, settled: Settled, line: Line | unde
   const timeBy = (slope: number) =>
     Math.round(Math.min(line.medianMs + ((limit - line.medianValue) / slope) * DAY_MS, LAST_DATE_MS));
   const [one, other] = [timeBy(line.low), timeBy(line.high)];
-  return { reachesAt: timeBy(line.slopePerDay), earliest: Math.min(one, other), latest: Math.max(one, other) };
+  const [earliest, latest] = [Math.min(one, other), Math.max(one, other)];
+  return { reachesAt: timeBy(line.slopePerDay), earliest, latest, fromMs: line.medianMs };
 }
 
 /** The limit in the unit of the tag; undefined while its baseline is not known. */
@@ -243,7 +251,7 @@ function judged(
   nowMs: number,
 ): Pick<Settled, 'state' | 'isTrending'> {
   const spanMs = means.at(-1)![0] - means[0]![0];
-  const believed = spanMs >= config.trendMs * FILLED_SHARE ? outlook : undefined;
+  const believed = outlook && spanMs >= config.trendMs * filledShare(outlook) ? outlook : undefined;
   const horizonMs = Math.max(HORIZON_WINDOWS * config.trendMs, HORIZON_WARNINGS * config.warnMs);
   const aheadMs = believed ? believed.reachesAt - nowMs : Number.POSITIVE_INFINITY;
   const isTrending = before.isTrending
@@ -252,6 +260,11 @@ function judged(
   if (isReached(config, before, means)) return { state: 'overdue', isTrending };
   const warnMs = config.warnMs * (before.state === 'ok' ? 1 : STAYS_DUE);
   return { state: believed && believed.earliest <= nowMs + warnMs ? 'due' : 'ok', isTrending };
+}
+
+/** How much of the window has to be filled. */
+function filledShare({ reachesAt, earliest, latest, fromMs }: Outlook): number {
+  return latest - earliest <= CLEAR_RANGE * (reachesAt - fromMs) ? CLEAR_SHARE : FILLED_SHARE;
 }
 
 function isReached(config: LimitMaintenance, before: Settled, means: readonly Point[]): boolean {

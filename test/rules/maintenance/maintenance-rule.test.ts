@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { LimitMaintenance, MaintenanceConfig, UsageMaintenance } from '../../../src/core/rules/maintenance.ts';
 import type { Reading, Value } from '../../../src/core/reading.ts';
+import type { LimitMaintenance, MaintenanceConfig, UsageMaintenance } from '../../../src/core/rules/maintenance.ts';
 import { maintenanceRule } from '../../../src/rules/maintenance/maintenance-rule.ts';
 import type { Finding, Step } from '../../../src/rules/rule.ts';
 
@@ -241,6 +241,13 @@ describe('a condition', () => {
     }
     item.end(4 * HOUR);
     expect(item.report).toMatchObject({ samples: 2, value: 1, zone: 'A' });
+  });
+
+  it('is found in a quarter of its window where the range of dates is narrow', () => {
+    const item = new Item({ ...BEARING, zones: undefined, trendMs: 80 * HOUR });
+    creep(item, 29, 1, 0.2);
+    expect(item.report).toMatchObject({ samples: 28, state: 'due' });
+    expect(item.bodies[0]).toMatchObject({ change: 'trend', samples: 21 });
   });
 
   it('names the zones of ISO 10816-3, and goes back a tenth below a boundary', () => {
