@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
@@ -16,6 +17,7 @@ import { formatPlace } from './file/yaml.ts';
 import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
 import { checkMaintenance, maintenanceShape } from './sections/section-maintenance.ts';
+import { checkMachine, type ProductionOptions, productionShape } from './sections/section-production.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
 /** What checking rules needs of the rest of the file. */
@@ -119,6 +121,25 @@ export function checkItems(section: MapNode, { tags, report }: RuleContext): Mai
     else reportAll(entry, checked.problems, report);
   }
   return items;
+}
+
+/** Checks every machine of the section. */
+export function checkProduction(
+  section: MapNode,
+  { report, ...context }: RuleContext & { readonly alarms: readonly string[]; readonly timezone: string },
+): ProductionConfig[] {
+  const schema = z.strictObject(productionShape);
+  const machines: ProductionConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {count: press-1/parts, idealCycle: 2.4s}`)) continue;
+    const options = validateKeys(schema, entry, report) as ProductionOptions | undefined;
+    if (!options) continue;
+    const checked = checkMachine(name, options, context);
+    if (checked.ok) machines.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return machines;
 }
 
 /** Checks every alarm of the section. */

@@ -1,6 +1,7 @@
 /** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -9,6 +10,7 @@ import { instrumentAlarms } from './alarm/instrument.ts';
 import { Derivation, type DerivedTag } from './derivation.ts';
 import { type MaintenanceRule, maintenanceRule } from './maintenance/maintenance-rule.ts';
 import { Pipeline } from './pipeline.ts';
+import { type ProductionRule, productionRule } from './production/rule.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
 import type { Rule } from './rule.ts';
 import { type SpcRule, spcRule } from './spc/rule.ts';
@@ -17,6 +19,8 @@ import { type SpcRule, spcRule } from './spc/rule.ts';
 export interface RuleConfig {
   readonly alarms: readonly AlarmConfig[];
   readonly spc: readonly SpcConfig[];
+  /** Machines whose production is counted; absent: none. */
+  readonly production?: readonly ProductionConfig[];
   readonly maintenance: readonly MaintenanceConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
@@ -33,6 +37,13 @@ interface MaintenanceItem {
   readonly rule: MaintenanceRule;
 }
 
+/** A machine whose production is counted, with the key of its rule. */
+export interface Machine {
+  readonly config: ProductionConfig;
+  readonly key: string;
+  readonly rule: ProductionRule;
+}
+
 /** Everything that judges, ready to go on from what was stored. */
 export interface RuleSet {
   readonly config: RuleConfig;
@@ -41,6 +52,7 @@ export interface RuleSet {
   /** Those of the file, and one for the instruments of each device they need. */
   readonly alarms: readonly AlarmConfig[];
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
+  readonly machines: readonly Machine[];
   readonly maintenance: readonly MaintenanceItem[];
 }
 
@@ -59,11 +71,16 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = `maintenance:${item.id}`;
     return { config: item, key, rule: { ...maintenanceRule(item), id: key } };
   });
+  const machines = (config.production ?? []).map((machine) => {
+    const key = `production:${machine.id}`;
+    return { config: machine, key, rule: { ...productionRule(machine), id: key } };
+  });
   const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
   const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
   const rules = [
     ...alarms.map((alarm) => alarmRule(alarm) as Rule),
     ...charts.map(({ rule }) => rule as unknown as Rule),
+    ...machines.map(({ rule }) => rule as unknown as Rule),
     ...maintenance.map(({ rule }) => rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
@@ -73,6 +90,7 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
     alarms,
     charts,
+    machines,
     maintenance,
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -78,4 +78,10 @@ it('the chain goes on over restarts, is signed at the end, and can be exported a
     EXIT.ok,
     '2 records (0 to 1) are as they were written',
   ]);
+
+  writeFileSync(exported, readFileSync(exported, 'utf8').replace('"by":"ann"', '"by":"eve"'));
+  const changed = millgate(['verify', exported, '--json'], { clock });
+  expect([await changed.exitCode, JSON.parse(changed.out())]).toMatchObject([EXIT.failed, { ok: false, record: 0 }]);
+  for (const wrong of [[], [exported, '--since', '1d'], [exported, '--export', 'x'], [exported, '--key', exported]])
+    expect(await millgate(['verify', ...wrong], { clock }).exitCode).toBe(EXIT.usage);
 });

@@ -84,6 +84,7 @@ function config(hash: string, over: Partial<Config> = {}): Config {
       derived: [],
       alarms: [HOT],
       spc: [],
+      production: [],
       maintenance: [],
       uplinks: [],
       api: { listen: undefined, tls: undefined, hosts: [] },

@@ -394,6 +394,7 @@ export class World {
         derived: [],
         alarms: this.alarms(),
         spc: [],
+        production: [],
         maintenance: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },

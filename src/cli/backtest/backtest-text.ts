@@ -52,8 +52,9 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length + result.maintenance.length === 0 && !against)
-    return [...head, 'The configuration has no rules: add some under alarms:, spc: or maintenance:.'];
+  const counted = Object.keys(result.production).length + result.maintenance.length;
+  if (result.summary.length + counted === 0 && !against)
+    return [...head, 'The configuration has no rules: add some under alarms:, spc:, production: or maintenance:.'];
   if (against)
     return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
   return [

@@ -7,7 +7,7 @@ import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.t
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
-import { type UplinkContext, warnIfMissing } from './uplinks.ts';
+import { type UplinkContext, warnIfMissing } from './uplink-parts.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
 interface SectionValues {
@@ -76,7 +76,10 @@ export function checkCommands({ values }: SectionValues): CommandsConfig {
 const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
 
 /** Where the API listens. Beyond this machine over TLS, or with an explicit word that nothing on that path is encrypted. */
-export function checkApi({ values, entry }: SectionValues, context: Pick<UplinkContext, 'folder' | 'files' | 'report'>): ApiConfig {
+export function checkApi(
+  { values, entry }: SectionValues,
+  context: Pick<UplinkContext, 'folder' | 'files' | 'report'>,
+): ApiConfig {
   const { folder, report } = context;
   const {
     listen,

@@ -5,9 +5,12 @@ import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
 import { maintenanceShape } from './section-maintenance.ts';
+import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
+import { MQTT_PRESET_SHAPES } from './uplink-presets.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -39,7 +42,14 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
-  return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
+  if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
+  return anyOf([
+    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
+    { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
+    { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },
+    ...Object.values(MQTT_PRESET_SHAPES).map(({ title, shape }) => ({ title, ...toJson(z.strictObject(shape)) })),
+  ]);
 }
 
 function channelSchema(driver: DriverType): JsonSchema {
