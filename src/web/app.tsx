@@ -5,7 +5,6 @@ import { LogIn } from './login.tsx';
 import { inOrder, isUnacked, stands } from './plant-state.ts';
 import { listIn } from './report-sums.ts';
 import { ask, tokenNow } from './session.ts';
-import { plain } from './shown.ts';
 import { Alarms } from './views/alarms.tsx';
 import { Configuration } from './views/configuration.tsx';
 import { Lines } from './views/lines.tsx';
@@ -17,6 +16,7 @@ import { Store, Uplinks } from './views/store.tsx';
 import { Tag } from './views/tag.tsx';
 import { Tags } from './views/tags.tsx';
 import { Wall } from './views/wall.tsx';
+import { plain } from './shown.ts';
 
 /** Views in the order of the menu. Two are there only where the configuration has something for them. */
 const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[] = [

@@ -4,8 +4,8 @@ import type { JsonTag } from '../api/json.ts';
 import { startFeed } from './feed.ts';
 import { after, NO_PLANT, type Plant, type Told } from './plant-state.ts';
 import { ask, tokenNow } from './session.ts';
-import { type PlantTime, plantTime } from './shown.ts';
 import type { FromWorker } from './stream-worker.ts';
+import { type PlantTime, plantTime } from './shown.ts';
 
 /** Silence after which the page says that it is not live, ms. The stream says something every second. */
 const NOT_LIVE_MS = 3500;

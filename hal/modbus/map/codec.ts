@@ -19,7 +19,7 @@ const NO_TEXT = failure('sensor-failure', 'the text begins with NUL or FF: the d
 const NO_SCALE = failure('sensor-failure', 'the scale factor register holds no exponent from -10 to 10');
 
 /** SunSpec scale factors are exponents from −10 to 10 (SunSpec Device Information Model Specification, type sunssf). */
-export const SCALE_FACTOR_LIMIT = 10;
+const SCALE_FACTOR_LIMIT = 10;
 
 const TWO_32 = 2 ** 32;
 
@@ -181,7 +181,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** Whether a text has no control characters (C0, DEL, C1). */
-export function isPrintable(text: string): boolean {
+function isPrintable(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
@@ -190,7 +190,7 @@ export function isPrintable(text: string): boolean {
 }
 
 /** Swaps the two bytes of every register in place. */
-export function swapBytes(bytes: Uint8Array): void {
+function swapBytes(bytes: Uint8Array): void {
   for (let index = 0; index + 1 < bytes.length; index += 2) {
     const high = bytes[index]!;
     bytes[index] = bytes[index + 1]!;
@@ -271,7 +271,7 @@ function halfToNumber(half: number): number {
 }
 
 /** The nearest half-precision float of a number, ties to even; beyond ±65,504 it is an infinity. */
-export function numberToHalf(value: number): number {
+function numberToHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return 0x7e00;

@@ -76,10 +76,7 @@ export function checkCommands({ values }: SectionValues): CommandsConfig {
 const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
 
 /** Where the API listens. Beyond this machine over TLS, or with an explicit word that nothing on that path is encrypted. */
-export function checkApi(
-  { values, entry }: SectionValues,
-  context: Pick<UplinkContext, 'folder' | 'files' | 'report'>,
-): ApiConfig {
+export function checkApi({ values, entry }: SectionValues, context: Pick<UplinkContext, 'folder' | 'files' | 'report'>): ApiConfig {
   const { folder, report } = context;
   const {
     listen,
