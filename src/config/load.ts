@@ -141,7 +141,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store,
     uplinks,
-    api: checkApi(valuesOf('api', sections, report), folder, report),
+    api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }

@@ -57,6 +57,10 @@ export function createView(
         unit: tag.unit,
         everyMs: tag.everyMs,
         description: tag.description,
+        reportMs: tag.deadband === undefined ? tag.everyMs : tag.heartbeatMs,
+        min: tag.min,
+        max: tag.max,
+        writable: tag.writable,
         ...shownOf(tag),
         last,
         readings,
@@ -111,6 +115,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
   const config = parts.config();
   return {
     gateway: config.gateway.id,
+    timezone: config.gateway.timezone,
     version,
     pid: process.pid,
     config: { file: config.file, hash: config.hash },

@@ -1,6 +1,6 @@
 /** Uplinks that post to an HTTP server: `type: http`, and the presets of products that take records over HTTP. */
 import { z } from 'zod';
-import { durationField } from '../../core/fields.ts';
+import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../core/fields.ts';
 import type { HttpConfig, HttpTarget } from '../config.ts';
 import { type Entry, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
 import { validateKeys } from '../file/validate.ts';
@@ -145,6 +145,7 @@ function checkAddress(options: PostOptions, kind: Kind, entry: Entry, { report }
     report.error(spot, `${given} is not the address of a web server: write for example "${clip(example)}"`);
     return false;
   }
+  if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.hash !== '') report.error(spot, 'what follows # is never sent to a server: remove it');

@@ -209,7 +209,12 @@ export function secretAt(
 }
 
 /** A file may be put in place later, so its absence is a warning. */
-function warnIfMissing(file: string, entry: Entry, path: readonly string[], { files, report }: UplinkContext): void {
+export function warnIfMissing(
+  file: string,
+  entry: Entry,
+  path: readonly string[],
+  { files, report }: Pick<UplinkContext, 'files' | 'report'>,
+): void {
   if (!files.exists(file))
     report.warning(
       spotOf(entry, path),

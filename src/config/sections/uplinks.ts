@@ -1,5 +1,6 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { z } from 'zod';
+import { BROKEN_ADDRESS, isBrokenAddress } from '../../core/fields.ts';
 import { hint } from '../../core/suggest.ts';
 import type { MqttConfig, UplinkConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
@@ -139,6 +140,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
     );
     return false;
   }
+  if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type EmbeddedBroker, startBroker } from '../../../src/cli/demo.ts';
+import { type EmbeddedBroker, startBroker } from '../../../src/cli/demo/demo.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { millgate, type Run, temporaryFolder, until } from '../../double/command-line.ts';
 import { faultServer } from '../../double/modbus-fault-server.ts';
