@@ -8,7 +8,7 @@ export interface Paste {
 }
 
 /** What of a product's bill the messages are counted in; bytes a unit. */
-export interface BilledUnit {
+interface BilledUnit {
   readonly bytes: number;
   readonly name: string;
 }
