@@ -4,6 +4,7 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
@@ -214,6 +215,8 @@ export interface Config {
   readonly alarms: readonly AlarmConfig[];
   /** Control charts. */
   readonly spc: readonly SpcConfig[];
+  /** Machines whose production is counted. */
+  readonly production: readonly ProductionConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

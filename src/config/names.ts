@@ -1,6 +1,7 @@
 /** Collects the names in a file that may not be valid, to suggest them while a command is typed. */
 import { dirname, join } from 'node:path';
-import { type FileAccess, readSources } from './file/files.ts';
+import type { FileAccess } from './file/disk-files.ts';
+import { readSources } from './file/files.ts';
 import { createReport } from './file/problems.ts';
 import { entryOf, type Node } from './file/tree.ts';
 import { parseYaml } from './file/yaml.ts';
@@ -14,6 +15,7 @@ export interface Names {
   readonly tags: readonly string[];
   readonly alarms: readonly string[];
   readonly charts: readonly string[];
+  readonly machines: readonly string[];
   readonly uplinks: readonly string[];
   /** Device profiles there are, those beside the file first. */
   readonly profiles: readonly string[];
@@ -43,6 +45,7 @@ export function namesIn(file: string, files: FileAccess, builtIn: string = built
     tags: keysOf(devices).flatMap((name) => tagsOf(entryOf(devices, name)?.node).map((tag) => `${name}/${tag}`)),
     alarms: section('alarms'),
     charts: section('spc'),
+    machines: section('production'),
     uplinks: section('uplinks'),
     profiles: [...new Set(folders.flatMap((folder) => profilesIn(folder, files).sort()))],
   };

@@ -27,7 +27,7 @@ import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from '
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
-import { createRulesView } from './rules.ts';
+import { createProductionView, createRulesView } from './rules.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -321,6 +321,12 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
   const unitOf = (tag: string) => live.find(tag)?.unit;
   return {
     ...createView({ ...parts, simulate, version, config: () => current.config }),
+    production: createProductionView(
+      () => judging.engine(),
+      store,
+      clock,
+      () => committer.flush(),
+    ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
   };
