@@ -164,6 +164,8 @@ export interface HttpConfig extends UplinkBase {
   /** Where JSON is posted to; of the other targets, what their paths are added to. */
   readonly url: string;
   readonly target: HttpTarget;
+  /** Of JSON; default: rows. */
+  readonly layout?: 'rows' | 'columns' | undefined;
   readonly compression: 'none' | 'gzip';
   /** A bearer token; of InfluxDB 2 and 3 the API token. */
   readonly token: SecretRef | undefined;
