@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import type { Config, UplinkConfig } from '../config/config.ts';
+import { type Config, readTagsOf, tagsOf, type UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -17,12 +17,14 @@ import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
+import { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
+import { createEdgeNode, type EdgeNodeDeps } from '../uplink/sparkplug/edge-node.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
+import { BEFORE_KEY, bdSeqKey, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
@@ -154,12 +156,20 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
+  const births = birthsIn(states, (key, bdSeq) => {
+    committer.setState(key, bdSeq);
+    return committer.flush();
+  });
+  const committed = new CommittedValues();
   const create = (uplink: UplinkConfig) =>
     uplinkOf(uplink, store, current, options, {
       alarms,
+      committed,
       mayLoad: beginning.begun,
       tags: () => live.tags().map((tag) => tag.config.tag.id),
       topics: topics(uplink.name),
+      births: births(uplink.name),
+      commands: commandsOf(uplink, current, write, stopping, event),
     });
 
   const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
@@ -183,7 +193,10 @@ function assemble(
   });
   const committer = committerOf(options, store, current, {
     onFailed,
-    onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
+    onCommitted(receipt, batch) {
+      if (current.config.uplinks.some(({ sparkplug }) => sparkplug)) committed.take(receipt, batch);
+      uplinks.committed(receipt, batch);
+    },
     onTrouble(trouble) {
       if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
       else alarms.raise('store/disk', `store: ${trouble}`);
@@ -338,16 +351,54 @@ function topicsIn(config: Config, states: ReadonlyMap<string, string>, save: (ke
   });
 }
 
+/** The numbers of the connections of edge nodes, kept over restarts. */
+function birthsIn(states: ReadonlyMap<string, string>, save: (key: string, bdSeq: string | null) => Promise<void>) {
+  const known = new Map<string, number | undefined>();
+  return (name: string): EdgeNodeDeps['births'] => {
+    const stored = parsed(states.get(bdSeqKey(name)));
+    if (!known.has(name)) known.set(name, typeof stored === 'number' ? stored : undefined);
+    return {
+      get used() {
+        return known.get(name);
+      },
+      save(bdSeq) {
+        known.set(name, bdSeq);
+        return save(bdSeqKey(name), bdSeq === undefined ? null : String(bdSeq));
+      },
+    };
+  };
+}
+
+/** What a host may do by an uplink: write what the file lets it, by the one way there is. */
+function commandsOf(
+  { name }: UplinkConfig,
+  current: Current,
+  write: Writer,
+  stopping: AbortSignal,
+  event: (body: EventBody) => void,
+): EdgeNodeDeps['commands'] {
+  return {
+    event,
+    writable: () => {
+      const { commands } = current.config;
+      const tags = commands.enabled ? readTagsOf(current.config).filter(({ writable }) => writable) : [];
+      return new Set(tags.map(({ tag }) => tag.id));
+    },
+    write: (tag, value, from) => write(tag, value, { kind: 'command', from: `${name} ${from}` }, stopping),
+  };
+}
+
 function uplinkOf(
   uplink: UplinkConfig,
   store: Store,
   current: Current,
   options: GatewayOptions,
-  deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
+  own: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'> &
+    Pick<EdgeNodeDeps, 'births' | 'commands' | 'committed'>,
 ): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
   const { clock, log, version, environment } = options;
-  return createMqttUplink(uplink, {
+  const deps: MqttDeps & Omit<EdgeNodeDeps, 'tagConfigs'> = {
     clock,
     log,
     version,
@@ -359,8 +410,13 @@ function uplinkOf(
     secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
     readFile: (path) => readFile(path),
     ...(options.dial && { dial: options.dial(uplink.name) }),
-    ...deps,
-  });
+    ...own,
+  };
+  const { sparkplug } = uplink;
+  // Written out, as a spread would ask for the hash once and for all.
+  return sparkplug
+    ? createEdgeNode(uplink, sparkplug, Object.assign(deps, { tagConfigs: () => tagsOf(current.config) }))
+    : createMqttUplink(uplink, deps);
 }
 
 /** Says what uplinks that are not configured any more were not given. */

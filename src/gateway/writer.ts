@@ -13,7 +13,11 @@ const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
-type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
+type WriteOrigin =
+  | { readonly kind: 'person' }
+  /** `from`: over which uplink and topic it came. */
+  | { readonly kind: 'command'; readonly from?: string }
+  | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
  * Writes a value in engineering units, and reads it back. Whether the tag may be written, its range and its rate are
@@ -78,7 +82,8 @@ const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'w
 
 function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
   const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
-  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
+  const from = origin.kind === 'command' ? origin.from : undefined;
+  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by, from } as const;
   if (result.ok) {
     const readBack = result.readBack === undefined ? undefined : jsonValue(result.readBack);
     return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value} by ${by}` };

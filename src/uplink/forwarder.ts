@@ -136,7 +136,9 @@ export class Forwarder {
     return {
       name: this.deps.uplink.name,
       state,
-      reason: isConnected ? this.judgement.text(serving?.session.trouble?.()) : this.reason,
+      reason: isConnected
+        ? this.judgement.text(serving?.session.trouble?.())
+        : ((state === 'connecting' ? this.deps.uplink.waitsFor?.() : undefined) ?? this.reason),
       note: isConnected ? serving?.session.note : undefined,
       sinceMs,
       sessions,
@@ -199,10 +201,11 @@ export class Forwarder {
     const { limits, takesTexts = false } = uplink;
     const { memory } = this.judgement;
     const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): SessionEnd => {
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isOrderly, again }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
+      for (const { stream, range } of again ?? []) this.progress.again(stream, range);
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
-      return { reason, how: takenOver ? 'takeover' : hungUpOn ? 'settled' : 'ended' };
+      return { reason, how: takenOver ? 'takeover' : hungUpOn || isOrderly ? 'settled' : 'ended' };
     });
     const catchUp = new CatchUp();
     const stopTicking = every(clock, SECOND_MS, () => {

@@ -173,6 +173,8 @@ interface Joining {
   /** Name in the broker's certificate, where it is not that of the URL. */
   readonly serverName: string | undefined;
   readonly options: IClientOptions;
+  /** Done when the stream stands, before anything goes over it. */
+  readonly beforeConnect?: () => Promise<void>;
 }
 
 /** What messages name of a connection to this broker. */
@@ -202,6 +204,8 @@ export async function join(
     if (signal.aborted) throw signal.reason;
     throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
   });
+  await rest.beforeConnect?.();
+  if (stream.destroyed) throw new SilentClose(explainSilentClose(context), '');
   const client = new Client(() => stream, rest.options);
   return { client, connack: await connected(client, context, signal) };
 }

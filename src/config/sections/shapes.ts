@@ -243,6 +243,18 @@ export const derivedShape = {
   description: tagShape.description,
 };
 
+/** A name in the topics of Sparkplug (3.0, 2.6): whatever its hosts show, without what stands for other topics. */
+function sparkplugId(description: string) {
+  return z
+    .string()
+    .max(200)
+    .regex(/^[^/+#\p{Cc}]+$/u, {
+      error: ({ input }) =>
+        `must not ${input === '' ? 'be empty' : 'contain / + # or control characters'}: write a name such as leeds`,
+    })
+    .meta({ description });
+}
+
 /** `uplinks.NAME` of type mqtt. */
 export const mqttShape = {
   type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
@@ -250,10 +262,24 @@ export const mqttShape = {
     description: 'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS.',
     examples: ['mqtts://broker.plant.lan:8883'],
   }),
-  format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
+  format: z
+    .enum(['json', 'sparkplug'])
+    .meta({ description: 'Form of topics and payloads: json, or sparkplug for Sparkplug B 3.0.', default: 'json' })
+    .default('json'),
+  group: sparkplugId('Group of the edge node; with format: sparkplug.')
+    .meta({ examples: ['leeds'] })
+    .optional(),
+  node: sparkplugId('Name of the edge node; with format: sparkplug. Default: gateway.id.').optional(),
+  primaryHost: sparkplugId(
+    'Id of the host application without which nothing is published; with format: sparkplug. Default: none.',
+  )
+    .meta({ examples: ['scada-1'] })
+    .optional(),
   version: z
     .literal([5, '5', '3.1.1'])
-    .meta({ description: 'MQTT version. Default: 5, or 3.1.1 with a broker that does not speak 5.' })
+    .meta({
+      description: 'MQTT version. Default: 5, or 3.1.1 with a broker that does not speak 5; 3.1.1 with Sparkplug.',
+    })
     .optional(),
   clientId: z.string().min(1).max(128).meta({ description: 'MQTT client id. Default: millgate-ID.' }).optional(),
   topic: z

@@ -11,9 +11,10 @@ import { clip, shown } from '../file/words.ts';
 import { formatPlace } from '../file/yaml.ts';
 import { checkName } from './channels.ts';
 import { mqttShape } from './shapes.ts';
+import { checkSparkplug } from './uplink-sparkplug.ts';
 
-/** Kinds of uplinks and formats that belong to the format of the file but not to this version. */
-const NOT_YET = ['http', 'sparkplug'];
+/** Kinds of uplinks that belong to the format of the file but not to this version. */
+const NOT_YET = ['http'];
 
 /** What checking uplinks needs. */
 interface UplinkContext {
@@ -31,10 +32,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
   const { report } = context;
   const uplinks: UplinkConfig[] = [];
   const clients = new Map<string, Entry>();
+  /** Uplinks by the edge node of Sparkplug that they are. */
+  const nodes = new Map<string, string>();
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);
     if (!isMapOr(entry, report, `${clip(name)}: {type: mqtt, url: "mqtt://broker:1883"}`)) continue;
-    const uplink = checkUplink(name, entry, context);
+    const uplink = checkUplink(name, entry, context, nodes);
     if (!uplink) continue;
     const clientAt = (id: string): string => `${id} ${hostOf(uplink.url)}`;
     const twin = clients.get(clientAt(uplink.clientId));
@@ -51,7 +54,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
   return uplinks;
 }
 
-function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttConfig | undefined {
+function checkUplink(
+  name: string,
+  entry: Entry,
+  context: UplinkContext,
+  nodes: Map<string, string>,
+): MqttConfig | undefined {
   const { report } = context;
   const type = entryOf(entry.node, 'type');
   if (!type) {
@@ -67,23 +75,16 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
     report.error(spotOf(type, []), `${known ? word : shown(type.node)}${advice}`);
     return undefined;
   }
-  const format = entryOf(entry.node, 'format');
-  const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
-  if (format && later)
-    report.error(
-      spotOf(format, []),
-      `${String(format.node.kind === 'scalar' ? format.node.value : '')} is not available in this version of Millgate: write json`,
-    );
   const inline = refuseInline(entry, report);
   if (refuseInlinePassphrase(entry, report) || refuseTlsSwitch(entry, report)) inline.push('tls');
   if (refuseTwoSources(entry, report)) inline.push('password');
-  const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
-  const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
+  const visible: Entry = { ...entry, node: without(entry.node as MapNode, inline) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
   const hasBroker = checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
-  const uplink = complete(name, options, topic, entry, context);
+  const sparkplug = checkSparkplug(options, entry, context, nodes);
+  const uplink = { ...complete(name, options, topic, entry, context), ...(sparkplug && { sparkplug }) };
   return hasBroker ? uplink : undefined;
 }
 
@@ -280,7 +281,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     type: 'mqtt',
     name,
     url: options.url,
-    format: 'json',
+    format: options.format,
     protocolVersion: versionOf(options.version),
     clientId: options.clientId ?? `millgate-${context.gateway.id}`,
     topic,

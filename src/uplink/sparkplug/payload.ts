@@ -23,7 +23,8 @@ export const TYPE = {
 export type WireValue =
   | { readonly as: 'int'; readonly value: number }
   | { readonly as: 'long'; readonly value: bigint }
-  | { readonly as: 'float' | 'double'; readonly value: number }
+  | { readonly as: 'float'; readonly value: number }
+  | { readonly as: 'double'; readonly value: number }
   | { readonly as: 'boolean'; readonly value: boolean }
   | { readonly as: 'string'; readonly value: string };
 

@@ -1,7 +1,7 @@
 /** Writes and reads the bytes of Protocol Buffers: tags, varints, fixed numbers and pieces with a length. */
 
 /** Wire types of the encoding (protobuf.dev/programming-guides/encoding). */
-export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 /** A piece of wire format that cannot be read. */
 export class MalformedBytes extends Error {}
