@@ -1,7 +1,6 @@
 /** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
 
 import { join, resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
@@ -132,6 +131,8 @@ async function runLogged(
     view: viewOf(gateway, applying),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],
+    tokensFile: join(config.store.path, 'tokens.json'),
+    event: (body) => gateway.event(body),
     clock,
     log: log.scoped('api'),
     version,
@@ -146,7 +147,6 @@ async function runLogged(
     for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
       gateway.event(body);
     await startApi(api, log);
-    preferSmallHeap();
     service.ready();
     if (hangup.isEarly) hangup.take();
     await Promise.race([gateway.failed, failed, whenAborted(signal)]);
@@ -248,16 +248,6 @@ function viewOf({ view }: RunningGateway, configuration: Applying): GatewayView 
       return { ...status, config: { ...status.config, onDisk, pending } };
     },
   };
-}
-
-/**
- * Keeps the heap near what is alive: reading a large file would otherwise grow the young generation to 32 MB for good.
- * 131 MB become 101 MB at 1,000 readings a second, for about a third more CPU (1.64 s against 1.25 s in the first 25 s).
- * Only when everything is loaded: with other flags Node compiles its own libraries again (see cli/code-cache.ts).
- */
-function preferSmallHeap(): void {
-  setFlagsFromString('--optimize-for-size');
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */

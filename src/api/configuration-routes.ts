@@ -17,8 +17,9 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/configuration/files',
-    summary: 'The files of the configuration in force, whole; over the Unix socket only.',
+    summary: 'The files of the configuration in force, whole.',
     changes: true,
+    role: 'admin',
     answer: (view) => ok(configurationOf(view).running()),
   },
   {
@@ -35,6 +36,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
       },
     },
     changes: true,
+    role: 'admin',
     answer: apply,
   },
   {
@@ -43,6 +45,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     summary: 'Confirms the configuration on trial.',
     requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
     changes: true,
+    role: 'admin',
     answer: async (view, request) => {
       await configurationOf(view).confirm(ordererOf(asObject(await request.body())).by);
       return ok(await configurationOf(view).status());
@@ -54,6 +57,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     summary: 'Takes back the configuration on trial, else the last one that was kept.',
     requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
     changes: true,
+    role: 'admin',
     answer: async (view, request) => {
       await configurationOf(view).rollback(ordererOf(asObject(await request.body())).by);
       return ok(await configurationOf(view).status());

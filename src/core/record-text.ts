@@ -43,7 +43,7 @@ export function createRecordText(): (record: DeviceRecord) => string {
     let text = `{"device":${device},"t":${numberText(record.at.wallMs)},"v":{${values.slice(1)}}`;
     if (uncertain) text += `,"uncertain":{${uncertain.slice(1)}}`;
     if (bad) text += `,"bad":{${bad.slice(1)}}`;
-    return `${text}${marks(record)}}`;
+    return `${text}${recordMarks(record)}}`;
   };
 }
 
@@ -53,10 +53,11 @@ export function fieldText(record: DeviceRecord, field: Field): string {
     field.quality === 'bad'
       ? `"bad":"${field.why}"`
       : `"v":${valueText(field.value)}${field.quality === 'uncertain' ? `,"uncertain":"${field.why}"` : ''}`;
-  return `{"t":${numberText(record.at.wallMs)},${what}${marks(record)}}`;
+  return `{"t":${numberText(record.at.wallMs)},${what}${recordMarks(record)}}`;
 }
 
-function marks(record: DeviceRecord): string {
+/** What a record says of all its readings, as members after others: that the clock was not known, that they are made up. */
+export function recordMarks(record: DeviceRecord): string {
   return `${record.clockKnown ? '' : ',"clock":"unsynced"'}${record.simulated ? ',"simulated":true' : ''}`;
 }
 

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import { type Config, readTagsOf, tagsOf, type UplinkConfig } from '../config/config.ts';
+import { type Config, type TagConfig, tagsOf, type UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { DeviceRecord } from '../core/reading.ts';
+import { type DeviceRecord, selects } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -119,14 +119,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
 }
 
+/** How many of the last events are looked at for the end of the run before. */
+const JOURNAL_END = 100;
+
 /** What is to be said of the run before: nothing when there was none, or the journal ends with its stop. */
 async function lastRunText(store: Store): Promise<string> {
   const { stored, next, newestWallMs } = await store.status();
   const end = stored.events.at(-1)?.to;
   if (end === undefined) return '';
   // A journal that cannot be read must not keep the gateway from its work: then nothing is said.
-  const last = await store.peekEvents(end - 1, 1).catch(() => undefined);
-  const body = last?.events.at(-1)?.body;
+  const last = await store.peekEvents(Math.max(0, end - JOURNAL_END), JOURNAL_END).catch(() => undefined);
+  // What was written directly while no gateway ran stands behind the end of the run.
+  const body = last?.events.map((event) => event.body).findLast((each) => !('direct' in each));
   const isStopped = end === next.events && body?.kind === 'lifecycle' && body.what === 'stopped';
   if (isStopped || body === undefined) return '';
   const newest = newestWallMs === undefined ? '' : `; its last reading is of ${new Date(newestWallMs).toISOString()}`;
@@ -166,7 +170,7 @@ function assemble(
       alarms,
       committed,
       mayLoad: beginning.begun,
-      tags: () => live.tags().map((tag) => tag.config.tag.id),
+      tags: () => selectedTags(uplink, current).map(({ tag }) => tag.id),
       topics: topics(uplink.name),
       births: births(uplink.name),
       commands: commandsOf(uplink, current, write, stopping, event),
@@ -369,9 +373,15 @@ function birthsIn(states: ReadonlyMap<string, string>, save: (key: string, bdSeq
   };
 }
 
+/** The tags of the configuration in force that an uplink sends. */
+function selectedTags(uplink: UplinkConfig, { config }: Current): readonly TagConfig[] {
+  const isSelected = selects(uplink);
+  return tagsOf(config).filter(({ tag }) => isSelected(tag.id));
+}
+
 /** What a host may do by an uplink: write what the file lets it, by the one way there is. */
 function commandsOf(
-  { name }: UplinkConfig,
+  uplink: UplinkConfig,
   current: Current,
   write: Writer,
   stopping: AbortSignal,
@@ -381,10 +391,10 @@ function commandsOf(
     event,
     writable: () => {
       const { commands } = current.config;
-      const tags = commands.enabled ? readTagsOf(current.config).filter(({ writable }) => writable) : [];
+      const tags = commands.enabled ? selectedTags(uplink, current).filter(({ writable }) => writable) : [];
       return new Set(tags.map(({ tag }) => tag.id));
     },
-    write: (tag, value, from) => write(tag, value, { kind: 'command', from: `${name} ${from}` }, stopping),
+    write: (tag, value, from) => write(tag, value, { kind: 'command', from: `${uplink.name} ${from}` }, stopping),
   };
 }
 
@@ -415,7 +425,7 @@ function uplinkOf(
   const { sparkplug } = uplink;
   // Written out, as a spread would ask for the hash once and for all.
   return sparkplug
-    ? createEdgeNode(uplink, sparkplug, Object.assign(deps, { tagConfigs: () => tagsOf(current.config) }))
+    ? createEdgeNode(uplink, sparkplug, Object.assign(deps, { tagConfigs: () => selectedTags(uplink, current) }))
     : createMqttUplink(uplink, deps);
 }
 

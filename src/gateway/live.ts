@@ -20,7 +20,9 @@ interface QualityCounts {
 interface Entry {
   readonly config: TagConfig;
   readonly isComputed: boolean;
-  last: { readonly field: Field; readonly at: Instant } | undefined;
+  /** The last reading and when it was taken; undefined before the first. */
+  field: Field | undefined;
+  at: Instant | undefined;
   readings: number;
 }
 
@@ -30,7 +32,7 @@ const RATE_SECONDS = 60;
 /** The present: the last reading of every tag, and who wants to hear of new ones. */
 export class LiveTable {
   private entries = new Map<TagId, Entry>();
-  private byDevice = new Map<string, Entry[]>();
+  private byDevice = new Map<string, Map<string, Entry>>();
   /** When each device last gave a good value of its own, monotonic ms. */
   private readonly lastGood = new Map<string, number>();
   private readonly listeners = new Set<(readings: readonly Reading[]) => void>();
@@ -62,24 +64,28 @@ export class LiveTable {
     for (const device of config.channels.flatMap(({ devices }) => devices)) {
       const computed = config.derived.filter(({ tag }) => tag.tag.device === device.name).map(({ tag }) => tag);
       const entryOf = (tag: TagConfig, isComputed: boolean): Entry => {
-        const { last, readings = 0 } = known(tag.tag.id) ?? {};
-        return { config: tag, isComputed, last, readings };
+        const { field, at, readings = 0 } = known(tag.tag.id) ?? {};
+        return { config: tag, isComputed, field, at, readings };
       };
       const entries = [...device.tags.map((tag) => entryOf(tag, false)), ...computed.map((tag) => entryOf(tag, true))];
-      this.byDevice.set(device.name, entries);
+      this.byDevice.set(device.name, new Map(entries.map((entry) => [entry.config.tag.name, entry])));
       for (const entry of entries) this.entries.set(entry.config.tag.id, entry);
     }
   }
 
   /** Takes a record in. */
   accept(record: DeviceRecord): void {
+    const entries = this.byDevice.get(record.device);
+    let isGood = false;
     for (const field of record.fields) {
-      const entry = this.entries.get(`${record.device}/${field.name}`);
+      const entry = entries?.get(field.name);
       if (!entry) continue;
-      entry.last = { field, at: record.at };
+      entry.field = field;
+      entry.at = record.at;
       entry.readings++;
-      if (field.quality === 'good' && !entry.isComputed) this.lastGood.set(record.device, record.at.monoMs);
+      isGood ||= field.quality === 'good' && !entry.isComputed;
     }
+    if (isGood) this.lastGood.set(record.device, record.at.monoMs);
     this.moveTo(record.at.monoMs);
     this.perSecond[this.second % RATE_SECONDS]! += record.fields.length;
     if (this.listeners.size === 0) return;
@@ -89,19 +95,16 @@ export class LiveTable {
 
   /** Every tag, in the order of the file. */
   tags(): LiveTag[] {
-    return [...this.entries.values()].map(({ config, last, readings }) => {
-      if (!last) return { config, last: undefined, readings };
-      const { name: _, ...outcome } = last.field;
-      return { config, last: { tag: config.tag.id, ...last.at, ...outcome }, readings };
+    return [...this.entries.values()].map((entry) => {
+      const { config, readings } = entry;
+      return { config, last: readingOf(entry), readings };
     });
   }
 
   /** The last reading of a tag as a list of one; bad, `waiting`, at `now` before the first. */
   lastOf(id: TagId, now: Instant): Reading[] {
-    const last = this.entries.get(id)?.last;
-    if (!last) return [{ tag: id, ...now, quality: 'bad', why: 'waiting' }];
-    const { name: _, ...outcome } = last.field;
-    return [{ tag: id, ...last.at, ...outcome }];
+    const entry = this.entries.get(id);
+    return [(entry && readingOf(entry)) ?? { tag: id, ...now, quality: 'bad', why: 'waiting' }];
   }
 
   /** The configuration of a tag; throws `Fault` when there is none of that name. */
@@ -127,14 +130,15 @@ export class LiveTable {
 
   /** Whether one of a device's own tags reads good now. */
   isGood(device: string): boolean {
-    const own = (this.byDevice.get(device) ?? []).filter(({ isComputed }) => !isComputed);
-    return own.some(({ last }) => last?.field.quality === 'good');
+    for (const { isComputed, field } of this.byDevice.get(device)?.values() ?? [])
+      if (!isComputed && field?.quality === 'good') return true;
+    return false;
   }
 
   /** How the tags of a device stand. */
   counts(device: string): QualityCounts {
     const counts = { good: 0, uncertain: 0, bad: 0 };
-    for (const { last } of this.byDevice.get(device) ?? []) if (last) counts[last.field.quality]++;
+    for (const { field } of this.byDevice.get(device)?.values() ?? []) if (field) counts[field.quality]++;
     return counts;
   }
 
@@ -159,4 +163,10 @@ export class LiveTable {
     else for (let passed = this.second + 1; passed <= second; passed++) this.perSecond[passed % RATE_SECONDS] = 0;
     this.second = Math.max(this.second, second);
   }
+}
+
+function readingOf({ config, field, at }: Entry): Reading | undefined {
+  if (!field || !at) return undefined;
+  const { name: _, ...outcome } = field;
+  return { tag: config.tag.id, ...at, ...outcome };
 }

@@ -1,5 +1,5 @@
 /** The way of one record through the rules: derived tags, judgement, report by exception. */
-import { type DeviceRecord, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Instant, type Reading, readingsOf, splitTagId, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
 import { type Demand, Outputs } from './outputs.ts';
@@ -58,6 +58,8 @@ export class Pipeline {
   private readonly derivation: Derivation | undefined;
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
+  /** Devices of which some tag has a rule: records of the others are not looked into. */
+  private readonly judgedDevices = new Set<string>();
   private readonly due = new DueQueue<Live>();
   private outputs = new Outputs();
 
@@ -81,6 +83,7 @@ export class Pipeline {
         const others = this.byTag.get(tag) ?? [];
         others.push(live);
         this.byTag.set(tag, others);
+        this.judgedDevices.add(splitTagId(tag)?.device ?? tag);
       }
     }
   }
@@ -124,7 +127,7 @@ export class Pipeline {
   accept(record: DeviceRecord): Judged {
     const derived = this.derivation?.accept(record) ?? { records: [record], states: NO_STATES };
     const readings = derived.records;
-    const records = readings.flatMap((each) => this.filter.filter(each) ?? []);
+    const records = this.filter.news(readings);
     if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
     const verdict: Verdict = { findings: [], states: new Map(derived.states) };
     this.passTime(record.at, verdict);
@@ -201,6 +204,7 @@ export class Pipeline {
 
   /** Rules that look at one tag first, then those that look at several. */
   private judge(record: DeviceRecord, verdict: Verdict): void {
+    if (!this.judgedDevices.has(record.device)) return;
     const readings = readingsOf(record);
     let ofSeveralTags: Set<Live> | undefined;
     let together: Map<Live, Reading[]> | undefined;

@@ -35,6 +35,11 @@ export class ReportFilter {
     for (const [tag, reported] of before.reported) if (this.policies.has(tag)) this.reported.set(tag, reported);
   }
 
+  /** What is news of several records; the same list when all is. */
+  news(records: readonly DeviceRecord[]): readonly DeviceRecord[] {
+    return this.policies.size === 0 ? records : records.flatMap((record) => this.filter(record) ?? []);
+  }
+
   /** The record with the fields that are news; undefined when there are none. The same object when all are. */
   filter(record: DeviceRecord): DeviceRecord | undefined {
     if (this.policies.size === 0) return record;

@@ -1,6 +1,6 @@
 /** Writes batches, events and the status as the JSON of the wire. */
 import type { DeviceRecord, Field } from '../core/reading.ts';
-import { createRecordText, fieldText, numberText, valueText } from '../core/record-text.ts';
+import { createRecordText, fieldText, numberText, recordMarks, valueText } from '../core/record-text.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** Who speaks: goes into every payload. */
@@ -21,6 +21,9 @@ export interface StatusPayload {
 
 type TextBatch = Extract<OutgoingBatch, { kind: 'texts' }>;
 
+/** How records lie in a payload: `rows`, each with its names; `columns`, names once for all records that have the same. */
+export type Layout = 'rows' | 'columns';
+
 /** Writes batches as JSON text. Throws a `TypeError` for what cannot be: NaN, infinities, an event that names a key twice. */
 export interface JsonEncoder {
   batch(batch: Exclude<OutgoingBatch, TextBatch>): string;
@@ -36,18 +39,21 @@ const EVENT_MEMBERS = new Set(['schema', 'gateway', 'epoch', 'seq', 't', 'clock'
 const COMMA = Buffer.from(',');
 const END = Buffer.from(']}');
 
-/** A JSON encoder. */
-export function createJsonEncoder(sender: Sender): JsonEncoder {
+/** A JSON encoder. With `columns` it is not to be given texts, which are rows already. */
+export function createJsonEncoder(sender: Sender, layout: Layout = 'rows'): JsonEncoder {
   const recordText = createRecordText();
+  const what = layout === 'columns' ? 'columns' : 'readings';
+  const member = layout === 'columns' ? 'blocks' : 'records';
 
   const origin = (batch: OutgoingBatch): string =>
     `"gateway":${JSON.stringify(sender.gateway)},"epoch":${JSON.stringify(batch.epoch)},"seq":${batch.seq}`;
   const head = (batch: Exclude<OutgoingBatch, { kind: 'event' }>): string =>
-    `{"schema":"millgate/readings/1",${origin(batch)},"lane":"${batch.lane}","config":${JSON.stringify(sender.config)},"records":[`;
+    `{"schema":"millgate/${what}/1",${origin(batch)},"lane":"${batch.lane}","config":${JSON.stringify(sender.config)},"${member}":[`;
 
   return {
     batch(batch) {
       if (batch.kind === 'readings') {
+        if (layout === 'columns') return `${head(batch)}${blocksText(batch.records)}]}`;
         let text = head(batch);
         for (let index = 0; index < batch.records.length; index++) {
           if (index > 0) text += ',';
@@ -88,6 +94,53 @@ function stretchesOf(texts: TextBatch['texts']): Uint8Array[] {
     first = following;
   }
   return stretches;
+}
+
+/** Records of one list of tags and the same marks, by their places in the batch. */
+interface Block {
+  /** Text of the JSON list of their tags. */
+  readonly tags: string;
+  readonly places: number[];
+}
+
+/** The blocks of a batch as JSON text, a comma between them, in the order of their first records. */
+function blocksText(records: readonly DeviceRecord[]): string {
+  const blocks = new Map<string, Block>();
+  for (let place = 0; place < records.length; place++) {
+    const record = records[place]!;
+    const tags = `[${record.fields.map(({ name }) => JSON.stringify(name)).join()}]`;
+    const key = recordMarks(record) + tags;
+    const block = blocks.get(key);
+    if (block) block.places.push(place);
+    else blocks.set(key, { tags, places: [place] });
+  }
+  return Array.from(blocks.values(), ({ tags, places }) => blockText(records, tags, places)).join();
+}
+
+/** One block: a column a tag, null where the record has no value, and beside them which values are not good and why. */
+function blockText(records: readonly DeviceRecord[], tags: string, places: readonly number[]): string {
+  const own = places.map((place) => records[place]!);
+  const first = own[0]!;
+  let columns = '';
+  let uncertain = '';
+  let bad = '';
+  for (let tag = 0; tag < first.fields.length; tag++) {
+    let column = '';
+    for (let row = 0; row < own.length; row++) {
+      const field = own[row]!.fields[tag]!;
+      column += row > 0 ? ',' : '';
+      column += field.quality === 'bad' ? 'null' : valueText(field.value);
+      if (field.quality === 'uncertain') uncertain += `,[${row},${tag},"${field.why}"]`;
+      else if (field.quality === 'bad') bad += `,[${row},${tag},"${field.why}"]`;
+    }
+    columns += `,[${column}]`;
+  }
+  const devices = own.map(({ device }) => JSON.stringify(device)).join();
+  const times = own.map(({ at }) => numberText(at.wallMs)).join();
+  let text = `{"tags":${tags},"i":[${places.join()}],"device":[${devices}],"t":[${times}],"v":[${columns.slice(1)}]`;
+  if (uncertain) text += `,"uncertain":[${uncertain.slice(1)}]`;
+  if (bad) text += `,"bad":[${bad.slice(1)}]`;
+  return `${text}${recordMarks(first)}}`;
 }
 
 /** The retained status message and the will. */

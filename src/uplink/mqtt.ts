@@ -86,7 +86,7 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
 class MqttUplink implements Uplink {
   readonly name: string;
   readonly limits = LIMITS;
-  /** The newest value of each tag is found in the records themselves. */
+  /** The newest value of each tag is found in the records themselves, and so are columns. */
   readonly takesTexts: boolean;
   private readonly config: MqttConfig;
   private readonly deps: MqttDeps;
@@ -119,14 +119,15 @@ class MqttUplink implements Uplink {
     this.log = deps.log.scoped(config.name);
     this.url = new URL(config.url);
     this.context = contextOf(this.url, config);
-    this.encoder = createJsonEncoder({
+    const sender = {
       gateway: deps.gateway,
       get config() {
         return deps.configHash;
       },
-    });
+    };
+    this.encoder = createJsonEncoder(sender, config.layout);
     const isPerTag = config.topics === 'per-tag';
-    this.takesTexts = !isPerTag;
+    this.takesTexts = !isPerTag && config.layout !== 'columns';
     this.lastValues = new LastValues({
       root: config.topic,
       encoder: this.encoder,

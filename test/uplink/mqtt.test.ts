@@ -96,6 +96,18 @@ describe('the MQTT uplink', () => {
     await session.close();
   });
 
+  it('sends columns when told to', async () => {
+    const peer = await aedes();
+    const uplink = uplinkTo(peer.port, { layout: 'columns' });
+    const session = await uplink.connect(NEVER);
+    await session.send(batchOf(3), NEVER);
+    const sent = peer.published.find(({ topic }) => topic.endsWith('/readings'))!;
+    expect(JSON.parse(`${sent.payload}`)).toMatchObject({ schema: 'millgate/columns/1', seq: 3, blocks: [{ i: [0] }] });
+    // The backlog comes as records, too: the store's thread writes rows.
+    expect(uplink.takesTexts).toBe(false);
+    await session.close();
+  });
+
   it('keeps a retained topic a tag, which never goes back to an older value', async () => {
     const peer = await aedes();
     const session = await uplinkTo(peer.port, { topics: 'per-tag' }).connect(NEVER);

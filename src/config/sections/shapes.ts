@@ -255,6 +255,27 @@ function sparkplugId(description: string) {
     .meta({ description });
 }
 
+/** Patterns of tags, `device/tag` with `*` for any letters. */
+const tagPatterns = (description: string) =>
+  z
+    .array(z.string().min(1).max(130))
+    .min(1, { error: 'must name at least one tag: write for example [press-1/*], or remove the key' })
+    .meta({ description, examples: [['press-1/*']] })
+    .optional();
+
+/** What every uplink takes. */
+const uplinkShape = {
+  only: tagPatterns('The tags that are sent; * stands for any letters. Default: all.'),
+  except: tagPatterns('Tags that are not sent; * stands for any letters.'),
+  events: z
+    .literal([true, false, 'yes', 'no'], { error: 'expected yes or no' })
+    .meta({ description: 'no: alarms and other events are not sent. Default: yes.', default: 'yes' })
+    .optional(),
+  backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
+    .optional()
+    .meta({ default: '5000/s' }),
+};
+
 /** `uplinks.NAME` of type mqtt. */
 export const mqttShape = {
   type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
@@ -292,6 +313,13 @@ export const mqttShape = {
     .enum(['batch', 'per-tag'])
     .meta({ description: 'batch: one topic for all; per-tag: one retained topic a tag.' })
     .default('batch'),
+  layout: z
+    .enum(['rows', 'columns'])
+    .meta({
+      description:
+        'How records lie in a payload. rows: each with its names; columns: names once a message, which takes half the bytes. Default: rows.',
+    })
+    .optional(),
   compression: z.enum(['none', 'deflate']).meta({ description: 'For metered links.' }).default('none'),
   username: z
     .string()
@@ -319,9 +347,7 @@ export const mqttShape = {
     })
     .meta({ description: 'Files for TLS; with mqtts:// only.', examples: [{ ca: '/etc/millgate/ca.pem' }] })
     .optional(),
-  backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
-    .optional()
-    .meta({ default: '5000/s' }),
+  ...uplinkShape,
   keepalive: durationField('MQTT keep-alive. Default: 30s.', { min: '5s', max: '1h' })
     .optional()
     .meta({ default: '30s' }),

@@ -15,7 +15,7 @@ interface SparkplugOptions {
 const OWN = ['group', 'node', 'primaryHost'] as const;
 
 /** Keys of topics and payloads that Sparkplug has its own for. */
-const FIXED = ['topic', 'topics', 'compression'] as const;
+const FIXED = ['topic', 'topics', 'layout', 'compression'] as const;
 
 /**
  * Checks the keys of an edge node. The nodes that were seen so far, by group and node, are in `nodes`, and each has the

@@ -27,9 +27,14 @@ export class ByteWriter {
   varint(value: number): void {
     this.room(8);
     let rest = value;
-    while (rest >= 128) {
+    // Beyond 31 bits the operators of JavaScript would cut it.
+    while (rest > 0x7fff_ffff) {
       this.buffer[this.length++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
+    }
+    while (rest >= 128) {
+      this.buffer[this.length++] = (rest & 127) | 128;
+      rest >>= 7;
     }
     this.buffer[this.length++] = rest;
   }
@@ -110,6 +115,9 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.byte();
+    if (first < 128) return first;
+    this.offset--;
     let value = 0;
     for (let factor = 1; factor <= 2 ** 49; factor *= 128) {
       const byte = this.byte();

@@ -39,6 +39,13 @@ interface Header {
   readonly monoMs: readonly number[];
 }
 
+/** The records of one shape. */
+interface Group {
+  readonly shape: Shape;
+  readonly records: DeviceRecord[];
+  readonly index: number;
+}
+
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
 type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
 
@@ -48,26 +55,14 @@ type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Insta
  * @param bootId names the run whose monotonic clock the records were stamped with
  */
 export function encodeRecords(records: readonly DeviceRecord[], bootId: string): Uint8Array<ArrayBuffer> {
-  const groups = new Map<string, { shape: Shape; records: DeviceRecord[]; index: number }>();
-  const order: number[] = [];
-  for (const record of records) {
-    const shape = shapeOf(record);
-    const key = JSON.stringify([shape.device, shape.flags, shape.names]);
-    let group = groups.get(key);
-    if (!group) {
-      group = { shape, records: [], index: groups.size };
-      groups.set(key, group);
-    }
-    group.records.push(record);
-    order.push(group.index);
-  }
+  const { groups, order } = groupsOf(records);
   const out = new ByteWriter();
   out.byte(VERSION);
-  out.varint(groups.size);
-  for (const { shape } of groups.values()) writeShape(out, shape);
+  out.varint(groups.length);
+  for (const { shape } of groups) writeShape(out, shape);
   out.text(bootId);
   const reasons = new Map<string, number>();
-  const blocks = [...groups.values()].map((group) => blockOf(group.shape, group.records, reasons));
+  const blocks = groups.map((group) => blockOf(group.shape, group.records, reasons));
   out.varint(reasons.size);
   for (const reason of reasons.keys()) out.text(reason);
   out.varint(order.length);
@@ -93,7 +88,7 @@ export function decodeRecords(bytes: Uint8Array): { bootId: string; records: Dev
   for (const [shapeIndex, shape] of header.shapes.entries()) {
     input.varint();
     const own = places[shapeIndex]!;
-    const rows = readBlock(input, shape, own.length, header.reasons);
+    const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
       records[index] = {
         device: shape.device,
@@ -105,6 +100,42 @@ export function decodeRecords(bytes: Uint8Array): { bootId: string; records: Dev
     }
   }
   return { bootId: header.bootId, records };
+}
+
+/** What one tag says in the records of one shape, in their order. */
+export interface TagColumn {
+  readonly device: string;
+  readonly name: string;
+  /** Of each record; one list for all tags of a shape. */
+  readonly wallMs: readonly number[];
+  /** Of each record; undefined where the reading is bad. */
+  readonly values: readonly (Value | undefined)[];
+}
+
+/**
+ * The columns of an encoded commit one by one, without making records of them; undefined when some of it was taken
+ * before the clock was known, so that its times have to be looked at first.
+ */
+export function columnsOf(bytes: Uint8Array): TagColumn[] | undefined {
+  const input = new ByteReader(bytes);
+  const header = readHeader(input);
+  if (header.shapes.some(({ flags }) => (flags & CLOCK_KNOWN) === 0)) return undefined;
+  const places = placesOf(header);
+  const all: TagColumn[] = [];
+  for (const [shapeIndex, { device, names }] of header.shapes.entries()) {
+    input.varint();
+    const wallMs = places[shapeIndex]!.map((index) => header.wallMs[index]!);
+    const { columns, doubtful } = readBlock(input, names.length, wallMs.length, header.reasons);
+    const isBad = (row: number, column: number) => doubtful.get(row * names.length + column)?.kind === BAD;
+    for (const [column, name] of names.entries()) {
+      const own = columns[column]!;
+      let taken = 0;
+      const values =
+        own.length === wallMs.length ? own : wallMs.map((_, row) => (isBad(row, column) ? undefined : own[taken++]));
+      all.push({ device, name, wallMs, values });
+    }
+  }
+  return all;
 }
 
 /** Only the readings of one tag, in the order of the records; the blocks of other devices are skipped. */
@@ -122,7 +153,7 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
       continue;
     }
     const own = places[shapeIndex]!;
-    const rows = readBlock(input, shape, own.length, header.reasons);
+    const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
       const { name: _, ...outcome } = rows[row]![column]!;
       const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
@@ -159,12 +190,39 @@ export function decodeEvents(bytes: Uint8Array): GatewayEvent[] {
   });
 }
 
-function shapeOf(record: DeviceRecord): Shape {
-  return {
-    device: record.device,
-    flags: (record.clockKnown ? CLOCK_KNOWN : 0) | (record.simulated ? SIMULATED : 0),
-    names: record.fields.map(({ name }) => name),
-  };
+/** The records by their shapes, and for each record which shape it has. */
+function groupsOf(records: readonly DeviceRecord[]): { groups: Group[]; order: number[] } {
+  const groups: Group[] = [];
+  // By device and first name, which leaves hardly more than one to compare with, and makes no text for each record.
+  const known = new Map<string, Map<string, Group[]>>();
+  const order: number[] = new Array(records.length);
+  for (let index = 0; index < records.length; index++) {
+    const record = records[index]!;
+    const first = record.fields[0]?.name ?? '';
+    const ofDevice = known.get(record.device) ?? new Map<string, Group[]>();
+    const alike = ofDevice.get(first) ?? [];
+    const flags = flagsOf(record);
+    let group = alike.find(({ shape }) => shape.flags === flags && hasNames(record, shape.names));
+    if (!group) {
+      const shape = { device: record.device, flags, names: record.fields.map(({ name }) => name) };
+      group = { shape, records: [], index: groups.length };
+      groups.push(group);
+      known.set(record.device, ofDevice.set(first, [...alike, group]));
+    }
+    group.records.push(record);
+    order[index] = group.index;
+  }
+  return { groups, order };
+}
+
+function flagsOf({ clockKnown, simulated }: DeviceRecord): number {
+  return (clockKnown ? CLOCK_KNOWN : 0) | (simulated ? SIMULATED : 0);
+}
+
+function hasNames({ fields }: DeviceRecord, names: readonly string[]): boolean {
+  if (fields.length !== names.length) return false;
+  for (let index = 0; index < names.length; index++) if (fields[index]!.name !== names[index]) return false;
+  return true;
 }
 
 function writeShape(out: ByteWriter, shape: Shape): void {
@@ -192,7 +250,8 @@ function readHeader(input: ByteReader): Header {
   const bootId = input.text();
   const reasons = Array.from({ length: input.count() }, () => input.text());
   const size = input.count();
-  const order = Array.from({ length: size }, () => input.varint());
+  const order: number[] = [];
+  while (order.length < size) order.push(input.varint());
   const wallMs = readTimes(input, size);
   const monoMs = readTimes(input, size).map((time) => time / MONO_PER_MS);
   return { bootId, shapes, reasons, order, wallMs, monoMs };
@@ -211,38 +270,46 @@ function placesOf(header: Header): number[][] {
 
 function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<string, number>): ByteWriter {
   const out = new ByteWriter();
-  const doubtful: { place: number; kind: number; reason: number }[] = [];
-  const columns: Value[][] = shape.names.map(() => []);
-  for (const [row, record] of records.entries()) {
-    for (const [column, field] of record.fields.entries()) {
-      if (field.quality !== 'bad') columns[column]!.push(field.value);
-      if (field.quality === 'good') continue;
-      if (!reasons.has(field.why)) reasons.set(field.why, reasons.size);
-      doubtful.push({
-        place: row * shape.names.length + column,
-        kind: field.quality === 'bad' ? BAD : UNCERTAIN,
-        reason: reasons.get(field.why)!,
-      });
+  const width = shape.names.length;
+  const doubtful: number[] = [];
+  const columns: Value[][] = new Array(width);
+  // By column: what one tag says lies together, and one list at a time grows.
+  for (let column = 0; column < width; column++) {
+    const values: Value[] = [];
+    for (let row = 0; row < records.length; row++) {
+      const field = records[row]!.fields[column]!;
+      if (field.quality !== 'bad') values.push(field.value);
+      if (field.quality !== 'good') doubtful.push(row * width + column);
     }
+    columns[column] = values;
   }
+  doubtful.sort((a, b) => a - b);
   out.varint(doubtful.length);
   let previous = 0;
-  for (const { place, kind, reason } of doubtful) {
+  for (const place of doubtful) {
+    const field = records[Math.floor(place / width)]!.fields[place % width]!;
+    if (field.quality === 'good') continue;
+    if (!reasons.has(field.why)) reasons.set(field.why, reasons.size);
     out.varint(place - previous);
-    out.byte(kind);
-    out.varint(reason);
+    out.byte(field.quality === 'bad' ? BAD : UNCERTAIN);
+    out.varint(reasons.get(field.why)!);
     previous = place;
   }
   const modes = columns.map(modeOf);
   for (const mode of modes) out.byte(mode);
-  for (const [column, values] of columns.entries()) writeColumn(out, modes[column]!, values);
+  for (let column = 0; column < width; column++) writeColumn(out, modes[column]!, columns[column]!);
   return out;
 }
 
-function readBlock(input: ByteReader, shape: Shape, rows: number, reasons: readonly string[]): Field[][] {
-  const width = shape.names.length;
+/** A block as it lies: values by column, without those of bad readings, and what is not good by its place. */
+interface ReadBlock {
+  readonly columns: readonly (readonly Value[])[];
+  readonly doubtful: ReadonlyMap<number, { readonly kind: number; readonly why: string }>;
+}
+
+function readBlock(input: ByteReader, width: number, rows: number, reasons: readonly string[]): ReadBlock {
   const doubtful = new Map<number, { kind: number; why: string }>();
-  const missing = new Array<number>(width).fill(0);
+  const missing = new Uint32Array(width);
   let place = 0;
   for (let left = input.count(); left > 0; left--) {
     place += input.varint();
@@ -253,18 +320,33 @@ function readBlock(input: ByteReader, shape: Shape, rows: number, reasons: reado
     doubtful.set(place, { kind, why });
     if (kind === BAD) missing[place % width]!++;
   }
-  const modes = Array.from({ length: width }, () => input.byte());
+  const modes: number[] = [];
+  for (let column = 0; column < width; column++) modes.push(input.byte());
   const columns = modes.map((mode, column) => readColumn(input, mode, rows - missing[column]!));
-  const taken = new Array<number>(width).fill(0);
-  return Array.from({ length: rows }, (_, row) =>
-    shape.names.map((name, column): Field => {
-      const doubt = doubtful.get(row * width + column);
+  return { columns, doubtful };
+}
+
+/** The fields of each row of a block. */
+function rowsOf({ columns, doubtful }: ReadBlock, names: readonly string[], rows: number): Field[][] {
+  const taken = new Uint32Array(names.length);
+  const all: Field[][] = [];
+  for (let row = 0; row < rows; row++) {
+    const fields: Field[] = [];
+    for (let column = 0; column < names.length; column++) {
+      const name = names[column]!;
+      const doubt = doubtful.size === 0 ? undefined : doubtful.get(row * names.length + column);
       // The words are those that were valid when they were written; readers show them as they are.
-      if (doubt?.kind === BAD) return { name, quality: 'bad', why: doubt.why as Failure };
+      if (doubt?.kind === BAD) {
+        fields.push({ name, quality: 'bad', why: doubt.why as Failure });
+        continue;
+      }
       const value = columns[column]![taken[column]!++]!;
-      return doubt ? { name, quality: 'uncertain', value, why: doubt.why as Doubt } : { name, quality: 'good', value };
-    }),
-  );
+      if (doubt) fields.push({ name, quality: 'uncertain', value, why: doubt.why as Doubt });
+      else fields.push({ name, quality: 'good', value });
+    }
+    all.push(fields);
+  }
+  return all;
 }
 
 function writeTimes(out: ByteWriter, times: readonly number[]): void {

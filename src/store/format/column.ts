@@ -25,12 +25,22 @@ const POWERS = Array.from({ length: MAX_DECIMALS + 1 }, (_, digits) => 10 ** dig
 
 /** The mode that holds all the values exactly, in few bytes. */
 export function modeOf(values: readonly Value[]): number {
+  if (areIntegers(values)) return MODE.integer;
   const kind = typeof values[0];
   if (values.some((value) => typeof value !== kind)) return MODE.mixed;
   if (kind === 'boolean') return MODE.bool;
   if (kind === 'bigint') return MODE.bigint;
   if (kind === 'string') return values.every((value) => isWellFormed(value as string)) ? MODE.text : MODE.text16;
   return numberModeOf(values as readonly number[]);
+}
+
+/** Whether all are integers of moderate size, which most readings are; -0 is not one. */
+function areIntegers(values: readonly Value[]): boolean {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    if (!Number.isInteger(value) || Math.abs(value as number) > INTEGER_LIMIT || Object.is(value, -0)) return false;
+  }
+  return values.length > 0;
 }
 
 function numberModeOf(values: readonly number[]): number {
@@ -124,20 +134,23 @@ export function readColumn(input: ByteReader, mode: number, count: number): Valu
 }
 
 function writeIntegers(out: ByteWriter, decimals: number, values: readonly number[]): void {
+  const power = POWERS[decimals]!;
   let previous = 0;
-  for (const value of values) {
-    const scaled = Math.round(value * POWERS[decimals]!);
+  for (let index = 0; index < values.length; index++) {
+    const scaled = Math.round(values[index]! * power);
     out.zigzag(scaled - previous);
     previous = scaled;
   }
 }
 
 function readIntegers(input: ByteReader, decimals: number, count: number): number[] {
+  const values: number[] = [];
   let previous = 0;
-  return Array.from({ length: count }, () => {
+  for (let index = 0; index < count; index++) {
     previous += input.zigzag();
-    return fromScaled(previous, decimals);
-  });
+    values.push(fromScaled(previous, decimals));
+  }
+  return values;
 }
 
 function writeBits(out: ByteWriter, values: readonly boolean[]): void {

@@ -1,12 +1,13 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
+import { columnsOf } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
 import type { Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';
-import { encodeRollups, type Rollups, rollUp, spanOf } from './rollup.ts';
+import { encodeRollups, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
 import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
 
 /** Records that are read from the disk at once, and the rest of the commit that the last of them is in. */
@@ -109,6 +110,12 @@ export class Roller {
 
   private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
+    const columns = isWhole ? columnsOf(body) : undefined;
+    if (columns) {
+      for (const column of columns) this.growing.cells += rollUpColumn(this.growing.rollups, column);
+      this.growing.ranges = union(this.growing.ranges, wanted);
+      return;
+    }
     const waiting: SeqRange[] = [];
     for (const [index, record] of decodeTrueRecords(body, first, this.house.meta.offsets()).entries()) {
       const seq = first + index;

@@ -1,6 +1,7 @@
 /** Minimum, mean, maximum and counts of the readings of one minute. */
-import type { DeviceRecord, Field } from '../../core/reading.ts';
+import type { DeviceRecord } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from '../format/bytes.ts';
+import type { TagColumn } from '../format/codec.ts';
 import { modeOf, readColumn, writeColumn } from '../format/column.ts';
 
 /** Length of what is rolled up, ms. */
@@ -31,33 +32,51 @@ const VERSION = 1;
 export type Rollups = Map<string, Map<number, Cell>>;
 
 /** Adds a record; returns how many minutes of a tag it began. */
-export function rollUp(rollups: Rollups, record: DeviceRecord): number {
-  const minute = Math.floor(record.at.wallMs / MINUTE_MS);
+export function rollUp(rollups: Rollups, { device, at, fields }: DeviceRecord): number {
   let begun = 0;
-  for (const field of record.fields) {
-    const value = numberOf(field);
-    if (value === undefined && field.quality !== 'bad') continue;
-    const tag = `${record.device}/${field.name}`;
-    let minutes = rollups.get(tag);
-    if (!minutes) {
-      minutes = new Map();
-      rollups.set(tag, minutes);
-    }
-    let cell = minutes.get(minute);
-    if (!cell) {
-      cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
-      minutes.set(minute, cell);
-      begun++;
-    }
-    if (value === undefined) cell.bad++;
-    else merge(cell, { minute, count: 1, bad: 0, min: value, max: value, sum: value });
+  for (const field of fields) {
+    const value = field.quality === 'bad' ? undefined : field.value;
+    begun += rollUpColumn(rollups, { device, name: field.name, wallMs: [at.wallMs], values: [value] });
   }
   return begun;
 }
 
-function numberOf(field: Field): number | undefined {
-  if (field.quality === 'bad' || typeof field.value === 'string') return undefined;
-  return Number(field.value);
+/** Adds what one tag says in several records; returns how many minutes of it began. */
+export function rollUpColumn(rollups: Rollups, { device, name, wallMs, values }: TagColumn): number {
+  const tag = `${device}/${name}`;
+  let minutes = rollups.get(tag);
+  let cell: Cell | undefined;
+  let begun = 0;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (typeof value === 'string') continue;
+    const minute = Math.floor(wallMs[row]! / MINUTE_MS);
+    if (cell?.minute !== minute) {
+      minutes ??= begunIn(rollups, tag);
+      cell = minutes.get(minute);
+      if (!cell) {
+        cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+        minutes.set(minute, cell);
+        begun++;
+      }
+    }
+    if (value === undefined) cell.bad++;
+    else count(cell, Number(value));
+  }
+  return begun;
+}
+
+function begunIn(rollups: Rollups, tag: string): Map<number, Cell> {
+  const minutes = new Map<number, Cell>();
+  rollups.set(tag, minutes);
+  return minutes;
+}
+
+function count(cell: Cell, value: number): void {
+  cell.min = cell.count > 0 ? Math.min(cell.min, value) : value;
+  cell.max = cell.count > 0 ? Math.max(cell.max, value) : value;
+  cell.sum += value;
+  cell.count++;
 }
 
 /** Adds `more` to `cell`, as if it had seen all of the readings. */

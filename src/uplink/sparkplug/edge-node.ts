@@ -206,7 +206,7 @@ class EdgeNode implements Uplink {
       packetBytes: connack.properties?.maximumPacketSize ?? 268_435_455,
       commanded: () => new Set([...deps.commands.writable()].map((tag) => tag.slice(0, tag.indexOf('/')))),
       host: this.host,
-      events: new NodeEvents({ committed, aliases, encoder, epoch, facts }),
+      events: new NodeEvents({ committed, aliases, encoder, epoch, facts, hasEvents: config.events }),
       commands: new NodeCommands({ ...deps.commands, clock, log, aliases, typeOf }),
       suspicion: this.suspicion,
       explain: (error) => explainTrouble(error, this.context),

@@ -18,6 +18,8 @@ interface NodeEventsDeps {
   readonly aliases: Aliases;
   readonly encoder: JsonEncoder;
   readonly epoch: string;
+  /** Whether events are sent: without them they have no metrics. */
+  readonly hasEvents: boolean;
   /** Facts about the gateway that an NBIRTH tells, by name; asked each time. */
   readonly facts: () => Readonly<Record<string, string>>;
 }
@@ -33,7 +35,7 @@ export class NodeEvents {
 
   /** The metrics of an NBIRTH. */
   birth(bdSeq: number, nowMs: number): Metric[] {
-    const { aliases, facts } = this.deps;
+    const { aliases, facts, hasEvents } = this.deps;
     const rebirth = { as: 'boolean', value: false } as const;
     return [
       { ...bdSeqMetric(bdSeq, nowMs), alias: aliases.of('bdSeq') },
@@ -44,7 +46,7 @@ export class NodeEvents {
         const text = { as: 'string', value } as const;
         return { name, alias: aliases.of(name), timestampMs: nowMs, datatype: TYPE.string, value: text };
       }),
-      ...KINDS.map((kind) => this.birthOf(kind, nowMs)),
+      ...(hasEvents ? KINDS : []).map((kind) => this.birthOf(kind, nowMs)),
     ];
   }
 

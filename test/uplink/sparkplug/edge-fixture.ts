@@ -52,7 +52,7 @@ export function edgeNode(
       },
       ...{ clientId: 'press-shop-1', topic: '', topics: 'batch', compression: 'none' },
       ...{ username: undefined, password: undefined, tls: undefined },
-      ...{ backfillRate: 5000, keepaliveMs: 30_000, ackTimeoutMs: 500 },
+      ...{ only: undefined, except: [], events: true, backfillRate: 5000, keepaliveMs: 30_000, ackTimeoutMs: 500 },
       ...config,
     },
     { ...NODE, ...sparkplug },
