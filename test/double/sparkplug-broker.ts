@@ -51,6 +51,10 @@ export class SparkplugBroker {
   /** Called with each message; false closes the connection in place of an answer. */
   takes: (said: Said) => boolean = () => true;
   connections = 0;
+  /** The CONNECT of each that was let in, in order. */
+  readonly accepted: IConnectPacket[] = [];
+  /** Connections that stood at once, at most. */
+  mostAtOnce = 0;
   private readonly open = new Set<Connection>();
   private readonly retained = new Map<string, Buffer>();
   private held: (() => void)[] | undefined;
@@ -78,6 +82,7 @@ export class SparkplugBroker {
       },
     };
     this.open.add(connection);
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.open.size);
     const parser = mqttPacket.parser();
     parser.on('packet', (packet: Packet) => this.whenThawed(() => this.take(connection, packet)));
     stream.on('data', (chunk: Buffer) => parser.parse(chunk));
@@ -168,7 +173,10 @@ export class SparkplugBroker {
     if (how === 'silence') return;
     if (how === 'close') return void connection.stream.destroy();
     const code = how === 'accept' ? 0 : how;
-    if (how === 'accept') connection.connect = packet;
+    if (how === 'accept') {
+      connection.connect = packet;
+      this.accepted.push(packet);
+    }
     this.write(connection, { cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false });
     if (how !== 'accept') connection.stream.end();
   }

@@ -50,13 +50,15 @@ export function checkSparkplug(
     );
     return undefined;
   }
-  const twin = nodes.get(`${group}/${node}`);
+  // Sparkplug advises against names that differ by capital letters alone (`tck-id-case-sensitivity-sparkplug-ids`).
+  const key = `${group}/${node}`.toLowerCase();
+  const twin = nodes.get(key);
   const name = String(entry.path.at(-1));
   if (twin !== undefined)
     report.error(
       spotOf(entry, [entryOf(entry.node, 'node') ? 'node' : 'group']),
       `uplink "${twin}" is already the node ${node} of the group ${group}, and hosts take each only once: write for example node: ${node}-2`,
     );
-  nodes.set(`${group}/${node}`, name);
+  nodes.set(key, name);
   return { group, node, primaryHost };
 }

@@ -1,4 +1,5 @@
 /** An edge node for tests, with a store's commits made by hand. */
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { MqttConfig, SparkplugConfig, TagConfig } from '../../../src/config/config.ts';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -10,6 +11,7 @@ import { createEdgeNode, type EdgeNodeDeps } from '../../../src/uplink/sparkplug
 import type { OutgoingBatch, Uplink } from '../../../src/uplink/uplink.ts';
 
 export const NEVER = new AbortController().signal;
+setMaxListeners(0, NEVER);
 export const NODE = { group: 'leeds', node: 'press-shop-1', primaryHost: undefined } satisfies SparkplugConfig;
 export const T0 = 1763899200000;
 
