@@ -8,6 +8,7 @@ import { type Caller, callerOf, SECURITY_HEADERS, type Transport } from './guard
 import { toJson } from './json.ts';
 import { knownTags } from './known-tags.ts';
 import { openApi } from './openapi.ts';
+import type { PageFiles } from './page-files.ts';
 import { ROUTES } from './routes.ts';
 import { parsePlace } from './stream/follow.ts';
 import { MAX_RECORDINGS, type Recordings } from './stream/recordings.ts';
@@ -30,6 +31,7 @@ interface AppParts {
   readonly streams: Streams;
   readonly recordings: Recordings;
   readonly tokens: Tokens;
+  readonly pageFiles: PageFiles;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -61,6 +63,8 @@ export function createApp(parts: AppParts): Application {
     try {
       const { pathname, query } = targetOf(incoming);
       const found = matching(pathname);
+      const file = found.length === 0 && pageFile(parts, incoming, pathname);
+      if (file) return respond(outgoing, file);
       if (found.length === 0)
         throw new Refused(404, `nothing at ${pathname.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
       const wanted = incoming.method === 'HEAD' ? 'GET' : incoming.method;
@@ -81,6 +85,13 @@ export function createApp(parts: AppParts): Application {
       respond(outgoing, answerTo(thrown));
     }
   };
+}
+
+/** A file of the page: anybody may have it, as there is nothing of the plant in it. */
+function pageFile({ pageFiles }: AppParts, { method, headers }: IncomingMessage, pathname: string): Answer | undefined {
+  if (method !== 'GET' && method !== 'HEAD') return undefined;
+  const known = headers['if-none-match'];
+  return pageFiles(pathname, { encodings: [headers['accept-encoding']].flat().join(), known });
 }
 
 /** Path and query of a request, as they were sent. */

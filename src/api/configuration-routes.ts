@@ -24,6 +24,18 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   },
   {
     method: 'post',
+    path: '/api/v1/configuration/check',
+    summary: 'What is wrong with a main file, and what it would change; does nothing.',
+    requestBody: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
+    changes: true,
+    role: 'admin',
+    answer: async (view, request) => {
+      const { text } = asObject(await request.body());
+      return ok(await configurationOf(view).check(textOf(text)));
+    },
+  },
+  {
+    method: 'post',
     path: '/api/v1/apply',
     summary: 'Puts another main file in force, on trial: it is kept when data flows again, else rolled back.',
     requestBody: {
@@ -68,9 +80,8 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
 async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const body = asObject(await request.body());
   const { by } = ordererOf(body);
-  const { text, confirmMs } = body;
-  if (typeof text !== 'string')
-    throw new Refused(400, 'the body has no text', 'Send {"text":"…","by":"NAME"} with the whole file.');
+  const { confirmMs } = body;
+  const text = textOf(body.text);
   const isTime = typeof confirmMs === 'number' && confirmMs >= CONFIRM_MS.least && confirmMs <= CONFIRM_MS.most;
   if (confirmMs !== undefined && !isTime)
     throw new Refused(
@@ -84,4 +95,9 @@ async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> 
 function configurationOf({ configuration }: GatewayView): ConfigurationView {
   if (configuration) return configuration;
   throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+}
+
+function textOf(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new Refused(400, 'the body has no text', 'Send {"text":"…","by":"NAME"} with the whole file.');
 }

@@ -12,6 +12,7 @@ import type { Logger } from '../core/log.ts';
 import { answerTo } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
+import { createPageFiles } from './page-files.ts';
 import { createRecordings } from './stream/recordings.ts';
 import { Streams } from './stream/stream.ts';
 import { tokenOrders } from './tokens/token-routes.ts';
@@ -53,6 +54,8 @@ interface ApiOptions extends ApiPlace {
   readonly machineNames?: readonly string[];
   /** Where the API keeps its tokens; undefined: they end with the process. */
   readonly tokensFile?: string;
+  /** Where the files of the page are; undefined: there is no page. */
+  readonly pageFolder?: string;
   /** Takes what the journal is to say of tokens. */
   readonly event?: (body: EventBody) => void;
   readonly clock: Clock;
@@ -84,6 +87,7 @@ export class Api {
       streams: this.streams,
       recordings: createRecordings(options),
       tokens,
+      pageFiles: createPageFiles(options.pageFolder),
     });
   }
 

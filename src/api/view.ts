@@ -14,6 +14,7 @@ import type {
   Stream,
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
+import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
 import type { TokenOrders } from './tokens/tokens-view.ts';
 
@@ -91,6 +92,8 @@ export interface DeviceStatus {
 /** Everything `status` tells. Times are UTC ms. */
 export interface GatewayStatus {
   readonly gateway: string;
+  /** The IANA time zone of the plant. */
+  readonly timezone?: string | undefined;
   readonly version: string;
   readonly pid: number;
   readonly config: {
@@ -159,6 +162,8 @@ export type WriteAnswer =
 export interface ConfigurationView {
   status(): Promise<ConfigurationStatus>;
   running(): RunningFiles;
+  /** What a text would change, and what is wrong with it; does nothing. */
+  check(text: string): Promise<ApplyAnswer>;
   /** Answers once the text is in force; whether it is kept shows in the status. */
   apply(order: ApplyOrder): Promise<ApplyAnswer>;
   confirm(by: string): Promise<void>;
@@ -226,6 +231,8 @@ export interface GatewayView extends RulesView, RecordingView {
   ): Promise<{ readonly count: number; readonly stored: readonly SeqRange[] }>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
+  /** Absent where nobody counts production. */
+  readonly production?: ProductionView;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
   /** The tokens of the API, which the API itself adds. */

@@ -1,34 +1,32 @@
 /** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
-import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import { type Config, type TagConfig, tagsOf, type UplinkConfig } from '../config/config.ts';
-import { readSecret } from '../config/file/secrets.ts';
+import type { Config, UplinkConfig } from '../config/config.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import { type DeviceRecord, selects } from '../core/reading.ts';
+import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
-import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
 import { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
-import { createEdgeNode, type EdgeNodeDeps } from '../uplink/sparkplug/edge-node.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, bdSeqKey, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
+import { createProductionView } from './machines.ts';
+import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createRulesView } from './rules.ts';
+import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -159,22 +157,21 @@ function assemble(
   const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event, writes);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
-  const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
-  const births = birthsIn(states, (key, bdSeq) => {
-    committer.setState(key, bdSeq);
-    return committer.flush();
-  });
   const committed = new CommittedValues();
-  const create = (uplink: UplinkConfig) =>
-    uplinkOf(uplink, store, current, options, {
-      alarms,
-      committed,
-      mayLoad: beginning.begun,
-      tags: () => selectedTags(uplink, current).map(({ tag }) => tag.id),
-      topics: topics(uplink.name),
-      births: births(uplink.name),
-      commands: commandsOf(uplink, current, write, stopping, event),
-    });
+  const create = createUplinkMaker({
+    ...options,
+    store,
+    states,
+    current,
+    committed,
+    alarms,
+    mayLoad: beginning.begun,
+    setState: (key, json) => committer.setState(key, json),
+    flush: () => committer.flush(),
+    write,
+    stopping,
+    event,
+  });
 
   const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
   const received = (record: DeviceRecord): void => {
@@ -198,7 +195,7 @@ function assemble(
   const committer = committerOf(options, store, current, {
     onFailed,
     onCommitted(receipt, batch) {
-      if (current.config.uplinks.some(({ sparkplug }) => sparkplug)) committed.take(receipt, batch);
+      if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
       uplinks.committed(receipt, batch);
     },
     onTrouble(trouble) {
@@ -333,6 +330,12 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
   const unitOf = (tag: string) => live.find(tag)?.unit;
   return {
     ...createView({ ...parts, simulate, version, config: () => current.config }),
+    production: createProductionView(
+      () => judging.engine(),
+      store,
+      clock,
+      () => committer.flush(),
+    ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
   };
@@ -341,92 +344,6 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
 function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<Store> {
   const { path, maxBytes, replayMs } = config.store;
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
-}
-
-/** The topics that each uplink has published retained values to, kept over restarts so that they can be cleared. */
-function topicsIn(config: Config, states: ReadonlyMap<string, string>, save: (key: string, list: string) => void) {
-  const topics = new Map(config.uplinks.map(({ name }) => [name, textList(states.get(topicsKey(name)))]));
-  return (name: string): MqttDeps['topics'] => ({
-    known: topics.get(name) ?? [],
-    save(list) {
-      topics.set(name, list);
-      save(topicsKey(name), JSON.stringify(list));
-    },
-  });
-}
-
-/** The numbers of the connections of edge nodes, kept over restarts. */
-function birthsIn(states: ReadonlyMap<string, string>, save: (key: string, bdSeq: string | null) => Promise<void>) {
-  const known = new Map<string, number | undefined>();
-  return (name: string): EdgeNodeDeps['births'] => {
-    const stored = parsed(states.get(bdSeqKey(name)));
-    if (!known.has(name)) known.set(name, typeof stored === 'number' ? stored : undefined);
-    return {
-      get used() {
-        return known.get(name);
-      },
-      save(bdSeq) {
-        known.set(name, bdSeq);
-        return save(bdSeqKey(name), bdSeq === undefined ? null : String(bdSeq));
-      },
-    };
-  };
-}
-
-/** The tags of the configuration in force that an uplink sends. */
-function selectedTags(uplink: UplinkConfig, { config }: Current): readonly TagConfig[] {
-  const isSelected = selects(uplink);
-  return tagsOf(config).filter(({ tag }) => isSelected(tag.id));
-}
-
-/** What a host may do by an uplink: write what the file lets it, by the one way there is. */
-function commandsOf(
-  uplink: UplinkConfig,
-  current: Current,
-  write: Writer,
-  stopping: AbortSignal,
-  event: (body: EventBody) => void,
-): EdgeNodeDeps['commands'] {
-  return {
-    event,
-    writable: () => {
-      const { commands } = current.config;
-      const tags = commands.enabled ? selectedTags(uplink, current).filter(({ writable }) => writable) : [];
-      return new Set(tags.map(({ tag }) => tag.id));
-    },
-    write: (tag, value, from) => write(tag, value, { kind: 'command', from: `${uplink.name} ${from}` }, stopping),
-  };
-}
-
-function uplinkOf(
-  uplink: UplinkConfig,
-  store: Store,
-  current: Current,
-  options: GatewayOptions,
-  own: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'> &
-    Pick<EdgeNodeDeps, 'births' | 'commands' | 'committed'>,
-): Uplink {
-  if (options.createUplink) return options.createUplink(uplink, store);
-  const { clock, log, version, environment } = options;
-  const deps: MqttDeps & Omit<EdgeNodeDeps, 'tagConfigs'> = {
-    clock,
-    log,
-    version,
-    epoch: store.epoch,
-    gateway: current.config.gateway.id,
-    get configHash() {
-      return current.config.hash;
-    },
-    secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
-    readFile: (path) => readFile(path),
-    ...(options.dial && { dial: options.dial(uplink.name) }),
-    ...own,
-  };
-  const { sparkplug } = uplink;
-  // Written out, as a spread would ask for the hash once and for all.
-  return sparkplug
-    ? createEdgeNode(uplink, sparkplug, Object.assign(deps, { tagConfigs: () => selectedTags(uplink, current) }))
-    : createMqttUplink(uplink, deps);
 }
 
 /** Says what uplinks that are not configured any more were not given. */

@@ -10,6 +10,7 @@ import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder, type Sender } from '../uplink/json.ts';
+import { firstSince } from './machines.ts';
 
 /**
  * What the API serves of the rules.
@@ -78,19 +79,6 @@ async function journal(store: EventStore, { fromMs, afterSeq, limit }: EventQuer
   const page = await store.peekEvents(from, limit);
   const more = page.events.length > 0 && page.next < end;
   return { from: page.from, events: page.events, next: more ? page.next - 1 : undefined };
-}
-
-/** The first event that is not older; events are in the order of their times but for clocks that were set. */
-async function firstSince(store: EventStore, fromMs: number, oldest: number, end: number): Promise<number> {
-  let [low, high] = [oldest, end];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const found = await store.peekEvents(middle, 1);
-    const [event] = found.events;
-    if (event && event.wallMs < fromMs) low = found.from + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function chartView(

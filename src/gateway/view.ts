@@ -115,6 +115,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
   const config = parts.config();
   return {
     gateway: config.gateway.id,
+    timezone: config.gateway.timezone,
     version,
     pid: process.pid,
     config: { file: config.file, hash: config.hash },

@@ -228,11 +228,11 @@ export class Forwarder {
     const takesTexts = uplink.takesTexts === true && wanted.record === undefined;
     progress.beginSession();
     const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts, wanted });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isOrderly, again }): SessionEnd => {
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isPlanned, again }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
       for (const { stream, range } of again ?? []) this.progress.again(stream, range);
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
-      return { reason, how: takenOver ? 'takeover' : hungUpOn || isOrderly ? 'settled' : 'ended' };
+      return { reason, how: takenOver ? 'takeover' : hungUpOn || isPlanned ? 'settled' : 'ended' };
     });
     const catchUp = new CatchUp();
     const stopTicking = every(clock, SECOND_MS, () => {

@@ -22,7 +22,7 @@ export interface StatusPayload {
 type TextBatch = Extract<OutgoingBatch, { kind: 'texts' }>;
 
 /** How records lie in a payload: `rows`, each with its names; `columns`, names once for all records that have the same. */
-export type Layout = 'rows' | 'columns';
+type Layout = 'rows' | 'columns';
 
 /** Writes batches as JSON text. Throws a `TypeError` for what cannot be: NaN, infinities, an event that names a key twice. */
 export interface JsonEncoder {

@@ -123,6 +123,7 @@ describe('the routes', () => {
       'post /api/v1/spc/{name}/exclude',
       'get /api/v1/configuration',
       'get /api/v1/configuration/files',
+      'post /api/v1/configuration/check',
       'post /api/v1/apply',
       'post /api/v1/confirm',
       'post /api/v1/rollback',

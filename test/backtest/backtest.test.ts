@@ -78,15 +78,12 @@ describe('backtest', () => {
     expect(Object.keys(tested)).toEqual(['events', 'summary', 'production', 'maintenance']);
   });
 
-  it.each(['production', 'maintenance'])(
-    'says that %s is not available instead of trying the rest',
-    async (section) => {
-      const { folder, file } = site(`${section}: {press-1: {count: press-1/oil}}`);
-      const run = millgate(['backtest', '--json', '--config', file, '--csv', csv(folder, [[0, 70]])]);
-      expect([await run.exitCode, run.out()]).toEqual([EXIT.configInvalid, '']);
-      expect(run.err()).toContain(`this version of Millgate has no section "${section}" yet`);
-    },
-  );
+  it.each(['maintenance'])('says that %s is not available instead of trying the rest', async (section) => {
+    const { folder, file } = site(`${section}: {press-1: {count: press-1/oil}}`);
+    const run = millgate(['backtest', '--json', '--config', file, '--csv', csv(folder, [[0, 70]])]);
+    expect([await run.exitCode, run.out()]).toEqual([EXIT.configInvalid, '']);
+    expect(run.err()).toContain(`this version of Millgate has no section "${section}" yet`);
+  });
 
   it('does not say what would have happened after the last reading', async () => {
     const { folder, file } = site(HOT);
@@ -134,6 +131,10 @@ describe('backtest', () => {
       { id: 'cold', raised: 0, activeMs: 0, first: null, last: null },
     ]);
     expect(against!.summary).toMatchObject([{ id: 'hot', raised: 1, activeMs: 40_000 }]);
+    const text = millgate(['backtest', '--config', file, '--csv', data, '--against', otherFile]);
+    expect(await text.exitCode).toBe(EXIT.ok);
+    expect(text.out()).toContain(`HERE is ${file}, AGAINST is ${otherFile}.\n`);
+    expect(text.out()).toMatch(/^ {2}alarm hot: above 80 → 90$/m);
   });
 
   it('judges charts, with their points and limits', async () => {
@@ -192,7 +193,7 @@ describe('backtest', () => {
   it.each([
     [['--since', '1h', '--csv', 'x.csv'], EXIT.usage, /--since is of stored readings and --csv of a file/],
     [['--csv', '/nowhere/x.csv'], EXIT.usage, /cannot be read/],
-    [['--since', 'tomorrow'], EXIT.usage, /not a duration/],
+    [['--since', 'tomorrow'], EXIT.usage, /neither a duration nor a time/],
     [[], EXIT.failed, /the store .* has no readings/],
   ])('%j is refused', async (args, exitCode, message) => {
     const { file } = site(HOT);

@@ -1,5 +1,5 @@
 /** A line of RTU frames: one question at a time, told from late replies and other masters by its form. */
-import type { Clock } from '../../../src/core/clock.ts';
+import { afterDeadline, type Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { type Question, readDataBytes } from './frame.ts';
@@ -15,7 +15,7 @@ import {
   scanRtu,
 } from './scan-rtu.ts';
 import { countException, countResponse } from './statistics.ts';
-import { afterDeadline, atInstant } from './timing.ts';
+import { atInstant } from './timing.ts';
 
 /** Times of an RTU line, ms. */
 interface RtuTiming {

@@ -104,14 +104,10 @@ async function readings(view: GatewayView, tag: TagId, range: Range): Promise<Sa
     const page = await view.history({ tag, ...range, limit: PAGE, ...(afterSeq !== undefined && { afterSeq }) });
     for (const { wallMs, quality, value, why } of page.points) {
       const number = quality === 'bad' ? undefined : numberOf(value);
-      const at = { fromMs: wallMs, toMs: wallMs, why };
-      if (number === undefined) samples.push({ ...at, count: 0, bad: 1 });
-      else
-        samples.push({
-          ...at,
-          ...{ count: 1, bad: 0, min: number, max: number, mean: number },
-          uncertain: quality === 'uncertain',
-        });
+      const [fromMs, toMs] = [wallMs, wallMs];
+      const uncertain = quality === 'uncertain';
+      if (number === undefined) samples.push({ fromMs, toMs, count: 0, bad: 1, why });
+      else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, uncertain, why });
     }
     afterSeq = page.next;
     if (samples.length >= MOST_READINGS && afterSeq !== undefined) return undefined;

@@ -24,7 +24,7 @@ export interface Break {
 }
 
 /** A column of a chart. */
-export interface Column {
+interface Column {
   /** Its middle. */
   readonly t: number;
   readonly min: number;

@@ -25,7 +25,7 @@ export function parsePlace(text: string | undefined): JournalPlace | undefined {
 }
 
 /** One who follows; `at` is where he is in the journal. */
-export interface Follower {
+interface Follower {
   at: JournalPlace | undefined;
   /** Alarms as they were sent to him, by id. */
   readonly sent: Map<string, string>;

@@ -18,7 +18,7 @@ export const MAX_WAITING_BYTES = 1_000_000;
 const KEEP_ALIVE_MS = 15_000;
 
 /** What a client wants of the stream. */
-export interface StreamWish {
+interface StreamWish {
   /** Those tags only; empty for all. */
   readonly tags: ReadonlySet<string>;
   /** Only the last reading of each tag, this often, ms; undefined: every reading, as it is made. */

@@ -1,7 +1,7 @@
 /** The command `backtest`: finds the readings, runs the rules over them and prints what they would have raised. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
+import type { FileReadings, FileTag, ReadingColumns } from '../../backtest/readings-file.ts';
 import type { Played } from '../../backtest/records.ts';
 import type { BacktestResult } from '../../backtest/run.ts';
 import { type Config, tagsOf } from '../../config/config.ts';
@@ -9,7 +9,7 @@ import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
 import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
-import { durationOption } from '../terminal/duration.ts';
+import { sinceOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
@@ -28,6 +28,8 @@ interface Source {
   readonly play: () => Iterable<Played>;
   /** Tags it has readings of; undefined where that is not known before it is played. */
   readonly tags: ReadonlySet<TagId> | undefined;
+  /** Of a file: all of them. */
+  readonly readings?: ReadingColumns;
 }
 
 /**
@@ -48,8 +50,21 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
   if (result.readings === 0) throw new Fault(`${source.name} has no readings`, 'Nothing was tried.');
   warnOfUntested([config, ...(other ? [other] : [])], source, context);
   if (options.json) context.stdout.write(await json(config, result, other, compared));
-  else print(context, backtestLines(result, compared, source.name, context));
+  else {
+    const against = other && compared ? { result: compared, lines: await sidesOf(config, other) } : undefined;
+    print(context, backtestLines(result, against, source.name, context));
+  }
   return EXIT.ok;
+}
+
+/** Which file is which of two that are compared, and in what their rules differ. */
+async function sidesOf(here: Config, against: Config): Promise<string[]> {
+  const { changes } = await import('../../config/apply/changes.ts');
+  const found = changes(here, against).filter(({ part }) => /^(alarm|chart|computed tag|tag|device)$/.test(part));
+  return [
+    `HERE is ${here.file}, AGAINST is ${against.file}.`,
+    ...found.map(({ part, name, change, details }) => `  ${part} ${name}: ${details.join(', ') || change}`),
+  ];
 }
 
 async function run(config: Config, source: Source): Promise<BacktestResult> {
@@ -57,7 +72,7 @@ async function run(config: Config, source: Source): Promise<BacktestResult> {
     import('../../backtest/run.ts'),
     import('../../backtest/rules-of.ts'),
   ]);
-  return runBacktest(ruleConfigOf(config, source.tags), source.play());
+  return runBacktest(ruleConfigOf(config, source.tags, source.readings), source.play());
 }
 
 async function json(
@@ -72,7 +87,7 @@ async function json(
 }
 
 async function storedReadings(config: Config, since: string | undefined, context: CliContext): Promise<Source> {
-  const fromMs = since === undefined ? 0 : context.clock.wallMs() - durationOption('since', since);
+  const fromMs = since === undefined ? 0 : sinceOption(since, context);
   const [{ readArchive }, { recordsOfArchive }] = await Promise.all([
     import('../../store/archive.ts'),
     import('../../backtest/records.ts'),
@@ -120,7 +135,7 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   }
   for (const [tag, count] of parsed.unknown)
     warn(context, [`millgate: ${name}: ${count} readings of ${tag} are left out: it is not in the configuration.`]);
-  return { name, tags: parsed.known, play: () => recordsOfFile(parsed.readings) };
+  return { name, tags: parsed.known, readings: parsed.readings, play: () => recordsOfFile(parsed.readings) };
 }
 
 function readBytes(file: string, name: string): Uint8Array {

@@ -352,7 +352,7 @@ export class NodeSession implements UplinkSession {
     if (!this.isBorn) return;
     const again = isLost ? this.doubtful().map(({ stream, range }) => ({ stream, range })) : [];
     const reason = 'the primary host went offline: what is read is stored until it is back.';
-    this.closing ??= this.leave({ reason, takenOver: false, isOrderly: true, again }, false);
+    this.closing ??= this.leave({ reason, takenOver: false, isPlanned: true, again }, false);
   }
 
   /** Ends the session when the client reports its end, in whichever way it does. */

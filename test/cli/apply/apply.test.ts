@@ -33,6 +33,7 @@ function configured(over: Partial<ConfigurationView> = {}) {
   const configuration: ConfigurationView = {
     status: async () => STATUS,
     running: () => ({ file: FILE, hash: STATUS.hash, files: { 'millgate.yaml': 'channels: {}\n' } }),
+    check: async () => ({ ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false }),
     async apply(order) {
       orders.push(order);
       return { ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false };

@@ -120,7 +120,7 @@ describe('an edge node keeps rule', () => {
     await live(session, commit, recordOf('oven', { temp: 192 }, 15_000));
     seenWhileOlder = broker.of(1);
     broker.state('scada-1', false, 2000);
-    expect(await session.ended).toMatchObject({ isOrderly: true });
+    expect(await session.ended).toMatchObject({ isPlanned: true });
     first = broker.of(1);
 
     const again = await edgeNode(port, {}, deps, { protocolVersion: 5, ackTimeoutMs: 15_000 }).connect(NEVER);
