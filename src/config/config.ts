@@ -98,6 +98,8 @@ export interface SparkplugConfig {
   readonly node: string;
   /** Id of the host application without which nothing is published. */
   readonly primaryHost: string | undefined;
+  /** URLs of brokers that are tried after the first, in turn. */
+  readonly servers: readonly string[];
 }
 
 /** What every uplink has. */

@@ -317,6 +317,19 @@ export const mqttShape = {
   )
     .meta({ examples: ['scada-1'] })
     .optional(),
+  servers: z
+    .array(
+      z
+        .string()
+        .regex(/^mqtts?:\/\/[^/?#@\s]+\/?$/, { error: 'expected the URL of a broker, such as mqtt://10.0.0.6' }),
+    )
+    .max(8)
+    .meta({
+      description:
+        'More brokers, tried in turn where url does not answer or the primary host is not there; with format: sparkplug.',
+      examples: [['mqtt://10.0.0.6']],
+    })
+    .optional(),
   version: z
     .literal([5, '5', '3.1.1'])
     .meta({

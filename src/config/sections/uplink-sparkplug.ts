@@ -9,10 +9,12 @@ interface SparkplugOptions {
   readonly group?: string | undefined;
   readonly node?: string | undefined;
   readonly primaryHost?: string | undefined;
+  readonly servers?: readonly string[] | undefined;
+  readonly url: string;
 }
 
 /** Keys of an edge node. */
-const OWN = ['group', 'node', 'primaryHost'] as const;
+const OWN = ['group', 'node', 'primaryHost', 'servers'] as const;
 
 /** Keys of topics and payloads that Sparkplug has its own for. */
 const FIXED = ['topic', 'topics', 'layout', 'compression'] as const;
@@ -42,7 +44,13 @@ export function checkSparkplug(
         spotOf(entry, [key]),
         `has no effect with format: sparkplug, which has topics and payloads of its own: remove ${key}`,
       );
-  const { group, node = gateway.id, primaryHost } = options;
+  const { group, node = gateway.id, primaryHost, servers = [], url } = options;
+  for (const [index, server] of servers.entries())
+    if (URL.canParse(server) && URL.canParse(url) && new URL(server).protocol !== new URL(url).protocol)
+      report.error(
+        spotOf(entry, ['servers', index]),
+        'must begin like url: all brokers of an uplink have TLS (mqtts://), or none (mqtt://)',
+      );
   if (group === undefined) {
     report.error(
       spotOf(entry, ['group']),
@@ -60,5 +68,5 @@ export function checkSparkplug(
       `uplink "${twin}" is already the node ${node} of the group ${group}, and hosts take each only once: write for example node: ${node}-2`,
     );
   nodes.set(key, name);
-  return { group, node, primaryHost };
+  return { group, node, primaryHost, servers };
 }

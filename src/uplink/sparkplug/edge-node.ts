@@ -48,6 +48,9 @@ interface BirthMemory {
 const EARLY_CLOSE_MS = 10_000;
 const EARLY_CLOSES = 3;
 
+/** How long a broker is listened to for the primary host, where there are others. */
+const HOST_WAIT_MS = 5000;
+
 /** One message: records and fields at most. The forwarder also aims at 64 KiB. */
 const LIMITS = { records: 500, fields: 5000 } as const;
 
@@ -63,8 +66,9 @@ class EdgeNode implements Uplink {
   private readonly sparkplug: SparkplugConfig;
   private readonly deps: EdgeNodeDeps;
   private readonly log: Logger;
-  private readonly url: URL;
-  private readonly context: BrokerContext;
+  /** The brokers, of which one at a time is connected to. */
+  private readonly brokers: readonly { readonly url: URL; readonly context: BrokerContext }[];
+  private turn = 0;
   private readonly dial: Dial;
   private readonly certificates: Certificates;
   private readonly encoder: JsonEncoder;
@@ -80,8 +84,10 @@ class EdgeNode implements Uplink {
     this.deps = deps;
     this.name = config.name;
     this.log = deps.log.scoped(config.name);
-    this.url = new URL(config.url);
-    this.context = contextOf(this.url, config);
+    this.brokers = [config.url, ...sparkplug.servers].map((text) => {
+      const url = new URL(text);
+      return { url, context: contextOf(url, config) };
+    });
     this.dial = deps.dial ?? createDialer(deps.clock);
     this.certificates = new Certificates({ ...deps, log: this.log, name: config.name, tls: config.tls });
     this.encoder = createJsonEncoder({
@@ -98,6 +104,28 @@ class EdgeNode implements Uplink {
   }
 
   async connect(signal: AbortSignal): Promise<UplinkSession> {
+    try {
+      const session = await this.connectTo(signal);
+      // After the host went, the next broker is asked: it may have moved there.
+      session.ended.then(({ isPlanned }) => {
+        if (isPlanned) this.turn++;
+      });
+      return session;
+    } catch (error) {
+      this.turn++;
+      throw error;
+    }
+  }
+
+  private get url(): URL {
+    return this.brokers[this.turn % this.brokers.length]!.url;
+  }
+
+  private get context(): BrokerContext {
+    return this.brokers[this.turn % this.brokers.length]!.context;
+  }
+
+  private async connectTo(signal: AbortSignal): Promise<UplinkSession> {
     await this.deps.mayLoad;
     const { clock } = this.deps;
     const { address } = this.context;
@@ -112,7 +140,7 @@ class EdgeNode implements Uplink {
     const session = await within(clock, CONNECT_TIMEOUT_MS, open, late('did not answer as a broker in time'), signal);
     try {
       this.isWaiting = true;
-      await unlessAborted(session.hostIsThere(), signal);
+      await this.hostOf(session, signal);
       this.isWaiting = false;
       const birth = (inTime: AbortSignal) => unlessAborted(session.birth(inTime), inTime);
       await within(clock, CONNECT_TIMEOUT_MS, birth, late('took no births in time'), signal);
@@ -123,6 +151,17 @@ class EdgeNode implements Uplink {
     }
     this.certificates.watch(session.ended);
     return session;
+  }
+
+  /** Waits for the primary host; where there are other brokers, not for long, as it may be at one of these. */
+  private hostOf(session: NodeSession, signal: AbortSignal): Promise<unknown> {
+    const { context, brokers, deps, host } = this;
+    const wait = (inTime: AbortSignal) => unlessAborted(session.hostIsThere(), inTime);
+    if (brokers.length === 1) return wait(signal);
+    const late = (): never => {
+      throw new Fault(`${context.address}: ${host?.waitText()}; the next broker is asked.`, '');
+    };
+    return within(deps.clock, HOST_WAIT_MS, wait, late, signal);
   }
 
   /** A session that the broker accepted, and that hears what is said to it. */
@@ -188,7 +227,7 @@ class EdgeNode implements Uplink {
   }
 
   private sessionOf({ client, connack }: AcceptedClient, bdSeq: number): NodeSession {
-    const { config, sparkplug, deps, log, aliases, encoder } = this;
+    const { config, sparkplug, deps, log, aliases, encoder, context } = this;
     const { clock, committed, epoch, version } = deps;
     const facts = () => ({ Version: version, Configuration: deps.configHash, Epoch: epoch });
     const typeOf = (tag: TagId) => roster().typeOf(tag);
@@ -209,7 +248,7 @@ class EdgeNode implements Uplink {
       events: new NodeEvents({ committed, aliases, encoder, epoch, facts, hasEvents: config.events }),
       commands: new NodeCommands({ ...deps.commands, clock, log, aliases, typeOf }),
       suspicion: this.suspicion,
-      explain: (error) => explainTrouble(error, this.context),
+      explain: (error) => explainTrouble(error, context),
       closedByBroker: (lastedMs, subject) => this.closedByBroker(lastedMs, subject),
     });
     const roster = () => session.metrics;

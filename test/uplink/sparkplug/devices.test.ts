@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TagConfig } from '../../../src/config/config.ts';
 import type { EventBody } from '../../../src/core/event.ts';
+import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { CommittedValues } from '../../../src/uplink/sparkplug/committed-values.ts';
 import type { EdgeNodeDeps } from '../../../src/uplink/sparkplug/edge-node.ts';
 import { type Metric, PayloadEncoder, TYPE } from '../../../src/uplink/sparkplug/payload.ts';
@@ -249,6 +250,30 @@ describe('an edge node', () => {
     broker.refuses = (topic) => topic.includes('/STATE/');
     const withHost = edgeNode(port, { primaryHost: 'scada-1' });
     await expect(withHost.connect(NEVER)).rejects.toThrow('spBv1.0/STATE/scada-1');
+  });
+
+  it('goes to the next broker where one is away or the primary host is not there, one at a time', async () => {
+    const other = new SparkplugBroker();
+    const servers = [`mqtt://127.0.0.1:${await other.listen()}`];
+    const clock = new SimulatedClock();
+    const uplink = edgeNode(port, { primaryHost: 'scada-1', servers }, { clock });
+    broker.state('scada-1', false, 1000);
+    other.state('scada-1', true, 1000);
+    const refused = expect(uplink.connect(NEVER)).rejects.toThrow('the next broker is asked');
+    for (let tries = 0; tries < 60 && broker.packets('disconnect').length === 0; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await clock.advance(500);
+    }
+    await refused;
+    const session = await uplink.connect(NEVER);
+    expect(kinds(other.said)).toEqual(['NBIRTH']);
+    broker.state('scada-1', true, 2000);
+    other.state('scada-1', false, 1000);
+    await session.ended;
+    await (await uplink.connect(NEVER)).close();
+    expect(kinds()).toEqual(['NBIRTH', 'NDEATH']);
+    expect([broker.mostAtOnce, other.mostAtOnce]).toEqual([1, 1]);
+    await other.close();
   });
 
   it('accuses the message that the broker hangs up on twice', async () => {

@@ -12,7 +12,12 @@ import type { OutgoingBatch, Uplink } from '../../../src/uplink/uplink.ts';
 
 export const NEVER = new AbortController().signal;
 setMaxListeners(0, NEVER);
-export const NODE = { group: 'leeds', node: 'press-shop-1', primaryHost: undefined } satisfies SparkplugConfig;
+export const NODE = {
+  group: 'leeds',
+  node: 'press-shop-1',
+  primaryHost: undefined,
+  servers: [],
+} satisfies SparkplugConfig;
 export const T0 = 1763899200000;
 
 /** A tag of the file. */
