@@ -14,7 +14,7 @@ import {
   settingsOn,
   settingText,
 } from './modbus/search/discover-plan.ts';
-import { type HostFinding, searchHosts } from './modbus/search/discover-tcp.ts';
+import { type HostFinding, longestAtHost, searchHosts } from './modbus/search/discover-tcp.ts';
 import { SerialTransport } from './serial/port.ts';
 import { serialPorts } from './serial/ports.ts';
 
@@ -23,7 +23,7 @@ export type { FoundDevice, HostFinding, LineSetting, SearchLimits, SearchResult 
  * What can be found on the wires of this machine before anything is configured. Nothing here changes anything in a
  * device.
  */
-export { longestMs, searchHosts, serialPorts, settingText };
+export { longestAtHost, longestMs, searchHosts, serialPorts, settingText };
 
 /** Where a channel is, whatever its driver calls it. */
 export type ScanWire =

@@ -1,4 +1,4 @@
-// Compiles src/ and hal/ to dist/, and bundles the program with its libraries into dist/program/, which the binary
+// Compiles src/ and hal/ to dist/, bundles the page, and the program with its libraries into dist/program/, which the binary
 // dist/src/cli.js loads: 250 files of ES modules take a second of processor time to load, and few files a third of it.
 // The result is made beside dist/ and put in its place at the end, so that a program which starts meanwhile finds all of
 // the old one or all of the new one, and a build that fails leaves the old one as it was.
@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.mjs';
 import { bundle } from './bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -31,5 +32,6 @@ createRequire(import.meta.url)('../program/main.cjs');
 `,
 );
 chmodSync(binary, 0o755);
+await buildPage(`${made}/dist/web`);
 if (existsSync('dist')) renameSync('dist', old);
 renameSync(`${made}/dist`, 'dist');

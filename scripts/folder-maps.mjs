@@ -22,7 +22,7 @@ function purposeOf(path) {
 function tableOf(folder) {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   const rows = entries.flatMap((entry) => {
-    if (entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    if (entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts'))
       return [`| [${entry.name}](${entry.name}) | ${purposeOf(join(folder, entry.name))} |`];
     return [];
   });

@@ -36,17 +36,38 @@ lab_stage() {
   npm ls --omit=dev --all --parseable 2>/dev/null | sed -n "s|^$PWD/||p" | sort -u | tar -chf - -T - | tar -xf - -C "$stage"
 }
 
+# lab_guest COMMAND: runs it in the machine, once more where the connection was lost (255 is the code of ssh itself).
+lab_guest() {
+  local code=0
+  "$lab/vm.sh" ssh "$1" </dev/null || code=$?
+  [ "$code" = 255 ] || return "$code"
+  echo "$lab_who: the connection to the machine was lost; the same once more …" >&2
+  "$lab/vm.sh" ssh "$1" </dev/null
+}
+
+# lab_mount: on a busy host the machine is up late and gives up waiting for its second disk; it is mounted once ssh answers.
+lab_mount() {
+  echo "$lab_who: not up in 60 s; helping with the disk …" >&2
+  local attempt
+  for attempt in $(seq 60); do
+    timeout 30 "$lab/vm.sh" ssh 'mountpoint -q /data || systemctl restart data.mount' </dev/null && return
+    sleep 4
+  done
+  echo "$lab_who: the machine does not answer after $attempt attempts. Look into it: vm.sh console 'systemctl list-jobs'" >&2
+  exit 1
+}
+
 # lab_start OPTION...: a fresh machine, with $stage as /opt/millgate in it.
 lab_start() {
   "$lab/vm.sh" status >/dev/null && { echo "$lab_who: the virtual machine is in use. Stop it first: vm.sh stop" >&2; exit 1; }
   lab_began=1
   echo "$lab_who: starting the machine …" >&2
-  # On a busy host the machine gives up waiting for its second disk; then it is mounted from the console.
-  LAB_BOOT_S=60 "$lab/vm.sh" start --fresh "$@" || {
-    echo "$lab_who: not up in 60 s; helping with the disk …" >&2
-    "$lab/vm.sh" console 'systemctl restart data.mount' >/dev/null || true
-    LAB_BOOT_S=240 "$lab/vm.sh" wait
-  }
-  "$lab/vm.sh" push "$stage" /opt/millgate
-  "$lab/vm.sh" ssh sync </dev/null
+  LAB_BOOT_S=60 "$lab/vm.sh" start --fresh "$@" || lab_mount
+  # A busy host lets the machine miss its signs of life, and ssh hangs up.
+  local attempt
+  for attempt in 1 2 3; do
+    "$lab/vm.sh" push "$stage" /opt/millgate && break
+    [ "$attempt" -lt 3 ] || { echo "$lab_who: the program could not be copied into the machine in $attempt attempts" >&2; exit 1; }
+  done
+  lab_guest sync
 }

@@ -81,8 +81,9 @@ function processContext(signal: AbortSignal, hangups: Set<() => void>): CliConte
     isTerminal,
     isErrorTerminal: stderr.isTTY === true,
     input: process.stdin.isTTY && isTerminal ? process.stdin : undefined,
-    columns: () => stdout.columns ?? 80,
-    rows: () => stdout.rows ?? 24,
+    // Some terminals do not know their size, and say 0.
+    columns: () => stdout.columns || 80,
+    rows: () => stdout.rows || 24,
     onResize(listener) {
       stdout.on('resize', listener);
       return () => stdout.off('resize', listener);

@@ -19,7 +19,7 @@ import { type Clock, failure, within } from './core/clock.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
-import { makeFolder, programVersion } from './core/file-system.ts';
+import { installed, makeFolder, programVersion } from './core/file-system.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
@@ -136,6 +136,9 @@ async function runLogged(
     view: viewOf(gateway, applying),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],
+    pageFolder: installed('dist/web'),
+    tokensFile: join(config.store.path, 'tokens.json'),
+    event: (body) => gateway.event(body),
     clock,
     log: log.scoped('api'),
     version,

@@ -70,6 +70,8 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/backtest': { may: ['src/rules', 'src/gateway', 'src/uplink'], types: ['src/config', 'src/store'] },
   'src/doctor': { types: ['hal', 'src/api', 'src/store', 'src/uplink'] },
   'src/api': { types: ['hal', 'src/rules', 'src/store', 'src/uplink'] },
+  // Runs in a browser: of the program it knows only the forms of what the API answers.
+  'src/web': { types: ['src/api', 'src/store', 'src/uplink'] },
   'src/gateway': {
     may: [
       ...['hal', 'hal/mock', 'hal/modbus', 'hal/recording'],
@@ -98,12 +100,19 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
 };
 
 /** Files that are started rather than imported. */
-const WAYS_IN = ['src/cli.ts', 'src/daemon.ts', 'src/store/thread/worker.ts', 'src/config/load-worker.ts'];
+const WAYS_IN = [
+  'src/cli.ts',
+  'src/daemon.ts',
+  'src/store/thread/worker.ts',
+  'src/config/load-worker.ts',
+  'src/web/page.tsx',
+  'src/web/stream-worker.ts',
+];
 /** Offered to callers outside the program: the clock of simulations. */
 const OFFERED = ['src/core/simulated-clock.ts'];
 
 /** Time, the process and the environment belong to the edge. */
-const EDGE = /^src\/(daemon\.ts|cli\.ts|cli\/|core\/clock\.ts)/;
+const EDGE = /^src\/(daemon\.ts|cli\.ts|cli\/|core\/clock\.ts|web\/)/;
 const BANNED_AT_HEART = /\bDate\.now\(|\bnew Date\(\)|(?<![.\w])set(?:Timeout|Interval)\(|\bprocess\.(?:env|exit)\b/;
 
 const PRODUCT = readProduct();

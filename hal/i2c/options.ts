@@ -169,7 +169,7 @@ function foreign(
 }
 
 /** `a bme280`, `an ina219`, as it is spoken. */
-function article(name: string): string {
+export function article(name: string): string {
   if (name === 'registers') return 'one with chip: registers';
   return `${/^[ailms]/.test(name) ? 'an' : 'a'} ${name}`;
 }

@@ -96,7 +96,10 @@ async function presence(
   address: number,
   signal: AbortSignal,
 ): Promise<'present' | 'absent' | { trouble: string }> {
-  const read = await asked(() => bus.transfer(address, (wire) => wire.read(address, 1), signal));
+  const plain = () => asked(() => bus.transfer(address, (wire) => wire.read(address, 1), signal));
+  let read = await plain();
+  // A transfer that did not end in time on a busy host is no device.
+  if (read !== 'done' && !isNoAcknowledge(read)) read = await plain();
   if (read === 'done') return 'present';
   if (!isNoAcknowledge(read)) return { trouble: messageOf(read) };
   const isMemory = (address >= 0x30 && address <= 0x37) || (address >= 0x50 && address <= 0x5f);

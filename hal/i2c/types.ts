@@ -5,6 +5,7 @@ import { Bus } from './bus.ts';
 import { chipNamed } from './chips/all.ts';
 import { I2cDriver } from './driver.ts';
 import {
+  article,
   checkI2cChannel,
   checkI2cDevice,
   checkI2cTag,
@@ -28,12 +29,20 @@ export const i2c: DriverType<I2cChannel, I2cAddress> = {
   checkDevice: checkI2cDevice,
   checkTag: checkI2cTag,
   describeAddress: describeI2cAddress,
+  whyReadOnly,
   isEventful: () => false,
   placeOf: ({ bus }) => ({ kind: 'i2c', path: `/dev/i2c-${bus}` }),
   stationOf: ({ timeoutMs }, { unit }) => ({ text: `0x${unit.toString(16)}`, timeoutMs }),
   estimate: estimateI2c,
   create: (channel, deps) => createI2c(channel, kernelWire(channel.bus), deps),
 };
+
+function whyReadOnly({ chip, direction }: I2cAddress): string | undefined {
+  if (direction === 'output' || chip === 'registers') return undefined;
+  if (direction === 'input')
+    return 'the pin is an input, which can only be read: write direction: output, or remove writable';
+  return `${article(chip)} only measures, and nothing can be written to it: remove writable`;
+}
 
 /** The driver of a bus that `openWire` opens; nothing is opened before `connect`. */
 export function createI2c(channel: I2cChannel, openWire: OpenWire, deps: DriverDeps): I2cDriver {

@@ -1,6 +1,6 @@
 /** The keys of a Modbus channel, and the channel that they make. */
 import { z } from 'zod';
-import { durationField } from '../../src/core/fields.ts';
+import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
 import { silenceMsOf } from './line/timing.ts';
 import { maxGapField, maxRegistersField } from './map/options.ts';
@@ -115,6 +115,7 @@ export const tcpChannelShape = {
         return `host and port have a key each: write host: ${host}, port: ${port}`;
       },
     })
+    .refine((host) => !isBrokenAddress(host), { error: ({ input }) => `${input} ${BROKEN_ADDRESS}` })
     .describe('IP address or host name.'),
   port: z
     .int({ error: 'expected a port from 1 to 65535' })

@@ -1,6 +1,6 @@
 /** The driver of devices that speak lines of text. */
 
-import { type Clock, instantAt, instantOf, unlessAborted } from '../../src/core/clock.ts';
+import { afterDeadline, type Clock, instantAt, instantOf, unlessAborted } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Instant, Value } from '../../src/core/reading.ts';
 import {
@@ -235,7 +235,7 @@ export class SerialLineDriver
     for (const heard of this.reader.push(bytes, this.clock.monoMs())) this.hear(heard);
     this.cancelExpiry();
     if (!this.reader.isInLine) return;
-    this.cancelExpiry = this.clock.after(this.channel.line.idleMs, () => {
+    this.cancelExpiry = afterDeadline(this.clock, this.channel.line.idleMs, () => {
       for (const heard of this.reader.expire(this.clock.monoMs())) this.hear(heard);
     });
   }

@@ -13,8 +13,10 @@ export interface LineSettings {
   readonly maxLine: number;
   readonly encoding: 'ascii' | 'latin1' | 'utf8';
   readonly checksum: Checksum;
-  /** A line that pauses longer than this is not continued but dropped, ms. */
+  /** A line that pauses longer than this is not continued but dropped, or whole where `endsByPause`, ms. */
   readonly idleMs: number;
+  /** Nothing else ends a line. */
+  readonly endsByPause: boolean;
 }
 
 /** What was heard: a whole line, or something that is none. */
@@ -31,6 +33,9 @@ const USUAL_CONTROLS = [0x02, 0x03, 0x04, 0x09, 0x1c, 0x1d, 0x1e, 0x1f];
  */
 const LEFT_OVER = [0x00, 0x03, 0x04, 0x0a, 0x0d, 0x11, 0x12, 0x13, 0x14];
 
+const HALF = 'half a line, and then nothing';
+const UNENDED = `${HALF}: if nothing ends its lines but a pause, write delimiter: idle`;
+
 /**
  * Cuts a stream of bytes into lines. Keeps at most one line; never joins what did not come together:
  * a half line is dropped after a pause, because its continuation may be another line and the sum of both a wrong value.
@@ -39,7 +44,7 @@ const LEFT_OVER = [0x00, 0x03, 0x04, 0x0a, 0x0d, 0x11, 0x12, 0x13, 0x14];
 export class LineReader {
   private readonly settings: LineSettings;
   private readonly held: Uint8Array;
-  /** Bytes of the longest delimiter. */
+  /** Bytes of the longest delimiter; one at least. */
   private readonly longest: number;
   private count = 0;
   private skipping: string | undefined;
@@ -50,7 +55,7 @@ export class LineReader {
   /** @param nowMs when the line was opened, on the monotonic clock */
   constructor(settings: LineSettings, nowMs: number) {
     this.settings = settings;
-    this.longest = Math.max(0, ...settings.delimiters.map(({ length }) => length));
+    this.longest = Math.max(1, ...settings.delimiters.map(({ length }) => length));
     this.held = new Uint8Array(settings.maxLine + this.longest);
     this.lastByteMs = nowMs;
   }
@@ -75,9 +80,16 @@ export class LineReader {
     return heard;
   }
 
-  /** Gives up a half line that paused too long. */
+  /** Gives up a half line that paused too long, or takes it for whole where the pause is what ends lines. */
   expire(nowMs: number): Heard[] {
     if (!this.isInLine || nowMs - this.lastByteMs < this.settings.idleMs) return [];
+    if (this.settings.endsByPause && this.skipping === undefined) {
+      let end = this.count;
+      while (end > 0 && LEFT_OVER.includes(this.held[end - 1]!)) end--;
+      this.count = 0;
+      const whole = end === 0 ? undefined : this.judged(this.held.subarray(0, end));
+      return whole ? [whole] : [];
+    }
     const detail = this.skipping ?? this.halfALine();
     return [this.dropped(detail)];
   }
@@ -85,7 +97,7 @@ export class LineReader {
   /** What is said of a line that paused: how it ended, where that is how lines of other devices end. */
   private halfALine(): string {
     const last = this.count > 0 ? this.held[this.count - 1]! : undefined;
-    if (last === undefined || !LEFT_OVER.includes(last)) return 'half a line, and then nothing';
+    if (last === undefined || !LEFT_OVER.includes(last)) return this.settings.length === undefined ? UNENDED : HALF;
     return `a line that ends with byte 0x${hex(last)}, and not with the delimiter: is that what ends its lines?`;
   }
 

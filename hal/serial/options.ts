@@ -58,7 +58,9 @@ export const serialLineChannelShape = {
     .max(8, 'must have at most 8 characters: write only those that end a line')
     .refine((text) => Buffer.from(text).length === text.length, 'expected ASCII characters')
     .optional()
-    .describe('What ends a line, in double quotes. Default: CR, LF, or both.'),
+    .describe(
+      'What ends a line, in double quotes; idle: nothing but a pause of idle, as with readers that send a bare code. Default: CR, LF, or both.',
+    ),
   start: z
     .string({ error: 'expected the character that begins a line, such as "\\x02"' })
     .length(1, 'expected one character, such as "\\x02"')
@@ -87,7 +89,10 @@ export const serialLineChannelShape = {
     .enum(CHECKSUMS, { error: `expected ${orList(CHECKSUMS)}` })
     .optional()
     .describe('Checksum at the end of each line: nmea (*HH), xor or sum (two hex digits). Default: none.'),
-  idle: durationField('A line that pauses longer is dropped. Default: 500ms.', { min: '20ms', max: '1m' }).optional(),
+  idle: durationField(
+    'A line that pauses longer is dropped. Default: 500ms; 100ms with delimiter: idle, where the pause ends the line.',
+    { min: '20ms', max: '1m' },
+  ).optional(),
   timeout: durationField('Longest wait for the answer to a request. Default: 1s.', {
     min: '10ms',
     max: '60s',
@@ -153,6 +158,7 @@ export function checkSerialLineChannel(options: Record<string, unknown>): Checke
       ['delimiter'],
       'length and delimiter are both given: keep length if every message has the same number of bytes, delimiter if it ends with a mark; remove the other',
     );
+  const endsByPause = given.delimiter === BY_PAUSE;
   return passed({
     serial: serialSettings(given, DEFAULTS),
     line: {
@@ -162,18 +168,22 @@ export function checkSerialLineChannel(options: Record<string, unknown>): Checke
       maxLine: Math.max(given.maxLine ?? 1024, (given.length ?? 0) + 1),
       encoding: given.encoding ?? 'ascii',
       checksum: given.checksum ?? 'none',
-      idleMs: given.idle ?? 500,
+      idleMs: given.idle ?? (endsByPause ? 100 : 500),
+      endsByPause,
     },
     timeoutMs: given.timeout ?? 1000,
     retries: given.retries ?? 1,
   });
 }
 
+/** The `delimiter` of lines that nothing ends but a pause. */
+export const BY_PAUSE = 'idle';
+
 /** What ends a line where the file does not say: readers and scales send CR, LF or both. */
 const ANY_RETURN = ['\r', '\n'];
 
 function delimitersOf({ delimiter, length }: { delimiter?: string; length?: number }): Buffer[] {
-  if (length !== undefined) return [];
+  if (length !== undefined || delimiter === BY_PAUSE) return [];
   return (delimiter === undefined ? ANY_RETURN : [delimiter]).map((text) => Buffer.from(text, 'latin1'));
 }
 

@@ -1,5 +1,5 @@
 /** Lists the serial ports of this machine. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 
 /** The serial ports of this machine, by the names that stay (`/dev/serial/by-id`) where there are such. */
 export function serialPorts(): string[] {
@@ -9,9 +9,13 @@ export function serialPorts(): string[] {
 
 function listed(folder: string, pattern: RegExp): string[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => pattern.test(name))
-      .map((name) => `${folder}/${name}`);
+    return (
+      readdirSync(folder)
+        .filter((name) => pattern.test(name))
+        .map((name) => `${folder}/${name}`)
+        // The name of an adapter that was just pulled out leads nowhere for a moment.
+        .filter((path) => existsSync(path))
+    );
   } catch {
     return [];
   }

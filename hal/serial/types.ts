@@ -5,6 +5,7 @@ import type { RecordedWire } from '../recording/recording.ts';
 import { tapped } from '../transport.ts';
 import { SerialLineDriver } from './driver.ts';
 import {
+  BY_PAUSE,
   checkSerialLineChannel,
   checkSerialLineTag,
   describeSerialLineAddress,
@@ -52,6 +53,7 @@ function wireOf({ serial, line, timeoutMs, retries }: SerialLineChannel): Record
     settings: {
       ...serialKeys(serial),
       ...(delimiter && delimiters.length === 1 && { delimiter: Buffer.from(delimiter).toString('latin1') }),
+      ...(line.endsByPause && { delimiter: BY_PAUSE }),
       ...(line.start !== undefined && { start: String.fromCharCode(line.start) }),
       ...(line.length !== undefined && { length: line.length - (line.start === undefined ? 0 : 1) }),
       maxLine,

@@ -6,6 +6,7 @@ lay_out() {
     "$1/usr/lib/tmpfiles.d" "$1/usr/lib/udev/rules.d"
   cp -r config "$lib/"
   node scripts/deb/bundle.mjs "$lib"
+  cp -r dist/web "$lib/dist/web"
   cp -r "$2" "$lib/node_modules"
   ln -s dist/program/main.cjs "$lib/millgate"
   sed "s|@NODE@|$3|" scripts/deb/millgate.in >"$1/usr/bin/millgate"

@@ -1,21 +1,36 @@
 /** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
+import { STATUS_CODES } from 'node:http';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import type { Role } from './tokens/tokens-view.ts';
 import type { GatewayView } from './view.ts';
 
 /** What a route answers: a status and a body that becomes JSON, or text that is sent as it is. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
-  /** Content type of a body that is text already; JSON unless given. */
+  /** Content type of a body that is text or bytes already; JSON unless given. */
   readonly textType?: string;
+  /** Headers in place of those that every answer has, and besides. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Every answer that is not a success has this body; `code` is the exit code of a command that ends with it. */
-interface JsonError {
-  readonly error: string;
+/**
+ * Every answer that is not a success has this body: problem details (RFC 9457) with the remedy. `code` is the exit code
+ * of a command that ends with it.
+ */
+interface Problem {
+  readonly type: 'about:blank';
+  /** The words of the status, as RFC 9457 wants them beside `about:blank`. */
+  readonly title: string;
+  readonly status: number;
+  /** What is wrong and why. */
+  readonly detail: string;
   readonly remedy: string;
   readonly code: ExitCode;
 }
+
+/** The content type of {@link Problem}. */
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 /** Thrown by a route for a request that cannot be answered: a fault with the HTTP status that says it. */
 export class Refused extends Fault {
@@ -45,6 +60,7 @@ const CODE_OF: Partial<Record<number, ExitCode>> = {
   404: EXIT.usage,
   405: EXIT.usage,
   415: EXIT.usage,
+  429: EXIT.permission,
   503: EXIT.unavailable,
   504: EXIT.unavailable,
 };
@@ -66,14 +82,17 @@ export function refusal(status: number, what: string, remedy: string): Answer {
 }
 
 function failure(status: number, { what, remedy, code }: Pick<Fault, 'what' | 'remedy' | 'code'>): Answer {
-  return { status, body: { error: what, remedy, code } satisfies JsonError };
+  const title = STATUS_CODES[status] ?? 'Error';
+  const problem: Problem = { type: 'about:blank', title, status, detail: what, remedy, code };
+  const headers = status === 401 ? { 'WWW-Authenticate': 'Bearer realm="millgate"' } : undefined;
+  return { status, body: `${JSON.stringify(problem)}\n`, textType: PROBLEM_TYPE, ...(headers && { headers }) };
 }
 
 /** What a route gets of a request. */
 export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: (name: string) => string | undefined;
-  /** The parsed body; throws `Refused` when it is no JSON. */
+  /** The parsed body, with the holder of the token as its `by`; throws `Refused` when it is no JSON. */
   readonly body: () => Promise<unknown>;
   readonly signal: AbortSignal;
   readonly nowMs: number;
@@ -85,7 +104,12 @@ export function ok(body: unknown): Answer {
 }
 
 /** A whole number of the query; throws `Refused` for anything else that is given. */
-export function integer(request: RouteRequest, name: string, min: number, max: number): number | undefined {
+export function integer(
+  request: Pick<RouteRequest, 'query'>,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
   const text = request.query(name);
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
@@ -107,8 +131,12 @@ export interface Route {
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly requestBody?: object;
-  /** True when it changes something: only for callers who may. */
+  /** True when it changes something: for callers of the socket, and over TCP for those whose token has the role. */
   readonly changes?: true;
+  /** The role that is needed; unless given `technician` for what changes something, else `viewer`. */
+  readonly role?: Role;
+  /** True when nobody needs a token for it, wherever he is. */
+  readonly open?: true;
   /** Absent for the stream and for the description itself, which the server answers. */
   readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }

@@ -3,12 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, within } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { type Answer, answerTo, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
-import { refuseChange, SECURITY_HEADERS, type Transport } from './guard.ts';
+import { type Answer, answerTo, integer, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type Caller, callerOf, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
-import { MAX_RECORDINGS, type Recordings } from './recordings.ts';
-import { knownTags, openApi, ROUTES } from './routes.ts';
-import { MAX_STREAM_CLIENTS, type Streams } from './stream.ts';
+import { knownTags } from './known-tags.ts';
+import { openApi } from './openapi.ts';
+import type { PageFiles } from './page-files.ts';
+import { ROUTES } from './routes.ts';
+import { parsePlace } from './stream/follow.ts';
+import { MAX_RECORDINGS, type Recordings } from './stream/recordings.ts';
+import { MAX_STREAM_CLIENTS, type Streams } from './stream/stream.ts';
+import type { Tokens } from './tokens/tokens.ts';
 import type { GatewayView } from './view.ts';
 
 /** Largest body of a request, bytes. */
@@ -25,6 +30,8 @@ interface AppParts {
   readonly view: GatewayView;
   readonly streams: Streams;
   readonly recordings: Recordings;
+  readonly tokens: Tokens;
+  readonly pageFiles: PageFiles;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -35,6 +42,7 @@ interface Exchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly transport: Transport;
+  readonly caller: Caller;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
 }
@@ -44,7 +52,7 @@ export type Application = (incoming: IncomingMessage, outgoing: ServerResponse, 
 
 /** The routes as a function that answers requests. */
 export function createApp(parts: AppParts): Application {
-  const description = openApi(parts.version);
+  const description = openApi(ROUTES, parts.version);
   const answerOf = (route: Route, exchange: Exchange): Promise<Answer | undefined> | Answer | undefined => {
     if (route.path === '/api/v1/stream') return stream(parts, exchange);
     if (route.path === '/api/v1/record') return record(parts, exchange);
@@ -55,20 +63,35 @@ export function createApp(parts: AppParts): Application {
     try {
       const { pathname, query } = targetOf(incoming);
       const found = matching(pathname);
+      const file = found.length === 0 && pageFile(parts, incoming, pathname);
+      if (file) return respond(outgoing, file);
       if (found.length === 0)
         throw new Refused(404, `nothing at ${pathname.slice(0, 200)}`, 'GET /api/v1/openapi.json lists what there is.');
       const wanted = incoming.method === 'HEAD' ? 'GET' : incoming.method;
       const match = found.find(({ route }) => route.method.toUpperCase() === wanted);
       if (!match) return refuseMethod(incoming, outgoing, pathname, found);
-      const refused = match.route.changes ? refuseChange(transport) : undefined;
-      if (refused) throw refused;
-      const answer = await answerOf(match.route, { incoming, outgoing, transport, query, params: match.params });
+      const caller = callerOf(match.route, transport, incoming, parts.tokens);
+      const answer = await answerOf(match.route, {
+        incoming,
+        outgoing,
+        transport,
+        caller,
+        query,
+        params: match.params,
+      });
       if (answer) respond(outgoing, answer);
     } catch (thrown) {
       tellBug(parts.log, thrown);
       respond(outgoing, answerTo(thrown));
     }
   };
+}
+
+/** A file of the page: anybody may have it, as there is nothing of the plant in it. */
+function pageFile({ pageFiles }: AppParts, { method, headers }: IncomingMessage, pathname: string): Answer | undefined {
+  if (method !== 'GET' && method !== 'HEAD') return undefined;
+  const known = headers['if-none-match'];
+  return pageFiles(pathname, { encodings: [headers['accept-encoding']].flat().join(), known });
 }
 
 /** Path and query of a request, as they were sent. */
@@ -117,7 +140,7 @@ function refuseMethod(
 function serve(
   { view, clock }: AppParts,
   route: NonNullable<Route['answer']>,
-  { incoming, outgoing, params, query }: Exchange,
+  { incoming, outgoing, caller, params, query }: Exchange,
 ): Promise<Answer> {
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort());
@@ -128,7 +151,7 @@ function serve(
     const request: RouteRequest = {
       params,
       query: (name) => query.get(name) ?? undefined,
-      body: () => parsedBody(incoming),
+      body: async () => named(await parsedBody(incoming), caller),
       signal: AbortSignal.any([deadline, gone.signal]),
       nowMs: clock.wallMs(),
     };
@@ -142,7 +165,13 @@ function stream({ view, streams }: AppParts, { incoming, outgoing, transport, qu
   refuseHead(incoming);
   const tags = query.getAll('tag');
   knownTags(view, tags);
-  if (streams.attach(outgoing, new Set(tags), transport)) return undefined;
+  const wish = {
+    tags: new Set(tags),
+    paceMs: integer({ query: (name) => query.get(name) ?? undefined }, 'pace', 100, 10_000),
+    page: query.get('page') === '1',
+    place: parsePlace([incoming.headers['last-event-id']].flat()[0]),
+  };
+  if (streams.attach(outgoing, wish, transport)) return undefined;
   throw new Refused(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.');
 }
 
@@ -173,6 +202,12 @@ async function parsedBody(incoming: IncomingMessage): Promise<unknown> {
   }
 }
 
+/** A body in the name of whose token came with it: what the body itself says of who it is counts only without one. */
+function named(body: unknown, { by }: Caller): unknown {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  return by !== undefined && isObject ? { ...body, by } : body;
+}
+
 /** The text of a body. Of one that is too large the rest is read and dropped, so that its sender gets the answer. */
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
   const tooLarge = new Refused(413, 'the body is too large', `Send at most ${MAX_BODY_BYTES} bytes.`);
@@ -199,13 +234,14 @@ function tellBug(log: Logger, thrown: unknown): void {
  * Sends an answer; nothing where the client is gone or an answer was begun. The connection is closed only behind the body of
  * the request: who is still sending it would find the connection broken, and no answer.
  */
-export function respond(outgoing: ServerResponse, { status, body, textType }: Answer): void {
+export function respond(outgoing: ServerResponse, { status, body, textType, headers }: Answer): void {
   if (outgoing.headersSent || outgoing.destroyed) return;
-  const text = textType === undefined ? `${toJson(body)}\n` : String(body);
+  const text = textType === undefined ? `${toJson(body)}\n` : Buffer.isBuffer(body) ? body : String(body);
   outgoing.writeHead(status, {
     ...SECURITY_HEADERS,
     'Content-Type': textType ?? 'application/json; charset=utf-8',
     'Content-Length': Buffer.byteLength(text),
+    ...headers,
   });
   const { req: incoming } = outgoing;
   if (incoming.complete) {

@@ -17,9 +17,22 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/configuration/files',
-    summary: 'The files of the configuration in force, whole; over the Unix socket only.',
+    summary: 'The files of the configuration in force, whole.',
     changes: true,
+    role: 'admin',
     answer: (view) => ok(configurationOf(view).running()),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/configuration/check',
+    summary: 'What is wrong with a main file, and what it would change; does nothing.',
+    requestBody: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
+    changes: true,
+    role: 'admin',
+    answer: async (view, request) => {
+      const { text } = asObject(await request.body());
+      return ok(await configurationOf(view).check(textOf(text)));
+    },
   },
   {
     method: 'post',
@@ -35,6 +48,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
       },
     },
     changes: true,
+    role: 'admin',
     answer: apply,
   },
   {
@@ -43,6 +57,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     summary: 'Confirms the configuration on trial.',
     requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
     changes: true,
+    role: 'admin',
     answer: async (view, request) => {
       await configurationOf(view).confirm(ordererOf(asObject(await request.body())).by);
       return ok(await configurationOf(view).status());
@@ -54,6 +69,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     summary: 'Takes back the configuration on trial, else the last one that was kept.',
     requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
     changes: true,
+    role: 'admin',
     answer: async (view, request) => {
       await configurationOf(view).rollback(ordererOf(asObject(await request.body())).by);
       return ok(await configurationOf(view).status());
@@ -64,9 +80,8 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
 async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const body = asObject(await request.body());
   const { by } = ordererOf(body);
-  const { text, confirmMs } = body;
-  if (typeof text !== 'string')
-    throw new Refused(400, 'the body has no text', 'Send {"text":"…","by":"NAME"} with the whole file.');
+  const { confirmMs } = body;
+  const text = textOf(body.text);
   const isTime = typeof confirmMs === 'number' && confirmMs >= CONFIRM_MS.least && confirmMs <= CONFIRM_MS.most;
   if (confirmMs !== undefined && !isTime)
     throw new Refused(
@@ -80,4 +95,9 @@ async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> 
 function configurationOf({ configuration }: GatewayView): ConfigurationView {
   if (configuration) return configuration;
   throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+}
+
+function textOf(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new Refused(400, 'the body has no text', 'Send {"text":"…","by":"NAME"} with the whole file.');
 }

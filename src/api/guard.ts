@@ -1,7 +1,9 @@
 /** Decides which requests are let in: by transport, Host and Origin. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { Refused } from './answer.ts';
+import { Refused, type Route } from './answer.ts';
+import type { Tokens } from './tokens/tokens.ts';
+import { allows, type Role } from './tokens/tokens-view.ts';
 
 /** How a request came: over the Unix socket, where file permissions decide who may, or over loopback TCP. */
 export type Transport = 'socket' | 'tcp';
@@ -67,16 +69,44 @@ function isOwn(host: string, { configured, machine, isBeyondLoopback }: OwnNames
   return isAddress || machine.some((name) => host === name.toLowerCase() || host.startsWith(`${name.toLowerCase()}.`));
 }
 
+/** Who asks, as far as it is known. */
+export interface Caller {
+  /** Name of the token; undefined: somebody without one, on the socket or on this machine. */
+  readonly by: string | undefined;
+  readonly role: Role;
+}
+
 /**
- * Who may change something. The Unix socket belongs to the user and the group of the service, and its file permissions
- * have been passed; over TCP anybody on this machine could call, so changes are refused there.
+ * Who asks, and that he may. The Unix socket belongs to the user and the group of the service, and its file permissions
+ * have been passed. Over TCP anybody on this machine may read; whoever wants more, or comes from another machine, sends
+ * a token. One that is sent is never passed over, also where none is needed.
+ *
+ * @throws Refused 401 without a valid token, 403 with one whose role does not allow it, 429 after too many wrong ones
  */
-export function refuseChange(transport: Transport): Refused | undefined {
-  if (transport === 'socket') return undefined;
-  return new Refused(
-    401,
-    'changes are not taken over TCP',
-    'Use the command line, which speaks over the Unix socket: millgate write DEVICE/TAG VALUE.',
+export function callerOf(
+  route: Pick<Route, 'changes' | 'role' | 'open'>,
+  transport: Transport,
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  tokens: Tokens,
+): Caller {
+  if (transport === 'socket') return { by: undefined, role: 'admin' };
+  const needed = route.role ?? (route.changes ? 'technician' : 'viewer');
+  const sender = socket.remoteAddress ?? '';
+  if (headers.authorization === undefined) {
+    const isReader = needed === 'viewer' && (route.open || isLoopback(sender.replace(/^::ffff:/, '')));
+    if (isReader) return { by: undefined, role: 'viewer' };
+    throw new Refused(
+      401,
+      needed === 'viewer' ? 'reading from another machine needs a token' : `this needs a token of the role ${needed}`,
+      `Make one on the gateway: millgate token create --role ${needed} NAME, and send it as the header "Authorization: Bearer TOKEN".`,
+    );
+  }
+  const { name, role } = tokens.holder(headers.authorization, sender);
+  if (allows(role, needed)) return { by: name, role };
+  throw new Refused(
+    403,
+    `the token ${JSON.stringify(name)} has the role ${role}, and this needs ${needed}`,
+    `Use another token, or make one: millgate token create --role ${needed} NAME.`,
   );
 }
 

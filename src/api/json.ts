@@ -23,6 +23,13 @@ export interface JsonTag {
   readonly unit?: string;
   readonly everyMs?: number;
   readonly description?: string;
+  /** It is reported at least this often, ms; absent for one that reports only when it changes. */
+  readonly reportMs?: number;
+  /** What counts as normal. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Present for a tag that may be written, with its limits. */
+  readonly writable?: { readonly min?: number; readonly max?: number };
   /** How its values are shown to a person. */
   readonly decimals?: number;
   readonly labels?: Readonly<Record<string, string>>;
@@ -99,12 +106,22 @@ export function jsonReading(reading: Reading): JsonReading {
 }
 
 /** A tag as the API gives it. */
-export function jsonTag({ tag, unit, everyMs, description, decimals, labels, readings, last }: TagView): JsonTag {
+export function jsonTag(view: TagView): JsonTag {
+  const { tag, unit, everyMs, description, reportMs, min, max, writable, decimals, labels, readings, last } = view;
   return {
     tag,
     ...(unit !== undefined && { unit }),
     ...(everyMs !== undefined && { everyMs }),
     ...(description !== undefined && { description }),
+    ...(reportMs !== undefined && { reportMs }),
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(writable !== undefined && {
+      writable: {
+        ...(writable.min !== undefined && { min: writable.min }),
+        ...(writable.max !== undefined && { max: writable.max }),
+      },
+    }),
     ...(decimals !== undefined && { decimals }),
     ...(labels !== undefined && { labels }),
     readings,

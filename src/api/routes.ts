@@ -1,13 +1,15 @@
-/** The list of all routes, and the OpenAPI description that is made of it. */
+/** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
 import type { TagId, Value } from '../core/reading.ts';
-import { nearestTag } from '../core/suggest.ts';
-import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
+import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
-import { RULE_ROUTES } from './rule-routes.ts';
+import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
+import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
@@ -26,8 +28,8 @@ const DEFAULT_HISTORY_MS = 3_600_000;
 
 /** Every route there is. */
 export const ROUTES: readonly Route[] = [
-  { method: 'get', path: '/healthz', summary: 'The process answers.', answer: () => ok({ ok: true }) },
-  { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', answer: ready },
+  { method: 'get', path: '/healthz', summary: 'The process answers.', open: true, answer: () => ok({ ok: true }) },
+  { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', open: true, answer: ready },
   {
     method: 'get',
     path: '/metrics',
@@ -63,6 +65,7 @@ export const ROUTES: readonly Route[] = [
     },
     answer: history,
   },
+  CHART_ROUTE,
   {
     method: 'get',
     path: '/api/v1/readings',
@@ -99,8 +102,12 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/stream',
-    summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`.',
-    query: { tag: 'DEVICE/TAG; may be repeated; all tags unless given' },
+    summary: 'Readings as they are made, as server-sent events: one `snapshot`, then `readings`; docs/api.md.',
+    query: {
+      tag: 'DEVICE/TAG; may be repeated; all tags unless given',
+      pace: 'only the last reading of each tag, this often, 100 to 10000 ms; every reading unless given',
+      page: '1: also `status`, `alarms` and `event`, the journal, which goes on behind the header Last-Event-ID',
+    },
   },
   {
     method: 'get',
@@ -132,6 +139,7 @@ export const ROUTES: readonly Route[] = [
           type: ['number', 'boolean', 'string'],
           description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
         },
+        by: ORDERER.by,
       },
     },
     changes: true,
@@ -140,82 +148,9 @@ export const ROUTES: readonly Route[] = [
   PROBE_ROUTE,
   ...RULE_ROUTES,
   ...CONFIGURATION_ROUTES,
+  ...TOKEN_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },
 ];
-
-/** Content types of the routes that never end. */
-const STREAMS: Readonly<Record<string, object>> = {
-  '/api/v1/stream': { 'text/event-stream': {} },
-  '/api/v1/record': { 'application/jsonl': {} },
-};
-
-/** What a query gives as text; everything else is a whole number. */
-const TEXT_QUERIES = new Set(['tag', 'every', 'channel']);
-
-/** The OpenAPI 3.1 description of the routes. */
-export function openApi(version: string): object {
-  const paths: Record<string, Record<string, object>> = {};
-  for (const route of ROUTES) {
-    paths[route.path] ??= {};
-    paths[route.path]![route.method] = describe(route);
-  }
-  return {
-    openapi: '3.1.0',
-    info: { title: 'Millgate', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    paths,
-    components: {
-      schemas: {
-        Error: {
-          type: 'object',
-          required: ['error', 'remedy', 'code'],
-          properties: { error: { type: 'string' }, remedy: { type: 'string' }, code: { type: 'integer' } },
-        },
-      },
-    },
-  };
-}
-
-/** The tags that a request names; refuses it, with the nearest name, when one of them is not there. */
-export function knownTags(view: GatewayView, names: readonly string[]): readonly TagId[] {
-  const known = new Set(view.tags().map(({ tag }) => tag));
-  for (const name of names) {
-    if (known.has(name)) continue;
-    const near = nearestTag(name, known);
-    throw new Refused(
-      404,
-      `no tag ${JSON.stringify(name.slice(0, 130))}`,
-      near ? `Did you mean ${near}?` : 'millgate check lists the tags; so does GET /api/v1/tags.',
-    );
-  }
-  return names;
-}
-
-function describe(route: Route): object {
-  const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }));
-  const inQuery = Object.entries(route.query ?? {}).map(([name, description]) => ({
-    name,
-    in: 'query',
-    description,
-    schema: { type: TEXT_QUERIES.has(name) ? 'string' : 'integer' },
-  }));
-  const problem = { description: 'Refused', content: json({ $ref: '#/components/schemas/Error' }) };
-  const type = STREAMS[route.path] ?? json({});
-  return {
-    summary: route.summary,
-    ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),
-    ...(route.requestBody && { requestBody: { required: true, content: json(route.requestBody) } }),
-    responses: { 200: { description: 'OK', content: type }, default: problem },
-  };
-}
-
-function json(schema: object): object {
-  return { 'application/json': { schema } };
-}
 
 async function ready(view: GatewayView): Promise<Answer> {
   const { store, channels } = await view.status();
@@ -282,13 +217,14 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
 }
 
 async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = (await request.body()) as { tag?: unknown; value?: unknown } | null;
-  const { tag, value } = body ?? {};
+  const body = asObject(await request.body());
+  const { tag, value } = body;
   const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
   if (typeof tag !== 'string' || !isValue)
     throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
   knownTags(view, [tag]);
-  const result = await view.write(tag, wholeOrText(value), request.signal);
+  const by = body.by === undefined ? undefined : ordererOf(body).by;
+  const result = await view.write(tag, wholeOrText(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );

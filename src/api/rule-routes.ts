@@ -12,7 +12,8 @@ const MAX_EVENTS = 1000;
 const MAX_COMMENT = 500;
 const MAX_BY = 100;
 
-const ORDERER = {
+/** Who orders something, in a body. */
+export const ORDERER = {
   by: { type: 'string', maxLength: MAX_BY, description: 'who orders it, for the journal' },
   comment: { type: 'string', maxLength: MAX_COMMENT },
 };

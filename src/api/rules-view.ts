@@ -1,49 +1,18 @@
 /** What the API needs of the rules, as types: alarms, orders and control charts. */
-import type { AlarmState, Priority } from '../core/event.ts';
-import type { Value } from '../core/reading.ts';
+import type { MeasuredAlarm, Orderer } from '../rules/engine.ts';
+import type { Order } from '../rules/rule.ts';
 
-/** An alarm in the API. Times are UTC ms. */
-export interface AlarmView {
-  readonly id: string;
-  readonly tag: string;
-  readonly state: AlarmState;
-  /** 0: never annunciated. An acknowledgement must name it. */
-  readonly occurrence: number;
-  readonly priority: Priority;
-  /** Whether the condition holds, also while nothing is annunciated. */
-  readonly active: boolean;
-  readonly sinceMs: number | undefined;
-  readonly shelvedUntilMs: number | undefined;
-  readonly value: Value | undefined;
-  readonly limit: Value | readonly Value[] | undefined;
-  readonly message: string;
-  readonly chattering: boolean;
-  /** Active for more than a day. */
-  readonly stale: boolean;
-  /** Came first of the alarms of its device that stand. */
-  readonly firstOut: boolean;
-}
+export type { MeasuredAlarm as AlarmView, Orderer } from '../rules/engine.ts';
+export type { Order as AlarmOrder } from '../rules/rule.ts';
 
 /** All alarms in the API. `floodForMs`: how long more of them come than anybody can answer; undefined: they do not. */
 export interface AlarmsView {
-  readonly alarms: readonly AlarmView[];
+  readonly alarms: readonly MeasuredAlarm[];
   readonly floodForMs: number | undefined;
 }
 
-/** What an operator may want of an alarm. */
-export type AlarmOrder =
-  | { readonly do: 'ack'; readonly occurrence: number }
-  | { readonly do: 'shelve'; readonly forMs: number }
-  | { readonly do: 'unshelve' | 'reset' | 'out-of-service' | 'in-service' };
-
-/** Words of {@link AlarmOrder}. */
+/** Words of {@link Order}. */
 export const ALARM_ORDERS = ['ack', 'shelve', 'unshelve', 'reset', 'out-of-service', 'in-service'] as const;
-
-/** Who orders something, for the journal. */
-export interface Orderer {
-  readonly by: string;
-  readonly comment?: string | undefined;
-}
 
 /** A question to the journal: events from a time on, or from a number on, oldest first. */
 export interface EventQuery {
@@ -116,7 +85,7 @@ export interface CapabilityView {
 /** What of the rules the API serves. Orders are on the disk when they resolve; they reject with a `Fault` that says why they are refused. */
 export interface RulesView {
   alarms(): AlarmsView;
-  orderAlarm(id: string, order: AlarmOrder, orderer: Orderer): Promise<void>;
+  orderAlarm(id: string, order: Order, orderer: Orderer): Promise<void>;
   events(query: EventQuery): Promise<EventsPage>;
   /** Undefined when there is no chart of this name. `size`: draw it too, in characters. */
   chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;

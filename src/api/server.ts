@@ -7,19 +7,24 @@ import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { answerTo } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
-import { createRecordings } from './recordings.ts';
-import { Streams } from './stream.ts';
+import { createPageFiles } from './page-files.ts';
+import { createRecordings } from './stream/recordings.ts';
+import { Streams } from './stream/stream.ts';
+import { tokenOrders } from './tokens/token-routes.ts';
+import { Tokens } from './tokens/tokens.ts';
+import type { TokenOrders } from './tokens/tokens-view.ts';
 import type { GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
 const MAX_SOCKET_PATH_BYTES = 107;
 
 /** Connections at once on each listener; one more is closed. */
-const MAX_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 200;
 
 /** Deadline to receive a whole request, ms. */
 const RECEIVE_DEADLINE_MS = 15_000;
@@ -47,6 +52,12 @@ interface ApiOptions extends ApiPlace {
   readonly socketPath: string;
   /** Names of this machine and of this gateway: they may be asked by where the API listens beyond loopback. */
   readonly machineNames?: readonly string[];
+  /** Where the API keeps its tokens; undefined: they end with the process. */
+  readonly tokensFile?: string;
+  /** Where the files of the page are; undefined: there is no page. */
+  readonly pageFolder?: string;
+  /** Takes what the journal is to say of tokens. */
+  readonly event?: (body: EventBody) => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -57,6 +68,8 @@ export class Api {
   private readonly options: ApiOptions;
   private readonly streams: Streams;
   private readonly answer: Application;
+  /** Makes and revokes tokens. */
+  readonly tokens: TokenOrders;
   private place: ApiPlace;
   private onSocket: Server | undefined;
   private onTcp: Server | undefined;
@@ -66,7 +79,16 @@ export class Api {
     this.options = options;
     this.place = options;
     this.streams = new Streams(options);
-    this.answer = createApp({ ...options, streams: this.streams, recordings: createRecordings(options) });
+    const tokens = new Tokens({ ...options, file: options.tokensFile });
+    this.tokens = tokenOrders(tokens, options.event ?? (() => {}));
+    this.answer = createApp({
+      ...options,
+      view: { ...options.view, tokens: this.tokens },
+      streams: this.streams,
+      recordings: createRecordings(options),
+      tokens,
+      pageFiles: createPageFiles(options.pageFolder),
+    });
   }
 
   /**

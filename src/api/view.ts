@@ -15,6 +15,7 @@ import type {
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { RulesView } from './rules-view.ts';
+import type { TokenOrders } from './tokens/tokens-view.ts';
 
 /** How many alarms stand how. */
 export interface AlarmCounts {
@@ -90,6 +91,8 @@ export interface DeviceStatus {
 /** Everything `status` tells. Times are UTC ms. */
 export interface GatewayStatus {
   readonly gateway: string;
+  /** The IANA time zone of the plant. */
+  readonly timezone?: string | undefined;
   readonly version: string;
   readonly pid: number;
   readonly config: {
@@ -132,6 +135,12 @@ export interface TagView extends Shown {
   readonly unit: string | undefined;
   readonly everyMs: number | undefined;
   readonly description: string | undefined;
+  /** It is reported at least this often, ms; undefined for one that reports only when it changes. */
+  readonly reportMs?: number | undefined;
+  /** What counts as normal, and what may be written. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly writable?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
   /** Undefined before the first read. */
   readonly last: Reading | undefined;
   /** Readings so far, changes among them. */
@@ -152,6 +161,8 @@ export type WriteAnswer =
 export interface ConfigurationView {
   status(): Promise<ConfigurationStatus>;
   running(): RunningFiles;
+  /** What a text would change, and what is wrong with it; does nothing. */
+  check(text: string): Promise<ApplyAnswer>;
   /** Answers once the text is in force; whether it is kept shows in the status. */
   apply(order: ApplyOrder): Promise<ApplyAnswer>;
   confirm(by: string): Promise<void>;
@@ -194,10 +205,12 @@ export interface GatewayView extends RulesView, RecordingView {
    */
   probe(channel: string, block: ProbedBlock, signal: AbortSignal): Promise<ProbeAnswer>;
   /**
-   * Writes a tag, reads it back, and keeps an audit event of it. What the configuration forbids is refused in the
+   * Writes a tag, reads it back, and keeps an audit event of it, which names `by`. What the configuration forbids is refused in the
    * result. Throws `Fault` for an unknown tag, and when the line is lost before it is known what became of the write.
+   *
+   * @param by who writes, for the journal
    */
-  write(tag: TagId, value: Value, signal: AbortSignal): Promise<WriteAnswer>;
+  write(tag: TagId, value: Value, signal: AbortSignal, by?: string): Promise<WriteAnswer>;
   history(query: HistoryQuery): Promise<HistoryPage>;
   /** Minimum, maximum, mean and counts; see the store. */
   rollups(query: RollupQuery): Promise<RollupPage>;
@@ -219,4 +232,6 @@ export interface GatewayView extends RulesView, RecordingView {
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
+  /** The tokens of the API, which the API itself adds. */
+  readonly tokens?: TokenOrders;
 }

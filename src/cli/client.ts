@@ -360,8 +360,8 @@ function faultOf(status: number, text: string): Fault {
   let remedy = 'See its log: journalctl -u millgate.';
   let code: ExitCode = EXIT.failed;
   try {
-    const body = JSON.parse(text) as { error?: unknown; remedy?: unknown; code?: unknown };
-    if (typeof body.error === 'string') error = body.error;
+    const body = JSON.parse(text) as { detail?: unknown; remedy?: unknown; code?: unknown };
+    if (typeof body.detail === 'string') error = body.detail;
     if (typeof body.remedy === 'string') remedy = body.remedy;
     code = Object.values(EXIT).find((known) => known === body.code) ?? code;
   } catch {

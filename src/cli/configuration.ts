@@ -37,9 +37,15 @@ export async function loadText(
   return loadConfig({ ...options, files: withText(diskFilesFrom(context.cwd), file, text, withConfD) });
 }
 
-/** The same context with the time zone of the file, in which a person reads times; without a valid file, in UTC. */
-export async function inTimezone(options: CommonOptions, context: CliContext): Promise<CliContext> {
-  if (options.json) return context;
+/**
+ * The same context with the time zone of the file, in which a person reads and writes times; without a valid file, in UTC.
+ * JSON has UTC milliseconds, so that no file is read for it unless `--since` is a time of day.
+ */
+export async function inTimezone(
+  options: CommonOptions & { readonly since?: string },
+  context: CliContext,
+): Promise<CliContext> {
+  if (options.json && !options.since?.includes(':')) return context;
   const loaded = await load(configFile(options, context).file, context);
   return loaded.ok ? { ...context, timezone: loaded.config.gateway.timezone } : context;
 }

@@ -46,12 +46,15 @@ export async function readDirectly(
 /**
  * Writes a tag without a gateway: the limits of the configuration hold as they do for the gateway, but for the rate,
  * which one call cannot know. Throws `Fault` (exit 69) when the channel cannot be opened.
+ *
+ * @param onSend called before anything is sent
  */
 export async function writeDirectly(
   config: Config,
   id: string,
   value: Value,
   context: CliContext,
+  onSend: () => void,
 ): Promise<WriteResult> {
   const channel = config.channels.find(({ devices }) =>
     devices.some(({ tags }) => tags.some(({ tag }) => tag.id === id)),
@@ -64,6 +67,7 @@ export async function writeDirectly(
   return onChannel(channel, context, async (driver) => {
     if (!isWritable(driver)) return { ok: false, kind: 'refused', why: `channel ${channel.name} cannot write` };
     const write = (signal: AbortSignal) => driver.write(tag.tag, raw, signal);
+    onSend();
     const result = await within(context.clock, ANSWER_DEADLINE_MS, write, noAnswer(channel.name), context.signal);
     return writtenIn(tag, result, value);
   });

@@ -1,10 +1,11 @@
 /** The command `events`: prints the journal. */
 import type { EventsPage, JsonEvent } from '../api/rules-view.ts';
 import { EXIT, type ExitCode } from '../core/errors.ts';
+import { parseDuration } from '../core/quantity.ts';
 import type { GatewayClient } from './client.ts';
 import { openStored } from './stored.ts';
 import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
-import { durationOption } from './terminal/duration.ts';
+import { sinceOption } from './terminal/duration.ts';
 import { formatTime, plain } from './terminal/format.ts';
 
 /**
@@ -15,12 +16,10 @@ export async function events(
   options: CommonOptions & { readonly since: string; readonly kind?: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = durationOption('since', options.since);
+  const fromMs = sinceOption(options.since, context);
   const stored = await openStored(options, context);
   try {
-    let from: Parameters<typeof stored.events>[0] = {
-      fromMs: Math.max(0, Math.floor(context.clock.wallMs() - sinceMs)),
-    };
+    let from: Parameters<typeof stored.events>[0] = { fromMs };
     let found = false;
     for (;;) {
       const { events: page, next } = await stored.events(from);
@@ -45,7 +44,8 @@ export async function events(
 
 /** Of a journal or a history that is empty for so long. */
 export function nothingSince(since: string): string {
-  return `Nothing in the last ${since}. Look further back: --since 1d`;
+  const span = parseDuration(since) === undefined ? `since ${since}` : `in the last ${since}`;
+  return `Nothing ${span}. Look further back: --since 1d`;
 }
 
 /** How often the gateway is asked for new events, ms. */

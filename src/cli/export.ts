@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from '../core/errors.ts';
 import { selectTags } from './select.ts';
 import { openStored } from './stored.ts';
 import { type CliContext, type CommonOptions, print } from './terminal/context.ts';
-import { durationOption } from './terminal/duration.ts';
+import { sinceOption } from './terminal/duration.ts';
 
 /** Options of `export`. */
 interface ExportOptions extends CommonOptions {
@@ -23,7 +23,7 @@ export async function exportReadings(
   options: ExportOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = durationOption('since', options.since);
+  const fromMs = sinceOption(options.since, context);
   const source = await openStored(options, context);
   try {
     const wanted =
@@ -40,7 +40,7 @@ export async function exportReadings(
     if (isCsv) print(context, ['t,tag,value,quality']);
     let page: JsonReadings | undefined;
     do {
-      page = await source.records({ fromMs: Math.max(0, Math.floor(toMs - sinceMs)), toMs }, page);
+      page = await source.records({ fromMs, toMs }, page);
       const readings = page.readings.filter(({ tag }) => !wanted || wanted.has(tag));
       print(
         context,

@@ -6,7 +6,7 @@ import { nothingSince } from './events.ts';
 import { selectTags } from './select.ts';
 import { openStored, type Stored } from './stored.ts';
 import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
-import { durationOption } from './terminal/duration.ts';
+import { sinceOption } from './terminal/duration.ts';
 import { byQuality, formatTime, formatWithUnit, qualityText } from './terminal/format.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function history(
   options: CommonOptions & { readonly since: string; readonly every?: string },
   context: CliContext,
 ): Promise<ExitCode> {
-  const sinceMs = durationOption('since', options.since);
+  const fromMs = sinceOption(options.since, context);
   const everyMs = options.every === undefined ? undefined : wholeMinutes(options.every);
   const stored = await openStored(options, context);
   try {
@@ -31,7 +31,6 @@ export async function history(
     const entry = stored.tags.find((each) => each.tag === name);
     const unit = entry?.unit;
     const toMs = context.clock.wallMs() + 1;
-    const fromMs = Math.max(0, Math.floor(toMs - sinceMs));
     const pages =
       everyMs === undefined
         ? pointPages(stored, name!, { fromMs, toMs }, (page) => pointLines(page, entry, options, context))

@@ -7,7 +7,7 @@ import type { StoreStatus, Stream } from '../store/store.ts';
 import { operator } from './alarms.ts';
 import { findGateway, type GatewayClient } from './client.ts';
 import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
-import { durationOption } from './terminal/duration.ts';
+import { sinceOption } from './terminal/duration.ts';
 import { formatCount } from './terminal/format.ts';
 
 /** Options of `resend`. */
@@ -35,11 +35,11 @@ export async function resend(
   options: ResendOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  const asked = askedFor(numbers, options);
+  const asked = askedFor(numbers, options, context);
   const gateway = await findGateway(options, context);
   await knownUplink(uplink, gateway);
   const stream: Stream = options.events ? 'events' : 'readings';
-  const range = 'from' in asked ? asked : await rangeSince(asked.sinceMs, gateway, context);
+  const range = 'from' in asked ? asked : await rangeSince(asked.fromMs, gateway);
   const path = `/api/v1/uplinks/${encodeURIComponent(uplink)}/replay`;
   const resent = await gateway.post<Resent>(path, { stream, ...range, by: operator(context) });
   if (options.json) printJson(context, { uplink, stream, ...range, ...resent });
@@ -47,13 +47,17 @@ export async function resend(
   return EXIT.ok;
 }
 
-function askedFor(numbers: string | undefined, { since, events }: ResendOptions): SeqRange | { sinceMs: number } {
+function askedFor(
+  numbers: string | undefined,
+  { since, events }: ResendOptions,
+  context: CliContext,
+): SeqRange | { fromMs: number } {
   if ((numbers === undefined) === (since === undefined))
     throw new Fault('which records?', 'Write numbers, like 188201-190000, or --since 2h, and not both.', EXIT.usage);
   if (since !== undefined) {
     if (events)
       throw new Fault('--since names readings', 'Events go by number: resend UPLINK 12-40 --events.', EXIT.usage);
-    return { sinceMs: durationOption('since', since) };
+    return { fromMs: sinceOption(since, context) };
   }
   const match = RANGE.exec(numbers!);
   const from = Number(match?.[1]);
@@ -80,10 +84,9 @@ async function knownUplink(uplink: string, gateway: GatewayClient): Promise<void
 }
 
 /** The numbers from the first record of that time to the newest. */
-async function rangeSince(sinceMs: number, gateway: GatewayClient, context: CliContext): Promise<SeqRange> {
-  const from = Math.max(0, Math.floor(context.clock.wallMs() - sinceMs));
+async function rangeSince(fromMs: number, gateway: GatewayClient): Promise<SeqRange> {
   const { stored } = await gateway.get<StoreStatus>('/api/v1/store');
-  const first = await firstSince(from, gateway);
+  const first = await firstSince(fromMs, gateway);
   const end = stored.readings.at(-1)?.to;
   if (first === undefined || end === undefined || end <= first)
     throw new Fault('there are no readings of that time in the store', 'millgate status says how far back it goes.');

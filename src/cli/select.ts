@@ -1,5 +1,6 @@
 /** Picks the tags that patterns such as `press-1/*` name. */
 import { EXIT, Fault } from '../core/errors.ts';
+import { tagPattern } from '../core/reading.ts';
 import { nearestTag } from '../core/suggest.ts';
 
 /**
@@ -10,8 +11,7 @@ export function selectTags(patterns: readonly string[], known: readonly string[]
   if (patterns.length === 0) return [...known];
   const selected = new Set<string>();
   for (const pattern of patterns) {
-    const expression = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
-    const found = known.filter((tag) => (pattern.includes('*') ? expression.test(tag) : tag === pattern));
+    const found = known.filter(tagPattern(pattern));
     if (found.length === 0) throw unknownTag(pattern, known);
     for (const tag of found) selected.add(tag);
   }
@@ -24,8 +24,4 @@ function unknownTag(pattern: string, known: readonly string[]): Fault {
   const shown = JSON.stringify(pattern.slice(0, 130));
   const remedy = near ? `Did you mean ${near}?` : 'millgate check lists the tags there are.';
   return new Fault(`there is no tag ${shown}`, remedy, EXIT.usage);
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

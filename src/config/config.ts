@@ -4,7 +4,7 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
-import type { ValueForm } from '../core/reading.ts';
+import type { Selection, ValueForm } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -91,10 +91,18 @@ export interface TlsConfig {
   readonly serverName?: string | undefined;
 }
 
-/** An MQTT uplink. */
-export interface MqttConfig {
-  readonly type: 'mqtt';
+/** What every uplink has. */
+export interface UplinkBase extends Selection {
   readonly name: string;
+  /** Whether events go to it, too. */
+  readonly events: boolean;
+  /** Records per second of the backfill lane. */
+  readonly backfillRate: number;
+}
+
+/** An MQTT uplink. */
+export interface MqttConfig extends UplinkBase {
+  readonly type: 'mqtt';
   readonly url: string;
   readonly format: 'json';
   /** 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. */
@@ -109,8 +117,6 @@ export interface MqttConfig {
   readonly username: string | undefined;
   readonly password: SecretRef | undefined;
   readonly tls: TlsConfig | undefined;
-  /** Records per second of the backfill lane. */
-  readonly backfillRate: number;
   readonly keepaliveMs: number;
   /** How long one message may wait for its acknowledgement. */
   readonly ackTimeoutMs: number;

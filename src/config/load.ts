@@ -112,7 +112,6 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
-  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), { gateway, folder, files, report });
   const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
     if (!checked) return [];
     const own = devices.get(checked.name) ?? [];
@@ -123,6 +122,13 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const written = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, written, report });
   const tags = factsOf({ read, derived, readOnly, written });
+  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
+    gateway,
+    folder,
+    files,
+    report,
+    tags: [...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id)],
+  });
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
@@ -133,7 +139,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
     store: checkStore(valuesOf('store', sections, report), folder),
     uplinks,
-    api: checkApi(valuesOf('api', sections, report), folder, report),
+    api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),
   };
 }

@@ -35,6 +35,23 @@ export function instantAt(clock: Clock, monoMs: number): { wallMs: number; monoM
   return { monoMs, wallMs: Math.round(clock.wallMs() - (clock.monoMs() - monoMs)) };
 }
 
+/** Beyond a deadline, for bytes that are here but not read yet, ms. */
+const HOST_GRACE_MS = 5;
+
+/**
+ * Calls back when a deadline of `ms` is over. A busy host runs a late timer before it looks at bytes that came in time:
+ * they are given a little more, and as long again as the timer was late, for the host was as late for them. At most the
+ * deadline is doubled. The returned function cancels.
+ */
+export function afterDeadline(clock: Pick<Clock, 'after' | 'monoMs'>, ms: number, callback: () => void): () => void {
+  const dueMs = clock.monoMs() + ms;
+  let cancel = clock.after(ms, () => {
+    const lateMs = Math.min(ms, Math.max(0, clock.monoMs() - dueMs));
+    cancel = clock.after(lateMs + HOST_GRACE_MS, callback);
+  });
+  return () => cancel();
+}
+
 /** Calls back every `ms` from now on; the returned function ends it, from within a call as well. */
 export function every(clock: Pick<Clock, 'after'>, ms: number, callback: () => void): () => void {
   let isOver = false;

@@ -1,4 +1,5 @@
 /** Fields of schemas that several wings use: durations, sizes, rates and names. */
+import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import {
   DURATION_PATTERN,
@@ -132,3 +133,11 @@ export function toName(text: string): string | undefined {
     .replace(/[-_]+$/, '');
   return NAME_PATTERN.test(name) ? name : undefined;
 }
+
+/** Whether a text has the form of an IPv4 address and is none, such as `127.0.0.300` or `192.168.1`; no host is named so. */
+export function isBrokenAddress(host: string): boolean {
+  return /^[\d.]*\d\.\d[\d.]*$/.test(host) && !isIPv4(host);
+}
+
+/** What is wrong with such a text. */
+export const BROKEN_ADDRESS = 'is no IP address: write four numbers from 0 to 255, such as 192.168.1.20';

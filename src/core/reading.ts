@@ -1,4 +1,4 @@
-/** Readings, tags and records: what all wings of the program speak of; also judges a value by its min and max. */
+/** Readings, tags and records: what all wings of the program speak of; also judges a value by its min and max, and selects tags. */
 import type { Doubt, Failure } from './quality.ts';
 
 /**
@@ -125,4 +125,57 @@ export function shownOf({ labels, decimals }: Shown): {
   readonly labels?: Readonly<Record<string, string>>;
 } {
   return { ...(decimals !== undefined && { decimals }), ...(labels !== undefined && { labels }) };
+}
+
+/** Which tags are meant: those that a pattern of `only` names, without those that one of `except` names. */
+export interface Selection {
+  /** Undefined: all. */
+  readonly only: readonly string[] | undefined;
+  readonly except: readonly string[];
+}
+
+/** Whether a tag is named by a pattern: `press-1/oil-temp`, or with `*` for any number of letters, `press-1/*`. */
+export function tagPattern(pattern: string): (tag: TagId) => boolean {
+  if (!pattern.includes('*')) return (tag) => tag === pattern;
+  const expression = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
+  return (tag) => expression.test(tag);
+}
+
+/** Whether a tag belongs to a selection. */
+export function selects({ only, except }: Selection): (tag: TagId) => boolean {
+  const wanted = only?.map(tagPattern);
+  const unwanted = except.map(tagPattern);
+  return (tag) => (wanted?.some((names) => names(tag)) ?? true) && !unwanted.some((names) => names(tag));
+}
+
+/** What is remembered of a selection: far above the number of tags of any gateway. */
+const MAX_REMEMBERED = 65_536;
+
+/**
+ * Cuts a record to the tags of a selection. A record of which every tag is selected is given back as it is; undefined is
+ * one of which none is. Undefined in place of the function: everything is selected.
+ */
+export function cutTo(selection: Selection): ((record: DeviceRecord) => DeviceRecord | undefined) | undefined {
+  if (selection.only === undefined && selection.except.length === 0) return undefined;
+  const isSelected = selects(selection);
+  const known = new Map<TagId, boolean>();
+  const isWanted = (device: string, { name }: Field): boolean => {
+    const tag = `${device}/${name}`;
+    let answer = known.get(tag);
+    if (answer === undefined) {
+      if (known.size >= MAX_REMEMBERED) known.clear();
+      answer = isSelected(tag);
+      known.set(tag, answer);
+    }
+    return answer;
+  };
+  return (record) => {
+    const fields = record.fields.filter((field) => isWanted(record.device, field));
+    if (fields.length === record.fields.length && fields.length > 0) return record;
+    return fields.length === 0 ? undefined : { ...record, fields };
+  };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

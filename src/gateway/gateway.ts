@@ -9,7 +9,7 @@ import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { DeviceRecord } from '../core/reading.ts';
+import { type DeviceRecord, selects } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -117,14 +117,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
 }
 
+/** How many of the last events are looked at for the end of the run before. */
+const JOURNAL_END = 100;
+
 /** What is to be said of the run before: nothing when there was none, or the journal ends with its stop. */
 async function lastRunText(store: Store): Promise<string> {
   const { stored, next, newestWallMs } = await store.status();
   const end = stored.events.at(-1)?.to;
   if (end === undefined) return '';
   // A journal that cannot be read must not keep the gateway from its work: then nothing is said.
-  const last = await store.peekEvents(end - 1, 1).catch(() => undefined);
-  const body = last?.events.at(-1)?.body;
+  const last = await store.peekEvents(Math.max(0, end - JOURNAL_END), JOURNAL_END).catch(() => undefined);
+  // What was written directly while no gateway ran stands behind the end of the run.
+  const body = last?.events.map((event) => event.body).findLast((each) => !('direct' in each));
   const isStopped = end === next.events && body?.kind === 'lifecycle' && body.what === 'stopped';
   if (isStopped || body === undefined) return '';
   const newest = newestWallMs === undefined ? '' : `; its last reading is of ${new Date(newestWallMs).toISOString()}`;
@@ -158,7 +162,11 @@ function assemble(
     uplinkOf(uplink, store, current, options, {
       alarms,
       mayLoad: beginning.begun,
-      tags: () => live.tags().map((tag) => tag.config.tag.id),
+      tags: () =>
+        live
+          .tags()
+          .map((tag) => tag.config.tag.id)
+          .filter(selects(uplink)),
       topics: topics(uplink.name),
     });
 

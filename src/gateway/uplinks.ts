@@ -5,6 +5,7 @@ import { type Clock, untilKnown } from '../core/clock.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
+import { cutTo } from '../core/reading.ts';
 import type { CommitBatch, Receipt, Store } from '../store/store.ts';
 import { Forwarder } from '../uplink/forwarder.ts';
 import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
@@ -62,6 +63,7 @@ export function createUplinks(parts: UplinksParts): Uplinks {
       random,
       alarms,
       backfillRate,
+      wanted: { record: cutTo(config), events: config.events },
     });
     const stop = new AbortController();
     const run = async () => {

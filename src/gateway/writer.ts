@@ -9,11 +9,13 @@ import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
 
 /** The refusal of every write while `commands.enabled` is not true. */
-const COMMANDS_ARE_OFF =
+export const COMMANDS_ARE_OFF =
   'writing is switched off. Allow it in the configuration: commands: {enabled: true}, and writable: {…} at the tag';
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
-type WriteOrigin = { readonly kind: 'person' | 'command' } | { readonly kind: 'alarm'; readonly alarm: string };
+type WriteOrigin =
+  | { readonly kind: 'person' | 'command'; readonly by?: string | undefined }
+  | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
  * Writes a value in engineering units, and reads it back. Whether the tag may be written, its range and its rate are
@@ -76,12 +78,13 @@ export function createWriter(
 /** What an event says of a write that did not end well. */
 const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'was sent' } as const;
 
-function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult): EventBody {
-  const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : origin.kind;
+/** The audit event of a write that was tried. */
+export function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult) {
+  const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : (origin.by ?? origin.kind);
   const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
   if (result.ok) {
     const readBack = result.readBack === undefined ? undefined : jsonValue(result.readBack);
-    return { ...asked, outcome: 'written', readBack, message: `${tag} set to ${value} by ${by}` };
+    return { ...asked, outcome: 'written' as const, readBack, message: `${tag} set to ${value} by ${by}` };
   }
   const { kind: outcome, why } = result;
   return { ...asked, outcome, why, message: `${tag} ${ATTEMPT[outcome]} ${value} by ${by}: ${why}` };

@@ -24,6 +24,9 @@ import { WriteGuard } from './write-guard.ts';
 /** Pauses between attempts to connect a channel, with full jitter: an adapter that is plugged in is back well within 10 s. */
 const RECONNECT: BackoffBounds = { minMs: 250, maxMs: 5000 };
 
+/** To look for a port of this machine costs nothing, and whoever plugs an adapter in waits for it. */
+const RECONNECT_PORT: BackoffBounds = { minMs: 250, maxMs: 1000 };
+
 /** While a channel is away, its devices get bad readings at their own period, but not more often than this, ms. */
 const BAD_AGAIN_MS = 5000;
 
@@ -191,6 +194,8 @@ export class Poller {
   /** Runs until `signal` is aborted, then closes the driver. */
   async run(signal: AbortSignal): Promise<void> {
     let attempt = 0;
+    const { driver, options } = this.channel;
+    const bounds = driver.placeOf?.(options).kind === 'serial' ? RECONNECT_PORT : RECONNECT;
     while (!signal.aborted) {
       this.enter({ state: 'connecting', sinceMs: this.deps.clock.wallMs() });
       this.hasAnswered = false;
@@ -209,7 +214,7 @@ export class Poller {
         if (this.hasAnswered) attempt = 0;
         this.lose(error);
         await this.driver.close();
-        await this.deps.clock.sleep(backoffMs(attempt++, RECONNECT, this.deps.random()), signal).catch(() => {});
+        await this.deps.clock.sleep(backoffMs(attempt++, bounds, this.deps.random()), signal).catch(() => {});
       }
     }
     await this.driver.close();

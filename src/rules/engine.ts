@@ -47,7 +47,7 @@ export interface EngineParts {
 }
 
 /** An alarm as it stands, with what is measured of it. */
-interface MeasuredAlarm extends AlarmStatus {
+export interface MeasuredAlarm extends AlarmStatus {
   readonly chattering: boolean;
   /** Active for more than a day. */
   readonly stale: boolean;
@@ -72,7 +72,7 @@ export interface ChartOverview {
 }
 
 /** Who orders something, as it goes into the journal. */
-interface Orderer {
+export interface Orderer {
   readonly by: string;
   readonly comment?: string | undefined;
 }

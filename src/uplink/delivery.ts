@@ -11,7 +11,7 @@ import { StreamLanes } from './lanes.ts';
 import { Pace, type UnderWay } from './pace.ts';
 import type { ForwarderStore, Progress } from './progress.ts';
 import type { StreamJudge } from './refusals.ts';
-import { type CutLimits, halves, type Run, sizeOfRecord, type TokenBucket } from './run-queue.ts';
+import { type CutLimits, cutRun, type Run, sizeOfRecord, type TokenBucket } from './run-queue.ts';
 import type { Lane, OutgoingBatch, SendResult, UplinkSession } from './uplink.ts';
 
 /** What a delivery needs. */
@@ -20,12 +20,20 @@ interface DeliveryDeps {
   readonly limits: { readonly records: number; readonly fields: number };
   /** Whether the backlog goes out as text. */
   readonly takesTexts: boolean;
+  readonly wanted: Wanted;
   readonly store: ForwarderStore;
   readonly progress: Progress;
   readonly bucket: TokenBucket;
   readonly memory: DeliveryMemory;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** What an uplink is to be given. */
+export interface Wanted {
+  /** What of a record, undefined for nothing of it; absent: everything. */
+  readonly record: ((record: DeviceRecord) => DeviceRecord | undefined) | undefined;
+  readonly events: boolean;
 }
 
 /** What was learned of the other side; it outlives sessions. */
@@ -110,6 +118,8 @@ export class Delivery {
       stream: 'readings',
       held: memory.judges.readings.held(),
       sizeOf: sizeOfRecord,
+      // Whoever cuts records is given them as records, not as text.
+      wanted: deps.wanted.record as ((item: DeviceRecord | RecordText) => DeviceRecord | undefined) | undefined,
       maxLiveFields: MAX_LIVE_FIELDS,
       readItems: READ_RECORDS,
       peek: deps.takesTexts
@@ -120,6 +130,7 @@ export class Delivery {
       ...common,
       stream: 'events',
       held: memory.judges.events.held(),
+      wanted: deps.wanted.events ? undefined : () => undefined,
       maxLiveMs: Number.POSITIVE_INFINITY,
       maxLiveFields: MAX_LIVE_EVENTS,
       readItems: READ_EVENTS,
@@ -196,10 +207,10 @@ export class Delivery {
         this.wake.at(doubt.tryAtMs);
         return undefined;
       }
-      const probe = this.ordinary(stream, ONE);
+      const probe = doubt.inOrder ? undefined : this.ordinary(stream, ONE);
       if (probe) return { parcel: probe, isSuspect: false, alone: false };
       // What is being read from the store says more than what was refused a moment ago.
-      if (this[stream].owed() > 0) return undefined;
+      if (!doubt.inOrder && this[stream].owed() > 0) return undefined;
     }
     return this.suspectOf(stream) ?? this.flowing(stream, doubt !== undefined);
   }
@@ -336,11 +347,11 @@ function bytesOf(parcel: Parcel): number {
   return parcel.items.reduce((sum, item) => sum + sizeOfRecord(item).bytes, ENVELOPE_BYTES);
 }
 
-/** Cuts a parcel in two; undefined when it is one item. */
-export function halvesOf(parcel: Parcel): readonly [Parcel, Parcel] | undefined {
+/** Cuts a parcel in two behind so many items; undefined when it is one item. */
+export function cutParcel(parcel: Parcel, items: number): readonly [Parcel, Parcel] | undefined {
   if (parcel.stream === 'events' || parcel.items.length === 1) return undefined;
   const { stream, lane } = parcel;
-  const [first, second] = halves(parcel);
+  const [first, second] = cutRun(parcel, items);
   return [
     { stream, lane, ...first },
     { stream, lane, ...second },

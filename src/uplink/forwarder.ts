@@ -6,8 +6,9 @@ import type { SeqRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { CommitBatch, Receipt, Stream } from '../store/store.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type Wanted } from './delivery.ts';
 import { Judgement } from './judgement.ts';
+import { wantedRuns } from './lanes.ts';
 import { type ForwarderStore, Progress } from './progress.ts';
 import { createReconnect, type Ending } from './reconnect.ts';
 import { TokenBucket } from './run-queue.ts';
@@ -22,6 +23,8 @@ interface ForwarderDeps {
   readonly random: Random;
   /** Records of the backlog per second, more than 0. */
   readonly backfillRate: number;
+  /** What it is to be given. Default: everything. */
+  readonly wanted?: Wanted;
   /** Where trouble that an event should tell of is raised. */
   readonly alarms: Alarms;
 }
@@ -41,6 +44,8 @@ const HELD_MS = 600_000;
 /** How long the store is left alone after it did not answer, ms. */
 const STORE_RETRY_MS = 2000;
 
+const EVERYTHING: Wanted = { record: undefined, events: true };
+
 /** How a session ended. */
 type SessionEnd = Omit<Ending, 'lastedMs'>;
 
@@ -59,6 +64,7 @@ export class Forwarder {
   private readonly progress: Progress;
   private readonly bucket: TokenBucket;
   private readonly judgement: Judgement;
+  private readonly wanted: Wanted;
   private state: UplinkStatus['state'] = 'stopped';
   private reason: string | undefined;
   private sinceMs: number;
@@ -70,6 +76,7 @@ export class Forwarder {
   constructor(deps: ForwarderDeps) {
     const { uplink, store, clock } = deps;
     this.deps = deps;
+    this.wanted = deps.wanted ?? EVERYTHING;
     this.log = deps.log.scoped(uplink.name);
     this.progress = new Progress(uplink.name, store, this.log);
     this.bucket = new TokenBucket(clock, deps.backfillRate);
@@ -81,6 +88,9 @@ export class Forwarder {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.deps;
     await this.load(signal);
+    // While nothing is sent, there is something to note only where some of it is not wanted.
+    const isChoosy = this.wanted.record !== undefined || !this.wanted.events;
+    const stopNoting = isChoosy ? every(clock, SECOND_MS, () => void this.progress.settle()) : () => {};
     const reconnect = createReconnect(clock, random);
     while (!signal.aborted) {
       const ending = await this.attempt(signal);
@@ -92,6 +102,7 @@ export class Forwarder {
       else this.log.warn(line);
       await clock.sleep(delayMs, signal).catch(() => {});
     }
+    stopNoting();
     this.become('stopped');
   }
 
@@ -102,12 +113,25 @@ export class Forwarder {
     const handOver = { readings: progress.head('readings'), events: progress.head('events') };
     progress.raiseHead('readings', readings.to);
     progress.raiseHead('events', events.to);
-    if (!this.serving) return;
+    if (!this.serving) {
+      this.passUnsent({ readings, events }, records);
+      return;
+    }
     const { delivery } = this.serving;
     delivery.committedEvents({ from: handOver.events, to: events.from }, []);
     delivery.committedRecords({ from: handOver.readings, to: readings.from }, []);
     delivery.committedEvents(events, list);
     delivery.committedRecords(readings, records);
+  }
+
+  /** Lets go of what this uplink does not want, so that the store need not keep it until there is a session. */
+  private passUnsent({ readings, events }: Receipt, records: CommitBatch['records']): void {
+    const { record, events: takesEvents } = this.wanted;
+    if (!takesEvents) this.progress.passUnsent('events', events);
+    // Numbers given to what was dropped before the commit have no record: the store knows which they are.
+    if (!record || records.length !== readings.to - readings.from) return;
+    for (const { from, to, items } of wantedRuns({ from: readings.from, items: records }, record))
+      if (items.length === 0) this.progress.passUnsent('readings', { from, to });
   }
 
   /** Says to the other side that another configuration is in force, if it is connected. Never waits and never throws. */
@@ -196,9 +220,12 @@ export class Forwarder {
   private async serve(session: UplinkSession, signal: AbortSignal): Promise<SessionEnd> {
     const { log, progress, bucket } = this;
     const { uplink, store, clock } = this.deps;
-    const { limits, takesTexts = false } = uplink;
+    const { limits } = uplink;
     const { memory } = this.judgement;
-    const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts });
+    const { wanted } = this;
+    const takesTexts = uplink.takesTexts === true && wanted.record === undefined;
+    progress.beginSession();
+    const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts, wanted });
     const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);

@@ -4,7 +4,7 @@ import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { Stream } from '../store/store.ts';
-import { type DeliveryMemory, halvesOf, type Parcel } from './delivery.ts';
+import { cutParcel, type DeliveryMemory, type Parcel } from './delivery.ts';
 import type { Progress } from './progress.ts';
 import { type Doubt, StreamJudge } from './refusals.ts';
 
@@ -47,7 +47,7 @@ export class Judgement {
       clock,
       random,
       nextOrder: () => this.memory.sent + 1,
-      halves: halvesOf,
+      cut: cutParcel,
       condemn({ from, items }, detail) {
         const item = items[0]!;
         const wallMs = 'at' in item ? item.at.wallMs : item.wallMs;

@@ -18,6 +18,8 @@ interface StreamLanesDeps<T> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly sizeOf: (item: T) => ItemSize;
+  /** What of an item this uplink is to be given, undefined for nothing of it; absent: everything. */
+  readonly wanted: ((item: T) => T | undefined) | undefined;
   /** Numbers that somebody else sends. */
   readonly held: Ranges;
   /** Live items that waited longer are owed in place of it, ms. */
@@ -80,7 +82,7 @@ export class StreamLanes<T> {
     if (this.isStopped || range.from >= range.to) return;
     // Numbers given to what was dropped before the commit have no item: the store knows which they are.
     if (items.length !== range.to - range.from) this.owe(range);
-    else live.push({ from: range.from, items }, deps.clock.monoMs());
+    else this.take(live, { from: range.from, items });
     while (live.fields > deps.maxLiveFields) this.owe(live.dropFirst()!);
     deps.changed();
   }
@@ -114,15 +116,43 @@ export class StreamLanes<T> {
 
   /** Takes what was read; false when it got no further. */
   private absorb(asked: SeqRange, found: Found<T>): boolean {
-    const { progress, stream, clock } = this.deps;
+    const { progress, stream } = this.deps;
     const items = found.items.slice(0, Math.max(0, asked.to - found.from));
     const end = Math.min(found.from + items.length, asked.to);
     const next = Math.min(Math.max(found.next, end), asked.to);
     if (next <= asked.from) return false;
     progress.gone(stream, { from: asked.from, to: Math.min(found.from, asked.to) });
     progress.gone(stream, { from: end, to: next });
-    this.fetched.push({ from: found.from, items }, clock.monoMs());
+    this.take(this.fetched, { from: found.from, items });
     this.todo = removeRange(this.todo, { from: asked.from, to: next });
     return true;
   }
+
+  /** Queues what is wanted of a run; numbers that are not are done with, as if they had been delivered. */
+  private take(queue: RunQueue<T>, run: Run<T>): void {
+    const { wanted, progress, stream, clock } = this.deps;
+    if (!wanted) {
+      queue.push(run, clock.monoMs());
+      return;
+    }
+    for (const { from, to, items } of wantedRuns(run, wanted)) {
+      if (items.length > 0) queue.push({ from, items }, clock.monoMs());
+      else progress.pass(stream, { from, to });
+    }
+  }
+}
+
+/** A run cut into stretches of wanted items, and of unwanted numbers between them; those have no items. */
+export function wantedRuns<T>({ from, items }: Run<T>, wanted: (item: T) => T | undefined): (SeqRange & Run<T>)[] {
+  const runs: { from: number; to: number; items: T[] }[] = [];
+  for (const [index, whole] of items.entries()) {
+    const item = wanted(whole);
+    const last = runs.at(-1);
+    const isSame = last !== undefined && last.items.length > 0 === (item !== undefined);
+    const run = isSame ? last : { from: from + index, to: from + index, items: [] };
+    if (!isSame) runs.push(run);
+    if (item !== undefined) run.items.push(item);
+    run.to++;
+  }
+  return runs;
 }

@@ -1,11 +1,13 @@
 /** Opens the byte stream to a broker: every address of it, again each second, and the first that answers is taken; then waits to be let in. */
 import { lookup as lookupName } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import type { IConnackPacket, MqttClient } from 'mqtt';
+import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
+import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import { type TlsFiles, tlsOptions } from './mqtt-tls.ts';
 import { type BrokerContext, explainSilentClose, explainTrouble, reasonCodeOf } from './mqtt-trouble.ts';
 import { ConnectRefused } from './uplink.ts';
 
@@ -146,6 +148,120 @@ function secured(socket: Socket, options: ConnectionOptions, signal: AbortSignal
       fail(error);
     }
   });
+}
+
+/** From the call of `connect` of an uplink to the broker's confirmation of what it says first. */
+export const CONNECT_TIMEOUT_MS = 15_000;
+
+/** How long a client that is not wanted after all has for its goodbye. */
+const GOODBYE_MS = 500;
+
+const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883 };
+
+/** A client that the broker accepted. */
+export interface AcceptedClient {
+  readonly client: MqttClient;
+  readonly connack: IConnackPacket;
+}
+
+/** Who asks which broker to be let in, and how. */
+interface Joining {
+  readonly url: URL;
+  readonly context: BrokerContext;
+  readonly dial: Dial;
+  readonly files: TlsFiles;
+  /** Name in the broker's certificate, where it is not that of the URL. */
+  readonly serverName: string | undefined;
+  readonly options: IClientOptions;
+}
+
+/** What messages name of a connection to this broker. */
+export function contextOf({ protocol, hostname, port }: URL, config: MqttConfig): BrokerContext {
+  return {
+    address: `${hostname}:${port || DEFAULT_PORTS[protocol]}`,
+    secure: protocol === 'mqtts:',
+    clientId: config.clientId,
+    username: config.username,
+    ca: config.tls?.ca,
+    cert: config.tls?.cert ?? config.tls?.pfx,
+  };
+}
+
+/** One connection up to the CONNACK. */
+export async function join(
+  { url, context, dial, files, ...rest }: Joining,
+  signal: AbortSignal,
+): Promise<AcceptedClient> {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port) || DEFAULT_PORTS[url.protocol]!;
+  const name = rest.serverName ?? (/^[\d.]+$|:/.test(host) ? undefined : host);
+  const tls = context.secure ? tlsOptions(files, name) : undefined;
+  const { MqttClient: Client } = await import('mqtt');
+  signal.throwIfAborted();
+  const stream = await dial({ host, port, tls }, signal).catch((error: unknown) => {
+    if (signal.aborted) throw signal.reason;
+    throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
+  });
+  const client = new Client(() => stream, rest.options);
+  return { client, connack: await connected(client, context, signal) };
+}
+
+/** Ends a session that was not used, with a goodbye so that its will is not published. */
+export function goodbye(client: MqttClient, clock: Pick<Clock, 'after'>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(GOODBYE_MS, () => {
+      client.end(true);
+      resolve();
+    });
+    client.on('error', () => {});
+    client.end(false, () => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+/** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */
+export function plainOptions(config: MqttConfig, protocolVersion: 4 | 5, password: string | undefined): IClientOptions {
+  return {
+    protocolVersion,
+    clientId: config.clientId,
+    ...(config.username !== undefined && { username: config.username }),
+    ...(password !== undefined && { password }),
+    clean: true,
+    keepalive: Math.max(1, Math.round(config.keepaliveMs / 1000)),
+    reconnectPeriod: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS * 2,
+    resubscribe: false,
+    queueQoSZero: false,
+    // The library would prepare a buffer for each of 65,536 numbers.
+    writeCache: false,
+    timerVariant: 'native',
+    log: () => {},
+    outgoingStore: emptyStore(),
+    incomingStore: emptyStore(),
+  };
+}
+
+/** A message store of the library that keeps nothing: what is not confirmed is still in ours. */
+function emptyStore(): IStore {
+  const store: IStore = {
+    put(_packet, done) {
+      done();
+      return store;
+    },
+    del(packet, done) {
+      done(undefined, packet as Parameters<typeof done>[1]);
+      return store;
+    },
+    get(_packet, done) {
+      done(new Error('nothing is stored'));
+      return store;
+    },
+    createStream: () => Readable.from([]) as ReturnType<IStore['createStream']>,
+    close: (done) => done(),
+  };
+  return store;
 }
 
 /** Waits for the CONNACK. Rejects with a `Fault` for a technician; the client is gone then. */

@@ -2,7 +2,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { SecretRef, TlsConfig } from '../config/config.ts';
+import { type Clock, every } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { Alarms } from '../core/event.ts';
+import type { Logger } from '../core/log.ts';
 
 /** The contents of the TLS files. */
 export interface TlsFiles {
@@ -184,4 +187,66 @@ function nameOf({ subject }: X509Certificate): string {
 
 function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
+}
+
+/** Whose certificates they are, and where it is told that they end. */
+interface CertificatesDeps {
+  /** Name of the uplink. */
+  readonly name: string;
+  readonly tls: TlsConfig | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly alarms: Alarms;
+  readonly readFile: ReadFile;
+  readonly secrets: ReadSecret;
+}
+
+/** How often the certificates are looked at while a session lasts. */
+const CHECK_MS = 86_400_000;
+
+/** The certificates of one uplink: read for each connection, and watched while it lasts. */
+export class Certificates {
+  private readonly deps: CertificatesDeps;
+  private readonly warned = new Map<string, number | string>();
+
+  constructor(deps: CertificatesDeps) {
+    this.deps = deps;
+  }
+
+  /** The files as they are now; says once for each stage when a certificate nears its end. */
+  async load(): Promise<TlsFiles> {
+    const { tls, readFile, secrets } = this.deps;
+    const files = await loadTls(tls, readFile, secrets);
+    for (const member of ['cert', 'ca'] as const) this.judge(member, files[member]);
+    return files;
+  }
+
+  /** Looks at the files now and then until the session is over. */
+  watch(ended: Promise<unknown>): void {
+    const { tls, clock, log } = this.deps;
+    if (!tls) return;
+    const look = () =>
+      this.load().then(
+        () => {},
+        (error: unknown) => log.warn(messageOf(error)),
+      );
+    ended.then(every(clock, CHECK_MS, look));
+  }
+
+  private judge(member: 'cert' | 'ca', pem: string | undefined): void {
+    const { name, tls, clock, log, alarms } = this.deps;
+    const what = `tls.${member} ${tls?.[member]}`;
+    const finding = pem === undefined ? undefined : judgeCertificate(what, pem, clock.wallMs());
+    const alarm = `uplink/${name}/certificate/${member}`;
+    if (finding && this.warned.get(what) !== finding.stage) {
+      log.warn(finding.message);
+      alarms.clear(alarm, `uplink ${name}: the certificate is nearer to its end`);
+      alarms.raise(alarm, `uplink ${name}: ${finding.message}`, { uplink: name });
+    }
+    if (finding) this.warned.set(what, finding.stage);
+    else {
+      this.warned.delete(what);
+      alarms.clear(alarm, `uplink ${name}: the certificate was renewed`);
+    }
+  }
 }

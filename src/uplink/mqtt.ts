@@ -1,19 +1,28 @@
 /** An uplink to an MQTT broker. Every session has a client of its own, so that nothing outlives a connection. */
-import { Readable } from 'node:stream';
-import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
+import type { IClientOptions, IConnackPacket } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
-import { type Clock, every } from '../core/clock.ts';
-import { EXIT, Fault, messageOf } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
-import { connected, createDialer, type Dial, SilentClose } from './mqtt-dial.ts';
+import {
+  type AcceptedClient,
+  CONNECT_TIMEOUT_MS,
+  contextOf,
+  createDialer,
+  type Dial,
+  goodbye,
+  join,
+  plainOptions,
+  SilentClose,
+} from './mqtt-dial.ts';
 import { type Subject, Suspicion } from './mqtt-hangup.ts';
 import { type BrokerLimits, MqttSession } from './mqtt-session.ts';
 import type { StatusMemory } from './mqtt-status.ts';
-import { judgeCertificate, loadTls, type ReadFile, type ReadSecret, type TlsFiles, tlsOptions } from './mqtt-tls.ts';
+import { Certificates, type ReadFile, type ReadSecret, type TlsFiles } from './mqtt-tls.ts';
 import {
   type BrokerContext,
   explainEarlyCloses,
@@ -52,9 +61,6 @@ export interface MqttDeps {
   readonly mayLoad?: Promise<void>;
 }
 
-/** From the call of `connect` to the broker's confirmation of `online`. */
-export const CONNECT_TIMEOUT_MS = 15_000;
-
 /** One message: records and fields at most. The forwarder also aims at 64 KiB. */
 const LIMITS = { records: 500, fields: 5000 } as const;
 
@@ -64,14 +70,6 @@ const EARLY_CLOSES = 3;
 
 /** A session that held for so long was not in dispute. */
 const UNDISPUTED_MS = 60_000;
-
-/** How often the certificates are looked at while a session lasts. */
-const CERTIFICATE_CHECK_MS = 86_400_000;
-
-/** How long a client that is not wanted after all has for its goodbye. */
-const GOODBYE_MS = 500;
-
-const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883 };
 
 /** A way to ask a broker in: the best is the first, and some brokers hang up on what they do not know. */
 interface Way {
@@ -98,6 +96,7 @@ class MqttUplink implements Uplink {
   private readonly encoder;
   private readonly lastValues;
   private readonly dial: Dial;
+  private readonly certificates: Certificates;
   private readonly suspicion = new Suspicion();
   private readonly status: StatusMemory = {
     maySay: true,
@@ -106,7 +105,6 @@ class MqttUplink implements Uplink {
     rivalSeen: false,
     refusedBecause: undefined,
   };
-  private readonly warned = new Map<string, number | string>();
   /** The broker said by a code that it does not speak MQTT 5, or keeps nothing retained. */
   private isOldByCode = false;
   private retainsByCode = true;
@@ -120,15 +118,7 @@ class MqttUplink implements Uplink {
     this.name = config.name;
     this.log = deps.log.scoped(config.name);
     this.url = new URL(config.url);
-    const protocol = this.url.protocol.slice(0, -1);
-    this.context = {
-      address: `${this.url.hostname}:${this.url.port || DEFAULT_PORTS[protocol]}`,
-      secure: protocol === 'mqtts',
-      clientId: config.clientId,
-      username: config.username,
-      ca: config.tls?.ca,
-      cert: config.tls?.cert ?? config.tls?.pfx,
-    };
+    this.context = contextOf(this.url, config);
     const sender = {
       gateway: deps.gateway,
       get config() {
@@ -146,6 +136,7 @@ class MqttUplink implements Uplink {
       tags: isPerTag ? deps.tags : undefined,
     });
     this.dial = deps.dial ?? createDialer(deps.clock);
+    this.certificates = new Certificates({ ...deps, log: this.log, name: config.name, tls: config.tls });
   }
 
   async connect(signal: AbortSignal): Promise<UplinkSession> {
@@ -177,14 +168,12 @@ class MqttUplink implements Uplink {
 
   private async open(signal: AbortSignal, progress: { isAccepted: boolean }): Promise<UplinkSession> {
     const { config, deps, log, context } = this;
-    const files = await loadTls(config.tls, deps.readFile, deps.secrets);
-    this.judgeFiles(files);
+    const files = await this.certificates.load();
     const password = config.password && (await deps.secrets(config.password));
     signal.throwIfAborted();
     const sinceMs = deps.clock.wallMs();
     const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
-    const join = (way: Way) => this.join(way, files, password, status(), signal);
-    const { client, connack, way } = await this.bestWay(join);
+    const { client, connack, way } = await this.bestWay((way) => this.join(way, files, password, status(), signal));
     progress.isAccepted = true;
     const broker = limitsOf(connack, way);
     if (!broker.retains) log.debug(`${context.address} keeps no retained messages: the status and values go without`);
@@ -211,7 +200,7 @@ class MqttUplink implements Uplink {
       if (signal.aborted) throw signal.reason;
       throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
     });
-    this.watchCertificates(session.ended);
+    this.certificates.watch(session.ended);
     return session;
   }
 
@@ -270,19 +259,9 @@ class MqttUplink implements Uplink {
     status: Omit<StatusPayload, 'state'>,
     signal: AbortSignal,
   ): Promise<Joined> {
-    const { url, context, config } = this;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(url.port) || DEFAULT_PORTS[url.protocol.slice(0, -1)]!;
-    const name = config.tls?.serverName ?? (/^[\d.]+$|:/.test(host) ? undefined : host);
-    const tls = context.secure ? tlsOptions(files, name) : undefined;
-    const { MqttClient: Client } = await import('mqtt');
-    signal.throwIfAborted();
-    const stream = await this.dial({ host, port, tls }, signal).catch((error: unknown) => {
-      if (signal.aborted) throw signal.reason;
-      throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
-    });
-    const client = new Client(() => stream, optionsOf(config, way, password, status));
-    return { client, way, connack: await connected(client, context, signal) };
+    const { url, context, config, dial } = this;
+    const options = optionsOf(config, way, password, status);
+    return { way, ...(await join({ url, context, dial, files, serverName: config.tls?.serverName, options }, signal)) };
   }
 
   /** What it means that the broker ended a session without a word. */
@@ -320,63 +299,13 @@ class MqttUplink implements Uplink {
     this.lastValues.refused(subject, why);
     return { reason: `${why}.`, takenOver: false };
   }
-
-  /** Says once for each stage when a certificate nears its end. */
-  private judgeFiles(files: TlsFiles): void {
-    for (const member of ['cert', 'ca'] as const) {
-      const pem = files[member];
-      const what = `tls.${member} ${this.config.tls?.[member]}`;
-      const finding = pem === undefined ? undefined : judgeCertificate(what, pem, this.deps.clock.wallMs());
-      const alarm = `uplink/${this.name}/certificate/${member}`;
-      if (finding && this.warned.get(what) !== finding.stage) {
-        this.log.warn(finding.message);
-        this.deps.alarms.clear(alarm, `uplink ${this.name}: the certificate is nearer to its end`);
-        this.deps.alarms.raise(alarm, `uplink ${this.name}: ${finding.message}`, { uplink: this.name });
-      }
-      if (finding) this.warned.set(what, finding.stage);
-      else {
-        this.warned.delete(what);
-        this.deps.alarms.clear(alarm, `uplink ${this.name}: the certificate was renewed`);
-      }
-    }
-  }
-
-  /** Looks at the certificate files now and then until the session is over. */
-  private watchCertificates(ended: Promise<SessionEnd>): void {
-    const { config, deps } = this;
-    if (!config.tls) return;
-    const look = () =>
-      loadTls(config.tls, deps.readFile, deps.secrets).then(
-        (files) => this.judgeFiles(files),
-        (error: unknown) => this.log.warn(messageOf(error)),
-      );
-    ended.then(every(deps.clock, CERTIFICATE_CHECK_MS, look));
-  }
 }
 
 /** A client that the broker accepted. */
-interface Joined {
-  readonly client: MqttClient;
-  readonly connack: IConnackPacket;
+interface Joined extends AcceptedClient {
   readonly way: Way;
 }
 
-/** Ends a session that was not used, with a goodbye so that its will is not published. */
-function goodbye(client: MqttClient, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(GOODBYE_MS, () => {
-      client.end(true);
-      resolve();
-    });
-    client.on('error', () => {});
-    client.end(false, () => {
-      cancel();
-      resolve();
-    });
-  });
-}
-
-/** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */
 function optionsOf(
   config: MqttConfig,
   { version, retain }: Way,
@@ -384,22 +313,7 @@ function optionsOf(
   status: Omit<StatusPayload, 'state'>,
 ): IClientOptions {
   return {
-    protocolVersion: version,
-    clientId: config.clientId,
-    ...(config.username !== undefined && { username: config.username }),
-    ...(password !== undefined && { password }),
-    clean: true,
-    keepalive: Math.max(1, Math.round(config.keepaliveMs / 1000)),
-    reconnectPeriod: 0,
-    connectTimeout: CONNECT_TIMEOUT_MS * 2,
-    resubscribe: false,
-    queueQoSZero: false,
-    // The library would prepare a buffer for each of 65,536 numbers.
-    writeCache: false,
-    timerVariant: 'native',
-    log: () => {},
-    outgoingStore: emptyStore(),
-    incomingStore: emptyStore(),
+    ...plainOptions(config, version, password),
     will: {
       topic: `${config.topic}/status`,
       payload: Buffer.from(statusText({ state: 'offline', ...status })),
@@ -407,27 +321,6 @@ function optionsOf(
       retain,
     },
   };
-}
-
-/** A message store of the library that keeps nothing: what is not confirmed is still in ours. */
-function emptyStore(): IStore {
-  const store: IStore = {
-    put(_packet, done) {
-      done();
-      return store;
-    },
-    del(packet, done) {
-      done(undefined, packet as Parameters<typeof done>[1]);
-      return store;
-    },
-    get(_packet, done) {
-      done(new Error('nothing is stored'));
-      return store;
-    },
-    createStream: () => Readable.from([]) as ReturnType<IStore['createStream']>,
-    close: (done) => done(),
-  };
-  return store;
 }
 
 function limitsOf({ properties }: IConnackPacket, { retain }: Way): BrokerLimits {

@@ -1,7 +1,7 @@
 /** Keeps what one uplink has delivered, and tells the store. */
 import { messageOf } from '../core/errors.ts';
 import type { SeqRange } from '../core/intervals.ts';
-import { addRange, below, compact, countBelow, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
+import { addRange, below, compact, countBelow, covers, type Ranges, rangesOf, removeRange } from '../core/intervals.ts';
 import type { Logger } from '../core/log.ts';
 import type { LedgerEntry, Store, StoreStatus, Stream } from '../store/store.ts';
 
@@ -47,6 +47,8 @@ export class Progress {
   private readonly log: Logger;
   private readonly states: Record<Stream, StreamState> = { readings: fresh(), events: fresh() };
   private readonly refusals: Refusal[] = [];
+  /** Numbers that are not wanted, behind some that have still to be delivered: `from` to `to`. */
+  private readonly passed: Record<Stream, Map<number, number>> = { readings: new Map(), events: new Map() };
   private settling: Promise<void> | undefined;
 
   constructor(uplink: string, store: ForwarderStore, log: Logger) {
@@ -85,7 +87,28 @@ export class Progress {
   delivered(stream: Stream, range: SeqRange): Ranges {
     const { count, refilled } = this.remove(stream, range);
     this.states[stream].delivered += count;
-    return refilled;
+    const end = this.endOf(stream, range.to);
+    return end === range.to ? refilled : [...refilled, ...this.remove(stream, { from: range.to, to: end }).refilled];
+  }
+
+  /**
+   * Notes that numbers are not wanted: they are done with as soon as what is before them is. So the set of what is
+   * pending is not cut into pieces by them, whatever share of the numbers they are.
+   */
+  pass(stream: Stream, range: SeqRange): void {
+    const isBehind = covers(this.states[stream].pending, { from: range.from - 1, to: range.from });
+    if (isBehind) this.passed[stream].set(range.from, range.to);
+    else this.remove(stream, { from: range.from, to: this.endOf(stream, range.to) });
+  }
+
+  /** As {@link pass}, while nothing is sent: long stretches are let go at once, so that the store need not keep them. */
+  passUnsent(stream: Stream, range: SeqRange): void {
+    this.remove(stream, range);
+  }
+
+  /** A session begins: what was passed is looked at again where it is still pending. */
+  beginSession(): void {
+    for (const stream of STREAMS) this.passed[stream].clear();
   }
 
   /** Takes what was delivered of a range as not delivered. Returns what has to be sent because of it. */
@@ -142,6 +165,17 @@ export class Progress {
     };
   }
 
+  /** Where the numbers end that are not wanted and follow one that is done with. */
+  private endOf(stream: Stream, to: number): number {
+    const passed = this.passed[stream];
+    let end = to;
+    for (let next = passed.get(end); next !== undefined; next = passed.get(end)) {
+      passed.delete(end);
+      end = next;
+    }
+    return end;
+  }
+
   private remove(stream: Stream, range: SeqRange): { count: number; refilled: Ranges } {
     const state = this.states[stream];
     const count = countBelow(state.pending, range.to) - countBelow(state.pending, range.from);
@@ -156,7 +190,7 @@ export class Progress {
       await this.store.quarantine(refusal);
       this.refusals.shift();
       this.states[refusal.stream].quarantined += refusal.count;
-      this.remove(refusal.stream, refusal);
+      this.remove(refusal.stream, { from: refusal.from, to: this.endOf(refusal.stream, refusal.to) });
     }
   }
 

@@ -16,6 +16,8 @@ export interface Doubt {
   readonly sinceMs: number;
   /** When one message may go, to see whether the stream is taken again; monotonic ms. */
   readonly tryAtMs: number;
+  /** What was refused goes again first, since that may have been chance: then the order of the numbers is kept. */
+  readonly inOrder: boolean;
 }
 
 /** A refused message. */
@@ -36,8 +38,8 @@ interface StreamJudgeDeps<P> {
   readonly random: Random;
   /** Number that the next message of any stream will have. */
   readonly nextOrder: () => number;
-  /** Cuts a piece in two; undefined when it is one item. */
-  readonly halves: (piece: P) => readonly [P, P] | undefined;
+  /** Cuts a piece in two behind so many items; undefined when it is one item. */
+  readonly cut: (piece: P, items: number) => readonly [P, P] | undefined;
   /** Called with a single item that is given up. */
   readonly condemn: (piece: P, why: string) => void;
   /** Called when the stream begins to wait with a reason, and when it flows again. */
@@ -72,8 +74,9 @@ interface Suspect<P> {
  * it puts the stream in doubt: then one message goes at a time, at once and then with growing pauses, until one is
  * accepted. What was refused waits as a suspect meanwhile; it is tried again, cut in halves, once the stream flows.
  *
- * A hang-up is weaker evidence than an answer: a line that breaks now and then looks the same. So an item that is only
- * hung up on is given up after {@link HANG_UPS} of them.
+ * A hang-up is weaker evidence than an answer: a line that breaks now and then, or another client of the same name, looks
+ * the same. So what was hung up on is tried once more before anything behind it, and an item that is only hung up on is
+ * given up after {@link HANG_UPS} of them.
  */
 export class StreamJudge<P extends Piece> {
   private readonly deps: StreamJudgeDeps<P>;
@@ -107,13 +110,13 @@ export class StreamJudge<P extends Piece> {
     return next.hungUp ? 'alone' : 'any';
   }
 
-  /** The next suspect, half of what it was; undefined when there is none. */
+  /** The next suspect, half of what it was, or its first item where that is to show more; undefined when there is none. */
   takeSuspect(): P | undefined {
     // In doubt the last is tried: the first was refused a moment ago.
     const suspect = this.inDoubt ? this.suspects.pop() : this.suspects.shift();
     if (!suspect) return undefined;
     const { piece, hungUp } = suspect;
-    const parts = this.deps.halves(piece);
+    const parts = this.deps.cut(piece, this.inDoubt?.inOrder ? 1 : Math.ceil(piece.items.length / 2));
     if (!parts) return piece;
     this.putBack(parts[1], hungUp);
     return parts[0];
@@ -155,7 +158,7 @@ export class StreamJudge<P extends Piece> {
     const { suspects } = this;
     const known = suspects.findIndex((suspect) => suspect.piece === piece);
     if (known !== -1) suspects.splice(known, 1);
-    const isSingle = wasSuspect && !this.inDoubt && !this.deps.halves(piece);
+    const isSingle = wasSuspect && !this.inDoubt && piece.items.length === 1;
     if (isSingle && (!hungUp || this.isHungUpEnough(piece.from))) this.candidates.push(refused);
     else if (wasSuspect) this.putBack(piece, hungUp);
     else if (suspects.length < MAX_SUSPECTS) suspects.push({ piece, hungUp });
@@ -170,10 +173,10 @@ export class StreamJudge<P extends Piece> {
     return count >= HANG_UPS;
   }
 
-  private beginDoubt({ order, why }: Refused<P>): void {
+  private beginDoubt({ order, why, hungUp, wasSuspect }: Refused<P>): void {
     const nowMs = this.deps.clock.monoMs();
-    const firstOrder = this.deps.nextOrder();
-    this.inDoubt = { why, sinceMs: nowMs, tryAtMs: nowMs, firstOrder, refusedOrder: order, attempts: 0 };
+    const begin = { sinceMs: nowMs, tryAtMs: nowMs, firstOrder: this.deps.nextOrder(), attempts: 0 };
+    this.inDoubt = { ...begin, why, refusedOrder: order, inOrder: hungUp && !wasSuspect };
   }
 
   private wait({ order, why, hungUp }: Refused<P>, before: NonNullable<typeof this.inDoubt>): void {
@@ -182,7 +185,7 @@ export class StreamJudge<P extends Piece> {
     const maxMs = nowMs - before.sinceMs < youngMs ? youngMaxMs : oldMaxMs;
     const pauseMs = Math.min(maxMs, minMs * 2 ** Math.min(before.attempts, 20));
     const tryAtMs = nowMs + pauseMs * (0.5 + this.deps.random() / 2);
-    const doubt = { ...before, why, tryAtMs, refusedOrder: order, attempts: before.attempts + 1 };
+    const doubt = { ...before, why, tryAtMs, refusedOrder: order, attempts: before.attempts + 1, inOrder: false };
     this.inDoubt = doubt;
     // Nothing of the stream is taken: that they were refused says nothing about them.
     for (const candidate of this.candidates.splice(0))

@@ -113,12 +113,11 @@ export class RunQueue<T> {
   }
 }
 
-/** Cuts a run in two halves, for the search of the item that is refused. */
-export function halves<T>({ from, items }: Run<T>): [Run<T>, Run<T>] {
-  const middle = Math.ceil(items.length / 2);
+/** Cuts a run in two behind so many items, for the search of the one that is refused. */
+export function cutRun<T>({ from, items }: Run<T>, first: number): [Run<T>, Run<T>] {
   return [
-    { from, items: items.slice(0, middle) },
-    { from: from + middle, items: items.slice(middle) },
+    { from, items: items.slice(0, first) },
+    { from: from + first, items: items.slice(first) },
   ];
 }
 

@@ -79,7 +79,14 @@ describe('every route, with every method and every form of a body', () => {
     expect([answer.status, answer.headers.allow, answer.body]).toEqual([
       405,
       'GET',
-      { error: 'DELETE is not for /api/v1/status', remedy: 'Use GET.', code: EXIT.usage },
+      {
+        type: 'about:blank',
+        title: 'Method Not Allowed',
+        status: 405,
+        detail: 'DELETE is not for /api/v1/status',
+        remedy: 'Use GET.',
+        code: EXIT.usage,
+      },
     ]);
   });
 

@@ -59,8 +59,8 @@ describe('the routes', () => {
       const where = await serve(fakeGateway());
       const { status, body } = await ask(where, `/api/v1/tags/press-1/oil-temp/history?limit=${limit}`);
       expect(status).toBe(400);
-      expect(body).toEqual({
-        error: `limit=${limit} is not allowed`,
+      expect(body).toMatchObject({
+        detail: `limit=${limit} is not allowed`,
         remedy: 'Give a whole number from 1 to 10000.',
         code: EXIT.usage,
       });
@@ -79,8 +79,8 @@ describe('the routes', () => {
     const where = await serve(fakeGateway());
     const { status, body } = await post(where, '/api/v1/read', '{"tags":["press-1/oil-tmep"]}');
     expect(status).toBe(404);
-    expect(body).toEqual({
-      error: 'no tag "press-1/oil-tmep"',
+    expect(body).toMatchObject({
+      detail: 'no tag "press-1/oil-tmep"',
       remedy: 'Did you mean press-1/oil-temp?',
       code: EXIT.usage,
     });
@@ -97,6 +97,7 @@ describe('the routes', () => {
       'get /api/v1/status',
       'get /api/v1/tags',
       'get /api/v1/tags/{device}/{tag}/history',
+      'get /api/v1/tags/{device}/{tag}/chart',
       'get /api/v1/readings',
       'get /api/v1/channels',
       'get /api/v1/uplinks',
@@ -122,14 +123,17 @@ describe('the routes', () => {
       'post /api/v1/spc/{name}/exclude',
       'get /api/v1/configuration',
       'get /api/v1/configuration/files',
+      'post /api/v1/configuration/check',
       'post /api/v1/apply',
       'post /api/v1/confirm',
       'post /api/v1/rollback',
+      'get,post /api/v1/tokens',
+      'post /api/v1/tokens/{id}/revoke',
       'get /api/v1/openapi.json',
     ]);
     expect((await ask(where, '/api/v1/nothing')).status).toBe(404);
-    expect((await ask(where, '/api/v1/read')).body).toEqual({
-      error: 'GET is not for /api/v1/read',
+    expect((await ask(where, '/api/v1/read')).body).toMatchObject({
+      detail: 'GET is not for /api/v1/read',
       remedy: 'Use POST.',
       code: EXIT.usage,
     });
@@ -171,7 +175,7 @@ describe('bad requests', () => {
     const where = await serve(fakeGateway());
     const { status, body } = await post(where, '/api/v1/read', text);
     expect(status).toBe(400);
-    expect(body).toMatchObject({ error });
+    expect(body).toMatchObject({ detail: error });
   });
 
   it.each([
@@ -182,7 +186,10 @@ describe('bad requests', () => {
     ['plamt', '{"from":1,"to":4,"by":"j. doe"}', 404, 'no uplink "plamt"'],
   ])('a replay to %s of %s is refused', async (uplink, text, status, error) => {
     const where = await serve(fakeGateway());
-    expect(await post(where, `/api/v1/uplinks/${uplink}/replay`, text)).toMatchObject({ status, body: { error } });
+    expect(await post(where, `/api/v1/uplinks/${uplink}/replay`, text)).toMatchObject({
+      status,
+      body: { detail: error },
+    });
   });
 
   it('a body that a form of a web page could send is refused', async () => {
@@ -200,8 +207,8 @@ describe('bad requests', () => {
       const body = ' '.repeat(1_000_001);
       const answer = await ask(where, '/api/v1/read', { method: 'POST', headers, body });
       expect(answer.status).toBe(413);
-      expect(answer.body).toEqual({
-        error: 'the body is too large',
+      expect(answer.body).toMatchObject({
+        detail: 'the body is too large',
         remedy: 'Send at most 1000000 bytes.',
         code: EXIT.failed,
       });
@@ -217,7 +224,11 @@ describe('what goes wrong inside', () => {
     const where = await serve(fakeGateway({ readNow }));
     const { status, body } = await post(where, '/api/v1/read', '{"tags":["oven/temp"]}');
     expect(status).toBe(503);
-    expect(body).toEqual({ error: 'line-a: port is gone', remedy: 'Plug the adapter in.', code: EXIT.unavailable });
+    expect(body).toMatchObject({
+      detail: 'line-a: port is gone',
+      remedy: 'Plug the adapter in.',
+      code: EXIT.unavailable,
+    });
   });
 
   it('is ended by the deadline when a device does not answer', async () => {

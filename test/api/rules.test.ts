@@ -53,6 +53,6 @@ describe('the routes of rules', () => {
     ['spc/shfat/rebase', '{"by":"ann"}', 404, 'no control chart "shfat"'],
   ])('refuse %s %s with %i', async (path, body, status, error) => {
     const where = await serve(fakeGateway());
-    expect(await post(where, `/api/v1/${path}`, body)).toMatchObject({ status, body: { error } });
+    expect(await post(where, `/api/v1/${path}`, body)).toMatchObject({ status, body: { detail: error } });
   });
 });

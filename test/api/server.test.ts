@@ -74,7 +74,7 @@ describe('loopback TCP', () => {
     const { api } = await serve(fakeGateway(), { listen });
     const answer = await ask({ port: api.port()! }, '/api/v1/status', { headers: { [name]: value } });
     expect(answer.status).toBe(403);
-    expect(answer.body).toMatchObject({ error: expect.stringContaining('may not use this gateway') });
+    expect(answer.body).toMatchObject({ detail: expect.stringContaining('may not use this gateway') });
   });
 
   it('serves a page of its own', async () => {

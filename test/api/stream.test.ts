@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MAX_STREAM_CLIENTS, MAX_WAITING_BYTES } from '../../src/api/stream.ts';
+import { MAX_STREAM_CLIENTS, MAX_WAITING_BYTES } from '../../src/api/stream/stream.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { serve, until } from '../double/command-line.ts';
 import { fakeGateway, SIX } from '../double/fake-gateway.ts';
@@ -12,7 +12,12 @@ afterEach(() => {
 });
 
 /** A client of the stream that keeps what it got; a slow one reads nothing. */
-function follow(where: string | { port: number }, query = '', slow = false): { text: () => string; socket: Socket } {
+function follow(
+  where: string | { port: number },
+  query = '',
+  slow = false,
+  headers = '',
+): { text: () => string; socket: Socket } {
   let text = '';
   const socket = typeof where === 'string' ? connect(where) : connect(where);
   sockets.push(socket);
@@ -22,7 +27,7 @@ function follow(where: string | { port: number }, query = '', slow = false): { t
     socket.on('data', (chunk: string) => {
       text += chunk;
     });
-  socket.write(`GET /api/v1/stream${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  socket.write(`GET /api/v1/stream${query} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
   return { text: () => text, socket };
 }
 
@@ -106,5 +111,28 @@ describe('the stream of readings', () => {
     await clock.advance(15_000);
     await until(() => client.text().includes(': alive'));
     expect(client.text().match(/: alive/g)).toHaveLength(1);
+  });
+});
+
+describe('the stream of a page', () => {
+  it('tells status, alarms and what the journal has behind the place where the page was', async () => {
+    const view = fakeGateway({
+      events: async ({ afterSeq = 0 }) => ({
+        events: [11]
+          .filter((seq) => seq > afterSeq)
+          .map((seq) => ({ seq, t: SIX, kind: 'audit', message: `no. ${seq}` })),
+        next: undefined,
+      }),
+    });
+    const { socketPath } = await serve(view);
+    const client = follow(socketPath, '?page=1&pace=100', false, 'Last-Event-ID: 0f6c.10\r\n');
+    await until(() => client.text().includes('event: status'));
+    expect(client.text()).toContain('event: alarms\ndata: {"alarms":[{"id":"oil-hot"');
+    expect(client.text()).toContain('event: event\nid: 0f6c.11\ndata: {"seq":11');
+    // Of readings between two steps only the last is sent.
+    view.make([oven(1)]);
+    view.make([oven(2)]);
+    await until(() => client.text().includes('event: readings'));
+    expect(client.text()).not.toContain('"value":1}');
   });
 });

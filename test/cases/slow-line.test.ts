@@ -63,7 +63,14 @@ it('over a line of 2,000 B/s each record goes about once, and live ones are seco
       ...{ type: 'mqtt', name: 'plant', format: 'json', url: 'mqtt://gprs:1883', protocolVersion: 5 },
       ...{ clientId: 'g', topic: 'millgate/g', topics: 'batch', compression: 'none' },
       ...{ username: undefined, password: undefined, tls: undefined },
-      ...{ backfillRate: 5000, keepaliveMs: 3_600_000, ackTimeoutMs: 15_000 },
+      ...{
+        only: undefined,
+        except: [],
+        events: true,
+        backfillRate: 5000,
+        keepaliveMs: 3_600_000,
+        ackTimeoutMs: 15_000,
+      },
     },
     {
       ...{ clock, log: silentLogger, gateway: 'g', version: '0', configHash: '0', epoch: 'epoch' },

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { placeDemo } from '../../src/cli/demo.ts';
+import { placeDemo } from '../../src/cli/demo/demo.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { millgate, until } from '../double/command-line.ts';
 import { Terminal } from '../double/terminal.ts';

@@ -62,7 +62,7 @@ serial   baud 9600, parity even
 notes    Set its address first.
 
 tag      address                                unit  scale  range
-power    input:12 = 30013, FC 4, float32        W            0 … 9000
+power    input:12 = 30013, FC 4, float32 ABCD   W            0 … 9000
 limit    holding:9.2 = 40010 bit 2, FC 3, bool                         writable
 voltage  input:0 = 30001, FC 4, uint16          V     × 0.1
 `);

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sinceOption } from '../../src/cli/terminal/duration.ts';
 import { formatTime } from '../../src/cli/terminal/format.ts';
+import { EXIT } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway, OIL_HOT, SIX } from '../double/fake-gateway.ts';
@@ -25,6 +27,29 @@ describe('the time of a person', () => {
       '02:30+02:00',
       '02:30+01:00',
     ]);
+  });
+});
+
+describe('--since', () => {
+  const clock = new SimulatedClock(SIX);
+  const since = (text: string, timezone = 'Europe/Berlin') =>
+    new Date(sinceOption(text, { clock, timezone })).toISOString();
+
+  it.each([
+    ['2h', '2025-11-24T04:00:00.001Z'],
+    ['6:40', '2025-11-24T05:40:00.000Z'],
+    ['06:40:30', '2025-11-24T05:40:30.000Z'],
+    ['21:40', '2025-11-23T20:40:00.000Z'],
+    ['2025-11-20', '2025-11-19T23:00:00.000Z'],
+    ['2025-07-01 12:00', '2025-07-01T10:00:00.000Z'],
+    ['2025-11-24T05:00:00Z', '2025-11-24T05:00:00.000Z'],
+    ['2025-11-24T05:00+05:45', '2025-11-23T23:15:00.000Z'],
+  ])('%s is how far back, or a time in the zone of the plant: %s', (text, expected) => {
+    expect(since(text)).toBe(expected);
+  });
+
+  it.each(['yesterday', '25:00', '21', '', 'T', '-2h', '2025-11'])('%j is refused, exit 2', (text) => {
+    expect(() => since(text)).toThrow(expect.objectContaining({ code: EXIT.usage }));
   });
 });
 

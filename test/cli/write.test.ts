@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { GatewayView } from '../../src/api/view.ts';
 import { EXIT } from '../../src/core/errors.ts';
+import { lockFolder } from '../../src/store/format/lock.ts';
 import { post } from '../double/ask.ts';
 import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
@@ -20,6 +21,19 @@ describe('write through a running gateway', () => {
     expect(asked).toEqual([['press-1/oil-temp', 45.5]]);
     expect(out).toBe('press-1/oil-temp = 45.5 °C\n');
     expect(exitCode).toBe(EXIT.ok);
+  });
+
+  it('says who writes', async () => {
+    const view = fakeGateway();
+    const by: unknown[] = [];
+    const write: GatewayView['write'] = async (tag, _value, _signal, who) => {
+      by.push(who);
+      return { ok: true, tag, readBack: 1 };
+    };
+    const { socketPath } = await serve({ ...view, write });
+    const env = { MILLGATE_SOCKET: socketPath, USER: 'anna' };
+    expect(await millgate(['write', 'press-1/oil-temp', '1'], { env }).exitCode).toBe(EXIT.ok);
+    expect(by).toEqual(['anna']);
   });
 
   it('says why a write was refused, exit 77', async () => {
@@ -119,5 +133,67 @@ describe('write without a gateway', () => {
     const config = configured('commands: {enabled: true}');
     expect(await write(config, '10')).toMatchObject({ exitCode: EXIT.permission });
     expect(await write(config, '5')).toMatchObject({ exitCode: EXIT.unavailable });
+  });
+});
+
+describe('the journal of a write without a gateway', () => {
+  function stopped() {
+    const folder = temporaryFolder();
+    const config = join(folder, 'millgate.yaml');
+    const write = (commands: string) =>
+      writeFileSync(
+        config,
+        `channels:
+  sim: {driver: mock}
+  plc: {driver: modbus-tcp, host: 127.0.0.1, port: 1, timeout: 100ms}
+devices:
+  oven: {channel: sim, tags: {temp: {address: "constant(value=42)", writable: {min: 0, max: 90}}}}
+  press: {channel: plc, unit: 1, tags: {setpoint: {address: "holding:1", writable: {min: 0, max: 9}}}}
+store: {path: ./store}
+${commands}`,
+      );
+    write('commands: {enabled: true}');
+    const run = async (...args: string[]) => {
+      const started = millgate([...args, '--config', config], { env: { MILLGATE_SOCKET: '', USER: 'anna' } });
+      return { exitCode: await started.exitCode, out: started.out(), err: started.err() };
+    };
+    const journal = async () =>
+      (await run('events', '--json')).out
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
+    return { folder, run, journal, write };
+  }
+
+  it('has what was written, what was refused, and what could not be sent, with who ordered it', async () => {
+    const { run, journal, write } = stopped();
+    expect(await run('write', 'oven/temp', '50')).toEqual({ exitCode: EXIT.ok, out: 'oven/temp = 50\n', err: '' });
+    expect((await run('write', 'oven/temp', '99')).exitCode).toBe(EXIT.permission);
+    expect((await run('write', 'press/setpoint', '5')).exitCode).toBe(EXIT.unavailable);
+    write('');
+    expect((await run('write', 'oven/temp', '51')).exitCode).toBe(EXIT.permission);
+    const asked = { kind: 'audit', what: 'write', by: 'anna', direct: true };
+    expect(await journal()).toEqual([
+      expect.objectContaining({ ...asked, seq: 1, tag: 'oven/temp', value: 50, outcome: 'written', readBack: 50 }),
+      expect.objectContaining({ ...asked, seq: 2, tag: 'oven/temp', value: 99, outcome: 'refused' }),
+      expect.objectContaining({ ...asked, seq: 3, tag: 'press/setpoint', value: 5, outcome: 'refused' }),
+      expect.objectContaining({ ...asked, seq: 4, tag: 'oven/temp', value: 51, outcome: 'refused' }),
+    ]);
+  });
+
+  it('is left alone while another process holds the store: nothing is written', async () => {
+    const { folder, run } = stopped();
+    const lock = lockFolder(join(folder, 'store'), { pid: 4711, sinceWallMs: 0 });
+    const { exitCode, err } = await run('write', 'oven/temp', '50');
+    lock.release();
+    expect([exitCode, err]).toEqual([EXIT.unavailable, expect.stringContaining('process 4711')]);
+  });
+
+  it('that cannot be written keeps nobody from a machine, and the command says so', async () => {
+    const { folder, run } = stopped();
+    writeFileSync(join(folder, 'store'), 'a file where the folder should be');
+    const { exitCode, out, err } = await run('write', 'oven/temp', '50');
+    expect([exitCode, out]).toEqual([EXIT.ok, 'oven/temp = 50\n']);
+    expect(err).toContain('this write is not in the journal');
   });
 });

@@ -1,7 +1,51 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs, clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
+import { afterDeadline, backoffMs, clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
+
+/** A host that does nothing at all until `untilMs`. */
+class StalledClock extends SimulatedClock {
+  private readonly untilMs: number;
+  constructor(untilMs: number) {
+    super();
+    this.untilMs = untilMs;
+  }
+  override after(ms: number, callback: () => void): () => void {
+    return super.after(Math.max(ms, this.untilMs - this.monoMs()), callback);
+  }
+}
+
+describe('the end of a wait', () => {
+  const endOf = async (clock: SimulatedClock, deadlineMs: number): Promise<number> => {
+    let endedMs = Number.NaN;
+    afterDeadline(clock, deadlineMs, () => {
+      endedMs = clock.monoMs();
+    });
+    await clock.advance(10_000);
+    return endedMs;
+  };
+
+  it('leaves the host a moment for bytes that are here', async () => {
+    expect(await endOf(new SimulatedClock(), 100)).toBe(105);
+  });
+
+  it('gives the bytes as long as the host stood still, and no more than the deadline again', async () => {
+    expect(await endOf(new StalledClock(160), 100)).toBe(160 + 60 + 5);
+    expect(await endOf(new StalledClock(5000), 100)).toBe(5000 + 100 + 5);
+  });
+
+  it('can be called off, before the deadline and after it', async () => {
+    const clock = new SimulatedClock();
+    const ended: string[] = [];
+    const cancel = afterDeadline(clock, 100, () => ended.push('early'));
+    cancel();
+    const cancelLate = afterDeadline(clock, 100, () => ended.push('late'));
+    await clock.advance(102);
+    cancelLate();
+    await clock.advance(100);
+    expect(ended).toEqual([]);
+  });
+});
 
 describe('the simulated clock', () => {
   it('fires timers in order of their due time, then of their making', async () => {

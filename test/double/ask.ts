@@ -22,7 +22,7 @@ export function ask(
         text += chunk;
       });
       response.on('end', () => {
-        const isJson = response.headers['content-type']?.startsWith('application/json');
+        const isJson = response.headers['content-type']?.match(/^application\/(problem\+)?json/);
         resolve({
           status: response.statusCode!,
           headers: response.headers,

@@ -99,7 +99,7 @@ export function millgate(args: readonly string[], world: World = {}): Run {
 }
 
 /** Resolves when the condition holds; fails with its text when it does not within `withinMs`. */
-export async function until(condition: () => boolean, withinMs = 5000): Promise<void> {
+export async function until(condition: () => boolean, withinMs = 15_000): Promise<void> {
   const deadlineMs = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);

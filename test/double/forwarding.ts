@@ -149,8 +149,8 @@ export interface UplinkDouble extends Uplink {
   readonly sends: { readonly batch: OutgoingBatch; readonly session: number; readonly atMs: number }[];
   readonly connects: number[];
   readonly mostUnderWay: () => number;
-  /** Ends the session there is. */
-  drop(): void;
+  /** Ends the session there is; with a message, as one that was hung up on for the second time in a row. */
+  drop(hungUpOn?: OutgoingBatch): void;
 }
 
 export function createUplinkDouble(clock: SimulatedClock, random: Random, change: Partial<UplinkBehaviour> = {}) {
@@ -165,14 +165,14 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
   const sends: UplinkDouble['sends'] = [];
   const connects: number[] = [];
   let mostUnderWay = 0;
-  let drop = () => {};
+  let drop: UplinkDouble['drop'] = () => {};
   let sessions = 0;
 
   const double: UplinkDouble = {
     ...{ name: 'plant', limits: { records: 100, fields: 1000 }, behaviour, arrivals, sends, connects },
     takesTexts: behaviour.takesTexts,
     mostUnderWay: () => mostUnderWay,
-    drop: () => drop(),
+    drop: (hungUpOn) => drop(hungUpOn),
     async connect() {
       connects.push(clock.monoMs());
       if (behaviour.down) throw new Error('broker:1883 refuses connections. Is the broker running?');
@@ -184,10 +184,10 @@ export function createUplinkDouble(clock: SimulatedClock, random: Random, change
       const ended = new Promise<SessionEnd>((resolve) => {
         resolveEnded = resolve;
       });
-      const finish = () => {
+      const finish = (hungUpOn?: OutgoingBatch) => {
         over = true;
+        resolveEnded({ reason: 'the line was cut.', takenOver: behaviour.takenOver, ...(hungUpOn && { hungUpOn }) });
         for (const reject of rejects) reject();
-        resolveEnded({ reason: 'the line was cut.', takenOver: behaviour.takenOver });
       };
       drop = finish;
       const send = (batch: OutgoingBatch): Promise<SendResult> => {

@@ -53,7 +53,14 @@ export function forwarderTo(
       ...{ type: 'mqtt', name: 'plant', format: 'json', url: 'mqtt://broker:1883', protocolVersion: 5 },
       ...{ clientId: 'g', topic: 'millgate/g', topics: 'batch', compression: 'none' },
       ...{ username: undefined, password: undefined, tls: undefined },
-      ...{ backfillRate: 5000, keepaliveMs: 3_600_000, ackTimeoutMs: 15_000 },
+      ...{
+        only: undefined,
+        except: [],
+        events: true,
+        backfillRate: 5000,
+        keepaliveMs: 3_600_000,
+        ackTimeoutMs: 15_000,
+      },
       ...config,
     },
     {

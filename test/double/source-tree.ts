@@ -135,7 +135,9 @@ function readSource(path: string): SourceFile {
   /** A module that is loaded at run time: of its exports those count as used whose names stand in this file. */
   const lazily = () => [...new Set(text.match(/\b[A-Za-z_$][\w$]*\b/g))];
 
-  for (const { node, parent } of walk(parseAst(text, { lang: 'ts' }) as unknown as Node)) {
+  for (const { node, parent } of walk(
+    parseAst(text, { lang: path.endsWith('.tsx') ? 'tsx' : 'ts' }) as unknown as Node,
+  )) {
     const line = lineOf(node.start);
     makes.push(...made(node));
     if (node.type === 'TSInterfaceDeclaration') {
@@ -165,7 +167,9 @@ function readSource(path: string): SourceFile {
 
 /** Every file of the product, by its path. */
 export function readProduct(): ReadonlyMap<string, SourceFile> {
-  return new Map([...filesBelow('src'), ...filesBelow('hal')].map((path) => [path, readSource(path)]));
+  return new Map(
+    [...filesBelow('src'), ...filesBelow('src', '.tsx'), ...filesBelow('hal')].map((path) => [path, readSource(path)]),
+  );
 }
 
 /** Interfaces that only one maker, in their own file, fills: `outside` are files that may double them. */

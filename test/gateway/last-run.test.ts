@@ -56,3 +56,14 @@ it('a start says that the last run ended without stopping, and from when its las
   );
   expect(await run(path)).toBe('millgate 0.0.0 started');
 });
+
+it('what was written directly after the end of a run makes it no run that was killed', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'millgate-last-run-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  await run(path);
+  const store = await storeIn(path);
+  const body = { kind: 'audit', what: 'write', message: 'oven/temp set to 50 by anna', direct: true } as const;
+  await store.commit({ records: [], states: new Map(), events: [{ ...instantOf(clock), clockKnown: true, body }] });
+  await store.close();
+  expect(await run(path)).toBe('millgate 0.0.0 started');
+});

@@ -204,7 +204,7 @@ describe('a gateway that is reconfigured', () => {
   });
 
   it('keeps the place of an uplink that a configuration on trial has not, until it is settled', async () => {
-    const plant = { name: 'plant', backfillRate: 500 } as UplinkConfig;
+    const plant = { name: 'plant', backfillRate: 500, except: [] } as Partial<UplinkConfig> as UplinkConfig;
     await passing(gateway.reconfigure(config('2', { uplinks: [plant] })));
     await passing(gateway.settle());
     await clock.advance(5000);
@@ -244,7 +244,9 @@ describe('a gateway that is reconfigured', () => {
   });
 
   it('ends the process when an uplink does not end: else nothing could be rolled back any more', async () => {
-    const [plant, spare] = ['plant', 'spare'].map((name) => ({ name, backfillRate: 500 }) as UplinkConfig);
+    const [plant, spare] = ['plant', 'spare'].map(
+      (name) => ({ name, backfillRate: 500, except: [] }) as Partial<UplinkConfig> as UplinkConfig,
+    );
     await passing(gateway.reconfigure(config('2', { uplinks: [plant!] })));
     const failed = expect(gateway.failed).rejects.toThrow('an uplink does not end (waited 20 s)');
     let letGo = () => {};

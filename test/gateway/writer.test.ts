@@ -52,6 +52,12 @@ describe('a write', () => {
     ]);
   });
 
+  it('names in its audit who ordered it', async () => {
+    const { writer, events } = bench(true, async () => ({ ok: true, readBack: 42 }));
+    await writer('press-1/setpoint', 42, { kind: 'person', by: 'anna' }, signal);
+    expect(events).toEqual([expect.objectContaining({ by: 'anna', message: 'press-1/setpoint set to 42 by anna' })]);
+  });
+
   it('is refused while commands are off, without a word on the line, and audited', async () => {
     const { write, asked, events } = bench(false, async () => ({ ok: true, readBack: 42 }));
     expect(await write('press-1/setpoint', 42, signal)).toMatchObject({ ok: false, kind: 'refused' });

@@ -191,6 +191,19 @@ describe('the loop of a channel', () => {
     }
   });
 
+  it('looks each second for a port of this machine that is away, and more rarely for a host', async () => {
+    const attemptsIn = async (kind: 'serial' | 'tcp'): Promise<number> => {
+      const channel = channelOf(tagConfig('press-1', 'a'));
+      const driver = { ...channel.driver, placeOf: () => ({ kind }) } as unknown as DriverType;
+      const { clock, line, end } = start({ ...channel, driver }, 'line-a: no such port', 1);
+      await clock.advance(60_000);
+      await end();
+      return line.connects;
+    };
+    expect(await attemptsIn('serial')).toBeGreaterThanOrEqual(60);
+    expect(await attemptsIn('tcp')).toBeLessThan(20);
+  });
+
   it('reconnects after a lost connection and marks the readings of that moment bad', async () => {
     const { clock, line, records, end } = start(channelOf(tagConfig('press-1', 'a')));
     line.dropAtRead = 3;

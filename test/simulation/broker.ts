@@ -93,6 +93,8 @@ export interface BrokerWitness {
   arrived(uplink: string, message: WireMessage): void;
   /** It was refused by a code, or the broker hung up on it. */
   refused(uplink: string, message: WireMessage): void;
+  /** A session of MQTT 3.1.1 was ended for another reason, with this as the first message that had no answer. */
+  endedBehind(uplink: string, message: WireMessage): void;
 }
 
 /** The gateway's side of the world. */
@@ -106,6 +108,8 @@ interface Session {
   readonly number: number;
   version: number;
   readonly clock: SimulatedClock;
+  /** What was published and not answered, oldest first. */
+  readonly unanswered: Set<WireMessage>;
   say(bytes: Buffer): void;
   hangUp(): void;
 }
@@ -142,6 +146,9 @@ export class Broker {
   config(backfillRate: number): MqttConfig {
     return {
       type: 'mqtt',
+      only: undefined,
+      except: [],
+      events: true,
       name: this.name,
       url: `mqtt://${this.name}`,
       format: 'json',
@@ -187,6 +194,7 @@ export class Broker {
       number: ++this.sessions,
       version: 5,
       clock: world.clock,
+      unanswered: new Set(),
       say(bytes) {
         if (!line.destroyed && world.hasPower()) line.push(bytes);
       },
@@ -221,7 +229,9 @@ export class Broker {
     this.soon(session, () => session.say(connack(version, 0, this.properties())));
     if (!this.trouble.isTakenOver) return;
     session.clock.after(3000 * this.random(), () => {
+      const [first] = session.unanswered;
       if (version === 5) session.say(disconnect(SESSION_TAKEN_OVER));
+      else if (first) this.witness.endedBehind(this.name, first);
       session.hangUp();
     });
   }
@@ -233,7 +243,10 @@ export class Broker {
 
   private published(packet: Publish, session: Session): void {
     const message = messageIn(packet);
-    if (message) this.witness.sent(this.name, session.number, message);
+    if (message) {
+      this.witness.sent(this.name, session.number, message);
+      session.unanswered.add(message);
+    }
     const fate = message ? this.fate() : 'take';
     this.soon(session, () => {
       if (fate === 'drop') {
@@ -249,7 +262,9 @@ export class Broker {
         return;
       }
       if (message && fate !== 'lose') this.witness.arrived(this.name, message);
-      if (fate === 'take') session.say(puback(session.version, packet.id));
+      if (fate !== 'take') return;
+      if (message) session.unanswered.delete(message);
+      session.say(puback(session.version, packet.id));
     });
   }
 

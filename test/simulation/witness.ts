@@ -14,7 +14,15 @@ export interface Delivered {
   readonly highest: Map<string, number>;
   /** Numbers that the other side refused once: they are tried again behind others, and none is out of order for it. */
   readonly refused: Set<number>;
+  /** How often a session of MQTT 3.1.1 was ended behind a message with this number. */
+  readonly endedBehind: Map<number, number>;
 }
+
+/**
+ * Before MQTT 5 a broker that refuses hangs up, and so does one whose client was taken over: after so many of the second
+ * kind behind the same message nobody can tell, and it may go behind others.
+ */
+const LOOKS_REFUSED = 3;
 
 /** How many violations are told; the first is what matters. */
 const MAX_TOLD = 10;
@@ -111,7 +119,7 @@ export class Witness implements BrokerWitness {
     if (!found) {
       found = {
         ...{ readings: new Set(), events: new Set(), duplicates: 0 },
-        ...{ sentIn: new Map(), highest: new Map(), refused: new Set() },
+        ...{ sentIn: new Map(), highest: new Map(), refused: new Set(), endedBehind: new Map() },
       };
       this.delivered.set(uplink, found);
     }
@@ -136,6 +144,15 @@ export class Witness implements BrokerWitness {
     if (!message.records) return;
     const { refused } = this.of(uplink);
     for (const seq of numbersIn(message)) refused.add(seq);
+  }
+
+  endedBehind(uplink: string, message: WireMessage): void {
+    const { endedBehind, refused } = this.of(uplink);
+    for (const seq of numbersIn(message)) {
+      const count = (endedBehind.get(seq) ?? 0) + 1;
+      endedBehind.set(seq, count);
+      if (count >= LOOKS_REFUSED) refused.add(seq);
+    }
   }
 
   arrived(uplink: string, message: WireMessage): void {

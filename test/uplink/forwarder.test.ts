@@ -202,6 +202,17 @@ describe('the forwarder', () => {
     }
   });
 
+  it('keeps the order when the other side hung up on a message by chance', async () => {
+    const plant = plantWith({ latencyMs: 500 }, 1000);
+    await plant.clock.advance(1200);
+    const underWay = plant.uplink.sends.filter(({ atMs }) => atMs > plant.clock.monoMs() - 400);
+    plant.uplink.drop(underWay[0]!.batch);
+    await plant.clock.advance(20_000);
+    const arrived = plant.uplink.arrivals.flatMap(({ batch }) => numbersOf(batch));
+    const firstArrivals = [...new Set(arrived)];
+    expect(firstArrivals).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1));
+  });
+
   it('cuts messages to what is taken where a large one is refused for its size', async () => {
     const tooLarge = (batch: OutgoingBatch) => numbersOf(batch).length > 20;
     const plant = plantWith({ refuses: (batch) => (tooLarge(batch) ? 'packet too large' : undefined) }, 2000);

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../src/config/config.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { CONNECT_TIMEOUT_MS } from '../../src/uplink/mqtt.ts';
+import { CONNECT_TIMEOUT_MS } from '../../src/uplink/mqtt-dial.ts';
 import type { UplinkSession } from '../../src/uplink/uplink.ts';
 import { batchOf } from '../contract/uplink.ts';
 import { type Answer, type FaultBroker, type FaultBrokerScript, startFaultBroker } from '../double/broker-fault.ts';

@@ -14,7 +14,7 @@ export function uplinkTo(port: number, config: Partial<MqttConfig> = {}, deps: P
       ...{ type: 'mqtt', name: 'plant', format: 'json', url: `mqtt://127.0.0.1:${port}`, protocolVersion: 4 },
       ...{ clientId: 'press-shop-1', topic: 'millgate/press-shop-1', topics: 'batch', compression: 'none' },
       ...{ username: undefined, password: undefined, tls: undefined },
-      ...{ backfillRate: 5000, keepaliveMs: 30_000, ackTimeoutMs: 500 },
+      ...{ only: undefined, except: [], events: true, backfillRate: 5000, keepaliveMs: 30_000, ackTimeoutMs: 500 },
       ...config,
     },
     {

@@ -15,7 +15,7 @@ function bench() {
     clock: new SimulatedClock(),
     random: () => 0.5,
     nextOrder: () => sent + 1,
-    halves: () => undefined,
+    cut: () => undefined,
     condemn: ({ from }) => void condemned.push(from),
     changed: () => {},
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
-import { halves, type Run, RunQueue, sizeOfRecord, TokenBucket } from '../../src/uplink/run-queue.ts';
+import { cutRun, type Run, RunQueue, sizeOfRecord, TokenBucket } from '../../src/uplink/run-queue.ts';
 import { recordOf } from '../double/forwarding.ts';
 
 const sizeOf = (fields: number) => ({ fields, bytes: fields * 10 });
@@ -57,10 +57,10 @@ describe('a queue of runs', () => {
     expect(queue.dropFirst()).toBeUndefined();
   });
 
-  it('halves of a run make up the run', () => {
+  it('the two parts of a run make up the run', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1 }), fc.array(fc.integer(), { minLength: 2 }), (from, items) => {
-        const [first, second] = halves({ from, items });
+      fc.property(fc.integer({ min: 1 }), fc.array(fc.integer(), { minLength: 2 }), fc.nat(), (from, items, nat) => {
+        const [first, second] = cutRun({ from, items }, 1 + (nat % (items.length - 1)));
         expect([...first.items, ...second.items]).toEqual(items);
         expect([first.from, second.from]).toEqual([from, from + first.items.length]);
         expect(Math.min(first.items.length, second.items.length)).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 /** A Modbus TCP line: questions with transaction ids on a stream, or in datagrams. */
-import type { Clock } from '../../../src/core/clock.ts';
+import { afterDeadline, type Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { encodeMbap, judgePdu } from './frame.ts';
@@ -29,9 +29,6 @@ const MISMATCHES_TO_RECONNECT = 5;
 /** So many timeouts in a row, and so long without a byte, mean that the connection is half open. */
 const SILENT_TIMEOUTS = 5;
 const SILENT_MS = 10_000;
-
-/** Beyond the deadline, for bytes that are here but not read yet. */
-const HOST_GRACE_MS = 5;
 
 /** Transactions given up whose ids are still kept out of use; more of them, and the connection is made anew. */
 const MAX_ABANDONED = 4096;
@@ -160,10 +157,7 @@ export class MbapLine implements Line {
     this.underWay.set(transaction, job);
     job.sentMs = nowMs;
     job.ask.counters.requests++;
-    job.cancelDeadline = this.clock.after(job.ask.timeoutMs, () => {
-      // A busy host may run late timers before it looks at bytes that came in time: it gets the chance to.
-      job.cancelDeadline = this.clock.after(HOST_GRACE_MS, () => this.onDeadline(transaction, job));
-    });
+    job.cancelDeadline = afterDeadline(this.clock, job.ask.timeoutMs, () => this.onDeadline(transaction, job));
     this.transport.write(encodeMbap(transaction, job.ask.question.unit, job.ask.question.pdu));
   }
 

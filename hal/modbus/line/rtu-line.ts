@@ -1,5 +1,5 @@
 /** A line of RTU frames: one question at a time, told from late replies and other masters by its form. */
-import type { Clock } from '../../../src/core/clock.ts';
+import { afterDeadline, type Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { type Question, readDataBytes } from './frame.ts';
@@ -43,9 +43,6 @@ const BUFFER_BYTES = 1024;
 
 /** After this long without a byte no more of a frame will come: USB adapters hand over what they have every 16 ms. */
 const QUIET_MS = 25;
-
-/** Beyond the deadline, for bytes that are here but not read yet. */
-const HOST_GRACE_MS = 5;
 
 /** A line that is never silent for this long is used by somebody else, or noise. */
 const BABBLE_MS = 2000;
@@ -220,7 +217,7 @@ export class RtuLine implements Line {
     this.sentMs = nowMs;
     ask.counters.requests++;
     this.deadlineMs = ask.timeoutMs + this.wireMs(question);
-    this.cancelDeadline = this.clock.after(this.deadlineMs, () => this.nearDeadline());
+    this.cancelDeadline = afterDeadline(this.clock, this.deadlineMs, () => this.onDeadline());
     this.transport.write(question.frame);
   }
 
@@ -305,11 +302,6 @@ export class RtuLine implements Line {
     this.owed.settle(this.current!.ask, this.clock.monoMs());
     this.countOddities(scan.oddities);
     this.end({ kind: 'garbled', detail: 'wrong checksum' });
-  }
-
-  /** A busy host may run late timers before it looks at bytes that came in time: it gets the chance to. */
-  private nearDeadline(): void {
-    this.cancelDeadline = this.clock.after(HOST_GRACE_MS, () => this.onDeadline());
   }
 
   private onDeadline(): void {

@@ -224,7 +224,8 @@ export function describeModbusAddress(address: ModbusAddress): string {
   const { table, start, bit, bits, type, order, count } = address;
   const { functionCode } = TABLES[table];
   const place = bit === undefined ? '' : `.${bit}${bits === undefined ? '' : `-${bit + bits - 1}`}`;
-  const shownOrder = order === 'ABCD' || table === 'coil' || table === 'discrete' ? '' : ` ${order}`;
+  const isBit = table === 'coil' || table === 'discrete' || type === 'bool';
+  const shownOrder = isBit || (order === 'ABCD' && (count < 2 || type === 'string')) ? '' : ` ${order}`;
   const length = type === 'string' ? ` of ${count} registers` : '';
   const scale = address.scaleAt === undefined ? '' : `, scaled by ${table}:${address.scaleAt}`;
   const bitText = bit === undefined ? '' : bits === undefined ? ` bit ${bit}` : ` bits ${bit} to ${bit + bits - 1}`;

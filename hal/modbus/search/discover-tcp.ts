@@ -43,7 +43,15 @@ interface HostSearchOptions {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
-  readonly onProgress?: (progress: { readonly host: string; readonly done: number; readonly found: number }) => void;
+  /** `leftMs`: how long it takes at most from now on; undefined for several hosts. */
+  readonly onProgress?: (progress: {
+    readonly host: string;
+    readonly done: number;
+    readonly leftMs: number | undefined;
+    readonly found: number;
+  }) => void;
+  /** Told of each unit the moment it answers. */
+  readonly onFound?: (found: HostTarget & { readonly unit: number; readonly thoughtMs: number }) => void;
 }
 
 /**
@@ -78,21 +86,44 @@ const CONVERTER_SILENCE_MS = 2;
 export async function searchHosts(options: HostSearchOptions, signal: AbortSignal): Promise<HostFinding[]> {
   const findings: (HostFinding | undefined)[] = options.targets.map(() => undefined);
   let next = 0;
-  let units = 0;
+  let found = 0;
+  const count: HostSearchOptions['onFound'] = (unit) => {
+    found++;
+    options.onFound?.(unit);
+  };
+  const longestMs = options.targets.length === 1 ? longestAtHost(options) : undefined;
   const work = async (): Promise<void> => {
     while (next < options.targets.length && !signal.aborted) {
       const index = next++;
       const target = options.targets[index]!;
       const tell = (share: number): void =>
-        options.onProgress?.({ host: target.host, done: (index + share) / options.targets.length, found: units });
+        options.onProgress?.({
+          host: target.host,
+          done: (index + share) / options.targets.length,
+          leftMs: longestMs === undefined ? undefined : longestMs * (1 - share),
+          found,
+        });
       tell(0);
-      const finding = await searchHost(target, options, tell, signal);
-      if (finding?.state === 'open') units += finding.units.length;
-      findings[index] = finding;
+      findings[index] = await searchHost(target, { ...options, onFound: count }, tell, signal);
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, options.targets.length) }, work));
   return findings.flatMap((finding) => finding ?? []);
+}
+
+/** How long one silent host takes at most, ms: its own units, those of a converter, and where it is alone all others. */
+export function longestAtHost({ targets, units, timeoutMs }: Omit<HostSearchOptions, 'clock'>): number {
+  const [own, converter, others] = stagesMs(units, timeoutMs);
+  return own + converter + (units === undefined && targets.length === 1 ? others : 0);
+}
+
+/** How long the units that are asked as Modbus TCP, as RTU frames, and one by one take, ms. */
+function stagesMs(units: readonly number[] | undefined, timeoutMs: number): readonly [number, number, number] {
+  return [
+    (units ?? OWN_UNITS).length * timeoutMs,
+    (units ?? LIKELY_UNITS).length * timeoutMs,
+    OTHER_UNITS.length * Math.min(timeoutMs, SWEEP_TIMEOUT_MS),
+  ];
 }
 
 async function searchHost(
@@ -106,22 +137,30 @@ async function searchHost(
   const times = { pauseMs: 0, lateReplyWindowMs: LATE_REPLY_MS };
   const mbap = new MbapLine(transport(), { ...times, pipeline: 1 }, clock);
   const own = options.units ?? OWN_UNITS;
-  const asTcp = await askUnits(mbap, own, options, tell, signal);
+  const longestMs = longestAtHost(options);
+  const [ownMs, converterMs, othersMs] = stagesMs(options.units, options.timeoutMs);
+  const stage =
+    (fromMs: number, lengthMs: number) =>
+    (share: number): void =>
+      tell((fromMs + share * lengthMs) / longestMs);
+  const ask = (line: Line, units: readonly number[], over: Partial<HostSearchOptions>, tellShare: typeof tell) =>
+    askUnits(line, units, target, { ...options, ...over }, tellShare, signal);
+  const asTcp = await ask(mbap, own, {}, stage(0, ownMs));
   const isAnswered = ({ units, isGateway }: Asked) => units.length > 0 || isGateway;
   const isAlone = options.units === undefined && options.targets.length === 1;
   if (asTcp.refused !== undefined && asTcp.count === 0) return closed(target, asTcp.refused, signal);
   if (asTcp.refused !== undefined || signal.aborted) return opened([asTcp], 'tcp');
   if (asTcp.isGateway && asTcp.units.length === 0 && isAlone) {
     // It says of each unit that is not there that it is not, which takes as long as that unit is waited for.
-    return opened([asTcp, await askUnits(mbap, OTHER_UNITS, options, tell, signal)], 'tcp');
+    return opened([asTcp, await ask(mbap, OTHER_UNITS, {}, stage(ownMs, longestMs - ownMs))], 'tcp');
   }
   if (isAnswered(asTcp)) return opened([asTcp], 'tcp');
   const rtu = new RtuLine(transport(), { ...times, characterMs: 0, silenceMs: CONVERTER_SILENCE_MS }, clock);
-  const asRtu = await askUnits(rtu, options.units ?? LIKELY_UNITS, options, tell, signal);
+  const asRtu = await ask(rtu, options.units ?? LIKELY_UNITS, {}, stage(ownMs, converterMs));
   if (isAnswered(asRtu) || !isAlone || signal.aborted) return opened([asTcp, asRtu], 'rtu');
-  const patience = { ...options, timeoutMs: Math.min(options.timeoutMs, SWEEP_TIMEOUT_MS) };
-  const sweep = await askUnits(mbap, OTHER_UNITS, patience, tell, signal);
-  const late = await askUnits(mbap, sweep.late, options, tell, signal);
+  const timeoutMs = Math.min(options.timeoutMs, SWEEP_TIMEOUT_MS);
+  const sweep = await ask(mbap, OTHER_UNITS, { timeoutMs }, stage(ownMs + converterMs, othersMs));
+  const late = await ask(mbap, sweep.late, {}, stage(longestMs, 0));
   return opened([asTcp, asRtu, sweep, late], 'tcp');
 
   function opened(all: readonly Asked[], framing: 'tcp' | 'rtu'): HostFinding {
@@ -168,7 +207,8 @@ interface Asked {
 async function askUnits(
   line: Line,
   units: readonly number[],
-  { timeoutMs }: HostSearchOptions,
+  target: HostTarget,
+  { timeoutMs, onFound }: HostSearchOptions,
   tell: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Asked> {
@@ -188,8 +228,10 @@ async function askUnits(
       asked.askedUnits.push(unit);
       isOpen = outcome.kind !== 'lost';
       if (outcome.kind === 'exception' && GATEWAY_CODES.includes(outcome.code)) asked.isGateway = true;
-      else if (outcome.kind === 'answer' || outcome.kind === 'exception')
+      else if (outcome.kind === 'answer' || outcome.kind === 'exception') {
         asked.units.push({ unit, thoughtMs: outcome.thoughtMs });
+        onFound?.({ ...target, unit, thoughtMs: outcome.thoughtMs });
+      }
     }
   } catch (error) {
     if (!(error instanceof NotConnected) && !signal.aborted) throw error;

@@ -31,7 +31,7 @@ const CHART_COLUMNS: readonly Column[] = [
 /** A backtest for a person: what each rule would have done, and where two configurations differ. */
 export function backtestLines(
   result: BacktestResult,
-  compared: BacktestResult | undefined,
+  against: { readonly result: BacktestResult; readonly lines: readonly string[] } | undefined,
   source: string,
   context: CliContext,
 ): string[] {
@@ -44,13 +44,17 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length === 0 && !compared)
+  if (result.summary.length === 0 && !against)
     return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
-  if (compared) return [...head, '', ...comparison(result.summary, compared.summary, context)];
+  if (against)
+    return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
   return [
     ...head,
     ...tableOf(result.summary.filter(isAlarm), ALARM_COLUMNS, (each) => alarmRow(each, lengthMs, context), context),
     ...tableOf(result.summary.filter(isChart), CHART_COLUMNS, (each) => chartRow(each, context), context),
+    ...(result.summary.some((each) => isAlarm(each) && each.raised > 0 && each.active)
+      ? [colors.dim('… is still active at the last reading.')]
+      : []),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
@@ -104,7 +108,7 @@ function perDay(count: number, lengthMs: number): string {
 /** Whether anybody could answer that many. */
 function loadLines(alarms: readonly AlarmSummary[], lengthMs: number, { colors }: CliContext): string[] {
   const calls = alarms.reduce((sum, { raised }) => sum + raised, 0);
-  if (lengthMs <= 0 || (calls * DAY_MS) / lengthMs <= BEARABLE_A_DAY || calls < 10) return [''];
+  if (lengthMs < SHORTEST_RATE_MS || (calls * DAY_MS) / lengthMs <= BEARABLE_A_DAY || calls < 10) return [''];
   const message = `${perDay(calls, lengthMs)} calls a day are more than one person can answer (${BEARABLE_A_DAY}).`;
   return ['', colors.yellow(`${message} Add deadbands and delays, or move limits.`)];
 }

@@ -9,7 +9,7 @@ import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors
 import type { TagId } from '../../core/reading.ts';
 import { loadOrFail } from '../configuration.ts';
 import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
-import { durationOption } from '../terminal/duration.ts';
+import { sinceOption } from '../terminal/duration.ts';
 import { backtestLines } from './backtest-text.ts';
 
 /** Options of `backtest`. */
@@ -48,8 +48,21 @@ export async function backtest(options: BacktestOptions, context: CliContext): P
   if (result.readings === 0) throw new Fault(`${source.name} has no readings`, 'Nothing was tried.');
   warnOfUntested([config, ...(other ? [other] : [])], source, context);
   if (options.json) context.stdout.write(await json(config, result, other, compared));
-  else print(context, backtestLines(result, compared, source.name, context));
+  else {
+    const against = other && compared ? { result: compared, lines: await sidesOf(config, other) } : undefined;
+    print(context, backtestLines(result, against, source.name, context));
+  }
   return EXIT.ok;
+}
+
+/** Which file is which of two that are compared, and in what their rules differ. */
+async function sidesOf(here: Config, against: Config): Promise<string[]> {
+  const { changes } = await import('../../config/apply/changes.ts');
+  const found = changes(here, against).filter(({ part }) => /^(alarm|chart|computed tag|tag|device)$/.test(part));
+  return [
+    `HERE is ${here.file}, AGAINST is ${against.file}.`,
+    ...found.map(({ part, name, change, details }) => `  ${part} ${name}: ${details.join(', ') || change}`),
+  ];
 }
 
 async function run(config: Config, source: Source): Promise<BacktestResult> {
@@ -72,7 +85,7 @@ async function json(
 }
 
 async function storedReadings(config: Config, since: string | undefined, context: CliContext): Promise<Source> {
-  const fromMs = since === undefined ? 0 : context.clock.wallMs() - durationOption('since', since);
+  const fromMs = since === undefined ? 0 : sinceOption(since, context);
   const [{ readArchive }, { recordsOfArchive }] = await Promise.all([
     import('../../store/archive.ts'),
     import('../../backtest/records.ts'),

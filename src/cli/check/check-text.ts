@@ -28,6 +28,7 @@ export function checkLines({ forecast, machine, readings }: CheckReport, context
   return [
     ...forecast.channels.flatMap((channel) => [...channelLines(channel, context), '']),
     ...tagLines(forecast.tags, readings, context),
+    ...neverWrittenLines(forecast.neverWritten, context),
     ...ruleLines(forecast.rules, context),
     '',
     ...storeLines(forecast, context),
@@ -104,12 +105,15 @@ function verdictLines({ utilisation, verdict, advice, periods }: ChannelForecast
 
 function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'], context: Page): string[] {
   const { colors } = context;
-  const rows = tags.map(({ tag, address, unit, everyMs, ...shown }): Cell[] => {
+  const isScaled = tags.some(({ scale }) => scale !== undefined);
+  const isWritable = tags.some(({ writable }) => writable !== undefined);
+  const rows = tags.map(({ tag, address, unit, everyMs, scale, writable, ...shown }): Cell[] => {
     const every = everyMs === undefined ? 'on change' : everyMs === 0 ? 'no pause' : formatDuration(everyMs);
     const reading = readings?.get(tag);
     const value: Cell[] = readings ? [formatValue(reading?.value, shown)] : [];
     const quality: Cell[] = readings ? [qualityCell(reading, context)] : [];
-    return [`  ${tag}`, ...value, plain(unit ?? ''), ...quality, every, plain(address)];
+    const more = [...(isScaled ? [scale ?? ''] : []), ...(isWritable ? [writable ?? ''] : [])];
+    return [`  ${tag}`, ...value, plain(unit ?? ''), ...quality, every, ...more, plain(address)];
   });
   // The address, which is cut and left out first, comes last.
   const columns = [
@@ -118,9 +122,20 @@ function tagLines(tags: readonly TagForecast[], readings: CheckReport['readings'
     { title: 'unit', drop: 1 },
     ...(readings ? [{ title: 'quality', cut: 'end', minWidth: 20 } as const] : []),
     { title: 'every', drop: 2 },
-    { title: 'address', cut: 'end', minWidth: 12, drop: 3 } as const,
+    ...(isScaled ? [{ title: 'scale', cut: 'end', minWidth: 5, drop: 4 } as const] : []),
+    ...(isWritable ? [{ title: 'writable', drop: 3 }] : []),
+    { title: 'address', cut: 'end', minWidth: 12, drop: 5 } as const,
   ];
   return renderTable(columns, rows, tableWidth(context), colors.dim);
+}
+
+function neverWrittenLines(tags: readonly string[], context: Page): string[] {
+  if (tags.length === 0) return [];
+  const names = `${tags.slice(0, 3).join(', ')}${tags.length > 3 ? ` and ${tags.length - 3} more` : ''}`;
+  return [
+    ...indented(`hint: ${names} may be written by the file, but nothing writes: commands are off`, context),
+    ...indented('→ Write commands: {enabled: true} to write by hand, or remove writable.', context),
+  ];
 }
 
 function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {

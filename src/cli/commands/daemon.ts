@@ -18,7 +18,7 @@ export function addDaemonCommands(program: Command, context: CliContext, report:
   addCommand(program, 'demo', demoWords, ['millgate demo', 'millgate demo --for 10s --json'], ['json'])
     .option('--for <DURATION>', 'end by itself after this time')
     .action(async (_options, command: Command) => {
-      const { demo } = await import('../demo.ts');
+      const { demo } = await import('../demo/demo.ts');
       report(await demo(optionsOf(command), context));
     });
 }

@@ -40,11 +40,12 @@ export function addReadingCommands(program: Command, context: CliContext, report
     });
   addCommand(program, 'history', 'stored readings of a tag, oldest first; with --json, one object a line', [
     'millgate history press-1/oil-temp --since 2h',
+    'millgate history press-1/oil-temp --since 21:40',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
     'millgate history press-1/oil-temp --since 1d --every 1m',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
-    .option('--since <DURATION>', 'how far back', '1h')
+    .option('--since <TIME>', 'how far back, or from when: 2h, 21:40 (in the zone of the plant)', '1h')
     .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('../history.ts');
@@ -60,11 +61,11 @@ function addExportCommand(program: Command, context: CliContext, report: Report)
     "millgate export 'press-1/*' --since 1h --format jsonl",
   ])
     .argument('[TAG...]', 'DEVICE/TAG; * stands for any letters; all tags unless given')
-    .option('--since <DURATION>', 'how far back', '1h')
+    .option('--since <TIME>', 'how far back, or from when: 2h, 21:40 (in the zone of the plant)', '1h')
     .addOption(new Option('--format <FORMAT>', 'csv: t,tag,value,quality').choices(['csv', 'jsonl']).default('csv'))
     .action(async (tags: string[], _options, command: Command) => {
       const { exportReadings } = await import('../export.ts');
-      report(await exportReadings(tags, optionsOf(command), context));
+      report(await exportReadings(tags, optionsOf(command), await localOf(command, context)));
     });
 }
 
@@ -76,10 +77,10 @@ function addResendCommand(program: Command, context: CliContext, report: Report)
   ])
     .argument('<UPLINK>', 'name of the uplink')
     .argument('[NUMBERS]', 'the first and the last sequence number')
-    .option('--since <DURATION>', 'all readings of this long, instead of numbers')
+    .option('--since <TIME>', 'all readings of this long, such as 2h, or from this time on, instead of numbers')
     .option('--events', 'numbers of events, not of readings')
     .action(async (uplink: string, numbers: string | undefined, _options, command: Command) => {
       const { resend } = await import('../resend.ts');
-      report(await resend(uplink, numbers, optionsOf(command), context));
+      report(await resend(uplink, numbers, optionsOf(command), await localOf(command, context)));
     });
 }

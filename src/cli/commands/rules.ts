@@ -29,7 +29,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     'millgate events --since 1h',
     'millgate events --since 7d --kind alarm --json > alarms.jsonl',
   ])
-    .option('--since <DURATION>', 'how far back', '24h')
+    .option('--since <TIME>', 'how far back, or from when: 2h, 21:40 (in the zone of the plant)', '24h')
     .addOption(new Option('--kind <KIND>', 'only these').choices(EVENT_KINDS))
     .action(async (_options, command: Command) => {
       const { events } = await import('../events.ts');
@@ -56,7 +56,7 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     'millgate backtest --since 7d',
     'millgate backtest --csv readings.csv --against ./new-limits.yaml',
   ])
-    .option('--since <DURATION>', 'stored readings of this long (default: all)')
+    .option('--since <TIME>', 'stored readings of this long, such as 7d, or from this time on (default: all)')
     .option(
       '--csv <FILE>',
       'readings of a file instead: t,tag,value,quality; t is ms or ISO 8601, in UTC where it names no zone',

@@ -1,5 +1,6 @@
 /** Declares the commands that help when something does not work. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { ROLES } from '../../api/tokens/tokens-view.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
@@ -25,5 +26,17 @@ export function addSupportCommands(program: Command, context: CliContext, report
     .action(async (_options, command: Command) => {
       const { support } = await import('../support/support.ts');
       report(await support(optionsOf(command), await localOf(command, context)));
+    });
+  addCommand(program, 'token', 'tokens with which the API and the page are used over the network', [
+    'millgate token create --role technician "Ann, early shift"',
+    'millgate token list',
+    'millgate token revoke 9b1e00c0',
+  ])
+    .argument('<ORDER>', 'create, list or revoke')
+    .argument('[NAME]', 'with create: whose it is, for the journal; with revoke: its id or name')
+    .addOption(new Option('--role <ROLE>', 'with create: what it allows').choices(ROLES))
+    .action(async (order: string, name: string | undefined, _options, command: Command) => {
+      const { token } = await import('../token.ts');
+      report(await token(order, name, optionsOf(command), await localOf(command, context)));
     });
 }

@@ -1,33 +1,40 @@
 /** Asks the questions of `init` that no flag has answered. */
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { ConfigProblem } from '../../config/config.ts';
 import { EXIT, Fault, messageOf } from '../../core/errors.ts';
 import { toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
+import { loadText } from '../configuration.ts';
+import { refuseOwned } from '../owner.ts';
 import { limitsOf, searchSerial } from '../scan/scan.ts';
 import { identify, type Likely, profilesFor, titleOf } from '../scan/scan-identify.ts';
 import { profileText, registerLines, selfDescription, type UnitRow, unitTable } from '../scan/scan-text.ts';
 import { type CliContext, print, warn } from '../terminal/context.ts';
 import { Ended, type Prompt } from '../terminal/prompt.ts';
-import { parseTag } from './init-file.ts';
-import { channelKeys, type InitOptions } from './init-options.ts';
+import { parseTag, renderFile } from './init-file.ts';
+import { channelKeys, type InitOptions, planOf } from './init-options.ts';
 
 /** What is filled in step by step: the flags, and what was answered. */
-type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };
+export type Answers = { -readonly [Key in keyof InitOptions]: InitOptions[Key] };
 
 /**
- * Asks for whatever the flags leave open: where the device is (the line is scanned if wanted), what it is, and where
+ * Asks for whatever the flags leave open: where the device is (its unit is searched if wanted), what it is, and where
  * readings go.
  *
- * @returns options as if all of them had been flags
+ * @param answers the flags; each answer is filled in as it is given, as if it had been a flag
  * @throws Ended after Ctrl-C; Fault (exit 69 or 77) when a port cannot be used
  */
-export async function askForTheRest(options: InitOptions, prompt: Prompt, context: CliContext): Promise<InitOptions> {
-  const answers: Answers = { ...options };
+export async function askForTheRest(
+  answers: Answers,
+  file: string,
+  prompt: Prompt,
+  context: CliContext,
+): Promise<void> {
   if (answers.port === undefined && answers.host === undefined) await askPlace(answers, prompt);
   const suggested = await askUnit(answers, prompt, context);
   if (answers.profile === undefined && (answers.tag ?? []).length === 0)
-    await askMeaning(answers, suggested, prompt, context);
+    await askMeaning(answers, suggested, file, prompt, context);
   const isName = (text: string): string | undefined =>
     NAME_PATTERN.test(text) ? undefined : 'a-z, 0-9, - and _, beginning with a letter or digit';
   answers.device ??= await prompt.text('Name of the device, part of every tag', {
@@ -40,7 +47,6 @@ export async function askForTheRest(options: InitOptions, prompt: Prompt, contex
   });
   answers.location ??= (await prompt.text('Where it is: enterprise/site/area, or nothing')) || undefined;
   if (answers.broker === undefined) await askBroker(answers, prompt);
-  return answers;
 }
 
 async function askPlace(answers: Answers, prompt: Prompt): Promise<void> {
@@ -95,6 +101,14 @@ async function askUnit(answers: Answers, prompt: Prompt, context: CliContext): P
       check: (text) => (/^[12]$/.test(text) ? undefined : '1 or 2'),
     });
   }
+  if (answers.host !== undefined && answers.unit === undefined) {
+    const how = await prompt.choose('Unit id of the device?', [
+      { label: 'find it: ask the host (it only reads)', value: 'scan' },
+      { label: 'I know it', value: 'known' },
+    ]);
+    const row = how === 'scan' ? await searchHost(answers, prompt, context) : undefined;
+    if (row) return row.who?.profiles ?? [];
+  }
   answers.unit ??= await prompt.text('Unit id', {
     fallback: '1',
     check: (text) =>
@@ -128,8 +142,36 @@ async function scanFor(
     warn(context, [`Nothing answered on ${port}. Check power, A and B; or type the settings in.`]);
     return undefined;
   }
-  const onError = { ...context, stdout: context.stderr };
-  print(onError, [...unitTable(rows, context), ...registerLines(rows)]);
+  return chooseRow(rows, answers, prompt, context);
+}
+
+/** A search of the units at the host; undefined when none answered and the unit is to be typed in. */
+async function searchHost(answers: Answers, prompt: Prompt, context: CliContext): Promise<UnitRow | undefined> {
+  const { searchUnits } = await import('../scan/scan-hosts.ts');
+  const { host, port } = channelKeys(answers, context) as { host: string; port: number };
+  await refuseOwned([{ kind: 'tcp', host, port }], answers, context);
+  const { findings, rows } = await searchUnits(
+    { kind: 'hosts', hosts: [host], port },
+    answers.config === undefined ? {} : { config: answers.config },
+    context,
+    'Ctrl-C ends init.',
+  );
+  if (context.signal.aborted) throw new Ended();
+  if (rows.length > 0) return chooseRow(rows, answers, prompt, context);
+  const [finding] = findings;
+  const why = finding?.state === 'closed' ? finding.reason : `No unit answered at ${host}:${port}.`;
+  warn(context, [`${why} Type the unit in; the file can be written all the same.`]);
+  return undefined;
+}
+
+/** Shows the units that were found; the one that is chosen becomes the answer. */
+async function chooseRow(
+  rows: readonly UnitRow[],
+  answers: Answers,
+  prompt: Prompt,
+  context: CliContext,
+): Promise<UnitRow> {
+  print({ ...context, stdout: context.stderr }, [...unitTable(rows, context), ...registerLines(rows)]);
   const row =
     rows.length === 1
       ? rows[0]!
@@ -140,11 +182,12 @@ async function scanFor(
             value: each,
           })),
         );
-  if (row.where.kind !== 'serial') return undefined;
-  const { baud, parity, stopBits } = row.where.setting;
-  answers.baud = String(baud);
-  answers.parity = parity;
-  answers.stopBits = String(stopBits);
+  if (row.where.kind === 'serial') {
+    const { baud, parity, stopBits } = row.where.setting;
+    answers.baud = String(baud);
+    answers.parity = parity;
+    answers.stopBits = String(stopBits);
+  } else if (row.where.framing === 'rtu') answers.framing = 'rtu';
   answers.unit = String(row.unit);
   return row;
 }
@@ -173,6 +216,7 @@ async function ask(answers: Answers, context: CliContext): Promise<readonly Like
 async function askMeaning(
   answers: Answers,
   suggested: readonly Likely[],
+  file: string,
   prompt: Prompt,
   context: CliContext,
 ): Promise<void> {
@@ -191,26 +235,39 @@ async function askMeaning(
       profiles.map((each) => ({ label: `${each.name}: ${titleOf(each)}`, value: each.name })),
     );
   } else if (way !== 'tags') answers.profile = way;
-  else answers.tag = await askTags(prompt);
+  else await askTags(answers, file, prompt, context);
 }
 
-async function askTags(prompt: Prompt): Promise<string[]> {
-  const tags: string[] = [];
-  const check = (text: string): string | undefined => {
+/** Tags one by one, each checked as it is typed, with the whole file that it would be in. */
+async function askTags(answers: Answers, file: string, prompt: Prompt, context: CliContext): Promise<void> {
+  const check = async (text: string): Promise<string | undefined> => {
+    const tags = answers.tag ?? [];
     if (text === '') return tags.length === 0 ? 'at least one tag is needed' : undefined;
     try {
-      parseTag(text);
-      return undefined;
+      const { name } = parseTag(text);
+      if (tags.some((tag) => parseTag(tag).name === name)) return `there is a tag ${name} already`;
+      const plan = planOf({ ...answers, tag: [...tags, text], location: undefined, broker: undefined }, context);
+      const loaded = await loadText(file, renderFile(plan, file), context);
+      return loaded.ok ? undefined : tagProblems(loaded.problems, `devices.${plan.device}.tags.${name}`);
     } catch (error) {
       return messageOf(error);
     }
   };
   for (;;) {
-    const more = tags.length === 0 ? 'Tag, such as voltage=holding:100,float32,CDAB,unit=V' : 'Another tag, or nothing';
+    const isFirst = (answers.tag ?? []).length === 0;
+    const more = isFirst ? 'Tag, such as voltage=holding:100,float32,CDAB,unit=V' : 'Another tag, or nothing';
     const tag = await prompt.text(more, { check });
-    if (tag === '') return tags;
-    tags.push(tag);
+    if (tag === '') return;
+    answers.tag = [...(answers.tag ?? []), tag];
   }
+}
+
+/** What is wrong with one tag; undefined where the file has other troubles, which come with their own questions. */
+function tagProblems(problems: readonly ConfigProblem[], path: string): string | undefined {
+  const own = problems.filter((each) => each.path.startsWith(path) && each.severity === 'error');
+  return (
+    own.map((each) => `${each.path.slice(path.length + 1)}: ${each.message}`.replace(/^: /, '')).join('\n') || undefined
+  );
 }
 
 async function askBroker(answers: Answers, prompt: Prompt): Promise<void> {

@@ -9,6 +9,7 @@ import { formatShare } from '../terminal/format.ts';
 import { createPrompt, Ended, type Prompt } from '../terminal/prompt.ts';
 import { alreadyThere, type FilePlan, renderFile, writeFirst } from './init-file.ts';
 import { type InitOptions, missingIn, planOf } from './init-options.ts';
+import type { Answers } from './init-questions.ts';
 
 /**
  * `init`: writes a first configuration file that passes `check`. On a terminal it asks for what the flags leave open.
@@ -29,17 +30,36 @@ export async function init(options: InitOptions, context: CliContext): Promise<E
       EXIT.usage,
     );
   const prompt = createPrompt(context.input, context);
+  const answers: Answers = { ...options };
   try {
     const { askForTheRest } = await import('./init-questions.ts');
-    const answers = await askForTheRest(options, prompt, context);
+    await askForTheRest(answers, file, prompt, context);
     return await write(file, path, planOf(answers, context), prompt, answers, context);
   } catch (error) {
+    warn(context, answeredSoFar(answers, options, context));
     if (!(error instanceof Ended) && !context.signal.aborted) throw error;
     warn(context, ['Ended; nothing was written.']);
     return EXIT.failed;
   } finally {
     prompt.close();
   }
+}
+
+/** The command line that says again what was answered, so that nothing that was typed is lost. */
+function answeredSoFar(answers: Answers, options: InitOptions, { invocation }: CliContext): string[] {
+  if (Object.keys(answers).every((key) => key in options)) return [];
+  const flags = Object.entries(answers).flatMap(([key, value]) => {
+    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value === undefined || value === false) return [];
+    if (value === true) return [flag];
+    return [value].flat().map((text) => `${flag} ${quoted(text)}`);
+  });
+  return [`What was answered, to go on with: ${invocation} init ${flags.join(' ')}`];
+}
+
+/** A word for the shell. */
+function quoted(text: string): string {
+  return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Tests the broker, checks the file, writes it, and says what to do next. */

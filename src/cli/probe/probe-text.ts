@@ -204,7 +204,7 @@ const CANDIDATE_COLUMNS: readonly Column[] = [
 ];
 
 function candidateLines(
-  { text }: Expected,
+  { text, value: expected, halfStep }: Expected,
   candidates: readonly Candidate[],
   all: boolean,
   context: CliContext,
@@ -233,7 +233,15 @@ function candidateLines(
           `These read just as the first does: ${same}. Watch while the value moves: --for 60s.`,
           noteWidth(context),
         );
-  return [context.colors.bold(text), ...table, ...note];
+  const { lowest, highest, value } = candidates[0]!;
+  const isSeen = expected + halfStep >= lowest && expected - halfStep <= highest;
+  const unseen = isSeen
+    ? []
+    : wrapText(
+        `${text} itself was not seen there, ${formatValue(value)} was: the register fits best if the value has moved since the display was read.`,
+        noteWidth(context),
+      );
+  return [context.colors.bold(text), ...table, ...note, ...unseen];
 }
 
 function plainText(text: string): string {

@@ -3,6 +3,7 @@ import type { HostFinding } from '../../../hal/scan.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
+import { formatSpan } from '../terminal/format.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { profilesFor } from './scan-identify.ts';
 import { parseNumbers, type ScanOptions } from './scan-target.ts';
@@ -31,30 +32,8 @@ export interface HostRange {
 }
 
 /** `scan` of hosts: where Modbus TCP is spoken, and by which units. Exit 0 when a unit or a gateway answered, else 69. */
-export async function scanHosts(
-  { hosts, port, remark }: HostRange,
-  options: ScanOptions,
-  context: CliContext,
-): Promise<ExitCode> {
-  const { searchHosts } = await import('../../../hal/scan.ts');
-  const deadlines = hosts.length === 1 ? ONE : MANY;
-  const timeoutMs = options.timeout === undefined ? deadlines.timeoutMs : durationOption('timeout', options.timeout);
-  const units = options.units === undefined ? undefined : parseNumbers('units', options.units, 0, 255);
-  const progress = createProgress(context);
-  const findings = await searchHosts(
-    {
-      ...deadlines,
-      targets: hosts.map((host) => ({ host, port })),
-      units,
-      timeoutMs,
-      clock: context.clock,
-      onProgress: ({ host, done, found }) => progress.show(done, undefined, `${host}, found ${found}`),
-    },
-    context.signal,
-  );
-  progress.end();
-  const open = findings.filter((finding): finding is Open => finding.state === 'open');
-  const rows = await rowsOf(open, options, context);
+export async function scanHosts(range: HostRange, options: ScanOptions, context: CliContext): Promise<ExitCode> {
+  const { findings, open, rows } = await searchUnits(range, options, context);
   if (options.json)
     printJson(context, {
       hosts: findings.map(hostJson),
@@ -63,10 +42,63 @@ export async function scanHosts(
     });
   else if (rows.length > 0) print(context, [...unitTable(rows, context), ...registerLines(rows)]);
   warn(context, [
-    ...remarks(findings, open, remark, options, context),
+    ...remarks(findings, open, range.remark, options, context),
     ...(options.json ? [] : nextSteps(rows, context)),
   ]);
   return open.some((each) => each.framing !== undefined) ? EXIT.ok : EXIT.unavailable;
+}
+
+/** What a search of hosts brought. */
+interface HostScan {
+  readonly findings: readonly HostFinding[];
+  readonly open: readonly Open[];
+  readonly rows: readonly UnitRow[];
+}
+
+/**
+ * Searches hosts for units and asks every unit found who it is. What is searched, how far it is, and each unit the moment
+ * it answers are told on standard error.
+ */
+export async function searchUnits(
+  { hosts, port }: HostRange,
+  options: ScanOptions,
+  context: CliContext,
+  atCtrlC = 'Ctrl-C ends it with what it has.',
+): Promise<HostScan> {
+  const { longestAtHost, searchHosts } = await import('../../../hal/scan.ts');
+  const deadlines = hosts.length === 1 ? ONE : MANY;
+  const timeoutMs = options.timeout === undefined ? deadlines.timeoutMs : durationOption('timeout', options.timeout);
+  const units = options.units === undefined ? undefined : parseNumbers('units', options.units, 0, 255);
+  const search = { ...deadlines, targets: hosts.map((host) => ({ host, port })), units, timeoutMs };
+  const longest = formatSpan(longestAtHost(search));
+  warn(context, [
+    hosts.length === 1
+      ? `Scanning ${hosts[0]}:${port}: reads only. ${plannedText(units)}; a silent device takes about ${longest}. ${atCtrlC}`
+      : `Scanning ${hosts.length} hosts at port ${port}: reads only; a silent one takes about ${longest}, many are asked at once. ${atCtrlC}`,
+  ]);
+  const progress = createProgress(context);
+  const findings = await searchHosts(
+    {
+      ...search,
+      clock: context.clock,
+      onProgress: ({ host, done, leftMs, found }) => progress.show(done, leftMs, `${host}, found ${found}`),
+      onFound({ host, unit, thoughtMs }) {
+        progress.end();
+        warn(context, [`${host}:${port}: unit ${unit} answers (${Math.round(thoughtMs)} ms)`]);
+      },
+    },
+    context.signal,
+  );
+  progress.end();
+  const open = findings.filter((finding): finding is Open => finding.state === 'open');
+  return { findings, open, rows: await rowsOf(open, options, context) };
+}
+
+/** What one host is asked, step by step. */
+function plannedText(units: readonly number[] | undefined): string {
+  return units === undefined
+    ? 'Units 255, 0 and 1 first; where they are silent, RTU frames, and then all units to 247'
+    : `${units.length === 1 ? `Unit ${units[0]}` : `${units.length} units`} as Modbus TCP, and where all are silent as RTU frames`;
 }
 
 function hostJson(finding: HostFinding): object {

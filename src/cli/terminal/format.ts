@@ -92,10 +92,15 @@ export function formatTime(
   form: keyof typeof TIME_FORMS = 'whole',
 ): string {
   const offset = offsetOf(ms, timezone);
-  const [sign, hours, minutes] = [offset.startsWith('-') ? -1 : 1, offset.slice(1, 3), offset.slice(4, 6)];
-  const offsetMs = sign * (Number(hours) * 60 + Number(minutes)) * 60_000;
-  const text = new Date(ms + offsetMs).toISOString().slice(...TIME_FORMS[form]);
+  const text = new Date(ms + offsetMsOf(ms, timezone)).toISOString().slice(...TIME_FORMS[form]);
   return `${form === 'seconds' ? text.replace('T', ' ') : text}${offset === '+00:00' ? 'Z' : offset}`;
+}
+
+/** How far the clocks of a zone are ahead of UTC at a time, ms. */
+export function offsetMsOf(ms: number, timezone: string): number {
+  const offset = offsetOf(ms, timezone);
+  const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4, 6));
+  return (offset.startsWith('-') ? -1 : 1) * minutes * 60_000;
 }
 
 /** How far the clocks of a zone are ahead of UTC at a time: `+01:00`. */

@@ -7,7 +7,7 @@ export interface Prompt {
   /** A line of text. `check` says what is wrong with an answer, which is then asked again; no answer gives `fallback`. */
   text(
     question: string,
-    options?: { fallback?: string; check?: (answer: string) => string | undefined },
+    options?: { fallback?: string; check?: (answer: string) => string | undefined | Promise<string | undefined> },
   ): Promise<string>;
   /** One of some choices, by its number; the first unless told otherwise. */
   choose<T>(question: string, choices: readonly { readonly label: string; readonly value: T }[]): Promise<T>;
@@ -57,7 +57,7 @@ export function createPrompt(input: NodeJS.ReadableStream, context: CliContext):
     for (;;) {
       const hint = fallback === undefined || fallback === '' ? '' : colors.dim(` [${fallback}]`);
       const answer = (await line(`${question}${hint}: `)) || (fallback ?? '');
-      const wrong = check?.(answer);
+      const wrong = await check?.(answer);
       if (wrong === undefined) return answer;
       stderr.write(`${colors.yellow(wrong)}\n`);
     }

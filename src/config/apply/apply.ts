@@ -72,6 +72,7 @@ export class Applying {
   private files: ConfigurationFiles;
   private trial: OnTrial | undefined;
   private isBusy = false;
+  private isChecking = false;
   private isOver = false;
   private cancelLook: () => void = () => {};
 
@@ -84,6 +85,22 @@ export class Applying {
   /** Answers once the text is in force; whether it is kept shows in the status. Throws `Fault` when nothing was done. */
   apply(order: ApplyOrder): Promise<ApplyAnswer> {
     return this.alone(() => this.begin({ from: 'text', text: order.text }, { how: 'apply', ...order }));
+  }
+
+  /** What a text would change, without doing it; `pending`: whether it would. One at a time, as each takes a thread. */
+  async check(text: string): Promise<ApplyAnswer> {
+    if (this.isChecking) throw new Fault('another text is being checked right now', 'Try again in a moment.');
+    this.isChecking = true;
+    try {
+      const { result } = await this.parts.load({ from: 'text', text });
+      if (!result.ok) return { ok: false, problems: result.problems };
+      const running = this.parts.runtime.config();
+      const { hash } = result.config;
+      const pending = hash !== running.hash;
+      return { ok: true, hash, changes: changes(running, result.config), warnings: result.warnings, pending };
+    } finally {
+      this.isChecking = false;
+    }
   }
 
   /** Keeps what is on trial; its data still has to flow. Throws `Fault` when it flowed and does no more: the trial goes on. */

@@ -1,6 +1,6 @@
 /** Forecasts the load of a configuration: requests, bus time, bytes written, and how long an outage may last. */
 import { type Shown, shownOf } from '../../core/reading.ts';
-import type { ChannelConfig, Config, TagConfig } from '../config.ts';
+import type { ChannelConfig, Config, TagConfig, WriteLimits } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';
 
 /**
@@ -86,6 +86,10 @@ export interface TagForecast extends Shown {
   readonly address: string;
   readonly unit: string | undefined;
   readonly everyMs: number | undefined;
+  /** How the raw value becomes the value: `× 0.1`, `4000…20000 → 0…16`; undefined where it is taken as it comes. */
+  readonly scale: string | undefined;
+  /** What may be written: `40…80`, `any value`; undefined where nothing may be. */
+  readonly writable: string | undefined;
 }
 
 /** What a configuration will do, before anything is touched. JSON-able. */
@@ -93,6 +97,8 @@ export interface Forecast {
   readonly channels: readonly ChannelForecast[];
   readonly tags: readonly TagForecast[];
   readonly rules: RulesForecast;
+  /** Tags with `writable` that nothing writes: commands are off, and no alarm sets them. */
+  readonly neverWritten: readonly string[];
   readonly readingsPerSecond: number;
   readonly store: {
     readonly commitEveryMs: number;
@@ -126,6 +132,7 @@ export function forecast(config: Config): Forecast {
     channels,
     tags: config.channels.flatMap(tagsOf),
     rules: forecastRules(config),
+    neverWritten: neverWritten(config),
     readingsPerSecond,
     store: {
       commitEveryMs,
@@ -136,6 +143,13 @@ export function forecast(config: Config): Forecast {
       outageDays: storedBytesPerDay > 0 ? maxBytes / storedBytesPerDay : undefined,
     },
   };
+}
+
+function neverWritten({ channels, alarms, commands }: Config): string[] {
+  if (commands.enabled) return [];
+  const set = new Set(alarms.map((alarm) => alarm.set?.tag));
+  const tags = channels.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
+  return tags.filter(({ tag, writable }) => writable && !set.has(tag.id)).map(({ tag }) => tag.id);
 }
 
 /** A chart is written with the commit of each point; one with a trigger may get one with each reading of that tag. */
@@ -254,15 +268,30 @@ function ms(value: number): string {
 
 function tagsOf(channel: ChannelConfig): TagForecast[] {
   return channel.devices.flatMap(({ tags }) =>
-    tags.map(({ tag, unit, everyMs, ...shown }) => ({
-      tag: tag.id,
+    tags.map((tag) => ({
+      tag: tag.tag.id,
       channel: channel.name,
-      address: channel.driver.describeAddress(tag.address),
-      unit,
-      everyMs,
-      ...shownOf(shown),
+      address: channel.driver.describeAddress(tag.tag.address),
+      unit: tag.unit,
+      everyMs: tag.everyMs,
+      scale: scaleText(tag),
+      writable: tag.writable && limitsText(tag.writable),
+      ...shownOf(tag),
     })),
   );
+}
+
+function scaleText({ scale, offset, linear }: TagConfig): string | undefined {
+  if (linear) return `${linear.raw.join('…')} → ${linear.value.join('…')}`;
+  const factor = scale === 1 ? '' : `× ${scale}`;
+  const shift = offset === 0 ? '' : `${offset < 0 ? '−' : '+'} ${Math.abs(offset)}`;
+  return [factor, shift].filter((part) => part !== '').join(' ') || undefined;
+}
+
+function limitsText({ min, max }: WriteLimits): string {
+  if (min === undefined && max === undefined) return 'any value';
+  if (max === undefined) return `from ${min}`;
+  return min === undefined ? `to ${max}` : `${min}…${max}`;
 }
 
 function sum(numbers: readonly number[]): number {

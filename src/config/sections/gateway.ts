@@ -1,12 +1,13 @@
 /** Checks the sections `gateway:`, `store:`, `api:` and `commands:`. */
 import { resolve } from 'node:path';
-import { toName } from '../../core/fields.ts';
+import { BROKEN_ADDRESS, isBrokenAddress, toName } from '../../core/fields.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { hint } from '../../core/suggest.ts';
 import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
+import { type UplinkContext, warnIfMissing } from './uplinks.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
 interface SectionValues {
@@ -75,7 +76,11 @@ export function checkCommands({ values }: SectionValues): CommandsConfig {
 const DEFAULT_LISTEN = { host: '127.0.0.1', port: 8420 };
 
 /** Where the API listens. Beyond this machine over TLS, or with an explicit word that nothing on that path is encrypted. */
-export function checkApi({ values, entry }: SectionValues, folder: string, report: Report): ApiConfig {
+export function checkApi(
+  { values, entry }: SectionValues,
+  context: Pick<UplinkContext, 'folder' | 'files' | 'report'>,
+): ApiConfig {
+  const { folder, report } = context;
   const {
     listen,
     plaintext,
@@ -88,6 +93,7 @@ export function checkApi({ values, entry }: SectionValues, folder: string, repor
     tls?: { cert: string; key: string };
   };
   const tls = files && { cert: resolve(folder, files.cert), key: resolve(folder, files.key) };
+  for (const key of ['cert', 'key'] as const) if (tls && entry) warnIfMissing(tls[key], entry, ['tls', key], context);
   if (tls && plaintext && entry)
     report.error(spotOf(entry, ['plaintext']), 'plaintext contradicts tls: remove plaintext, or remove tls');
   if (listen === undefined) return { listen: DEFAULT_LISTEN, tls, hosts };
@@ -103,6 +109,7 @@ export function checkApi({ values, entry }: SectionValues, folder: string, repor
     if (entry) report.error(spotOf(entry, ['listen']), trouble);
     return { listen: undefined, tls, hosts };
   }
+  if (isBrokenAddress(host)) report.error(spotOf(entry, ['listen']), `${host} ${BROKEN_ADDRESS}`);
   const said = entryOf(entry.node, 'plaintext')?.node;
   const isBroken =
     (said !== undefined && !(said.kind === 'scalar' && typeof said.value === 'boolean')) ||

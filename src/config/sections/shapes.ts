@@ -243,6 +243,27 @@ export const derivedShape = {
   description: tagShape.description,
 };
 
+/** Patterns of tags, `device/tag` with `*` for any letters. */
+const tagPatterns = (description: string) =>
+  z
+    .array(z.string().min(1).max(130))
+    .min(1, { error: 'must name at least one tag: write for example [press-1/*], or remove the key' })
+    .meta({ description, examples: [['press-1/*']] })
+    .optional();
+
+/** What every uplink takes. */
+const uplinkShape = {
+  only: tagPatterns('The tags that are sent; * stands for any letters. Default: all.'),
+  except: tagPatterns('Tags that are not sent; * stands for any letters.'),
+  events: z
+    .literal([true, false, 'yes', 'no'], { error: 'expected yes or no' })
+    .meta({ description: 'no: alarms and other events are not sent. Default: yes.', default: 'yes' })
+    .optional(),
+  backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
+    .optional()
+    .meta({ default: '5000/s' }),
+};
+
 /** `uplinks.NAME` of type mqtt. */
 export const mqttShape = {
   type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
@@ -300,9 +321,7 @@ export const mqttShape = {
     })
     .meta({ description: 'Files for TLS; with mqtts:// only.', examples: [{ ca: '/etc/millgate/ca.pem' }] })
     .optional(),
-  backfillRate: rateField('Records a second sent from the backlog. Default: 5000/s.')
-    .optional()
-    .meta({ default: '5000/s' }),
+  ...uplinkShape,
   keepalive: durationField('MQTT keep-alive. Default: 30s.', { min: '5s', max: '1h' })
     .optional()
     .meta({ default: '30s' }),

@@ -1,8 +1,10 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { hint } from '../../core/suggest.ts';
-import type { MqttConfig, SecretRef, TlsConfig, UplinkConfig } from '../config.ts';
+import { BROKEN_ADDRESS, isBrokenAddress } from '../../core/fields.ts';
+import { selects, tagPattern } from '../../core/reading.ts';
+import { hint, nearestTag } from '../../core/suggest.ts';
+import type { MqttConfig, SecretRef, TlsConfig, UplinkBase, UplinkConfig } from '../config.ts';
 import type { FileAccess } from '../file/disk-files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
@@ -16,11 +18,13 @@ import { mqttShape } from './shapes.ts';
 const NOT_YET = ['http', 'sparkplug'];
 
 /** What checking uplinks needs. */
-interface UplinkContext {
+export interface UplinkContext {
   readonly gateway: { readonly id: string; readonly location: string | undefined };
   /** Relative paths count from here: the folder of the main file. */
   readonly folder: string;
   readonly files: FileAccess;
+  /** Every tag of the file. */
+  readonly tags: readonly string[];
   readonly report: Report;
 }
 
@@ -81,10 +85,40 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): MqttCo
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
+  checkSelection(options, entry, context);
   const hasBroker = checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
   const uplink = complete(name, options, topic, entry, context);
   return hasBroker ? uplink : undefined;
+}
+
+/** What every uplink has. */
+function baseOf({ only, except, events, backfillRate }: MqttOptions): Omit<UplinkBase, 'name'> {
+  return {
+    only,
+    except: except ?? [],
+    events: events !== false && events !== 'no',
+    backfillRate: backfillRate ?? 5000,
+  };
+}
+
+/** Patterns must name tags that there are, and leave some. */
+function checkSelection({ only, except }: MqttOptions, entry: Entry, { tags, report }: UplinkContext): void {
+  // What is wrong with the tags was told of where they stand.
+  if (tags.length === 0) return;
+  let isKnown = true;
+  for (const [key, patterns] of Object.entries({ only, except })) {
+    for (const [index, pattern] of (patterns ?? []).entries()) {
+      if (tags.some(tagPattern(pattern))) continue;
+      isKnown = false;
+      const devices = new Set(tags.map((tag) => tag.slice(0, tag.indexOf('/'))));
+      const near = devices.has(pattern) ? `${pattern}/*` : nearestTag(pattern, tags);
+      const advice = near === undefined ? 'write DEVICE/TAG, or DEVICE/* for all of a device' : `did you mean ${near}?`;
+      report.error(spotOf(entry, [key, index]), `there is no tag ${clip(pattern)}: ${advice}`);
+    }
+  }
+  if (isKnown && except && !tags.some(selects({ only, except })))
+    report.error(spotOf(entry, ['except']), 'leaves no tag to be sent: remove one of its patterns');
 }
 
 /** What to do with a secret that stands in the file. */
@@ -182,6 +216,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
     );
     return false;
   }
+  if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
@@ -290,14 +325,19 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     username: options.username,
     password: secretAt(password, ['password']),
     tls,
-    backfillRate: options.backfillRate ?? 5000,
+    ...baseOf(options),
     keepaliveMs: options.keepalive ?? 30_000,
     ackTimeoutMs: options.ackTimeout ?? 15_000,
   };
 }
 
 /** A file may be put in place later, so its absence is a warning. */
-function warnIfMissing(file: string, entry: Entry, path: readonly string[], { files, report }: UplinkContext): void {
+export function warnIfMissing(
+  file: string,
+  entry: Entry,
+  path: readonly string[],
+  { files, report }: Pick<UplinkContext, 'files' | 'report'>,
+): void {
   if (!files.exists(file))
     report.warning(
       spotOf(entry, path),

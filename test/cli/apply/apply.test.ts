@@ -33,6 +33,7 @@ function configured(over: Partial<ConfigurationView> = {}) {
   const configuration: ConfigurationView = {
     status: async () => STATUS,
     running: () => ({ file: FILE, hash: STATUS.hash, files: { 'millgate.yaml': 'channels: {}\n' } }),
+    check: async () => ({ ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false }),
     async apply(order) {
       orders.push(order);
       return { ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false };
@@ -175,10 +176,10 @@ describe('the configuration in the API', () => {
   ])('refuses an order with %s', async (_what, body) => {
     const { socketPath } = await serve(configured().gateway);
     const answer = await post({ socketPath }, '/api/v1/apply', JSON.stringify(body));
-    expect([answer.status, answer.body]).toEqual([
-      400,
-      { error: expect.any(String), remedy: expect.any(String), code: EXIT.usage },
-    ]);
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { detail: expect.any(String), remedy: expect.any(String), code: EXIT.usage },
+    });
   });
 
   it('is not there where a gateway has no file, as in the demo', async () => {

@@ -65,6 +65,29 @@ Tags                value  unit  quality      every      address
   door/open             –        not read     on change  GPIO17
 `);
   });
+
+  it('shows scale, range and who writes, where the file has any', () => {
+    const tags = [
+      'temp: {address: "holding:100", type: int16, scale: 0.1, offset: -40, writable: {min: 40, max: 80}}',
+      'flow: {address: "holding:101", type: int16, linear: {raw: [4000, 20000], value: [0, 16]}, writable: true}',
+      'run: {address: "holding:102", type: int16}',
+    ];
+    const file = (commands: boolean) =>
+      yaml(
+        'channels: {line: {driver: modbus-rtu, port: /dev/ttyS0}}',
+        `devices: {press: {channel: line, unit: 1, tags: {${tags.join(', ')}}}}`,
+        `commands: {enabled: ${commands}}`,
+      );
+    const text = shown(file(false), 100).join('\n');
+    expect(text).toContain(`
+Tags          unit  every  scale              writable   address
+  press/temp        1s     × 0.1 − 40         40…80      holding:100 = 40101
+  press/flow        1s     4000…20000 → 0…16  any value  holding:101 = 40102
+  press/run         1s                                   holding:102 = 40103
+`);
+    expect(text).toMatch(/hint: press\/temp, press\/flow may be written by the file, but nothing writes/);
+    expect(shown(file(true), 100).join('\n')).not.toContain('hint');
+  });
 });
 
 const EXPECTED = `line-a (modbus-rtu), 1 device

@@ -16,7 +16,15 @@ function uplink(url: string, over: Partial<MqttConfig> = {}): MqttConfig {
   return {
     ...{ type: 'mqtt', name: 'plant', url, format: 'json', protocolVersion: undefined, clientId: 'press' },
     ...{ topic: 'millgate/press', topics: 'batch', compression: 'none', username: 'gw', password: { env: 'MQTT' } },
-    ...{ tls: undefined, backfillRate: 5000, keepaliveMs: 60_000, ackTimeoutMs: 10_000 },
+    ...{
+      tls: undefined,
+      only: undefined,
+      except: [],
+      events: true,
+      backfillRate: 5000,
+      keepaliveMs: 60_000,
+      ackTimeoutMs: 10_000,
+    },
     ...over,
   };
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type EmbeddedBroker, startBroker } from '../../../src/cli/demo.ts';
+import { type EmbeddedBroker, startBroker } from '../../../src/cli/demo/demo.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { millgate, type Run, temporaryFolder, until } from '../../double/command-line.ts';
 import { faultServer } from '../../double/modbus-fault-server.ts';
@@ -164,19 +164,25 @@ function asking(args: readonly string[], folder = temporaryFolder()) {
   return { run, input, path: join(folder, 'mill.yaml'), folder };
 }
 
+/** A device that is known by its SunSpec numbers, under these units; gives HOST:PORT. */
+async function inverter(units: readonly number[]): Promise<string> {
+  const slaves = modbusSlaves({ units: [...units], functions: [3] });
+  for (const unit of units) {
+    slaves.registers.set(`${unit}/40000`, 0x5375);
+    slaves.registers.set(`${unit}/40001`, 0x6e53);
+    slaves.registers.set(`${unit}/40069`, 103);
+  }
+  const device = await faultServer({ slaves, framing: 'mbap', units: [...units] });
+  undo.push(() => device.close());
+  return `127.0.0.1:${device.port}`;
+}
+
 describe('init by questions', () => {
   it('goes from a host to a checked file', async () => {
-    const slaves = modbusSlaves({ units: [1], functions: [3] });
-    for (const [address, value] of [
-      [40_000, 0x5375],
-      [40_001, 0x6e53],
-      [40_069, 103],
-    ] as const)
-      slaves.registers.set(`1/${address}`, value);
-    const device = await faultServer({ slaves, framing: 'mbap', units: [1] });
-    undo.push(() => device.close());
-    const { run, input, path } = asking(['--host', `127.0.0.1:${device.port}`]);
+    const host = await inverter([1]);
+    const { run, input, path } = asking(['--host', host]);
     await answer(run, input, [
+      [/Unit id of the device\?\n.*find it.*\n.*I know it\nNumber .*: $/, '2'],
       [/Unit id .*: $/, ''],
       [/1 {2}sunspec-inverter-103: .*\n(.*\n)*Number .*: $/, '1'],
       [/Name of the device.*\[sunspec-inverter-103\]: $/, 'roof'],
@@ -191,6 +197,37 @@ describe('init by questions', () => {
     const text = readFileSync(path, 'utf8');
     expect(text).toContain('roof:\n    channel: plc\n    unit: 1\n    profile: sunspec-inverter-103');
     expect(text).toContain('id: gate-7');
+  });
+
+  it('finds the unit at a host', async () => {
+    const host = await inverter([0, 1, 255]);
+    const { run, input, path } = asking(['--host', host, '--tag', 'oil=holding:3', '--id', 'g']);
+    await answer(run, input, [
+      [/find it: [\s\S]*Number .*: $/, '1'],
+      [/unit 1 answers[\s\S]*Name of the device.*: $/, ''],
+      [/enterprise\/site\/area/, ''],
+      [/MQTT broker/, ''],
+    ]);
+    expect(await run.exitCode).toBe(EXIT.ok);
+    expect(readFileSync(path, 'utf8')).toContain('unit: 1\n');
+  });
+
+  it('says again what was answered when it ends, so that nothing typed is lost', async () => {
+    const { run, input } = asking(['--host', '127.0.0.1:1', '--unit', '1']);
+    await answer(run, input, [
+      [/What does it measure\?[\s\S]*Number .*: $/, '1'],
+      [/Tag, such as/, 'oil=320'],
+      [/address: .*\n.*Tag, such as/, "oil=holding:320,unit=l'h"],
+      [/Another tag/, 'oil=holding:321'],
+      [/there is a tag oil already\n/, ''],
+      [/Name of the device/, 'pump'],
+    ]);
+    await until(() => /Name of this gateway/.test(run.err()));
+    run.interrupt();
+    expect(await run.exitCode).toBe(EXIT.failed);
+    expect(run.err()).toContain(
+      `go on with: millgate init --output mill.yaml --host 127.0.0.1:1 --unit 1 --tag 'oil=holding:320,unit=l'\\''h' --device pump\n`,
+    );
   });
 
   it('takes tags by hand, each checked as it is typed', async () => {

@@ -91,6 +91,14 @@ describe('probe --expect', () => {
     expect(out).toContain('# input:100 = 30101, FC 4, float32 CDAB; now 231.');
   });
 
+  it('says when the value was not seen, however sure the register is', async () => {
+    const { port } = await metered();
+    const near = await probe([`127.0.0.1:${port}`, '3', 'input:100-101', '--expect', '232.00']);
+    expect(near.out.replaceAll('\n', ' ')).toMatch(/232\.00 itself was not seen there, 231\.\d+ was/);
+    const seen = await probe([`127.0.0.1:${port}`, '3', 'input:100-101', '--expect', '231.4']);
+    expect(seen.out).not.toContain('was not seen');
+  });
+
   it('ranks several values together', async () => {
     const { port } = await metered();
     const args = [`127.0.0.1:${port}`, '3', '100-130', '--expect', '231.37,229.8', '--expect', '1.267', '--json'];

@@ -65,6 +65,9 @@ describe('scan of a host', () => {
     expect(err).toMatch(
       /Next\n {2}find its values: {2}millgate probe 127\.0\.0\.1:\d+ 1 holding:\d+-\d+ --expect VALUE/,
     );
+    expect(err).toMatch(
+      /^Scanning 127\.0\.0\.1:\d+: reads only\. 8 units .*\n127\.0\.0\.1:\d+: unit 1 answers \(\d+ ms\)\n/,
+    );
     expect([...slaves.functions].every((code) => [3, 4, 17, 43].includes(code))).toBe(true);
     expect(exitCode).toBe(EXIT.ok);
   });

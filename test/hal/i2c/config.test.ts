@@ -44,6 +44,14 @@ describe('an I²C channel in a file', () => {
       'unit: 0xEC, chip: bme280',
       'millgate.yaml:4:34 devices.hall.unit: I²C addresses go from 0x03 to 0x77: write the one that is set on the board; one that includes the read/write bit has to be halved',
     ],
+    [
+      'unit: 0x76, chip: bme280, tags: {temperature: {writable: true}}',
+      'devices.hall.tags.temperature.writable: a bme280 only measures, and nothing can be written to it: remove writable',
+    ],
+    [
+      'unit: 0x20, chip: mcp23017, tags: {a0: {writable: true}}',
+      'devices.hall.tags.a0.writable: the pin is an input, which can only be read: write direction: output, or remove writable',
+    ],
     ['unit: 0x76, chip: bme820', 'did you mean "bme280"'],
     ['unit: 0x76', 'chip'],
     [

@@ -20,6 +20,8 @@ async function scanned() {
     74: fakeTmp102(20),
   });
   fake.trouble.set(0x4a, { kind: 'error', code: 'EBUSY', left: 9 });
+  // Nobody is there, and the host was too busy to say so in time.
+  fake.trouble.set(0x4d, { kind: 'error', code: 'ETIMEDOUT', left: 1 });
   const bus = new Bus({ name: '/dev/i2c-1', timeoutMs: 100, retries: 0 }, fake.open, clock);
   const { signal } = new AbortController();
   await bus.connect(signal);

@@ -11,6 +11,7 @@ const SETTINGS: LineSettings = {
   encoding: 'ascii',
   checksum: 'none',
   idleMs: 500,
+  endsByPause: false,
 };
 
 function reader(more: Partial<LineSettings> = {}) {
@@ -57,7 +58,10 @@ describe('lines out of bytes', () => {
     expect(hear('3.4kg\r\n', 400)).toEqual(['ST,GS, 123.4kg']);
     expect(hear('ST,GS, 12', 1000)).toEqual([]);
     expect(lines.expire(1400)).toEqual([]);
-    expect(hear('ST,GS, 99.0kg\r\n', 1500)).toEqual(['(half a line, and then nothing)', 'ST,GS, 99.0kg']);
+    expect(hear('ST,GS, 99.0kg\r\n', 1500)).toEqual([
+      '(half a line, and then nothing: if nothing ends its lines but a pause, write delimiter: idle)',
+      'ST,GS, 99.0kg',
+    ]);
   });
 
   it('do not begin in the middle of one that was under way when the port was opened', () => {

@@ -33,8 +33,16 @@ const search = (port: number) => {
   const target = { host: '127.0.0.1', port };
   const shown: number[] = [];
   const options = { targets: [target], units: undefined, timeoutMs: 10, connectTimeoutMs: 1000, clock: systemClock };
-  const found = searchHosts({ ...options, onProgress: ({ done }) => shown.push(done) }, new AbortController().signal);
-  return { found, shown };
+  const told: { unit: number; done: number }[] = [];
+  const found = searchHosts(
+    {
+      ...options,
+      onProgress: ({ done }) => shown.push(done),
+      onFound: (unit) => told.push({ ...unit, done: shown.at(-1)! }),
+    },
+    new AbortController().signal,
+  );
+  return { found, shown, told };
 };
 
 describe('a host that is silent to the units of a device without units', () => {
@@ -49,6 +57,15 @@ describe('a host that is silent to the units of a device without units', () => {
       },
     ]);
     expect(shown.length).toBeGreaterThan(247);
+  });
+
+  it('never goes back in its progress, and tells of a unit the moment it answers', async () => {
+    const { found, shown, told } = search(await host([3]));
+    await found;
+    expect(shown).toEqual([...shown].sort((a, b) => a - b));
+    expect(shown.at(-1)).toBeGreaterThan(0.9);
+    expect(told).toEqual([expect.objectContaining({ host: '127.0.0.1', unit: 3 })]);
+    expect(told[0]!.done).toBeLessThan(0.9);
   });
 
   it('and says of each other one that it is not there is a gateway, whose units are all asked', async () => {

@@ -4,20 +4,20 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMap, isScalar, parseDocument } from 'yaml';
-import { jsonReading, jsonTag } from '../api/json.ts';
-import { Api } from '../api/server.ts';
-import type { GatewayView } from '../api/view.ts';
-import { codeOf, EXIT, type ExitCode, Fault } from '../core/errors.ts';
-import { installed, programVersion } from '../core/file-system.ts';
-import { createLogger, type Logger } from '../core/log.ts';
-import { parseDuration } from '../core/quantity.ts';
-import { seededRandom } from '../core/random.ts';
-import { loadOrFail } from './configuration.ts';
-import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
-import { showLive } from './terminal/live.ts';
-import { createLiveTable } from './terminal/live-table.ts';
-import { fit, hasScreen } from './terminal/screen.ts';
-import { readingLine } from './watch.ts';
+import { jsonReading, jsonTag } from '../../api/json.ts';
+import { Api } from '../../api/server.ts';
+import type { GatewayView } from '../../api/view.ts';
+import { codeOf, EXIT, type ExitCode, Fault } from '../../core/errors.ts';
+import { installed, programVersion } from '../../core/file-system.ts';
+import { createLogger, type Logger } from '../../core/log.ts';
+import { parseDuration } from '../../core/quantity.ts';
+import { seededRandom } from '../../core/random.ts';
+import { loadOrFail } from '../configuration.ts';
+import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
+import { showLive } from '../terminal/live.ts';
+import { createLiveTable } from '../terminal/live-table.ts';
+import { fit, hasScreen } from '../terminal/screen.ts';
+import { readingLine } from '../watch.ts';
 
 /** Seed of the simulated plant: the same wear and the same faults at every demo. */
 const PLANT_SEED = 7;
@@ -27,6 +27,8 @@ interface RunningDemo {
   readonly view: GatewayView;
   readonly brokerPort: number;
   readonly socketPath: string;
+  /** Address of the page, with a token that may acknowledge alarms. */
+  readonly page: string;
 }
 
 /** Where a running demo can be reached. */
@@ -72,23 +74,36 @@ async function start(log: Logger, context: CliContext, undo: Undo): Promise<Runn
   const { clock } = context;
   const folder = mkdtempSync(join(tmpdir(), 'millgate-demo-'));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
-  const { startPlant } = await import('../../hal/mock/plant.ts');
+  const { startPlant } = await import('../../../hal/mock/plant.ts');
   const plant = await startPlant({ port: 0, seed: PLANT_SEED, clock });
   undo.push(() => plant.close());
   const broker = await startBroker();
   undo.push(() => broker.close());
   const config = await loadOrFail({ config: writeFile(folder, plant, broker) }, context);
-  const { startGateway } = await import('../gateway/gateway.ts');
+  const { startGateway } = await import('../../gateway/gateway.ts');
   const version = programVersion();
   const random = seededRandom(PLANT_SEED);
   const environment = context.env;
   const gateway = await startGateway({ config, simulate: false, version, clock, log, random, environment });
   undo.push(() => gateway.close());
   const socketPath = join(folder, 'api.sock');
-  const api = new Api({ view: gateway.view, socketPath, listen: undefined, clock, log: log.scoped('api'), version });
+  const listen = { host: '127.0.0.1', port: await freePort(PAGE_PORT) };
+  const parts = { view: gateway.view, event: gateway.event, pageFolder: installed('dist/web') };
+  const api = new Api({ ...parts, socketPath, listen, clock, log: log.scoped('api'), version });
   undo.push(() => api.close());
   await api.start();
-  return { view: gateway.view, brokerPort: broker.port, socketPath };
+  // Behind the sign # nothing of an address is sent anywhere: the page takes the token from there.
+  const { token } = api.tokens.create('demo', 'technician', 'demo');
+  const page = `http://127.0.0.1:${api.port()}/#token=${token}`;
+  return { view: gateway.view, brokerPort: broker.port, socketPath, page };
+}
+
+/** The first port from `first` on that nobody has, of ten; else any. */
+async function freePort(first: number): Promise<number> {
+  const server = createServer();
+  const port = await listenOnFreePort(server, first);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
 }
 
 /** Writes the demo's configuration with this run's ports; gives its path. */
@@ -127,7 +142,8 @@ const LOW_WINDOW_ROWS = 20;
 /** What is worth a look while the demo runs. */
 const LOOK_AT = [
   'Look at: a press goes bad now and then and says why; the other tags keep their',
-  'rate. Every reading is on disk before it is sent.',
+  'rate. Every reading is on disk before it is sent. The page shows it on "Devices"; the',
+  'wear of press 1 on press-1/vibration, the drifting gauge on "Quality".',
 ];
 
 function footLines(places: Places, warning: string, context: CliContext): string[] {
@@ -143,8 +159,9 @@ function footLines(places: Places, warning: string, context: CliContext): string
   ];
 }
 
-function tipLines({ brokerPort, socketPath }: Places, { invocation }: CliContext): string[] {
+function tipLines({ brokerPort, socketPath, page }: Places, { invocation }: CliContext): string[] {
   return [
+    `In a browser: ${page}`,
     `mosquitto_sub -p ${brokerPort} -t '#' -v`,
     `export MILLGATE_SOCKET=${socketPath}`,
     `${invocation} status`,
@@ -160,7 +177,9 @@ async function showLines(
 ): Promise<void> {
   if (asJson) {
     const mqtt = `mqtt://127.0.0.1:${places.brokerPort}`;
-    print(context, [JSON.stringify({ demo: { mqtt, socket: places.socketPath, tags: view.tags().length } })]);
+    print(context, [
+      JSON.stringify({ demo: { mqtt, socket: places.socketPath, page: places.page, tags: view.tags().length } }),
+    ]);
   } else warn(context, ['Millgate demo: a simulated press line.', ...LOOK_AT, 'Try:', ...tipLines(places, context)]);
   const known = new Map(view.tags().map((tag) => [tag.tag, tag]));
   const unsubscribe = view.onReadings((readings) => {
@@ -220,8 +239,9 @@ function rangeOf(node: unknown): readonly [number, number] | undefined {
   return isScalar(node) && node.range ? [node.range[0], node.range[1]] : undefined;
 }
 
-/** The port of MQTT, and how many after it are tried when it is in use. */
+/** The ports of MQTT and of the API, and how many after each are tried when it is in use. */
 const MQTT_PORT = 1883;
+const PAGE_PORT = 8420;
 const PORTS_TRIED = 10;
 
 /** A broker inside this process, for the demo: loopback only, no password, nothing kept. */
@@ -241,7 +261,7 @@ export async function startBroker(): Promise<EmbeddedBroker> {
     socket.on('error', () => socket.destroy());
     broker.handle(socket);
   });
-  const port = await listenOnFreePort(server);
+  const port = await listenOnFreePort(server, MQTT_PORT);
   return {
     port,
     async close() {
@@ -253,8 +273,8 @@ export async function startBroker(): Promise<EmbeddedBroker> {
   };
 }
 
-async function listenOnFreePort(server: Server): Promise<number> {
-  const candidates = [...Array.from({ length: PORTS_TRIED }, (_, index) => MQTT_PORT + index), 0];
+async function listenOnFreePort(server: Server, first: number): Promise<number> {
+  const candidates = [...Array.from({ length: PORTS_TRIED }, (_, index) => first + index), 0];
   for (const port of candidates) {
     try {
       await new Promise<void>((resolve, reject) => {

@@ -1,9 +1,9 @@
 /** Serves bus traffic as it happens to clients that record it. */
 import type { ServerResponse } from 'node:http';
-import { type Clock, every } from '../core/clock.ts';
-import type { Logger } from '../core/log.ts';
-import { SECURITY_HEADERS } from './guard.ts';
-import type { RecordingView } from './view.ts';
+import { type Clock, every } from '../../core/clock.ts';
+import type { Logger } from '../../core/log.ts';
+import { SECURITY_HEADERS } from '../guard.ts';
+import type { RecordingView } from '../view.ts';
 
 /** How many recordings may be made at once. */
 export const MAX_RECORDINGS = 4;

@@ -1,0 +1,191 @@
+/** The page as a whole: which view is shown, whether it is live, and who is logged in. */
+import { useEffect, useState } from 'preact/hooks';
+import { type Hub, useHub } from './hub.ts';
+import { LogIn } from './login.tsx';
+import { inOrder, isUnacked, stands } from './plant-state.ts';
+import { listIn } from './report-sums.ts';
+import { ask, tokenNow } from './session.ts';
+import { plain } from './shown.ts';
+import { Alarms } from './views/alarms.tsx';
+import { Configuration } from './views/configuration.tsx';
+import { Lines } from './views/lines.tsx';
+import { Maintenance } from './views/maintenance.tsx';
+import { Overview } from './views/overview.tsx';
+import { Production } from './views/production.tsx';
+import { Quality } from './views/quality.tsx';
+import { Store, Uplinks } from './views/store.tsx';
+import { Tag } from './views/tag.tsx';
+import { Tags } from './views/tags.tsx';
+import { Wall } from './views/wall.tsx';
+
+/** Views in the order of the menu. Two are there only where the configuration has something for them. */
+const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[] = [
+  ['', 'Overview'],
+  ['alarms', 'Alarms'],
+  ['tags', 'Devices'],
+  ['quality', 'Quality'],
+  ['production', 'Production', 'production'],
+  ['maintenance', 'Maintenance', 'maintenance'],
+  ['lines', 'Lines'],
+  ['uplinks', 'Uplinks'],
+  ['store', 'Store'],
+  ['configuration', 'Configuration'],
+  ['wall', 'Wall'],
+];
+
+function pathNow(): string[] {
+  return decodeURIComponent(location.hash.replace(/^#\/?/, '')).split('/');
+}
+
+/** Where the address leads; changes with it. */
+function usePath(): string[] {
+  const [path, set] = useState(pathNow);
+  useEffect(() => {
+    const changed = (): void => {
+      set(pathNow());
+      document.querySelector<HTMLElement>('main')?.focus();
+    };
+    addEventListener('hashchange', changed);
+    return () => removeEventListener('hashchange', changed);
+  }, []);
+  return path;
+}
+
+/** Which of the views that need something have it, asked for once for each configuration. */
+function useThere(hash: string | undefined): ReadonlySet<string> {
+  const [there, set] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => {
+    if (hash === undefined) return;
+    void thereOf(VIEWS.flatMap(([, , needs]) => needs ?? [])).then(set, () => {});
+  }, [hash]);
+  return there;
+}
+
+/** Those of the lists that the gateway has and that are not empty. */
+async function thereOf(names: readonly string[]): Promise<ReadonlySet<string>> {
+  const { paths } = await ask<{ readonly paths: Readonly<Record<string, object>> }>('/api/v1/openapi.json');
+  const served = names.filter((name) => paths[`/api/v1/${name}`] !== undefined);
+  const found = served.map(async (name) => {
+    const list = listIn(await ask<unknown>(`/api/v1/${name}`), name);
+    return list && list.length > 0 ? [name] : [];
+  });
+  return new Set((await Promise.all(found)).flat());
+}
+
+/** The page. */
+export function App() {
+  const hub = useHub();
+  const [view = '', ...rest] = usePath();
+  const [isLogin, logIn] = useState(false);
+  const there = useThere(hub.plant.status?.config.hash);
+  const onRefused = (): void => logIn(true);
+  const isStale = hub.notLiveSinceMs !== undefined;
+  useEffect(() => {
+    document.title = titleOf(hub);
+  });
+  if (view === 'wall')
+    return (
+      <div class={isStale ? 'is-stale' : ''}>
+        <Banner hub={hub} />
+        <main tabIndex={-1}>
+          <Wall hub={hub} />
+        </main>
+      </div>
+    );
+  return (
+    <div class={isStale ? 'is-stale' : ''}>
+      <button type="button" class="skip" onClick={skipToContent}>
+        Skip to the content
+      </button>
+      <header>
+        <span class="brand">{hub.plant.status?.gateway ?? 'Millgate'}</span>
+        {hub.plant.status?.simulated && <span class="tagged">simulated</span>}
+        <AlarmSummary hub={hub} />
+        <button type="button" class="quiet" onClick={() => logIn(true)}>
+          {tokenNow() === undefined ? 'Log in' : 'Logged in'}
+        </button>
+      </header>
+      <Banner hub={hub} />
+      <nav aria-label="Views">
+        {VIEWS.filter(([, , needs]) => needs === undefined || there.has(needs)).map(([path, title]) => (
+          <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <main id="main" tabIndex={-1}>
+        <h1>{VIEWS.find(([path]) => path === view)?.[1] ?? plain(rest.join('/'))}</h1>
+        <View hub={hub} view={view} rest={rest} onRefused={onRefused} />
+      </main>
+      {isLogin && <LogIn onClose={() => logIn(false)} />}
+    </div>
+  );
+}
+
+interface ViewProps {
+  readonly hub: Hub;
+  readonly view: string;
+  readonly rest: readonly string[];
+  readonly onRefused: () => void;
+}
+
+function View({ hub, view, rest, onRefused }: ViewProps) {
+  switch (view) {
+    case '':
+      return <Overview hub={hub} />;
+    case 'alarms':
+      return <Alarms hub={hub} onRefused={onRefused} />;
+    case 'tags':
+      return <Tags hub={hub} device={rest[0]} />;
+    case 'tag':
+      return <Tag hub={hub} name={rest.join('/')} onRefused={onRefused} />;
+    case 'quality':
+      return <Quality />;
+    case 'production':
+      return <Production hub={hub} />;
+    case 'maintenance':
+      return <Maintenance hub={hub} onRefused={onRefused} />;
+    case 'lines':
+      return <Lines hub={hub} />;
+    case 'uplinks':
+      return <Uplinks hub={hub} />;
+    case 'store':
+      return <Store hub={hub} />;
+    case 'configuration':
+      return <Configuration hub={hub} onRefused={onRefused} />;
+    default:
+      return <p>There is no such view.</p>;
+  }
+}
+
+/** Across the top while what is shown is not what is: since when, and why. */
+function Banner({ hub: { notLiveSinceMs, time, plant } }: { readonly hub: Hub }) {
+  const { link } = plant;
+  if (notLiveSinceMs === undefined) return null;
+  const since = notLiveSinceMs === 0 ? 'Not live yet' : `Not live since ${time.clock(notLiveSinceMs)}`;
+  return (
+    <p class="banner" role="alert">
+      <strong>{since}</strong> {'why' in link ? plain(link.why) : ''}
+    </p>
+  );
+}
+
+function AlarmSummary({ hub }: { readonly hub: Hub }) {
+  const standing = inOrder(hub.plant.alarms.values()).filter(stands);
+  const unacked = standing.filter(isUnacked).length;
+  return (
+    <a class="summary" href="#/alarms">
+      {standing.length === 0 ? 'no alarm' : `${standing.length} standing, ${unacked} not acknowledged`}
+    </a>
+  );
+}
+
+function skipToContent(): void {
+  document.querySelector<HTMLElement>('main')?.focus();
+}
+
+function titleOf({ plant, notLiveSinceMs }: Hub): string {
+  const standing = [...plant.alarms.values()].filter(stands).length;
+  const name = plant.status?.gateway ?? 'Millgate';
+  return `${notLiveSinceMs === undefined ? '' : '(not live) '}${standing > 0 ? `(${standing}) ` : ''}${name}`;
+}

@@ -1,0 +1,151 @@
+/** What the views look at: the plant as it is, the tags of the file, and whether all of it is live. */
+import { useEffect, useState } from 'preact/hooks';
+import type { JsonTag } from '../api/json.ts';
+import { startFeed } from './feed.ts';
+import { after, NO_PLANT, type Plant, type Told } from './plant-state.ts';
+import { ask, tokenNow } from './session.ts';
+import { type PlantTime, plantTime } from './shown.ts';
+import type { FromWorker } from './stream-worker.ts';
+
+/** Silence after which the page says that it is not live, ms. The stream says something every second. */
+const NOT_LIVE_MS = 3500;
+
+/** How often ages and liveness are looked at, ms. */
+const TICK_MS = 500;
+
+/** What views are handed. */
+export interface Hub {
+  readonly plant: Plant;
+  readonly tags: readonly JsonTag[];
+  /** The gateway's clock now, UTC ms. */
+  readonly nowMs: number;
+  /** Undefined while live; else since when it is not, UTC ms, or 0 where it never was. */
+  readonly notLiveSinceMs: number | undefined;
+  readonly time: PlantTime;
+}
+
+let plant: Plant = NO_PLANT;
+let tags: readonly JsonTag[] = [];
+let configuration: string | undefined;
+let heard = { atMs: Number.NEGATIVE_INFINITY, wallMs: 0 };
+let giveToken: (token: string | undefined) => void = () => {};
+const listeners = new Set<() => void>();
+
+/** @param isNews false for what a worker knew before: that it was live then says nothing of now */
+function take(next: Plant, isNews = true): void {
+  plant = next;
+  if (isNews && plant.link.state === 'live') heard = { atMs: performance.now(), wallMs: Date.now() + plant.skewMs };
+  const { hash } = plant.status?.config ?? {};
+  if (hash !== undefined && hash !== configuration) {
+    configuration = hash;
+    void loadTags();
+  }
+  for (const listener of listeners) listener();
+}
+
+async function loadTags(): Promise<void> {
+  try {
+    tags = await ask<JsonTag[]>('/api/v1/tags');
+    for (const listener of listeners) listener();
+  } catch {
+    configuration = undefined;
+  }
+}
+
+/** Begins to follow the gateway: over the worker that all tabs share, else over a stream of this tab. */
+export function begin(): void {
+  const tell = (told: Told): void => take(after(plant, told));
+  if (typeof SharedWorker === 'undefined') {
+    giveToken = startFeed(tell);
+  } else {
+    const worker = new SharedWorker('/stream-worker.js', { type: 'module', name: 'millgate' });
+    worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if ('plant' in data) take(data.plant, false);
+      else tell(data.told);
+    };
+    giveToken = (token) => worker.port.postMessage({ token });
+    addEventListener('pagehide', () => worker.port.postMessage('bye'));
+    addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) giveToken(tokenNow());
+    });
+  }
+  giveToken(tokenNow());
+}
+
+/** The token changed: the stream is opened anew with it. */
+export function tokenChanged(): void {
+  configuration = undefined;
+  giveToken(tokenNow());
+}
+
+/** The plant, anew with each change and twice a second. */
+export function useHub(): Hub {
+  const [, again] = useState(0);
+  useEffect(() => {
+    let isAsked = false;
+    const redraw = (): void => {
+      if (isAsked) return;
+      isAsked = true;
+      // One picture for all that comes at once.
+      requestAnimationFrame(() => {
+        isAsked = false;
+        again((count) => count + 1);
+      });
+    };
+    listeners.add(redraw);
+    const tick = setInterval(redraw, TICK_MS);
+    return () => {
+      listeners.delete(redraw);
+      clearInterval(tick);
+    };
+  }, []);
+  const isLive = performance.now() - heard.atMs < NOT_LIVE_MS && plant.link.state === 'live';
+  return {
+    plant,
+    tags,
+    nowMs: Date.now() + plant.skewMs,
+    notLiveSinceMs: isLive ? undefined : heard.wallMs,
+    time: timeOf(plant.status?.timezone),
+  };
+}
+
+let zone: string | undefined = '';
+let time = plantTime(undefined);
+
+function timeOf(wanted: string | undefined): PlantTime {
+  if (wanted !== zone) {
+    zone = wanted;
+    time = plantTime(wanted);
+  }
+  return time;
+}
+
+/** What a route answers, asked for again every so often, ms; `data` stays while a later question fails. */
+export function usePolled<T>(
+  path: string | undefined,
+  everyMs: number,
+): { data?: T; failed?: string; again: () => void } {
+  const [state, set] = useState<{ path?: string; data?: T; failed?: string }>({});
+  const [round, next] = useState(0);
+  useEffect(() => {
+    if (path === undefined) return;
+    let isOver = false;
+    const load = async (): Promise<void> => {
+      if (document.hidden) return;
+      try {
+        const data = await ask<T>(path);
+        if (!isOver) set({ path, data });
+      } catch (error) {
+        if (!isOver) set((before) => ({ ...(before.path === path && before), path, failed: (error as Error).message }));
+      }
+    };
+    void load();
+    const timer = setInterval(load, everyMs);
+    return () => {
+      isOver = true;
+      clearInterval(timer);
+    };
+  }, [path, everyMs, round]);
+  const again = (): void => next((count) => count + 1);
+  return state.path === path ? { ...state, again } : { again };
+}

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { breaksOf, columnsOf, type Sample } from '../../src/api/chart/chart.ts';
+import { ask } from '../double/ask.ts';
+import { serve } from '../double/command-line.ts';
+import { fakeGateway, SIX, TAGS } from '../double/fake-gateway.ts';
+
+const RUNS = { numRuns: Number(process.env.MILLGATE_PROPERTY_RUNS ?? 100) };
+
+const good = (atMs: number, value = 1): Sample => ({
+  ...{ fromMs: atMs, toMs: atMs, count: 1, bad: 0 },
+  ...{ min: value, max: value, mean: value },
+});
+const bad = (atMs: number, why = 'timeout'): Sample => ({ fromMs: atMs, toMs: atMs, count: 0, bad: 1, why });
+
+describe('breaks', () => {
+  it('go from the last usable reading to the next, with the reason of the first bad one', () => {
+    const samples = [good(0), good(1000), bad(2000), bad(3000, 'offline'), good(4000)];
+    expect(breaksOf(samples, { fromMs: 0, toMs: 5000 }, 3000)).toEqual([{ fromMs: 1000, toMs: 4000, why: 'timeout' }]);
+  });
+
+  it('are where nothing came for too long, at both edges, too, and nowhere for a tag that reports changes only', () => {
+    const samples = [good(10_000), good(11_000), good(30_000)];
+    const range = { fromMs: 0, toMs: 60_000 };
+    expect(breaksOf(samples, range, 3000).map(({ fromMs, toMs }) => [fromMs, toMs])).toEqual([
+      [0, 10_000],
+      [11_000, 30_000],
+      [30_000, 60_000],
+    ]);
+    expect(breaksOf(samples, range, undefined)).toEqual([]);
+    expect(breaksOf(samples, range, undefined, [20_000])).toEqual([{ fromMs: 11_000, toMs: 30_000, why: undefined }]);
+    expect(breaksOf([], range, 3000)).toEqual([{ fromMs: 0, toMs: 60_000, why: undefined }]);
+  });
+});
+
+/** A minute of readings each second with random outages: silent or bad ones. */
+const outages = fc.array(fc.tuple(fc.integer({ min: 0, max: 580 }), fc.integer({ min: 4, max: 60 }), fc.boolean()), {
+  maxLength: 6,
+});
+
+describe('columns', () => {
+  it('are never joined across an outage, whatever the outages and the width', () => {
+    fc.assert(
+      fc.property(outages, fc.integer({ min: 10, max: 600 }), (gaps, most) => {
+        const range = { fromMs: 0, toMs: 600_000 };
+        const samples = Array.from({ length: 600 }, (_, second) => second).flatMap((second) => {
+          const gap = gaps.find(([from, length]) => second >= from && second < from + length);
+          return gap === undefined ? [good(second * 1000)] : gap[2] ? [bad(second * 1000)] : [];
+        });
+        const columns = columnsOf(samples, breaksOf(samples, range, 3000), range, most);
+        const out = (second: number) => gaps.some(([from, length]) => second >= from && second < from + length);
+        for (const [index, { t, joined }] of columns.entries()) {
+          if (!joined) continue;
+          const seconds = range.toMs / most / 2000;
+          const between = { from: Math.ceil(columns[index - 1]!.t / 1000), to: Math.floor(t / 1000) };
+          for (let second = between.from; second <= between.to; second++)
+            expect([seconds, second, out(second)]).toEqual([seconds, second, false]);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('keep every spike, and all that they count', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 400 }),
+        fc.integer({ min: 10, max: 50 }),
+        (values, most) => {
+          const samples = values.map((value, index) => good(index * 1000, value));
+          const range = { fromMs: 0, toMs: values.length * 1000 };
+          const columns = columnsOf(samples, [], range, most);
+          expect(Math.max(...columns.map(({ max }) => max))).toBe(Math.max(...values));
+          expect(Math.min(...columns.map(({ min }) => min))).toBe(Math.min(...values));
+          expect(columns.reduce((sum, { count }) => sum + count, 0)).toBe(values.length);
+          expect(columns.length).toBeLessThanOrEqual(most);
+          for (const { min, mean, max } of columns) {
+            expect(mean).toBeGreaterThanOrEqual(min - 1e-6);
+            expect(mean).toBeLessThanOrEqual(max + 1e-6);
+          }
+        },
+      ),
+      RUNS,
+    );
+  });
+});
+
+describe('the route of charts', () => {
+  it('says why there is nothing in a gap: a quality word, a loss of the ledger, a stop, or that it is not known', async () => {
+    const tags = TAGS.map((tag) => ({ ...tag, reportMs: 1000 }));
+    const point = (seconds: number) =>
+      ({ seq: seconds, wallMs: SIX + seconds * 1000, quality: 'good', value: seconds }) as const;
+    const failed = { seq: 5, wallMs: SIX + 5000, quality: 'bad', why: 'timeout' } as const;
+    const points = [point(3), point(4), failed, point(6), point(60), point(120), point(180)];
+    const view = fakeGateway({
+      tags: () => tags,
+      history: async ({ fromMs, toMs }) => ({
+        points: points.filter(({ wallMs }) => wallMs >= fromMs && wallMs < toMs),
+        next: undefined,
+      }),
+      events: async () => ({
+        events: [{ seq: 1, t: SIX + 119_000, kind: 'lifecycle', what: 'started', message: '' }],
+        next: undefined,
+      }),
+      status: async () => {
+        const status = await fakeGateway().status();
+        const lost = { ...status.store.ledger[0]!, firstWallMs: SIX + 20_000, lastWallMs: SIX + 30_000 };
+        return { ...status, store: { ...status.store, ledger: [lost] } };
+      },
+    });
+    const where = await serve(view);
+    const path = `/api/v1/tags/press-1/oil-temp/chart?from=${SIX}&to=${SIX + 181_000}&columns=181`;
+    const { body } = await ask(where, path);
+    const { gaps, columns } = body as { gaps: { why: string }[]; columns: { joined: number[]; t: number[] } };
+    expect(gaps.map(({ why }) => why)).toEqual(['timeout', 'lost', 'stopped', 'unknown']);
+    expect(columns.joined).toEqual([0, 1, 0, 0, 0, 0]);
+  });
+
+  it('takes roll-ups for a long range, and refuses one that is empty', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    const long = await ask(
+      where,
+      `/api/v1/tags/press-1/oil-temp/chart?from=${SIX - 30 * 86_400_000}&to=${SIX + 120_000}`,
+    );
+    expect(long.body).toMatchObject({ source: 'minutes', columns: { min: [45], max: [46.5], count: [59] } });
+    expect(view.asked.rollups).toMatchObject([{ everyMs: 73 * 60_000 }]);
+    expect((await ask(where, '/api/v1/tags/press-1/oil-temp/chart?from=5&to=5')).status).toBe(400);
+  });
+});
