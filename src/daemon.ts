@@ -116,7 +116,17 @@ async function runLogged(
     `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
   const openStore = async () => store;
-  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore };
+  const parts = {
+    config,
+    simulate,
+    version,
+    clock,
+    log,
+    random: Math.random,
+    environment,
+    openStore,
+    isFirstAtOnce: true,
+  };
   const gateway = await startGateway(parts).catch(async (error: unknown) => {
     await store.close();
     throw error;

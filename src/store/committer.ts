@@ -37,6 +37,8 @@ export interface CommitterOptions {
   readonly random: Random;
   /** Readings wait at most this long for their commit, ms. */
   readonly commitEveryMs: number;
+  /** Whether the first record waits for nothing, so that a start shows soon that readings arrive. Default: no. */
+  readonly isFirstAtOnce?: boolean;
   /** Called after each commit is durable, in order: what was committed, and its numbers. */
   readonly onCommitted: (receipt: Receipt, batch: CommitBatch) => void;
   /** Called once when the store failed in a way that asking again cannot mend: the process has to end. */
@@ -129,6 +131,8 @@ export class Committer {
   private droppedRecords = 0;
   private droppedEvents = 0;
   private commits = 0;
+  /** Whether a record was taken. */
+  private hasBegun = false;
   private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
 
@@ -278,7 +282,9 @@ export class Committer {
 
   private scheduleHeld(): void {
     const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
-    this.schedule(isFull ? 0 : this.options.commitEveryMs, isFull);
+    const isUrgent = isFull || (this.options.isFirstAtOnce === true && !this.hasBegun);
+    if (this.records.length > 0) this.hasBegun = true;
+    this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
   }
 
   /** The next commit, in `ms` at the latest; `isUrgent` brings a waiting one forward, unless the disk just refused. */
