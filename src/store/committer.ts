@@ -131,7 +131,7 @@ export class Committer {
   private droppedRecords = 0;
   private droppedEvents = 0;
   private commits = 0;
-  /** Whether a record was taken. */
+  /** Whether a record was handed to the store. */
   private hasBegun = false;
   private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
@@ -282,9 +282,12 @@ export class Committer {
 
   private scheduleHeld(): void {
     const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
-    const isUrgent = isFull || (this.options.isFirstAtOnce === true && !this.hasBegun);
-    if (this.records.length > 0) this.hasBegun = true;
+    const isUrgent = isFull || this.isFirstDue();
     this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
+  }
+
+  private isFirstDue(): boolean {
+    return this.options.isFirstAtOnce === true && !this.hasBegun && this.records.length > 0;
   }
 
   /** The next commit, in `ms` at the latest; `isUrgent` brings a waiting one forward, unless the disk just refused. */
@@ -332,6 +335,7 @@ export class Committer {
       this.options.clock,
     );
     this.bytes -= bytes;
+    this.hasBegun ||= size > 0;
     const batch: CommitBatch = {
       records,
       events: stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock),
@@ -363,7 +367,8 @@ export class Committer {
       for (const { resolve } of this.waiters.splice(0)) resolve();
       return;
     }
-    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || this.records.length >= BATCH_RECORDS;
+    const isFull = this.records.length >= BATCH_RECORDS;
+    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || isFull || this.isFirstDue();
     this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
   }
 
