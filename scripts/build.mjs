@@ -1,5 +1,5 @@
-// Compiles src/ and hal/ to dist/, bundles the page, and the program with its libraries into dist/program/, which the binary
-// dist/src/cli.js loads: 250 files of ES modules take a second of processor time to load, and few files a third of it.
+// Compiles src/ and hal/ to dist/, bundles the page, and bundles the program with its libraries into dist/program/, which
+// the binary dist/src/cli.js loads: 250 files of ES modules take a second of processor time to load, and few files a third of it.
 // The result is made beside dist/ and put in its place at the end, so that a program which starts meanwhile finds all of
 // the old one or all of the new one, and a build that fails leaves the old one as it was.
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,7 @@ const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--
   stdio: 'inherit',
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
+await buildPage(`${made}/dist/web`);
 await bundle(join(root, made));
 const binary = `${made}/dist/src/cli.js`;
 writeFileSync(
@@ -32,6 +33,5 @@ createRequire(import.meta.url)('../program/main.cjs');
 `,
 );
 chmodSync(binary, 0o755);
-await buildPage(`${made}/dist/web`);
 if (existsSync('dist')) renameSync('dist', old);
 renameSync(`${made}/dist`, 'dist');

@@ -88,7 +88,7 @@ const OTHER_TYPES: Readonly<Record<string, object>> = {
 };
 
 /** What a query gives as text; everything else is a whole number. */
-const TEXT_QUERIES = new Set(['tag', 'every', 'channel']);
+const TEXT_QUERIES = new Set(['tag', 'every', 'channel', 'shift', 'date', 'month', 'against']);
 
 /** The OpenAPI 3.1 description of the routes. */
 export function openApi(routes: readonly Route[], version: string): object {

@@ -8,6 +8,7 @@ import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue
 import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
+import { PRODUCTION_ROUTES } from './production-routes.ts';
 import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
@@ -147,6 +148,7 @@ export const ROUTES: readonly Route[] = [
   },
   PROBE_ROUTE,
   ...RULE_ROUTES,
+  ...PRODUCTION_ROUTES,
   ...CONFIGURATION_ROUTES,
   ...TOKEN_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },

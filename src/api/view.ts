@@ -14,6 +14,7 @@ import type {
   Stream,
 } from '../store/store.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
+import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
 import type { TokenOrders } from './tokens/tokens-view.ts';
 
@@ -230,6 +231,8 @@ export interface GatewayView extends RulesView, RecordingView {
   ): Promise<{ readonly count: number; readonly stored: readonly SeqRange[] }>;
   /** Calls back with every reading as it is made; the returned function ends it. */
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
+  /** Absent where nobody counts production. */
+  readonly production?: ProductionView;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
   /** The tokens of the API, which the API itself adds. */

@@ -1,7 +1,10 @@
 /** Runs the rules of a configuration over recorded readings on a simulated clock. */
 import type { GatewayEvent } from '../core/event.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { Instant } from '../core/reading.ts';
 import type { Judged } from '../rules/pipeline.ts';
+import { emptyReport, summedReport } from '../rules/production/figures.ts';
+import type { ProductionState } from '../rules/production/state.ts';
 import { createRuleSet, type RuleConfig, type RuleSet } from '../rules/rule-set.ts';
 import type { SpcState } from '../rules/spc/state.ts';
 import type { Played } from './records.ts';
@@ -11,6 +14,8 @@ import { type RuleSummary, summarise } from './summary.ts';
 export interface BacktestResult {
   readonly events: readonly GatewayEvent[];
   readonly summary: readonly RuleSummary[];
+  /** Of each machine all shifts that the readings are of, by its name. */
+  readonly production: Readonly<Record<string, ProductionReport>>;
   readonly readings: number;
   /** UTC ms of the first and the last reading; undefined when there were none. */
   readonly span: { readonly fromMs: number; readonly toMs: number } | undefined;
@@ -19,7 +24,7 @@ export interface BacktestResult {
 /**
  * Runs the rules of a configuration over readings, as they would have run live: the same code, with the time of the
  * readings for a clock, timers and all. Nobody acknowledges or resets anything. Time ends with the last reading: a
- * delay that would have ended later is not known to have.
+ * delay that would have ended later is not known to have. Only a shift that ends before the next reading was due is closed.
  */
 export function runBacktest(config: RuleConfig, played: Iterable<Played>): BacktestResult {
   // What is stored of a record does not matter here, so that nothing is left out.
@@ -47,10 +52,36 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
     if (!last || each.at.monoMs >= last.monoMs) last = each.at;
     take(rules.pipeline.accept(each));
   }
-  if (last) take(rules.pipeline.tick(last, true));
+  if (last) {
+    take(rules.pipeline.tick(last, true));
+    const { wallMs } = last;
+    for (const { key, rule } of rules.machines)
+      take(rules.pipeline.change(key, (state) => rule.finish(state as ProductionState, wallMs), last, true));
+  }
   const span = first && last && { fromMs: first.wallMs, toMs: last.wallMs };
   const points = new Map(
     rules.charts.map(({ config: { id }, key }) => [id, (rules.pipeline.stateOf(key) as SpcState).point]),
   );
-  return { events, summary: summarise(rules, points, events, span?.toMs ?? 0), readings, span };
+  const summary = summarise(rules, points, events, span?.toMs ?? 0);
+  return { events, summary, production: productionOf(rules, events, span?.toMs ?? 0), readings, span };
+}
+
+/** The shifts that are over, and what there is of one that is not. */
+function productionOf(
+  { machines, pipeline }: RuleSet,
+  events: readonly GatewayEvent[],
+  endMs: number,
+): Record<string, ProductionReport> {
+  const reports = new Map<string, ProductionReport[]>();
+  for (const { body } of events)
+    if (body.kind === 'production' && body.report)
+      reports.set(body.machine, [...(reports.get(body.machine) ?? []), body.report]);
+  return Object.fromEntries(
+    machines.map(({ config, key, rule }) => {
+      const state = pipeline.stateOf(key) as ProductionState;
+      const isOver = !rule.isRunning(state, endMs);
+      const open = isOver ? [] : [rule.report(state, endMs)];
+      return [config.id, summedReport([...(reports.get(config.id) ?? []), ...open], emptyReport(config, endMs))];
+    }),
+  );
 }

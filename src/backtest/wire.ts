@@ -7,14 +7,17 @@ import type { BacktestResult } from './run.ts';
 const EPOCH = 'backtest';
 
 /**
- * A result as JSON text: events exactly as on the wire, numbered from 1, one a line; then the summary. Rules of
- * production and maintenance are not built yet, and a file with them is refused: their reports are empty.
+ * A result as JSON text: events exactly as on the wire, numbered from 1, one a line; then the summary and the reports of
+ * production. Rules of maintenance are not built yet, and a file with them is refused: their reports are empty.
  */
-export function resultText({ gateway, hash }: Config, { events, summary }: BacktestResult): string {
+export function resultText({ gateway, hash }: Config, { events, summary, production }: BacktestResult): string {
   const encoder = createJsonEncoder({ gateway: gateway.id, config: hash });
   const lines = events.map((event, index) => encoder.batch({ kind: 'event', epoch: EPOCH, seq: index + 1, event }));
   const rules = summary.map((each) => JSON.stringify(each));
-  return `"events":[${joined(lines)}],\n"summary":[${joined(rules)}],\n"production":{},"maintenance":{}`;
+  const machines = Object.entries(production).map(
+    ([name, report]) => `${JSON.stringify(name)}:${JSON.stringify(report)}`,
+  );
+  return `"events":[${joined(lines)}],\n"summary":[${joined(rules)}],\n"production":{${joined(machines)}},"maintenance":{}`;
 }
 
 function joined(lines: readonly string[]): string {

@@ -9,7 +9,7 @@ import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
-import { addRuleCommands } from './commands/rules.ts';
+import { addProductionCommands, addRuleCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
 import { COMPLETE } from './shell/completion.ts';
@@ -21,6 +21,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext, report: Report
   addCommissioningCommands,
   addReadingCommands,
   addRuleCommands,
+  addProductionCommands,
   addApplyCommands,
   addBusCommands,
   addInformationCommands,

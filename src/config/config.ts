@@ -4,6 +4,7 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
@@ -100,6 +101,28 @@ export interface UplinkBase extends Selection {
   readonly backfillRate: number;
 }
 
+/** A product that takes records over MQTT in a way of its own. */
+export type MqttPreset =
+  | { readonly kind: 'aws-iot' }
+  /** `key`: the key of the device, by which passwords are made; undefined where it signs in by certificate. */
+  | {
+      readonly kind: 'azure-iot-hub';
+      readonly hub: string;
+      readonly device: string;
+      readonly key: SecretRef | undefined;
+    }
+  | { readonly kind: 'azure-event-grid' }
+  | { readonly kind: 'thingsboard'; readonly token: SecretRef }
+  | { readonly kind: 'home-assistant'; readonly discovery: string };
+
+/** What a product allows, where it does not say so itself when it is connected. */
+export interface MqttLimits {
+  /** Bytes of a message. */
+  readonly messageBytes: number;
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
 /** An MQTT uplink. */
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
@@ -120,10 +143,39 @@ export interface MqttConfig extends UplinkBase {
   readonly keepaliveMs: number;
   /** How long one message may wait for its acknowledgement. */
   readonly ackTimeoutMs: number;
+  /** Absent: a broker, which is sent JSON on topics of ours. */
+  readonly preset?: MqttPreset;
+  readonly limits?: MqttLimits | undefined;
+  /** The protocol that is asked for in the TLS handshake (ALPN); absent: none. */
+  readonly alpn?: string | undefined;
+}
+
+/** What a server makes of the records, and where in it they go. */
+export type HttpTarget =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string }
+  | { readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string }
+  | { readonly kind: 'kafka-rest'; readonly topic: string };
+
+/** An uplink that posts to a server. */
+export interface HttpConfig extends UplinkBase {
+  readonly type: 'http';
+  /** Where JSON is posted to; of the other targets, what their paths are added to. */
+  readonly url: string;
+  readonly target: HttpTarget;
+  readonly compression: 'none' | 'gzip';
+  /** A bearer token; of InfluxDB 2 and 3 the API token. */
+  readonly token: SecretRef | undefined;
+  /** For basic authentication; only with a password. */
+  readonly username: string | undefined;
+  readonly password: SecretRef | undefined;
+  readonly tls: TlsConfig | undefined;
+  /** How long a request may wait for its answer. */
+  readonly ackTimeoutMs: number;
 }
 
 /** Any uplink. */
-export type UplinkConfig = MqttConfig;
+export type UplinkConfig = MqttConfig | HttpConfig;
 
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
@@ -161,6 +213,8 @@ export interface Config {
   readonly alarms: readonly AlarmConfig[];
   /** Control charts. */
   readonly spc: readonly SpcConfig[];
+  /** Machines whose production is counted. */
+  readonly production: readonly ProductionConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

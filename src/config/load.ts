@@ -13,7 +13,7 @@ import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
-import { checkAlarms, checkCharts, factsOf, writtenTags } from './rules.ts';
+import { checkAlarms, checkCharts, checkProduction, factsOf, writtenTags } from './rules.ts';
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
@@ -50,6 +50,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   gateway: 'gateway: {id: press-shop-1}',
   alarms: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}',
   spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
+  production: 'production: {press-1: {count: press-1/parts, idealCycle: 2.4s}}',
   store: 'store: {maxSize: 2GB}',
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
@@ -122,12 +123,18 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const written = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, written, report });
   const tags = factsOf({ read, derived, readOnly, written });
+  const alarms = checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report });
+  const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
+  const machines = mapOf(sections.get('production'), tree);
+  const store = checkStore(valuesOf('store', sections, report), folder);
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
     files,
     report,
-    tags: [...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id)],
+    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    commitEveryMs: store.commitEveryMs,
+    tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
     file: absolute,
@@ -135,9 +142,10 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     gateway,
     channels,
     derived,
-    alarms: checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report }),
+    alarms,
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
-    store: checkStore(valuesOf('store', sections, report), folder),
+    production: checkProduction(machines, { tags, report, alarms: names, timezone: gateway.timezone }),
+    store,
     uplinks,
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),

@@ -15,6 +15,7 @@ export interface Names {
   readonly tags: readonly string[];
   readonly alarms: readonly string[];
   readonly charts: readonly string[];
+  readonly machines: readonly string[];
   readonly uplinks: readonly string[];
   /** Device profiles there are, those beside the file first. */
   readonly profiles: readonly string[];
@@ -44,6 +45,7 @@ export function namesIn(file: string, files: FileAccess, builtIn: string = built
     tags: keysOf(devices).flatMap((name) => tagsOf(entryOf(devices, name)?.node).map((tag) => `${name}/${tag}`)),
     alarms: section('alarms'),
     charts: section('spc'),
+    machines: section('production'),
     uplinks: section('uplinks'),
     profiles: [...new Set(folders.flatMap((folder) => profilesIn(folder, files).sort()))],
   };

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -14,6 +15,7 @@ import { clip } from './file/words.ts';
 import { formatPlace } from './file/yaml.ts';
 import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
+import { checkMachine, type ProductionOptions, productionShape } from './sections/section-production.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
 /** What checking rules needs of the rest of the file. */
@@ -101,6 +103,25 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
     else reportAll(entry, checked.problems, report);
   }
   return charts;
+}
+
+/** Checks every machine of the section. */
+export function checkProduction(
+  section: MapNode,
+  { report, ...context }: RuleContext & { readonly alarms: readonly string[]; readonly timezone: string },
+): ProductionConfig[] {
+  const schema = z.strictObject(productionShape);
+  const machines: ProductionConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {count: press-1/parts, idealCycle: 2.4s}`)) continue;
+    const options = validateKeys(schema, entry, report) as ProductionOptions | undefined;
+    if (!options) continue;
+    const checked = checkMachine(name, options, context);
+    if (checked.ok) machines.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return machines;
 }
 
 /** Checks every alarm of the section. */

@@ -7,6 +7,7 @@ export type ConfigurationPart =
   | 'computed tag'
   | 'alarm'
   | 'chart'
+  | 'machine'
   | 'uplink'
   | 'store'
   | 'api'

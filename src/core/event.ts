@@ -1,4 +1,5 @@
 /** The events that are stored and published, as types, and the alarms of the gateway itself, which are told as events. */
+import type { ProductionChange, ProductionReport } from './production/production.ts';
 import type { Value } from './reading.ts';
 
 /** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */
@@ -69,7 +70,23 @@ export type EventBody =
       readonly [detail: string]: unknown;
     }
   | {
-      readonly kind: 'lifecycle' | 'quality' | 'production' | 'maintenance' | 'audit';
+      readonly kind: 'production';
+      readonly machine: string;
+      readonly change: ProductionChange;
+      /** UTC ms of the stop, the shift or the job; null while it lasts. */
+      readonly from: number;
+      readonly to: number | null;
+      /** Name of the reason; null: not coded, or not of a stop. */
+      readonly reason: string | null;
+      /** Number of the stop. */
+      readonly stop: number | null;
+      /** Of a shift. */
+      readonly report?: ProductionReport;
+      readonly message: string;
+      readonly [detail: string]: unknown;
+    }
+  | {
+      readonly kind: 'lifecycle' | 'quality' | 'maintenance' | 'audit';
       readonly what: string;
       readonly message: string;
       readonly [detail: string]: unknown;

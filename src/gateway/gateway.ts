@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import type { Config, UplinkConfig } from '../config/config.ts';
+import { type Config, type SecretRef, tagsOf, type UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
@@ -15,6 +15,7 @@ import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
+import { createHttpUplink } from '../uplink/http/http-uplink.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
 import type { Uplink } from '../uplink/uplink.ts';
@@ -26,7 +27,7 @@ import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from '
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
-import { createRulesView } from './rules.ts';
+import { createProductionView, createRulesView } from './rules.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -164,11 +165,7 @@ function assemble(
     uplinkOf(uplink, store, current, options, {
       alarms,
       mayLoad: beginning.begun,
-      tags: () =>
-        live
-          .tags()
-          .map((tag) => tag.config.tag.id)
-          .filter(selects(uplink)),
+      tags: () => live.tags().map((tag) => tag.config.tag.id),
       topics: topics(uplink.name),
     });
 
@@ -327,6 +324,12 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
   const unitOf = (tag: string) => live.find(tag)?.unit;
   return {
     ...createView({ ...parts, simulate, version, config: () => current.config }),
+    production: createProductionView(
+      () => judging.engine(),
+      store,
+      clock,
+      () => committer.flush(),
+    ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
   };
@@ -357,21 +360,26 @@ function uplinkOf(
   deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
 ): Uplink {
   if (options.createUplink) return options.createUplink(uplink, store);
-  const { clock, log, version, environment } = options;
-  return createMqttUplink(uplink, {
+  const { clock, log, random, version, environment } = options;
+  const isSent = selects(uplink);
+  const shared = {
     clock,
     log,
+    random,
     version,
     epoch: store.epoch,
     gateway: current.config.gateway.id,
     get configHash() {
       return current.config.hash;
     },
-    secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
-    readFile: (path) => readFile(path),
+    secrets: (ref: SecretRef) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
+    readFile: (path: string) => readFile(path),
     ...(options.dial && { dial: options.dial(uplink.name) }),
     ...deps,
-  });
+    tags: () => deps.tags().filter(isSent),
+    tagConfigs: () => tagsOf(current.config).filter(({ tag }) => isSent(tag.id)),
+  };
+  return uplink.type === 'http' ? createHttpUplink(uplink, shared) : createMqttUplink(uplink, shared);
 }
 
 /** Says what uplinks that are not configured any more were not given. */

@@ -4,11 +4,12 @@ import type { RuleConfig } from '../rules/rule-set.ts';
 
 /** What of a configuration decides what is made of readings. */
 export function ruleConfigOf(config: Config): RuleConfig {
-  const { derived, alarms, spc } = config;
+  const { derived, alarms, spc, production } = config;
   const all = tagsOf(config);
   return {
     alarms,
     spc,
+    production,
     derived: derived.map(({ tag: { tag, min, max }, expression }) => {
       const { id, device, name } = tag;
       return { id, device, name, expression, min, max };

@@ -2,6 +2,7 @@
 import type { AlarmConfig } from '../core/alarm.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { GatewayEvent } from '../core/event.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { DeviceRecord, TagId, Value } from '../core/reading.ts';
 import {
   type AlarmMeasures,
@@ -20,6 +21,10 @@ import type { AlarmRuleState } from './alarm/state.ts';
 import { ChartMemory, type ChartPoint, edgeLines } from './chart-memory.ts';
 import type { Demand } from './outputs.ts';
 import type { Judged } from './pipeline.ts';
+import { emptyReport } from './production/figures.ts';
+import type { Coding, Refusal } from './production/reasons.ts';
+import type { ShiftCalendar } from './production/shifts.ts';
+import type { ProductionState } from './production/state.ts';
 import type { Order } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
 import type { Changed, SpcRule, SpcStatus } from './spc/rule.ts';
@@ -69,6 +74,17 @@ export interface ChartOverview {
   readonly status: SpcStatus;
   readonly lines: { readonly center: number; readonly lcl: number; readonly ucl: number } | undefined;
   readonly points: readonly ChartPoint[];
+}
+
+/** A machine's production as it stands. */
+interface MachineOverview {
+  /** Of the shift that runs, or else of the last one. */
+  readonly report: ProductionReport;
+  readonly isRunning: boolean;
+  /** What is said of a span of which nothing is known. */
+  readonly empty: ProductionReport;
+  readonly shiftOn: ShiftCalendar['on'];
+  readonly midnight: ShiftCalendar['midnight'];
 }
 
 /** Who orders something, as it goes into the journal. */
@@ -204,6 +220,40 @@ export class RuleEngine {
   /** Names of the charts. */
   chartNames(): string[] {
     return this.parts.rules.charts.map(({ config }) => config.id);
+  }
+
+  /** A machine by its name, as it stands now; undefined when there is none. */
+  machine(name: string): MachineOverview | undefined {
+    const { machines, pipeline } = this.parts.rules;
+    const machine = machines.find(({ config }) => config.id === name);
+    if (!machine) return undefined;
+    const { config, key, rule } = machine;
+    const state = pipeline.stateOf(key) as ProductionState;
+    const nowMs = this.parts.clock.wallMs();
+    const { on: shiftOn, midnight } = rule.calendar;
+    const isRunning = rule.isRunning(state, nowMs);
+    return { report: rule.report(state, nowMs), isRunning, empty: emptyReport(config, nowMs), shiftOn, midnight };
+  }
+
+  /** Names of the machines whose production is counted. */
+  machineNames(): string[] {
+    return this.parts.rules.machines.map(({ config }) => config.id);
+  }
+
+  /** Gives a stop of a machine its reason; gives why not, with what to do instead. */
+  codeStop(name: string, order: Coding): Refusal | undefined {
+    const { clock, rules } = this.parts;
+    const machine = rules.machines.find(({ config }) => config.id === name);
+    if (!machine) return { refused: `there is no machine ${name}` };
+    const at = instantOf(clock);
+    let refusal: Refusal | undefined;
+    const work = (state: unknown) => {
+      const coded = machine.rule.code(state as ProductionState, order, at);
+      if (coded.refused !== undefined) refusal = coded;
+      return coded;
+    };
+    this.settle(rules.pipeline.change(machine.key, work, at, clock.known()));
+    return refusal;
   }
 
   private statusOf(alarm: AlarmConfig): AlarmStatus {

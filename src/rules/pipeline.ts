@@ -60,6 +60,8 @@ export class Pipeline {
   private readonly byTag = new Map<TagId, Live[]>();
   /** Devices of which some tag has a rule: records of the others are not looked into. */
   private readonly judgedDevices = new Set<string>();
+  /** Rules that want to hear of alarms, by the alarm. */
+  private readonly byAlarm = new Map<string, Live[]>();
   private readonly due = new DueQueue<Live>();
   private outputs = new Outputs();
 
@@ -85,6 +87,7 @@ export class Pipeline {
         this.byTag.set(tag, others);
         this.judgedDevices.add(splitTagId(tag)?.device ?? tag);
       }
+      for (const alarm of rule.alarms ?? []) this.byAlarm.set(alarm, [...(this.byAlarm.get(alarm) ?? []), live]);
     }
   }
 
@@ -130,7 +133,7 @@ export class Pipeline {
     const records = this.filter.news(readings);
     if (this.byTag.size === 0) return { readings, records, findings: [], states: derived.states };
     const verdict: Verdict = { findings: [], states: new Map(derived.states) };
-    this.passTime(record.at, verdict);
+    this.passTime(record.at, verdict, record.clockKnown);
     for (const each of readings) this.judge(each, verdict);
     return { readings, records, ...this.told(verdict, record.at, record.clockKnown) };
   }
@@ -138,7 +141,7 @@ export class Pipeline {
   /** Tells the rules whose timers fell due up to `at`, each at the time it fell due. */
   tick(at: Instant, clockKnown: boolean): Judged {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     return { readings: [], records: [], ...this.told(verdict, at, clockKnown) };
   }
 
@@ -149,7 +152,7 @@ export class Pipeline {
    */
   command(id: string, order: Order, by: string, at: Instant, clockKnown: boolean, comment?: string): Commanded {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     const live = this.byId.get(id);
     let refused: string | undefined;
     if (!live?.rule.command)
@@ -172,7 +175,7 @@ export class Pipeline {
     clockKnown: boolean,
   ): Commanded {
     const verdict: Verdict = { findings: [], states: new Map() };
-    this.passTime(at, verdict);
+    this.passTime(at, verdict, clockKnown);
     const live = this.byId.get(id);
     const step = live ? work(live.state) : { refused: `there is no rule ${id}` };
     if (live && step.refused === undefined) this.take(live, step as Step<unknown>, at, verdict);
@@ -190,11 +193,11 @@ export class Pipeline {
   }
 
   /** Lets timers fall due, in their order, up to and with `at`. */
-  private passTime(at: Instant, verdict: Verdict): void {
+  private passTime(at: Instant, verdict: Verdict, clockKnown: boolean): void {
     for (let dueMs = this.due.nextMs; dueMs !== undefined && dueMs <= at.monoMs; dueMs = this.due.nextMs) {
       const isStart = dueMs === Number.NEGATIVE_INFINITY;
       const then: Instant = isStart ? at : { monoMs: dueMs, wallMs: Math.round(at.wallMs - (at.monoMs - dueMs)) };
-      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs };
+      const tick: Tick = { kind: 'tick', monoMs: then.monoMs, wallMs: then.wallMs, clockKnown };
       for (const live of this.due.takeDue(dueMs)) {
         live.wakeMs = undefined;
         this.take(live, live.rule.step(live.state, tick), then, verdict);
@@ -233,14 +236,28 @@ export class Pipeline {
       }
     }
     for (const [live, own] of together ?? [])
-      this.take(live, live.rule.stepRecord!(live.state, own), record.at, verdict);
+      this.take(live, live.rule.stepRecord!(live.state, own, record.clockKnown), record.at, verdict);
   }
 
   private step(live: Live, reading: Reading, verdict: Verdict): void {
     this.take(live, live.rule.step(live.state, reading), reading, verdict);
   }
 
-  private take(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
+  private take(live: Live, step: Step<unknown>, at: Instant, verdict: Verdict): void {
+    this.adopt(live, step, at, verdict);
+    for (const finding of step.findings) this.tellListeners(finding, at, verdict);
+  }
+
+  /** Lets those rules hear of an alarm that want to. */
+  private tellListeners(finding: Finding, at: Instant, verdict: Verdict): void {
+    if (finding.kind !== 'event' || finding.body.kind !== 'alarm') return;
+    const { id, state } = finding.body;
+    const isActive = state === 'unacked' || state === 'acked';
+    for (const live of this.byAlarm.get(id) ?? [])
+      this.adopt(live, live.rule.heard!(live.state, id, isActive, at), at, verdict);
+  }
+
+  private adopt(live: Live, step: Step<unknown>, at: Instant, { findings, states }: Verdict): void {
     // A rule that asks for a time that has passed is asked again a little later, not for ever now.
     const { wakeAtMonoMs } = step;
     const wakeMs = wakeAtMonoMs === undefined ? undefined : Math.max(wakeAtMonoMs, at.monoMs + 0.001);

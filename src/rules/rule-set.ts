@@ -1,12 +1,14 @@
 /** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { alarmRule } from './alarm/alarm.ts';
 import { instrumentAlarms } from './alarm/instrument.ts';
 import { Derivation, type DerivedTag } from './derivation.ts';
 import { Pipeline } from './pipeline.ts';
+import { type ProductionRule, productionRule } from './production/rule.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
 import type { Rule } from './rule.ts';
 import { type SpcRule, spcRule } from './spc/rule.ts';
@@ -15,12 +17,21 @@ import { type SpcRule, spcRule } from './spc/rule.ts';
 export interface RuleConfig {
   readonly alarms: readonly AlarmConfig[];
   readonly spc: readonly SpcConfig[];
+  /** Machines whose production is counted; absent: none. */
+  readonly production?: readonly ProductionConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
   /** Tags that only grow. */
   readonly counters: ReadonlySet<TagId>;
   /** Tags that are not always reported. */
   readonly policies: ReadonlyMap<TagId, ReportPolicy>;
+}
+
+/** A machine whose production is counted, with the key of its rule. */
+interface Machine {
+  readonly config: ProductionConfig;
+  readonly key: string;
+  readonly rule: ProductionRule;
 }
 
 /** Everything that judges, ready to go on from what was stored. */
@@ -31,6 +42,7 @@ export interface RuleSet {
   /** Those of the file, and one for the instruments of each device they need. */
   readonly alarms: readonly AlarmConfig[];
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
+  readonly machines: readonly Machine[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
@@ -44,11 +56,16 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = chartKey(chart.id);
     return { config: chart, key, rule: { ...spcRule(chart), id: key } };
   });
+  const machines = (config.production ?? []).map((machine) => {
+    const key = `production:${machine.id}`;
+    return { config: machine, key, rule: { ...productionRule(machine), id: key } };
+  });
   const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
   const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
   const rules = [
     ...alarms.map((alarm) => alarmRule(alarm) as Rule),
     ...charts.map(({ rule }) => rule as unknown as Rule),
+    ...machines.map(({ rule }) => rule as unknown as Rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
@@ -57,5 +74,6 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     pipeline: new Pipeline(rules, new ReportFilter(config.policies), stored, derivation),
     alarms,
     charts,
+    machines,
   };
 }

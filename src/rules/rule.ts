@@ -7,6 +7,8 @@ export interface Tick {
   readonly kind: 'tick';
   readonly monoMs: number;
   readonly wallMs: number;
+  /** False while the wall clock is not known to be right; undefined: not said. */
+  readonly clockKnown?: boolean | undefined;
 }
 
 /** What an operator wants of an alarm. */
@@ -54,8 +56,15 @@ export interface Rule<S = unknown> {
   readonly tags: readonly TagId[];
   readonly initial: S;
   step(state: S, input: Reading | Tick): Step<S>;
-  /** As `step`, for all its readings of one record at once; for a rule that looks at them together. */
-  stepRecord?(state: S, readings: readonly Reading[]): Step<S>;
+  /**
+   * As `step`, for all its readings of one record at once; for a rule that looks at them together.
+   *
+   * @param clockKnown whether the wall clock was known to be right when the record was taken
+   */
+  stepRecord?(state: S, readings: readonly Reading[], clockKnown: boolean): Step<S>;
+  /** Alarms it wants to hear of, with what to do when one of them is raised or ends. */
+  readonly alarms?: readonly string[];
+  heard?(state: S, alarm: string, isActive: boolean, at: Instant): Step<S>;
   /** Carries out an operator's order; absent where there is nothing to order. */
   command?(state: S, command: Command): CommandStep<S>;
   /**

@@ -5,7 +5,7 @@ import type { JsonEncoder } from './json.ts';
 import type { OutgoingBatch } from './uplink.ts';
 
 /** A retained message for one tag; an empty payload clears its topic. */
-interface LastValue {
+export interface LastValue {
   readonly topic: string;
   readonly payload: string;
   readonly device: string;
@@ -24,6 +24,8 @@ interface LastValuesDeps {
   readonly encoder: JsonEncoder;
   readonly clock: Pick<Clock, 'monoMs' | 'after'>;
   readonly memory: TopicMemory;
+  /** Further retained messages, given which topics hold one; asked each time that everything is sent again. */
+  readonly also?: ((atBroker: ReadonlySet<string>) => readonly LastValue[]) | undefined;
   /** `device/tag` of every tag that has a topic, asked each time; undefined where there are none: all are cleared. */
   readonly tags: (() => readonly string[]) | undefined;
 }
@@ -56,6 +58,8 @@ interface Newest {
 export class LastValues {
   private readonly deps: LastValuesDeps;
   private readonly newest = new Map<string, Newest>();
+  /** What is retained beside the values, by topic. */
+  private also: ReadonlyMap<string, LastValue> = new Map();
   private readonly unsent = new Set<string>();
   private readonly atBroker: Set<string>;
   private readonly paused = new Map<string, { untilMs: number; pauseMs: number; why: string }>();
@@ -86,6 +90,11 @@ export class LastValues {
       const device = this.deviceOf(topic);
       if ((this.paused.get(device)?.untilMs ?? 0) > nowMs) continue;
       this.unsent.delete(topic);
+      const also = this.also.get(topic);
+      if (also) {
+        this.keep(topic, true);
+        return also;
+      }
       const value = this.newest.get(topic);
       if (value) this.keep(topic, true);
       return { topic, device, payload: value ? this.deps.encoder.lastValue(value.record, value.field) : '' };
@@ -102,7 +111,10 @@ export class LastValues {
 
   /** Has everything sent again, and clears what is not wanted any more. */
   again(): void {
+    this.also = new Map(this.deps.also?.(this.atBroker).map((message) => [message.topic, message]));
+    for (const topic of this.also.keys()) this.unsent.add(topic);
     const wanted = new Set(this.deps.tags?.().map((tag) => `${this.deps.root}/${tag}`));
+    for (const topic of this.also.keys()) wanted.add(topic);
     for (const topic of this.newest.keys()) if (!wanted.has(topic)) this.newest.delete(topic);
     for (const topic of this.newest.keys()) this.unsent.add(topic);
     for (const topic of this.atBroker) if (!wanted.has(topic)) this.unsent.add(topic);
@@ -119,6 +131,7 @@ export class LastValues {
     const pauseMs = Math.min(MAX_PAUSE_MS, (this.paused.get(device)?.pauseMs ?? PAUSE_MS / 2) * 2);
     this.paused.set(device, { untilMs: this.deps.clock.monoMs() + pauseMs, pauseMs, why });
     for (const [topic, { record }] of this.newest) if (record.device === device) this.unsent.add(topic);
+    for (const [topic, message] of this.also) if (message.device === device) this.unsent.add(topic);
   }
 
   /** Its fate is unknown: it is sent again. */
@@ -133,7 +146,11 @@ export class LastValues {
   }
 
   private deviceOf(topic: string): string {
-    return this.newest.get(topic)?.record.device ?? topic.slice(this.deps.root.length + 1, topic.lastIndexOf('/'));
+    return (
+      this.also.get(topic)?.device ??
+      this.newest.get(topic)?.record.device ??
+      topic.slice(this.deps.root.length + 1, topic.lastIndexOf('/'))
+    );
   }
 
   private keep(topic: string, isThere: boolean): void {

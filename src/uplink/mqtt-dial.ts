@@ -172,6 +172,8 @@ interface Joining {
   readonly files: TlsFiles;
   /** Name in the broker's certificate, where it is not that of the URL. */
   readonly serverName: string | undefined;
+  /** Protocol that is asked for in the handshake; undefined: none. */
+  readonly alpn?: string | undefined;
   readonly options: IClientOptions;
 }
 
@@ -195,7 +197,9 @@ export async function join(
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port) || DEFAULT_PORTS[url.protocol]!;
   const name = rest.serverName ?? (/^[\d.]+$|:/.test(host) ? undefined : host);
-  const tls = context.secure ? tlsOptions(files, name) : undefined;
+  const tls = context.secure
+    ? { ...tlsOptions(files, name), ...(rest.alpn !== undefined && { ALPNProtocols: [rest.alpn] }) }
+    : undefined;
   const { MqttClient: Client } = await import('mqtt');
   signal.throwIfAborted();
   const stream = await dial({ host, port, tls }, signal).catch((error: unknown) => {

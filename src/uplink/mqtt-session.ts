@@ -5,12 +5,13 @@ import type { MqttConfig } from '../config/config.ts';
 import { type Clock, within } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { JsonEncoder, StatusPayload } from './json.ts';
+import type { StatusPayload } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import type { Subject, Suspicion } from './mqtt-hangup.ts';
 import { MqttStatus, type StatusMemory } from './mqtt-status.ts';
 import { RETAIN_NOT_SUPPORTED, reasonText, SESSION_TAKEN_OVER, takeoverText } from './mqtt-trouble.ts';
 import { MqttWindow, type Outgoing } from './mqtt-window.ts';
+import type { MqttForm } from './presets/preset-form.ts';
 import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
 
 /** What the broker said in its CONNACK. */
@@ -27,10 +28,10 @@ export interface BrokerLimits {
 interface MqttSessionDeps {
   readonly client: MqttClient;
   readonly broker: BrokerLimits;
-  readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId'>;
+  readonly config: Pick<MqttConfig, 'topic' | 'compression' | 'ackTimeoutMs' | 'clientId' | 'limits'>;
   /** 4 is MQTT 3.1.1. */
   readonly protocolVersion: 4 | 5;
-  readonly encoder: JsonEncoder;
+  readonly form: MqttForm;
   readonly lastValues: LastValues;
   readonly suspicion: Suspicion;
   readonly statusMemory: StatusMemory;
@@ -66,12 +67,19 @@ export class MqttSession implements UplinkSession {
   private resolveEnded: (end: SessionEnd) => void = () => {};
   private end: SessionEnd | undefined;
   private closing: Promise<void> | undefined;
+  /** How it ends when we end it. */
+  private bye: SessionEnd = { reason: 'closed by the gateway', takenOver: false };
   private valuesUnderWay = 0;
   private cancelValues = () => {};
 
   constructor(deps: MqttSessionDeps) {
     this.deps = deps;
-    const { client, clock, broker, config, log, suspicion } = deps;
+    const { client, clock, config, log, suspicion } = deps;
+    // A product that does not name its limit ends the session on a message that is too large.
+    const broker = {
+      ...deps.broker,
+      packetBytes: Math.min(deps.broker.packetBytes, config.limits?.messageBytes ?? Infinity),
+    };
     this.startedMs = clock.monoMs();
     this.packetBytes = broker.packetBytes;
     this.ended = new Promise((resolve) => {
@@ -84,6 +92,7 @@ export class MqttSession implements UplinkSession {
       ackTimeoutMs: config.ackTimeoutMs,
       places: () => this.places(),
       packetBytes: broker.packetBytes,
+      limits: config.limits,
       confirmed: (subject) => suspicion.confirmed(subject),
       dead: (reason) => this.finish({ reason, takenOver: false }),
     });
@@ -107,8 +116,12 @@ export class MqttSession implements UplinkSession {
 
   /** Begins: watches the status topic, says `online`, then brings the last values. */
   async open(signal: AbortSignal): Promise<void> {
-    if (this.deps.suspicion.mayWatch) this.state.watch();
+    const { form, suspicion } = this.deps;
+    if (suspicion.mayWatch) this.state.watch();
     await this.announce(signal);
+    for (const message of form.opening?.() ?? [])
+      this.messages.publish({ ...message, retain: false, about: { kind: 'status' } }, signal).catch(() => {});
+    if (form.birthTopic !== undefined) this.watchBirth(form.birthTopic);
   }
 
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
@@ -132,7 +145,7 @@ export class MqttSession implements UplinkSession {
   }
 
   send(batch: OutgoingBatch, signal: AbortSignal) {
-    const { lastValues, config } = this.deps;
+    const { lastValues, form } = this.deps;
     if (this.closing) return Promise.reject(new Error('the session is being closed'));
     let message: Pick<Outgoing, 'payload' | 'isDeflated'>;
     try {
@@ -140,7 +153,7 @@ export class MqttSession implements UplinkSession {
     } catch (error) {
       return Promise.resolve({ ok: false, why: `it cannot be written as JSON: ${messageOf(error)}` } as const);
     }
-    const topic = `${config.topic}/${batch.kind === 'event' ? 'events' : 'readings'}`;
+    const topic = form.topicOf(batch);
     const sent = this.messages.publish({ topic, ...message, retain: false, about: { kind: 'batch', batch } }, signal);
     lastValues.offer(batch);
     this.publishLastValues();
@@ -185,6 +198,25 @@ export class MqttSession implements UplinkSession {
     }
   }
 
+  /** Whoever keeps nothing itself says that it is there again, and is told everything that is retained once more. */
+  private watchBirth(topic: string): void {
+    const { client, lastValues } = this.deps;
+    client.on('message', (name, payload) => {
+      if (name !== topic || payload.toString() !== 'online' || this.end) return;
+      lastValues.again();
+      this.publishLastValues();
+    });
+    client.subscribe(topic, { qos: 1 }, () => {});
+  }
+
+  /** Ends it in order, because it has to be made anew. */
+  async renew(reason: string): Promise<void> {
+    if (this.closing || this.end) return;
+    this.bye = { reason, takenOver: false, isPlanned: true };
+    this.closing = this.goodbye();
+    await this.closing;
+  }
+
   private finish(reason: SessionEnd): void {
     if (this.end) return;
     this.end = reason;
@@ -198,7 +230,7 @@ export class MqttSession implements UplinkSession {
 
   private async goodbye(): Promise<void> {
     const { clock, client } = this.deps;
-    const bye: SessionEnd = { reason: 'closed by the gateway', takenOver: false };
+    const { bye } = this;
     if (this.end) return;
     // A failure counts as done: the next step is taken all the same.
     const step = (work: Promise<unknown>) =>
@@ -221,7 +253,7 @@ export class MqttSession implements UplinkSession {
   private listen(): void {
     const { client, clock, explain, config } = this.deps;
     const closed = (): void => {
-      if (this.end || this.closing) this.finish({ reason: 'closed by the gateway', takenOver: false });
+      if (this.end || this.closing) this.finish(this.bye);
       else this.finish(this.deps.closedByBroker(clock.monoMs() - this.startedMs, this.messages.firstUnconfirmed()));
     };
     client.on('error', (error: Error) => {
@@ -246,9 +278,9 @@ export class MqttSession implements UplinkSession {
 
 function messageOfBatch(
   batch: OutgoingBatch,
-  { encoder, config }: MqttSessionDeps,
+  { form, config }: MqttSessionDeps,
 ): Pick<Outgoing, 'payload' | 'isDeflated'> {
-  const text = batch.kind === 'texts' ? encoder.texts(batch) : encoder.batch(batch);
+  const text = form.payload(batch);
   // A zlib stream begins with 0x78, JSON with 0x7B: a receiver can tell them apart without a header.
   const isDeflated = config.compression === 'deflate' && batch.kind !== 'event';
   return isDeflated ? { payload: deflateSync(text), isDeflated } : { payload: text };

@@ -10,6 +10,8 @@ export interface BrokerContext {
   readonly username: string | undefined;
   readonly ca: string | undefined;
   readonly cert: string | undefined;
+  /** What is at the address. Default: a broker. */
+  readonly peer?: 'broker' | 'server';
 }
 
 /** Reason codes of MQTT 5 table 2-6 and return codes of MQTT 3.1.1 table 3.1, in words. */
@@ -138,10 +140,10 @@ function explainConnack(code: number, { address, username, clientId }: BrokerCon
   }
 }
 
-function explainNetwork(error: unknown, { address }: BrokerContext): string | undefined {
+function explainNetwork(error: unknown, { address, peer = 'broker' }: BrokerContext): string | undefined {
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
-      return `${address} refuses connections. Is the broker running, and is the port right?`;
+      return `${address} refuses connections. Is the ${peer} running, and is the port right?`;
     case 'ENOTFOUND':
       return `the name of ${address} is not known. Check url, and the gateway's DNS server.`;
     case 'EAI_AGAIN':
@@ -153,16 +155,16 @@ function explainNetwork(error: unknown, { address }: BrokerContext): string | un
       return `there is no way to ${address}. Check the cable, the gateway's address and its default route.`;
     case 'ECONNRESET':
     case 'EPIPE':
-      return `${address} broke the connection off. Look at the broker's log; it may refuse this client's certificate or port.`;
+      return `${address} broke the connection off. Look at the ${peer}'s log; it may refuse this client's certificate or port.`;
     default:
       return undefined;
   }
 }
 
-function explainTls(error: unknown, { address, ca, cert }: BrokerContext): string | undefined {
+function explainTls(error: unknown, { address, ca, cert, peer = 'broker' }: BrokerContext): string | undefined {
   const code = codeOf(error) ?? '';
   if (code === 'CERT_HAS_EXPIRED') {
-    return `the certificate of ${address} has expired. Renew it on the broker; check the gateway's clock.`;
+    return `the certificate of ${address} has expired. Renew it on the ${peer}; check the gateway's clock.`;
   }
   if (code === 'CERT_NOT_YET_VALID') {
     return `the certificate of ${address} is not valid yet. Check the gateway's clock; it may not have been set yet.`;
@@ -181,12 +183,12 @@ function explainTls(error: unknown, { address, ca, cert }: BrokerContext): strin
   }
   if (/ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE)/.test(code)) {
     const remedy = cert
-      ? `Is ${cert} still valid and signed by an authority the broker knows?`
+      ? `Is ${cert} still valid and signed by an authority the ${peer} knows?`
       : 'It asks for a client certificate: set tls.cert and tls.key.';
     return `${address} refused this gateway's certificate. ${remedy}`;
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return `${address} does not speak TLS. Use mqtt://, or the broker's TLS port, often 8883.`;
+    return `${address} does not speak TLS. ${peer === 'server' ? 'Write http:// in url, or the port of the server that does, often 443' : "Use mqtt://, or the broker's TLS port, often 8883"}.`;
   }
   if (code.startsWith('ERR_OSSL') || code.startsWith('ERR_SSL')) {
     return `TLS with ${address} failed: ${messageOf(error)}. Check the files under tls.`;

@@ -1,9 +1,11 @@
 /** The messages under way on one MQTT connection: bounded in number and bytes, each with a deadline. */
 import type { MqttClient } from 'mqtt';
+import type { MqttLimits } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Subject } from './mqtt-hangup.ts';
 import { explainRefusal, isRefusal, PACKET_TOO_LARGE, reasonCodeOf, reasonText } from './mqtt-trouble.ts';
+import { TokenBucket } from './run-queue.ts';
 import type { SendResult } from './uplink.ts';
 
 /** One message for the broker; QoS 1. */
@@ -26,6 +28,8 @@ interface MqttWindowDeps {
   readonly places: () => number;
   /** Bytes of a packet at most. */
   readonly packetBytes: number;
+  /** What the other side takes a second; absent: as much as it confirms. */
+  readonly limits?: MqttLimits | undefined;
   readonly confirmed: (subject: Subject) => void;
   /** Called when a deadline passed and nothing else was confirmed either: the connection is dead. */
   readonly dead: (reason: string) => void;
@@ -64,10 +68,17 @@ export class MqttWindow {
   private lastConfirmedMs: number;
   private closedBecause: string | undefined;
   private onDrained = (): void => {};
+  private readonly rates: { readonly messages: TokenBucket; readonly bytes: TokenBucket } | undefined;
+  private cancelWait = (): void => {};
 
   constructor(deps: MqttWindowDeps) {
     this.deps = deps;
     this.lastConfirmedMs = deps.clock.monoMs();
+    const { clock, limits } = deps;
+    this.rates = limits && {
+      messages: new TokenBucket(clock, limits.messagesPerSecond),
+      bytes: new TokenBucket(clock, limits.bytesPerSecond),
+    };
   }
 
   /** Messages with the broker, confirmed or given up by us; to the broker their places are taken. */
@@ -136,6 +147,7 @@ export class MqttWindow {
   /** As `rejectAll`, and nothing is published from now on. */
   shut(reason: string): void {
     this.closedBecause ??= reason;
+    this.cancelWait();
     this.rejectAll(reason);
   }
 
@@ -152,10 +164,25 @@ export class MqttWindow {
     while (this.waiting.length > 0 && this.closedBecause === undefined) {
       const message = this.waiting[0]!;
       const tooMuch = this.bytesUnderWay > 0 && this.bytesUnderWay + message.bytes > MAX_BYTES_UNDER_WAY;
-      if (this.places >= this.deps.places() || tooMuch) return;
+      if (this.places >= this.deps.places() || tooMuch || this.mustWait(message)) return;
       this.waiting.shift();
       this.write(message);
     }
+  }
+
+  /** Whether the other side takes so much only later; then it is looked at again by itself. */
+  private mustWait(message: Message): boolean {
+    if (!this.rates) return false;
+    const bytes = Math.min(message.bytes, this.rates.bytes.burst);
+    const waitMs = Math.max(this.rates.messages.waitMs(1), this.rates.bytes.waitMs(bytes));
+    this.cancelWait();
+    if (waitMs > 0) {
+      this.cancelWait = this.deps.clock.after(waitMs, () => this.startWaiting());
+      return true;
+    }
+    this.rates.messages.take(1);
+    this.rates.bytes.take(bytes);
+    return false;
   }
 
   /** Takes a place; the returned function gives it back. */

@@ -1,6 +1,6 @@
 /** An uplink to an MQTT broker. Every session has a client of its own, so that nothing outlives a connection. */
 import type { IClientOptions, IConnackPacket } from 'mqtt';
-import type { MqttConfig } from '../config/config.ts';
+import type { MqttConfig, TagConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
@@ -33,6 +33,8 @@ import {
   reasonCodeOf,
   takeoverText,
 } from './mqtt-trouble.ts';
+import { mqttFormOf } from './presets/mqtt-form.ts';
+import type { Credentials, MqttForm } from './presets/preset-form.ts';
 import { ConnectRefused, type SessionEnd, type Uplink, type UplinkSession } from './uplink.ts';
 
 /** What an MQTT uplink needs beside its configuration. */
@@ -51,6 +53,8 @@ export interface MqttDeps {
   readonly readFile: ReadFile;
   /** `device/tag` of every tag of the configuration in force; asked each time. */
   readonly tags: () => readonly string[];
+  /** The same with what the file says of each, where a product is told. Default: none. */
+  readonly tagConfigs?: () => readonly TagConfig[];
   /** Which retained topics were given values by earlier runs. */
   readonly topics: TopicMemory;
   /** Where trouble that an event should tell of is raised. */
@@ -93,7 +97,7 @@ class MqttUplink implements Uplink {
   private readonly log: Logger;
   private readonly url: URL;
   private readonly context: BrokerContext;
-  private readonly encoder;
+  private readonly form: MqttForm;
   private readonly lastValues;
   private readonly dial: Dial;
   private readonly certificates: Certificates;
@@ -125,12 +129,17 @@ class MqttUplink implements Uplink {
         return deps.configHash;
       },
     };
-    this.encoder = createJsonEncoder(sender, config.layout);
+    const encoder = createJsonEncoder(sender, config.layout);
+    const { gateway, clock, secrets, tagConfigs = () => [] } = deps;
+    this.form = mqttFormOf(config, { gateway, clock, secrets, tagConfigs, encoder });
+    const { hasStatus, retained, takesTexts } = this.form;
+    this.status.maySay = this.status.mayWatch = hasStatus;
+    this.takesTexts = takesTexts;
     const isPerTag = config.topics === 'per-tag';
-    this.takesTexts = !isPerTag && config.layout !== 'columns';
     this.lastValues = new LastValues({
       root: config.topic,
-      encoder: this.encoder,
+      encoder,
+      also: retained,
       clock: deps.clock,
       memory: deps.topics,
       tags: isPerTag ? deps.tags : undefined,
@@ -169,11 +178,13 @@ class MqttUplink implements Uplink {
   private async open(signal: AbortSignal, progress: { isAccepted: boolean }): Promise<UplinkSession> {
     const { config, deps, log, context } = this;
     const files = await this.certificates.load();
-    const password = config.password && (await deps.secrets(config.password));
+    const credentials = await this.credentials();
     signal.throwIfAborted();
     const sinceMs = deps.clock.wallMs();
     const status = () => ({ version: deps.version, config: deps.configHash, epoch: deps.epoch, sinceMs });
-    const { client, connack, way } = await this.bestWay((way) => this.join(way, files, password, status(), signal));
+    const { client, connack, way } = await this.bestWay((way) =>
+      this.join(way, files, credentials, status(), signal).catch((error: unknown) => this.hinted(error)),
+    );
     progress.isAccepted = true;
     const broker = limitsOf(connack, way);
     if (!broker.retains) log.debug(`${context.address} keeps no retained messages: the status and values go without`);
@@ -183,7 +194,7 @@ class MqttUplink implements Uplink {
       clock: deps.clock,
       log,
       broker,
-      encoder: this.encoder,
+      form: this.form,
       lastValues: this.lastValues,
       suspicion: this.suspicion,
       statusMemory: this.status,
@@ -201,7 +212,26 @@ class MqttUplink implements Uplink {
       throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
     });
     this.certificates.watch(session.ended);
+    const { endsInMs } = credentials;
+    if (endsInMs !== undefined) {
+      const renew = () => void session.renew('the password ends soon: the session is made anew with another.');
+      void session.ended.then(deps.clock.after(endsInMs, renew));
+    }
     return session;
+  }
+
+  /** Who signs in: as the file says, or as the product wants it. */
+  private async credentials(): Promise<Credentials> {
+    const { config, deps, form } = this;
+    if (form.credentials) return form.credentials();
+    return { username: config.username, password: config.password && (await deps.secrets(config.password)) };
+  }
+
+  /** A refused sign-in with what else may be the cause of it. */
+  private hinted(error: unknown): never {
+    const hint = error instanceof ConnectRefused ? (this.form.refusalHint?.() ?? '') : '';
+    if (hint === '') throw error;
+    throw new ConnectRefused(`${messageOf(error)}${hint}`, '', undefined, { cause: (error as Error).cause });
   }
 
   /** The ways that the file and the broker's codes leave, the best first. */
@@ -255,13 +285,19 @@ class MqttUplink implements Uplink {
   private async join(
     way: Way,
     files: TlsFiles,
-    password: string | undefined,
+    credentials: Credentials,
     status: Omit<StatusPayload, 'state'>,
     signal: AbortSignal,
   ): Promise<Joined> {
     const { url, context, config, dial } = this;
-    const options = optionsOf(config, way, password, status);
-    return { way, ...(await join({ url, context, dial, files, serverName: config.tls?.serverName, options }, signal)) };
+    const options = { ...optionsOf(config, way, credentials), ...(this.form.hasStatus && willOf(config, way, status)) };
+    return {
+      way,
+      ...(await join(
+        { url, context, dial, files, serverName: config.tls?.serverName, alpn: config.alpn, options },
+        signal,
+      )),
+    };
   }
 
   /** What it means that the broker ended a session without a word. */
@@ -282,7 +318,7 @@ class MqttUplink implements Uplink {
     const { config, context, status } = this;
     this.earlyCloses = 0;
     if (subject.kind === 'batch') {
-      const topic = `${config.topic}/${subject.batch.kind === 'event' ? 'events' : 'readings'}`;
+      const topic = this.form.topicOf(subject.batch);
       return { reason: `${explainHangUp(topic, context)}.`, takenOver: false, hungUpOn: subject.batch };
     }
     if (subject.kind === 'watch') {
@@ -306,14 +342,13 @@ interface Joined extends AcceptedClient {
   readonly way: Way;
 }
 
-function optionsOf(
-  config: MqttConfig,
-  { version, retain }: Way,
-  password: string | undefined,
-  status: Omit<StatusPayload, 'state'>,
-): IClientOptions {
+function optionsOf(config: MqttConfig, { version }: Way, { username, password }: Credentials): IClientOptions {
+  return plainOptions({ ...config, username }, version, password);
+}
+
+/** What the broker says of us when the connection breaks. */
+function willOf(config: MqttConfig, { retain }: Way, status: Omit<StatusPayload, 'state'>): IClientOptions {
   return {
-    ...plainOptions(config, version, password),
     will: {
       topic: `${config.topic}/status`,
       payload: Buffer.from(statusText({ state: 'offline', ...status })),

@@ -42,6 +42,8 @@ export interface SessionEnd {
   readonly reason: string;
   /** Another client with the same id came; said only where there is evidence of it. */
   readonly takenOver: boolean;
+  /** It was ended by the gateway, to be made anew at once. */
+  readonly isPlanned?: boolean;
   /** The other side hung up on this batch for the second time in a row: that is its way to refuse it. */
   readonly hungUpOn?: OutgoingBatch;
   /** The other side hung up with this batch as the first that it had not confirmed; that may be chance. */

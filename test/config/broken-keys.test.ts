@@ -16,9 +16,9 @@ const KEYS: readonly Case[] = [
   [
     'a section of a later version',
     'store: {',
-    'production: {press-1: {count: press-1/parts}}\nstore: {',
+    'maintenance: {press-1: {count: press-1/parts}}\nstore: {',
     [
-      'millgate.yaml:27:1 production: this version of Millgate has no section "production" yet: remove it, or put # in front of each of its lines',
+      'millgate.yaml:27:1 maintenance: this version of Millgate has no section "maintenance" yet: remove it, or put # in front of each of its lines',
     ],
   ],
   [

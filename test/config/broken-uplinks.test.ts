@@ -46,12 +46,6 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     ['millgate.yaml:26:10 uplinks.plant.url: "broker" is not a URL: write for example "mqtt://broker"'],
   ],
   [
-    'an uplink of a later version',
-    'type: mqtt',
-    'type: http',
-    ['millgate.yaml:25:11 uplinks.plant.type: http is not available in this version of Millgate: write mqtt'],
-  ],
-  [
     'a format of a later version',
     '    type: mqtt',
     '    type: mqtt\n    format: sparkplug\n    group: leeds',

@@ -20,15 +20,24 @@ function printed(text: string): string {
 }
 
 describe('what check says of mistakes in', () => {
-  it.each(['syntax', 'sections', 'channels', 'devices', 'tags', 'formulas', 'alarms', 'spc', 'uplinks', 'slips'])(
-    '%s',
-    async (name) => {
-      const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);
-      const [first, ...titled] = parts;
-      const cases = first === '' ? [] : [`${name}\n\n${printed(first!)}`];
-      for (let index = 0; index < titled.length; index += 2)
-        cases.push(`${titled[index]!.trim()}\n\n${printed(titled[index + 1]!)}`);
-      await expect(`${cases.join('\n\n\n')}\n`).toMatchFileSnapshot(join(FOLDER, `${name}.txt`));
-    },
-  );
+  it.each([
+    'syntax',
+    'sections',
+    'channels',
+    'devices',
+    'tags',
+    'formulas',
+    'alarms',
+    'spc',
+    'production',
+    'uplinks',
+    'slips',
+  ])('%s', async (name) => {
+    const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);
+    const [first, ...titled] = parts;
+    const cases = first === '' ? [] : [`${name}\n\n${printed(first!)}`];
+    for (let index = 0; index < titled.length; index += 2)
+      cases.push(`${titled[index]!.trim()}\n\n${printed(titled[index + 1]!)}`);
+    await expect(`${cases.join('\n\n\n')}\n`).toMatchFileSnapshot(join(FOLDER, `${name}.txt`));
+  });
 });

@@ -84,6 +84,7 @@ function config(hash: string, over: Partial<Config> = {}): Config {
       derived: [],
       alarms: [HOT],
       spc: [],
+      production: [],
       uplinks: [],
       api: { listen: undefined, tls: undefined, hosts: [] },
       commands: { enabled: true },

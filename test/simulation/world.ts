@@ -394,6 +394,7 @@ export class World {
         derived: [],
         alarms: this.alarms(),
         spc: [],
+        production: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,

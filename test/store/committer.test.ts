@@ -85,7 +85,7 @@ describe('the group commit', () => {
   it('commits the first record as soon as a commit before it is done', async () => {
     const group = committer({ isFirstAtOnce: true });
     disk.stalled = [];
-    group.acceptEvents([eventOf(0)]);
+    group.acceptEvents([eventOf('a')]);
     group.accept(recordOf(0));
     await clock.advance(1);
     const release = disk.stalled;

@@ -1,6 +1,7 @@
 /** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
+import { listLines } from '../oee/oee-text.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
@@ -44,7 +45,8 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length === 0 && !against)
+  const machines = Object.values(result.production);
+  if (result.summary.length === 0 && machines.length === 0 && !against)
     return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
   if (against)
     return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
@@ -55,6 +57,7 @@ export function backtestLines(
     ...(result.summary.some((each) => isAlarm(each) && each.raised > 0 && each.active)
       ? [colors.dim('… is still active at the last reading.')]
       : []),
+    ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];

@@ -1,7 +1,7 @@
 /** The command `backtest`: finds the readings, runs the rules over them and prints what they would have raised. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { FileReadings, FileTag } from '../../backtest/readings-file.ts';
+import type { FileReadings, FileTag, ReadingColumns } from '../../backtest/readings-file.ts';
 import type { Played } from '../../backtest/records.ts';
 import type { BacktestResult } from '../../backtest/run.ts';
 import { type Config, tagsOf } from '../../config/config.ts';
@@ -28,6 +28,8 @@ interface Source {
   readonly play: () => Iterable<Played>;
   /** Tags it has readings of; undefined where that is not known before it is played. */
   readonly tags: ReadonlySet<TagId> | undefined;
+  /** Of a file: all of them. */
+  readonly readings?: ReadingColumns;
 }
 
 /**
@@ -70,7 +72,7 @@ async function run(config: Config, source: Source): Promise<BacktestResult> {
     import('../../backtest/run.ts'),
     import('../../backtest/rules-of.ts'),
   ]);
-  return runBacktest(ruleConfigOf(config, source.tags), source.play());
+  return runBacktest(ruleConfigOf(config, source.tags, source.readings), source.play());
 }
 
 async function json(
@@ -133,7 +135,7 @@ async function fileReadings(name: string, configs: readonly Config[], context: C
   }
   for (const [tag, count] of parsed.unknown)
     warn(context, [`millgate: ${name}: ${count} readings of ${tag} are left out: it is not in the configuration.`]);
-  return { name, tags: parsed.known, play: () => recordsOfFile(parsed.readings) };
+  return { name, tags: parsed.known, readings: parsed.readings, play: () => recordsOfFile(parsed.readings) };
 }
 
 function readBytes(file: string, name: string): Uint8Array {
@@ -159,9 +161,10 @@ function fileTagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
 function warnOfUntested(configs: readonly Config[], { tags, name }: Source, context: CliContext): void {
   if (!tags) return;
   const untested = new Set<string>();
-  for (const { alarms, spc, derived } of configs) {
+  for (const { alarms, spc, production, derived } of configs) {
     const computed = new Set(derived.map(({ tag }) => tag.tag.id));
-    for (const { id, tag } of [...alarms, ...spc])
+    const machines = production.map(({ id, count }) => ({ id, tag: count.tag }));
+    for (const { id, tag } of [...alarms, ...spc, ...machines])
       if (!tags.has(tag) && !computed.has(tag)) untested.add(`${id} (${tag})`);
   }
   if (untested.size > 0)

@@ -4,7 +4,7 @@ import type { CliContext } from '../terminal/context.ts';
 import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** Kinds of events that there are in a journal. */
-const EVENT_KINDS = ['alarm', 'spc', 'gap', 'quality', 'lifecycle', 'audit'];
+const EVENT_KINDS = ['alarm', 'spc', 'production', 'gap', 'quality', 'lifecycle', 'audit'];
 
 /** The commands around alarms and control charts. */
 export function addRuleCommands(program: Command, context: CliContext, report: Report): void {
@@ -65,5 +65,41 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
     .action(async (_options, command: Command) => {
       const { backtest } = await import('../backtest/backtest.ts');
       report(await backtest(optionsOf(command), await localOf(command, context)));
+    });
+}
+
+/** The commands of production. */
+export function addProductionCommands(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'oee', 'production: all machines, or the report of one', [
+    'millgate oee',
+    'millgate oee press-1',
+    'millgate oee press-1 --shift early --date 2026-11-30 --report early.html',
+    'millgate oee press-1 --month 2026-11 --against 2026-10',
+  ])
+    .argument('[NAME]', 'name of the machine; all are listed without it')
+    .option('--shift <NAME>', 'of this shift instead of the one that runs')
+    .option('--date <DAY>', 'with --shift: the day on which it began (default: today)')
+    .option('--since <DURATION>', 'all shifts that ended within this time, together')
+    .option('--month <MONTH>', 'all shifts that began in this month, such as 2026-11')
+    .option('--against <MONTH>', 'with --month: compare the two; better or worse only where it is more than chance')
+    .option('--report <FILE>', 'write a page to print (FILE.html) or a table (FILE.csv)')
+    .action(async (name: string | undefined, _options, command: Command) => {
+      const { oee } = await import('../oee/oee.ts');
+      report(await oee(name, optionsOf(command), await localOf(command, context)));
+    });
+  addCommand(program, 'reason', 'say why a machine stands, or stood', [
+    'millgate reason press-1 10',
+    'millgate reason press-1 changeover --stop 12 --comment "tool 7"',
+    'millgate reason press-1 20 --stop 12 --from 2026-11-30T10:15:00Z',
+  ])
+    .argument('<MACHINE>', 'name of the machine')
+    .argument('<CODE>', 'code or name of the reason')
+    .option('--stop <N>', 'number of the stop (default: the one that goes on, or the last)')
+    .option('--from <TIME>', 'split the stop here: the reason is that of the part from then on')
+    .option('--join <N>', 'make one stop of it and the next, whose number this is')
+    .option('--comment <TEXT>', 'a remark for the journal')
+    .action(async (machine: string, code: string, _options, command: Command) => {
+      const { reason } = await import('../oee/oee.ts');
+      report(await reason(machine, code, optionsOf(command), context));
     });
 }

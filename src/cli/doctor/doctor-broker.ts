@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
-import type { UplinkConfig } from '../../config/config.ts';
+import type { MqttConfig, UplinkConfig } from '../../config/config.ts';
 import { readSecret } from '../../config/file/secrets.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import type { BrokerFacts } from '../../doctor/facts.ts';
@@ -26,7 +26,7 @@ import type { CliContext } from '../terminal/context.ts';
 /** How long a connection, and a sign-in, may take, ms. */
 const DEADLINE_MS = 5000;
 
-const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883 };
+const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883, 'http:': 80, 'https:': 443 };
 
 /** Why an address is not reached, by Node's code. */
 const UNREACHED: Record<string, string> = {
@@ -66,11 +66,12 @@ export async function askBroker(uplink: UplinkConfig, isRunning: boolean, contex
   const port = Number(url.port) || DEFAULT_PORTS[url.protocol]!;
   const broker: BrokerContext = {
     address: `${url.hostname}:${port}`,
-    secure: url.protocol === 'mqtts:',
-    clientId: uplink.clientId,
+    secure: url.protocol === 'mqtts:' || url.protocol === 'https:',
+    clientId: uplink.type === 'mqtt' ? uplink.clientId : '',
     username: uplink.username,
     ca: uplink.tls?.ca,
     cert: uplink.tls?.cert,
+    peer: uplink.type === 'mqtt' ? 'broker' : 'server',
   };
   const serverName = uplink.tls?.serverName ?? (isIP(host) ? undefined : host);
   const facts = { uplink: uplink.name, address: broker.address };
@@ -88,7 +89,9 @@ export async function askBroker(uplink: UplinkConfig, isRunning: boolean, contex
     judge(`tls.cert ${uplink.tls?.cert}`, files.cert);
     judge(`tls.ca ${uplink.tls?.ca}`, files.ca);
     const trouble = await askConnection({ host, port, broker, files, serverName }, judge, context);
-    if (trouble !== undefined || isRunning) return { ...facts, asked: 'connection', trouble, certificates };
+    // A server is asked who sends with each request, and a request would put something into it.
+    if (trouble !== undefined || isRunning || uplink.type === 'http')
+      return { ...facts, asked: 'connection', trouble, certificates };
     const password = passwordOf(uplink, context);
     if (password === 'unreadable') return { ...facts, asked: 'connection', trouble: undefined, certificates };
     const refusal = await signIn(uplink, url, { host, port, broker, files, serverName }, password, context);
@@ -173,7 +176,7 @@ function opened<T extends Socket | TLSSocket>(
 }
 
 /** The password; `unreadable` when it is there but not for this user, who then does not sign in. */
-function passwordOf({ password }: UplinkConfig, { env }: CliContext): string | undefined {
+function passwordOf({ password }: MqttConfig, { env }: CliContext): string | undefined {
   if (password === undefined) return undefined;
   try {
     return readSecret(password, { env });
@@ -186,7 +189,7 @@ function passwordOf({ password }: UplinkConfig, { env }: CliContext): string | u
 
 /** Signs in under a client id of its own, publishes nothing, and leaves. Gives what the broker refused. */
 async function signIn(
-  uplink: UplinkConfig,
+  uplink: MqttConfig,
   url: URL,
   { host, port, broker, files, serverName }: Target,
   password: string | undefined,

@@ -28,10 +28,12 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
   CHANNEL: 'channels',
   ALARM: 'alarms',
   CHART: 'charts',
+  MACHINE: 'machines',
   UPLINK: 'uplinks',
   PROFILE: 'profiles',
   'alarms ID': 'alarms',
   'spc NAME': 'charts',
+  'oee NAME': 'machines',
   'profiles NAME': 'profiles',
 };
 

@@ -27,6 +27,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('computed tag', before.derived, after.derived, ({ tag }) => tag.tag.id, derivedDetails),
     ...named('alarm', before.alarms, after.alarms, ({ id }) => id, alarmDetails),
     ...named('chart', before.spc, after.spc, ({ id }) => id, chartDetails, chartEffect),
+    ...named('machine', before.production, after.production, ({ id }) => id, differences),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),

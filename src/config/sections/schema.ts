@@ -4,9 +4,12 @@ import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
+import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
+import { MQTT_PRESET_SHAPES } from './uplink-presets.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -37,7 +40,14 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'devices') return anyOf(drivers.map(deviceSchema));
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
-  return { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) };
+  if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
+  return anyOf([
+    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
+    { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
+    { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },
+    ...Object.values(MQTT_PRESET_SHAPES).map(({ title, shape }) => ({ title, ...toJson(z.strictObject(shape)) })),
+  ]);
 }
 
 function channelSchema(driver: DriverType): JsonSchema {

@@ -27,7 +27,7 @@ export const SECTIONS: readonly Section[] = [
   { name: 'devices', description: 'Devices on the channels, by name.', form: { kind: 'named' } },
   { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'named' } },
   { name: 'spc', description: 'Control charts, by name.', form: { kind: 'named' } },
-  { name: 'production', description: 'Machines whose production is counted.', form: { kind: 'none' } },
+  { name: 'production', description: 'Machines whose production is counted, by name.', form: { kind: 'named' } },
   { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'none' } },
   {
     name: 'store',

@@ -4,7 +4,7 @@ import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';
 
 /** A reference to a secret, as the file gives it. */
-const secretSchema = z
+export const secretSchema = z
   .union([
     z.strictObject({
       file: z
@@ -252,7 +252,7 @@ const tagPatterns = (description: string) =>
     .optional();
 
 /** What every uplink takes. */
-const uplinkShape = {
+export const uplinkShape = {
   only: tagPatterns('The tags that are sent; * stands for any letters. Default: all.'),
   except: tagPatterns('Tags that are not sent; * stands for any letters.'),
   events: z
@@ -263,6 +263,27 @@ const uplinkShape = {
     .optional()
     .meta({ default: '5000/s' }),
 };
+
+/** The files of TLS of an uplink. */
+export const tlsSchema = z
+  .strictObject({
+    ca: z.string().min(1).meta({ description: 'PEM file of the authority that signed the broker.' }).optional(),
+    cert: z.string().min(1).meta({ description: 'PEM file of the client certificate.' }).optional(),
+    key: z.string().min(1).meta({ description: 'PEM file of the client key.' }).optional(),
+    pfx: z
+      .string()
+      .min(1)
+      .meta({ description: 'PKCS#12 file (.p12, .pfx) with client certificate and key, in place of both.' })
+      .optional(),
+    passphrase: secretSchema.optional(),
+    serverName: z
+      .string()
+      .min(1)
+      .max(253)
+      .meta({ description: 'Name in the certificate of a broker that url reaches by its address.' })
+      .optional(),
+  })
+  .meta({ description: 'Files for TLS; with mqtts:// or https:// only.', examples: [{ ca: '/etc/millgate/ca.pem' }] });
 
 /** `uplinks.NAME` of type mqtt. */
 export const mqttShape = {
@@ -301,26 +322,7 @@ export const mqttShape = {
     .meta({ description: 'User name at the broker.' })
     .optional(),
   password: secretSchema.optional(),
-  tls: z
-    .strictObject({
-      ca: z.string().min(1).meta({ description: 'PEM file of the authority that signed the broker.' }).optional(),
-      cert: z.string().min(1).meta({ description: 'PEM file of the client certificate.' }).optional(),
-      key: z.string().min(1).meta({ description: 'PEM file of the client key.' }).optional(),
-      pfx: z
-        .string()
-        .min(1)
-        .meta({ description: 'PKCS#12 file (.p12, .pfx) with client certificate and key, in place of both.' })
-        .optional(),
-      passphrase: secretSchema.optional(),
-      serverName: z
-        .string()
-        .min(1)
-        .max(253)
-        .meta({ description: 'Name in the certificate of a broker that url reaches by its address.' })
-        .optional(),
-    })
-    .meta({ description: 'Files for TLS; with mqtts:// only.', examples: [{ ca: '/etc/millgate/ca.pem' }] })
-    .optional(),
+  tls: tlsSchema.optional(),
   ...uplinkShape,
   keepalive: durationField('MQTT keep-alive. Default: 30s.', { min: '5s', max: '1h' })
     .optional()

@@ -15,6 +15,7 @@ const NAMES = {
   tags: ['press-1/oil-temp', 'press-1/parts', 'oven/temp'],
   alarms: ['oil-hot', 'oil-low'],
   charts: ['shaft'],
+  machines: ['press-1'],
   uplinks: ['plant'],
   profiles: ['eastron-sdm120', 'my-meter'],
 };

@@ -1,0 +1,170 @@
+/** Words production reports for a person at a terminal. */
+import { lossBridge, paretoOf } from '../../core/production/loss-bridge.ts';
+import {
+  PRODUCTION_DOUBTS,
+  type ProductionComparison,
+  type ProductionReport,
+} from '../../core/production/production.ts';
+import { type CliContext, tableWidth } from '../terminal/context.ts';
+import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
+import { type Cell, type Column, renderTable } from '../terminal/table.ts';
+
+/** A ratio in per cent, with the two decimals that reports of OEE have. */
+export function percent(ratio: number | null): string {
+  return ratio === null ? '–' : `${(ratio * 100).toFixed(2)} %`;
+}
+
+const LIST_COLUMNS: readonly Column[] = [
+  { title: 'MACHINE', cut: 'end', minWidth: 10 },
+  { title: 'SHIFT', drop: 2 },
+  { title: 'OEE', align: 'right' },
+  { title: 'AVAILABLE', align: 'right', drop: 3 },
+  { title: 'SPEED', align: 'right', drop: 3 },
+  { title: 'QUALITY', align: 'right', drop: 3 },
+  { title: 'GOOD', align: 'right' },
+  { title: 'UNKNOWN', align: 'right' },
+];
+
+/** Every machine in a line. */
+export function listLines(machines: readonly ProductionReport[], context: CliContext): string[] {
+  const rows = machines.map((report): Cell[] => [
+    plain(report.machine),
+    report.shift ?? '–',
+    percent(report.oee),
+    percent(report.availability),
+    percent(report.performance),
+    percent(report.quality),
+    countText(report.good),
+    percent(report.unknownShare),
+  ]);
+  return renderTable(LIST_COLUMNS, rows, tableWidth(context), context.colors.dim);
+}
+
+const BRIDGE_COLUMNS: readonly Column[] = [
+  { title: '', minWidth: 24 },
+  { title: 'TIME', align: 'right' },
+  { title: 'PARTS', align: 'right' },
+];
+
+const STOP_COLUMNS: readonly Column[] = [
+  { title: 'STOP', align: 'right' },
+  { title: 'FROM' },
+  { title: 'TIME', align: 'right' },
+  { title: 'KIND', drop: 1 },
+  { title: 'REASON', cut: 'end', minWidth: 12 },
+];
+
+/** Longest stops that a terminal shows. */
+const SHOWN_STOPS = 20;
+
+/** One report: its ratios, where the time went, and the stops. */
+export function reportLines(report: ProductionReport, context: CliContext): string[] {
+  const { colors } = context;
+  const head = `${plain(report.machine)}${report.shift === null ? '' : `, shift ${plain(report.shift)}`}${report.job === null ? '' : `, job ${plain(report.job)}`}`;
+  const bridge = lossBridge(report).map(({ name, kind, ms, parts }): Cell[] => {
+    const isLoss = kind === 'loss';
+    return [
+      isLoss ? `  − ${name}` : name,
+      minutes(ms, isLoss),
+      parts === null ? '–' : `${isLoss ? '−' : ''}${countText(parts)}`.replace('−-', '+'),
+    ];
+  });
+  const ratios = `OEE ${percent(report.oee)} = availability ${percent(report.availability)} × performance ${percent(report.performance)} × quality ${percent(report.quality)}`;
+  return [
+    colors.bold(head),
+    `${formatTime(report.from, context)} to ${formatTime(report.to, context)}`,
+    ratios,
+    unknownLine(report, context),
+    '',
+    ...renderTable(BRIDGE_COLUMNS, bridge, tableWidth(context), colors.dim),
+    ...stopLines(report, context),
+    ...figureLines(report),
+    ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${PRODUCTION_DOUBTS[why] ?? why}.`)),
+  ];
+}
+
+function unknownLine({ unknownShare, unknownMs, noDataMs }: ProductionReport, { colors }: CliContext): string {
+  const unknown =
+    unknownShare === null
+      ? 'No unplanned stops'
+      : `${percent(unknownShare)} of the unplanned time has no reason (${formatSpan(unknownMs)})`;
+  const text = `${unknown}; ${noDataMs === 0 ? 'no time without data' : `${formatSpan(noDataMs)} without data`}.`;
+  return (unknownShare ?? 0) > 0.2 || noDataMs > 0 ? colors.yellow(text) : text;
+}
+
+function minutes(ms: number, isLoss: boolean): string {
+  return `${isLoss && ms > 0 ? '−' : ms < 0 ? '+' : ''}${(Math.abs(ms) / 60_000).toFixed(1)} min`;
+}
+
+function stopLines(report: ProductionReport, context: CliContext): string[] {
+  const long = report.stops.filter(({ kind }) => kind !== 'micro');
+  const shown = [...long].sort((a, b) => b.ms - a.ms).slice(0, SHOWN_STOPS);
+  const rows = shown.map((stop): Cell[] => [
+    String(stop.n),
+    formatTime(stop.from, context, 'clock'),
+    formatSpan(stop.ms),
+    stop.kind,
+    stop.reason === null ? { text: 'no reason yet', paint: context.colors.yellow } : plain(stop.reason),
+  ]);
+  const table =
+    rows.length === 0 ? [] : ['', ...renderTable(STOP_COLUMNS, rows, tableWidth(context), context.colors.dim)];
+  const more = long.length > shown.length ? [`and ${long.length - shown.length} shorter stops`] : [];
+  const [worst] = paretoOf(report);
+  const first = worst
+    ? [
+        `Most time: ${worst.reason === null ? 'no reason' : plain(worst.reason)}, ${formatSpan(worst.ms)} in ${worst.stops} stops.`,
+      ]
+    : [];
+  return [...table, ...more, '', ...first];
+}
+
+function figureLines({ failures, mttrMs, mtbfMs, microStops, energyKwh, good }: ProductionReport): string[] {
+  const between = mtbfMs === null ? '–' : formatSpan(mtbfMs);
+  const repair = mttrMs === null ? '–' : formatSpan(mttrMs);
+  const energy =
+    energyKwh === null
+      ? []
+      : [
+          `Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `, ${(energyKwh / good).toPrecision(3)} kWh a good part` : ''}.`,
+        ];
+  return [
+    `${failures} unplanned stops: ${repair} each (MTTR), ${between} of run time between them (MTBF); ${microStops} micro-stops.`,
+    ...energy,
+  ];
+}
+
+const RATE_COLUMNS: readonly Column[] = [
+  { title: 'RATE' },
+  { title: 'MONTH', align: 'right' },
+  { title: 'AGAINST', align: 'right' },
+  { title: 'DIFFERENCE, 95 %', align: 'right' },
+  { title: 'VERDICT' },
+];
+
+/** Two months beside one another. */
+export function comparisonLines(
+  { rates, shifts, againstShifts }: ProductionComparison,
+  month: string,
+  against: string,
+  context: CliContext,
+): string[] {
+  const rows = rates.map(({ name, value, against: before, low, high, verdict }): Cell[] => [
+    name,
+    percent(value),
+    percent(before),
+    low === null || high === null ? '–' : `${points(low)} to ${points(high)}`,
+    verdict === 'same' ? 'no more than chance' : verdict === 'unknown' ? 'too few shifts' : verdict,
+  ]);
+  return [
+    `${month} (${shifts} shifts) against ${against} (${againstShifts} shifts)`,
+    ...renderTable(RATE_COLUMNS, rows, tableWidth(context), context.colors.dim),
+  ];
+}
+
+function points(difference: number): string {
+  return `${difference >= 0 ? '+' : '−'}${Math.abs(difference * 100).toFixed(2)}`;
+}
+
+function countText(count: number): string {
+  return Number.isInteger(count) ? formatCount(count) : String(Number(count.toFixed(3)));
+}
