@@ -115,24 +115,7 @@ async function runLogged(
   log.info(
     `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
-  const openStore = async () => store;
-  const keyFolder = config.store.path;
-  const parts = {
-    config,
-    simulate,
-    version,
-    clock,
-    log,
-    random: Math.random,
-    environment,
-    openStore,
-    keyFolder,
-    isFirstAtOnce: true,
-  };
-  const gateway = await startGateway(parts).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
+  const gateway = await startOn(store, { config, simulate, version, clock, log, environment });
   const { failed, fail: onFailed } = failure();
   const reconfigure = (next: Config) => changeBoth(gateway, api, next);
   const applying = new Applying({
@@ -179,6 +162,18 @@ async function runLogged(
     const late = () => log.error(`stopping took longer than ${STOP_DEADLINE_MS / 1000} s; ending anyway`);
     await within(clock, STOP_DEADLINE_MS, closed, late);
   }
+}
+
+/** The gateway on a store that is open, which is closed when the gateway cannot start. */
+function startOn(store: Store, parts: Omit<Parameters<typeof startGateway>[0], 'openStore' | 'keyFolder' | 'random'>) {
+  const openStore = async () => store;
+  const keyFolder = parts.config.store.path;
+  return startGateway({ ...parts, random: Math.random, openStore, keyFolder, isFirstAtOnce: true }).catch(
+    async (error: unknown) => {
+      await store.close();
+      throw error;
+    },
+  );
 }
 
 /**
