@@ -6,6 +6,7 @@ import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -92,6 +93,16 @@ export interface TlsConfig {
   readonly serverName?: string | undefined;
 }
 
+/** The edge node of an uplink with `format: sparkplug`. */
+export interface SparkplugConfig {
+  readonly group: string;
+  readonly node: string;
+  /** Id of the host application without which nothing is published. */
+  readonly primaryHost: string | undefined;
+  /** URLs of brokers that are tried after the first, in turn. */
+  readonly servers: readonly string[];
+}
+
 /** What every uplink has. */
 export interface UplinkBase extends Selection {
   readonly name: string;
@@ -127,8 +138,12 @@ export interface MqttLimits {
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
   readonly url: string;
-  readonly format: 'json';
-  /** 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. */
+  readonly format: 'json' | 'sparkplug';
+  /** Set with `format: sparkplug`. */
+  readonly sparkplug?: SparkplugConfig | undefined;
+  /**
+   * 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. With Sparkplug, 3.1.1.
+   */
   readonly protocolVersion: 4 | 5 | undefined;
   readonly clientId: string;
   /** Topic root with `{id}` and `{location}` already filled in. */
@@ -217,6 +232,8 @@ export interface Config {
   readonly spc: readonly SpcConfig[];
   /** Machines whose production is counted. */
   readonly production: readonly ProductionConfig[];
+  /** Condition and use of machines. */
+  readonly maintenance: readonly MaintenanceConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

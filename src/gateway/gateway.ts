@@ -1,33 +1,33 @@
 /** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
-import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import { type Config, type SecretRef, tagsOf, type UplinkConfig } from '../config/config.ts';
-import { readSecret } from '../config/file/secrets.ts';
+import type { Config, UplinkConfig } from '../config/config.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import { type DeviceRecord, selects } from '../core/reading.ts';
+import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
-import { createHttpUplink } from '../uplink/http/http-uplink.ts';
-import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
+import { CHAIN_KEY, checkpointEvent, QualityChain } from '../trace/chain.ts';
+import { openSigningKey, type SigningKey } from '../trace/signing.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
+import { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
+import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
+import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -43,6 +43,8 @@ interface GatewayOptions {
   readonly random: Random;
   /** Where secrets by name come from. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where the key that signs the quality records is kept; without it they are chained and not signed. */
+  readonly keyFolder?: string;
   /** Default: the store of the configuration, in a thread of its own. The gateway closes it. */
   readonly openStore?: () => Promise<Store>;
   /** Default: the uplink of its type. */
@@ -85,6 +87,9 @@ export interface RunningGateway {
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** How often the chain of quality records is signed, where there is something new. */
+const SIGN_EVERY_MS = 600_000;
+
 /** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
 const LEARNED_EVERY_MS = 5000;
 
@@ -97,6 +102,8 @@ interface Parts extends ReconfigureParts {
   readonly alarms: Alarms;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
+  /** The chain of quality records. */
+  readonly chain: QualityChain;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
 }
@@ -149,6 +156,7 @@ function assemble(
 ): Parts {
   const { config, clock, log, random, simulate, version } = options;
   const current: Current = { config, kept: undefined };
+  const chain = new QualityChain(states.get(CHAIN_KEY), signingKeyOf(options));
   const live = new LiveTable(config, clock.monoMs());
   const beginning = watchBeginning(config, clock);
   const shared = { clock, log, random, onFailed };
@@ -158,14 +166,21 @@ function assemble(
   const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event, writes);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
-  const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
-  const create = (uplink: UplinkConfig) =>
-    uplinkOf(uplink, store, current, options, {
-      alarms,
-      mayLoad: beginning.begun,
-      tags: () => live.tags().map((tag) => tag.config.tag.id),
-      topics: topics(uplink.name),
-    });
+  const committed = new CommittedValues();
+  const create = createUplinkMaker({
+    ...options,
+    store,
+    states,
+    current,
+    committed,
+    alarms,
+    mayLoad: beginning.begun,
+    setState: (key, json) => committer.setState(key, json),
+    flush: () => committer.flush(),
+    write,
+    stopping,
+    event,
+  });
 
   const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
   const received = (record: DeviceRecord): void => {
@@ -188,7 +203,14 @@ function assemble(
   });
   const committer = committerOf(options, store, current, {
     onFailed,
-    onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
+    link(events) {
+      const { events: linked, state } = chain.link(events);
+      return { events: linked, states: new Map(state === undefined ? [] : [[CHAIN_KEY, state]]) };
+    },
+    onCommitted(receipt, batch) {
+      if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+      uplinks.committed(receipt, batch);
+    },
     onTrouble(trouble) {
       if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
       else alarms.raise('store/disk', `store: ${trouble}`);
@@ -197,7 +219,7 @@ function assemble(
   const uplinks = createUplinks({ ...shared, alarms, store, create });
 
   const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  return { ...parts, writes, current, stopping, onFailed, event, learned: new Map() };
+  return { ...parts, chain, writes, current, stopping, onFailed, event, learned: new Map() };
 }
 
 /** Starts what was assembled, the receiving end first; the returned function ends what is done now and then. */
@@ -220,7 +242,11 @@ async function begin(
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
+  // What the last run left unsigned, as the power was cut.
+  signChain(parts);
+  const endSigning = every(clock, SIGN_EVERY_MS, () => signChain(parts));
   return () => {
+    endSigning();
     endLearning();
     endTelling();
   };
@@ -268,6 +294,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   await lines.halt(lines.made());
   judging.stop();
   saveLearned(parts);
+  parts.chain.signNext();
   event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
   await committer.close();
   await uplinks.stop();
@@ -292,7 +319,7 @@ function committerOf(
   { clock, log, random, heldRecords }: GatewayOptions,
   store: Store,
   current: Current,
-  told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
+  told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble' | 'link'>,
 ): Committer {
   return new Committer({
     store,
@@ -329,54 +356,40 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
     ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
+    async checkpoint() {
+      // What was accepted so far is linked when it is committed.
+      await committer.flush();
+      signChain(parts);
+      const made = parts.chain.sign(clock.wallMs());
+      if (!made) throw new Fault('this gateway has no key that signs', 'Its log says why: journalctl -u millgate.');
+      await committer.flush();
+      return made;
+    },
   };
+}
+
+/** The key that signs the chain. The gateway polls and stores without it, too. */
+function signingKeyOf({ keyFolder, log }: GatewayOptions): SigningKey | undefined {
+  if (keyFolder === undefined) return undefined;
+  try {
+    return openSigningKey(keyFolder);
+  } catch (error) {
+    log.error(
+      `the key of the quality records in ${keyFolder} cannot be used: ${messageOf(error)}. They are chained but not signed; restore the file from a backup, or remove it and restart: a new key is made.`,
+    );
+    return undefined;
+  }
+}
+
+/** Signs what of the chain is not signed yet. */
+function signChain({ chain, clock, event }: Pick<Parts, 'chain' | 'clock' | 'event'>): void {
+  const made = chain.unsigned > 0 ? chain.sign(clock.wallMs()) : undefined;
+  if (made) event(checkpointEvent(made));
 }
 
 function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<Store> {
   const { path, maxBytes, replayMs } = config.store;
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
-}
-
-/** The topics that each uplink has published retained values to, kept over restarts so that they can be cleared. */
-function topicsIn(config: Config, states: ReadonlyMap<string, string>, save: (key: string, list: string) => void) {
-  const topics = new Map(config.uplinks.map(({ name }) => [name, textList(states.get(topicsKey(name)))]));
-  return (name: string): MqttDeps['topics'] => ({
-    known: topics.get(name) ?? [],
-    save(list) {
-      topics.set(name, list);
-      save(topicsKey(name), JSON.stringify(list));
-    },
-  });
-}
-
-function uplinkOf(
-  uplink: UplinkConfig,
-  store: Store,
-  current: Current,
-  options: GatewayOptions,
-  deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
-): Uplink {
-  if (options.createUplink) return options.createUplink(uplink, store);
-  const { clock, log, random, version, environment } = options;
-  const isSent = selects(uplink);
-  const shared = {
-    clock,
-    log,
-    random,
-    version,
-    epoch: store.epoch,
-    gateway: current.config.gateway.id,
-    get configHash() {
-      return current.config.hash;
-    },
-    secrets: (ref: SecretRef) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
-    readFile: (path: string) => readFile(path),
-    ...(options.dial && { dial: options.dial(uplink.name) }),
-    ...deps,
-    tags: () => deps.tags().filter(isSent),
-    tagConfigs: () => tagsOf(current.config).filter(({ tag }) => isSent(tag.id)),
-  };
-  return uplink.type === 'http' ? createHttpUplink(uplink, shared) : createMqttUplink(uplink, shared);
 }
 
 /** Says what uplinks that are not configured any more were not given. */

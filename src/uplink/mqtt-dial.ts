@@ -176,6 +176,8 @@ interface Joining {
   /** Protocol that is asked for in the handshake; undefined: none. */
   readonly alpn?: string | undefined;
   readonly options: IClientOptions;
+  /** Done when the stream stands, before anything goes over it. */
+  readonly beforeConnect?: () => Promise<void>;
 }
 
 /** What messages name of a connection to this broker. */
@@ -211,6 +213,8 @@ export async function join(
     if (error instanceof Fault) throw error;
     throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
   });
+  await rest.beforeConnect?.();
+  if (stream.destroyed) throw new SilentClose(explainSilentClose(context), '');
   const client = new Client(() => stream, rest.options);
   return { client, connack: await connected(client, context, signal) };
 }

@@ -1,5 +1,5 @@
 /** What the views make of the reports of production and maintenance. Pure functions. */
-import type { ProductionReport, ReportedStop } from '../core/production.ts';
+import type { ProductionReport, ReportedStop } from '../core/production/production.ts';
 
 /** How an item of maintenance stands. */
 export interface MaintenanceReport {

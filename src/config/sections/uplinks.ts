@@ -24,9 +24,7 @@ import {
   type UplinkContext,
 } from './uplink-parts.ts';
 import { checkMqttPreset, isMqttPreset, MQTT_PRESETS } from './uplink-presets.ts';
-
-/** Formats that belong to the format of the file but not to this version. */
-const NOT_YET = ['sparkplug'];
+import { checkSparkplug } from './uplink-sparkplug.ts';
 
 type MqttOptions = z.output<z.ZodObject<typeof mqttShape>>;
 
@@ -35,10 +33,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
   const { report } = context;
   const uplinks: UplinkConfig[] = [];
   const clients = new Map<string, Entry>();
+  /** Uplinks by the edge node of Sparkplug that they are. */
+  const nodes = new Map<string, string>();
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);
     if (!isMapOr(entry, report, `${clip(name)}: {type: mqtt, url: "mqtt://broker:1883"}`)) continue;
-    const uplink = checkUplink(name, entry, context);
+    const uplink = checkUplink(name, entry, context, nodes);
     if (!uplink) continue;
     uplinks.push(uplink);
     if (uplink.type !== 'mqtt') continue;
@@ -59,7 +59,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
 /** What may be the `type` of an uplink. */
 const TYPES = ['mqtt', 'http'];
 
-function checkUplink(name: string, entry: Entry, context: UplinkContext): UplinkConfig | undefined {
+function checkUplink(
+  name: string,
+  entry: Entry,
+  context: UplinkContext,
+  nodes: Map<string, string>,
+): UplinkConfig | undefined {
   const { report } = context;
   const preset = entryOf(entry.node, 'preset');
   if (preset) return checkPreset(name, preset, entry, context);
@@ -69,7 +74,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): Uplink
     return undefined;
   }
   const word = type.node.kind === 'scalar' ? String(type.node.value) : '';
-  if (word === 'mqtt') return checkMqtt(name, entry, context);
+  if (word === 'mqtt') return checkMqtt(name, entry, context, nodes);
   if (word === 'http') return checkHttp(name, 'http', entry, context);
   report.error(spotOf(type, []), `${shown(type.node)} is not a type of uplink${hint(word, TYPES, 'types')}`);
   return undefined;
@@ -88,24 +93,21 @@ function checkPreset(name: string, preset: Entry, entry: Entry, context: UplinkC
   return undefined;
 }
 
-function checkMqtt(name: string, entry: Entry, context: UplinkContext): MqttConfig | undefined {
+function checkMqtt(
+  name: string,
+  entry: Entry,
+  context: UplinkContext,
+  nodes: Map<string, string>,
+): MqttConfig | undefined {
   const { report } = context;
-  const format = entryOf(entry.node, 'format');
-  const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
-  if (format && later)
-    report.error(
-      spotOf(format, []),
-      `${String(format.node.kind === 'scalar' ? format.node.value : '')} is not available in this version of Millgate: write json`,
-    );
-  const inline = refuseSecrets(entry, report);
-  const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
-  const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
+  const visible: Entry = { ...entry, node: without(entry.node as MapNode, refuseSecrets(entry, report)) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
   checkSelection(options, entry, context);
   const hasBroker = checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
-  const uplink = complete(name, options, topic, entry, context);
+  const sparkplug = checkSparkplug(options, entry, context, nodes);
+  const uplink = { ...complete(name, options, topic, entry, context), ...(sparkplug && { sparkplug }) };
   return hasBroker ? uplink : undefined;
 }
 
@@ -187,7 +189,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     type: 'mqtt',
     name,
     url: options.url,
-    format: 'json',
+    format: options.format,
     protocolVersion: versionOf(options.version),
     clientId: options.clientId ?? `millgate-${context.gateway.id}`,
     topic,
