@@ -156,7 +156,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   }
   const isWeb = parsed.protocol === 'ws:' || parsed.protocol === 'wss:';
   if ((!isWeb && !['', '/'].includes(parsed.pathname)) || parsed.search !== '' || parsed.hash !== '')
-    report.error(spot, 'an MQTT URL ends after the port: remove what follows it');
+    report.error(spot, `an MQTT URL ends after the ${isWeb ? 'path' : 'port'}: remove what follows it`);
   const plain = parsed.protocol === 'mqtt:' || parsed.protocol === 'ws:';
   const secured = isWeb ? 'wss://' : 'mqtts://';
   if (plain && tls)
