@@ -1,6 +1,6 @@
 /** Runs the rules of a configuration over recorded readings on a simulated clock. */
 import type { GatewayEvent } from '../core/event.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { Instant } from '../core/reading.ts';
 import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import type { Judged } from '../rules/pipeline.ts';

@@ -1,5 +1,5 @@
 /** The events that are stored and published, as types, and the alarms of the gateway itself, which are told as events. */
-import type { ProductionChange, ProductionReport } from './production.ts';
+import type { ProductionChange, ProductionReport } from './production/production.ts';
 import type { Value } from './reading.ts';
 
 /** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */

@@ -2,7 +2,7 @@
 import type { AlarmConfig } from '../core/alarm.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
 import type { EventBody, GatewayEvent } from '../core/event.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { DeviceRecord, TagId, Value } from '../core/reading.ts';
 import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import {

@@ -1,7 +1,7 @@
 /** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
@@ -38,7 +38,7 @@ interface MaintenanceItem {
 }
 
 /** A machine whose production is counted, with the key of its rule. */
-export interface Machine {
+interface Machine {
   readonly config: ProductionConfig;
   readonly key: string;
   readonly rule: ProductionRule;

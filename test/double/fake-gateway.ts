@@ -1,8 +1,8 @@
 import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
 import type { GatewayStatus, GatewayView, ProbedBlock, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
-import type { MaintenanceReport } from '../../src/core/rules/maintenance.ts';
 import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
+import type { MaintenanceReport } from '../../src/core/rules/maintenance.ts';
 import type {
   HistoryPage,
   HistoryQuery,

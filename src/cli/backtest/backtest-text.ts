@@ -1,6 +1,7 @@
 /** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
+import { listLines } from '../oee/oee-text.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
@@ -52,7 +53,8 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  const counted = Object.keys(result.production).length + result.maintenance.length;
+  const machines = Object.values(result.production);
+  const counted = machines.length + result.maintenance.length;
   if (result.summary.length + counted === 0 && !against)
     return [...head, 'The configuration has no rules: add some under alarms:, spc:, production: or maintenance:.'];
   if (against)
@@ -64,6 +66,7 @@ export function backtestLines(
     ...(result.summary.some((each) => isAlarm(each) && each.raised > 0 && each.active)
       ? [colors.dim('… is still active at the last reading.')]
       : []),
+    ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
     ...maintenanceLines(result, context),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),

@@ -43,10 +43,12 @@ export function addReadingCommands(program: Command, context: CliContext, report
     'millgate history press-1/oil-temp --since 21:40',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
     'millgate history press-1/oil-temp --since 1d --every 1m',
+    'millgate history press-1/oil-temp --since 7d --plot',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
     .option('--since <TIME>', 'how far back, or from when: 2h, 21:40 (in the zone of the plant)', '1h')
     .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
+    .option('--plot', 'draw it, with its gaps and their reasons; asks the running gateway')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('../history.ts');
       report(await history(tag, optionsOf(command), await localOf(command, context)));
