@@ -154,18 +154,13 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   };
 }
 
-/** Sections that are there and can be used; says what is unknown or not built yet. */
+/** Sections that are there and can be used; says what is unknown. */
 function checkSections(tree: MapNode, report: Report): ReadonlyMap<string, Entry> {
   const usable = new Map<string, Entry>();
   for (const [name, entry] of tree.entries) {
     const section = SECTIONS.find((each) => each.name === name);
     const spot = spotOf(entry, [], 'key');
     if (!section) report.error(spot, `unknown key${hint(name, SECTION_NAMES, 'sections')}`);
-    else if (section.form.kind === 'none')
-      report.error(
-        spot,
-        `this version of Millgate has no section "${name}" yet: remove it, or put # in front of each of its lines`,
-      );
     else if (entry.node.kind === 'map') usable.set(name, entry);
     else if (!isEmpty(entry.node)) report.error(spot, notAMap(entry, EXAMPLES[name]!));
   }

@@ -193,7 +193,7 @@ describe('events', () => {
   it('refuses a kind that there is not, as an empty journal would say that nothing happened', async () => {
     const { exitCode, out, err } = await run('events', '--kind', 'alarms');
     expect([exitCode, out]).toEqual([EXIT.usage, '']);
-    expect(err).toContain('Allowed choices are alarm, spc, maintenance, gap, quality, lifecycle, audit');
+    expect(err).toContain('Allowed choices are alarm, spc, production, maintenance, gap, quality, lifecycle, audit');
   });
 });
 

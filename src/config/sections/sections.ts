@@ -2,18 +2,12 @@
 import { z } from 'zod';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
-/** One key of the top level. A section without a schema is part of the format but not of this version. */
+/** One key of the top level. */
 interface Section {
   readonly name: string;
   readonly description: string;
-  /**
-   * `shape`: one map of fixed keys. `named`: a map from names to entries, assembled with the drivers.
-   * `none`: not available in this version.
-   */
-  readonly form:
-    | { readonly kind: 'shape'; readonly schema: z.ZodObject }
-    | { readonly kind: 'named' }
-    | { readonly kind: 'none' };
+  /** `shape`: one map of fixed keys. `named`: a map from names to entries, assembled with the drivers. */
+  readonly form: { readonly kind: 'shape'; readonly schema: z.ZodObject } | { readonly kind: 'named' };
 }
 
 /** Every section of the file, in the order of a good file. To add one, give it a form here. */
