@@ -46,6 +46,8 @@ export function createRulesView(
       return chart && chartView(chart, unitOf(chart.tag), size);
     },
     charts: () => judging.engine().chartNames(),
+    maintenance: () => judging.engine().maintenance(),
+    maintenanceDone: (name, orderer) => settled(judging.engine().maintenanceDone(name, orderer)),
     rebaseChart: (name, orderer) => settled(judging.engine().rebase(name, orderer)),
     excludePoints: (name, points, orderer) => settled(judging.engine().exclude(name, points, orderer)),
   };

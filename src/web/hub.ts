@@ -37,8 +37,9 @@ function take(next: Plant, isNews = true): void {
   if (isNews && plant.link.state === 'live') heard = { atMs: performance.now(), wallMs: Date.now() + plant.skewMs };
   const { hash } = plant.status?.config ?? {};
   if (hash !== undefined && hash !== configuration) {
+    const isFirst = configuration === undefined && tags.length > 0;
     configuration = hash;
-    void loadTags();
+    if (!isFirst) void loadTags();
   }
   for (const listener of listeners) listener();
 }
@@ -70,11 +71,14 @@ export function begin(): void {
     });
   }
   giveToken(tokenNow());
+  // Beside the stream, so that the first values need not wait for its first status.
+  void loadTags();
 }
 
 /** The token changed: the stream is opened anew with it. */
 export function tokenChanged(): void {
   configuration = undefined;
+  tags = [];
   giveToken(tokenNow());
 }
 

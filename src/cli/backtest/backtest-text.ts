@@ -29,6 +29,14 @@ const CHART_COLUMNS: readonly Column[] = [
   { title: 'FIRST', drop: 1 },
 ];
 
+const MAINTENANCE_COLUMNS: readonly Column[] = [
+  { title: 'MAINTENANCE', cut: 'end', minWidth: 12 },
+  { title: 'STATE' },
+  { title: 'SAMPLES', align: 'right', drop: 1 },
+  { title: 'FOUND', cut: 'end', minWidth: 8 },
+  { title: 'REMARK', cut: 'end', minWidth: 12 },
+];
+
 /** A backtest for a person: what each rule would have done, and where two configurations differ. */
 export function backtestLines(
   result: BacktestResult,
@@ -46,8 +54,9 @@ export function backtestLines(
       ]
     : [];
   const machines = Object.values(result.production);
-  if (result.summary.length === 0 && machines.length === 0 && !against)
-    return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
+  const counted = machines.length + result.maintenance.length;
+  if (result.summary.length + counted === 0 && !against)
+    return [...head, 'The configuration has no rules: add some under alarms:, spc:, production: or maintenance:.'];
   if (against)
     return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
   return [
@@ -58,9 +67,19 @@ export function backtestLines(
       ? [colors.dim('… is still active at the last reading.')]
       : []),
     ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
+    ...maintenanceLines(result, context),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
+}
+
+/** What is to be maintained, as it stands at the end. */
+function maintenanceLines({ maintenance, events }: BacktestResult, context: CliContext): string[] {
+  const rows = maintenance.map(({ id, state, samples, why }): Cell[] => {
+    const own = events.flatMap(({ body }) => (body.kind === 'maintenance' && body.id === id ? [body.change] : []));
+    return [plain(id), state, String(samples), own.join(', ') || '–', why ?? ''];
+  });
+  return tableOf(rows, MAINTENANCE_COLUMNS, (row) => row, context);
 }
 
 function tableOf<T>(

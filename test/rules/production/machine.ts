@@ -66,7 +66,7 @@ export class TestMachine {
   private made(stored: ReadonlyMap<string, string>): RuleSet {
     const policies = new Map();
     return createRuleSet(
-      { alarms: [], spc: [], production: [this.config], derived: [], counters: new Set(), policies },
+      { alarms: [], spc: [], maintenance: [], production: [this.config], derived: [], counters: new Set(), policies },
       stored,
     );
   }
