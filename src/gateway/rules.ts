@@ -188,8 +188,8 @@ export function createProductionView(
     machines: () => engine().machineNames(),
     async report(name, query) {
       const machine = found(name);
-      await durable();
       if (query.by === 'now') return machine.report;
+      await durable();
       if (query.by === 'shift') return shiftOf(machine, query, shifts);
       const reports =
         query.by === 'month' ? await month(name, query.month) : await shifts(name, query.fromMs, query.toMs);

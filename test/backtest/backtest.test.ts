@@ -78,13 +78,6 @@ describe('backtest', () => {
     expect(Object.keys(tested)).toEqual(['events', 'summary', 'production', 'maintenance']);
   });
 
-  it.each(['maintenance'])('says that %s is not available instead of trying the rest', async (section) => {
-    const { folder, file } = site(`${section}: {press-1: {count: press-1/oil}}`);
-    const run = millgate(['backtest', '--json', '--config', file, '--csv', csv(folder, [[0, 70]])]);
-    expect([await run.exitCode, run.out()]).toEqual([EXIT.configInvalid, '']);
-    expect(run.err()).toContain(`this version of Millgate has no section "${section}" yet`);
-  });
-
   it('does not say what would have happened after the last reading', async () => {
     const { folder, file } = site(HOT);
     const late = await backtest(

@@ -14,14 +14,6 @@ const KEYS: readonly Case[] = [
   ],
   ['a mistyped section', 'uplinks:', 'uplink:', ['millgate.yaml:23:1 uplink: unknown key; did you mean "uplinks"?']],
   [
-    'a section of a later version',
-    'store: {',
-    'maintenance: {press-1: {count: press-1/parts}}\nstore: {',
-    [
-      'millgate.yaml:27:1 maintenance: this version of Millgate has no section "maintenance" yet: remove it, or put # in front of each of its lines',
-    ],
-  ],
-  [
     'a section nobody knows',
     'store: {',
     'zebra: 1\nstore: {',

@@ -66,7 +66,7 @@ export function reportLines(report: ProductionReport, context: CliContext): stri
     return [
       isLoss ? `  − ${name}` : name,
       minutes(ms, isLoss),
-      parts === null ? '–' : `${isLoss ? '−' : ''}${countText(parts)}`.replace('−-', '+'),
+      parts === null ? '–' : signed(parts, isLoss, countText(Math.abs(parts))),
     ];
   });
   const ratios = `OEE ${percent(report.oee)} = availability ${percent(report.availability)} × performance ${percent(report.performance)} × quality ${percent(report.quality)}`;
@@ -93,7 +93,13 @@ function unknownLine({ unknownShare, unknownMs, noDataMs }: ProductionReport, { 
 }
 
 function minutes(ms: number, isLoss: boolean): string {
-  return `${isLoss && ms > 0 ? '−' : ms < 0 ? '+' : ''}${(Math.abs(ms) / 60_000).toFixed(1)} min`;
+  return signed(ms, isLoss, `${(Math.abs(ms) / 60_000).toFixed(1)} min`);
+}
+
+/** A loss is taken away; where it is below 0, it was a gain. */
+function signed(value: number, isLoss: boolean, text: string): string {
+  if (!isLoss || value === 0) return value < 0 ? `−${text}` : text;
+  return `${value > 0 ? '−' : '+'}${text}`;
 }
 
 function stopLines(report: ProductionReport, context: CliContext): string[] {

@@ -1,5 +1,5 @@
 /** When the shifts of a machine are: local times of the plant, through midnight and daylight saving, as instants. */
-import type { LocalSpan, ShiftPlan } from '../../core/production/production.ts';
+import type { ShiftPlan } from '../../core/production/production.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -57,17 +57,14 @@ function floorDay(localMs: number): number {
 type Offset = (utcMs: number) => number;
 
 function spanOn(day: number, { name, fromMin, toMin, breaks }: ShiftPlan, offset: Offset): ShiftSpan {
-  const instants = ({ fromMin, toMin }: LocalSpan): Span => [
-    utcOf(day + fromMin * MINUTE_MS, offset),
-    utcOf(day + toMin * MINUTE_MS, offset),
-  ];
-  const [fromMs, toMs] = instants({ fromMin, toMin });
+  const fromMs = utcOf(day + fromMin * MINUTE_MS, offset);
+  const toMs = utcOf(day + toMin * MINUTE_MS, offset);
   let endMs = fromMs;
-  const clipped = breaks.map(instants).flatMap(([from, to]): Span[] => {
-    // Where clocks are set, what was apart by the clock may touch: no time is in two breaks.
-    const span: Span = [Math.max(from, endMs), Math.min(to, toMs)];
-    endMs = Math.max(endMs, span[1]);
-    return span[1] > span[0] ? [span] : [];
+  const clipped = breaks.flatMap((each): Span[] => {
+    // A break is as long in the nights in which clocks are set as in any other; no time is in two of them.
+    const beginMs = Math.max(utcOf(day + each.fromMin * MINUTE_MS, offset), endMs);
+    endMs = Math.min(beginMs + (each.toMin - each.fromMin) * MINUTE_MS, toMs);
+    return endMs > beginMs ? [[beginMs, endMs]] : [];
   });
   return { name, fromMs, toMs, breaks: clipped };
 }
