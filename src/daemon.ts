@@ -1,5 +1,6 @@
 /** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
 
+import { readlinkSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
@@ -7,9 +8,11 @@ import type { GatewayView } from './api/view.ts';
 import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
-import { type FileSource, type LoadedFiles, loadWithFiles } from './config/apply/config-files.ts';
+import type { FileSource, LoadedFiles } from './config/apply/config-files.ts';
 import { realDisk } from './config/apply/durable.ts';
+import { loadCached } from './config/cached-load.ts';
 import type { Config } from './config/config.ts';
+import { diskFilesFrom, type FileAccess } from './config/file/disk-files.ts';
 import { formatProblem, formatProblems } from './config/file/problems.ts';
 import { asFromThread, loadInThread } from './config/load-thread.ts';
 import { type Clock, failure, within } from './core/clock.ts';
@@ -61,6 +64,8 @@ interface Start {
   readonly load: (source: FileSource) => Promise<LoadedFiles>;
   /** What the last process left to be told. */
   readonly events: readonly EventBody[];
+  /** Keeps the checked files for the next start. */
+  readonly keep: () => void;
 }
 
 /**
@@ -111,7 +116,8 @@ async function runLogged(
     `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
   const openStore = async () => store;
-  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore };
+  const keyFolder = config.store.path;
+  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore, keyFolder };
   const gateway = await startGateway(parts).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -148,6 +154,7 @@ async function runLogged(
     for (const body of [...start.events, ...(await noteStart({ ...start, clock, log }, config.hash, start.files))])
       gateway.event(body);
     await startApi(api, log);
+    start.keep();
     service.ready();
     if (hangup.isEarly) hangup.take();
     await Promise.race([gateway.failed, failed, whenAborted(signal)]);
@@ -169,10 +176,22 @@ async function runLogged(
  */
 async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Logger): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
-  const loadNow = (source: FileSource) =>
-    asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname }, source));
+  // The parser and the checks are loaded only when the file is not as it was at the last start.
+  const loadBy = async (source: FileSource, files?: FileAccess) => {
+    const { loadWithFiles } = await import('./config/apply/config-files.ts');
+    return asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname, ...(files && { files }) }, source));
+  };
+  const loadNow = (source: FileSource) => loadBy(source);
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
-  const onDisk = loadNow({ from: 'disk' });
+  const { loaded: onDisk, keep } = await loadCached(
+    {
+      folder: cacheFolder(context.env),
+      file: resolve(cwd, file),
+      about: aboutChecks(context),
+      files: diskFilesFrom(cwd),
+    },
+    (files) => loadBy({ from: 'disk' }, files),
+  );
   const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, loadNow, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
@@ -182,11 +201,11 @@ async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Log
     const place: Place = { file: resolve(cwd, file), disk: realDisk };
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
-    const loaded = events.length > 0 ? loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
+    const loaded = events.length > 0 ? await loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
     const good = (loaded && checked(loaded, context, log)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));
-    return { store, archive, place, config: good.config, files: good.files, load, events };
+    return { store, archive, place, config: good.config, files: good.files, load, events, keep };
   } catch (error) {
     await store.close();
     throw error;
@@ -208,7 +227,7 @@ function checked({ result, files }: LoadedFiles, context: DaemonContext, log: Lo
 async function lastGood(
   { result }: LoadedFiles,
   file: string,
-  load: (source: FileSource) => LoadedFiles,
+  load: (source: FileSource) => Promise<LoadedFiles>,
   context: DaemonContext,
   log: Logger,
 ) {
@@ -217,13 +236,35 @@ async function lastGood(
   const archive = await openArchive(archiveFolder(folder), realDisk).catch(() => undefined);
   const hash = archive?.ledger().good[0];
   const files = hash === undefined ? undefined : await archive?.files(hash).catch(() => undefined);
-  const good = files && load({ from: 'files', files });
+  const good = files && (await load({ from: 'files', files }));
   if (!good?.result.ok) return undefined;
   log.error(
     `${file} is not valid, see above: the gateway runs the last good configuration ${hash} instead. ` +
       `Mend the file (millgate check ${file}), then: systemctl reload millgate.`,
   );
   return { config: good.result.config, warnings: good.result.warnings, files: good.files };
+}
+
+/** Where checked files are kept: the cache of the service, else of the user; undefined where there is neither. */
+function cacheFolder({ CACHE_DIRECTORY, XDG_CACHE_HOME, HOME }: DaemonContext['env']): string | undefined {
+  if (CACHE_DIRECTORY) return CACHE_DIRECTORY;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, 'millgate');
+  return HOME ? join(HOME, '.cache/millgate') : undefined;
+}
+
+/** What the outcome of a check depends on beside the files: the program as it was built, and the machine. */
+function aboutChecks({ hostname, env, cwd }: DaemonContext): string {
+  const { mtimeMs, size } = statSync(import.meta.filename);
+  return JSON.stringify([programVersion(), mtimeMs, size, process.version, hostname, cwd, env.TZ, zoneLink()]);
+}
+
+/** Where the time zone of the machine is linked to; nothing where it is kept elsewhere. */
+function zoneLink(): string {
+  try {
+    return readlinkSync('/etc/localtime');
+  } catch {
+    return '';
+  }
 }
 
 /** Changes the gateway and where its API listens, or neither. */

@@ -21,7 +21,7 @@ const RATCHET = {
   forbiddenImports: 0,
   circles: 0,
   unusedExports: 0,
-  exportsForTestsAlone: 82,
+  exportsForTestsAlone: 81,
   functionsOver70Lines: 0,
   filesOver500Lines: 0,
   interfacesOfOneMaker: 37,
@@ -75,7 +75,7 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/gateway': {
     may: [
       ...['hal', 'hal/mock', 'hal/modbus', 'hal/recording'],
-      ...['src/config', 'src/poll', 'src/rules', 'src/store', 'src/uplink'],
+      ...['src/config', 'src/poll', 'src/rules', 'src/store', 'src/trace', 'src/uplink'],
     ],
     types: ['src/api', 'src/service'],
   },

@@ -8,7 +8,7 @@ lay_out() {
   node scripts/deb/bundle.mjs "$lib"
   cp -r dist/web "$lib/dist/web"
   cp -r "$2" "$lib/node_modules"
-  ln -s dist/program/main.js "$lib/millgate"
+  ln -s dist/program/main.cjs "$lib/millgate"
   sed "s|@NODE@|$3|" scripts/deb/millgate.in >"$1/usr/bin/millgate"
   chmod 755 "$1/usr/bin/millgate"
   cp systemd/millgate.service "$1/usr/lib/systemd/system/millgate.service"

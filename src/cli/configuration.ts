@@ -28,9 +28,10 @@ export async function loadText(
   context: CliContext,
   withConfD = false,
 ): Promise<LoadResult> {
-  const [{ loadConfig }, { diskFilesFrom, withText }, options] = await Promise.all([
+  const [{ loadConfig }, { withText }, { diskFilesFrom }, options] = await Promise.all([
     import('../config/load.ts'),
     import('../config/file/files.ts'),
+    import('../config/file/disk-files.ts'),
     loadOptions(file, context),
   ]);
   return loadConfig({ ...options, files: withText(diskFilesFrom(context.cwd), file, text, withConfD) });

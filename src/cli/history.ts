@@ -2,23 +2,28 @@
 import type { JsonHistory, JsonRollups } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { parseDuration } from '../core/quantity.ts';
+import { splitTagId } from '../core/reading.ts';
+import { findGateway } from './client.ts';
 import { nothingSince } from './events.ts';
 import { selectTags } from './select.ts';
 import { openStored, type Stored } from './stored.ts';
-import { type CliContext, type CommonOptions, print, warn } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
 import { sinceOption } from './terminal/duration.ts';
-import { byQuality, formatTime, formatWithUnit, qualityText } from './terminal/format.ts';
+import { byQuality, formatSpan, formatTime, formatWithUnit, plain, qualityText } from './terminal/format.ts';
+import { LABEL_COLUMNS, type Plotted, plotLines } from './terminal/plot.ts';
 
 /**
  * `history TAG`: stored readings, oldest first; with `--every` minimum, mean, maximum and counts of so many minutes each;
- * with `--json` one JSON object a line. Out of the store when no gateway runs.
+ * with `--json` one JSON object a line. Out of the store when no gateway runs. With `--plot` a picture of it, which the
+ * running gateway makes the columns of.
  */
 export async function history(
   tag: string,
-  options: CommonOptions & { readonly since: string; readonly every?: string },
+  options: CommonOptions & { readonly since: string; readonly every?: string; readonly plot?: boolean },
   context: CliContext,
 ): Promise<ExitCode> {
   const fromMs = sinceOption(options.since, context);
+  if (options.plot) return plot(tag, fromMs, options, context);
   const everyMs = options.every === undefined ? undefined : wholeMinutes(options.every);
   const stored = await openStored(options, context);
   try {
@@ -47,6 +52,35 @@ export async function history(
   } finally {
     await stored.close();
   }
+}
+
+/** Rows of a picture, within the window. */
+const PLOT_ROWS = { least: 5, most: 20 };
+
+type ExplainedGap = Plotted['gaps'][number] & { readonly words: string };
+
+/** A chart of the history with its gaps and their reasons. */
+async function plot(tag: string, fromMs: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
+  const gateway = await findGateway(options, context);
+  const to = context.clock.wallMs() + 1;
+  const columns = Math.max(10, context.columns() - LABEL_COLUMNS - 1);
+  const range = `from=${Math.floor(fromMs)}&to=${to}&columns=${columns}`;
+  const { device, name } = splitTagId(tag) ?? { device: tag, name: '' };
+  const path = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(name)}/chart?${range}`;
+  const answer = await gateway.get<Plotted & { readonly gaps: readonly ExplainedGap[] }>(path);
+  if (options.json) {
+    printJson(context, answer);
+    return EXIT.ok;
+  }
+  const rows = Math.max(PLOT_ROWS.least, Math.min(PLOT_ROWS.most, context.rows() - 8));
+  const lines = plotLines(answer, { columns, rows });
+  if (lines.length === 0) warn(context, ['There is no numeric value in that time.']);
+  const gaps: readonly ExplainedGap[] = answer.gaps;
+  const reasons = gaps
+    .slice(-5)
+    .map(({ from, to: end, words }) => `× ${formatTime(from, context)} for ${formatSpan(end - from)}: ${plain(words)}`);
+  print(context, [...lines, `${formatTime(answer.from, context)} to ${formatTime(answer.to, context)}`, ...reasons]);
+  return EXIT.ok;
 }
 
 /** The lines of one page, and whether it is the last. */

@@ -1,6 +1,6 @@
 /** The commands `profiles`, `schema` and `version`: what comes with the program. */
 import { DRIVERS } from '../../hal/registry.ts';
-import { diskFilesFrom } from '../config/file/files.ts';
+import { diskFilesFrom } from '../config/file/disk-files.ts';
 import { formatProblems } from '../config/file/problems.ts';
 import { type ProfileFacts, type ProfilePlaces, profileBook, profileTags } from '../config/profiles/profile-book.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';

@@ -4,8 +4,9 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -177,6 +178,8 @@ export interface HttpConfig extends UplinkBase {
   /** Where JSON is posted to; of the other targets, what their paths are added to. */
   readonly url: string;
   readonly target: HttpTarget;
+  /** Of JSON; default: rows. */
+  readonly layout?: 'rows' | 'columns' | undefined;
   readonly compression: 'none' | 'gzip';
   /** A bearer token; of InfluxDB 2 and 3 the API token. */
   readonly token: SecretRef | undefined;
@@ -229,6 +232,8 @@ export interface Config {
   readonly spc: readonly SpcConfig[];
   /** Machines whose production is counted. */
   readonly production: readonly ProductionConfig[];
+  /** Condition and use of machines. */
+  readonly maintenance: readonly MaintenanceConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

@@ -24,7 +24,7 @@ type PackedConfig = Omit<Config, 'channels'> & {
 };
 
 /** What the thread answers. */
-interface PackedFiles extends Omit<LoadedFiles, 'result'> {
+export interface PackedFiles extends Omit<LoadedFiles, 'result'> {
   readonly result: PackedResult;
 }
 
@@ -68,7 +68,7 @@ export function packed({ result, files }: LoadedFiles): PackedFiles {
 }
 
 /** The reverse of {@link packed}. */
-function unpacked({ result, files }: PackedFiles): LoadedFiles {
+export function unpacked({ result, files }: PackedFiles): LoadedFiles {
   if (!result.ok) return { result, files };
   const { config, ...rest } = result;
   const channels = config.channels.map((channel) => ({
@@ -85,6 +85,7 @@ export function asFromThread(loaded: LoadedFiles): LoadedFiles {
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/src/config/' : './';
-  return new URL(`${folder}load-worker.js`, import.meta.url);
+  const url = import.meta.url;
+  if (url.endsWith('.ts')) return new URL('../../dist/src/config/load-worker.js', url);
+  return new URL(url.endsWith('.cjs') ? './load-worker.cjs' : './load-worker.js', url);
 }

@@ -1,6 +1,7 @@
 /** Collects the names in a file that may not be valid, to suggest them while a command is typed. */
 import { dirname, join } from 'node:path';
-import { type FileAccess, readSources } from './file/files.ts';
+import type { FileAccess } from './file/disk-files.ts';
+import { readSources } from './file/files.ts';
 import { createReport } from './file/problems.ts';
 import { entryOf, type Node } from './file/tree.ts';
 import { parseYaml } from './file/yaml.ts';
@@ -15,6 +16,7 @@ export interface Names {
   readonly alarms: readonly string[];
   readonly charts: readonly string[];
   readonly machines: readonly string[];
+  readonly maintenance: readonly string[];
   readonly uplinks: readonly string[];
   /** Device profiles there are, those beside the file first. */
   readonly profiles: readonly string[];
@@ -45,6 +47,7 @@ export function namesIn(file: string, files: FileAccess, builtIn: string = built
     alarms: section('alarms'),
     charts: section('spc'),
     machines: section('production'),
+    maintenance: section('maintenance'),
     uplinks: section('uplinks'),
     profiles: [...new Set(folders.flatMap((folder) => profilesIn(folder, files).sort()))],
   };

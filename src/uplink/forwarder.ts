@@ -57,6 +57,9 @@ interface Serving {
   readonly signal: AbortSignal;
 }
 
+/** A broker that is away for so long is an event. */
+const AWAY_TOLD_AFTER_MS = 10_000;
+
 /** Carries what is committed to one uplink. There is one of them for each; it stands still until `run` is called. */
 export class Forwarder {
   private readonly deps: ForwarderDeps;
@@ -68,6 +71,8 @@ export class Forwarder {
   private state: UplinkStatus['state'] = 'stopped';
   private reason: string | undefined;
   private sinceMs: number;
+  /** Since when there is no session, monotonic ms. */
+  private awaySinceMs: number | undefined;
   private sessions = 0;
   private isLoaded = false;
   /** Undefined while no session stands. */
@@ -96,6 +101,7 @@ export class Forwarder {
       const ending = await this.attempt(signal);
       if (signal.aborted) break;
       this.tellTakeover(ending);
+      this.tellAway(ending);
       const { delayMs, line } = reconnect.after(ending);
       this.become('waiting', ending.reason);
       if (line === undefined) this.log.debug(ending.reason);
@@ -186,6 +192,21 @@ export class Forwarder {
     else if (lastedMs > HELD_MS) alarms.clear(alarm, `uplink ${uplink.name}: the session is ours again`);
   }
 
+  /** A broker that is away for a while is news, and so is its return; one that hangs up and is there again is not. */
+  private tellAway({ how, reason }: Ending): void {
+    const { alarms, uplink, clock } = this.deps;
+    this.awaySinceMs ??= clock.monoMs();
+    if (how === 'takeover' || clock.monoMs() - this.awaySinceMs < AWAY_TOLD_AFTER_MS) return;
+    const message = `uplink ${uplink.name}: no connection for ${AWAY_TOLD_AFTER_MS / 1000} s: ${reason}`;
+    alarms.raise(`uplink/${uplink.name}/not-connected`, message, { uplink: uplink.name });
+  }
+
+  private tellBack(): void {
+    const { alarms, uplink } = this.deps;
+    this.awaySinceMs = undefined;
+    alarms.clear(`uplink/${uplink.name}/not-connected`, `uplink ${uplink.name}: connected again`);
+  }
+
   private async load(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -211,6 +232,7 @@ export class Forwarder {
     }
     this.sessions++;
     this.become('connected');
+    this.tellBack();
     const { pendingRecords, pendingEvents } = this.progress.counts();
     this.log.info(`connected; ${pendingRecords} records and ${pendingEvents} events to deliver`);
     const startedMs = clock.monoMs();

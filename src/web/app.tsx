@@ -5,6 +5,7 @@ import { LogIn } from './login.tsx';
 import { inOrder, isUnacked, stands } from './plant-state.ts';
 import { listIn } from './report-sums.ts';
 import { ask, tokenNow } from './session.ts';
+import { plain } from './shown.ts';
 import { Alarms } from './views/alarms.tsx';
 import { Configuration } from './views/configuration.tsx';
 import { Lines } from './views/lines.tsx';
@@ -16,20 +17,19 @@ import { Store, Uplinks } from './views/store.tsx';
 import { Tag } from './views/tag.tsx';
 import { Tags } from './views/tags.tsx';
 import { Wall } from './views/wall.tsx';
-import { plain } from './shown.ts';
 
-/** Views in the order of the menu. Two are there only where the configuration has something for them. */
+/** Views in the order of the menu; `needs`: only where the gateway has something for it, under this name in its answer. */
 const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[] = [
   ['', 'Overview'],
   ['alarms', 'Alarms'],
   ['tags', 'Devices'],
   ['quality', 'Quality'],
-  ['production', 'Production', 'production'],
+  ['production', 'Production', 'machines'],
   ['maintenance', 'Maintenance', 'maintenance'],
   ['lines', 'Lines'],
   ['uplinks', 'Uplinks'],
   ['store', 'Store'],
-  ['configuration', 'Configuration'],
+  ['configuration', 'Configuration', 'history'],
   ['wall', 'Wall'],
 ];
 
@@ -52,22 +52,23 @@ function usePath(): string[] {
 }
 
 /** Which of the views that need something have it, asked for once for each configuration. */
-function useThere(hash: string | undefined): ReadonlySet<string> {
+function useThere(hash: string | undefined, isConfigurable: boolean): ReadonlySet<string> {
   const [there, set] = useState<ReadonlySet<string>>(new Set());
   useEffect(() => {
     if (hash === undefined) return;
-    void thereOf(VIEWS.flatMap(([, , needs]) => needs ?? [])).then(set, () => {});
-  }, [hash]);
+    void thereOf(isConfigurable).then(set, () => {});
+  }, [hash, isConfigurable]);
   return there;
 }
 
-/** Those of the lists that the gateway has and that are not empty. */
-async function thereOf(names: readonly string[]): Promise<ReadonlySet<string>> {
+/** The paths of the views that the gateway has something for. */
+async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
   const { paths } = await ask<{ readonly paths: Readonly<Record<string, object>> }>('/api/v1/openapi.json');
-  const served = names.filter((name) => paths[`/api/v1/${name}`] !== undefined);
-  const found = served.map(async (name) => {
-    const list = listIn(await ask<unknown>(`/api/v1/${name}`), name);
-    return list && list.length > 0 ? [name] : [];
+  const found = VIEWS.map(async ([path, , needs]) => {
+    if (path === 'configuration') return isConfigurable ? [path] : [];
+    if (needs === undefined || paths[`/api/v1/${path}`] === undefined) return [];
+    const list = listIn(await ask<unknown>(`/api/v1/${path}`), needs);
+    return list && list.length > 0 ? [path] : [];
   });
   return new Set((await Promise.all(found)).flat());
 }
@@ -77,7 +78,8 @@ export function App() {
   const hub = useHub();
   const [view = '', ...rest] = usePath();
   const [isLogin, logIn] = useState(false);
-  const there = useThere(hub.plant.status?.config.hash);
+  const { hash, onDisk } = hub.plant.status?.config ?? {};
+  const there = useThere(hash, onDisk !== undefined);
   const onRefused = (): void => logIn(true);
   const isStale = hub.notLiveSinceMs !== undefined;
   useEffect(() => {
@@ -107,7 +109,7 @@ export function App() {
       </header>
       <Banner hub={hub} />
       <nav aria-label="Views">
-        {VIEWS.filter(([, , needs]) => needs === undefined || there.has(needs)).map(([path, title]) => (
+        {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, title]) => (
           <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined}>
             {title}
           </a>

@@ -4,8 +4,8 @@ import type { JsonTag } from '../api/json.ts';
 import { startFeed } from './feed.ts';
 import { after, NO_PLANT, type Plant, type Told } from './plant-state.ts';
 import { ask, tokenNow } from './session.ts';
-import type { FromWorker } from './stream-worker.ts';
 import { type PlantTime, plantTime } from './shown.ts';
+import type { FromWorker } from './stream-worker.ts';
 
 /** Silence after which the page says that it is not live, ms. The stream says something every second. */
 const NOT_LIVE_MS = 3500;
@@ -37,8 +37,9 @@ function take(next: Plant, isNews = true): void {
   if (isNews && plant.link.state === 'live') heard = { atMs: performance.now(), wallMs: Date.now() + plant.skewMs };
   const { hash } = plant.status?.config ?? {};
   if (hash !== undefined && hash !== configuration) {
+    const isFirst = configuration === undefined && tags.length > 0;
     configuration = hash;
-    void loadTags();
+    if (!isFirst) void loadTags();
   }
   for (const listener of listeners) listener();
 }
@@ -70,11 +71,14 @@ export function begin(): void {
     });
   }
   giveToken(tokenNow());
+  // Beside the stream, so that the first values need not wait for its first status.
+  void loadTags();
 }
 
 /** The token changed: the stream is opened anew with it. */
 export function tokenChanged(): void {
   configuration = undefined;
+  tags = [];
   giveToken(tokenNow());
 }
 

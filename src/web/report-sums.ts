@@ -1,44 +1,5 @@
-/** The reports of production and maintenance as the wire has them (the public contract), and what the views make of them. */
-
-/** A stop of a production report. */
-export interface Stop {
-  readonly n: number;
-  readonly from: number;
-  readonly to: number;
-  readonly ms: number;
-  readonly kind: 'micro' | 'unplanned' | 'setup' | 'planned';
-  readonly reason: string | number | null;
-}
-
-/** What was produced in a time, usually the present shift. Ratios are 0…1, or null where they have no divisor. */
-export interface ProductionReport {
-  readonly machine: string;
-  readonly from: number;
-  readonly to: number;
-  readonly shift?: string | null;
-  readonly job?: string | number | null;
-  readonly busyMs: number;
-  readonly runMs: number;
-  readonly setupMs: number;
-  readonly unplannedMs: number;
-  readonly microStopMs: number;
-  readonly microStops: number;
-  readonly unknownShare: number | null;
-  readonly noDataMs: number;
-  readonly count: number;
-  readonly good: number;
-  readonly reject: number;
-  readonly idealCycleMs: number | null;
-  readonly availability: number | null;
-  readonly performance: number | null;
-  readonly quality: number | null;
-  readonly oee: number | null;
-  readonly mttrMs: number | null;
-  readonly mtbfMs: number | null;
-  readonly energyKwh?: number | null;
-  readonly uncertain: readonly string[];
-  readonly stops: readonly Stop[];
-}
+/** What the views make of the reports of production and maintenance. Pure functions. */
+import type { ProductionReport, ReportedStop } from '../core/production/production.ts';
 
 /** How an item of maintenance stands. */
 export interface MaintenanceReport {
@@ -87,7 +48,7 @@ export function lossesOf(report: ProductionReport): Loss[] {
 }
 
 /** Sums the stops by reason, the longest first. */
-export function stopsByReason(stops: readonly Stop[]): { reason: string; ms: number; times: number }[] {
+export function stopsByReason(stops: readonly ReportedStop[]): { reason: string; ms: number; times: number }[] {
   const sums = new Map<string, { reason: string; ms: number; times: number }>();
   for (const { kind, reason, ms } of stops) {
     if (kind === 'micro' || kind === 'planned') continue;

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { loopbackModbus } from '../../hal/modbus/type.ts';
 import { DRIVERS } from '../../hal/registry.ts';
-import { diskFilesFrom } from '../../src/config/file/files.ts';
+import { diskFilesFrom } from '../../src/config/file/disk-files.ts';
 import { profileTags } from '../../src/config/profiles/profile-book.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';

@@ -36,7 +36,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'mqtts://broker',
     'http://broker',
     [
-      'millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt:// or mqtts://, not http://: write for example "mqtt://broker.plant.lan"',
+      'millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt://, mqtts://, ws:// or wss://, not http://: write for example "mqtt://broker.plant.lan"',
     ],
   ],
   [

@@ -38,7 +38,9 @@ describe('what is shipped', () => {
     'hal/serial/README.md',
     'docs/alarms.md',
     'docs/spc.md',
+    'docs/maintenance.md',
     'docs/expressions.md',
+    'docs/uplinks.md',
   ])('the configurations in %s are good files', (file) => {
     const configurations = configurationsOf(readFileSync(join(ROOT, file), 'utf8'));
     expect(configurations.length).toBeGreaterThan(0);

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
-import { diskFilesFrom, withText } from '../../src/config/file/files.ts';
+import { diskFilesFrom } from '../../src/config/file/disk-files.ts';
+import { withText } from '../../src/config/file/files.ts';
 import { formatProblems } from '../../src/config/file/problems.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
@@ -29,6 +30,7 @@ describe('what check says of mistakes in', () => {
     'alarms',
     'spc',
     'production',
+    'maintenance',
     'uplinks',
     'slips',
   ])('%s', async (name) => {

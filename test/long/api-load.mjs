@@ -19,6 +19,8 @@ const COLLECTOR = `import{isMainThread}from'node:worker_threads';
 if(isMainThread)process.on('SIGUSR2',()=>{gc();gc();const{heapUsed,external}=process.memoryUsage();
 process.stderr.write('held '+heapUsed+' '+external+'\\n')});
 else setInterval(gc,5000).unref();`;
+const TARGET_ON_TIME = 0.999;
+const MOST_GROWTH_MB = 20;
 const DEADLINE_MS = 35_000;
 const STREAM_OPEN_MS = 500;
 const LARGE_BYTES = 1_100_000;

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 const bench = new Bench();
 const lib = join(bench.folder, 'lib');
-const program = join(lib, 'dist/program/main.js');
+const program = join(lib, 'dist/program/main.cjs');
 
 /** The program as the package lays it out, without Node.js. */
 beforeAll(() => {
@@ -16,7 +16,7 @@ beforeAll(() => {
   execFileSync(process.execPath, ['scripts/deb/bundle.mjs', lib], { cwd: ROOT });
   cpSync(join(ROOT, 'config'), join(lib, 'config'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(lib, 'node_modules'));
-  symlinkSync('dist/program/main.js', join(lib, 'millgate'));
+  symlinkSync('dist/program/main.cjs', join(lib, 'millgate'));
 });
 afterAll(() => bench.dispose());
 

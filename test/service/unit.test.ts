@@ -48,10 +48,11 @@ describe('millgate.service', () => {
     expect(one('DevicePolicy')).toBe('closed');
   });
 
-  it('writes to the store, its socket and its configuration only', () => {
+  it('writes to the store, its socket, its cache and its configuration only', () => {
     expect(one('ProtectSystem')).toBe('strict');
     expect(settings().get('ReadWritePaths')).toEqual(['-/etc/millgate']);
-    expect([one('StateDirectory'), one('RuntimeDirectory')]).toEqual(['millgate', 'millgate']);
+    const folders = ['StateDirectory', 'RuntimeDirectory', 'CacheDirectory'];
+    expect(folders.map(one)).toEqual(['millgate', 'millgate', 'millgate']);
     expect(one('CapabilityBoundingSet')).toBe('');
   });
 

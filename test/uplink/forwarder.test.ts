@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { noAlarms } from '../../src/core/event.ts';
+import { type Alarms, createAlarms, noAlarms } from '../../src/core/event.ts';
 import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
@@ -30,13 +30,18 @@ afterEach(async () => {
 });
 
 /** A running forwarder; `before` records are committed before it starts. */
-function plantWith(behaviour: Partial<UplinkBehaviour> = {}, before = 0, backfillRate = 5000): Plant {
+function plantWith(
+  behaviour: Partial<UplinkBehaviour> = {},
+  before = 0,
+  backfillRate = 5000,
+  alarms: Alarms = noAlarms,
+): Plant {
   const clock = new SimulatedClock();
   const store = createStoreDouble(clock);
   const uplink = createUplinkDouble(clock, seededRandom(1), behaviour);
   const lines: string[] = [];
   const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scoped: () => log };
-  const forwarder = new Forwarder({ uplink, store, clock, alarms: noAlarms, log, random: () => 0.5, backfillRate });
+  const forwarder = new Forwarder({ uplink, store, clock, alarms, log, random: () => 0.5, backfillRate });
   if (before > 0) store.commit(before, 0);
   const stop = new AbortController();
   const done = forwarder.run(stop.signal);
@@ -364,5 +369,22 @@ describe('reconnecting', () => {
     expect(uplink.connects).toHaveLength(1);
     await clock.advance(60_000);
     expect(uplink.connects).toHaveLength(2);
+  });
+
+  it('tells once of a broker that is away for ten seconds, and of its return; a short drop is no news', async () => {
+    const told: string[] = [];
+    const events = createAlarms((body) => void told.push(`${body.id} ${body.change}`));
+    const { uplink, clock } = plantWith({}, 0, 5000, events);
+    await clock.advance(5000);
+    uplink.drop();
+    await clock.advance(5000);
+    expect(told).toEqual([]);
+    uplink.behaviour.down = true;
+    uplink.drop();
+    await clock.advance(60_000);
+    uplink.behaviour.down = false;
+    await clock.advance(30_000);
+    const id = `uplink/${uplink.name}/not-connected`;
+    expect(told).toEqual([`${id} raised`, `${id} cleared`]);
   });
 });

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AlarmView } from '../../src/api/rules-view.ts';
+import type { ProductionReport } from '../../src/core/production/production.ts';
 import { type ChartAnswer, gapAt, linesOf, sparkPieces } from '../../src/web/chart-data.ts';
 import { after, inOrder, NO_PLANT, type Told, worthOf } from '../../src/web/plant-state.ts';
-import { lossesOf, type ProductionReport, stopsByReason } from '../../src/web/report-sums.ts';
-import { createEventCutter } from '../../src/web/sse.ts';
+import { lossesOf, stopsByReason } from '../../src/web/report-sums.ts';
 import { ageText, numberText, plain, plantTime, spanText, valueText } from '../../src/web/shown.ts';
+import { createEventCutter } from '../../src/web/sse.ts';
 import { OIL_HOT, SIX } from '../double/fake-gateway.ts';
 
 const RUNS = { numRuns: Number(process.env.MILLGATE_PROPERTY_RUNS ?? 100) };

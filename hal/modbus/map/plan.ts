@@ -127,6 +127,9 @@ export function cheapestPartition(problem: PartitionProblem): {
     (isAlone ? alone : free).push(span);
   }
 
+  const whole = alone.length === 0 ? wholeOf(free, barriers, problem.limit) : undefined;
+  if (whole) return { blocks: [whole], steps: free.length };
+
   const reach = free.map((span) => nextBarrier(barriers, span.start));
   const bestMs = new Float64Array(free.length + 1);
   const from = new Int32Array(free.length + 1);
@@ -156,6 +159,18 @@ export function cheapestPartition(problem: PartitionProblem): {
   const chosen = alone.map((span) => merged([span]));
   for (let next = free.length; next > 0; next = from[next]!) chosen.push(merged(free.slice(from[next]!, next)));
   return { blocks: chosen.sort((left, right) => left.start - right.start || left.end - right.end), steps };
+}
+
+/** Spans that leave nothing out between them and fit into one request, which is then the cheapest: most devices are so. */
+function wholeOf(spans: readonly Span[], barriers: PartitionProblem['holes'], limit: number) {
+  const [first] = spans;
+  if (!first || barriers.length > 0) return undefined;
+  let { end } = first;
+  for (const span of spans) {
+    if (span.start > end) return undefined;
+    end = Math.max(end, span.end);
+  }
+  return end - first.start <= limit ? merged(spans) : undefined;
 }
 
 /** Distinct spans of the group, sorted; addresses with the same span share it. */
@@ -189,7 +204,7 @@ function merged(run: readonly Span[]): Span & { readonly values: number } {
   const members: number[] = [];
   for (const span of run) {
     end = Math.max(end, span.end);
-    members.push(...span.members);
+    for (const member of span.members) members.push(member);
   }
   members.sort((left, right) => left - right);
   return { start: run[0]!.start, end, members, values: run.length };

@@ -138,8 +138,9 @@ export function readText(given: string, context: CliContext): string {
 /** Checks the file at the place of the configuration and puts it there, with no gateway to show that data flows. */
 async function install(given: string, text: string, options: ApplyOptions, context: CliContext): Promise<ExitCode> {
   const modules = await import('../configuration.ts');
-  const [{ loadWithFiles, mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
+  const [{ loadWithFiles }, { mainName }, { formatProblems }, { changes: changesOf, changeText }] = await Promise.all([
     import('../../config/apply/config-files.ts'),
+    import('../../config/file/disk-files.ts'),
     import('../../config/file/problems.ts'),
     import('../../config/apply/changes.ts'),
   ]);

@@ -43,16 +43,19 @@ export function addReadingCommands(program: Command, context: CliContext, report
     'millgate history press-1/oil-temp --since 21:40',
     'millgate history press-1/oil-temp --since 7d --json > oil.jsonl',
     'millgate history press-1/oil-temp --since 1d --every 1m',
+    'millgate history press-1/oil-temp --since 7d --plot',
   ])
     .argument('<TAG>', 'DEVICE/TAG')
     .option('--since <TIME>', 'how far back, or from when: 2h, 21:40 (in the zone of the plant)', '1h')
     .option('--every <DURATION>', 'minimum, mean, maximum and counts of whole minutes, such as 1m or 1h')
+    .option('--plot', 'draw it, with its gaps and their reasons; asks the running gateway')
     .action(async (tag: string, _options, command: Command) => {
       const { history } = await import('../history.ts');
       report(await history(tag, optionsOf(command), await localOf(command, context)));
     });
   addExportCommand(program, context, report);
   addResendCommand(program, context, report);
+  addUplinkCommand(program, context, report);
 }
 
 function addExportCommand(program: Command, context: CliContext, report: Report): void {
@@ -66,6 +69,21 @@ function addExportCommand(program: Command, context: CliContext, report: Report)
     .action(async (tags: string[], _options, command: Command) => {
       const { exportReadings } = await import('../export.ts');
       report(await exportReadings(tags, optionsOf(command), await localOf(command, context)));
+    });
+}
+
+function addUplinkCommand(program: Command, context: CliContext, report: Report): void {
+  addCommand(
+    program,
+    'uplink',
+    'what an uplink will send with this file, what it costs, and what the other side needs',
+    ['millgate uplink explain plant', 'millgate uplink explain cloud --json'],
+  )
+    .argument('<ORDER>', 'explain')
+    .argument('[UPLINK]', 'name of the uplink; the only one unless given')
+    .action(async (order: string, uplink: string | undefined, _options, command: Command) => {
+      const { explainUplink } = await import('../uplink/explain.ts');
+      report(await explainUplink(order, uplink, optionsOf(command), context));
     });
 }
 

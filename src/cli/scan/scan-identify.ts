@@ -39,7 +39,7 @@ const LEAST_ALIVE = 3;
 export async function profilesFor(options: CommonOptions, context: CliContext): Promise<ProfileFacts[]> {
   const [{ profileBook }, { diskFilesFrom }] = await Promise.all([
     import('../../config/profiles/profile-book.ts'),
-    import('../../config/file/files.ts'),
+    import('../../config/file/disk-files.ts'),
   ]);
   return profileBook({ file: configFile(options, context).file, files: diskFilesFrom(context.cwd) });
 }

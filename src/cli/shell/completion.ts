@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { FileAccess } from '../../config/file/files.ts';
+import type { FileAccess } from '../../config/file/disk-files.ts';
 import type { Names } from '../../config/names.ts';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { type CliContext, configFile, print } from '../terminal/context.ts';
@@ -42,7 +42,7 @@ export async function answerShell(program: Command, words: readonly string[], co
 async function namesOf(file: string, { cwd }: CliContext): Promise<Names> {
   const [{ namesIn }, { diskFilesFrom }] = await Promise.all([
     import('../../config/names.ts'),
-    import('../../config/file/files.ts'),
+    import('../../config/file/disk-files.ts'),
   ]);
   const disk = diskFilesFrom(cwd);
   // Without what may be waited for when it is read, such as a pipe: a shell does not wait.

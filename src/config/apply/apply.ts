@@ -14,10 +14,11 @@ import type { EventBody } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Config } from '../config.ts';
+import { mainName } from '../file/disk-files.ts';
 import { formatProblem } from '../file/problems.ts';
 import { type Archive, MAX_CHANGES, type Place, type Trial } from './archive.ts';
 import { changes, changeText, touchedChannels } from './changes.ts';
-import { type FileSource, type LoadedFiles, mainName } from './config-files.ts';
+import type { FileSource, LoadedFiles } from './config-files.ts';
 import { type DeviceStand, type Expected, expected, flowOf, silent } from './flow.ts';
 import { type InForce, TrialRecords } from './trial-records.ts';
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
 import { Fault } from '../../core/errors.ts';
-import { mainName } from './config-files.ts';
+import { mainName } from '../file/disk-files.ts';
 import { type Disk, readFault, stagedName, writeAtomically } from './durable.ts';
 
 /** Where configurations are kept, in the folder of a store. */

@@ -2,7 +2,7 @@
 import { basename, dirname, relative, resolve } from 'node:path';
 import type { ConfigurationFiles } from '../../core/configuration.ts';
 import type { LoadResult } from '../config.ts';
-import { diskFilesFrom, type FileAccess } from '../file/files.ts';
+import { diskFilesFrom, type FileAccess, isOwn, mainName } from '../file/disk-files.ts';
 import { type LoadOptions, loadConfig } from '../load.ts';
 
 /** A configuration, and the texts that it was made of. */
@@ -35,16 +35,6 @@ export function loadWithFiles(options: LoadOptions, source: FileSource = { from:
     },
   };
   return { result: loadConfig({ ...options, files: noting }), files: noted };
-}
-
-/** The name of the main file among its files. */
-export function mainName(file: string): string {
-  return basename(file);
-}
-
-/** Whether a path from the folder of the main file names one of the files that belong to it. */
-export function isOwn(name: string, main: string): boolean {
-  return name === main || /^(conf\.d|profiles)\/[^/]+\.yaml$/.test(name);
 }
 
 function sourceAccess(

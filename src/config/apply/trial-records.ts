@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { ConfigurationEntry, ConfigurationFiles, ConfigurationStatus } from '../../core/configuration.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Config } from '../config.ts';
+import { isOwn, mainName } from '../file/disk-files.ts';
 import {
   type Archive,
   entered,
@@ -13,7 +14,6 @@ import {
   removeStaged,
   type Trial,
 } from './archive.ts';
-import { isOwn, mainName } from './config-files.ts';
 import { diskFault, stagedName } from './durable.ts';
 
 /** A configuration with its files. */

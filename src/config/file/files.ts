@@ -1,30 +1,11 @@
 /** Finds and reads the files a configuration is made of. */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../core/errors.ts';
 import { SECTIONS } from '../sections/sections.ts';
+import type { FileAccess } from './disk-files.ts';
 import type { Report } from './problems.ts';
 import type { Entry, MapNode } from './tree.ts';
-import { formatPlace, MAX_FILE_BYTES, parseYaml } from './yaml.ts';
-
-/** How files are reached; doubles of it serve files from memory. Errors are those of `node:fs`. */
-export interface FileAccess {
-  /** The bytes of a file, or at least one byte more than `MAX_FILE_BYTES` of a larger one. */
-  readonly read: (path: string) => Uint8Array;
-  /** Names in a folder, in any order; empty when there is no such folder. */
-  readonly list: (path: string) => readonly string[];
-  readonly exists: (path: string) => boolean;
-}
-
-/** The disk; relative paths start from `folder`. */
-export function diskFilesFrom(folder: string): FileAccess {
-  const at = (path: string): string => resolve(folder, path);
-  return {
-    read: (path) => readBounded(at(path)),
-    list: (path) => (existsSync(at(path)) ? readdirSync(at(path)) : []),
-    exists: (path) => existsSync(at(path)),
-  };
-}
+import { formatPlace, parseYaml } from './yaml.ts';
 
 /**
  * The files as they are, but for one that is `text`, written or not.
@@ -40,24 +21,6 @@ export function withText(files: FileAccess, file: string, text: string, withConf
     list: (path) => (isConfD(path) && !withConfD ? [] : files.list(path)),
     exists: (path) => isIt(path) || files.exists(path),
   };
-}
-
-/** Reads to the limit and one byte beyond, so that an endless file ends in a message and not in memory. */
-function readBounded(path: string): Uint8Array {
-  const descriptor = openSync(path, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    for (let total = 0; total <= MAX_FILE_BYTES; ) {
-      const chunk = Buffer.alloc(Math.min(65_536, MAX_FILE_BYTES + 1 - total));
-      const length = readSync(descriptor, chunk);
-      if (length === 0) break;
-      chunks.push(chunk.subarray(0, length));
-      total += length;
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** All the files of a configuration as one tree, and their bytes in the order they were merged. */

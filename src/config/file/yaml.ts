@@ -1,5 +1,6 @@
 /** Turns the bytes of a YAML file into the located tree. */
 import {
+  Composer,
   type Document,
   isAlias,
   isMap,
@@ -9,14 +10,14 @@ import {
   LineCounter,
   type Pair,
   type ParsedNode,
-  parseDocument,
+  Parser,
   type Scalar,
+  YAMLParseError,
 } from 'yaml';
+import { MAX_FILE_BYTES } from './disk-files.ts';
 import type { Report } from './problems.ts';
 import type { Entry, MapNode, Node, Path, Place } from './tree.ts';
 
-/** Largest file that is read, bytes. */
-export const MAX_FILE_BYTES = 4_000_000;
 /** Deepest nesting; the format itself needs 6. */
 const MAX_DEPTH = 48;
 /** Most values in one file after aliases are followed, so that a few lines cannot grow into gigabytes. */
@@ -58,13 +59,14 @@ export function parseYaml(file: string, bytes: Uint8Array, report: Report): MapN
     const { line, col } = lines.linePos(Math.min(Math.max(offset, 0), text.length));
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  if (tooComplex(text)) {
-    report.error(top, 'the file is nested too deeply or holds too many values to be a configuration');
-    return undefined;
-  }
-  const document = parse(text, lines);
-  if (!document) {
-    report.error(top, 'the file is nested too deeply to be read');
+  let document: Document.Parsed | undefined;
+  try {
+    document = parse(text, lines);
+  } catch (error) {
+    if (!(error instanceof TooComplex || error instanceof RangeError)) throw error;
+    const isStack = error instanceof RangeError;
+    const why = isStack ? 'to be read' : 'or holds too many values to be a configuration';
+    report.error(top, `the file is nested too deeply ${why}`);
     return undefined;
   }
   // One slip makes the parser complain of much that follows; only its first complaint can be trusted.
@@ -135,34 +137,51 @@ function firstInvalid(bytes: Uint8Array): number {
   return good;
 }
 
-/** Counts nesting and tokens before the parser is let loose, as its memory grows with the square of the depth. */
-function tooComplex(text: string): boolean {
+/** A file that is no configuration, or made to eat the machine. */
+class TooComplex extends Error {}
+
+/** Counts nesting and tokens as they come, before the parser works on them: its memory grows with the square of the depth. */
+function createTokenGuard(): (token: string) => void {
   let flowDepth = 0;
   let indicatorsInRow = 0;
   let tokens = 0;
-  for (const token of new Lexer().lex(text)) {
+  return (token) => {
     if (token === '[' || token === '{') flowDepth++;
     else if (token === ']' || token === '}') flowDepth--;
-    indicatorsInRow = token === '-' || token === '?' ? indicatorsInRow + 1 : token.trim() === '' ? indicatorsInRow : 0;
-    if (token.includes('\n')) indicatorsInRow = 0;
-    if (flowDepth > MAX_DEPTH || indicatorsInRow > MAX_DEPTH || ++tokens > MAX_TOKENS) return true;
-  }
-  return false;
+    if (token === '-' || token === '?') indicatorsInRow++;
+    else if (token.includes('\n') || token.trim() !== '') indicatorsInRow = 0;
+    if (flowDepth > MAX_DEPTH || indicatorsInRow > MAX_DEPTH || ++tokens > MAX_TOKENS) throw new TooComplex();
+  };
 }
 
-function parse(text: string, lineCounter: LineCounter): Document.Parsed | undefined {
-  try {
-    return parseDocument(text, {
-      version: '1.2',
-      lineCounter,
-      prettyErrors: false,
-      uniqueKeys: false,
-      intAsBigInt: true,
-    });
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
+/** The tokens of a text for the composer, each counted on its way from the lexer. */
+function* tokensOf(text: string, lineCounter: LineCounter) {
+  const parser = new Parser(lineCounter.addNewLine);
+  const guard = createTokenGuard();
+  lineCounter.addNewLine(0);
+  for (const token of new Lexer().lex(text)) {
+    guard(token);
+    yield* parser.next(token);
   }
+  yield* parser.end();
+}
+
+/**
+ * The first document of a text; that there is another is an error of it. Throws {@link TooComplex}, or a `RangeError` where
+ * the stack ran out.
+ */
+function parse(text: string, lineCounter: LineCounter): Document.Parsed {
+  const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false, intAsBigInt: true });
+  let first: Document.Parsed | undefined;
+  for (const document of composer.compose(tokensOf(text, lineCounter), true, text.length)) {
+    if (first) {
+      const [start, end] = document.range;
+      first.errors.push(new YAMLParseError([start, end], 'MULTIPLE_DOCS', 'a second document'));
+      break;
+    }
+    first = document as Document.Parsed;
+  }
+  return first!;
 }
 
 /** Where a mistake begins, which the parser only notices further on, and what to do about it. */

@@ -301,7 +301,8 @@ export const tlsSchema = z
 export const mqttShape = {
   type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
   url: z.string().meta({
-    description: 'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS.',
+    description:
+      'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS; ws:// and wss://HOST/PATH over WebSockets.',
     examples: ['mqtts://broker.plant.lan:8883'],
   }),
   format: z

@@ -90,8 +90,18 @@ export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
 }
 
 function siblingsOf(tags: MapNode, schema: z.ZodObject, ownKeys: readonly string[]): TagChecks['siblings'] {
-  const maps = [...tags.entries].filter(([, { node }]) => node.kind === 'map');
-  return Object.fromEntries(maps.map(([name, entry]) => [name, pick(salvageKeys(schema, entry), ownKeys)]));
+  const siblings: Record<string, Readonly<Record<string, unknown>>> = {};
+  for (const [name, entry] of tags.entries) {
+    if (entry.node.kind !== 'map') continue;
+    let own: Readonly<Record<string, unknown>> | undefined;
+    // Worked out when it is asked for: hardly any tag names another, and there may be thousands.
+    const get = () => {
+      own ??= pick(salvageKeys(schema, entry), ownKeys);
+      return own;
+    };
+    Object.defineProperty(siblings, name, { get, enumerable: true });
+  }
+  return siblings;
 }
 
 function checkTag(name: string, written: Entry, context: TagChecks): TagConfig | undefined {

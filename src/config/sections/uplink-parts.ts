@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { selects, tagPattern } from '../../core/reading.ts';
 import { nearestTag } from '../../core/suggest.ts';
 import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../config.ts';
-import type { FileAccess } from '../file/files.ts';
+import type { FileAccess } from '../file/disk-files.ts';
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, nodeAt, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';

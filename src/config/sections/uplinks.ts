@@ -114,13 +114,15 @@ function checkMqtt(
 /** Host and port of a broker, for comparing. */
 function hostOf(url: string): string {
   const parsed = parseUrl(url);
-  return parsed
-    ? `${parsed.hostname}:${parsed.port || DEFAULT_PORTS[parsed.protocol === 'mqtts:' ? 'mqtts:' : 'mqtt:']}`
-    : url;
+  return parsed ? `${parsed.hostname}:${parsed.port || usualPort(parsed.protocol)}` : url;
 }
 
 /** Ports of a broker where the URL gives none. */
-const DEFAULT_PORTS = { 'mqtt:': 1883, 'mqtts:': 8883 };
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
+
+function usualPort(protocol: string): number {
+  return DEFAULT_PORTS[protocol] ?? 1883;
+}
 
 /** Checks the URL and what depends on it; false when it does not say which broker is meant. */
 function checkUrl({ url, tls, password, username, version }: MqttOptions, entry: Entry, report: Report): boolean {
@@ -129,7 +131,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
     report.error(
       spot,
-      `the port of a URL goes from 1 to 65535; got ${clip(port)}: the usual one is ${DEFAULT_PORTS[url.startsWith('mqtts') ? 'mqtts:' : 'mqtt:']}`,
+      `the port of a URL goes from 1 to 65535; got ${clip(port)}: the usual one is ${usualPort(url.slice(0, url.indexOf(':') + 1))}`,
     );
     return false;
   }
@@ -145,22 +147,27 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
-  if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
+  if (DEFAULT_PORTS[parsed.protocol] === undefined) {
     report.error(
       spot,
-      `an MQTT URL begins with mqtt:// or mqtts://, not ${clip(parsed.protocol)}//: write for example "mqtt://${parsed.hostname}"`,
+      `an MQTT URL begins with mqtt://, mqtts://, ws:// or wss://, not ${clip(parsed.protocol)}//: write for example "mqtt://${parsed.hostname}"`,
     );
     return false;
   }
-  if (!['', '/'].includes(parsed.pathname) || parsed.search !== '' || parsed.hash !== '')
+  const isWeb = parsed.protocol === 'ws:' || parsed.protocol === 'wss:';
+  if ((!isWeb && !['', '/'].includes(parsed.pathname)) || parsed.search !== '' || parsed.hash !== '')
     report.error(spot, 'an MQTT URL ends after the port: remove what follows it');
-  const plain = parsed.protocol === 'mqtt:';
+  const plain = parsed.protocol === 'mqtt:' || parsed.protocol === 'ws:';
+  const secured = isWeb ? 'wss://' : 'mqtts://';
   if (plain && tls)
-    report.error(spotOf(entry, ['tls']), 'tls has no effect with mqtt://: write mqtts:// in url, or remove tls');
+    report.error(
+      spotOf(entry, ['tls']),
+      `tls has no effect with ${parsed.protocol}//: write ${secured} in url, or remove tls`,
+    );
   if (plain && password && !LOOPBACK.test(parsed.hostname))
     report.warning(
       spotOf(entry, ['password']),
-      'the password is sent unencrypted over mqtt://: write mqtts:// in url if the broker has TLS',
+      `the password is sent unencrypted over ${parsed.protocol}//: write ${secured} in url if the broker has TLS`,
     );
   if (password && username === undefined && version === '3.1.1')
     report.error(

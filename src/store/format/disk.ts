@@ -11,10 +11,10 @@ export type Connection = Database.Database;
 export type OpenDatabase = (file: string) => Connection;
 
 /**
- * The page is small because every commit writes whole pages twice (log, then file) and is itself about 1 kB; see
+ * The page is small because every commit writes whole pages twice (log, then file) and is itself below 1 kB; see
  * `test/long/store-bytes.mjs` for the measurement.
  */
-const PAGE_BYTES = 1024;
+const PAGE_BYTES = 512;
 
 /** The log is folded into the file in steps of about this much. */
 const CHECKPOINT_BYTES = 1_048_576;

@@ -89,8 +89,9 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
 function compiledWorker(): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../../dist/src/store/thread/' : './';
-  return new URL(`${folder}worker.js`, import.meta.url);
+  const url = import.meta.url;
+  if (url.endsWith('.ts')) return new URL('../../../dist/src/store/thread/worker.js', url);
+  return new URL(url.endsWith('.cjs') ? './worker.cjs' : './worker.js', url);
 }
 
 /**

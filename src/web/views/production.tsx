@@ -1,7 +1,8 @@
 /** Production: the shift as a bar of time, OEE with its unknown share, the losses in minutes and parts, the stops. */
+import type { ProductionReport, ReportedStop } from '../../core/production.ts';
 import { type Hub, usePolled } from '../hub.ts';
 import { Facts, Failure, Panel, Table } from '../parts.tsx';
-import { listIn, lossesOf, type ProductionReport, type Stop, stopsByReason } from '../report-sums.ts';
+import { listIn, lossesOf, stopsByReason } from '../report-sums.ts';
 import { percentText, plain, spanText } from '../shown.ts';
 
 /** Stops that are listed, the newest first. */
@@ -10,7 +11,7 @@ const MOST_STOPS = 12;
 /** Every machine whose production is counted. */
 export function Production({ hub }: { readonly hub: Hub }) {
   const { data, failed } = usePolled<unknown>('/api/v1/production', 5000);
-  const reports = listIn<ProductionReport>(data, 'production');
+  const reports = listIn<ProductionReport>(data, 'machines');
   if (!reports) return <Failure>{failed ?? 'Waiting for the gateway …'}</Failure>;
   return (
     <>
@@ -60,7 +61,7 @@ function Machine({ hub, report }: { readonly hub: Hub; readonly report: Producti
 }
 
 /** Stops on the bar of the shift; the kinds differ by height, not by colour alone. */
-const HEIGHTS: Record<Stop['kind'], number> = { micro: 8, unplanned: 24, setup: 16, planned: 4 };
+const HEIGHTS: Record<ReportedStop['kind'], number> = { micro: 8, unplanned: 24, setup: 16, planned: 4 };
 
 function TimeBar({ report: { from, to, stops } }: { readonly report: ProductionReport }) {
   const x = (ms: number): number => ((ms - from) / Math.max(1, to - from)) * 600;

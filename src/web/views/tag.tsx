@@ -6,8 +6,8 @@ import type { ChartAnswer } from '../chart-data.ts';
 import { type Hub, usePolled } from '../hub.ts';
 import { Bar, Facts, Failure, Panel, Reading, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';
-import { TagChart } from '../tag-chart.tsx';
 import { plain, spanText } from '../shown.ts';
+import { TagChart } from '../tag-chart.tsx';
 
 const MINUTE = 60_000;
 

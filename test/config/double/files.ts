@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { LoadResult } from '../../../src/config/config.ts';
-import type { FileAccess } from '../../../src/config/file/files.ts';
+import type { FileAccess } from '../../../src/config/file/disk-files.ts';
 import { formatProblem } from '../../../src/config/file/problems.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { drivers } from './drivers.ts';
