@@ -2,7 +2,8 @@
 import type { IConnectPacket, IDisconnectPacket, ISubscribePacket } from 'mqtt-packet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../../hal/registry.ts';
-import { diskFilesFrom, withText } from '../../../src/config/file/disk-files.ts';
+import { diskFilesFrom } from '../../../src/config/file/disk-files.ts';
+import { withText } from '../../../src/config/file/files.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { DeviceRecord } from '../../../src/core/reading.ts';
 import { CommittedValues } from '../../../src/uplink/sparkplug/committed-values.ts';
