@@ -33,6 +33,12 @@ export async function explainUplink(
     throw new Fault(`there is no order ${JSON.stringify(verb)}`, 'Write: millgate uplink explain NAME', EXIT.usage);
   const config = await loadOrFail(options, context);
   const uplink = named(config, name);
+  if (uplink.type === 'mqtt' && uplink.sparkplug)
+    throw new Fault(
+      `${uplink.name} is an edge node of Sparkplug, whose messages are not text`,
+      'Read docs/sparkplug.md for its topics and metrics; scripts/sparkplug-capture.mjs shows what it publishes.',
+      EXIT.usage,
+    );
   const found = estimate(config, uplink, context.clock);
   const unit = billedUnitOf(uplink);
   const perMonth = found.payloadBytes.length === 0 ? 0 : found.messagesPerMonth / found.payloadBytes.length;
