@@ -2,7 +2,7 @@
 import type { ProductionQuery, ProductionView } from '../api/production-view.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { ProductionConfig, ProductionReport } from '../core/production.ts';
 import type { RuleEngine } from '../rules/engine.ts';
 import { compareSpans } from '../rules/production/compare.ts';
 import { summedReport } from '../rules/production/figures.ts';
@@ -20,12 +20,14 @@ type Machine = NonNullable<ReturnType<RuleEngine['machine']>>;
 /**
  * What the API serves of production.
  *
+ * @param configured the machines of the configuration in force
  * @param durable resolves when everything that was ordered so far is on the disk
  */
 export function createProductionView(
   engine: () => RuleEngine,
   store: Pick<Store, 'status' | 'peekEvents'>,
   clock: Clock,
+  configured: () => readonly ProductionConfig[],
   durable: () => Promise<void>,
 ): ProductionView {
   const found = (name: string): Machine => {
@@ -47,6 +49,10 @@ export function createProductionView(
   };
   return {
     machines: () => engine().machineNames(),
+    reasons(name) {
+      const { reasons = {} } = configured().find(({ id }) => id === name) ?? {};
+      return Object.entries(reasons).map(([code, reason]) => ({ code, ...reason }));
+    },
     async report(name, query) {
       const machine = found(name);
       await durable();
