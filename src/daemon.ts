@@ -116,7 +116,8 @@ async function runLogged(
     `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
   const openStore = async () => store;
-  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore };
+  const keyFolder = config.store.path;
+  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore, keyFolder };
   const gateway = await startGateway(parts).catch(async (error: unknown) => {
     await store.close();
     throw error;

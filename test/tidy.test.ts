@@ -75,7 +75,7 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/gateway': {
     may: [
       ...['hal', 'hal/mock', 'hal/modbus', 'hal/recording'],
-      ...['src/config', 'src/poll', 'src/rules', 'src/store', 'src/uplink'],
+      ...['src/config', 'src/poll', 'src/rules', 'src/store', 'src/trace', 'src/uplink'],
     ],
     types: ['src/api', 'src/service'],
   },

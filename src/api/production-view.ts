@@ -1,5 +1,5 @@
 /** What the API needs of production, as types: reports of machines, and reasons of stops. */
-import type { ProductionComparison, ProductionReport, StopReason } from '../core/production.ts';
+import type { ProductionComparison, ProductionReport, StopReason } from '../core/production/production.ts';
 import type { Orderer } from './rules-view.ts';
 
 /** A span of shifts: those that begin in a month (`2026-11`), or that have any time between two instants, UTC ms. */
@@ -14,7 +14,7 @@ export type ProductionQuery =
   | ShiftsQuery;
 
 /** What a person says of a stop. */
-export interface StopOrder extends Orderer {
+interface StopOrder extends Orderer {
   /** Code or name of the reason. */
   readonly code: string;
   /** Number of the stop; undefined: the one that goes on, or else the last. */

@@ -1,4 +1,4 @@
-/** Routes of alarms, the journal and control charts. */
+/** Routes of alarms, the journal, control charts and maintenance. */
 import { parseDuration } from '../core/quantity.ts';
 import { nearest } from '../core/suggest.ts';
 import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
@@ -99,6 +99,27 @@ export const RULE_ROUTES: readonly Route[] = [
     changes: true,
     answer: exclude,
   },
+  {
+    method: 'get',
+    path: '/api/v1/maintenance',
+    summary: 'The report of every item of maintenance: condition, trend and use.',
+    answer: (view) => ok({ maintenance: view.maintenance() }),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/maintenance/{name}/done',
+    summary: 'Says that the work was done: the interval or the trend begins anew, audited.',
+    requestBody: { type: 'object', required: ['by'], properties: ORDERER },
+    changes: true,
+    answer: maintenanceDone,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/quality/checkpoint',
+    summary: 'Signs the chain of quality records as it is now.',
+    changes: true,
+    answer: async (view) => ok(await view.checkpoint()),
+  },
 ];
 
 async function order(word: AlarmOrder['do'], view: GatewayView, request: RouteRequest): Promise<Answer> {
@@ -173,6 +194,15 @@ async function exclude(view: GatewayView, request: RouteRequest): Promise<Answer
   const { id } = chart(view, request);
   await view.excludePoints(id, points as number[], orderer);
   return ok(chart(view, request));
+}
+
+async function maintenanceDone(view: GatewayView, request: RouteRequest): Promise<Answer> {
+  const orderer = ordererOf(asObject(await request.body()));
+  const name = request.params.name!;
+  const known = view.maintenance().map(({ id }) => id);
+  if (!known.includes(name)) unknown('item of maintenance', name, known, 'GET /api/v1/maintenance lists them.');
+  await view.maintenanceDone(name, orderer);
+  return ok(view.maintenance().find(({ id }) => id === name));
 }
 
 async function events(view: GatewayView, request: RouteRequest): Promise<Answer> {

@@ -1,4 +1,5 @@
 /** What the API needs of the rules, as types: alarms, orders and control charts. */
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import type { MeasuredAlarm, Orderer } from '../rules/engine.ts';
 import type { Order } from '../rules/rule.ts';
 
@@ -90,6 +91,10 @@ export interface RulesView {
   /** Undefined when there is no chart of this name. `size`: draw it too, in characters. */
   chart(name: string, size?: { readonly columns: number; readonly rows: number }): ChartView | undefined;
   charts(): readonly string[];
+  /** The reports of maintenance, in the order of the file. */
+  maintenance(): readonly MaintenanceReport[];
+  /** The work of an item was done: it begins anew. */
+  maintenanceDone(name: string, orderer: Orderer): Promise<void>;
   rebaseChart(name: string, orderer: Orderer): Promise<void>;
   /** Takes points out of the baseline of a chart, which gives it new limits. */
   excludePoints(name: string, points: readonly number[], orderer: Orderer): Promise<void>;

@@ -1,5 +1,7 @@
 /** What the API needs of the gateway, as types: channels, devices, store, uplinks and status. */
+
 import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
+import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
 import type {
@@ -233,6 +235,8 @@ export interface GatewayView extends RulesView, RecordingView {
   onReadings(listener: (readings: readonly Reading[]) => void): () => void;
   /** Absent where nobody counts production. */
   readonly production?: ProductionView;
+  /** Signs the chain of quality records as it is now. Throws `Fault` where there is no key. */
+  checkpoint(): Promise<SignedCheckpoint>;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
   /** The tokens of the API, which the API itself adds. */

@@ -1,7 +1,7 @@
 /** Takes out of a configuration the rules that a backtest runs. */
-import { type Config, tagsOf } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { tagsIn } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { ruleConfigOf as liveRulesOf } from '../gateway/rule-config.ts';
 import type { RuleConfig } from '../rules/rule-set.ts';
@@ -22,7 +22,7 @@ export function ruleConfigOf(
   const live = liveRulesOf(config);
   const production = config.production.map((machine) => ({
     ...machine,
-    silenceMs: silenceOf(config, machine, readings),
+    silenceMs: silenceOf(live.policies, machine, readings),
   }));
   const rules = { ...live, production };
   if (!recorded) return rules;
@@ -43,15 +43,15 @@ const PACES_OF_A_GAP = 3;
  * it moves only; a file has a pace of its own, whatever the period in the configuration.
  */
 function silenceOf(
-  config: Config,
+  policies: RuleConfig['policies'],
   machine: ProductionConfig,
   readings: ReadingColumns | undefined,
 ): number | undefined {
   const { running, count, silenceMs } = machine;
-  const state = tagsOf(config).find(({ tag }) => tag.id === (running ?? count.tag));
   if (silenceMs === undefined) return undefined;
-  if (state?.deadband !== undefined)
-    return state.heartbeatMs === undefined ? undefined : Math.max(silenceMs, PACES_OF_A_GAP * state.heartbeatMs);
+  const policy = policies.get(running ?? count.tag);
+  if (policy)
+    return policy.heartbeatMs === undefined ? undefined : Math.max(silenceMs, PACES_OF_A_GAP * policy.heartbeatMs);
   if (!readings) return silenceMs;
   const { second, reason, job, energy } = machine;
   const tags = running === undefined ? [count.tag] : [running, count.tag, second?.tag, reason, job, energy];

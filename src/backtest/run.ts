@@ -1,7 +1,8 @@
 /** Runs the rules of a configuration over recorded readings on a simulated clock. */
 import type { GatewayEvent } from '../core/event.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { Instant } from '../core/reading.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import type { Judged } from '../rules/pipeline.ts';
 import { emptyReport, summedReport } from '../rules/production/figures.ts';
 import type { ProductionState } from '../rules/production/state.ts';
@@ -16,6 +17,8 @@ export interface BacktestResult {
   readonly summary: readonly RuleSummary[];
   /** Of each machine all shifts that the readings are of, by its name. */
   readonly production: Readonly<Record<string, ProductionReport>>;
+  /** Reports of maintenance at the end, in the order of the file. */
+  readonly maintenance: readonly MaintenanceReport[];
   readonly readings: number;
   /** UTC ms of the first and the last reading; undefined when there were none. */
   readonly span: { readonly fromMs: number; readonly toMs: number } | undefined;
@@ -57,13 +60,17 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
     const { wallMs } = last;
     for (const { key, rule } of rules.machines)
       take(rules.pipeline.change(key, (state) => rule.finish(state as ProductionState, wallMs), last, true));
+    for (const { key, rule } of rules.maintenance)
+      take(rules.pipeline.change(key, (state) => rule.end(state, last!), last, true));
   }
   const span = first && last && { fromMs: first.wallMs, toMs: last.wallMs };
   const points = new Map(
     rules.charts.map(({ config: { id }, key }) => [id, (rules.pipeline.stateOf(key) as SpcState).point]),
   );
   const summary = summarise(rules, points, events, span?.toMs ?? 0);
-  return { events, summary, production: productionOf(rules, events, span?.toMs ?? 0), readings, span };
+  const production = productionOf(rules, events, span?.toMs ?? 0);
+  const maintenance = rules.maintenance.map(({ key, rule }) => rule.report(rules.pipeline.stateOf(key)));
+  return { events, summary, production, maintenance, readings, span };
 }
 
 /** The shifts that are over, and what there is of one that is not. */

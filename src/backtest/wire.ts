@@ -8,16 +8,20 @@ const EPOCH = 'backtest';
 
 /**
  * A result as JSON text: events exactly as on the wire, numbered from 1, one a line; then the summary and the reports of
- * production. Rules of maintenance are not built yet, and a file with them is refused: their reports are empty.
+ * production and maintenance, by name.
  */
-export function resultText({ gateway, hash }: Config, { events, summary, production }: BacktestResult): string {
+export function resultText({ gateway, hash }: Config, result: BacktestResult): string {
+  const { events, summary, production, maintenance } = result;
   const encoder = createJsonEncoder({ gateway: gateway.id, config: hash });
   const lines = events.map((event, index) => encoder.batch({ kind: 'event', epoch: EPOCH, seq: index + 1, event }));
   const rules = summary.map((each) => JSON.stringify(each));
-  const machines = Object.entries(production).map(
-    ([name, report]) => `${JSON.stringify(name)}:${JSON.stringify(report)}`,
-  );
-  return `"events":[${joined(lines)}],\n"summary":[${joined(rules)}],\n"production":{${joined(machines)}},"maintenance":{}`;
+  const machines = Object.entries(production).map(named);
+  const items = maintenance.map((report) => named([report.id, report]));
+  return `"events":[${joined(lines)}],\n"summary":[${joined(rules)}],\n"production":{${joined(machines)}},"maintenance":{${joined(items)}}`;
+}
+
+function named([name, report]: readonly [string, unknown]): string {
+  return `${JSON.stringify(name)}:${JSON.stringify(report)}`;
 }
 
 function joined(lines: readonly string[]): string {

@@ -9,7 +9,7 @@ import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
-import { addProductionCommands, addRuleCommands } from './commands/rules.ts';
+import { addProductionCommands, addRuleCommands, addUpkeepCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
 import { COMPLETE } from './shell/completion.ts';
@@ -22,6 +22,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext, report: Report
   addReadingCommands,
   addRuleCommands,
   addProductionCommands,
+  addUpkeepCommands,
   addApplyCommands,
   addBusCommands,
   addInformationCommands,

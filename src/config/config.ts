@@ -4,8 +4,9 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -215,6 +216,8 @@ export interface Config {
   readonly spc: readonly SpcConfig[];
   /** Machines whose production is counted. */
   readonly production: readonly ProductionConfig[];
+  /** Condition and use of machines. */
+  readonly maintenance: readonly MaintenanceConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

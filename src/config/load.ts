@@ -13,7 +13,7 @@ import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
-import { checkAlarms, checkCharts, checkProduction, factsOf, writtenTags } from './rules.ts';
+import { checkAlarms, checkCharts, checkItems, checkProduction, factsOf, writtenTags } from './rules.ts';
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
@@ -49,6 +49,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   ...SMALLEST,
   gateway: 'gateway: {id: press-shop-1}',
   alarms: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}',
+  maintenance: 'maintenance: {oil-change: {runtime: press-1/running, every: 2000h}}',
   spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
   production: 'production: {press-1: {count: press-1/parts, idealCycle: 2.4s}}',
   store: 'store: {maxSize: 2GB}',
@@ -144,6 +145,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     derived,
     alarms,
     spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
+    maintenance: checkItems(mapOf(sections.get('maintenance'), tree), { tags, report }),
     production: checkProduction(machines, { tags, report, alarms: names, timezone: gateway.timezone }),
     store,
     uplinks,

@@ -16,6 +16,7 @@ export interface Names {
   readonly alarms: readonly string[];
   readonly charts: readonly string[];
   readonly machines: readonly string[];
+  readonly maintenance: readonly string[];
   readonly uplinks: readonly string[];
   /** Device profiles there are, those beside the file first. */
   readonly profiles: readonly string[];
@@ -46,6 +47,7 @@ export function namesIn(file: string, files: FileAccess, builtIn: string = built
     alarms: section('alarms'),
     charts: section('spc'),
     machines: section('production'),
+    maintenance: section('maintenance'),
     uplinks: section('uplinks'),
     profiles: [...new Set(folders.flatMap((folder) => profilesIn(folder, files).sort()))],
   };

@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
@@ -15,6 +16,7 @@ import { clip } from './file/words.ts';
 import { formatPlace } from './file/yaml.ts';
 import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type TagFacts } from './sections/alarms.ts';
 import { checkName } from './sections/channels.ts';
+import { checkMaintenance, maintenanceShape } from './sections/section-maintenance.ts';
 import { checkMachine, type ProductionOptions, productionShape } from './sections/section-production.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
@@ -103,6 +105,22 @@ export function checkCharts(section: MapNode, { tags, report }: RuleContext): Sp
     else reportAll(entry, checked.problems, report);
   }
   return charts;
+}
+
+/** Checks every item of maintenance. */
+export function checkItems(section: MapNode, { tags, report }: RuleContext): MaintenanceConfig[] {
+  const schema = z.strictObject(maintenanceShape);
+  const items: MaintenanceConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    if (!isMapOr(entry, report, `${clip(name)}: {runtime: press-1/running, every: 2000h}`)) continue;
+    const options = validateKeys(schema, entry, report) as z.output<typeof schema> | undefined;
+    if (!options) continue;
+    const checked = checkMaintenance(name, options, { tags });
+    if (checked.ok) items.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return items;
 }
 
 /** Checks every machine of the section. */

@@ -22,8 +22,8 @@ export type AlarmCondition =
   /** One of these tags of a device reads bad: an instrument or the way to it has failed. */
   | { readonly kind: 'instrument'; readonly device: string; readonly tags: readonly TagId[] };
 
-/** Suppression by design: nothing new is annunciated unless this tag is on, or has this value. */
-interface AlarmGate {
+/** A condition by design: something counts only while this tag is on, or has this value. */
+export interface Gate {
   readonly tag: TagId;
   /** Undefined: on, that is true or a number other than 0. */
   readonly equals: Value | undefined;
@@ -62,7 +62,8 @@ export interface AlarmConfig {
   readonly ack: boolean;
   /** Template with `{value} {unit} {limit} {tag}`; undefined: one made from the condition. */
   readonly message: string | undefined;
-  readonly while: AlarmGate | undefined;
+  /** Suppression by design: nothing new is annunciated while it is closed. */
+  readonly while: Gate | undefined;
   readonly set: AlarmOutput | undefined;
   /** The longest shelving, ms. */
   readonly maxShelveMs: number;

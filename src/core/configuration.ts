@@ -8,6 +8,7 @@ export type ConfigurationPart =
   | 'alarm'
   | 'chart'
   | 'machine'
+  | 'maintenance'
   | 'uplink'
   | 'store'
   | 'api'

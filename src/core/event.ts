@@ -1,5 +1,5 @@
 /** The events that are stored and published, as types, and the alarms of the gateway itself, which are told as events. */
-import type { ProductionChange, ProductionReport } from './production.ts';
+import type { ProductionChange, ProductionReport } from './production/production.ts';
 import type { Value } from './reading.ts';
 
 /** States of an alarm on the wire; the letters are those of ISA-18.2 figure 10. */
@@ -30,6 +30,9 @@ export type AlarmChange =
 
 /** Priorities of alarms and findings, ISA-18.2 clause 9. */
 export type Priority = 'low' | 'medium' | 'high' | 'critical';
+
+/** What happened to an item of maintenance. */
+type MaintenanceChange = 'due' | 'overdue' | 'done' | 'zone' | 'trend';
 
 /** What an event says, by kind. Everything is JSON; integers beyond 2⁵³ are decimal strings. */
 export type EventBody =
@@ -70,6 +73,13 @@ export type EventBody =
       readonly [detail: string]: unknown;
     }
   | {
+      readonly kind: 'maintenance';
+      readonly id: string;
+      readonly change: MaintenanceChange;
+      readonly message: string;
+      readonly [detail: string]: unknown;
+    }
+  | {
       readonly kind: 'production';
       readonly machine: string;
       readonly change: ProductionChange;
@@ -86,11 +96,28 @@ export type EventBody =
       readonly [detail: string]: unknown;
     }
   | {
-      readonly kind: 'lifecycle' | 'quality' | 'maintenance' | 'audit';
+      readonly kind: 'lifecycle' | 'quality' | 'audit';
       readonly what: string;
       readonly message: string;
       readonly [detail: string]: unknown;
     };
+
+/** What is signed: so many records, the last with this hash, by this key, at this time (UTC ms). */
+export interface Checkpoint {
+  readonly count: number;
+  /** SHA-256 of the last record, hex. */
+  readonly head: string;
+  /** Name of the key: the first 16 hex digits of the SHA-256 of the public key. */
+  readonly key: string;
+  readonly time: number;
+}
+
+/** A checkpoint with its signature (Ed25519, hex) and the key it can be checked by (32 bytes, hex). */
+export interface SignedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly signature: string;
+  readonly publicKey: string;
+}
 
 /** An event with its instant. It gets its number when it is committed. */
 export interface GatewayEvent {

@@ -15,6 +15,8 @@ import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
+import { CHAIN_KEY, checkpointEvent, QualityChain } from '../trace/chain.ts';
+import { openSigningKey, type SigningKey } from '../trace/signing.ts';
 import { createHttpUplink } from '../uplink/http/http-uplink.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
@@ -23,12 +25,11 @@ import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { createProductionView } from './machines.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
-import { createRulesView } from './rules.ts';
+import { createProductionView, createRulesView } from './rules.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -44,6 +45,8 @@ interface GatewayOptions {
   readonly random: Random;
   /** Where secrets by name come from. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where the key that signs the quality records is kept; without it they are chained and not signed. */
+  readonly keyFolder?: string;
   /** Default: the store of the configuration, in a thread of its own. The gateway closes it. */
   readonly openStore?: () => Promise<Store>;
   /** Default: the uplink of its type. */
@@ -86,6 +89,9 @@ export interface RunningGateway {
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** How often the chain of quality records is signed, where there is something new. */
+const SIGN_EVERY_MS = 600_000;
+
 /** How often what drivers learned is handed to the store where it changed: counts on pins are part of it. */
 const LEARNED_EVERY_MS = 5000;
 
@@ -98,6 +104,8 @@ interface Parts extends ReconfigureParts {
   readonly alarms: Alarms;
   readonly recorder: Recorder;
   readonly beginning: Beginning;
+  /** The chain of quality records. */
+  readonly chain: QualityChain;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
 }
@@ -150,6 +158,7 @@ function assemble(
 ): Parts {
   const { config, clock, log, random, simulate, version } = options;
   const current: Current = { config, kept: undefined };
+  const chain = new QualityChain(states.get(CHAIN_KEY), signingKeyOf(options));
   const live = new LiveTable(config, clock.monoMs());
   const beginning = watchBeginning(config, clock);
   const shared = { clock, log, random, onFailed };
@@ -189,6 +198,10 @@ function assemble(
   });
   const committer = committerOf(options, store, current, {
     onFailed,
+    link(events) {
+      const { events: linked, state } = chain.link(events);
+      return { events: linked, states: new Map(state === undefined ? [] : [[CHAIN_KEY, state]]) };
+    },
     onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
     onTrouble(trouble) {
       if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
@@ -198,7 +211,7 @@ function assemble(
   const uplinks = createUplinks({ ...shared, alarms, store, create });
 
   const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  return { ...parts, writes, current, stopping, onFailed, event, learned: new Map() };
+  return { ...parts, chain, writes, current, stopping, onFailed, event, learned: new Map() };
 }
 
 /** Starts what was assembled, the receiving end first; the returned function ends what is done now and then. */
@@ -221,7 +234,11 @@ async function begin(
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
+  // What the last run left unsigned, as the power was cut.
+  signChain(parts);
+  const endSigning = every(clock, SIGN_EVERY_MS, () => signChain(parts));
   return () => {
+    endSigning();
     endLearning();
     endTelling();
   };
@@ -269,6 +286,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   await lines.halt(lines.made());
   judging.stop();
   saveLearned(parts);
+  parts.chain.signNext();
   event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
   await committer.close();
   await uplinks.stop();
@@ -293,7 +311,7 @@ function committerOf(
   { clock, log, random, heldRecords }: GatewayOptions,
   store: Store,
   current: Current,
-  told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble'>,
+  told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble' | 'link'>,
 ): Committer {
   return new Committer({
     store,
@@ -331,7 +349,35 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
     ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
     ...parts.recorder.view,
+    async checkpoint() {
+      // What was accepted so far is linked when it is committed.
+      await committer.flush();
+      signChain(parts);
+      const made = parts.chain.sign(clock.wallMs());
+      if (!made) throw new Fault('this gateway has no key that signs', 'Its log says why: journalctl -u millgate.');
+      await committer.flush();
+      return made;
+    },
   };
+}
+
+/** The key that signs the chain. The gateway polls and stores without it, too. */
+function signingKeyOf({ keyFolder, log }: GatewayOptions): SigningKey | undefined {
+  if (keyFolder === undefined) return undefined;
+  try {
+    return openSigningKey(keyFolder);
+  } catch (error) {
+    log.error(
+      `the key of the quality records in ${keyFolder} cannot be used: ${messageOf(error)}. They are chained but not signed; restore the file from a backup, or remove it and restart: a new key is made.`,
+    );
+    return undefined;
+  }
+}
+
+/** Signs what of the chain is not signed yet. */
+function signChain({ chain, clock, event }: Pick<Parts, 'chain' | 'clock' | 'event'>): void {
+  const made = chain.unsigned > 0 ? chain.sign(clock.wallMs()) : undefined;
+  if (made) event(checkpointEvent(made));
 }
 
 function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<Store> {

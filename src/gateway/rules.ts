@@ -1,22 +1,26 @@
-/** Serves alarms and control charts to the API. */
+/** Serves alarms, control charts and production to the API. */
+import type { ProductionQuery, ProductionView } from '../api/production-view.ts';
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { AlarmState } from '../core/event.ts';
+import type { ProductionConfig, ProductionReport } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
+import { compareSpans } from '../rules/production/compare.ts';
+import { summedReport } from '../rules/production/figures.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder, type Sender } from '../uplink/json.ts';
-import { firstSince } from './machines.ts';
 
 /**
  * What the API serves of the rules.
  *
  * @param judging.engine the rules in force
  * @param sender who speaks, in events as on the wire
+ * @param configured the machines of the configuration in force
  * @param durable resolves when everything that was ordered so far is on the disk
  */
 export function createRulesView(
@@ -43,6 +47,8 @@ export function createRulesView(
       return chart && chartView(chart, unitOf(chart.tag), size);
     },
     charts: () => judging.engine().chartNames(),
+    maintenance: () => judging.engine().maintenance(),
+    maintenanceDone: (name, orderer) => settled(judging.engine().maintenanceDone(name, orderer)),
     rebaseChart: (name, orderer) => settled(judging.engine().rebase(name, orderer)),
     excludePoints: (name, points, orderer) => settled(judging.engine().exclude(name, points, orderer)),
   };
@@ -140,4 +146,144 @@ export function alarmCounts(engine: RuleEngine): AlarmCounts {
     silenced: silent,
     flood: floodSinceMs !== undefined,
   };
+}
+
+/** Events looked at in one go, so that polling keeps its share. */
+const PAGE_EVENTS = 500;
+
+/** How far back a stop is looked for that is to be given a reason, ms. */
+const STOPS_BACK_MS = 400 * 86_400_000;
+
+/** What a machine is to the API. */
+type Machine = NonNullable<ReturnType<RuleEngine['machine']>>;
+
+/**
+ * What the API serves of production.
+ *
+ * @param configured the machines of the configuration in force
+ * @param durable resolves when everything that was ordered so far is on the disk
+ */
+export function createProductionView(
+  engine: () => RuleEngine,
+  store: Pick<Store, 'status' | 'peekEvents'>,
+  clock: Clock,
+  configured: () => readonly ProductionConfig[],
+  durable: () => Promise<void>,
+): ProductionView {
+  const found = (name: string): Machine => {
+    const machine = engine().machine(name);
+    if (machine) return machine;
+    throw new Fault(`there is no machine ${name}`, 'Machines are defined under production: in the file.', EXIT.usage);
+  };
+  const shifts = async (name: string, fromMs: number, toMs: number): Promise<readonly ProductionReport[]> => {
+    const { report, isRunning } = found(name);
+    const past = await reportsSince(store, name, fromMs);
+    const all = isRunning ? [...past.filter(({ from }) => from !== report.from), report] : past;
+    return all.filter(({ from, to }) => to > fromMs && from < toMs).sort((a, b) => a.from - b.from);
+  };
+  /** Shifts that begin in a month, `2026-11`. */
+  const month = async (name: string, text: string): Promise<readonly ProductionReport[]> => {
+    const { midnight } = found(name);
+    const [fromMs, toMs] = [midnight(`${text}-01`), midnight(`${monthAfter(text)}-01`)];
+    return (await shifts(name, fromMs, toMs)).filter(({ from }) => from >= fromMs);
+  };
+  return {
+    machines: () => engine().machineNames(),
+    reasons(name) {
+      const { reasons = {} } = configured().find(({ id }) => id === name) ?? {};
+      return Object.entries(reasons).map(([code, reason]) => ({ code, ...reason }));
+    },
+    async report(name, query) {
+      const machine = found(name);
+      await durable();
+      if (query.by === 'now') return machine.report;
+      if (query.by === 'shift') return shiftOf(machine, query, shifts);
+      const reports =
+        query.by === 'month' ? await month(name, query.month) : await shifts(name, query.fromMs, query.toMs);
+      return summedReport(reports, machine.empty);
+    },
+    shifts: async (name, query) => {
+      await durable();
+      return query.by === 'month' ? month(name, query.month) : shifts(name, query.fromMs, query.toMs);
+    },
+    compare: async (name, one, other) => compareSpans(await month(name, one), await month(name, other)),
+    async code(name, order) {
+      found(name);
+      let why = engine().codeStop(name, order);
+      if (why?.unknownStop !== undefined) {
+        await durable();
+        const past = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
+        const report = past.findLast(({ stops }) => stops.some(({ n }) => n === why?.unknownStop));
+        if (report) why = engine().codeStop(name, { ...order, past: report });
+      }
+      if (why) throw new Fault(why.refused, 'Nothing was changed.', EXIT.failed);
+      await durable();
+    },
+  };
+}
+
+async function shiftOf(
+  { shiftOn, report, isRunning }: Machine,
+  { shift, date }: Extract<ProductionQuery, { by: 'shift' }>,
+  shifts: (name: string, fromMs: number, toMs: number) => Promise<readonly ProductionReport[]>,
+): Promise<ProductionReport> {
+  const span = shiftOn(date, shift);
+  if (!span)
+    throw new Fault(
+      `${report.machine} has no shift ${shift} on ${date}`,
+      'Shifts are defined in the file.',
+      EXIT.usage,
+    );
+  if (isRunning && report.from === span.fromMs) return report;
+  const found = (await shifts(report.machine, span.fromMs, span.toMs)).find(({ from }) => from === span.fromMs);
+  if (found) return found;
+  throw new Fault(
+    `there is no report of the shift ${shift} of ${date}`,
+    'The gateway was not at work then, the shift has not begun, or the store has no room for so long.',
+    EXIT.failed,
+  );
+}
+
+function monthAfter(month: string): string {
+  const [year, number] = month.split('-').map(Number);
+  const next = number === 12 ? [year! + 1, 1] : [year!, number! + 1];
+  return `${next[0]}-${String(next[1]).padStart(2, '0')}`;
+}
+
+/** The last report of each shift that ended after an instant, out of the journal, in the order of the shifts. */
+async function reportsSince(
+  store: Pick<Store, 'status' | 'peekEvents'>,
+  name: string,
+  fromMs: number,
+): Promise<readonly ProductionReport[]> {
+  const { next, oldest } = await store.status();
+  const reports = new Map<number, ProductionReport>();
+  let at = await firstSince(store, fromMs, oldest.events, next.events);
+  while (at < next.events) {
+    const page = await store.peekEvents(at, PAGE_EVENTS);
+    for (const { body } of page.events)
+      if (body.kind === 'production' && body.machine === name && body.report)
+        reports.set(body.report.from, body.report);
+    if (page.next <= at) break;
+    at = page.next;
+  }
+  return [...reports.values()].sort((a, b) => a.from - b.from);
+}
+
+/** The first event that is not older; events are in the order of their times but for clocks that were set. */
+async function firstSince(
+  store: Pick<Store, 'peekEvents'>,
+  fromMs: number,
+  oldest: number,
+  end: number,
+): Promise<number> {
+  let [low, high] = [oldest, end];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const found = await store.peekEvents(middle, 1);
+    const [event] = found.events;
+    if (event && event.wallMs < fromMs) low = found.from + 1;
+    else high = middle;
+  }
+  return low;
 }

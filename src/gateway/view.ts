@@ -44,7 +44,7 @@ interface ViewParts {
 /** What the API serves of everything but the rules; always of the configuration in force. */
 export function createView(
   parts: ViewParts,
-): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration'> {
+): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration' | 'checkpoint'> {
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);

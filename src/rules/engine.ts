@@ -1,9 +1,10 @@
 /** The rules at work: what was polled in, what is to be committed and shown out. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
-import type { GatewayEvent } from '../core/event.ts';
-import type { ProductionReport } from '../core/production.ts';
+import type { EventBody, GatewayEvent } from '../core/event.ts';
+import type { ProductionReport } from '../core/production/production.ts';
 import type { DeviceRecord, TagId, Value } from '../core/reading.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import {
   type AlarmMeasures,
   chattering,
@@ -184,6 +185,30 @@ export class RuleEngine {
     );
     this.settle(changed);
     return changed.refused;
+  }
+
+  /** The work of an item of maintenance was done; gives why not, with what to do instead. */
+  maintenanceDone(name: string, asked: Orderer): string | undefined {
+    const item = this.parts.rules.maintenance.find(({ config }) => config.id === name);
+    if (!item) return `there is no item of maintenance ${name}`;
+    const { clock, rules } = this.parts;
+    const at = instantOf(clock);
+    const changed = rules.pipeline.change(item.key, (state) => item.rule.done(state, at, asked), at, clock.known());
+    const audit: EventBody = {
+      kind: 'audit',
+      what: 'maintenance-done',
+      id: name,
+      ...asked,
+      message: `${name}: done, says ${asked.by}`,
+    };
+    this.settle(changed, [{ ...at, clockKnown: clock.known(), body: audit }]);
+    return changed.refused;
+  }
+
+  /** The reports of all items of maintenance, in the order of the file. */
+  maintenance(): MaintenanceReport[] {
+    const { maintenance, pipeline } = this.parts.rules;
+    return maintenance.map(({ key, rule }) => rule.report(pipeline.stateOf(key)));
   }
 
   /** Every alarm, in the order of the file. */

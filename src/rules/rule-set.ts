@@ -1,12 +1,14 @@
 /** Makes all rules of a configuration, for the gateway, backtests and simulations alike. */
 import type { AlarmConfig } from '../core/alarm.ts';
 import { tagsIn } from '../core/expression.ts';
-import type { ProductionConfig } from '../core/production.ts';
+import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
+import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { alarmRule } from './alarm/alarm.ts';
 import { instrumentAlarms } from './alarm/instrument.ts';
 import { Derivation, type DerivedTag } from './derivation.ts';
+import { type MaintenanceRule, maintenanceRule } from './maintenance/maintenance-rule.ts';
 import { Pipeline } from './pipeline.ts';
 import { type ProductionRule, productionRule } from './production/rule.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
@@ -19,6 +21,7 @@ export interface RuleConfig {
   readonly spc: readonly SpcConfig[];
   /** Machines whose production is counted; absent: none. */
   readonly production?: readonly ProductionConfig[];
+  readonly maintenance: readonly MaintenanceConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
   /** Tags that only grow. */
@@ -27,8 +30,15 @@ export interface RuleConfig {
   readonly policies: ReadonlyMap<TagId, ReportPolicy>;
 }
 
+/** An item of maintenance with its rule; the key is that of its state, as an alarm may have the same name. */
+interface MaintenanceItem {
+  readonly config: MaintenanceConfig;
+  readonly key: string;
+  readonly rule: MaintenanceRule;
+}
+
 /** A machine whose production is counted, with the key of its rule. */
-export interface Machine {
+interface Machine {
   readonly config: ProductionConfig;
   readonly key: string;
   readonly rule: ProductionRule;
@@ -43,6 +53,7 @@ export interface RuleSet {
   readonly alarms: readonly AlarmConfig[];
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
   readonly machines: readonly Machine[];
+  readonly maintenance: readonly MaintenanceItem[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
@@ -56,6 +67,10 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = chartKey(chart.id);
     return { config: chart, key, rule: { ...spcRule(chart), id: key } };
   });
+  const maintenance = config.maintenance.map((item) => {
+    const key = `maintenance:${item.id}`;
+    return { config: item, key, rule: { ...maintenanceRule(item), id: key } };
+  });
   const machines = (config.production ?? []).map((machine) => {
     const key = `production:${machine.id}`;
     return { config: machine, key, rule: { ...productionRule(machine), id: key } };
@@ -66,6 +81,7 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     ...alarms.map((alarm) => alarmRule(alarm) as Rule),
     ...charts.map(({ rule }) => rule as unknown as Rule),
     ...machines.map(({ rule }) => rule as unknown as Rule),
+    ...maintenance.map(({ rule }) => rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
@@ -75,5 +91,6 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     alarms,
     charts,
     machines,
+    maintenance,
   };
 }

@@ -122,6 +122,10 @@ function sameRules(before: RuleSet, after: RuleSet, unsteady: ReadonlySet<TagId>
     const known = before.charts.find((chart) => chart.key === key);
     if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
   }
+  for (const { config, key, rule } of after.maintenance) {
+    const known = before.maintenance.find((item) => item.key === key);
+    if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
+  }
   for (const { config, key, rule } of after.machines) {
     const known = before.machines.find((machine) => machine.key === key);
     if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);

@@ -43,12 +43,20 @@ export interface CommitterOptions {
   readonly onFailed: (error: unknown) => void;
   /** Called when the disk begins to refuse or stand still, with what to say of it, and with nothing once that is over. */
   readonly onTrouble?: (trouble: string | undefined) => void;
+  /** Links events to what was committed before them, with a state that is in the same commit; called once a commit. */
+  readonly link?: (events: readonly GatewayEvent[]) => LinkedEvents;
   /** How many records are held while the disk stalls. Default 50,000. */
   readonly heldRecords?: number;
   /** About how many bytes of memory they may take. Default 24 MB. */
   readonly heldBytes?: number;
   /** How many events are held meanwhile. Default 10,000. */
   readonly heldEvents?: number;
+}
+
+/** Events as they are committed, and the states that belong to them. */
+interface LinkedEvents {
+  readonly events: readonly GatewayEvent[];
+  readonly states: ReadonlyMap<string, string>;
 }
 
 /** What is held, and why. */
@@ -326,10 +334,13 @@ export class Committer {
       this.options.clock,
     );
     this.bytes -= bytes;
+    const stamped = stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock);
+    const linked = stamped.length > 0 ? this.options.link?.(stamped) : undefined;
+    const states = [...this.states].map(([key, state]): [string, string | null] => [key, textOf(state)]);
     const batch: CommitBatch = {
       records,
-      events: stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock),
-      states: new Map([...this.states].map(([key, state]) => [key, textOf(state)])),
+      events: linked?.events ?? stamped,
+      states: new Map([...states, ...(linked?.states ?? [])]),
       ...(this.dropped && { dropped: this.dropped }),
       ...(this.lostEvents && { droppedEvents: this.lostEvents }),
     };

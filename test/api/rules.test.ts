@@ -34,6 +34,17 @@ describe('the routes of rules', () => {
     expect(view.orders).toHaveLength(1);
   });
 
+  it('give the reports of maintenance, and take that the work was done', async () => {
+    const view = fakeGateway();
+    const where = await serve(view);
+    expect((await ask(where, '/api/v1/maintenance')).body).toMatchObject({ maintenance: [{ id: 'oil-change' }] });
+    const done = await post(where, '/api/v1/maintenance/oil-change/done', '{"by":"ann","comment":"12 l"}');
+    expect(done).toMatchObject({ status: 200, body: { id: 'oil-change' } });
+    expect(view.orders).toMatchObject([{ id: 'oil-change', orderer: { by: 'ann', comment: '12 l' } }]);
+    expect((await post(where, '/api/v1/maintenance/oil-chnage/done', '{"by":"ann"}')).status).toBe(404);
+    expect((await post(where, '/api/v1/maintenance/oil-change/done', '{}')).status).toBe(400);
+  });
+
   it('take no orders over TCP', async () => {
     const view = fakeGateway();
     const { api } = await serve(view, { listen: { host: '127.0.0.1', port: 0 } });

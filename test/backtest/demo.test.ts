@@ -23,6 +23,7 @@ function demoRecord(): { file: string; faultMs: number } {
     lines.push(
       `${t},press-1/vibration,${Math.fround(press.vibrationMmS)}`,
       `${t},press-1/fault,${press.mode === 'fault'}`,
+      `${t},press-1/running,${press.mode === 'running'}`,
     );
   }
   const file = join(temporaryFolder(), 'demo.csv');
@@ -35,11 +36,17 @@ describe('backtest on what the demo records', () => {
     const { file, faultMs } = demoRecord();
     const run = millgate(['backtest', '--config', DEMO, '--csv', file, '--json']);
     expect(await run.exitCode).toBe(EXIT.ok);
-    const { events } = JSON.parse(run.out()) as { events: { t: number; id: string; change: string }[] };
+    const { events, maintenance } = JSON.parse(run.out()) as {
+      events: { t: number; id: string; change: string }[];
+      maintenance: Record<string, { used: number; state: string }>;
+    };
     const firstOf = (id: string) => events.find((event) => event.id === id && event.change === 'raised')!.t;
     expect(firstOf('press-1-fault')).toBe(faultMs);
     expect(faultMs - firstOf('press-1-bearing-wears')).toBeGreaterThan(120_000);
     expect(faultMs - firstOf('press-1-bearing-fails')).toBeGreaterThan(30_000);
+    const due = events.find(({ id, change }) => id === 'press-1-bearing' && change === 'due')!.t;
+    expect(faultMs - due).toBeGreaterThan(60_000);
+    expect(maintenance['press-1-oil']!.used).toBeGreaterThan(300_000);
     expect(firstOf('press-1-bearing-wears')).toBeLessThan(firstOf('press-1-bearing-fails'));
   });
 });

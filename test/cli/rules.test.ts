@@ -193,7 +193,7 @@ describe('events', () => {
   it('refuses a kind that there is not, as an empty journal would say that nothing happened', async () => {
     const { exitCode, out, err } = await run('events', '--kind', 'alarms');
     expect([exitCode, out]).toEqual([EXIT.usage, '']);
-    expect(err).toContain('Allowed choices are alarm, spc, gap, quality, lifecycle, audit');
+    expect(err).toContain('Allowed choices are alarm, spc, maintenance, gap, quality, lifecycle, audit');
   });
 });
 
@@ -255,5 +255,20 @@ describe('spc', () => {
   it('names the chart that was most likely meant', async () => {
     const { exitCode, err } = await run('spc', 'shfat');
     expect([exitCode, err]).toEqual([EXIT.usage, 'millgate: no control chart "shfat". Did you mean shaft?\n']);
+  });
+});
+
+describe('maintenance', () => {
+  it('lists what is due when, and says that it was done', async () => {
+    const { exitCode, out } = await run('maintenance');
+    expect(exitCode).toBe(EXIT.ok);
+    expect(out).toMatch(/^NAME +STATE +NOW +OF +ZONE +DUE +REMARK\noil-change +due +2000h +2000h +– +2025-11-24/);
+    expect(JSON.parse((await run('maintenance', '--json')).out)).toMatchObject([{ id: 'oil-change', state: 'due' }]);
+    const done = await run('maintenance', 'done', 'oil-change', '--comment', '12 l');
+    expect([done.exitCode, done.orders]).toMatchObject([EXIT.ok, [{ orderer: { by: 'ann', comment: '12 l' } }]]);
+  });
+
+  it.each([['done'], ['undo', 'oil-change']])('refuses %s', async (...args) => {
+    expect((await run('maintenance', ...args)).exitCode).toBe(EXIT.usage);
   });
 });

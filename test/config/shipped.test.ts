@@ -38,6 +38,7 @@ describe('what is shipped', () => {
     'hal/serial/README.md',
     'docs/alarms.md',
     'docs/spc.md',
+    'docs/maintenance.md',
     'docs/expressions.md',
   ])('the configurations in %s are good files', (file) => {
     const configurations = configurationsOf(readFileSync(join(ROOT, file), 'utf8'));

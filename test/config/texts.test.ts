@@ -30,6 +30,7 @@ describe('what check says of mistakes in', () => {
     'alarms',
     'spc',
     'production',
+    'maintenance',
     'uplinks',
     'slips',
   ])('%s', async (name) => {

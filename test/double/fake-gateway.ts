@@ -2,6 +2,7 @@ import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../..
 import type { GatewayStatus, GatewayView, ProbedBlock, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
 import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
+import type { MaintenanceReport } from '../../src/core/rules/maintenance.ts';
 import type {
   HistoryPage,
   HistoryQuery,
@@ -219,9 +220,32 @@ function fakeRules(): RulesView & FakeOrders {
     charts: () => ['shaft'],
     excludePoints: async (id, points, orderer) =>
       void orders.push({ id, order: { do: 'reset' }, orderer: { ...orderer, comment: points.join() } }),
+    maintenance: () => [OIL_CHANGE],
+    maintenanceDone: async (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
     rebaseChart: async (id, orderer) => void orders.push({ id, order: { do: 'reset' }, orderer }),
   };
 }
+
+/** An item of maintenance that is due. */
+const OIL_CHANGE: MaintenanceReport = {
+  id: 'oil-change',
+  kind: 'runtime',
+  value: null,
+  zone: null,
+  limit: null,
+  slopePerDay: null,
+  slopeLow: null,
+  slopeHigh: null,
+  reachesAt: null,
+  earliest: null,
+  latest: null,
+  dueAt: SIX,
+  used: 7_200_000_000,
+  every: 7_200_000_000,
+  state: 'due',
+  samples: 7000,
+  why: null,
+};
 
 /** A view that serves the tags and the status above; `over` replaces parts of it. */
 export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
@@ -279,6 +303,11 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     },
     followers: () => listeners.size,
     record: () => () => {},
+    checkpoint: async () => ({
+      checkpoint: { count: 0, head: '0'.repeat(64), key: '0'.repeat(16), time: SIX },
+      signature: '0'.repeat(128),
+      publicKey: '0'.repeat(64),
+    }),
     ...fakeRules(),
     ...over,
   };

@@ -85,6 +85,7 @@ function config(hash: string, over: Partial<Config> = {}): Config {
       alarms: [HOT],
       spc: [],
       production: [],
+      maintenance: [],
       uplinks: [],
       api: { listen: undefined, tls: undefined, hosts: [] },
       commands: { enabled: true },

@@ -40,7 +40,7 @@ class Bench {
   start(): RuleEngine {
     const stored = new Map<string, string>();
     for (const { states } of this.committed) for (const [key, state] of states) stored.set(key, JSON.stringify(state));
-    const config = { ...this.config, derived: [], counters: new Set<string>(), policies: new Map() };
+    const config = { ...this.config, maintenance: [], derived: [], counters: new Set<string>(), policies: new Map() };
     this.engine = new RuleEngine({
       rules: createRuleSet(config, stored),
       clock: this.clock,

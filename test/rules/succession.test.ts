@@ -38,6 +38,7 @@ const CONFIG: RuleConfig = {
     alarm('silent', { condition: { kind: 'stale', afterMs: 4000 }, deadband: 0 }),
   ],
   spc: [SHAFT],
+  maintenance: [],
   derived: [derived('mean', 'mean(press-1/oil, 5s)'), derived('total', 'integral(press-1/oil, 1h)')],
   counters: new Set(),
   policies: new Map([['press-1/oil', { deadband: 1.5, heartbeatMs: 6000 }]]),

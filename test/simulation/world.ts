@@ -395,6 +395,7 @@ export class World {
         alarms: this.alarms(),
         spc: [],
         production: [],
+        maintenance: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AlarmView } from '../../src/api/rules-view.ts';
-import type { ProductionReport } from '../../src/core/production.ts';
+import type { ProductionReport } from '../../src/core/production/production.ts';
 import { type ChartAnswer, gapAt, linesOf, sparkPieces } from '../../src/web/chart-data.ts';
 import { after, inOrder, NO_PLANT, type Told, worthOf } from '../../src/web/plant-state.ts';
 import { lossesOf, stopsByReason } from '../../src/web/report-sums.ts';

@@ -1,6 +1,7 @@
 /** Words the result of a backtest for a person. */
 import type { BacktestResult } from '../../backtest/run.ts';
 import type { AlarmSummary, ChartSummary, RuleSummary } from '../../backtest/summary.ts';
+import { listLines } from '../oee/oee-text.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
@@ -28,6 +29,14 @@ const CHART_COLUMNS: readonly Column[] = [
   { title: 'FIRST', drop: 1 },
 ];
 
+const MAINTENANCE_COLUMNS: readonly Column[] = [
+  { title: 'MAINTENANCE', cut: 'end', minWidth: 12 },
+  { title: 'STATE' },
+  { title: 'SAMPLES', align: 'right', drop: 1 },
+  { title: 'FOUND', cut: 'end', minWidth: 8 },
+  { title: 'REMARK', cut: 'end', minWidth: 12 },
+];
+
 /** A backtest for a person: what each rule would have done, and where two configurations differ. */
 export function backtestLines(
   result: BacktestResult,
@@ -44,8 +53,10 @@ export function backtestLines(
         `${formatTime(span.fromMs, context)} to ${formatTime(span.toMs, context)} (${formatSpan(lengthMs)}).`,
       ]
     : [];
-  if (result.summary.length === 0 && !against)
-    return [...head, 'The configuration has no alarms and no control charts: add them under alarms: and spc:.'];
+  const machines = Object.values(result.production);
+  const counted = machines.length + result.maintenance.length;
+  if (result.summary.length + counted === 0 && !against)
+    return [...head, 'The configuration has no rules: add some under alarms:, spc:, production: or maintenance:.'];
   if (against)
     return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
   return [
@@ -55,9 +66,20 @@ export function backtestLines(
     ...(result.summary.some((each) => isAlarm(each) && each.raised > 0 && each.active)
       ? [colors.dim('… is still active at the last reading.')]
       : []),
+    ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
+    ...maintenanceLines(result, context),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
+}
+
+/** What is to be maintained, as it stands at the end. */
+function maintenanceLines({ maintenance, events }: BacktestResult, context: CliContext): string[] {
+  const rows = maintenance.map(({ id, state, samples, why }): Cell[] => {
+    const own = events.flatMap(({ body }) => (body.kind === 'maintenance' && body.id === id ? [body.change] : []));
+    return [plain(id), state, String(samples), own.join(', ') || '–', why ?? ''];
+  });
+  return tableOf(rows, MAINTENANCE_COLUMNS, (row) => row, context);
 }
 
 function tableOf<T>(

@@ -161,9 +161,10 @@ function fileTagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
 function warnOfUntested(configs: readonly Config[], { tags, name }: Source, context: CliContext): void {
   if (!tags) return;
   const untested = new Set<string>();
-  for (const { alarms, spc, derived } of configs) {
+  for (const { alarms, spc, production, maintenance, derived } of configs) {
     const computed = new Set(derived.map(({ tag }) => tag.tag.id));
-    for (const { id, tag } of [...alarms, ...spc])
+    const machines = production.map(({ id, count }) => ({ id, tag: count.tag }));
+    for (const { id, tag } of [...alarms, ...spc, ...machines, ...maintenance])
       if (!tags.has(tag) && !computed.has(tag)) untested.add(`${id} (${tag})`);
   }
   if (untested.size > 0)

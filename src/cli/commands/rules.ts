@@ -1,12 +1,12 @@
-/** Declares the commands around alarms and control charts. */
+/** Declares the commands around alarms, control charts and maintenance. */
 import { type Command, Option } from 'commander';
 import type { CliContext } from '../terminal/context.ts';
 import { addCommand, localOf, optionsOf, type Report } from './command.ts';
 
 /** Kinds of events that there are in a journal. */
-const EVENT_KINDS = ['alarm', 'spc', 'production', 'gap', 'quality', 'lifecycle', 'audit'];
+const EVENT_KINDS = ['alarm', 'spc', 'production', 'maintenance', 'gap', 'quality', 'lifecycle', 'audit'];
 
-/** The commands around alarms and control charts. */
+/** The commands around alarms, control charts and maintenance. */
 export function addRuleCommands(program: Command, context: CliContext, report: Report): void {
   addCommand(program, 'alarms', 'alarms that stand, or an order to one of them', [
     'millgate alarms --all',
@@ -52,6 +52,41 @@ export function addRuleCommands(program: Command, context: CliContext, report: R
         report(name === undefined ? await spcList(options, context) : await spc(name, order, points, options, context));
       },
     );
+  addBacktest(program, context, report);
+}
+
+/** The commands around maintenance and the chain of quality records. */
+export function addUpkeepCommands(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'maintenance', 'what is to be maintained when, or that it was done', [
+    'millgate maintenance',
+    'millgate maintenance done oil-change --comment "ISO VG 46, 12 l"',
+  ])
+    .argument('[ORDER]', 'done: the work was done, the interval or the trend begins anew')
+    .argument('[NAME]', 'name of the item')
+    .option('--comment <TEXT>', 'a remark for the journal')
+    .action(async (order: string | undefined, name: string | undefined, _options, command: Command) => {
+      const { maintenance } = await import('../maintenance/maintenance-items.ts');
+      report(await maintenance(order, name, optionsOf(command), await localOf(command, context)));
+    });
+  addCommand(program, 'verify', 'check the signed chain of quality records', [
+    'millgate verify --since 30d',
+    'millgate verify --since 30d --export quality.jsonl',
+    'millgate verify quality.jsonl --key quality-key.pub',
+  ])
+    .argument('[FILE]', 'a file that --export wrote; needs no gateway and no configuration')
+    .option('--since <DURATION>', 'what is stored of this long')
+    .option('--export <FILE>', 'with --since: write it to a file, with a checkpoint at its end')
+    .option(
+      '--key <FILE>',
+      'the public key that must have signed it: quality-key.pub of the store, or its 64 hex digits',
+    )
+    .action(async (file: string | undefined, _options, command: Command) => {
+      const { verify } = await import('../verify/verify.ts');
+      report(await verify(file, optionsOf(command), file === undefined ? await localOf(command, context) : context));
+    });
+}
+
+function addBacktest(program: Command, context: CliContext, report: Report): void {
   addCommand(program, 'backtest', 'what the rules of a file would have raised over stored or recorded readings', [
     'millgate backtest --since 7d',
     'millgate backtest --csv readings.csv --against ./new-limits.yaml',

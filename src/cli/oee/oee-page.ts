@@ -1,6 +1,6 @@
 /** Writes a production report as a page to print (one A4 page, without any foreign request) and as CSV. */
-import { type BridgeStep, lossBridge, paretoOf } from '../../core/loss-bridge.ts';
-import { PRODUCTION_DOUBTS, type ProductionReport } from '../../core/production.ts';
+import { type BridgeStep, lossBridge, paretoOf } from '../../core/production/loss-bridge.ts';
+import { PRODUCTION_DOUBTS, type ProductionReport } from '../../core/production/production.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime } from '../terminal/format.ts';
 import { percent } from './oee-text.ts';

@@ -1,6 +1,10 @@
 /** Words production reports for a person at a terminal. */
-import { lossBridge, paretoOf } from '../../core/loss-bridge.ts';
-import { PRODUCTION_DOUBTS, type ProductionComparison, type ProductionReport } from '../../core/production.ts';
+import { lossBridge, paretoOf } from '../../core/production/loss-bridge.ts';
+import {
+  PRODUCTION_DOUBTS,
+  type ProductionComparison,
+  type ProductionReport,
+} from '../../core/production/production.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
-import type { ProductionComparison, ProductionReport } from '../../core/production.ts';
+import type { ProductionComparison, ProductionReport } from '../../core/production/production.ts';
 import { operator } from '../alarms.ts';
 import { findGateway, type GatewayClient } from '../client.ts';
 import { type CliContext, type CommonOptions, print } from '../terminal/context.ts';

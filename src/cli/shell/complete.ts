@@ -34,6 +34,7 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
   'alarms ID': 'alarms',
   'spc NAME': 'charts',
   'oee NAME': 'machines',
+  'maintenance NAME': 'maintenance',
   'profiles NAME': 'profiles',
 };
 
@@ -41,6 +42,7 @@ const NAMES: Readonly<Record<string, keyof Names>> = {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'alarms ORDER': ALARM_ORDERS,
   'spc ORDER': ['rebase', 'exclude'],
+  'maintenance ORDER': ['done'],
 };
 
 /** Words in a usage line that stand for a path. */

@@ -28,6 +28,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('alarm', before.alarms, after.alarms, ({ id }) => id, alarmDetails),
     ...named('chart', before.spc, after.spc, ({ id }) => id, chartDetails, chartEffect),
     ...named('machine', before.production, after.production, ({ id }) => id, differences),
+    ...named('maintenance', before.maintenance, after.maintenance, ({ id }) => id, differences),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),

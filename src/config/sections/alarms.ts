@@ -1,7 +1,13 @@
 /** Checks the section `alarms:`. */
 
 import { z } from 'zod';
-import { type AlarmCondition, type AlarmConfig, DEFAULT_MAX_SHELVE_MS, MESSAGE_FIELDS } from '../../core/alarm.ts';
+import {
+  type AlarmCondition,
+  type AlarmConfig,
+  DEFAULT_MAX_SHELVE_MS,
+  type Gate,
+  MESSAGE_FIELDS,
+} from '../../core/alarm.ts';
 import type { Checked, Problem } from '../../core/checked.ts';
 import { durationField } from '../../core/fields.ts';
 import type { Shown, TagId, Value } from '../../core/reading.ts';
@@ -182,7 +188,8 @@ function switchWord(given: boolean | number | string): string {
   return given === 0 || given === 'no' ? 'off' : 'on or off';
 }
 
-function gateOf(text: string | undefined, context: AlarmContext, wrong: Wrong): AlarmConfig['while'] {
+/** A gate of the file: a tag that is on, or has a value. */
+export function gateOf(text: string | undefined, context: AlarmContext, wrong: Wrong): Gate | undefined {
   if (text === undefined) return undefined;
   const match = /^\s*([^/\s=]+\/[^/\s=]+)\s*(?:==\s*(.+?)\s*)?$/.exec(text);
   const [, tag, word] = match ?? [];

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
+import { maintenanceShape } from './section-maintenance.ts';
 import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
@@ -40,6 +41,7 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'devices') return anyOf(drivers.map(deviceSchema));
   if (section === 'alarms') return { title: 'Alarm', ...toJson(z.strictObject(alarmShape)) };
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
+  if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
   return anyOf([
     { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },

@@ -9,7 +9,7 @@ import type {
   ProductionConfig,
   ShiftPlan,
   StopReason,
-} from '../../core/production.ts';
+} from '../../core/production/production.ts';
 import type { TagId } from '../../core/reading.ts';
 import { hint, nearest, noSuchTag } from '../../core/suggest.ts';
 import type { TagFacts } from './alarms.ts';
@@ -156,7 +156,7 @@ export const productionShape = {
 export type ProductionOptions = z.output<z.ZodObject<typeof productionShape>>;
 
 /** What checking production needs to know of the rest of the file. */
-export interface ProductionContext {
+interface ProductionContext {
   readonly tags: ReadonlyMap<TagId, TagFacts>;
   readonly alarms: readonly string[];
   readonly timezone: string;

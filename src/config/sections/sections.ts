@@ -28,7 +28,7 @@ export const SECTIONS: readonly Section[] = [
   { name: 'alarms', description: 'Alarms, by name.', form: { kind: 'named' } },
   { name: 'spc', description: 'Control charts, by name.', form: { kind: 'named' } },
   { name: 'production', description: 'Machines whose production is counted, by name.', form: { kind: 'named' } },
-  { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'none' } },
+  { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'named' } },
   {
     name: 'store',
     description: 'Where readings are kept until they are delivered.',

@@ -1,5 +1,5 @@
 /** Compares two spans of production by their rates, with an interval: what is no more than chance is not called better. */
-import type { ProductionComparison, ProductionReport } from '../../core/production.ts';
+import type { ProductionComparison, ProductionReport } from '../../core/production/production.ts';
 
 /** Fewer shifts than this on a side say nothing of how much shifts differ. */
 const FEWEST_SHIFTS = 8;

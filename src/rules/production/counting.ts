@@ -1,9 +1,10 @@
 /** Counts parts and energy: what a reading of a counter adds to the shift, and to which of its figures. */
-import { countOn } from '../../core/counter.ts';
-import type { CounterTag } from '../../core/production.ts';
+import { type CounterState, countOn } from '../../core/counter.ts';
+import type { CounterTag } from '../../core/production/production.ts';
 import type { Reading } from '../../core/reading.ts';
 import { doubt, idealNow, type Work } from './partition.ts';
 import { breakWithin } from './shifts.ts';
+import type { Counting } from './state.ts';
 
 /** Most pieces that are believed where the file does not say: so many in an ideal cycle. */
 const PIECES_A_CYCLE = 2;
@@ -21,15 +22,27 @@ export function count(work: Work, { tag, modulus }: CounterTag, reading: Reading
   const { draft } = work;
   const known = draft.counters[tag];
   const { monoMs, wallMs } = reading;
-  const sinceMs = known?.isOld ? Math.max(0, wallMs - known.atWallMs) : 0;
-  const before = known?.isOld ? { ...known.state, atMs: monoMs - sinceMs, rejected: undefined } : known?.state;
+  const before = known && (known.isOld ? broughtOver(known, reading) : known.state);
   const { state, step } = countOn(before, value, monoMs, { modulus, maxPerSecond: maxPerSecond(work) });
-  draft.counters = { ...draft.counters, [tag]: { state, atWallMs: wallMs } };
+  // A spike leaves the state where it was, in time, too.
+  const atWallMs = step.kind === 'spike' && known ? known.atWallMs : wallMs;
+  draft.counters = { ...draft.counters, [tag]: { state, atWallMs } };
   if (step.kind === 'spike') doubt(draft, 'counter-spike');
   if (step.kind === 'reset') doubt(draft, 'counter-reset');
   if (step.kind === 'counted' && step.isLowerBound) doubt(draft, 'counter-ambiguous');
   const by = step.kind === 'counted' || step.kind === 'reset' ? step.by : 0;
   return { by, isKnown: step.kind === 'counted' || step.kind === 'reset', isReset: step.kind === 'reset' };
+}
+
+/** A counter from before the start, on the monotonic clock of now. */
+function broughtOver({ state, atWallMs }: Counting, { wallMs, monoMs }: Reading): CounterState {
+  const shiftMs = monoMs - Math.max(0, wallMs - atWallMs) - state.atMs;
+  const { rejected } = state;
+  return {
+    ...state,
+    atMs: state.atMs + shiftMs,
+    ...(rejected && { rejected: { ...rejected, atMs: rejected.atMs + shiftMs } }),
+  };
 }
 
 function maxPerSecond({ config, draft }: Work): number | undefined {

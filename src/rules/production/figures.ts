@@ -5,7 +5,7 @@ import type {
   ProductionReport,
   ReportedStop,
   StopKind,
-} from '../../core/production.ts';
+} from '../../core/production/production.ts';
 import { breakWithin, type ShiftSpan } from './shifts.ts';
 import { type Folded, NOTHING_FOLDED, type Stop, type Tally } from './state.ts';
 

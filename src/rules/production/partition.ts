@@ -1,6 +1,6 @@
 /** Divides the time of a shift: every millisecond is run, micro-stop, stop, break or without data, and only one of them. */
 import type { EventBody } from '../../core/event.ts';
-import type { CodedBy, ProductionConfig, ProductionDoubt } from '../../core/production.ts';
+import type { CodedBy, ProductionConfig, ProductionDoubt } from '../../core/production/production.ts';
 import { kindOf, reasonName, shiftReport, withStop } from './figures.ts';
 import { breakWithin, outsideBreaks, type ShiftCalendar, type ShiftSpan } from './shifts.ts';
 import { type Doing, freshTally, type ProductionState, type Stop } from './state.ts';

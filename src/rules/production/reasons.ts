@@ -1,5 +1,5 @@
 /** What a person says of a stop: its reason, where it is to be split, and that two are one. */
-import type { ProductionConfig, ProductionReport, ReportedStop } from '../../core/production.ts';
+import type { ProductionConfig, ProductionReport, ReportedStop } from '../../core/production/production.ts';
 import { reasonName, withStops } from './figures.ts';
 import { type Draft, list, stopAfterMs, tellStop, type Work } from './partition.ts';
 import { breakWithin } from './shifts.ts';

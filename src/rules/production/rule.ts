@@ -1,6 +1,6 @@
 /** The rule of one machine's production: readings, alarms and time in; stops, jobs and reports of shifts out. */
 import type { EventBody } from '../../core/event.ts';
-import type { ProductionConfig, ProductionReport } from '../../core/production.ts';
+import type { ProductionConfig, ProductionReport } from '../../core/production/production.ts';
 import type { Instant, Reading, TagId, Value } from '../../core/reading.ts';
 import type { Finding, Rule, Step } from '../rule.ts';
 import { addParts, addSecond, type Counted, count, meter } from './counting.ts';
@@ -19,7 +19,7 @@ import {
   type Work,
 } from './partition.ts';
 import { type Coding, codeStop, type Refusal } from './reasons.ts';
-import { type ShiftCalendar, shiftCalendar } from './shifts.ts';
+import { shiftCalendar } from './shifts.ts';
 import { type Doing, initialState, type ProductionState, partsOf, restoreState } from './state.ts';
 
 /** A shift is closed so long after its end, for the readings that were taken before it and come late. */
@@ -28,6 +28,9 @@ const SETTLE_MS = 2000;
 /** After a start, and of a tag that was bad, this is the longest time between readings that hides nothing. */
 const SHORT_SILENCE_MS = 5000;
 
+/** What a tick could not do is tried again after this. */
+const RETRY_MS = 10_000;
+
 /** A wall clock that went on by so much more or less than time did was set. */
 const STEP_MS = 2000;
 
@@ -35,24 +38,10 @@ const STEP_MS = 2000;
 const ANEW_MS = 86_400_000;
 
 /** The rule of a machine, with what can be asked of it and ordered. */
-export interface ProductionRule extends Rule<ProductionState> {
-  /** The report of the shift that runs at an instant (UTC ms), as far as it is known, or else that of the last one. */
-  report(state: ProductionState, nowMs: number): ProductionReport;
-  /** Whether a shift runs at an instant. */
-  isRunning(state: ProductionState, nowMs: number): boolean;
-  /** Gives a stop its reason, splits it or joins it with the next. */
-  code(
-    state: ProductionState,
-    order: Coding,
-    at: Instant,
-  ): (Step<ProductionState> & { readonly refused?: undefined }) | Refusal;
-  /** Ends where the readings end (UTC ms): a shift that is over by then, or before the next reading was due, is closed. */
-  finish(state: ProductionState, endMs: number): Step<ProductionState>;
-  readonly calendar: ShiftCalendar;
-}
+export type ProductionRule = ReturnType<typeof productionRule>;
 
 /** Makes the rule of a machine. */
-export function productionRule(config: ProductionConfig): ProductionRule {
+export function productionRule(config: ProductionConfig) {
   const calendar = shiftCalendar(config.shifts, config.timezone);
   const begin = (state: ProductionState): Work => ({ config, calendar, draft: { ...state }, events: [] });
   const upTo = (state: ProductionState, nowMs: number): Work => {
@@ -60,23 +49,23 @@ export function productionRule(config: ProductionConfig): ProductionRule {
     if (state.atMs !== null && nowMs > state.atMs) passTo(work, nowMs);
     return work;
   };
-  return {
+  const stepRecord = (state: ProductionState, readings: readonly Reading[], clockKnown: boolean) => {
+    const work = begin(state);
+    take(work, readings, clockKnown);
+    return result(state, work, readings[0]!);
+  };
+  const rule: Rule<ProductionState> = {
     id: config.id,
     tags: tagsOf(config),
     initial: initialState(config),
     alarms: config.reasonOf.map(({ alarm }) => alarm),
-    calendar,
     step(state, input) {
-      if (!('kind' in input)) return this.stepRecord!(state, [input], true);
+      if (!('kind' in input)) return stepRecord(state, [input], true);
       const work = begin(state);
       if (input.clockKnown !== false) tick(work, input.wallMs);
       return result(state, work, input);
     },
-    stepRecord(state, readings, clockKnown) {
-      const work = begin(state);
-      take(work, readings, clockKnown);
-      return result(state, work, readings[0]!);
-    },
+    stepRecord,
     heard(state, alarm, isActive, at) {
       const work = begin(state);
       hear(work, alarm, isActive, at.wallMs);
@@ -84,16 +73,28 @@ export function productionRule(config: ProductionConfig): ProductionRule {
     },
     parts: partsOf,
     restore: (stored, frozen) => restoreState(config, stored, frozen),
-    report: (state, nowMs) => {
+  };
+  return {
+    ...rule,
+    calendar,
+    /** The report of the shift that runs at an instant (UTC ms), as far as it is known, or else that of the last one. */
+    report(state: ProductionState, nowMs: number): ProductionReport {
       const work = upTo(state, nowMs);
       return reportNow(work, work.draft.atMs ?? nowMs) ?? work.draft.last ?? emptyReport(config, nowMs);
     },
-    isRunning: (state, nowMs) => upTo(state, nowMs).draft.shift !== null,
-    code(state, order, at) {
+    /** Whether a shift runs at an instant. */
+    isRunning: (state: ProductionState, nowMs: number): boolean => upTo(state, nowMs).draft.shift !== null,
+    /** Gives a stop its reason, splits it or joins it with the next. */
+    code(
+      state: ProductionState,
+      order: Coding,
+      at: Instant,
+    ): (Step<ProductionState> & { readonly refused?: undefined }) | Refusal {
       const work = begin(state);
       return codeStop(work, order) ?? result(state, work, at);
     },
-    finish(state, endMs) {
+    /** Ends where the readings end (UTC ms): a shift that is over by then, or before the next was due, is closed. */
+    finish(state: ProductionState, endMs: number): Step<ProductionState> {
       const work = begin(state);
       finish(work, endMs);
       return { state: work.draft, findings: findingsOf(work.events) };
@@ -117,7 +118,7 @@ function tagsOf({ count, second, running, reason, job, idealCycle, energy }: Pro
 
 function result(before: ProductionState, work: Work, at: Instant): Step<ProductionState> {
   const { draft, events } = work;
-  const wakeMs = nextWakeMs(work);
+  const wakeMs = nextWakeMs(work, at.wallMs);
   const wakeAtMonoMs = wakeMs === undefined ? undefined : at.monoMs + wakeMs - at.wallMs;
   const isSame = (Object.keys(draft) as (keyof ProductionState)[]).every((key) => draft[key] === before[key]);
   return { state: isSame ? before : draft, findings: findingsOf(events), wakeAtMonoMs };
@@ -127,16 +128,20 @@ function findingsOf(events: readonly EventBody[]): readonly Finding[] {
   return events.map((body) => ({ kind: 'event', body }));
 }
 
-/** When the rule has something to do though nothing comes, UTC ms. */
-function nextWakeMs(work: Work): number | undefined {
+/** When the rule has something to do though nothing comes, UTC ms, after `nowMs`. */
+function nextWakeMs(work: Work, nowMs: number): number | undefined {
   const { draft, config } = work;
   const shift = draft.shift ?? draft.next;
   if (!shift) return undefined;
-  const closeMs = shift.toMs + SETTLE_MS;
+  // What could not be done when it was due, as the clock was not known, is tried again now and then.
+  const dueMs = shift.toMs + SETTLE_MS;
+  const closeMs = dueMs > nowMs ? dueMs : nowMs + RETRY_MS;
   const stop = draft.open;
   if (config.running === undefined || !draft.shift || draft.doing !== 'stop' || !stop || stop.isLong) return closeMs;
   const leftMs = stopAfterMs(work) - stop.beforeMs - stop.ms;
-  return Math.min(closeMs, draft.atMs! + Math.max(leftMs, 1));
+  // A stop that fell due while nothing was read waits for the next reading.
+  const longMs = draft.atMs! + leftMs;
+  return longMs > nowMs ? Math.min(closeMs, longMs) : closeMs;
 }
 
 /** What the machine does until `nowMs`, from what was read last: nothing that is too long ago is believed. */

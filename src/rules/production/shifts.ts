@@ -1,5 +1,5 @@
 /** When the shifts of a machine are: local times of the plant, through midnight and daylight saving, as instants. */
-import type { LocalSpan, ShiftPlan } from '../../core/production.ts';
+import type { LocalSpan, ShiftPlan } from '../../core/production/production.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -17,20 +17,13 @@ export interface ShiftSpan {
 }
 
 /** From, to, UTC ms. */
-export type Span = readonly [fromMs: number, toMs: number];
+type Span = readonly [fromMs: number, toMs: number];
 
 /** The shifts of a machine. */
-export interface ShiftCalendar {
-  /** The shift in which an instant is, or else the next; undefined when there is none within a week. */
-  at(ms: number): ShiftSpan | undefined;
-  /** The shift of a name that begins on a local day (`2026-11-30`); undefined when there is none. */
-  on(day: string, name: string): ShiftSpan | undefined;
-  /** Local midnight of a day (`2026-11-30`), UTC ms. */
-  midnight(day: string): number;
-}
+export type ShiftCalendar = ReturnType<typeof shiftCalendar>;
 
 /** A calendar of shifts in a time zone (IANA). Its shifts do not overlap. */
-export function shiftCalendar(plans: readonly ShiftPlan[], timezone: string): ShiftCalendar {
+export function shiftCalendar(plans: readonly ShiftPlan[], timezone: string) {
   const offset = offsetsOf(timezone);
   const spansOf = (day: number): ShiftSpan[] =>
     plans
@@ -38,7 +31,8 @@ export function shiftCalendar(plans: readonly ShiftPlan[], timezone: string): Sh
       .map((plan) => spanOn(day, plan, offset))
       .filter(({ fromMs, toMs }) => toMs > fromMs);
   return {
-    at(ms) {
+    /** The shift in which an instant is, or else the next; undefined when there is none within a week. */
+    at(ms: number): ShiftSpan | undefined {
       const today = floorDay(ms + offset(ms));
       let found: ShiftSpan | undefined;
       // A shift may have begun the day before yesterday, where it takes a day and the clocks were set back.
@@ -48,8 +42,11 @@ export function shiftCalendar(plans: readonly ShiftPlan[], timezone: string): Sh
       }
       return found;
     },
-    on: (day, name) => spansOf(Date.parse(`${day}T00:00Z`)).find((span) => span.name === name),
-    midnight: (day) => utcOf(Date.parse(`${day}T00:00Z`), offset),
+    /** The shift of a name that begins on a local day (`2026-11-30`); undefined when there is none. */
+    on: (day: string, name: string): ShiftSpan | undefined =>
+      spansOf(Date.parse(`${day}T00:00Z`)).find((span) => span.name === name),
+    /** Local midnight of a day (`2026-11-30`), UTC ms. */
+    midnight: (day: string): number => utcOf(Date.parse(`${day}T00:00Z`), offset),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What is remembered of a machine's production between readings and across restarts. */
 import { z } from 'zod';
 import type { CounterState } from '../../core/counter.ts';
-import type { CodedBy, ProductionConfig, ProductionDoubt, ProductionReport } from '../../core/production.ts';
+import type { CodedBy, ProductionConfig, ProductionDoubt, ProductionReport } from '../../core/production/production.ts';
 import type { TagId } from '../../core/reading.ts';
 import type { Parts } from '../rule.ts';
 import type { ShiftSpan } from './shifts.ts';

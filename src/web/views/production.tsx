@@ -1,7 +1,7 @@
 /** Production: the shift as a bar of time, OEE with its unknown share, the losses in minutes and parts, the stops. */
 import { useState } from 'preact/hooks';
 import type { CodedReason } from '../../api/production-view.ts';
-import type { ProductionReport, ReportedStop } from '../../core/production.ts';
+import type { ProductionReport, ReportedStop } from '../../core/production/production.ts';
 import { type Hub, usePolled } from '../hub.ts';
 import { Dialog, Facts, Failure, Panel, Table, useOrder } from '../parts.tsx';
 import { listIn, lossesOf, stopsByReason } from '../report-sums.ts';

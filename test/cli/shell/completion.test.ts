@@ -16,6 +16,7 @@ const NAMES = {
   alarms: ['oil-hot', 'oil-low'],
   charts: ['shaft'],
   machines: ['press-1'],
+  maintenance: ['oil-change'],
   uplinks: ['plant'],
   profiles: ['eastron-sdm120', 'my-meter'],
 };

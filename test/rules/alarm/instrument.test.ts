@@ -25,7 +25,14 @@ class Plant {
   }
 
   start(): RuleSet {
-    const config = { alarms: this.alarms, spc: [], derived: [], counters: new Set<string>(), policies: new Map() };
+    const config = {
+      alarms: this.alarms,
+      spc: [],
+      maintenance: [],
+      derived: [],
+      counters: new Set<string>(),
+      policies: new Map(),
+    };
     this.rules = createRuleSet(config, this.states);
     return this.rules;
   }
@@ -99,7 +106,7 @@ describe('the instrument alarm of a device', () => {
       ...{ id: 'oven/sum', device: 'oven', name: 'sum', min: undefined, max: undefined },
       expression: { kind: 'tag' as const, tag: 'press-1/level' },
     };
-    const config = { spc: [], counters: new Set<string>(), policies: new Map() };
+    const config = { spc: [], maintenance: [], counters: new Set<string>(), policies: new Map() };
     const watching = [alarm({ tag: 'oven/sum' })];
     const { alarms: all } = createRuleSet({ ...config, alarms: watching, derived: [derived as never] }, new Map());
     expect(all.slice(1).map(({ id }) => id)).toEqual(['press-1:instrument']);

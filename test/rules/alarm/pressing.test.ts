@@ -30,7 +30,7 @@ class Line {
   stop = false;
 
   start(): RuleSet {
-    const config = { alarms, spc: [], derived: [], counters: new Set<string>(), policies: new Map() };
+    const config = { alarms, spc: [], maintenance: [], derived: [], counters: new Set<string>(), policies: new Map() };
     this.rules = createRuleSet(config, this.states);
     return this.rules;
   }

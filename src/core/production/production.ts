@@ -1,5 +1,5 @@
 /** Production as the words of the whole program: what is counted of a machine, its shifts, its stops and its report. */
-import type { TagId } from './reading.ts';
+import type { TagId } from '../reading.ts';
 
 /** What a stop is: short ones stay run time (ISO 22400 calls them a loss of speed), the others leave it. */
 export type StopKind = 'micro' | 'unplanned' | 'setup' | 'planned';

@@ -1,0 +1,126 @@
+/** The command `verify`: checks the chain of quality records, in a file or in the store, and writes it to a file. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { JsonEvent } from '../../api/rules-view.ts';
+import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import type { SignedCheckpoint } from '../../core/event.ts';
+import { PUBLIC_FILE } from '../../trace/signing.ts';
+import { checkpointLine, headerLine, recordLine, type Verdict, verifyChain } from '../../trace/verify-chain.ts';
+import { runningGateway } from '../client.ts';
+import { openStored, type Stored } from '../stored.ts';
+import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
+import { durationOption } from '../terminal/duration.ts';
+import { formatTime } from '../terminal/format.ts';
+
+/** Options of `verify`. */
+interface VerifyOptions extends CommonOptions {
+  readonly since?: string;
+  readonly export?: string;
+  readonly key?: string;
+}
+
+/** The largest file that is read, bytes: about a million records. */
+const MAX_FILE_BYTES = 500_000_000;
+
+const PUBLIC_KEY = /^[0-9a-f]{64}$/;
+
+/**
+ * `verify FILE`: checks a file without a gateway. `verify --since 30d`: checks what is stored, and with `--export FILE`
+ * writes it to a file that can be checked anywhere.
+ *
+ * @returns 0 when all of it is as it was written, 1 with the first record that is not
+ */
+export async function verify(file: string | undefined, options: VerifyOptions, context: CliContext): Promise<ExitCode> {
+  if ((file === undefined) === (options.since === undefined))
+    throw new Fault(
+      'verify takes a file, or --since for what is stored',
+      'Write millgate verify FILE, or millgate verify --since 30d.',
+      EXIT.usage,
+    );
+  if (file !== undefined && options.export !== undefined)
+    throw new Fault('--export is of what is stored', 'Write millgate verify --since 30d --export FILE.', EXIT.usage);
+  const trusted = options.key === undefined ? undefined : trustedKey(options.key, context);
+  const text = file === undefined ? await storedChain(options, context) : textOf(file, context);
+  if (options.export !== undefined) writeFileSync(resolve(context.cwd, options.export), text);
+  const verdict = verifyChain(text, trusted);
+  if (options.json) printJson(context, verdict);
+  else print(context, verdictLines(verdict, trusted !== undefined, context));
+  if (options.export !== undefined && !options.json) warn(context, [`millgate: ${options.export}: written.`]);
+  return verdict.ok ? EXIT.ok : EXIT.failed;
+}
+
+function textOf(file: string, { cwd }: CliContext): string {
+  const path = resolve(cwd, file);
+  try {
+    if (statSync(path).size > MAX_FILE_BYTES)
+      throw new Fault(`${file} is too large`, `Export it in parts: at most ${MAX_FILE_BYTES / 1e6} MB.`, EXIT.usage);
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault(`${file}: cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.usage, { cause: error });
+  }
+}
+
+/** The public key that must have signed: given itself, or as a file that holds it. */
+function trustedKey(given: string, context: CliContext): string {
+  const text = PUBLIC_KEY.test(given) ? given : textOf(given, context).trim();
+  if (PUBLIC_KEY.test(text)) return text;
+  throw new Fault(
+    `${given} holds no public key`,
+    `Name the file ${PUBLIC_FILE} of the gateway's store, or its 64 hex digits.`,
+    EXIT.usage,
+  );
+}
+
+/** The chain as it is stored, with a checkpoint made now, or the last one where no gateway runs. */
+async function storedChain(options: VerifyOptions, context: CliContext): Promise<string> {
+  const gateway = await runningGateway(options, context);
+  const fresh = await gateway?.post<SignedCheckpoint>('/api/v1/quality/checkpoint', {});
+  const stored = await openStored(options, context);
+  try {
+    const fromMs = Math.max(0, Math.floor(context.clock.wallMs() - durationOption('since', options.since!)));
+    const { records, last } = await chainSince(stored, fromMs);
+    const end = fresh ?? last;
+    if (!end)
+      throw new Fault('there is no checkpoint of this time', 'Start the gateway, or look further back: --since 365d.');
+    const covered = fresh ? records.filter(({ seq }) => seq < fresh.checkpoint.count) : records;
+    const lines = [headerLine(end.publicKey), ...covered.map(({ text }) => text), checkpointLine(end)];
+    return `${lines.join('\n')}\n`;
+  } finally {
+    await stored.close();
+  }
+}
+
+async function chainSince(stored: Stored, fromMs: number) {
+  const records: { readonly seq: number; readonly text: string }[] = [];
+  let last: SignedCheckpoint | undefined;
+  let from: Parameters<Stored['events']>[0] | undefined = { fromMs };
+  while (from) {
+    const { events, next } = await stored.events(from);
+    for (const event of events) {
+      const record = recordLine(event);
+      if (record) records.push(record);
+      last = checkpointIn(event) ?? last;
+    }
+    from = next === undefined ? undefined : { afterSeq: next };
+  }
+  return { records, last };
+}
+
+function checkpointIn({ kind, what, checkpoint, signature, publicKey }: JsonEvent): SignedCheckpoint | undefined {
+  if (kind !== 'quality' || what !== 'checkpoint') return undefined;
+  return { checkpoint, signature, publicKey } as SignedCheckpoint;
+}
+
+function verdictLines(verdict: Verdict, isTrusted: boolean, context: CliContext): string[] {
+  const { colors } = context;
+  if (!verdict.ok) {
+    const where = verdict.record === null ? `line ${verdict.line}` : `record ${verdict.record} (line ${verdict.line})`;
+    return [colors.red(`Broken at ${where}: ${verdict.why}.`)];
+  }
+  const { records, from, to, key, time } = verdict;
+  const what = records === 0 ? 'No records' : `${records} records (${from} to ${to})`;
+  const signed = `${what} are as they were written; signed ${formatTime(time, context)} by key ${key}.`;
+  const advice = `Compare the key with the one that the gateway publishes in its checkpoints, or name it: --key FILE.`;
+  return [colors.green(signed), ...(isTrusted ? [] : [advice])];
+}

@@ -1,0 +1,300 @@
+/** What a machine made of its shift: stops, reasons, counters, clocks and power cuts, each by what its report says. */
+import { describe, expect, it } from 'vitest';
+import { HOUR, MIN, MONDAY, machineConfig, type Said, TestMachine } from './machine.ts';
+
+const SIX = MONDAY + 6 * HOUR;
+const TWO = MONDAY + 14 * HOUR;
+
+/** A machine that makes a part every 2 s while it runs and nobody has a break; `stops` are from and to, minutes from six. */
+function shiftOf(
+  stops: readonly (readonly [number, number, Said?])[],
+  { config = machineConfig(), every = 10_000, until = TWO + 10_000, before = SIX } = {},
+): TestMachine {
+  const machine = new TestMachine(config);
+  let parts = 1000;
+  for (let at = before; at <= until; at += every) {
+    const stop = stops.find(([from, to]) => at >= SIX + from * MIN && at < SIX + to * MIN);
+    machine.say(at, { parts: Math.floor(parts), rejects: 7, running: !stop, code: 0, ...stop?.[2] });
+    const isBreak = at >= SIX + 210 * MIN && at < SIX + 225 * MIN;
+    if (!stop && !isBreak) parts += every / 2000;
+  }
+  return machine;
+}
+
+describe('the time of a shift', () => {
+  it('is run, but for breaks and stops; a short stop is a micro-stop and stays run time', () => {
+    const [report] = shiftOf([
+      [60, 90],
+      [120, 124],
+    ]).reports;
+    expect(report).toMatchObject({
+      ...{ shift: 'early', from: SIX, to: TWO, plannedMs: 8 * HOUR, breakMs: 15 * MIN, busyMs: 465 * MIN },
+      ...{ runMs: 435 * MIN, unplannedMs: 30 * MIN, microStops: 1, microStopMs: 4 * MIN, noDataMs: 0 },
+      ...{
+        failures: 1,
+        mttrMs: 30 * MIN,
+        mtbfMs: 435 * MIN,
+        unknownMs: 30 * MIN,
+        unknownShare: 1,
+        uncertain: [],
+      },
+      stops: [
+        { n: 1, from: SIX + 60 * MIN, to: SIX + 90 * MIN, ms: 30 * MIN, kind: 'unplanned', reason: null },
+        { n: 2, from: SIX + 120 * MIN, to: SIX + 124 * MIN, ms: 4 * MIN, kind: 'micro', reason: null },
+      ],
+    });
+    expect(report!.availability).toBe((435 * MIN) / (465 * MIN));
+  });
+
+  it('counts what of a stop is in a break as break', () => {
+    const [report] = shiftOf([[200, 230]]).reports;
+    expect(report).toMatchObject({ unplannedMs: 15 * MIN, runMs: 450 * MIN, breakMs: 15 * MIN });
+    expect(report!.stops).toMatchObject([{ from: SIX + 200 * MIN, to: SIX + 230 * MIN, ms: 15 * MIN }]);
+  });
+
+  it('has no data where nothing was read, and where the running signal was bad', () => {
+    const machine = new TestMachine(machineConfig());
+    for (let at = SIX; at <= TWO + 5000; at += 5000) {
+      const minute = (at - SIX) / MIN;
+      if (minute > 60 && minute < 70) continue;
+      machine.say(at, { parts: 1, running: minute >= 100 && minute < 103 ? undefined : true });
+    }
+    expect(machine.reports[0]).toMatchObject({ noDataMs: 13 * MIN, runMs: (465 - 13) * MIN, stops: [] });
+  });
+
+  it('begins without data when the gateway starts within the shift', () => {
+    const [report] = shiftOf([], { before: SIX + 60 * MIN }).reports;
+    expect(report).toMatchObject({ from: SIX, noDataMs: 60 * MIN, runMs: 405 * MIN });
+  });
+
+  it('is closed two seconds after its end though nothing more is read, and gaps of days have their reports', () => {
+    const machine = shiftOf([], { until: TWO });
+    expect(machine.reports).toEqual([]);
+    machine.tick(TWO + 2000);
+    expect(machine.reports).toMatchObject([{ to: TWO, noDataMs: 0 }]);
+    machine.tick(TWO + 48 * HOUR + 2000);
+    expect(machine.reports.slice(1)).toMatchObject([
+      { from: SIX + 24 * HOUR, runMs: 0, noDataMs: 465 * MIN },
+      { from: SIX + 48 * HOUR, runMs: 0, noDataMs: 465 * MIN },
+    ]);
+  });
+
+  it('carries a stop over the end of a shift: one number, each shift its part', () => {
+    const late = { name: 'late', days: [1], fromMin: 840, toMin: 1320, breaks: [] };
+    const config = machineConfig();
+    const machine = shiftOf([[470, 500]], {
+      config: { ...config, shifts: [...config.shifts, late] },
+      until: MONDAY + 22 * HOUR + 10_000,
+    });
+    expect(machine.reports.map(({ shift, unplannedMs, stops }) => [shift, unplannedMs, stops])).toEqual([
+      ['early', 10 * MIN, [{ n: 1, from: SIX + 470 * MIN, to: TWO, ms: 10 * MIN, kind: 'unplanned', reason: null }]],
+      ['late', 20 * MIN, [{ n: 1, from: TWO, to: TWO + 20 * MIN, ms: 20 * MIN, kind: 'unplanned', reason: null }]],
+    ]);
+    expect(machine.told.map((each) => (each as unknown[])[0])).toEqual(['stopped', 'shift', 'started', 'shift']);
+  });
+});
+
+describe('a machine without a running signal', () => {
+  it('runs while it counts', () => {
+    const config = machineConfig({ running: undefined });
+    const [report] = shiftOf([[60, 90]], { config }).reports;
+    expect(report).toMatchObject({ runMs: 435 * MIN, unplannedMs: 30 * MIN, microStops: 0, noDataMs: 0 });
+  });
+
+  it('has a micro-stop where no part came for some cycles, and no data where its counter was bad', () => {
+    const machine = new TestMachine(machineConfig({ running: undefined }));
+    let parts = 0;
+    for (let at = SIX; at <= TWO + 5000; at += 5000) {
+      const minute = (at - SIX) / MIN;
+      const isBad = minute > 100 && minute < 103;
+      machine.say(at, { parts: isBad ? undefined : parts });
+      if (minute < 60 || minute >= 62) parts += 2;
+    }
+    expect(machine.reports[0]).toMatchObject({ microStops: 1, microStopMs: 2 * MIN, noDataMs: 3 * MIN });
+    expect(machine.reports[0]!.count).toBe(2 * ((8 * 60 - 2) * 12));
+  });
+});
+
+describe('reasons', () => {
+  it('come from the tag, with their kinds', () => {
+    const [report] = shiftOf([
+      [60, 90, { code: 20 }],
+      [120, 150, { code: 30 }],
+      [240, 260, { code: 10 }],
+      [270, 280, { code: 77 }],
+    ]).reports;
+    expect(report).toMatchObject({
+      setupMs: 30 * MIN,
+      busyMs: 435 * MIN,
+      unplannedMs: 30 * MIN,
+      unknownMs: 0,
+      failures: 2,
+    });
+    expect(report!.stops.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ['setup', 'changeover'],
+      ['planned', 'no order'],
+      ['unplanned', 'jam'],
+      ['unplanned', '77'],
+    ]);
+    expect(report!.runMs).toBe(375 * MIN);
+  });
+
+  it('of a person outrank the tag, are audited with the value before, and may be for a stop that goes on', () => {
+    const machine = shiftOf([[60, 90, { code: 10 }]], { until: SIX + 70 * MIN });
+    expect(machine.code(SIX + 70 * MIN + 1, { code: 'changeover' })).toBeUndefined();
+    machine.say(SIX + 70 * MIN + 5000, { running: false, code: 10 });
+    expect(machine.report(SIX + 70 * MIN + 5000)).toMatchObject({
+      stops: [{ n: 1, reason: 'changeover', kind: 'setup' }],
+    });
+    expect(machine.events.at(-1)).toMatchObject({
+      ...{
+        kind: 'audit',
+        what: 'stop-reason',
+        machine: 'press-1',
+        stop: 1,
+        before: 'jam',
+        reason: 'changeover',
+        by: 'kim',
+      },
+    });
+    expect(machine.events.at(-2)).toMatchObject({
+      kind: 'production',
+      change: 'coded',
+      stop: 1,
+      before: 'jam',
+      to: null,
+    });
+    expect(machine.code(SIX + 70 * MIN + 6000, { code: '99' })).toContain('press-1 has no reason "99"');
+    expect(machine.code(SIX + 70 * MIN + 6000, { code: '10', stop: 9 })).toContain('no stop 9');
+  });
+
+  it('given after the shift make a new report of it', () => {
+    const machine = shiftOf([[60, 90]], { until: TWO + 10_000 });
+    expect(machine.code(TWO + 11_000, { code: '30', stop: 1 })).toBeUndefined();
+    const [first, revised] = machine.reports;
+    expect(first).toMatchObject({ unplannedMs: 30 * MIN, unknownShare: 1 });
+    expect(revised).toMatchObject({
+      unplannedMs: 0,
+      unknownShare: null,
+      busyMs: 435 * MIN,
+      runMs: 435 * MIN,
+      from: SIX,
+    });
+    expect(machine.report(TWO + 12_000)).toEqual(revised);
+  });
+
+  it('split a stop and join two, and no minute is lost', () => {
+    const machine = shiftOf(
+      [
+        [60, 90],
+        [95, 105],
+      ],
+      { until: SIX + 110 * MIN },
+    );
+    const before = machine.report(SIX + 110 * MIN);
+    expect(machine.code(SIX + 110 * MIN + 1, { code: '20', stop: 1, fromMs: SIX + 80 * MIN })).toBeUndefined();
+    const split = machine.report(SIX + 110 * MIN);
+    expect(split).toMatchObject({ unplannedMs: 30 * MIN, setupMs: 10 * MIN, runMs: before.runMs });
+    expect(split.stops.map(({ n, ms }) => [n, ms / MIN])).toEqual([
+      [1, 20],
+      [3, 10],
+      [2, 10],
+    ]);
+    expect(machine.code(SIX + 110 * MIN + 2, { code: '10', stop: 3, join: 2 })).toBeUndefined();
+    const joined = machine.report(SIX + 110 * MIN);
+    expect(joined).toMatchObject({ unplannedMs: 40 * MIN, setupMs: 0, runMs: before.runMs, failures: 2 });
+    expect(machine.code(SIX + 110 * MIN + 3, { code: '10', stop: 1, join: 9 })).toContain('do not follow one another');
+    expect(machine.code(SIX + 110 * MIN + 3, { code: '10', stop: 1, fromMs: SIX })).toContain('not within stop 1');
+  });
+});
+
+describe('counters and clocks', () => {
+  const counted = (values: readonly (number | undefined)[], modulus?: number) => {
+    const machine = new TestMachine(machineConfig({ count: { tag: 'press-1/parts', modulus } }));
+    for (const [index, parts] of values.entries()) machine.say(SIX + index * 4000, { parts, running: true });
+    return machine.report(SIX + values.length * 4000);
+  };
+
+  it.each([
+    ['counts on', [100, 102, 104], undefined, 4, []],
+    ['goes round', [65_534, 65_535, 1], 65_536, 3, []],
+    ['is reset: what it shows is counted', [500, 502, 1, 3], undefined, 5, ['counter-reset']],
+    ['jumps: a spike is rejected', [100, 9000, 102], undefined, 2, ['counter-spike']],
+    ['is bad once: it goes on', [100, undefined, 104], undefined, 4, []],
+  ] as const)('a counter that %s', (_title, values, modulus, count, uncertain) => {
+    expect(counted(values, modulus)).toMatchObject({ count, uncertain });
+  });
+
+  it('a counter that is reset at each job counts for the job that begins', () => {
+    const config = machineConfig({ idealCycle: { by: 'job', ms: { A: 2000, B: 4000 } }, maxPerSecond: 2 });
+    const machine = new TestMachine(config);
+    machine.say(SIX, { parts: 10, running: true, job: 'A' });
+    machine.say(SIX + 4000, { parts: 12, running: true, job: 'A' });
+    machine.say(SIX + 8000, { parts: 1, running: true, job: 'B' });
+    expect(machine.report(SIX + 8000)).toMatchObject({ count: 3, job: null, idealCycleMs: 8000 / 3 });
+    expect(machine.told).toEqual([
+      ['job', null, null],
+      ['job', null, null],
+    ]);
+  });
+
+  it('is doubted when it counts while the machine is stopped, or faster than can be', () => {
+    const machine = new TestMachine(machineConfig({ maxPerSecond: 10 }));
+    for (let at = 0; at <= 10 * MIN; at += 5000) machine.say(SIX + at, { parts: at / 1000, running: at === 0 });
+    const report = machine.report(SIX + 10 * MIN);
+    expect(report.count).toBe(600);
+    expect(report.performance).toBeGreaterThan(1);
+    expect(report.uncertain).toEqual(['counted-while-stopped', 'performance-above-1']);
+  });
+
+  it('time of an unknown clock has no data; a clock set forward leaves a gap, one set back waits', () => {
+    const machine = new TestMachine(machineConfig());
+    machine.say(SIX, { parts: 0, running: true });
+    for (let at = 5000; at <= MIN; at += 5000) machine.say(SIX + at, { parts: at / 5000, running: true }, false);
+    machine.say(SIX + MIN + 5000, { parts: 13, running: true });
+    expect(machine.report(SIX + MIN + 5000)).toMatchObject({ noDataMs: MIN + 5000, count: 13, runMs: 0 });
+    machine.offsetMs = 10 * MIN;
+    machine.say(SIX + MIN + 10_000, { parts: 14, running: true });
+    expect(machine.report(SIX + MIN + 10_000)).toMatchObject({
+      ...{ noDataMs: 11 * MIN + 10_000, count: 14, uncertain: ['clock-stepped'] },
+    });
+    machine.offsetMs = 0;
+    for (let at = MIN + 15_000; at <= 12 * MIN; at += 5000) machine.say(SIX + at, { parts: 14, running: true });
+    expect(machine.report(SIX + 12 * MIN)).toMatchObject({
+      plannedMs: 12 * MIN,
+      noDataMs: 11 * MIN + 10_000,
+      runMs: 50_000,
+    });
+  });
+
+  it('a late or repeated reading changes nothing', () => {
+    const machine = new TestMachine(machineConfig());
+    machine.say(SIX, { parts: 0, running: true });
+    machine.say(SIX + 5000, { parts: 2, running: true });
+    const { state } = machine;
+    machine.say(SIX + 5000, { parts: 50, running: false });
+    machine.say(SIX + 2000, { parts: 1, running: false });
+    expect(machine.state).toBe(state);
+  });
+
+  it('a power cut in a stop: the state is restored, the time without readings has no data, the stop goes on', () => {
+    const machine = new TestMachine(machineConfig());
+    const say = (at: number, running: boolean) => machine.say(SIX + at, { parts: 5, running });
+    say(0, true);
+    for (let at = MIN; at <= 8 * MIN; at += 5000) say(at, false);
+    machine.restart(false);
+    for (let at = 20 * MIN; at <= 22 * MIN; at += 5000) say(at, at < 21 * MIN ? false : true);
+    const report = machine.report(SIX + 22 * MIN);
+    // Of what was read, the last seconds before the cut may be missing, as far as they were not written.
+    expect(report.noDataMs).toBeGreaterThanOrEqual(12 * MIN + MIN - 5000);
+    expect(report.noDataMs).toBeLessThanOrEqual(13 * MIN + 10_000);
+    expect(report.stops).toHaveLength(1);
+    expect(report.stops[0]!.ms + report.noDataMs).toBe(21 * MIN);
+  });
+
+  it('energy is the difference of its meter, by shift', () => {
+    const machine = new TestMachine(machineConfig());
+    for (let at = 0; at <= 4; at++) machine.say(SIX + at * 5000, { parts: at, running: true, kwh: 1000.1 + at / 10 });
+    expect(machine.report(SIX + 20_000)).toMatchObject({ energyKwh: 0.4, count: 4 });
+  });
+});
