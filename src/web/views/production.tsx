@@ -68,6 +68,9 @@ function Machine(props: MachineProps) {
         </span>
       </p>
       <TimeBar report={report} />
+      {report.noDataMs > 0 && (
+        <p class="note">The bar shows stops; {spanText(report.noDataMs)} without data are not in it.</p>
+      )}
       <Facts
         of={[
           ['availability', percentText(report.availability)],
@@ -125,9 +128,9 @@ function Losses({ report }: { readonly report: ProductionReport }) {
           <td>{spanText(ms)}</td>
           <td>{parts ?? '–'}</td>
           <td>
-            <meter min={0} max={most} value={ms}>
-              {percentText(ms / report.busyMs)}
-            </meter>{' '}
+            <svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+              <rect width={(ms / most) * 100} height="10" />
+            </svg>{' '}
             {percentText(report.busyMs > 0 ? ms / report.busyMs : null)}
           </td>
         </tr>
