@@ -117,7 +117,18 @@ async function runLogged(
   );
   const openStore = async () => store;
   const keyFolder = config.store.path;
-  const parts = { config, simulate, version, clock, log, random: Math.random, environment, openStore, keyFolder };
+  const parts = {
+    config,
+    simulate,
+    version,
+    clock,
+    log,
+    random: Math.random,
+    environment,
+    openStore,
+    keyFolder,
+    isFirstAtOnce: true,
+  };
   const gateway = await startGateway(parts).catch(async (error: unknown) => {
     await store.close();
     throw error;

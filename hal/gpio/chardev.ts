@@ -13,7 +13,6 @@ import {
   missedBetween,
   SIZE,
 } from './abi.ts';
-import { createAuditor, interruptsOf } from './interrupts.ts';
 import { ERRNO, type GpioKernel } from './kernel.ts';
 import {
   consumerOf,
@@ -146,11 +145,6 @@ function refusal(kernel: GpioKernel, fd: number, chip: GpioChip, offset: number,
 function lineOn(kernel: GpioKernel, fd: number, setup: LineSetup, chip: GpioChip, offset: number): OpenLine {
   const name = `line ${offset} of ${chip.label}`;
   const edges: Edges = setup.direction === 'input' ? setup.edges : 'none';
-  // Debounced, a line has more interrupts than edges.
-  const isAudited = setup.direction === 'input' && setup.edges !== 'none' && setup.debounceUs === 0;
-  const interrupts = (): number | undefined =>
-    isAudited ? interruptsOf(kernel.interrupts(), { name: consumerOf(chip, offset) }) : undefined;
-  const auditor = createAuditor(interrupts(), kernel.nowMs());
   kernel.setNonBlocking(fd);
   const buffer = Buffer.alloc(SIZE.lineEvent * EDGE_BUFFER);
   let isOpen = true;
@@ -175,14 +169,11 @@ function lineOn(kernel: GpioKernel, fd: number, setup: LineSetup, chip: GpioChip
         const errno = kernel.errno();
         if (errno !== ERRNO.EAGAIN && errno !== ERRNO.EINTR) check(length, 'watched');
       }
-      const came = decodeLineEvents(buffer, Math.max(0, length)).map(({ active, stampMs, lineSequence }): Edge => {
+      return decodeLineEvents(buffer, Math.max(0, length)).map(({ active, stampMs, lineSequence }): Edge => {
         const missed = missedBetween(sequence, lineSequence);
         sequence = lineSequence;
-        auditor.account(missed + 1);
         return { active, stampMs, missed };
       });
-      const nowMs = kernel.nowMs();
-      return { edges: came, missed: auditor.isDue(nowMs) ? auditor.look(interrupts(), nowMs) : 0 };
     },
     close() {
       if (!isOpen) return;

@@ -30,7 +30,7 @@ type GpioTag = Tag<GpioAddress>;
 /**
  * How often edges are fetched, ms. The kernel stamps and numbers each edge and keeps 1,024 a line, so that waiting
  * misdates nothing and loses nothing below 100,000 edges a second, and a storm wakes the gateway no more often than one
- * edge. (Edges that the kernel itself merges are another matter: `interrupts.ts`.)
+ * edge.
  */
 const FETCH_EVERY_MS = 10;
 

@@ -1,6 +1,5 @@
 /** The few system calls that the GPIO character device needs. */
-import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
-import { INTERRUPTS } from './interrupts.ts';
+import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 
 /** The few system calls the character device needs. A call that fails answers -1 and `errno` says why, as in C. */
 export interface GpioKernel {
@@ -13,8 +12,6 @@ export interface GpioKernel {
   read(fd: number, into: Buffer): number;
   setNonBlocking(fd: number): void;
   close(fd: number): void;
-  /** The text of `/proc/interrupts`; empty where it cannot be read. */
-  interrupts(): string;
   /** Of the last call that failed. */
   errno(): number;
   /** CLOCK_MONOTONIC, ms: what the kernel stamps edges with. */
@@ -58,17 +55,7 @@ export async function linuxKernel(): Promise<GpioKernel> {
       fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | constants.O_NONBLOCK);
     },
     close: (fd) => closeSync(fd),
-    interrupts: readInterrupts,
     errno: () => koffi.errno(),
     nowMs: () => Number(process.hrtime.bigint()) / 1e6,
   };
-}
-
-/** The text of `/proc/interrupts`; empty where it cannot be read. */
-export function readInterrupts(): string {
-  try {
-    return readFileSync(INTERRUPTS, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -5,7 +5,7 @@ import { findLine } from './find.ts';
 import type { Meter } from './meter.ts';
 import type { GpioAddress, GpioInput, GpioOutput } from './options.ts';
 import {
-  type Drained,
+  type Edge,
   type Edges,
   type GpioChip,
   type GpioPort,
@@ -123,21 +123,18 @@ export class Lines {
   }
 
   private release(key: string, line: HeldLine): void {
-    deliver(line, line.open.drain(), this.port.nowMs());
+    deliver(line, line.open.drain());
     this.held.delete(key);
     line.open.close();
   }
 }
 
 /** Hands what came of a line to its meters. */
-export function deliver(line: HeldLine, { edges, missed }: Drained, nowMs: number): void {
+export function deliver(line: HeldLine, edges: readonly Edge[]): void {
   for (const edge of edges) {
     line.untold.lost += edge.missed;
     for (const meter of line.meters.values()) meter.take(edge, line.open.edges);
   }
-  if (missed === 0) return;
-  line.untold.lost += missed;
-  for (const meter of line.meters.values()) meter.lose(missed, line.open.edges, nowMs);
 }
 
 /** Which edges a tag needs its line to report when it is read. */

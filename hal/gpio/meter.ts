@@ -72,12 +72,6 @@ export class Meter {
     this.window.add(edge.stampMs);
   }
 
-  /** `missed` edges of the line are now known to be lost; when they came is not known. */
-  lose(missed: number, reported: Edges, nowMs: number): void {
-    const { edge: kind } = this.spec;
-    this.noteLoss(kind === 'both' || reported === kind ? missed : Math.ceil(missed / 2), nowMs);
-  }
-
   /** The line was not watched until now: edges may have come that nobody saw. */
   unwatched(nowMs: number): void {
     this.loss = { sinceMs: nowMs, isShown: false };

@@ -47,14 +47,6 @@ export interface Edge {
   readonly missed: number;
 }
 
-/** What came of a line. */
-export interface Drained {
-  /** Oldest first; at most what one buffer holds. */
-  readonly edges: readonly Edge[];
-  /** Edges now known to be lost, beyond those that `edges` tell of; when they came is not known. */
-  readonly missed: number;
-}
-
 /** A line that is held. Everything throws {@link LineFault}. */
 export interface OpenLine {
   /** Which edges it reports: those asked for, or both. */
@@ -63,8 +55,8 @@ export interface OpenLine {
   value(): boolean;
   /** Drives an output. */
   set(active: boolean): void;
-  /** What came since the last call; never waits. */
-  drain(): Drained;
+  /** The edges since the last call, oldest first, at most what one buffer holds; never waits. */
+  drain(): readonly Edge[];
   /** Gives the line back. Idempotent, never throws. */
   close(): void;
 }
@@ -113,7 +105,7 @@ export function deniedMessage(what: string): string {
 /** Edges one line keeps while nobody takes them: what the kernel holds at most for one line (64 lines × 16 events). */
 export const EDGE_BUFFER = 1024;
 
-/** The name that others see on a line that we hold; of each line another, so that its interrupts can be told. */
+/** The name that others see on a line that we hold. */
 export function consumerOf(chip: GpioChip, offset: number): string {
   return `millgate:${chip.name}:${offset}`;
 }

@@ -18,11 +18,8 @@ export const SUSTAINED_PER_SECOND = 50;
 
 /** Tells the changes of one line, within bounds. */
 export interface Reporter {
-  /**
-   * @param missed edges lost besides those the edges tell of
-   * @returns what to tell now; call it with no edges too, so that the last state of a storm is told
-   */
-  take(edges: readonly Edge[], nowMs: number, missed?: number): readonly Report[];
+  /** What to tell now; to be called with no edges too, so that the last state of a storm is told. */
+  take(edges: readonly Edge[], nowMs: number): readonly Report[];
   /** Changes left out since the last call. */
   leftOut(): number;
 }
@@ -39,8 +36,7 @@ export function createReporter(): Reporter {
   let leftOut = 0;
 
   return {
-    take(edges, nowMs, missed = 0) {
-      isDoubtful ||= missed > 0;
+    take(edges, nowMs) {
       tokens = Math.min(BURST, tokens + ((nowMs - (refilledMs ?? nowMs)) * SUSTAINED_PER_SECOND) / 1000);
       refilledMs = nowMs;
       const reports: Report[] = [];

@@ -2,8 +2,6 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
-import { createAuditor, interruptsOf } from './interrupts.ts';
-import { readInterrupts } from './kernel.ts';
 import {
   deniedMessage,
   EDGE_BUFFER,
@@ -37,8 +35,6 @@ export interface SysfsWorld {
   readonly root: string;
   readonly openLine: OpenSysfsLine;
   readonly nowMs: () => number;
-  /** The text of `/proc/interrupts`; empty where it cannot be read. */
-  readonly interrupts: () => string;
   /** Who has a line, where that can be told. */
   readonly ownerOf?: (label: string, offset: number) => string | undefined;
 }
@@ -56,7 +52,6 @@ export async function onoffWorld(ownerOf: SysfsWorld['ownerOf']): Promise<SysfsW
     root: SYSFS_ROOT,
     openLine: (number, direction, edge, options) => new Gpio(number, direction, edge, options),
     nowMs: () => Number(process.hrtime.bigint()) / 1e6,
-    interrupts: readInterrupts,
     ownerOf,
   };
 }
@@ -77,7 +72,7 @@ export function sysfsPort(world: SysfsWorld): GpioPort {
       if (impossible) throw new LineFault('unsupported', `${name}: sysfs cannot set ${impossible}`);
       try {
         accessSync(join(world.root, 'export'), constants.W_OK);
-        return watched(world, base + offset, setup, { name, offset });
+        return watched(world, base + offset, setup, name);
       } catch (error) {
         throw refusal(world, error, chip, offset, name);
       }
@@ -146,12 +141,7 @@ function refusal(world: SysfsWorld, error: unknown, chip: GpioChip, offset: numb
   return new LineFault('unsupported', `${name}: ${messageOf(error)}. Try backend: chardev`, { cause: error });
 }
 
-function watched(
-  world: SysfsWorld,
-  number: number,
-  setup: LineSetup,
-  { name, offset }: { name: string; offset: number },
-): OpenLine {
+function watched(world: SysfsWorld, number: number, setup: LineSetup, name: string): OpenLine {
   const isInput = setup.direction === 'input';
   const hasEdges = isInput && setup.edges !== 'none';
   const debounceMs = isInput ? Math.ceil(setup.debounceUs / 1000) : 0;
@@ -161,12 +151,6 @@ function watched(
     activeLow: setup.activeLow,
     debounceTimeout: debounceMs,
   });
-  // Debounced, a line has more interrupts than edges.
-  const interrupts = (): number | undefined =>
-    hasEdges && debounceMs === 0
-      ? interruptsOf(world.interrupts(), { name: 'gpiolib', hardwareNumber: offset })
-      : undefined;
-  const auditor = createAuditor(interrupts(), world.nowMs());
   let isOpen = true;
   let queue: Edge[] = [];
   let level = line.readSync();
@@ -177,7 +161,6 @@ function watched(
       // Debounced, the level may well be what it was; otherwise it went there and back unseen.
       if (isSame && debounceMs > 0) return;
       level = value;
-      auditor.account(isSame ? 2 : 1);
       queue.push({ active: value === 1, stampMs: world.nowMs(), missed: isSame ? 1 : 0 });
       if (queue.length > EDGE_BUFFER) dropOldest(queue);
     });
@@ -188,8 +171,7 @@ function watched(
     drain() {
       const edges = queue;
       queue = [];
-      const nowMs = world.nowMs();
-      return { edges, missed: auditor.isDue(nowMs) ? auditor.look(interrupts(), nowMs) : 0 };
+      return edges;
     },
     close() {
       if (!isOpen) return;

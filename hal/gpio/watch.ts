@@ -24,13 +24,12 @@ function instantAt(stampMs: number, port: GpioPort, clock: Clock): Instant {
 
 /** Fetches the edges of a line, counts them, and tells those who listen. Throws `LineFault` when the line is gone. */
 export function fetchEdges(line: HeldLine, port: GpioPort, clock: Clock, log: Logger): void {
-  const drained = line.open.drain();
-  const { edges, missed } = drained;
+  const edges = line.open.drain();
   const nowMs = port.nowMs();
-  deliver(line, drained, nowMs);
+  deliver(line, edges);
   for (const { tag, reporter, sinceMs, onResult } of line.listeners.values()) {
     const news = edges.filter(({ stampMs }) => stampMs > sinceMs);
-    for (const { active, stampMs, isDoubtful } of reporter.take(news, nowMs, missed))
+    for (const { active, stampMs, isDoubtful } of reporter.take(news, nowMs))
       onResult(tag, stateResult(active, instantAt(stampMs, port, clock), isDoubtful));
     line.untold.leftOut += reporter.leftOut();
   }

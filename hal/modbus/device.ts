@@ -2,10 +2,9 @@
 import type { Clock } from '../../src/core/clock.ts';
 import type { Identification, RawAnswer, RawBlock } from './abilities.ts';
 import { type IdentificationObject, type ModbusRequest, parseIdentification, questionOf } from './line/frame.ts';
-import type { Ask, Line, Outcome } from './line/line.ts';
-import { type DeviceCounters, newCounters } from './line/statistics.ts';
+import { type Ask, type DeviceCounters, type Line, newCounters, type Outcome } from './line/line.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { failureOf, isBusy } from './result.ts';
+import { failureOf, isBusy } from './refusals.ts';
 
 /** Rests before a busy device is asked again, ms; after the last it is `device-busy`. The line serves others meanwhile. */
 const BUSY_RESTS_MS = [50, 100, 200];

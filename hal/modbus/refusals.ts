@@ -1,7 +1,8 @@
-/** What the devices of a line refuse to read, and where requests are therefore cut. Forgotten at a restart. */
+/** Why a question has no value, and what the devices of a line refuse: where requests are therefore cut, until a restart. */
 
 import { addRange, covers, type IntervalSet } from '../../src/core/intervals.ts';
 import type { Failure } from '../../src/core/quality.ts';
+import type { Outcome } from './line/line.ts';
 import type { Table } from './map/address.ts';
 import type { Hole, Holes, ReadBlock, Span } from './map/plan.ts';
 
@@ -247,4 +248,55 @@ export function partsOf(spans: readonly Span[]): Span[][] {
   if (parts.length > 1) return parts;
   const middle = Math.ceil(spans.length / 2);
   return [spans.slice(0, middle), spans.slice(middle)];
+}
+
+/** Meaning of the exception codes (MODBUS Application Protocol V1.1b3, section 7). */
+const EXCEPTION_FAILURE: Record<number, Failure> = {
+  1: 'illegal-function',
+  2: 'illegal-address',
+  3: 'illegal-value',
+  4: 'device-failure',
+  5: 'device-busy',
+  6: 'device-busy',
+  8: 'device-failure',
+  10: 'gateway-path',
+  11: 'gateway-target',
+};
+
+/** The last code of the standard; makers use others for causes of their own. */
+const LAST_STANDARD_CODE = 11;
+
+/** Exceptions that speak of the moment or of a gateway, not of what was asked for. */
+const PASSING_CODES = [5, 6, 10, 11];
+
+/** Exceptions that pass by themselves: the question may be asked again after a rest. */
+export function isBusy(code: number): boolean {
+  return code === 5 || code === 6;
+}
+
+/** Whether an outcome may be blamed on what was asked for, and how; undefined: it has another cause. */
+export function causeOf(outcome: Outcome): 'refusal' | 'silence' | undefined {
+  if (outcome.kind === 'exception') return PASSING_CODES.includes(outcome.code) ? undefined : 'refusal';
+  return outcome.kind === 'timeout' || outcome.kind === 'garbled' ? 'silence' : undefined;
+}
+
+/** Why there is no value, in the words of readings. */
+export function failureOf(outcome: Exclude<Outcome, { kind: 'answer' | 'lost' }>): Refusal & { asked?: false } {
+  switch (outcome.kind) {
+    case 'timeout':
+      return { why: 'timeout', detail: 'no answer before the deadline' };
+    case 'not-asked':
+      return { why: 'timeout', detail: outcome.detail, asked: false };
+    case 'garbled':
+      return { why: 'garbled', detail: outcome.detail };
+    case 'hung-up':
+      return { why: 'not-connected', detail: outcome.detail };
+    case 'exception':
+      return { why: EXCEPTION_FAILURE[outcome.code] ?? 'device-failure', detail: exceptionText(outcome.code) };
+  }
+}
+
+function exceptionText(code: number): string {
+  const own = `Modbus exception ${code}`;
+  return code <= LAST_STANDARD_CODE ? own : `${own} (${code.toString(16).toUpperCase()} hex), the maker's own code`;
 }

@@ -15,11 +15,10 @@ import { KeptLine } from './line/kept-line.ts';
 import { type Line, lateReplyWindowMsOf } from './line/line.ts';
 import { MbapLine } from './line/mbap-line.ts';
 import { RtuLine } from './line/rtu-line.ts';
-import { tcpTransport } from './line/tcp.ts';
+import { tcpTransport, udpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
-import { udpTransport } from './line/udp.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { modulusOf } from './map/encode.ts';
+import { modulusOf } from './map/codec.ts';
 import {
   checkModbusTag,
   checkSerialDevice,

@@ -6,9 +6,16 @@ import { type Asking, askDevice, type DeviceState, readRequestOf } from './devic
 import { type ModbusRequest, questionOf } from './line/frame.ts';
 import type { Outcome } from './line/line.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { applyScaleFactor, decodeBit, decodeRegisters } from './map/decode.ts';
-import { encodeScaled, encodeValue, maskOf, rangeOf } from './map/encode.ts';
-import { failureOf } from './result.ts';
+import {
+  applyScaleFactor,
+  decodeBit,
+  decodeRegisters,
+  encodeScaled,
+  encodeValue,
+  maskOf,
+  rangeOf,
+} from './map/codec.ts';
+import { failureOf } from './refusals.ts';
 
 /*
  * A write is sent once. It has the configured deadline, however fast the device answers reads. Where no answer comes, the

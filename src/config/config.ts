@@ -93,6 +93,16 @@ export interface TlsConfig {
   readonly serverName?: string | undefined;
 }
 
+/** The edge node of an uplink with `format: sparkplug`. */
+export interface SparkplugConfig {
+  readonly group: string;
+  readonly node: string;
+  /** Id of the host application without which nothing is published. */
+  readonly primaryHost: string | undefined;
+  /** URLs of brokers that are tried after the first, in turn. */
+  readonly servers: readonly string[];
+}
+
 /** What every uplink has. */
 export interface UplinkBase extends Selection {
   readonly name: string;
@@ -128,8 +138,12 @@ export interface MqttLimits {
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
   readonly url: string;
-  readonly format: 'json';
-  /** 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. */
+  readonly format: 'json' | 'sparkplug';
+  /** Set with `format: sparkplug`. */
+  readonly sparkplug?: SparkplugConfig | undefined;
+  /**
+   * 4 is MQTT 3.1.1, 5 is MQTT 5; undefined: 5, or 3.1.1 with a broker that does not speak 5. With Sparkplug, 3.1.1.
+   */
   readonly protocolVersion: 4 | 5 | undefined;
   readonly clientId: string;
   /** Topic root with `{id}` and `{location}` already filled in. */
@@ -164,6 +178,8 @@ export interface HttpConfig extends UplinkBase {
   /** Where JSON is posted to; of the other targets, what their paths are added to. */
   readonly url: string;
   readonly target: HttpTarget;
+  /** Of JSON; default: rows. */
+  readonly layout?: 'rows' | 'columns' | undefined;
   readonly compression: 'none' | 'gzip';
   /** A bearer token; of InfluxDB 2 and 3 the API token. */
   readonly token: SecretRef | undefined;

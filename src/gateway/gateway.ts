@@ -1,15 +1,13 @@
 /** The composition of the running gateway: wires drivers, rules, store and uplinks to one line. */
-import { readFile } from 'node:fs/promises';
 import type { GatewayView, WriteCounts } from '../api/view.ts';
 import type { DeviceStand } from '../config/apply/flow.ts';
-import { type Config, type SecretRef, tagsOf, type UplinkConfig } from '../config/config.ts';
-import { readSecret } from '../config/file/secrets.ts';
+import type { Config, UplinkConfig } from '../config/config.ts';
 import { type Clock, every, failure, instantOf } from '../core/clock.ts';
 import { EXIT, Fault, messageOf } from '../core/errors.ts';
 import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import { type DeviceRecord, selects } from '../core/reading.ts';
+import type { DeviceRecord } from '../core/reading.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -17,19 +15,19 @@ import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
 import { CHAIN_KEY, checkpointEvent, QualityChain } from '../trace/chain.ts';
 import { openSigningKey, type SigningKey } from '../trace/signing.ts';
-import { createHttpUplink } from '../uplink/http/http-uplink.ts';
-import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
+import { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 import { type Beginning, watchBeginning } from './beginning.ts';
 import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
-import { BEFORE_KEY, learnedKey, parsed, statesFor, textList, topicsKey } from './memory.ts';
+import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
+import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -55,6 +53,8 @@ interface GatewayOptions {
   readonly dial?: (uplink: string) => Dial;
   /** How many records are held while the disk stalls. Default: the committer's own. */
   readonly heldRecords?: number;
+  /** Whether the first record after the start is committed without waiting for others. Default: no. */
+  readonly isFirstAtOnce?: boolean;
 }
 
 /** A gateway at work. */
@@ -168,14 +168,21 @@ function assemble(
   const write = createWriter(() => current.config, live, { of: (device) => lines.of(device) }, stopping, event, writes);
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
-  const topics = topicsIn(config, states, (key, list) => committer.setState(key, list));
-  const create = (uplink: UplinkConfig) =>
-    uplinkOf(uplink, store, current, options, {
-      alarms,
-      mayLoad: beginning.begun,
-      tags: () => live.tags().map((tag) => tag.config.tag.id),
-      topics: topics(uplink.name),
-    });
+  const committed = new CommittedValues();
+  const create = createUplinkMaker({
+    ...options,
+    store,
+    states,
+    current,
+    committed,
+    alarms,
+    mayLoad: beginning.begun,
+    setState: (key, json) => committer.setState(key, json),
+    flush: () => committer.flush(),
+    write,
+    stopping,
+    event,
+  });
 
   const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
   const received = (record: DeviceRecord): void => {
@@ -202,7 +209,10 @@ function assemble(
       const { events: linked, state } = chain.link(events);
       return { events: linked, states: new Map(state === undefined ? [] : [[CHAIN_KEY, state]]) };
     },
-    onCommitted: (receipt, batch) => uplinks.committed(receipt, batch),
+    onCommitted(receipt, batch) {
+      if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+      uplinks.committed(receipt, batch);
+    },
     onTrouble(trouble) {
       if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
       else alarms.raise('store/disk', `store: ${trouble}`);
@@ -308,7 +318,7 @@ async function settle(parts: Parts, log: Logger): Promise<void> {
 
 /** A committer whose pace is that of the configuration in force. */
 function committerOf(
-  { clock, log, random, heldRecords }: GatewayOptions,
+  { clock, log, random, heldRecords, isFirstAtOnce = false }: GatewayOptions,
   store: Store,
   current: Current,
   told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble' | 'link'>,
@@ -322,6 +332,7 @@ function committerOf(
     get commitEveryMs() {
       return current.config.store.commitEveryMs;
     },
+    isFirstAtOnce,
     ...(heldRecords !== undefined && { heldRecords }),
   });
 }
@@ -383,48 +394,6 @@ function signChain({ chain, clock, event }: Pick<Parts, 'chain' | 'clock' | 'eve
 function openConfiguredStore({ config, clock, log }: GatewayOptions): Promise<Store> {
   const { path, maxBytes, replayMs } = config.store;
   return openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
-}
-
-/** The topics that each uplink has published retained values to, kept over restarts so that they can be cleared. */
-function topicsIn(config: Config, states: ReadonlyMap<string, string>, save: (key: string, list: string) => void) {
-  const topics = new Map(config.uplinks.map(({ name }) => [name, textList(states.get(topicsKey(name)))]));
-  return (name: string): MqttDeps['topics'] => ({
-    known: topics.get(name) ?? [],
-    save(list) {
-      topics.set(name, list);
-      save(topicsKey(name), JSON.stringify(list));
-    },
-  });
-}
-
-function uplinkOf(
-  uplink: UplinkConfig,
-  store: Store,
-  current: Current,
-  options: GatewayOptions,
-  deps: Pick<MqttDeps, 'alarms' | 'mayLoad' | 'tags' | 'topics'>,
-): Uplink {
-  if (options.createUplink) return options.createUplink(uplink, store);
-  const { clock, log, random, version, environment } = options;
-  const isSent = selects(uplink);
-  const shared = {
-    clock,
-    log,
-    random,
-    version,
-    epoch: store.epoch,
-    gateway: current.config.gateway.id,
-    get configHash() {
-      return current.config.hash;
-    },
-    secrets: (ref: SecretRef) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),
-    readFile: (path: string) => readFile(path),
-    ...(options.dial && { dial: options.dial(uplink.name) }),
-    ...deps,
-    tags: () => deps.tags().filter(isSent),
-    tagConfigs: () => tagsOf(current.config).filter(({ tag }) => isSent(tag.id)),
-  };
-  return uplink.type === 'http' ? createHttpUplink(uplink, shared) : createMqttUplink(uplink, shared);
 }
 
 /** Says what uplinks that are not configured any more were not given. */

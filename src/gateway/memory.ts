@@ -12,6 +12,11 @@ export function topicsKey(uplink: string): string {
   return `topics:${uplink}`;
 }
 
+/** Under which key of the store is kept the number of the last connection of an uplink that is an edge node. */
+export function bdSeqKey(uplink: string): string {
+  return `bdseq:${uplink}`;
+}
+
 /** A stored list of texts; empty where there is none. */
 export function textList(text: string | undefined): readonly string[] {
   const list = parsed(text);

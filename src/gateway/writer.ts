@@ -14,7 +14,8 @@ export const COMMANDS_ARE_OFF =
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
 type WriteOrigin =
-  | { readonly kind: 'person' | 'command'; readonly by?: string | undefined }
+  /** `from`: over which uplink and topic a command came. */
+  | { readonly kind: 'person' | 'command'; readonly by?: string | undefined; readonly from?: string }
   | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
@@ -81,7 +82,8 @@ const ATTEMPT = { refused: 'not set to', unknown: 'perhaps set to', mismatch: 'w
 /** The audit event of a write that was tried. */
 export function auditOf(tag: TagId, value: Value, origin: WriteOrigin, result: WriteResult) {
   const by = origin.kind === 'alarm' ? `alarm ${origin.alarm}` : (origin.by ?? origin.kind);
-  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by } as const;
+  const from = origin.kind === 'alarm' ? undefined : origin.from;
+  const asked = { kind: 'audit', what: 'write', tag, value: jsonValue(value), by, from } as const;
   if (result.ok) {
     const readBack = result.readBack === undefined ? undefined : jsonValue(result.readBack);
     return { ...asked, outcome: 'written' as const, readBack, message: `${tag} set to ${value} by ${by}` };

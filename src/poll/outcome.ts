@@ -193,13 +193,13 @@ interface Open {
  * One record for each (device, instant) among the results, in the order of their first tags. Tags that one request
  * answered need not stand together.
  *
- * @param configs by tag id, at least of every tag here
+ * @param configs of each tag, in their order
  * @param counters judges the counters among the tags
  */
 export function recordsOf(
   tags: readonly Tag[],
   results: readonly ReadResult[],
-  configs: ReadonlyMap<string, TagConfig>,
+  configs: readonly TagConfig[],
   make: (device: string, at: Instant, fields: Field[]) => DeviceRecord,
   counters?: Counters,
 ): DeviceRecord[] {
@@ -215,7 +215,7 @@ export function recordsOf(
         open.push(last);
       }
     }
-    const config = configs.get(tag.id)!;
+    const config = configs[index]!;
     // Tags that report by themselves are counted by their driver, edge by edge.
     const isCounter = counters !== undefined && config.counter && config.everyMs !== undefined;
     last.fields.push(fieldOf(tag.name, config, isCounter ? counters.judged(config, result) : result));

@@ -66,6 +66,7 @@ export class Poller {
   private readonly deps: PollerDeps;
   private readonly events: PollerEvents;
   private readonly tags = new Map<string, TagConfig>();
+  private readonly configs = new WeakMap<readonly Tag[], readonly TagConfig[]>();
   private readonly schedule: Schedule;
   private lastReason: string | undefined;
   /** When each device was last given bad readings because the channel is away, monotonic ms. */
@@ -350,7 +351,18 @@ export class Poller {
   }
 
   private records(tags: readonly Tag[], results: readonly ReadResult[]): DeviceRecord[] {
-    return recordsOf(tags, results, this.tags, (device, at, fields) => this.record(device, at, fields), this.counters);
+    const make = (device: string, at: Instant, fields: Field[]) => this.record(device, at, fields);
+    return recordsOf(tags, results, this.configsOf(tags), make, this.counters);
+  }
+
+  /** The configuration of each tag. The lists of tags that are polled are the same ones each time. */
+  private configsOf(tags: readonly Tag[]): readonly TagConfig[] {
+    let configs = this.configs.get(tags);
+    if (!configs) {
+      configs = tags.map(({ id }) => this.tags.get(id)!);
+      this.configs.set(tags, configs);
+    }
+    return configs;
   }
 
   private record(device: string, at: Instant, fields: Field[]): DeviceRecord {

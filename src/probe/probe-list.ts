@@ -1,6 +1,6 @@
 /** Lists registers with what may begin at each of them. */
 import { type ModbusAddress, type Order, PLAIN } from '../../hal/modbus/map/address.ts';
-import { decodeRegisters } from '../../hal/modbus/map/decode.ts';
+import { decodeRegisters } from '../../hal/modbus/map/codec.ts';
 import { describeModbusAddress } from '../../hal/modbus/map/options.ts';
 import type { Value } from '../core/reading.ts';
 import { believe } from './probe-belief.ts';

@@ -1,6 +1,5 @@
 /** Reads a range of addresses as a technician writes it. */
-import { LAST_ADDRESS, type Table } from '../../hal/modbus/map/address.ts';
-import { parseLocation } from '../../hal/modbus/map/location.ts';
+import { LAST_ADDRESS, parseLocation, type Table } from '../../hal/modbus/map/address.ts';
 import { type Checked, failed, passed } from '../core/checked.ts';
 
 /** Registers or bits to look at. */

@@ -37,6 +37,8 @@ export interface CommitterOptions {
   readonly random: Random;
   /** Readings wait at most this long for their commit, ms. */
   readonly commitEveryMs: number;
+  /** Whether the first record waits for nothing, so that a start shows soon that readings arrive. Default: no. */
+  readonly isFirstAtOnce?: boolean;
   /** Called after each commit is durable, in order: what was committed, and its numbers. */
   readonly onCommitted: (receipt: Receipt, batch: CommitBatch) => void;
   /** Called once when the store failed in a way that asking again cannot mend: the process has to end. */
@@ -137,6 +139,8 @@ export class Committer {
   private droppedRecords = 0;
   private droppedEvents = 0;
   private commits = 0;
+  /** Whether a record was handed to the store. */
+  private hasBegun = false;
   private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
 
@@ -286,7 +290,12 @@ export class Committer {
 
   private scheduleHeld(): void {
     const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
-    this.schedule(isFull ? 0 : this.options.commitEveryMs, isFull);
+    const isUrgent = isFull || this.isFirstDue();
+    this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
+  }
+
+  private isFirstDue(): boolean {
+    return this.options.isFirstAtOnce === true && !this.hasBegun && this.records.length > 0;
   }
 
   /** The next commit, in `ms` at the latest; `isUrgent` brings a waiting one forward, unless the disk just refused. */
@@ -337,6 +346,7 @@ export class Committer {
     const stamped = stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock);
     const linked = stamped.length > 0 ? this.options.link?.(stamped) : undefined;
     const states = [...this.states].map(([key, state]): [string, string | null] => [key, textOf(state)]);
+    this.hasBegun ||= size > 0;
     const batch: CommitBatch = {
       records,
       events: linked?.events ?? stamped,
@@ -368,7 +378,8 @@ export class Committer {
       for (const { resolve } of this.waiters.splice(0)) resolve();
       return;
     }
-    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || this.records.length >= BATCH_RECORDS;
+    const isFull = this.records.length >= BATCH_RECORDS;
+    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || isFull || this.isFirstDue();
     this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
   }
 

@@ -166,7 +166,9 @@ export class Forwarder {
     return {
       name: this.deps.uplink.name,
       state,
-      reason: isConnected ? this.judgement.text(serving?.session.trouble?.()) : this.reason,
+      reason: isConnected
+        ? this.judgement.text(serving?.session.trouble?.())
+        : ((state === 'connecting' ? this.deps.uplink.waitsFor?.() : undefined) ?? this.reason),
       note: isConnected ? serving?.session.note : undefined,
       sinceMs,
       sessions,
@@ -248,8 +250,9 @@ export class Forwarder {
     const takesTexts = uplink.takesTexts === true && wanted.record === undefined;
     progress.beginSession();
     const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts, wanted });
-    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isPlanned }): SessionEnd => {
+    const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isPlanned, again }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
+      for (const { stream, range } of again ?? []) this.progress.again(stream, range);
       if (behind) delivery.hungUpOn(behind, reason.replace(/\.$/, ''), hungUpOn !== undefined);
       return { reason, how: takenOver ? 'takeover' : hungUpOn || isPlanned ? 'settled' : 'ended' };
     });

@@ -7,6 +7,7 @@ import type { IClientOptions, IConnackPacket, IStore, MqttClient } from 'mqtt';
 import type { MqttConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import { openWebSocket } from './http/websocket.ts';
 import { type TlsFiles, tlsOptions } from './mqtt-tls.ts';
 import { type BrokerContext, explainSilentClose, explainTrouble, reasonCodeOf } from './mqtt-trouble.ts';
 import { ConnectRefused } from './uplink.ts';
@@ -156,7 +157,7 @@ export const CONNECT_TIMEOUT_MS = 15_000;
 /** How long a client that is not wanted after all has for its goodbye. */
 const GOODBYE_MS = 500;
 
-const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883 };
+const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
 
 /** A client that the broker accepted. */
 export interface AcceptedClient {
@@ -175,13 +176,15 @@ interface Joining {
   /** Protocol that is asked for in the handshake; undefined: none. */
   readonly alpn?: string | undefined;
   readonly options: IClientOptions;
+  /** Done when the stream stands, before anything goes over it. */
+  readonly beforeConnect?: () => Promise<void>;
 }
 
 /** What messages name of a connection to this broker. */
 export function contextOf({ protocol, hostname, port }: URL, config: MqttConfig): BrokerContext {
   return {
     address: `${hostname}:${port || DEFAULT_PORTS[protocol]}`,
-    secure: protocol === 'mqtts:',
+    secure: protocol === 'mqtts:' || protocol === 'wss:',
     clientId: config.clientId,
     username: config.username,
     ca: config.tls?.ca,
@@ -202,10 +205,16 @@ export async function join(
     : undefined;
   const { MqttClient: Client } = await import('mqtt');
   signal.throwIfAborted();
-  const stream = await dial({ host, port, tls }, signal).catch((error: unknown) => {
+  const isWeb = url.protocol === 'ws:' || url.protocol === 'wss:';
+  const dialed = dial({ host, port, tls }, signal);
+  const opened = isWeb ? dialed.then((socket) => openWebSocket(socket, url, signal)) : dialed;
+  const stream = await opened.catch((error: unknown) => {
     if (signal.aborted) throw signal.reason;
+    if (error instanceof Fault) throw error;
     throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
   });
+  await rest.beforeConnect?.();
+  if (stream.destroyed) throw new SilentClose(explainSilentClose(context), '');
   const client = new Client(() => stream, rest.options);
   return { client, connack: await connected(client, context, signal) };
 }

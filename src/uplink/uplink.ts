@@ -1,8 +1,9 @@
 /** What the forwarder and the kinds of uplinks say to each other. */
 import { Fault } from '../core/errors.ts';
 import type { GatewayEvent } from '../core/event.ts';
+import type { SeqRange } from '../core/intervals.ts';
 import type { DeviceRecord } from '../core/reading.ts';
-import type { RecordText } from '../store/store.ts';
+import type { RecordText, Stream } from '../store/store.ts';
 
 /** `live` is new data; `backfill` is what an outage held back, oldest first. */
 export type Lane = 'live' | 'backfill';
@@ -48,6 +49,8 @@ export interface SessionEnd {
   readonly hungUpOn?: OutgoingBatch;
   /** The other side hung up with this batch as the first that it had not confirmed; that may be chance. */
   readonly endedBehind?: OutgoingBatch;
+  /** What was confirmed and may not have arrived all the same: it is sent again. */
+  readonly again?: readonly { readonly stream: Stream; readonly range: SeqRange }[];
 }
 
 /**
@@ -88,6 +91,8 @@ export interface Uplink {
   readonly takesTexts?: boolean;
   /** Opens a session, or rejects with a message that names the cause and its remedy. Every call is a new connection. */
   connect(signal: AbortSignal): Promise<UplinkSession>;
+  /** What `connect` waits for, in one line, where that may last; undefined: nothing but the line. */
+  waitsFor?(): string | undefined;
 }
 
 /** What is told of an uplink in `status`. */

@@ -1,90 +1,121 @@
-// CPU and memory of the gateway beside a bare loop of the same libraries, in one run, as ratios.
-// Usage: node run.mjs [DEVICES REGISTERS PERIOD_MS SECONDS]; needs mosquitto. Prints a table, judges nothing.
-import { readFileSync } from 'node:fs';
+// The gateway beside programs that do the same work without a store, in one run: see scripts/bench. Judges nothing.
+import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import mqtt from 'mqtt';
+import { parseArgs } from 'node:util';
+import { installNodeRed, nodeRedArguments } from './node-red.mjs';
 import { Bench, BINARY, freePort, sleep } from './parts.mjs';
+import { readingsIn, startSink } from './sink.mjs';
+import { median, usageOf } from './usage.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [devices = 10, registers = 100, periodMs = 1000, seconds = 20] = process.argv.slice(2).map(Number);
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { against: { type: 'string', default: 'node' }, repeat: { type: 'string', default: '3' } },
+});
+const [devices = 10, registers = 100, periodMs = 1000, seconds = 20] = positionals.map(Number);
+const repeat = Math.max(1, Number(process.env.BENCH_REPEAT ?? options.repeat));
 const WARM_UP_SECONDS = 8;
+const START_DEADLINE_SECONDS = 90;
+
+/** What is measured, by its name in the table and how many digits are shown. */
+const FIGURES = {
+  'readings/s': 0,
+  'CPU s per million': 1,
+  'first reading s': 2,
+  'CPU s until then': 2,
+  'RSS MB': 0,
+  'peak MB': 0,
+  'payload B per reading': 1,
+  'disk B per reading': 1,
+};
+
 const bench = new Bench();
+const came = { readings: 0, bytes: 0, firstMs: undefined };
+const mqttPort = await startSink((topic, payload) => {
+  if (/\/(status|events)$/.test(topic)) return;
+  came.readings += readingsIn(payload);
+  came.bytes += payload.length;
+  came.firstMs ??= performance.now();
+});
+const base = 20_000 + (process.pid % 20_000);
+await bench.farm(base, devices);
 
-/** User and system time of a process in seconds, and its resident size in MB. */
-function usage(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const read = (key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
-  return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, rssMb: read('VmRSS'), peakMb: read('VmHWM') };
-}
+const work = { base, devices, registers, periodMs, mqttPort };
+const numbers = [base, devices, registers, periodMs, mqttPort].map(String);
 
-function writtenBytes(pid) {
-  return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? 0);
-}
+/** For each subject, the arguments of Node that run it in a folder of its own. */
+const SUBJECTS = {
+  millgate: async () => [BINARY, 'run', '--config', bench.configuration(work)],
+  node: async () => [join(here, 'bare-loop.mjs'), ...numbers],
+  'node-red': async (folder) => nodeRedArguments(folder, installNodeRed(), { ...work, uiPort: await freePort() }),
+};
+const names = ['millgate', ...options.against.split(',').filter((name) => name !== '')];
+const unknown = names.filter((name) => !Object.hasOwn(SUBJECTS, name));
+if (unknown.length > 0)
+  throw new Error(`${unknown.join(', ')}: not known. Known are ${Object.keys(SUBJECTS).join(', ')}.`);
+if (names.includes('node-red')) installNodeRed();
 
-async function measure(name, child, count) {
+async function measure(name, round) {
+  const folder = join(bench.folder, `${name}-${round}`);
+  const args = await SUBJECTS[name](folder);
+  Object.assign(came, { readings: 0, bytes: 0, firstMs: undefined });
+  const startedMs = performance.now();
+  const child = bench.start(process.execPath, args);
+  let firstCpuMs = Number.NaN;
+  while (came.firstMs === undefined) {
+    if (child.exitCode !== null || performance.now() - startedMs > START_DEADLINE_SECONDS * 1000)
+      throw new Error(`${name} sent nothing`);
+    await sleep(5);
+    firstCpuMs = usageOf(child.pid).cpuMs;
+  }
+  const firstSeconds = (came.firstMs - startedMs) / 1000;
   await sleep(WARM_UP_SECONDS * 1000);
-  const before = { ...usage(child.pid), written: writtenBytes(child.pid), readings: count() };
+  const before = { ...usageOf(child.pid), ...came };
   await sleep(seconds * 1000);
-  const after = { ...usage(child.pid), written: writtenBytes(child.pid), readings: count() };
-  const readings = after.readings - before.readings;
+  const after = { ...usageOf(child.pid), ...came };
   child.kill('SIGKILL');
+  await new Promise((ended) => child.once('exit', ended));
+  rmSync(join(bench.folder, 'store'), { recursive: true, force: true });
+  const readings = after.readings - before.readings;
   return {
-    subject: name,
-    'readings/s': Math.round(readings / seconds),
-    'CPU s per million': ((after.cpuSeconds - before.cpuSeconds) / readings) * 1e6,
+    'readings/s': readings / seconds,
+    'CPU s per million': ((after.cpuMs - before.cpuMs) / readings) * 1000,
+    'first reading s': firstSeconds,
+    'CPU s until then': firstCpuMs / 1000,
     'RSS MB': after.rssMb,
     'peak MB': after.peakMb,
-    'disk B per reading': (after.written - before.written) / readings,
+    'payload B per reading': (after.bytes - before.bytes) / readings,
+    'disk B per reading': (after.writtenBytes - before.writtenBytes) / readings,
   };
 }
 
-async function main() {
-  const mqttPort = await freePort();
-  const base = 20_000 + (process.pid % 20_000);
-  await bench.broker(mqttPort);
-  await bench.farm(base, devices);
-  const sink = await mqtt.connectAsync({ host: '127.0.0.1', port: mqttPort });
-  let received = 0;
-  sink.on('message', (topic, payload) => {
-    const message = JSON.parse(payload.toString());
-    if (topic.startsWith('bare/')) received += message.v.length;
-    else for (const record of message.records ?? []) received += Object.keys(record.v ?? {}).length;
-  });
-  await sink.subscribeAsync('#', { qos: 1 });
-
-  const numbers = [base, devices, registers, periodMs, mqttPort].map(String);
-  const bare = await measure(
-    'bare loop',
-    bench.start(process.execPath, [join(here, 'bare-loop.mjs'), ...numbers]),
-    () => received,
-  );
-  const config = bench.configuration({ base, devices, registers, periodMs, mqttPort });
-  const gateway = await measure(
-    'millgate',
-    bench.start(process.execPath, [BINARY, 'run', '--config', config]),
-    () => received,
-  );
-  const rounded = [bare, gateway].map((row) =>
+try {
+  const rounds = Object.fromEntries(names.map((name) => [name, []]));
+  // In turn, so that all see the same neighbours on the machine.
+  for (let round = 0; round < repeat; round++) for (const name of names) rounds[name].push(await measure(name, round));
+  const middle = (name, figure) => median(rounds[name].map((row) => row[figure]));
+  const rows = names.map((name) => [
+    name,
     Object.fromEntries(
-      Object.entries(row).map(([key, value]) => [key, typeof value === 'number' ? Number(value.toFixed(1)) : value]),
+      Object.entries(FIGURES).map(([figure, digits]) => [figure, Number(middle(name, figure).toFixed(digits))]),
     ),
-  );
+  ]);
+  const many = repeat === 1 ? 'one round' : `medians of ${repeat} rounds`;
   console.log(
-    `${devices} devices x ${registers} registers every ${periodMs} ms, ${seconds} s after ${WARM_UP_SECONDS} s of warm-up`,
+    `${devices} devices x ${registers} registers every ${periodMs} ms; ${seconds} s after ${WARM_UP_SECONDS} s, ${many}`,
   );
-  console.table(rounded);
-  console.log(
-    `CPU ratio millgate / bare loop: ${(gateway['CPU s per million'] / bare['CPU s per million']).toFixed(2)}`,
-  );
-  await sink.endAsync();
+  console.table(Object.fromEntries(rows));
+  for (const peer of names.slice(1)) {
+    const ratio = (figure) => (middle('millgate', figure) / middle(peer, figure)).toFixed(2);
+    console.log(
+      `millgate / ${peer}: CPU ${ratio('CPU s per million')}, RSS ${ratio('RSS MB')}, first reading ${ratio('first reading s')}`,
+    );
+  }
+} catch (error) {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  bench.end();
 }
-
-main()
-  .catch((error) => {
-    console.error(`bench: ${error.message}`);
-    process.exitCode = 1;
-  })
-  .finally(() => bench.end());
+process.exit();

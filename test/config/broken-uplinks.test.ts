@@ -36,7 +36,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'mqtts://broker',
     'http://broker',
     [
-      'millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt:// or mqtts://, not http://: write for example "mqtt://broker.plant.lan"',
+      'millgate.yaml:26:10 uplinks.plant.url: an MQTT URL begins with mqtt://, mqtts://, ws:// or wss://, not http://: write for example "mqtt://broker.plant.lan"',
     ],
   ],
   [
@@ -46,10 +46,10 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     ['millgate.yaml:26:10 uplinks.plant.url: "broker" is not a URL: write for example "mqtt://broker"'],
   ],
   [
-    'a format of a later version',
+    'a key of the format Sparkplug misspelt',
     '    type: mqtt',
-    '    type: mqtt\n    format: sparkplug\n    group: leeds',
-    ['millgate.yaml:26:13 uplinks.plant.format: sparkplug is not available in this version of Millgate: write json'],
+    '    type: mqtt\n    format: sparkplug\n    group: leeds\n    primaryhost: scada-1',
+    ['millgate.yaml:28:5 uplinks.plant.primaryhost: unknown key; did you mean "primaryHost"?'],
   ],
   [
     'a version of MQTT that is none',

@@ -40,6 +40,7 @@ describe('what is shipped', () => {
     'docs/spc.md',
     'docs/maintenance.md',
     'docs/expressions.md',
+    'docs/uplinks.md',
   ])('the configurations in %s are good files', (file) => {
     const configurations = configurationsOf(readFileSync(join(ROOT, file), 'utf8'));
     expect(configurations.length).toBeGreaterThan(0);

@@ -14,7 +14,6 @@ interface Line {
   debounceUs: number;
   events: Buffer[];
   sequence: number;
-  interrupts: number;
 }
 
 /** What a test does to the wires, and sees of them. Levels are of the wire, not of its meaning. */
@@ -23,8 +22,6 @@ export interface Wires {
   drive(chip: number, offset: number, level: 0 | 1): void;
   /** Edges that overtake each other: `count` changes, as fast as `everyMs`. */
   toggle(chip: number, offset: number, count: number, everyMs?: number): void;
-  /** `count` changes of which the kernel makes one edge: the last. */
-  merge(chip: number, offset: number, count: number): void;
   level(chip: number, offset: number): 0 | 1;
   debounceUs(chip: number, offset: number): number;
   flags(chip: number, offset: number): bigint;
@@ -69,7 +66,6 @@ export function gpioKernelDouble(chips: readonly ChipDouble[], nowMs: () => numb
     line.level = level;
     const active = isActive(line);
     if ((line.flags & (active ? 16n : 32n)) === 0n) return;
-    line.interrupts++;
     const event = Buffer.alloc(48);
     event.writeBigUInt64LE(BigInt(Math.round(stampMs * 1e6)), 0);
     event.writeUInt32LE(active ? 1 : 2, 8);
@@ -151,14 +147,6 @@ export function gpioKernelDouble(chips: readonly ChipDouble[], nowMs: () => numb
       if (file?.line !== undefined) world[file.chip]![file.line] = { ...newLine(), level: lineOf(fd).level };
       files.delete(fd);
     },
-    interrupts: () =>
-      interruptText(
-        world.flatMap((lines) =>
-          lines.flatMap(({ owner, interrupts }, offset) =>
-            owner === undefined ? [] : [{ owner, offset, interrupts }],
-          ),
-        ),
-      ),
     errno: () => errno,
     nowMs,
     drive: (chip, offset, level) => change(world[chip]![offset]!, level, offset, nowMs()),
@@ -166,12 +154,6 @@ export function gpioKernelDouble(chips: readonly ChipDouble[], nowMs: () => numb
       const line = world[chip]![offset]!;
       for (let index = 0; index < count; index++)
         change(line, line.level === 1 ? 0 : 1, offset, nowMs() - everyMs * (count - 1 - index));
-    },
-    merge(chip, offset, count) {
-      const line = world[chip]![offset]!;
-      line.interrupts += count - 1;
-      if (count % 2 === 0) line.level = line.level === 1 ? 0 : 1;
-      change(line, line.level === 1 ? 0 : 1, offset, nowMs());
     },
     level: (chip, offset) => world[chip]![offset]!.level,
     debounceUs: (chip, offset) => world[chip]![offset]!.debounceUs,
@@ -192,21 +174,6 @@ export function gpioKernelDouble(chips: readonly ChipDouble[], nowMs: () => numb
   };
 }
 
-/** `/proc/interrupts` of a machine with two processors. */
-export function interruptText(rows: readonly { owner: string; offset: number; interrupts: number }[]): string {
-  const lines = rows.map(({ owner, offset, interrupts }, index) => {
-    const half = Math.floor(interrupts / 2);
-    return ` ${40 + index}: ${half} ${interrupts - half}   pinctrl-bcm2835  ${offset} Edge      ${owner}`;
-  });
-  return [
-    '            CPU0       CPU1',
-    '  1:          9          0  IO-APIC   1-edge      i8042',
-    ...lines,
-    'ERR:  0',
-    '',
-  ].join('\n');
-}
-
 function newLine(): Line {
-  return { level: 0, owner: undefined, flags: 0n, debounceUs: 0, events: [], sequence: 0, interrupts: 0 };
+  return { level: 0, owner: undefined, flags: 0n, debounceUs: 0, events: [], sequence: 0 };
 }

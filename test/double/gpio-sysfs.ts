@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OpenSysfsLine, SysfsWorld } from '../../hal/gpio/sysfs.ts';
-import { type ChipDouble, interruptText, type Wires } from './gpio-kernel.ts';
+import type { ChipDouble, Wires } from './gpio-kernel.ts';
 
 type Watcher = (error: Error | null, value: 0 | 1) => void;
 
@@ -21,7 +21,6 @@ export function gpioSysfsDouble(
   const wires = new Map<number, 0 | 1>();
   const owners = new Map<number, string>();
   const watchers = new Map<number, Watcher>();
-  const interrupts = new Map<number, number>();
   let isPlugged = true;
   let isAllowed = true;
 
@@ -47,12 +46,11 @@ export function gpioSysfsDouble(
   const folderOf = (number: number): string => join(root, `gpio${number}`);
   const isLow = (number: number): boolean => readFileSync(join(folderOf(number), 'active_low'), 'utf8') === '1';
   const levelOf = (number: number): 0 | 1 => (((wires.get(number) ?? 0) === 1) !== isLow(number) ? 1 : 0);
-  const openLine: OpenSysfsLine = (number, direction, edge, { activeLow }) => {
+  const openLine: OpenSysfsLine = (number, direction, _edge, { activeLow }) => {
     if (!isAllowed) fail('EACCES');
     if (!isPlugged) fail('ENODEV');
     if (owners.has(number)) fail('EBUSY');
     mkdirSync(folderOf(number), { recursive: true });
-    if (edge === 'both') interrupts.set(number, 0);
     writeFileSync(join(folderOf(number), 'active_low'), activeLow ? '1' : '0');
     writeFileSync(join(folderOf(number), 'direction'), direction);
     if (direction !== 'in') wires.set(number, direction === 'high' ? 1 : 0);
@@ -65,7 +63,6 @@ export function gpioSysfsDouble(
       watch: (callback) => watchers.set(number, callback as Watcher),
       unexport: () => {
         watchers.delete(number);
-        interrupts.delete(number);
         rmSync(folderOf(number), { recursive: true, force: true });
       },
     };
@@ -75,7 +72,6 @@ export function gpioSysfsDouble(
     const number = numberOf(chip, offset);
     if (wires.get(number) === level) return;
     wires.set(number, level);
-    if (interrupts.has(number)) interrupts.set(number, interrupts.get(number)! + 1);
     watchers.get(number)?.(null, levelOf(number));
   };
 
@@ -91,20 +87,6 @@ export function gpioSysfsDouble(
     toggle(chip, offset, count) {
       for (let index = 0; index < count; index++) drive(chip, offset, wires.get(numberOf(chip, offset)) === 1 ? 0 : 1);
     },
-    merge(chip, offset, count) {
-      const number = numberOf(chip, offset);
-      if (interrupts.has(number)) interrupts.set(number, interrupts.get(number)! + count - 1);
-      if (count % 2 === 0) wires.set(number, wires.get(number) === 1 ? 0 : 1);
-      drive(chip, offset, wires.get(number) === 1 ? 0 : 1);
-    },
-    interrupts: () =>
-      interruptText(
-        [...interrupts.keys()].map((number) => ({
-          owner: 'gpiolib',
-          offset: number - bases.findLast((base) => number >= base)!,
-          interrupts: interrupts.get(number) ?? 0,
-        })),
-      ),
     level: (chip, offset) => wires.get(numberOf(chip, offset)) ?? 0,
     debounceUs: () => 0,
     flags: () => 0n,

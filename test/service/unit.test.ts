@@ -78,7 +78,7 @@ describe('the scripts of the package', () => {
   it('delete readings and configuration when purged, and at no other time', () => {
     const script = readFileSync(join(ROOT, 'scripts/deb/postrm'), 'utf8');
     const purge = script.slice(script.indexOf('purge)'));
-    expect(purge).toContain('rm -rf /etc/millgate /var/lib/millgate');
+    expect(purge).toContain('rm -rf /etc/millgate /var/lib/millgate /var/cache/millgate');
     expect(script.slice(0, script.indexOf('purge)'))).not.toContain('rm ');
     for (const name of ['postinst', 'prerm'])
       expect(readFileSync(join(ROOT, 'scripts/deb', name), 'utf8')).not.toMatch(/\brm\b/);

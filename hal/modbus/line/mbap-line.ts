@@ -3,9 +3,17 @@ import { afterDeadline, type Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { encodeMbap, judgePdu } from './frame.ts';
-import { type Ask, type Line, type LineCounters, newLineCounters, type Outcome } from './line.ts';
+import {
+  type Ask,
+  countException,
+  countResponse,
+  type DeviceCounters,
+  type Line,
+  type LineCounters,
+  newLineCounters,
+  type Outcome,
+} from './line.ts';
 import { type MbapFrame, scanMbap, type Transaction } from './mbap.ts';
-import { countException, countResponse, type DeviceCounters } from './statistics.ts';
 
 /** How a Modbus TCP line is used. */
 interface MbapOptions {

@@ -1,7 +1,6 @@
 /** The replies that may still come on a line without transaction ids, so that none is taken for another's. */
 import { type Question, questionOf } from './frame.ts';
-import type { Ask } from './line.ts';
-import type { DeviceCounters } from './statistics.ts';
+import type { Ask, DeviceCounters } from './line.ts';
 
 /** A reply that may still come. */
 interface OwedReply {

@@ -3,7 +3,15 @@ import { afterDeadline, type Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { type Question, readDataBytes } from './frame.ts';
-import { type Ask, type Line, type LineCounters, newLineCounters, type Outcome } from './line.ts';
+import {
+  type Ask,
+  countException,
+  countResponse,
+  type Line,
+  type LineCounters,
+  newLineCounters,
+  type Outcome,
+} from './line.ts';
 import { OwedReplies } from './owed.ts';
 import {
   type ForeignFrame,
@@ -14,7 +22,6 @@ import {
   rtuQuestion,
   scanRtu,
 } from './scan-rtu.ts';
-import { countException, countResponse } from './statistics.ts';
 import { atInstant } from './timing.ts';
 
 /** Times of an RTU line, ms. */

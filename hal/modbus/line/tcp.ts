@@ -1,4 +1,5 @@
-/** A TCP connection as a transport of bytes, plain or over TLS. */
+/** A TCP connection, plain or over TLS, and a UDP socket as transports of bytes. */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -149,4 +150,63 @@ function explained(name: string, error: Error): string {
     default:
       return `${name}: ${messageOf(error)}. Check the network between here and the device.`;
   }
+}
+
+/** A UDP socket that only takes what the endpoint sends. There is no connection: whether anybody is there shows by answers. */
+export function udpTransport({ host, port }: { readonly host: string; readonly port: number }): Transport {
+  let socket: UdpSocket | undefined;
+  let tell: TransportEvents | undefined;
+  const name = `${host}:${port}`;
+
+  const shut = (): void => {
+    const closing = socket;
+    socket = undefined;
+    tell = undefined;
+    closing?.close();
+  };
+  const lose = (made: UdpSocket, error: Error): void => {
+    if (socket !== made) return;
+    const told = tell;
+    shut();
+    told?.onLost(new NotConnected(explainedUdp(name, error), { cause: error }));
+  };
+
+  return {
+    async connect(events, signal) {
+      signal.throwIfAborted();
+      shut();
+      const made = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+      await new Promise<void>((resolve, reject) => {
+        made.once('error', (error) => reject(new NotConnected(explainedUdp(name, error), { cause: error })));
+        made.connect(port, host, () => resolve());
+      }).catch((error: unknown) => {
+        made.close();
+        throw error;
+      });
+      if (signal.aborted) {
+        made.close();
+        throw signal.reason;
+      }
+      socket = made;
+      tell = events;
+      made.removeAllListeners('error');
+      made.on('error', (error) => lose(made, error));
+      made.on('message', (bytes) => socket === made && tell?.onBytes(bytes));
+    },
+    write(bytes) {
+      const sending = socket;
+      sending?.send(bytes, (error) => error && lose(sending, error));
+    },
+    verify() {},
+    async close() {
+      shut();
+    },
+  };
+}
+
+/** Cause and remedy of an error of a UDP socket. */
+function explainedUdp(name: string, error: Error): string {
+  if ('code' in error && error.code === 'ECONNREFUSED')
+    return `${name}: nothing listens on this UDP port. Is the port right, and Modbus over UDP enabled on the device?`;
+  return `${name}: ${messageOf(error)}. Check the host name, and the network between here and the device.`;
 }

@@ -6,14 +6,17 @@ import { hint, orList } from '../../../src/core/suggest.ts';
 import type { TagSource } from '../../driver-type.ts';
 import {
   LAST_ADDRESS,
+  type Location,
   MODBUS_TYPES,
   type ModbusAddress,
   type ModbusType,
   ORDERS,
   type Order,
+  parseLocation,
+  registersOf,
   type Table,
+  unquoted,
 } from './address.ts';
-import { type Location, parseLocation, registersOf, unquoted } from './location.ts';
 
 /** What PLC programs call the types. */
 const PLC_TYPES: Readonly<Record<string, ModbusType>> = {

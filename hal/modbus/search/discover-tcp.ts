@@ -3,10 +3,9 @@ import type { Clock } from '../../../src/core/clock.ts';
 import { messageOf } from '../../../src/core/errors.ts';
 import { NotConnected } from '../../driver.ts';
 import { questionOf } from '../line/frame.ts';
-import type { Line, Outcome } from '../line/line.ts';
+import { type DeviceCounters, type Line, newCounters, type Outcome } from '../line/line.ts';
 import { MbapLine } from '../line/mbap-line.ts';
 import { RtuLine } from '../line/rtu-line.ts';
-import { type DeviceCounters, newCounters } from '../line/statistics.ts';
 import { tcpTransport } from '../line/tcp.ts';
 import { ALL_UNITS, LIKELY_UNITS } from './discover-plan.ts';
 

@@ -3,9 +3,8 @@ import type { Clock } from '../../../src/core/clock.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport } from '../../transport.ts';
 import { questionOf } from '../line/frame.ts';
-import type { Outcome } from '../line/line.ts';
+import { type DeviceCounters, newCounters, type Outcome } from '../line/line.ts';
 import { RtuLine } from '../line/rtu-line.ts';
-import { type DeviceCounters, newCounters } from '../line/statistics.ts';
 import { silenceMsOf } from '../line/timing.ts';
 import {
   ALL_UNITS,

@@ -55,6 +55,7 @@ export function addReadingCommands(program: Command, context: CliContext, report
     });
   addExportCommand(program, context, report);
   addResendCommand(program, context, report);
+  addUplinkCommand(program, context, report);
 }
 
 function addExportCommand(program: Command, context: CliContext, report: Report): void {
@@ -68,6 +69,21 @@ function addExportCommand(program: Command, context: CliContext, report: Report)
     .action(async (tags: string[], _options, command: Command) => {
       const { exportReadings } = await import('../export.ts');
       report(await exportReadings(tags, optionsOf(command), await localOf(command, context)));
+    });
+}
+
+function addUplinkCommand(program: Command, context: CliContext, report: Report): void {
+  addCommand(
+    program,
+    'uplink',
+    'what an uplink will send with this file, what it costs, and what the other side needs',
+    ['millgate uplink explain plant', 'millgate uplink explain cloud --json'],
+  )
+    .argument('<ORDER>', 'explain')
+    .argument('[UPLINK]', 'name of the uplink; the only one unless given')
+    .action(async (order: string, uplink: string | undefined, _options, command: Command) => {
+      const { explainUplink } = await import('../uplink/explain.ts');
+      report(await explainUplink(order, uplink, optionsOf(command), context));
     });
 }
 

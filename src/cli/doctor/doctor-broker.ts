@@ -26,7 +26,14 @@ import type { CliContext } from '../terminal/context.ts';
 /** How long a connection, and a sign-in, may take, ms. */
 const DEADLINE_MS = 5000;
 
-const DEFAULT_PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883, 'http:': 80, 'https:': 443 };
+const DEFAULT_PORTS: Record<string, number> = {
+  'mqtt:': 1883,
+  'mqtts:': 8883,
+  'ws:': 80,
+  'wss:': 443,
+  'http:': 80,
+  'https:': 443,
+};
 
 /** Why an address is not reached, by Node's code. */
 const UNREACHED: Record<string, string> = {
@@ -66,7 +73,7 @@ export async function askBroker(uplink: UplinkConfig, isRunning: boolean, contex
   const port = Number(url.port) || DEFAULT_PORTS[url.protocol]!;
   const broker: BrokerContext = {
     address: `${url.hostname}:${port}`,
-    secure: url.protocol === 'mqtts:' || url.protocol === 'https:',
+    secure: ['mqtts:', 'wss:', 'https:'].includes(url.protocol),
     clientId: uplink.type === 'mqtt' ? uplink.clientId : '',
     username: uplink.username,
     ca: uplink.tls?.ca,
@@ -204,6 +211,7 @@ async function signIn(
         host,
         hostname: host,
         port,
+        path: `${url.pathname}${url.search}`,
         protocolVersion,
         clean: true,
         reconnectPeriod: 0,

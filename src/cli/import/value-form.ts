@@ -1,6 +1,5 @@
 /** Says what type a row's value has and how many registers, and refuses where its cells contradict one another. */
-import type { ModbusType, Order, Table } from '../../../hal/modbus/map/address.ts';
-import { registersOf } from '../../../hal/modbus/map/location.ts';
+import { type ModbusType, type Order, registersOf, type Table } from '../../../hal/modbus/map/address.ts';
 import { typeOf } from './cells.ts';
 import type { Entry } from './row.ts';
 

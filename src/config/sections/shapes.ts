@@ -243,6 +243,18 @@ export const derivedShape = {
   description: tagShape.description,
 };
 
+/** A name in the topics of Sparkplug (3.0, 2.6): whatever its hosts show, without what stands for other topics. */
+function sparkplugId(description: string) {
+  return z
+    .string()
+    .max(200)
+    .regex(/^[^/+#\p{Cc}]+$/u, {
+      error: ({ input }) =>
+        `must not ${input === '' ? 'be empty' : 'contain / + # or control characters'}: write a name such as leeds`,
+    })
+    .meta({ description });
+}
+
 /** Patterns of tags, `device/tag` with `*` for any letters. */
 const tagPatterns = (description: string) =>
   z
@@ -289,13 +301,41 @@ export const tlsSchema = z
 export const mqttShape = {
   type: z.literal('mqtt').meta({ description: 'Kind of uplink.' }),
   url: z.string().meta({
-    description: 'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS.',
+    description:
+      'Broker: mqtt://HOST[:1883], or mqtts://HOST[:8883] with TLS; ws:// and wss://HOST/PATH over WebSockets.',
     examples: ['mqtts://broker.plant.lan:8883'],
   }),
-  format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
+  format: z
+    .enum(['json', 'sparkplug'])
+    .meta({ description: 'Form of topics and payloads: json, or sparkplug for Sparkplug B 3.0.', default: 'json' })
+    .default('json'),
+  group: sparkplugId('Group of the edge node; with format: sparkplug.')
+    .meta({ examples: ['leeds'] })
+    .optional(),
+  node: sparkplugId('Name of the edge node; with format: sparkplug. Default: gateway.id.').optional(),
+  primaryHost: sparkplugId(
+    'Id of the host application without which nothing is published; with format: sparkplug. Default: none.',
+  )
+    .meta({ examples: ['scada-1'] })
+    .optional(),
+  servers: z
+    .array(
+      z
+        .string()
+        .regex(/^mqtts?:\/\/[^/?#@\s]+\/?$/, { error: 'expected the URL of a broker, such as mqtt://10.0.0.6' }),
+    )
+    .max(8)
+    .meta({
+      description:
+        'More brokers, tried in turn where url does not answer or the primary host is not there; with format: sparkplug.',
+      examples: [['mqtt://10.0.0.6']],
+    })
+    .optional(),
   version: z
     .literal([5, '5', '3.1.1'])
-    .meta({ description: 'MQTT version. Default: 5, or 3.1.1 with a broker that does not speak 5.' })
+    .meta({
+      description: 'MQTT version. Default: 5, or 3.1.1 with a broker that does not speak 5; 3.1.1 with Sparkplug.',
+    })
     .optional(),
   clientId: z.string().min(1).max(128).meta({ description: 'MQTT client id. Default: millgate-ID.' }).optional(),
   topic: z

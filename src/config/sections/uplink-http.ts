@@ -1,11 +1,11 @@
 /** Uplinks that post to an HTTP server: `type: http`, and the presets of products that take records over HTTP. */
 import { z } from 'zod';
-import { durationField } from '../../core/fields.ts';
+import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../core/fields.ts';
 import type { HttpConfig, HttpTarget } from '../config.ts';
 import { type Entry, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
 import { validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
-import { secretSchema, tlsSchema, uplinkShape } from './shapes.ts';
+import { mqttShape, secretSchema, tlsSchema, uplinkShape } from './shapes.ts';
 import {
   baseOf,
   checkSelection,
@@ -42,6 +42,7 @@ export const httpShape = {
   type: z.literal('http').meta({ description: 'Kind of uplink.' }),
   url: urlOf('Address that JSON batches are posted to: http:// or https://.', 'https://mes.local/api/readings'),
   format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
+  layout: mqttShape.layout,
   ...postShape,
 };
 
@@ -99,7 +100,10 @@ export const HTTP_PRESETS = ['influxdb', 'kafka-rest'] as const;
 
 type Kind = keyof typeof SHAPES;
 
-type PostOptions = z.output<z.ZodObject<typeof postShape>> & { readonly url: string };
+type PostOptions = z.output<z.ZodObject<typeof postShape>> & {
+  readonly url: string;
+  readonly layout?: 'rows' | 'columns';
+};
 
 /** Whether a word names a preset that is served over HTTP. */
 export function isHttpPreset(word: string): word is (typeof HTTP_PRESETS)[number] {
@@ -122,6 +126,7 @@ export function checkHttp(name: string, kind: Kind, entry: Entry, context: Uplin
     name,
     url: options.url,
     target,
+    layout: options.layout,
     compression: options.compression,
     token: secretAt(options.token, ['token'], entry, context),
     username: options.username,
@@ -145,6 +150,7 @@ function checkAddress(options: PostOptions, kind: Kind, entry: Entry, { report }
     report.error(spot, `${given} is not the address of a web server: write for example "${clip(example)}"`);
     return false;
   }
+  if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
   if (parsed.hash !== '') report.error(spot, 'what follows # is never sent to a server: remove it');

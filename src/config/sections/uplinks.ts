@@ -24,9 +24,7 @@ import {
   type UplinkContext,
 } from './uplink-parts.ts';
 import { checkMqttPreset, isMqttPreset, MQTT_PRESETS } from './uplink-presets.ts';
-
-/** Formats that belong to the format of the file but not to this version. */
-const NOT_YET = ['sparkplug'];
+import { checkSparkplug } from './uplink-sparkplug.ts';
 
 type MqttOptions = z.output<z.ZodObject<typeof mqttShape>>;
 
@@ -35,10 +33,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
   const { report } = context;
   const uplinks: UplinkConfig[] = [];
   const clients = new Map<string, Entry>();
+  /** Uplinks by the edge node of Sparkplug that they are. */
+  const nodes = new Map<string, string>();
   for (const [name, entry] of section.entries) {
     checkName(name, entry, report);
     if (!isMapOr(entry, report, `${clip(name)}: {type: mqtt, url: "mqtt://broker:1883"}`)) continue;
-    const uplink = checkUplink(name, entry, context);
+    const uplink = checkUplink(name, entry, context, nodes);
     if (!uplink) continue;
     uplinks.push(uplink);
     if (uplink.type !== 'mqtt') continue;
@@ -59,7 +59,12 @@ export function checkUplinks(section: MapNode, context: UplinkContext): UplinkCo
 /** What may be the `type` of an uplink. */
 const TYPES = ['mqtt', 'http'];
 
-function checkUplink(name: string, entry: Entry, context: UplinkContext): UplinkConfig | undefined {
+function checkUplink(
+  name: string,
+  entry: Entry,
+  context: UplinkContext,
+  nodes: Map<string, string>,
+): UplinkConfig | undefined {
   const { report } = context;
   const preset = entryOf(entry.node, 'preset');
   if (preset) return checkPreset(name, preset, entry, context);
@@ -69,7 +74,7 @@ function checkUplink(name: string, entry: Entry, context: UplinkContext): Uplink
     return undefined;
   }
   const word = type.node.kind === 'scalar' ? String(type.node.value) : '';
-  if (word === 'mqtt') return checkMqtt(name, entry, context);
+  if (word === 'mqtt') return checkMqtt(name, entry, context, nodes);
   if (word === 'http') return checkHttp(name, 'http', entry, context);
   report.error(spotOf(type, []), `${shown(type.node)} is not a type of uplink${hint(word, TYPES, 'types')}`);
   return undefined;
@@ -88,37 +93,36 @@ function checkPreset(name: string, preset: Entry, entry: Entry, context: UplinkC
   return undefined;
 }
 
-function checkMqtt(name: string, entry: Entry, context: UplinkContext): MqttConfig | undefined {
+function checkMqtt(
+  name: string,
+  entry: Entry,
+  context: UplinkContext,
+  nodes: Map<string, string>,
+): MqttConfig | undefined {
   const { report } = context;
-  const format = entryOf(entry.node, 'format');
-  const later = format?.node.kind === 'scalar' && NOT_YET.includes(String(format.node.value));
-  if (format && later)
-    report.error(
-      spotOf(format, []),
-      `${String(format.node.kind === 'scalar' ? format.node.value : '')} is not available in this version of Millgate: write json`,
-    );
-  const inline = refuseSecrets(entry, report);
-  const hidden = [...inline, ...(later ? ['format', 'group', 'primaryHost'] : [])];
-  const visible: Entry = { ...entry, node: without(entry.node as MapNode, hidden) };
+  const visible: Entry = { ...entry, node: without(entry.node as MapNode, refuseSecrets(entry, report)) };
   const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
   checkSelection(options, entry, context);
   const hasBroker = checkUrl(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
-  const uplink = complete(name, options, topic, entry, context);
+  const sparkplug = checkSparkplug(options, entry, context, nodes);
+  const uplink = { ...complete(name, options, topic, entry, context), ...(sparkplug && { sparkplug }) };
   return hasBroker ? uplink : undefined;
 }
 
 /** Host and port of a broker, for comparing. */
 function hostOf(url: string): string {
   const parsed = parseUrl(url);
-  return parsed
-    ? `${parsed.hostname}:${parsed.port || DEFAULT_PORTS[parsed.protocol === 'mqtts:' ? 'mqtts:' : 'mqtt:']}`
-    : url;
+  return parsed ? `${parsed.hostname}:${parsed.port || usualPort(parsed.protocol)}` : url;
 }
 
 /** Ports of a broker where the URL gives none. */
-const DEFAULT_PORTS = { 'mqtt:': 1883, 'mqtts:': 8883 };
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
+
+function usualPort(protocol: string): number {
+  return DEFAULT_PORTS[protocol] ?? 1883;
+}
 
 /** Checks the URL and what depends on it; false when it does not say which broker is meant. */
 function checkUrl({ url, tls, password, username, version }: MqttOptions, entry: Entry, report: Report): boolean {
@@ -127,7 +131,7 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
     report.error(
       spot,
-      `the port of a URL goes from 1 to 65535; got ${clip(port)}: the usual one is ${DEFAULT_PORTS[url.startsWith('mqtts') ? 'mqtts:' : 'mqtt:']}`,
+      `the port of a URL goes from 1 to 65535; got ${clip(port)}: the usual one is ${usualPort(url.slice(0, url.indexOf(':') + 1))}`,
     );
     return false;
   }
@@ -143,22 +147,27 @@ function checkUrl({ url, tls, password, username, version }: MqttOptions, entry:
   if (isBrokenAddress(parsed.hostname)) report.error(spot, `${parsed.hostname} ${BROKEN_ADDRESS}`);
   if (parsed.username !== '' || parsed.password !== '')
     report.error(spot, 'user and password do not belong in the URL: write username: and password: {file: PATH}');
-  if (parsed.protocol !== 'mqtt:' && parsed.protocol !== 'mqtts:') {
+  if (DEFAULT_PORTS[parsed.protocol] === undefined) {
     report.error(
       spot,
-      `an MQTT URL begins with mqtt:// or mqtts://, not ${clip(parsed.protocol)}//: write for example "mqtt://${parsed.hostname}"`,
+      `an MQTT URL begins with mqtt://, mqtts://, ws:// or wss://, not ${clip(parsed.protocol)}//: write for example "mqtt://${parsed.hostname}"`,
     );
     return false;
   }
-  if (!['', '/'].includes(parsed.pathname) || parsed.search !== '' || parsed.hash !== '')
+  const isWeb = parsed.protocol === 'ws:' || parsed.protocol === 'wss:';
+  if ((!isWeb && !['', '/'].includes(parsed.pathname)) || parsed.search !== '' || parsed.hash !== '')
     report.error(spot, 'an MQTT URL ends after the port: remove what follows it');
-  const plain = parsed.protocol === 'mqtt:';
+  const plain = parsed.protocol === 'mqtt:' || parsed.protocol === 'ws:';
+  const secured = isWeb ? 'wss://' : 'mqtts://';
   if (plain && tls)
-    report.error(spotOf(entry, ['tls']), 'tls has no effect with mqtt://: write mqtts:// in url, or remove tls');
+    report.error(
+      spotOf(entry, ['tls']),
+      `tls has no effect with ${parsed.protocol}//: write ${secured} in url, or remove tls`,
+    );
   if (plain && password && !LOOPBACK.test(parsed.hostname))
     report.warning(
       spotOf(entry, ['password']),
-      'the password is sent unencrypted over mqtt://: write mqtts:// in url if the broker has TLS',
+      `the password is sent unencrypted over ${parsed.protocol}//: write ${secured} in url if the broker has TLS`,
     );
   if (password && username === undefined && version === '3.1.1')
     report.error(
@@ -180,7 +189,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     type: 'mqtt',
     name,
     url: options.url,
-    format: 'json',
+    format: options.format,
     protocolVersion: versionOf(options.version),
     clientId: options.clientId ?? `millgate-${context.gateway.id}`,
     topic,

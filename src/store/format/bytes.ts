@@ -78,6 +78,11 @@ export class ByteWriter {
     this.length += this.buffer.write(value, this.length, 'utf8');
   }
 
+  /** Forgets what was written; its buffer is used again. */
+  reset(): void {
+    this.length = 0;
+  }
+
   /** Another writer's bytes, after their length. */
   block(other: ByteWriter): void {
     this.varint(other.length);

@@ -107,10 +107,11 @@ export function encodeRollups(rollups: Rollups): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter();
   out.byte(VERSION);
   out.varint(rollups.size);
+  const block = new ByteWriter();
   for (const [tag, minutes] of rollups) {
     out.text(tag);
     const cells = [...minutes.values()].sort((a, b) => a.minute - b.minute);
-    const block = new ByteWriter();
+    block.reset();
     block.varint(cells.length);
     let previous = 0;
     for (const { minute, count, bad } of cells) {

@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 /** What follows from an answer. */
-export type Verdict =
+type Verdict =
   | { readonly kind: 'taken' }
   /** This batch will never be taken as it is. */
   | { readonly kind: 'refused'; readonly why: string; readonly tooLarge: boolean }

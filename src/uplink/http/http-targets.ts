@@ -6,10 +6,13 @@ import { kafkaForm } from './kafka-rest.ts';
 import { lineProtocolForm } from './line-protocol.ts';
 
 /** The form of the target of an uplink. */
-export function formOf({ target, url }: Pick<HttpConfig, 'target' | 'url'>, deps: Omit<FormDeps, 'url'>): HttpForm {
+export function formOf(
+  { target, url, layout }: Pick<HttpConfig, 'target' | 'url' | 'layout'>,
+  deps: Omit<FormDeps, 'url'>,
+): HttpForm {
   switch (target.kind) {
     case 'json':
-      return jsonForm({ ...deps, url });
+      return jsonForm({ ...deps, url }, layout !== 'columns');
     case 'influxdb':
       return lineProtocolForm(target, { ...deps, url });
     case 'kafka-rest':
@@ -18,9 +21,9 @@ export function formOf({ target, url }: Pick<HttpConfig, 'target' | 'url'>, deps
 }
 
 /** The JSON batches of the wire, all to one address. */
-function jsonForm({ encoder, url, gateway }: FormDeps): HttpForm {
+function jsonForm({ encoder, url, gateway }: FormDeps, takesTexts: boolean): HttpForm {
   return {
-    takesTexts: true,
+    takesTexts,
     tokenWord: 'Bearer',
     message: (batch) => ({
       url: new URL(url),

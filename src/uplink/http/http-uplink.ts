@@ -64,12 +64,13 @@ class HttpUplink implements Uplink {
     this.name = config.name;
     this.url = new URL(config.url);
     this.context = contextOf(config);
-    const encoder = createJsonEncoder({
+    const sender = {
       gateway: deps.gateway,
       get config() {
         return deps.configHash;
       },
-    });
+    };
+    const encoder = createJsonEncoder(sender, config.layout);
     this.form = formOf(config, { gateway: deps.gateway, encoder });
     this.takesTexts = this.form.takesTexts;
     this.dial = deps.dial ?? createDialer(deps.clock);

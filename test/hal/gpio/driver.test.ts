@@ -86,25 +86,6 @@ describe.each(Object.keys(WORLDS) as GpioPort['backend'][])('GPIO by %s', (backe
     await driver.close();
   });
 
-  it('knows of edges that the kernel merged by its count of interrupts', async () => {
-    const lostTag = gpioTag('lost', { address: 'GPIO27', measure: 'lost' });
-    const both = gpioTag('both', { address: 'GPIO27', counter: true, edge: 'both' });
-    const { driver } = await connected();
-    await driver.read([both, lostTag], never);
-    world.wires.toggle(0, 27, 100);
-    await world.clock.advance(3000);
-    world.wires.merge(0, 27, 41);
-    world.wires.merge(0, 27, 10);
-    world.wires.toggle(0, 27, 49);
-    await world.clock.advance(3000);
-    const results = told(await driver.read([both, lostTag], never))
-      .map(valueOnly)
-      .map(Number);
-    expect(results[0]! + results[1]!).toBe(200);
-    expect(results[1]).toBeGreaterThanOrEqual(49);
-    await driver.close();
-  });
-
   it('goes on counting after a restart, and says that edges may have been missed meanwhile', async () => {
     const first = await connected();
     await first.driver.read([PULSES], never);

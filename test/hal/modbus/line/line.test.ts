@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { questionOf } from '../../../../hal/modbus/line/frame.ts';
-import type { Line, Outcome } from '../../../../hal/modbus/line/line.ts';
+import { type Line, newCounters, type Outcome } from '../../../../hal/modbus/line/line.ts';
 import { MbapLine } from '../../../../hal/modbus/line/mbap-line.ts';
 import { RtuLine } from '../../../../hal/modbus/line/rtu-line.ts';
-import { newCounters } from '../../../../hal/modbus/line/statistics.ts';
 import { silenceMsOf } from '../../../../hal/modbus/line/timing.ts';
 import { characterMsOn } from '../../../../hal/serial/settings.ts';
 import { SimulatedClock } from '../../../../src/core/simulated-clock.ts';

@@ -1,9 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MODBUS_TYPES, type ModbusAddress, type ModbusType, ORDERS } from '../../../../hal/modbus/map/address.ts';
-import { applyScaleFactor, decodeBit, decodeRegisters } from '../../../../hal/modbus/map/decode.ts';
-import { encodeScaled, encodeValue, maskOf } from '../../../../hal/modbus/map/encode.ts';
-import { registersOf } from '../../../../hal/modbus/map/location.ts';
+import {
+  MODBUS_TYPES,
+  type ModbusAddress,
+  type ModbusType,
+  ORDERS,
+  registersOf,
+} from '../../../../hal/modbus/map/address.ts';
+import {
+  applyScaleFactor,
+  decodeBit,
+  decodeRegisters,
+  encodeScaled,
+  encodeValue,
+  maskOf,
+} from '../../../../hal/modbus/map/codec.ts';
 import type { Value } from '../../../../src/core/reading.ts';
 import { addressOf, bytesOf, readModbusOracle } from '../../../double/modbus-data.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { parseLocation } from '../../../../hal/modbus/map/location.ts';
+import { parseLocation } from '../../../../hal/modbus/map/address.ts';
 import {
   describeModbusAddress,
   modbusDeviceShape,
