@@ -16,11 +16,13 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
   {
     method: 'get',
     path: '/api/v1/production',
-    summary: 'The report of each machine: of the shift that runs, or else of the last one.',
+    summary:
+      'The report of each machine, of the shift that runs or else of the last one, and the reasons of its stops.',
     answer: async (view) => {
       const { production } = view;
       const names = production?.machines() ?? [];
-      return ok({ machines: await Promise.all(names.map((name) => production!.report(name, { by: 'now' }))) });
+      const machines = await Promise.all(names.map((name) => production!.report(name, { by: 'now' })));
+      return ok({ machines, reasons: Object.fromEntries(names.map((name) => [name, production!.reasons(name)])) });
     },
   },
   {

@@ -1,5 +1,5 @@
 /** What the API needs of production, as types: reports of machines, and reasons of stops. */
-import type { ProductionComparison, ProductionReport } from '../core/production/production.ts';
+import type { ProductionComparison, ProductionReport, StopReason } from '../core/production/production.ts';
 import type { Orderer } from './rules-view.ts';
 
 /** A span of shifts: those that begin in a month (`2026-11`), or that have any time between two instants, UTC ms. */
@@ -25,9 +25,16 @@ interface StopOrder extends Orderer {
   readonly join: number | undefined;
 }
 
+/** A reason with its code. */
+export interface CodedReason extends StopReason {
+  readonly code: string;
+}
+
 /** What of production the API serves. What is asked of an unknown machine, or is not there, rejects with a `Fault`. */
 export interface ProductionView {
   machines(): readonly string[];
+  /** The reasons that a stop of a machine may be given, as the file has them. */
+  reasons(name: string): readonly CodedReason[];
   report(name: string, query: ProductionQuery): Promise<ProductionReport>;
   /** One report a shift, oldest first. */
   shifts(name: string, query: ShiftsQuery): Promise<readonly ProductionReport[]>;

@@ -355,6 +355,7 @@ function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
       () => judging.engine(),
       store,
       clock,
+      () => current.config.production,
       () => committer.flush(),
     ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),

@@ -5,7 +5,7 @@ import type { AlarmCounts } from '../api/view.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { AlarmState } from '../core/event.ts';
-import type { ProductionReport } from '../core/production/production.ts';
+import type { ProductionConfig, ProductionReport } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { compareSpans } from '../rules/production/compare.ts';
@@ -20,6 +20,7 @@ import { createJsonEncoder, type Sender } from '../uplink/json.ts';
  *
  * @param judging.engine the rules in force
  * @param sender who speaks, in events as on the wire
+ * @param configured the machines of the configuration in force
  * @param durable resolves when everything that was ordered so far is on the disk
  */
 export function createRulesView(
@@ -159,12 +160,14 @@ type Machine = NonNullable<ReturnType<RuleEngine['machine']>>;
 /**
  * What the API serves of production.
  *
+ * @param configured the machines of the configuration in force
  * @param durable resolves when everything that was ordered so far is on the disk
  */
 export function createProductionView(
   engine: () => RuleEngine,
   store: Pick<Store, 'status' | 'peekEvents'>,
   clock: Clock,
+  configured: () => readonly ProductionConfig[],
   durable: () => Promise<void>,
 ): ProductionView {
   const found = (name: string): Machine => {
@@ -186,6 +189,10 @@ export function createProductionView(
   };
   return {
     machines: () => engine().machineNames(),
+    reasons(name) {
+      const { reasons = {} } = configured().find(({ id }) => id === name) ?? {};
+      return Object.entries(reasons).map(([code, reason]) => ({ code, ...reason }));
+    },
     async report(name, query) {
       const machine = found(name);
       if (query.by === 'now') return machine.report;

@@ -144,7 +144,7 @@ function View({ hub, view, rest, onRefused }: ViewProps) {
     case 'quality':
       return <Quality />;
     case 'production':
-      return <Production hub={hub} />;
+      return <Production hub={hub} onRefused={onRefused} />;
     case 'maintenance':
       return <Maintenance hub={hub} onRefused={onRefused} />;
     case 'lines':

@@ -1,25 +1,6 @@
 /** What the views make of the reports of production and maintenance. Pure functions. */
 import type { ProductionReport, ReportedStop } from '../core/production/production.ts';
 
-/** How an item of maintenance stands. */
-export interface MaintenanceReport {
-  readonly id: string;
-  readonly kind: 'limit' | 'runtime' | 'cycles';
-  readonly value: number | null;
-  readonly zone?: string | null;
-  readonly limit?: number | null;
-  readonly slopePerDay?: number | null;
-  readonly reachesAt?: number | null;
-  readonly earliest?: number | null;
-  readonly latest?: number | null;
-  readonly dueAt?: number | null;
-  readonly used?: number | null;
-  readonly every?: number | null;
-  readonly state: 'ok' | 'due' | 'overdue';
-  readonly samples?: number | null;
-  readonly why?: string | null;
-}
-
 /** One loss on the way from the time that was planned to good parts. */
 interface Loss {
   readonly name: string;

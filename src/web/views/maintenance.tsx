@@ -1,8 +1,9 @@
 /** Maintenance: what is due first, with its trend as a range of time, or the words "no trend". */
 import { useState } from 'preact/hooks';
+import type { MaintenanceReport } from '../../core/rules/maintenance.ts';
 import { type Hub, usePolled } from '../hub.ts';
 import { Dialog, Failure, Panel, Table, useOrder } from '../parts.tsx';
-import { listIn, type MaintenanceReport } from '../report-sums.ts';
+import { listIn } from '../report-sums.ts';
 import { ask } from '../session.ts';
 import { numberText, plain, spanText } from '../shown.ts';
 

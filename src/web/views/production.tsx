@@ -1,28 +1,53 @@
 /** Production: the shift as a bar of time, OEE with its unknown share, the losses in minutes and parts, the stops. */
-import type { ProductionReport, ReportedStop } from '../../core/production.ts';
+import { useState } from 'preact/hooks';
+import type { CodedReason } from '../../api/production-view.ts';
+import type { ProductionReport, ReportedStop } from '../../core/production/production.ts';
 import { type Hub, usePolled } from '../hub.ts';
-import { Facts, Failure, Panel, Table } from '../parts.tsx';
+import { Dialog, Facts, Failure, Panel, Table, useOrder } from '../parts.tsx';
 import { listIn, lossesOf, stopsByReason } from '../report-sums.ts';
+import { ask } from '../session.ts';
 import { percentText, plain, spanText } from '../shown.ts';
 
 /** Stops that are listed, the newest first. */
 const MOST_STOPS = 12;
 
+/** What the route answers. */
+interface Answer {
+  readonly machines: readonly ProductionReport[];
+  readonly reasons?: Readonly<Record<string, readonly CodedReason[]>>;
+}
+
+interface MachineProps {
+  readonly hub: Hub;
+  readonly report: ProductionReport;
+  readonly reasons: readonly CodedReason[];
+  readonly onRefused: () => void;
+  readonly again: () => void;
+}
+
 /** Every machine whose production is counted. */
-export function Production({ hub }: { readonly hub: Hub }) {
-  const { data, failed } = usePolled<unknown>('/api/v1/production', 5000);
+export function Production({ hub, onRefused }: { readonly hub: Hub; readonly onRefused: () => void }) {
+  const { data, failed, again } = usePolled<Answer>('/api/v1/production', 5000);
   const reports = listIn<ProductionReport>(data, 'machines');
   if (!reports) return <Failure>{failed ?? 'Waiting for the gateway …'}</Failure>;
   return (
     <>
       {reports.map((report) => (
-        <Machine key={report.machine} hub={hub} report={report} />
+        <Machine
+          key={report.machine}
+          hub={hub}
+          report={report}
+          reasons={data?.reasons?.[report.machine] ?? []}
+          onRefused={onRefused}
+          again={again}
+        />
       ))}
     </>
   );
 }
 
-function Machine({ hub, report }: { readonly hub: Hub; readonly report: ProductionReport }) {
+function Machine(props: MachineProps) {
+  const { hub, report } = props;
   const { machine, shift, job, count, good, reject, oee, unknownShare } = report;
   const note = [
     shift ? `shift ${shift}` : undefined,
@@ -43,6 +68,9 @@ function Machine({ hub, report }: { readonly hub: Hub; readonly report: Producti
         </span>
       </p>
       <TimeBar report={report} />
+      {report.noDataMs > 0 && (
+        <p class="note">The bar shows stops; {spanText(report.noDataMs)} without data are not in it.</p>
+      )}
       <Facts
         of={[
           ['availability', percentText(report.availability)],
@@ -55,7 +83,7 @@ function Machine({ hub, report }: { readonly hub: Hub; readonly report: Producti
       />
       {report.uncertain.length > 0 && <p class="reason">Uncertain: {plain(report.uncertain.join('; '))}</p>}
       <Losses report={report} />
-      <Stops hub={hub} report={report} />
+      <Stops {...props} />
     </Panel>
   );
 }
@@ -100,9 +128,9 @@ function Losses({ report }: { readonly report: ProductionReport }) {
           <td>{spanText(ms)}</td>
           <td>{parts ?? '–'}</td>
           <td>
-            <meter min={0} max={most} value={ms}>
-              {percentText(ms / report.busyMs)}
-            </meter>{' '}
+            <svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+              <rect width={(ms / most) * 100} height="10" />
+            </svg>{' '}
             {percentText(report.busyMs > 0 ? ms / report.busyMs : null)}
           </td>
         </tr>
@@ -111,7 +139,8 @@ function Losses({ report }: { readonly report: ProductionReport }) {
   );
 }
 
-function Stops({ hub, report: { stops } }: { readonly hub: Hub; readonly report: ProductionReport }) {
+function Stops({ hub, report: { machine, stops }, reasons, onRefused, again }: MachineProps) {
+  const [coding, code] = useState<number>();
   const sums = stopsByReason(stops).slice(0, 3);
   const listed = stops.filter(({ kind }) => kind !== 'micro').slice(-MOST_STOPS);
   return (
@@ -130,11 +159,67 @@ function Stops({ hub, report: { stops } }: { readonly hub: Hub; readonly report:
               <td>{hub.time.clock(from)}</td>
               <td>{spanText(ms)}</td>
               <td>{kind}</td>
-              <td>{reason === null ? 'not coded' : plain(String(reason))}</td>
+              <td>
+                {reason === null ? 'not coded' : plain(reason)}{' '}
+                <button type="button" class={`touch ${reason === null ? '' : 'quiet'}`} onClick={() => code(n)}>
+                  {reason === null ? 'Give a reason' : 'Change'}
+                </button>
+              </td>
             </tr>
           ))}
         </Table>
       )}
+      {coding !== undefined && (
+        <Coding
+          key={coding}
+          machine={machine}
+          stop={coding}
+          reasons={reasons}
+          onRefused={onRefused}
+          again={again}
+          onClose={() => code(undefined)}
+        />
+      )}
     </>
+  );
+}
+
+interface CodingProps extends Pick<MachineProps, 'reasons' | 'onRefused' | 'again'> {
+  readonly machine: string;
+  readonly stop: number;
+  readonly onClose: () => void;
+}
+
+/** The second touch: a reason. A scanner of barcodes types its code into the field and sends it. */
+function Coding({ machine, stop, reasons, onRefused, again, onClose }: CodingProps) {
+  const [text, setText] = useState('');
+  const { isBusy, failed, give } = useOrder(onRefused);
+  const send = async (code: string): Promise<void> => {
+    const path = `/api/v1/production/${encodeURIComponent(machine)}/reason`;
+    if (!(await give(() => ask(path, { code, stop })))) return;
+    again();
+    onClose();
+  };
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (text.trim() !== '') void send(text.trim());
+  };
+  return (
+    <Dialog title={`Why did ${machine} stop? (no. ${stop})`} onClose={onClose}>
+      <p class="orders">
+        {reasons.map(({ code, name }) => (
+          <button type="button" class="touch" key={code} disabled={isBusy} onClick={() => void send(code)}>
+            {plain(name)}
+          </button>
+        ))}
+      </p>
+      <form onSubmit={submit}>
+        <label>
+          Code, typed or scanned{' '}
+          <input value={text} maxLength={64} onInput={(event) => setText(event.currentTarget.value)} />
+        </label>
+      </form>
+      <Failure>{failed}</Failure>
+    </Dialog>
   );
 }
