@@ -12,7 +12,7 @@ import {
 } from '../driver.ts';
 import type { DriverDeps, DriverType } from '../driver-type.ts';
 import type { ModbusAddress } from '../modbus/map/address.ts';
-import { encodeValue } from '../modbus/map/codec.ts';
+import { encodeValue } from '../modbus/map/register-values.ts';
 import type { Framing } from './framing.ts';
 import { MockDriver } from './mock.ts';
 import { hashOf, mix } from './noise.ts';

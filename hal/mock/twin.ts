@@ -1,8 +1,8 @@
 /** Modbus devices that exist only as register images. */
 import type { Value } from '../../src/core/reading.ts';
 import type { ModbusAddress, Table } from '../modbus/map/address.ts';
-import { encodeValue } from '../modbus/map/codec.ts';
 import { spanOf } from '../modbus/map/plan.ts';
+import { encodeValue } from '../modbus/map/register-values.ts';
 
 /** A value of a twin: where it lies, and what it is. */
 export interface TwinTag {

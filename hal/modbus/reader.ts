@@ -6,8 +6,8 @@ import type { ReadResult, Tag } from '../driver.ts';
 import { type Asking, askDevice, type DeviceState } from './device.ts';
 import type { Ask } from './line/line.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { decodeBit, decodeRegisters } from './map/codec.ts';
 import { type LineCost, MAX_BITS, MAX_REGISTERS, planReads, type ReadBlock, spansOf } from './map/plan.ts';
+import { decodeBit, decodeRegisters } from './map/register-values.ts';
 import { causeOf, failureOf, partsOf, type Refusal, Refusals } from './refusals.ts';
 
 type ModbusTag = Tag<ModbusAddress>;

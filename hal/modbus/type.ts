@@ -18,7 +18,6 @@ import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport, udpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { modulusOf } from './map/codec.ts';
 import {
   checkModbusTag,
   checkSerialDevice,
@@ -28,6 +27,7 @@ import {
   rtuDeviceShape,
 } from './map/options.ts';
 import { planReads } from './map/plan.ts';
+import { modulusOf } from './map/register-values.ts';
 
 /** Rest between frames on a converter, which keeps the silence of its own line: enough to see what comes uncalled. */
 const CONVERTER_SILENCE_MS = 2;

@@ -14,7 +14,7 @@ import {
   encodeValue,
   maskOf,
   rangeOf,
-} from './map/codec.ts';
+} from './map/register-values.ts';
 import { failureOf } from './refusals.ts';
 
 /*

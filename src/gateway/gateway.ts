@@ -205,23 +205,32 @@ function assemble(
   });
   const committer = committerOf(options, store, current, {
     onFailed,
-    link(events) {
-      const { events: linked, state } = chain.link(events);
-      return { events: linked, states: new Map(state === undefined ? [] : [[CHAIN_KEY, state]]) };
-    },
+    link: linkTo(chain),
     onCommitted(receipt, batch) {
       if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
       uplinks.committed(receipt, batch);
     },
-    onTrouble(trouble) {
-      if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
-      else alarms.raise('store/disk', `store: ${trouble}`);
-    },
+    onTrouble: tellTrouble(alarms),
   });
   const uplinks = createUplinks({ ...shared, alarms, store, create });
 
   const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
   return { ...parts, chain, writes, current, stopping, onFailed, event, learned: new Map() };
+}
+
+/** Links the events of a commit to the chain of quality records; the end of the chain is committed with them. */
+function linkTo(chain: QualityChain): CommitterOptions['link'] {
+  return (events) => {
+    const { events: linked, state } = chain.link(events);
+    return { events: linked, states: new Map(state === undefined ? [] : [[CHAIN_KEY, state]]) };
+  };
+}
+
+function tellTrouble(alarms: Alarms): CommitterOptions['onTrouble'] {
+  return (trouble) => {
+    if (trouble === undefined) alarms.clear('store/disk', 'store: the disk takes commits again');
+    else alarms.raise('store/disk', `store: ${trouble}`);
+  };
 }
 
 /** Starts what was assembled, the receiving end first; the returned function ends what is done now and then. */

@@ -1,5 +1,5 @@
 /** Judges all registers of a device together: which type, order and scale is likeliest where. */
-import { isByteSwapped } from '../../hal/modbus/map/codec.ts';
+import { isByteSwapped } from '../../hal/modbus/map/register-values.ts';
 import { DECODINGS, type Decoding, NUMBER_TYPES, type NumberType, seriesAt, type Watched } from './probe-decode.ts';
 import { idleEvidence, movingEvidence, stillEvidence } from './probe-evidence.ts';
 import { ORDER_SHARE, SWAPPED_SHARE, TYPE_SHARE } from './probe-prior.ts';

@@ -1,6 +1,6 @@
 /** Every way to read a number out of registers. */
 import { type ModbusAddress, type Order, PLAIN, registersOf } from '../../hal/modbus/map/address.ts';
-import { decodeRegisters } from '../../hal/modbus/map/codec.ts';
+import { decodeRegisters } from '../../hal/modbus/map/register-values.ts';
 import type { Value } from '../core/reading.ts';
 
 /** Types whose value is a number, the simpler first. */

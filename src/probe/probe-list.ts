@@ -1,7 +1,7 @@
 /** Lists registers with what may begin at each of them. */
 import { type ModbusAddress, type Order, PLAIN } from '../../hal/modbus/map/address.ts';
-import { decodeRegisters } from '../../hal/modbus/map/codec.ts';
 import { describeModbusAddress } from '../../hal/modbus/map/options.ts';
+import { decodeRegisters } from '../../hal/modbus/map/register-values.ts';
 import type { Value } from '../core/reading.ts';
 import { believe } from './probe-belief.ts';
 import { DECODINGS, type NumberType, seriesAt, type Watched, wordsIn } from './probe-decode.ts';

@@ -1,5 +1,5 @@
 /** What is likely before anything was read: types, orders and scales of known register maps. */
-import { isByteSwapped } from '../../hal/modbus/map/codec.ts';
+import { isByteSwapped } from '../../hal/modbus/map/register-values.ts';
 import type { Decoding, NumberType } from './probe-decode.ts';
 
 /*

@@ -1,6 +1,6 @@
 /** Settles what a register list leaves open by reading the device: where addresses begin, and the order of words. */
 import { ORDERS, PLAIN } from '../../../hal/modbus/map/address.ts';
-import { decodeRegisters } from '../../../hal/modbus/map/codec.ts';
+import { decodeRegisters } from '../../../hal/modbus/map/register-values.ts';
 import { DECODINGS } from '../../probe/probe-decode.ts';
 import { stillEvidence } from '../../probe/probe-evidence.ts';
 import { type AskBlock, type Block, itemsIn, type Look, survey } from '../../probe/probe-read.ts';

@@ -7,7 +7,7 @@ import { mock } from '../../../hal/mock/mock.ts';
 import type { SimulatedTag } from '../../../hal/mock/plausible.ts';
 import { simulatedDriver, twinTags } from '../../../hal/mock/simulate.ts';
 import { MODBUS_TYPES, type ModbusAddress } from '../../../hal/modbus/map/address.ts';
-import { decodeRegisters, encodeValue } from '../../../hal/modbus/map/codec.ts';
+import { decodeRegisters, encodeValue } from '../../../hal/modbus/map/register-values.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';

@@ -14,7 +14,7 @@ import {
   encodeScaled,
   encodeValue,
   maskOf,
-} from '../../../../hal/modbus/map/codec.ts';
+} from '../../../../hal/modbus/map/register-values.ts';
 import type { Value } from '../../../../src/core/reading.ts';
 import { addressOf, bytesOf, readModbusOracle } from '../../../double/modbus-data.ts';
 
