@@ -86,6 +86,17 @@ describe('a file of readings', () => {
     expect(production['press-1']).toMatchObject({ from: SIX, to: SIX + 300 * MIN, noDataMs: 30 * MIN });
   });
 
+  it('that counts up to a break and from its end on says nothing of parts made during it', async () => {
+    const rows: string[] = [];
+    for (let minute = 0, parts = 0; minute <= 420; minute++) {
+      if (minute <= 210 || minute >= 225) parts += 10;
+      rows.push(`${SIX + minute * MIN},press-1/parts,${parts}`);
+    }
+    const shift = SHIFT.replace('to: "13:00"', 'to: "13:00", breaks: [{from: "09:30", to: "09:45"}]');
+    const { production } = await tested(`idealCycle: 5s, maxRate: 1/s, ${shift}`, rows);
+    expect(production['press-1']).toMatchObject({ breakMs: 15 * MIN, unplannedMs: 0, uncertain: [] });
+  });
+
   it.each([
     ['forward', Date.UTC(2026, 2, 28, 22), 7],
     ['back', Date.UTC(2026, 9, 24, 21), 9],

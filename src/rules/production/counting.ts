@@ -65,7 +65,8 @@ export function addParts({ config, draft }: Work, by: number): void {
     timedMs: tally.timedMs + (isTimed ? by * idealMs : 0),
   };
   if (!isTimed && config.idealCycle.by !== 'nobody') doubt(draft, 'ideal-cycle-unknown');
-  if (breakWithin(shift.breaks, draft.atMs! - 1, draft.atMs!) > 0) doubt(draft, 'counted-in-break');
+  // What is read at the moment a break begins or ends was made outside of it.
+  if (breakWithin(shift.breaks, draft.atMs! - 1, draft.atMs! + 1) === 2) doubt(draft, 'counted-in-break');
 }
 
 /** Adds good parts, or rejects, to the shift. */
