@@ -85,13 +85,20 @@ async function powerCut(): Promise<void> {
   gateway = bench.gateway(file);
 }
 
-/** Every change of the alarm that the journal holds. */
+/** Every change of the alarm that the journal holds, page by page. */
 async function journal(): Promise<string[]> {
-  const { body } = await ask(where(), '/api/v1/events?from=0&limit=1000');
-  const { events } = body as { events: { kind: string; id?: string; change?: string; occurrence?: number }[] };
-  return events.flatMap(({ kind, id, change, occurrence }) =>
-    kind === 'alarm' && id === 'hot' ? [`${change} ${occurrence}`] : [],
-  );
+  const changes: string[] = [];
+  for (let query: string | undefined = 'from=0'; query !== undefined; ) {
+    const { body } = await ask(where(), `/api/v1/events?${query}&limit=1000`);
+    const { events, next } = body as {
+      events: { kind: string; id?: string; change?: string; occurrence?: number }[];
+      next?: number;
+    };
+    for (const { kind, id, change, occurrence } of events)
+      if (kind === 'alarm' && id === 'hot') changes.push(`${change} ${occurrence}`);
+    query = next === undefined ? undefined : `after=${next}`;
+  }
+  return changes;
 }
 
 const lampIs = (on: boolean) => until(`the lamp to be ${on}`, () => slaves.coils.get(LAMP) === on, 20_000);
