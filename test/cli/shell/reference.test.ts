@@ -52,13 +52,12 @@ describe('every command', () => {
     },
   );
 
-  it.each(EXAMPLES)('$name: the example is right: $line', async ({ line }) => {
+  it.each(EXAMPLES)('$name: the example is right: $line', async ({ name, line }) => {
     const words = wordsOf(line);
     expect(words).not.toEqual([]);
     const options = await parse(words);
-    const durations = COMMANDS.flatMap(({ options: known }) => known).filter(({ flags }) =>
-      flags.includes('<DURATION>'),
-    );
+    const own = COMMANDS.filter((command) => nameOf(command) === name).flatMap((command) => command.options);
+    const durations = own.filter(({ flags }) => flags.includes('<DURATION>'));
     for (const option of durations) {
       const given = options[option.attributeName()];
       if (typeof given === 'string') expect(parseDuration(given), `${option.long} ${given}`).toBeDefined();
