@@ -55,7 +55,7 @@ describe('the JSON Schema', () => {
       examples: ['200ms', '1s', '10s'],
     });
     expect(at(schema, 'properties', 'channels', 'additionalProperties', 'anyOf').length).toBe(drivers.length);
-    expect(at(schema, 'properties', 'uplinks', 'additionalProperties', 'properties', 'topic').default).toBe(
+    expect(at(schema, 'properties', 'uplinks', 'additionalProperties', 'anyOf', 0, 'properties', 'topic').default).toBe(
       'millgate/{id}',
     );
   });
