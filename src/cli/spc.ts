@@ -3,7 +3,7 @@ import type { ChartView, IndexView } from '../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { operator } from './alarms.ts';
 import { findGateway } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth } from './terminal/context.ts';
 import { formatValue, plain } from './terminal/format.ts';
 import { type Column, renderTable, wrapText } from './terminal/table.ts';
 
@@ -26,7 +26,7 @@ export async function spcList(options: CommonOptions, context: CliContext): Prom
     print(context, ['There are no control charts. Define them under spc: in the configuration.']);
   else {
     const rows = charts.map((chart) => [chart.id, chart.chart, plain(chart.tag), stateLines(chart, context)[0]!]);
-    print(context, renderTable(LIST_COLUMNS, rows, context.columns(), context.colors.dim));
+    print(context, renderTable(LIST_COLUMNS, rows, tableWidth(context), context.colors.dim));
   }
   return EXIT.ok;
 }

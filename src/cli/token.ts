@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
 import { operator } from './alarms.ts';
 import { findGateway, type GatewayClient } from './client.ts';
-import { type CliContext, type CommonOptions, print, printJson, warn } from './terminal/context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from './terminal/context.ts';
 import { formatTime, plain } from './terminal/format.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 
@@ -108,5 +108,5 @@ function listLines(tokens: readonly TokenView[], context: CliContext): string[] 
     formatTime(createdMs, context),
     lastUsedMs === undefined ? 'never' : formatTime(lastUsedMs, context),
   ]);
-  return renderTable(COLUMNS, rows, context.columns(), context.colors.dim);
+  return renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim);
 }

@@ -84,7 +84,8 @@ async function start(log: Logger, context: CliContext, undo: Undo): Promise<Runn
   const version = programVersion();
   const random = seededRandom(PLANT_SEED);
   const environment = context.env;
-  const gateway = await startGateway({ config, simulate: false, version, clock, log, random, environment });
+  const given = { config, simulate: false, version, clock, log, random, environment };
+  const gateway = await startGateway({ ...given, keyFolder: config.store.path });
   undo.push(() => gateway.close());
   const socketPath = join(folder, 'api.sock');
   const listen = { host: '127.0.0.1', port: await freePort(PAGE_PORT) };

@@ -5,7 +5,7 @@ import { formatDuration } from '../../core/quantity.ts';
 import type { MaintenanceReport } from '../../core/rules/maintenance.ts';
 import { operator } from '../alarms.ts';
 import { findGateway } from '../client.ts';
-import { type CliContext, type CommonOptions, print, printJson } from '../terminal/context.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth } from '../terminal/context.ts';
 import { formatTime, formatValue } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
 
@@ -48,7 +48,7 @@ export async function maintenance(
     print(context, ['There is nothing to maintain. Define it under maintenance: in the configuration.']);
   else {
     const rows = all.map((report) => rowOf(report, context));
-    print(context, renderTable(COLUMNS, rows, context.columns(), context.colors.dim));
+    print(context, renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim));
   }
   return EXIT.ok;
 }
