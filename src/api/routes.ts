@@ -35,6 +35,7 @@ export const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/metrics',
     summary: 'Metrics for Prometheus.',
+    open: true,
     answer: async (view) => ({
       status: 200,
       body: metricsText(await view.status()),
