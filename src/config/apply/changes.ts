@@ -4,6 +4,7 @@ import type { AlarmCondition, AlarmConfig } from '../../core/alarm.ts';
 import type { ConfigurationChange, ConfigurationPart } from '../../core/configuration.ts';
 import { formatDuration, formatSize } from '../../core/quantity.ts';
 import type { TagId } from '../../core/reading.ts';
+import type { MaintenanceConfig } from '../../core/rules/maintenance.ts';
 import type { SpcConfig } from '../../core/spc.ts';
 import {
   type ChannelConfig,
@@ -28,7 +29,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('alarm', before.alarms, after.alarms, ({ id }) => id, alarmDetails),
     ...named('chart', before.spc, after.spc, ({ id }) => id, chartDetails, chartEffect),
     ...named('machine', before.production, after.production, ({ id }) => id, differences),
-    ...named('maintenance', before.maintenance, after.maintenance, ({ id }) => id, differences),
+    ...named('maintenance', before.maintenance, after.maintenance, ({ id }) => id, maintenanceDetails),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
@@ -321,6 +322,12 @@ const DERIVED = new Set(['characterMs', 'silenceMs', 'protocolVersion', 'form'])
 
 /** The longest value that is shown. */
 const MAX_SHOWN = 60;
+
+/** An item of maintenance knows of its tag what the tag says for itself. */
+function maintenanceDetails(before: MaintenanceConfig, after: MaintenanceConfig): string[] {
+  const ofTag = { everyMs: undefined, isSwitch: undefined, modulus: undefined };
+  return differences({ ...before, ...ofTag }, { ...after, ...ofTag });
+}
 
 /**
  * What differs between two plain values, one text a leaf: `baud 9600 → 19200`. Keys that end in `Ms` are shown as

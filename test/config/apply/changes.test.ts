@@ -18,11 +18,14 @@ devices:
       oil-temp: {address: "holding:100", type: int16, scale: 1, unit: "°C"}
       pressure: {address: "holding:110", type: float32, unit: bar}
       double: {expr: "press-1/pressure * 2"}
+      running: {address: "coil:1", type: bool, every: 10s}
   oven: {channel: plc, unit: 1, tags: {temp: {address: "holding:5", type: int16, unit: "°C"}}}
 alarms:
   oil-hot: {tag: press-1/oil-temp, above: 75, priority: high}
 spc:
   heat: {tag: oven/temp, chart: i-mr, limits: {baseline: 25}}
+maintenance:
+  oil: {runtime: press-1/running, every: 2000h}
 store: {path: /var/lib/millgate}
 uplinks:
   plant: {type: mqtt, url: "mqtt://broker:1883"}
@@ -116,6 +119,11 @@ describe('the differences of two configurations', () => {
     expect(words(exchange)).toEqual(lines);
   });
 
+  it('say of maintenance what the file says of it, and not what it knows of its tag', () => {
+    expect(words(['every: 10s', 'every: 5s']).filter((line) => line.includes('oil:'))).toEqual([]);
+    expect(words(['every: 2000h', 'every: 1000h']).filter((line) => line.includes('oil:'))).toHaveLength(1);
+  });
+
   it('say what was added and removed', () => {
     const added = '  press-2: {channel: plc, unit: 9, tags: {oil: {address: "holding:1", type: int16}}}\n';
     expect(words(['alarms:', `${added}alarms:`])).toEqual([
@@ -145,6 +153,8 @@ describe('what a change touches', () => {
 
   it('is every tag whose values mean something else', () => {
     const [before, after] = both(['unit: 3', 'unit: 4'], ['pressure * 2', 'pressure * 3']);
-    expect([...changedTags(before, after)]).toEqual(['press-1/oil-temp', 'press-1/pressure', 'press-1/double']);
+    expect([...changedTags(before, after)]).toEqual([
+      ...['press-1/oil-temp', 'press-1/pressure', 'press-1/running', 'press-1/double'],
+    ]);
   });
 });
