@@ -1,5 +1,6 @@
-// Compiles src/ and hal/ to dist/, bundles the page, and bundles the program with its libraries into dist/program/, which
-// the binary dist/src/cli.js loads: 250 files of ES modules take a second of processor time to load, and few files a third of it.
+// Compiles src/ and hal/ to dist/, bundles the page, and bundles the program with its libraries: into dist/program/ for a
+// package, and into dist/checkout/, which the binary dist/src/cli.js loads. 250 files of ES modules take a second of
+// processor time to load, and few files a third of it.
 // The result is made beside dist/ and put in its place at the end, so that a program which starts meanwhile finds all of
 // the old one or all of the new one, and a build that fails leaves the old one as it was.
 import { spawnSync } from 'node:child_process';
@@ -22,14 +23,14 @@ const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
 await buildPage(`${made}/dist/web`);
-await bundle(join(root, made));
+for (const into of ['program', 'checkout']) await bundle(join(root, made), into);
 const binary = `${made}/dist/src/cli.js`;
 writeFileSync(
   binary,
   `#!/usr/bin/env node
 import { createRequire } from 'node:module';
 
-createRequire(import.meta.url)('../program/main.cjs');
+createRequire(import.meta.url)('../checkout/main.cjs');
 `,
 );
 chmodSync(binary, 0o755);

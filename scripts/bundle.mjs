@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 // Native modules stay where they are. "bindings" would look for them in a dozen places.
-const external = ['koffi', '@serialport/bindings-cpp'];
+const outside = ['koffi', '@serialport/bindings-cpp'];
+// What speaks to hardware. A checkout loads it as Node does any package, so that it can be exchanged or mended in
+// node_modules; the package to be installed has it inside, and carries of node_modules what is native only.
+const hardware = ['i2c-bus', 'onoff', 'serialport'];
 const native = { 'better_sqlite3.node': 'better-sqlite3', 'i2c.node': 'i2c-bus', 'epoll.node': 'epoll' };
 const paths = Object.entries(native).map(([file, name]) => [file, `../../node_modules/${name}/build/Release/${file}`]);
 const bindings = {
@@ -19,8 +22,13 @@ const bindings = {
       : undefined,
 };
 
-/** Bundles what was compiled to `folder`/dist into `folder`/dist/program; throws where a library was not found. */
-export async function bundle(folder) {
+/**
+ * Bundles what was compiled to `folder`/dist into a folder of it: `program` is what a package carries, `checkout` what runs
+ * beside its node_modules. Throws where a library was not found.
+ */
+export async function bundle(folder, into) {
+  const isCheckout = into === 'checkout';
+  const external = isCheckout ? [...outside, ...hardware] : outside;
   const bundled = await rolldown({
     cwd: folder,
     input: {
@@ -34,16 +42,16 @@ export async function bundle(folder) {
     onLog: (level, log, tell) => log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' && tell(level, log),
   });
   const { output } = await bundled.write({
-    dir: 'dist/program',
+    dir: `dist/${into}`,
     format: 'cjs',
     // In a checkout, whose package.json says that .js is an ES module.
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
-    dynamicImportInCjs: false,
+    dynamicImportInCjs: isCheckout,
     comments: { legal: true, annotation: false, jsdoc: false },
   });
   await bundled.close();
-  chmodSync(join(folder, 'dist/program/main.cjs'), 0o755);
+  chmodSync(join(folder, `dist/${into}/main.cjs`), 0o755);
   // What was left outside must be there to be loaded.
   const known = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`), ...external]);
   const own = new Set(output.map(({ fileName }) => fileName));
