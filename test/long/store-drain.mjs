@@ -29,6 +29,12 @@ const TARGET_DRAIN = 50;
 if (process.argv[2] === '--fill') await fill(process.argv[3], Number(process.argv[4]));
 else await main(Number(process.argv[2] ?? 10_000_000), resolve(process.argv[3] ?? tmpdir()));
 
+/** What the service gives to Node.js: the memory is judged as it is in a plant. */
+function serviceOptions() {
+  const defaults = readFileSync(new URL('../../systemd/millgate.default', import.meta.url), 'utf8');
+  return /^NODE_OPTIONS="(.*)"$/m.exec(defaults)[1];
+}
+
 /** What the devices gave, three tags each, up to now. */
 async function fill(path, records) {
   const clock = new SimulatedClock();
@@ -83,7 +89,7 @@ async function measure(bench, folder, records) {
   const startedMs = performance.now();
   const gateway = bench.start(process.execPath, ['--import', preload, BINARY, 'run', '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, LOOP_WATCH: watched },
+    env: { ...process.env, LOOP_WATCH: watched, NODE_OPTIONS: serviceOptions() },
   });
   gateway.stderr.pipe(log);
   const seconds = () => (performance.now() - startedMs) / 1000;
