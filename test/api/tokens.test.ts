@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ROUTES } from '../../src/api/routes.ts';
 import { Tokens } from '../../src/api/tokens/tokens.ts';
 import type { NewToken } from '../../src/api/tokens/tokens-view.ts';
@@ -91,10 +91,15 @@ describe('a token', () => {
   it('is not in the file, which is for its owner only; it outlives a restart, and its last use is kept', async () => {
     const { make, asks, tokensFile, socketPath } = await gateway();
     const { token, id } = await make('technician');
-    await asks(token, '/api/v1/status');
-    expect(readFileSync(tokensFile, 'utf8')).not.toContain(token.split('_')[2]);
-    expect(statSync(tokensFile).mode & 0o777).toBe(0o600);
     const clock = new SimulatedClock(SIX);
+    const made = readFileSync(tokensFile, 'utf8');
+    expect(made).not.toContain(token.split('_')[2]);
+    await asks(token, '/api/v1/status');
+    // A request writes nothing that a revocation could be lost by.
+    const lastUse = () => new Tokens({ file: tokensFile, clock, log: silentLogger }).list()[0]!.lastUsedMs;
+    await vi.waitFor(() => expect(lastUse()).toBeGreaterThan(0));
+    expect(readFileSync(tokensFile, 'utf8')).toBe(made);
+    expect(statSync(tokensFile).mode & 0o777).toBe(0o600);
     const again = new Tokens({ file: tokensFile, clock, log: silentLogger });
     expect(again.holder(`Bearer ${token}`, '::1')).toMatchObject({ id, name: 'technician' });
     const listed = await ask({ socketPath }, '/api/v1/tokens');

@@ -1,6 +1,8 @@
 /** Makes the tokens of the API, keeps their hashes in one file, and finds whose token a request carries. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../../core/errors.ts';
 import { writeWhole } from '../../core/file-system.ts';
@@ -18,6 +20,12 @@ const MAX_TOKENS = 100;
 
 /** Longest name of a token, characters. */
 const MAX_NAME = 60;
+
+/**
+ * When each token was used last, in a file of its own beside them: it is written behind a request, and may then be older
+ * than what happened to the tokens meanwhile.
+ */
+const USES_FILE = 'tokens-used.json';
 
 /** The last use is written to the disk when it is this much later than what is there, ms. */
 const USE_STEP_MS = 600_000;
@@ -49,6 +57,10 @@ export class Tokens {
   private readonly parts: TokenParts;
   private readonly kept = new Map<string, Kept>();
   private readonly failures = new Map<string, Failures>();
+  /** When each token was used last, UTC ms, by its id; and as it was written last. */
+  private readonly uses = new Map<string, number>();
+  private readonly writtenUses = new Map<string, number>();
+  private isWriting = false;
 
   /** A file that cannot be read leaves no token valid; the log says why. */
   constructor(parts: TokenParts) {
@@ -56,6 +68,7 @@ export class Tokens {
     if (parts.file === undefined) return;
     try {
       for (const one of JSON.parse(readFileSync(parts.file, 'utf8')) as Kept[]) this.kept.set(one.id, one);
+      this.readUses(parts.file);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return;
       parts.log.error(
@@ -66,7 +79,7 @@ export class Tokens {
 
   /** Every token, in the order in which they were made. */
   list(): TokenView[] {
-    return [...this.kept.values()].map(({ hash: _, ...shown }) => shown);
+    return [...this.kept.values()].map(({ hash: _, ...shown }) => ({ ...shown, lastUsedMs: this.uses.get(shown.id) }));
   }
 
   /**
@@ -104,6 +117,7 @@ export class Tokens {
     const rest = new Map(this.kept);
     rest.delete(id);
     this.keep(rest);
+    this.uses.delete(id);
     return found;
   }
 
@@ -148,17 +162,39 @@ export class Tokens {
       this.parts.log.warn(`${key.trim()}: ${count} wrong API tokens in a row; it is slowed down`);
   }
 
-  /** Notes when a token was used; not each use, because the file is written for it. */
+  /** Notes when a token was used. The disk is written behind the request: polling never waits for it. */
   private used(token: Kept): TokenView {
-    const lastUsedMs = this.parts.clock.wallMs();
-    if (Math.abs(lastUsedMs - (token.lastUsedMs ?? 0)) > USE_STEP_MS) {
-      try {
-        this.keep(new Map(this.kept).set(token.id, { ...token, lastUsedMs }));
-      } catch (error) {
-        this.parts.log.warn(`when a token was used could not be kept: ${messageOf(error)}`);
-      }
-    }
+    const nowMs = this.parts.clock.wallMs();
+    this.uses.set(token.id, nowMs);
+    if (Math.abs(nowMs - (this.writtenUses.get(token.id) ?? 0)) > USE_STEP_MS) void this.writeUses();
     return token;
+  }
+
+  /** One at a time; it never rejects. */
+  private async writeUses(): Promise<void> {
+    const { file, log } = this.parts;
+    if (file === undefined || this.isWriting) return;
+    this.isWriting = true;
+    const uses = [...this.uses];
+    for (const [id, ms] of uses) this.writtenUses.set(id, ms);
+    try {
+      await writeFile(join(dirname(file), USES_FILE), `${JSON.stringify(Object.fromEntries(uses))}\n`, { mode: 0o600 });
+    } catch (error) {
+      log.warn(`when a token was used could not be kept: ${messageOf(error)}`);
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  /** What cannot be read is not known: it decides nothing. */
+  private readUses(file: string): void {
+    try {
+      const uses = JSON.parse(readFileSync(join(dirname(file), USES_FILE), 'utf8')) as Record<string, unknown>;
+      for (const [id, ms] of Object.entries(uses))
+        if (typeof ms === 'number' && this.kept.has(id)) this.uses.set(id, ms);
+    } catch {
+      // There is none yet, or the power was cut while it was written.
+    }
   }
 
   private keep(next: ReadonlyMap<string, Kept>): void {
