@@ -8,10 +8,11 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../core/errors.ts';
 import type { Checkpoint } from '../core/event.ts';
+import { writeWhole } from '../core/file-system.ts';
 import { canonical } from './canonical.ts';
 
 /** A key that signs. */
@@ -39,7 +40,7 @@ export function openSigningKey(folder: string): SigningKey {
   const publicKey = spki.subarray(-32).toString('hex');
   const key = { id: keyIdOf(publicKey), publicKey, privateKey };
   const publicFile = join(folder, PUBLIC_FILE);
-  if (readIfThere(publicFile)?.trim() !== publicKey) writeFileSync(publicFile, `${publicKey}\n`, { mode: 0o644 });
+  if (readIfThere(publicFile)?.trim() !== publicKey) writeWhole(publicFile, `${publicKey}\n`, { mode: 0o644 });
   return key;
 }
 
@@ -55,7 +56,7 @@ function readIfThere(file: string): string | undefined {
 function madeIn(file: string): string {
   const { privateKey } = generateKeyPairSync('ed25519');
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  writeFileSync(file, pem, { mode: 0o600, flag: 'wx', flush: true });
+  writeWhole(file, pem, { mode: 0o600, replace: false });
   return pem;
 }
 
