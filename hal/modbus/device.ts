@@ -70,19 +70,22 @@ export function deadlineMs(configuredMs: number, took: BlockTimes | undefined): 
 }
 
 /**
- * What a silent device is given to answer: twice what it needed before, within bounds, or a guess. It may have become
- * slower, so that every fourth question has the configured deadline. Short deadlines keep the line for the others, and
- * find the one that returned sooner.
+ * What a silent device is given to answer: twice what it needed before, or, where it never spoke, twice what the slowest
+ * of its neighbours needs, within bounds; a guess where nobody is known. It may be slower than that, so that every fourth
+ * question has the configured deadline. Short deadlines keep the line for the others, and find the one that returned sooner.
  */
 const SHORTEST_PROBE_MS = 100;
 const PROBE_OF_A_STRANGER_MS = 250;
 const FULL_PROBE_EACH = 4;
 
-function timeoutMsOf(device: DeviceState, took: BlockTimes | undefined): number {
-  const { configuredMs, silentQuestions, provenMs } = device;
+function timeoutMsOf({ neighbours }: Asking, device: DeviceState, took: BlockTimes | undefined): number {
+  const { configuredMs, silentQuestions } = device;
   // The second question has the full deadline too: silence has to show before a device is taken to be gone.
   if (silentQuestions < 2 || silentQuestions % FULL_PROBE_EACH === 0) return deadlineMs(configuredMs, took);
-  const probeMs = provenMs === undefined ? PROBE_OF_A_STRANGER_MS : Math.max(SHORTEST_PROBE_MS, 2 * provenMs);
+  let provenMs = device.provenMs ?? 0;
+  if (provenMs === 0)
+    for (const neighbour of neighbours.values()) provenMs = Math.max(provenMs, neighbour.provenMs ?? 0);
+  const probeMs = provenMs === 0 ? PROBE_OF_A_STRANGER_MS : Math.max(SHORTEST_PROBE_MS, 2 * provenMs);
   return Math.min(configuredMs, probeMs);
 }
 
@@ -121,6 +124,8 @@ export interface Asking {
    * waiting: they are left to the next scan. One alone says nothing of its neighbours, nor does one known to be silent.
    */
   readonly fallen: Set<DeviceState>;
+  /** The devices of the line by name. */
+  readonly neighbours: ReadonlyMap<string, DeviceState>;
 }
 
 /**
@@ -154,7 +159,7 @@ export async function askDevice(
   let rests = 0;
   for (let retries = 0; ; ) {
     const startedMs = clock.monoMs();
-    device.deadlineMs = timeoutMsOf(device, took);
+    device.deadlineMs = timeoutMsOf(asking, device, took);
     const outcome = await asking.line.ask({ ...about, timeoutMs: device.deadlineMs });
     switch (outcome.kind) {
       case 'answer':

@@ -36,7 +36,8 @@ export class ModbusDriver
     this.line = line;
     this.clock = deps.clock;
     this.concurrency = line.concurrency;
-    this.asking = { line, clock: deps.clock, retries: channel.retries, fallen: new Set() };
+    const neighbours = this.devices;
+    this.asking = { line, clock: deps.clock, retries: channel.retries, fallen: new Set(), neighbours };
     const deviceOf = (tag: ModbusTag) => this.deviceOf(tag);
     this.reader = new Reader({ clock: deps.clock, asking: this.asking, cost: lineCostOf(channel), deviceOf });
     this.utilisation = new Utilisation(deps.clock.monoMs());

@@ -144,6 +144,21 @@ describe('reading', () => {
     expect(Math.max(...later.filter((ms) => ms < 1900))).toBeLessThan(200);
   });
 
+  it('gives one that never spoke twice what its slowest neighbour needs, and every fourth time all that is configured', async () => {
+    const { clock, driver, tag, run } = await bench({}, 2000);
+    for (let answers = 0; answers < 20; answers++) await run(driver.read([tag(1, 'holding:5')], signal));
+    const busyMs = () => (isObservable(driver) ? driver.statistics().devices['unit-4']!.busyMs : Number.NaN);
+    const spentMs: number[] = [];
+    for (let question = 0; question < 8; question++) {
+      await clock.advance(6000);
+      const before = question === 0 ? 0 : busyMs();
+      await run(driver.read([tag(4, 'holding:5')], signal));
+      spentMs.push(Math.round(busyMs() - before));
+    }
+    expect(spentMs.map((ms) => ms > 1900)).toEqual([true, true, false, false, true, false, false, false]);
+    expect(Math.max(...spentMs.filter((ms) => ms < 1900))).toBeLessThan(200);
+  });
+
   it('one dead neighbour does not take the second try of the next device', async () => {
     const { bus, driver, tag, run } = await bench();
     await run(driver.read([tag(4, 'holding:0')], signal));

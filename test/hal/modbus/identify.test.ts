@@ -23,7 +23,12 @@ async function identify(answer: (pdu: Uint8Array) => number[] | undefined) {
   const timing = { characterMs: 0, silenceMs: 2, pauseMs: 0, lateReplyWindowMs: 1000 };
   const line = new RtuLine(bus.transport, timing, clock);
   await line.open(signal);
-  const work = identifyUnit({ line, clock, retries: 0, fallen: new Set() }, newDevice(100), 9, signal);
+  const work = identifyUnit(
+    { line, clock, retries: 0, fallen: new Set(), neighbours: new Map() },
+    newDevice(100),
+    9,
+    signal,
+  );
   let isDone = false;
   const done = work.finally(() => {
     isDone = true;

@@ -76,7 +76,7 @@ async function askEachFunction(channel: ModbusChannel): Promise<void> {
       ? new SerialTransport(channel.serial)
       : tcpTransport({ ...channel, connectTimeoutMs: 2000 }, systemClock);
   const line = lineOn(transport, channel, systemClock);
-  const asking = { line, clock: systemClock, retries: 1, fallen: new Set<DeviceState>() };
+  const asking = { line, clock: systemClock, retries: 1, fallen: new Set<DeviceState>(), neighbours: new Map() };
   const device = newDevice(500);
   const ask = async (request: ModbusRequest): Promise<number[] | string> => {
     const outcome = await askDevice(asking, device, request, signal);
