@@ -197,8 +197,8 @@ export type UplinkConfig = MqttConfig | HttpConfig;
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
-  /** PEM files of the certificate and the key by which it is served over TLS; undefined: unencrypted. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** PEM files of the certificate and the key by which it is served over TLS, or a pair of its own; undefined: unencrypted. */
+  readonly tls: 'self-signed' | { readonly cert: string; readonly key: string } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts: readonly string[];
 }
