@@ -10,6 +10,7 @@ import type { TagId } from '../core/reading.ts';
 import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { compareSpans } from '../rules/production/compare.ts';
 import { summedReport } from '../rules/production/figures.ts';
+import { pastReports } from '../rules/production/reasons.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
@@ -210,11 +211,10 @@ export function createProductionView(
     async code(name, order) {
       found(name);
       let why = engine().codeStop(name, order);
-      if (why?.unknownStop !== undefined) {
+      if (why?.pastOf) {
         await durable();
-        const past = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
-        const report = past.findLast(({ stops }) => stops.some(({ n }) => n === why?.unknownStop));
-        if (report) why = engine().codeStop(name, { ...order, past: report });
+        const all = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
+        why = engine().codeStop(name, { ...order, past: pastReports(all, why.pastOf) });
       }
       if (why) throw new Fault(why.refused, 'Nothing was changed.', EXIT.failed);
       await durable();
