@@ -19,7 +19,7 @@ import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { SECTIONS } from './sections/sections.ts';
-import { checkUplinks } from './sections/uplinks.ts';
+import { checkUplinks } from './sections/uplinks/uplinks.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {

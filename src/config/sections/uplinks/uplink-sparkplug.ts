@@ -1,7 +1,7 @@
 /** What belongs to an uplink with `format: sparkplug`, and what does not. */
-import type { SparkplugConfig } from '../config.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, spotOf } from '../file/tree.ts';
+import type { SparkplugConfig } from '../../config.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, spotOf } from '../../file/tree.ts';
 
 /** The keys that matter here. */
 interface SparkplugOptions {

@@ -1,11 +1,11 @@
 /** Uplinks that post to an HTTP server: `type: http`, and the presets of products that take records over HTTP. */
 import { z } from 'zod';
-import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../core/fields.ts';
-import type { HttpConfig, HttpTarget } from '../config.ts';
-import { type Entry, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
-import { validateKeys } from '../file/validate.ts';
-import { clip, shown } from '../file/words.ts';
-import { mqttShape, secretSchema, tlsSchema, uplinkShape } from './shapes.ts';
+import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../../core/fields.ts';
+import type { HttpConfig, HttpTarget } from '../../config.ts';
+import { type Entry, type MapNode, nodeAt, spotOf, without } from '../../file/tree.ts';
+import { validateKeys } from '../../file/validate.ts';
+import { clip, shown } from '../../file/words.ts';
+import { mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
 import {
   baseOf,
   checkSelection,

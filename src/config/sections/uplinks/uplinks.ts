@@ -1,15 +1,15 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { z } from 'zod';
-import { BROKEN_ADDRESS, isBrokenAddress } from '../../core/fields.ts';
-import { hint } from '../../core/suggest.ts';
-import type { MqttConfig, UplinkConfig } from '../config.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
-import { isMapOr, validateKeys } from '../file/validate.ts';
-import { clip, shown } from '../file/words.ts';
-import { formatPlace } from '../file/yaml.ts';
-import { checkName } from './channels.ts';
-import { mqttShape } from './shapes.ts';
+import { BROKEN_ADDRESS, isBrokenAddress } from '../../../core/fields.ts';
+import { hint } from '../../../core/suggest.ts';
+import type { MqttConfig, UplinkConfig } from '../../config.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../../file/tree.ts';
+import { isMapOr, validateKeys } from '../../file/validate.ts';
+import { clip, shown } from '../../file/words.ts';
+import { formatPlace } from '../../file/yaml.ts';
+import { checkName } from '../channels.ts';
+import { mqttShape } from '../shapes.ts';
 import { checkHttp, HTTP_PRESETS, isHttpPreset } from './uplink-http.ts';
 import {
   baseOf,

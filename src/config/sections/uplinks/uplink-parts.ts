@@ -1,14 +1,14 @@
 /** What all kinds of uplinks have in common in the file: which tags, secrets, and the files of TLS. */
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { selects, tagPattern } from '../../core/reading.ts';
-import { nearestTag } from '../../core/suggest.ts';
-import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../config.ts';
-import type { FileAccess } from '../file/disk-files.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, nodeAt, spotOf } from '../file/tree.ts';
-import { clip } from '../file/words.ts';
-import type { tlsSchema, uplinkShape } from './shapes.ts';
+import { selects, tagPattern } from '../../../core/reading.ts';
+import { nearestTag } from '../../../core/suggest.ts';
+import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../../config.ts';
+import type { FileAccess } from '../../file/disk-files.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, nodeAt, spotOf } from '../../file/tree.ts';
+import { clip } from '../../file/words.ts';
+import type { tlsSchema, uplinkShape } from '../shapes.ts';
 
 /** What checking uplinks needs. */
 export interface UplinkContext {
