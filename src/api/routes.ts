@@ -1,6 +1,6 @@
 /** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
-import type { TagId, Value } from '../core/reading.ts';
+import { type TagId, valueOfJson } from '../core/reading.ts';
 import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
@@ -227,14 +227,8 @@ async function write(view: GatewayView, request: RouteRequest): Promise<Answer> 
     throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
   knownTags(view, [tag]);
   const by = body.by === undefined ? undefined : ordererOf(body).by;
-  const result = await view.write(tag, wholeOrText(value), request.signal, by);
+  const result = await view.write(tag, valueOfJson(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );
-}
-
-/** A whole number that no double can hold comes as text. */
-function wholeOrText(value: number | boolean | string): Value {
-  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
-  return isLarge ? BigInt(value) : value;
 }

@@ -5,7 +5,7 @@ import type { MqttConfig, MqttLimits, MqttPreset, SecretRef } from '../../config
 import { type Entry, type MapNode, spotOf, without } from '../../file/tree.ts';
 import { validateKeys } from '../../file/validate.ts';
 import { clip } from '../../file/words.ts';
-import { mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
+import { commandsField, mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
 import {
   baseOf,
   checkSelection,
@@ -52,6 +52,7 @@ export const MQTT_PRESET_SHAPES = {
       topic,
       topics,
       layout,
+      commands: commandsField('no'),
       ...common,
     },
   },
@@ -87,6 +88,7 @@ export const MQTT_PRESET_SHAPES = {
       topic,
       topics,
       layout,
+      commands: commandsField('no'),
       ...common,
     },
   },
@@ -145,6 +147,7 @@ interface PresetOptions {
   readonly only?: string[];
   readonly except?: string[];
   readonly events?: boolean | 'yes' | 'no';
+  readonly commands?: z.output<ReturnType<typeof commandsField>>;
   readonly backfillRate?: number;
 }
 

@@ -1,5 +1,6 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { z } from 'zod';
+import { COMMAND_KINDS } from '../../../core/configuration.ts';
 import { BROKEN_ADDRESS, isBrokenAddress } from '../../../core/fields.ts';
 import { hint } from '../../../core/suggest.ts';
 import type { MqttConfig, UplinkConfig } from '../../config.ts';
@@ -199,7 +200,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     username: options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
-    ...baseOf(options),
+    ...baseOf(options, options.format === 'sparkplug' ? ['write'] : COMMAND_KINDS),
     keepaliveMs: options.keepalive ?? 30_000,
     ackTimeoutMs: options.ackTimeout ?? 15_000,
   };
