@@ -4,6 +4,7 @@ import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from 
 import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
+import type { ServingStatus } from '../serve/serving.ts';
 import type {
   HistoryPage,
   HistoryQuery,
@@ -119,6 +120,8 @@ export interface GatewayStatus {
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+  /** What is served to other systems; absent where nobody keeps it. */
+  readonly serving?: ServingStatus | undefined;
 }
 
 /** What is in memory and not on the disk yet. */
