@@ -69,7 +69,7 @@ production:
     running: press-1/running
     reason: press-1/code
     job: press-1/order
-    energy: press-1/kwh
+    energy: {tag: press-1/kwh, tariff: [{price: 0.31, from: "06:00", to: "22:00"}, {price: 0.22}]}
     idealCycle: {job: {"1": 2.4s, "2": 3.7s}}
     microStop: 1m
     maxRate: 2/s
@@ -150,11 +150,21 @@ function reportIn(event: string): string {
 /** The figures of a report in the table that `--report FILE.csv` writes. */
 function figuresIn(csv: string): Record<string, string> {
   const rows = csv.split('\n').map((row) => row.split(','));
-  return Object.fromEntries(rows.flatMap(([kind, name, value]) => (kind === 'figure' ? [[name!, value!]] : [])));
+  return Object.fromEntries(
+    rows.flatMap(([kind, name, value]) =>
+      kind === 'figure' ? [[name!, value!]] : kind?.startsWith('hour-') ? [[`${kind} ${name}`, value!]] : [],
+    ),
+  );
 }
 
-function figuresOf({ stops: _, uncertain, ...figures }: ProductionReport): Record<string, string> {
-  const texts = Object.entries(figures).map(([name, value]) => [name, value === null ? '' : String(value)]);
+function figuresOf({ stops: _, uncertain, hours, ...figures }: ProductionReport): Record<string, string> {
+  const byHour = hours.flatMap(({ target, count, good }, index) =>
+    Object.entries({ target, count, good }).map(([name, value]) => [`hour-${name} ${index + 1}`, value] as const),
+  );
+  const texts = [...Object.entries(figures), ...byHour].map(([name, value]) => [
+    name,
+    value === null ? '' : `${value}`,
+  ]);
   return { ...Object.fromEntries(texts), uncertain: uncertain.join(' ') };
 }
 

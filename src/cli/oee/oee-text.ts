@@ -77,6 +77,7 @@ export function reportLines(report: ProductionReport, context: CliContext): stri
     unknownLine(report, context),
     '',
     ...renderTable(BRIDGE_COLUMNS, bridge, tableWidth(context), colors.dim),
+    ...hourLines(report, context),
     ...stopLines(report, context),
     ...figureLines(report),
     ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${PRODUCTION_DOUBTS[why] ?? why}.`)),
@@ -124,19 +125,51 @@ function stopLines(report: ProductionReport, context: CliContext): string[] {
   return [...table, ...more, '', ...first];
 }
 
-function figureLines({ failures, mttrMs, mtbfMs, microStops, energyKwh, good }: ProductionReport): string[] {
+function figureLines(report: ProductionReport): string[] {
+  const { failures, mttrMs, mtbfMs, microStops } = report;
   const between = mtbfMs === null ? '–' : formatSpan(mtbfMs);
   const repair = mttrMs === null ? '–' : formatSpan(mttrMs);
-  const energy =
-    energyKwh === null
-      ? []
-      : [
-          `Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `, ${(energyKwh / good).toPrecision(3)} kWh a good part` : ''}.`,
-        ];
+  const energy = energyText(report);
   return [
     `${failures} unplanned stops: ${repair} each (MTTR), ${between} of run time between them (MTBF); ${microStops} micro-stops.`,
-    ...energy,
+    ...(energy === null ? [] : [energy]),
   ];
+}
+
+/** What the energy was, a part and in money; null without a meter. Reports of earlier versions have no cost. */
+export function energyText({ energyKwh, energyCost, energyCurrency, good }: ProductionReport): string | null {
+  if (energyKwh === null) return null;
+  const isPriced = energyCost != null && energyCurrency != null;
+  const each = (value: number): string => (good > 0 ? `, ${(value / good).toPrecision(3)}` : '');
+  const kwh = `Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `${each(energyKwh)} kWh a good part` : ''}`;
+  const cost = isPriced
+    ? `; ${energyCost.toFixed(2)} ${energyCurrency}${good > 0 ? `${each(energyCost)} ${energyCurrency} a good part` : ''}`
+    : '';
+  return `${kwh}${cost}.`;
+}
+
+/** The hours of a report; those of earlier versions have none. */
+export function hoursOf(hours: ProductionReport['hours'] | undefined): ProductionReport['hours'] {
+  return hours ?? [];
+}
+
+const HOUR_COLUMNS: readonly Column[] = [
+  { title: 'HOUR' },
+  { title: 'TARGET', align: 'right' },
+  { title: 'GOOD', align: 'right' },
+  { title: 'BEHIND', align: 'right' },
+  { title: 'REJECTS', align: 'right', drop: 1 },
+];
+
+function hourLines(report: ProductionReport, context: CliContext): string[] {
+  const rows = hoursOf(report.hours).map(({ from, target, count, good }): Cell[] => [
+    formatTime(from, context).slice(11, 16),
+    target === null ? '–' : countText(target),
+    countText(good),
+    target === null ? '–' : target > good ? { text: countText(target - good), paint: context.colors.yellow } : '0',
+    countText(count - good),
+  ]);
+  return rows.length === 0 ? [] : ['', ...renderTable(HOUR_COLUMNS, rows, tableWidth(context), context.colors.dim)];
 }
 
 const RATE_COLUMNS: readonly Column[] = [

@@ -230,7 +230,8 @@ function cutRunning(
   atMs: number,
   [firstBeforeMs, secondBeforeMs]: readonly [number, number],
 ): Halves {
-  const fromMs = stop.partMs ?? stop.fromMs;
+  // Of a stop that was carried over, this shift may have nothing yet.
+  const fromMs = stop.partMs ?? (stop.beforeMs > 0 ? stop.toMs : stop.fromMs);
   if (fromMs >= atMs) return { first: undefined, second: { ...stop, fromMs: atMs, beforeMs: secondBeforeMs } };
   const firstMs = Math.min(stop.ms, atMs - fromMs - breakWithin(shift?.breaks ?? [], fromMs, atMs));
   const second = { ...stop, fromMs: atMs, partMs: atMs, ms: stop.ms - firstMs, beforeMs: 0 };
