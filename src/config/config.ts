@@ -2,7 +2,7 @@
 import type { Tag } from '../../hal/driver.ts';
 import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
-import type { ConfigurationProblem } from '../core/configuration.ts';
+import type { CommandKind, ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
@@ -108,6 +108,8 @@ export interface UplinkBase extends Selection {
   readonly name: string;
   /** Whether events go to it, too. */
   readonly events: boolean;
+  /** What may be ordered over it, while `commands.enabled` is set; absent: nothing. */
+  readonly commands?: readonly CommandKind[];
   /** Records per second of the backfill lane. */
   readonly backfillRate: number;
 }
@@ -197,8 +199,8 @@ export type UplinkConfig = MqttConfig | HttpConfig;
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
-  /** PEM files of the certificate and the key by which it is served over TLS; undefined: unencrypted. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** PEM files of the certificate and the key by which it is served over TLS, or a pair of its own; undefined: unencrypted. */
+  readonly tls: 'self-signed' | { readonly cert: string; readonly key: string } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts: readonly string[];
 }

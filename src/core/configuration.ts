@@ -129,3 +129,9 @@ export interface ApplyOrder {
   readonly confirmMs?: number | undefined;
   readonly by: string;
 }
+
+/** What may be ordered over an uplink, in the words of the wire. */
+export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as const;
+
+/** A kind of command. */
+export type CommandKind = (typeof COMMAND_KINDS)[number];
