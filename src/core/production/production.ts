@@ -163,7 +163,8 @@ export interface ProductionReport {
 /** The closed list of reasons why a report is to be doubted. */
 export const PRODUCTION_DOUBTS = {
   'counter-reset': 'a counter went back; what it showed after it was counted',
-  'counter-spike': 'a counter jumped further than the machine can count; the jump was not counted',
+  'counter-spike':
+    'a counter jumped further than the machine can count; the jump was not counted. Was it right, set maxRate, or mend idealCycle',
   'counter-ambiguous': 'a counter may have gone round more than once; the count is a lower bound',
   'counted-while-stopped': 'parts were counted while the machine was said to be stopped',
   'counted-in-break': 'parts were counted during a break',
