@@ -57,6 +57,11 @@ const STOP_COLUMNS: readonly Column[] = [
 /** Longest stops that a terminal shows. */
 const SHOWN_STOPS = 20;
 
+/** Reasons that a terminal shows, those with most time. */
+const SHOWN_REASONS = 10;
+
+const DAY_MS = 86_400_000;
+
 /** One report: its ratios, where the time went, and the stops. */
 export function reportLines(report: ProductionReport, context: CliContext): string[] {
   const { colors } = context;
@@ -78,6 +83,7 @@ export function reportLines(report: ProductionReport, context: CliContext): stri
     '',
     ...renderTable(BRIDGE_COLUMNS, bridge, tableWidth(context), colors.dim),
     ...hourLines(report, context),
+    ...reasonLines(report, context),
     ...stopLines(report, context),
     ...figureLines(report),
     ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${PRODUCTION_DOUBTS[why] ?? why}.`)),
@@ -106,9 +112,10 @@ function signed(value: number, isLoss: boolean, text: string): string {
 function stopLines(report: ProductionReport, context: CliContext): string[] {
   const long = report.stops.filter(({ kind }) => kind !== 'micro');
   const shown = [...long].sort((a, b) => b.ms - a.ms).slice(0, SHOWN_STOPS);
+  const isOfDays = report.to - report.from > DAY_MS;
   const rows = shown.map((stop): Cell[] => [
     String(stop.n),
-    formatTime(stop.from, context, 'clock'),
+    formatTime(stop.from, context, isOfDays ? 'seconds' : 'clock'),
     formatSpan(stop.ms),
     stop.kind,
     stop.reason === null ? { text: 'no reason yet', paint: context.colors.yellow } : plain(stop.reason),
@@ -116,13 +123,29 @@ function stopLines(report: ProductionReport, context: CliContext): string[] {
   const table =
     rows.length === 0 ? [] : ['', ...renderTable(STOP_COLUMNS, rows, tableWidth(context), context.colors.dim)];
   const more = long.length > shown.length ? [`and ${long.length - shown.length} shorter stops`] : [];
-  const [worst] = paretoOf(report);
-  const first = worst
-    ? [
-        `Most time: ${worst.reason === null ? 'no reason' : plain(worst.reason)}, ${formatSpan(worst.ms)} in ${worst.stops} stops.`,
-      ]
-    : [];
-  return [...table, ...more, '', ...first];
+  return [...table, ...more, ''];
+}
+
+const REASON_COLUMNS: readonly Column[] = [
+  { title: 'REASON', cut: 'end', minWidth: 12 },
+  { title: 'TIME', align: 'right' },
+  { title: 'STOPS', align: 'right' },
+  { title: 'EACH', align: 'right', drop: 1 },
+  { title: 'SO FAR', align: 'right', drop: 2 },
+];
+
+/** Where the time went by reason, the longest first; SO FAR is the share of all of it with the lines above. */
+function reasonLines(report: ProductionReport, context: CliContext): string[] {
+  const all = paretoOf(report);
+  const wholeMs = all.reduce((sum, { ms }) => sum + ms, 0);
+  let soFarMs = 0;
+  const rows = all.slice(0, SHOWN_REASONS).map(({ reason, ms, stops }): Cell[] => {
+    soFarMs += ms;
+    const name = reason === null ? { text: 'no reason', paint: context.colors.yellow } : plain(reason);
+    const share = `${Math.round((soFarMs / Math.max(1, wholeMs)) * 100)} %`;
+    return [name, formatSpan(ms), String(stops), formatSpan(ms / stops), share];
+  });
+  return rows.length === 0 ? [] : ['', ...renderTable(REASON_COLUMNS, rows, tableWidth(context), context.colors.dim)];
 }
 
 function figureLines(report: ProductionReport): string[] {
