@@ -12,7 +12,8 @@ export type ConfigurationPart =
   | 'uplink'
   | 'store'
   | 'api'
-  | 'commands';
+  | 'commands'
+  | 'serve';
 
 /** One difference between two configurations. */
 export interface ConfigurationChange {

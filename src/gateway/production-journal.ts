@@ -12,18 +12,12 @@ interface Place {
   readonly toMs: number;
 }
 
-/** The reports in a journal. */
-export interface ProductionJournal {
-  /** The newest report of each shift of a machine that ended after an instant (UTC ms), in the order of the shifts. */
-  reports(machine: string, fromMs: number): Promise<readonly ProductionReport[]>;
-}
-
 /**
  * The reports in the journal of a store. A shift is told of when it is over, and again when a reason comes late, so that
  * its newest report may stand anywhere behind its end. The journal is gone through once, as far back as somebody
  * asked for; after that only what is new is looked at.
  */
-export function createProductionJournal(store: Pick<Store, 'status' | 'peekEvents'>): ProductionJournal {
+export function createProductionJournal(store: Pick<Store, 'status' | 'peekEvents'>) {
   const places = new Map<string, Map<number, Place>>();
   /** What was gone through: the numbers from the first up to the second. */
   let known: readonly [number, number] | undefined;
@@ -55,7 +49,8 @@ export function createProductionJournal(store: Pick<Store, 'status' | 'peekEvent
       for (const [shift, { seq }] of ofMachine) if (seq < oldest.events) ofMachine.delete(shift);
   };
   return {
-    async reports(machine, fromMs) {
+    /** The newest report of each shift of a machine that ended after an instant (UTC ms), in the order of the shifts. */
+    async reports(machine: string, fromMs: number): Promise<readonly ProductionReport[]> {
       // One after the other: two that go through the journal at once would do it twice.
       const caughtUp = last.then(() => catchUp(fromMs));
       last = caughtUp.then(
