@@ -26,7 +26,8 @@ export function machineConfig(over: Partial<ProductionConfig> = {}): ProductionC
     idealCycle: { by: 'fixed', ms: 2000 },
     microStopMs: 5 * MIN,
     maxPerSecond: undefined,
-    energy: 'press-1/kwh',
+    energy: { tag: 'press-1/kwh', tariff: [], currency: 'EUR' },
+    targetPerSecond: undefined,
     timezone: 'Europe/London',
     shifts: [
       {
