@@ -4,6 +4,7 @@ import { tagsIn } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
+import type { InventoryConfig, PartsConfig } from '../core/rules/scanned.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { alarmRule } from './alarm/alarm.ts';
 import { instrumentAlarms } from './alarm/instrument.ts';
@@ -13,6 +14,8 @@ import { Pipeline } from './pipeline.ts';
 import { type ProductionRule, productionRule } from './production/rule.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
 import type { Rule } from './rule.ts';
+import { partRule } from './scanned/part-rule.ts';
+import { type StockRule, stockRule } from './scanned/stock-rule.ts';
 import { type SpcRule, spcRule } from './spc/rule.ts';
 
 /** The parts of a configuration that decide what is made of readings. */
@@ -22,6 +25,9 @@ export interface RuleConfig {
   /** Machines whose production is counted; absent: none. */
   readonly production?: readonly ProductionConfig[];
   readonly maintenance: readonly MaintenanceConfig[];
+  /** Stations at which parts are judged, and stocks that are counted; absent: none. */
+  readonly parts?: readonly PartsConfig[];
+  readonly inventory?: readonly InventoryConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
   /** Tags that only grow. */
@@ -54,6 +60,8 @@ export interface RuleSet {
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
   readonly machines: readonly Machine[];
   readonly maintenance: readonly MaintenanceItem[];
+  readonly stations: readonly { readonly config: PartsConfig; readonly key: string; readonly rule: Rule }[];
+  readonly stocks: readonly { readonly config: InventoryConfig; readonly key: string; readonly rule: StockRule }[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
@@ -75,6 +83,14 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = `production:${machine.id}`;
     return { config: machine, key, rule: { ...productionRule(machine), id: key } };
   });
+  const stations = (config.parts ?? []).map((station) => {
+    const key = `parts:${station.id}`;
+    return { config: station, key, rule: { ...partRule(station), id: key } as unknown as Rule };
+  });
+  const stocks = (config.inventory ?? []).map((stock) => {
+    const key = `inventory:${stock.id}`;
+    return { config: stock, key, rule: { ...stockRule(stock), id: key } };
+  });
   const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
   const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
   const rules = [
@@ -82,6 +98,8 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     ...charts.map(({ rule }) => rule as unknown as Rule),
     ...machines.map(({ rule }) => rule as unknown as Rule),
     ...maintenance.map(({ rule }) => rule),
+    ...stations.map(({ rule }) => rule),
+    ...stocks.map(({ rule }) => rule as unknown as Rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   return {
@@ -92,5 +110,7 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     charts,
     machines,
     maintenance,
+    stations,
+    stocks,
   };
 }
