@@ -124,7 +124,7 @@ export async function correct(
   if (options.comment === undefined || options.comment.trim() === '')
     throw new Fault('a correction needs its reason', 'Add --comment "why".', EXIT.usage);
   const gateway = await findGateway(options, context);
-  const order = { record: Number(record), member, to: value === '' ? null : value };
+  const order = { record: Number(record), member, to: value };
   const answer = await gateway.post('/api/v1/quality/corrections', {
     ...order,
     by: operator(context),

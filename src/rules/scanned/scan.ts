@@ -29,7 +29,7 @@ function shownCharacter(character: string): string {
 }
 
 /** What a value of a reader says; undefined: nothing was in front of it. */
-export function scanIn(value: Value, noRead: readonly string[]): Scan | undefined {
+function scanIn(value: Value, noRead: readonly string[]): Scan | undefined {
   const code = cleaned(String(value));
   if (code === '') return undefined;
   const bare = code.replace(/^[\s<[(*?!]+|[\s>\])*?!.]+$/g, '').toUpperCase();

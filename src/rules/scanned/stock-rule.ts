@@ -27,11 +27,7 @@ export interface StockState {
 }
 
 /** The rule of a stock, with its report and the correction of a level. */
-export interface StockRule extends Rule<StockState> {
-  report(state: StockState): StockReport;
-  /** Sets the level of an article to what was counted; audited, with the level before. */
-  set(state: StockState, order: StockOrder, at: Instant): CommandStep<StockState>;
-}
+export type StockRule = ReturnType<typeof stockRule>;
 
 /** A correction of a level. */
 export interface StockOrder {
@@ -53,7 +49,7 @@ interface Work {
 }
 
 /** The rule of a stock. */
-export function stockRule(config: InventoryConfig): StockRule {
+export function stockRule(config: InventoryConfig) {
   const initial: StockState = {
     levels: {},
     seen: { in: null, out: null },
@@ -65,7 +61,7 @@ export function stockRule(config: InventoryConfig): StockRule {
     state,
     findings: events.map((body) => ({ kind: 'event', body })),
   });
-  return {
+  const rule: Rule<StockState> = {
     id: config.id,
     tags: [...new Set([config.in, config.out].flatMap((source) => (source ? [source.tag] : [])))],
     initial,
@@ -80,8 +76,12 @@ export function stockRule(config: InventoryConfig): StockRule {
       return result(work);
     },
     restore: (kept) => restored(kept) ?? initial,
-    report: (state) => reportOf(config, state),
-    set(state, order, at) {
+  };
+  return {
+    ...rule,
+    report: (state: StockState): StockReport => reportOf(config, state),
+    /** Sets the level of an article to what was counted; audited, with the level before. */
+    set(state: StockState, order: StockOrder, at: Instant): CommandStep<StockState> {
       const item = config.items.find(({ code }) => code === order.code);
       if (!item) return { state, findings: [], refused: `${config.id} has no article ${JSON.stringify(order.code)}` };
       const work: Work = { state, events: [] };

@@ -5,7 +5,7 @@ import type { Reading, Value } from '../../../src/core/reading.ts';
 import type { InventoryConfig, PartsConfig } from '../../../src/core/rules/scanned.ts';
 import type { Rule, Step } from '../../../src/rules/rule.ts';
 import { partRule } from '../../../src/rules/scanned/part-rule.ts';
-import { scanIn } from '../../../src/rules/scanned/scan.ts';
+import { scanOf } from '../../../src/rules/scanned/scan.ts';
 import { type StockState, stockRule } from '../../../src/rules/scanned/stock-rule.ts';
 
 const START_MS = Date.UTC(2026, 10, 30, 6);
@@ -78,6 +78,12 @@ function bench<S>(make: () => Rule<S>) {
 const station = (over: Partial<PartsConfig> = {}) => bench(() => partRule({ ...STATION, ...over }));
 const stock = (over: Partial<InventoryConfig> = {}) => bench(() => stockRule({ ...STOCK, ...over }));
 
+/** What a reader's value says. */
+function scanIn(value: Value) {
+  const reading = { tag: 'scanner/code', wallMs: START_MS, monoMs: 0, quality: 'good', value } as const;
+  return scanOf({ tag: 'scanner/code', isPolled: false }, undefined, reading, NO_READ).scan;
+}
+
 describe('a code', () => {
   it.each<readonly [string, string | null]>([
     ['  A-4711\r\n', 'A-4711'],
@@ -94,13 +100,13 @@ describe('a code', () => {
     ['x'.repeat(100_000), null],
     ['x'.repeat(128), 'x'.repeat(128)],
   ])('%j is %j', (text, code) => {
-    expect(scanIn(text, NO_READ)?.code).toBe(code);
-    expect(scanIn(text, NO_READ)?.unread?.length ?? 0).toBeLessThanOrEqual(192);
+    expect(scanIn(text)?.code).toBe(code);
+    expect(scanIn(text)?.unread?.length ?? 0).toBeLessThanOrEqual(192);
   });
 
   it('is nothing where nothing is shown, and digits where it is a number', () => {
-    expect([scanIn('', NO_READ), scanIn('\u0000\r\n ', NO_READ)]).toEqual([undefined, undefined]);
-    expect(scanIn(4006381333931n, NO_READ)).toEqual({ code: '4006381333931' });
+    expect([scanIn(''), scanIn('\u0000\r\n ')]).toEqual([undefined, undefined]);
+    expect(scanIn(4006381333931n)).toEqual({ code: '4006381333931' });
   });
 });
 
