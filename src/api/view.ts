@@ -15,6 +15,7 @@ import type {
   StoreStatus,
   Stream,
 } from '../store/store.ts';
+import type { NotifierStatus } from '../uplink/notify/notifier.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
@@ -119,6 +120,8 @@ export interface GatewayStatus {
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+  /** Who is told of alarms; absent where nobody is. */
+  readonly notifiers?: readonly NotifierStatus[];
 }
 
 /** What is in memory and not on the disk yet. */

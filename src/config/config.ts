@@ -3,6 +3,7 @@ import type { Tag } from '../../hal/driver.ts';
 import type { DriverType } from '../../hal/driver-type.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { CommandKind, ConfigurationProblem } from '../core/configuration.ts';
+import type { Priority } from '../core/event.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, ValueForm } from '../core/reading.ts';
@@ -196,6 +197,52 @@ export interface HttpConfig extends UplinkBase {
 /** Any uplink. */
 export type UplinkConfig = MqttConfig | HttpConfig;
 
+/** To whom a notifier speaks. */
+export type NotifyTarget =
+  | {
+      readonly kind: 'mail';
+      readonly host: string;
+      readonly port: number;
+      /** `starttls`: nothing is sent before the connection is encrypted. */
+      readonly security: 'tls' | 'starttls' | 'none';
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly username: string | undefined;
+      readonly password: SecretRef | undefined;
+      readonly tls: TlsConfig | undefined;
+    }
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      /** A bearer token. */
+      readonly token: SecretRef | undefined;
+      readonly tls: TlsConfig | undefined;
+    }
+  /** `url`: address of the Bot API. */
+  | { readonly kind: 'telegram'; readonly url: string; readonly chat: string; readonly token: SecretRef };
+
+/** Who is told of which alarms, and how often at most. */
+export interface NotifyConfig {
+  readonly name: string;
+  readonly target: NotifyTarget;
+  /** Alarms of this priority and above. */
+  readonly priority: Priority;
+  /** Patterns of ids; undefined: all. */
+  readonly alarms: readonly string[] | undefined;
+  /** Whether it is told, too, when an alarm that was told is over. */
+  readonly cleared: boolean;
+  /** What comes within this time goes into one message. */
+  readonly digestMs: number;
+  /** An alarm that nobody has acknowledged is told again after this; undefined: never. */
+  readonly repeatMs: number | undefined;
+  /** Local minutes of the day from and to which only alarms of `except` and above are told; undefined `except`: none. */
+  readonly quiet:
+    | { readonly fromMin: number; readonly toMin: number; readonly except: Priority | undefined }
+    | undefined;
+  /** Messages an hour at most. */
+  readonly perHour: number;
+}
+
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
@@ -238,6 +285,8 @@ export interface Config {
   readonly maintenance: readonly MaintenanceConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
+  /** Who is told of alarms; absent: nobody. */
+  readonly notify?: readonly NotifyConfig[];
   readonly api: ApiConfig;
   readonly commands: CommandsConfig;
 }

@@ -18,6 +18,7 @@ import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
+import { checkNotify } from './sections/section-notify.ts';
 import { SECTIONS } from './sections/sections.ts';
 import { checkUplinks } from './sections/uplinks/uplinks.ts';
 
@@ -53,6 +54,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
   production: 'production: {press-1: {count: press-1/parts, idealCycle: 2.4s}}',
   store: 'store: {maxSize: 2GB}',
+  notify: 'notify: {shift: {webhook: {url: "https://chat.plant.lan/hooks/alarms"}}}',
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
@@ -123,13 +125,14 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
   const machines = mapOf(sections.get('production'), tree);
   const store = checkStore(valuesOf('store', sections, report), folder);
+  const tagConfigs = [...read, ...derived.map(({ tag }) => tag)];
   const commands = checkCommands(valuesOf('commands', sections, report));
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
     files,
     report,
-    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    tagConfigs,
     commitEveryMs: store.commitEveryMs,
     commandsEnabled: commands.enabled,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
@@ -146,6 +149,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     production: checkProduction(machines, { tags, report, alarms: names, timezone: gateway.timezone }),
     store,
     uplinks,
+    notify: checkNotify(mapOf(sections.get('notify'), tree), { alarms, tagConfigs, folder, files, report }),
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands,
   };

@@ -10,6 +10,7 @@ export type ConfigurationPart =
   | 'machine'
   | 'maintenance'
   | 'uplink'
+  | 'notifier'
   | 'store'
   | 'api'
   | 'commands';

@@ -17,6 +17,7 @@ import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
+import type { Notifiers } from './notifiers.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import type { Writer } from './writer.ts';
@@ -33,6 +34,7 @@ interface ViewParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly notifiers: Pick<Notifiers, 'statuses'>;
   readonly judging: Judging;
   /** Ends what still waits when the gateway stops. */
   readonly stopping: AbortSignal;
@@ -130,6 +132,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     writes: { ...parts.writes },
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
+    notifiers: parts.notifiers.statuses(),
   };
 }
 

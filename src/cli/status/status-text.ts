@@ -5,7 +5,7 @@ import { formatSize } from '../../core/quantity.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { byState, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { channelLines } from './status-channels.ts';
-import { labelled } from './status-parts.ts';
+import { labelled, reasonLines } from './status-parts.ts';
 import { storeLines, uplinkLines } from './status-store.ts';
 
 /** What `status` shows of a gateway. */
@@ -22,10 +22,25 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
     ...channelLines(status, detail.all ?? false, context),
     '',
     ...(status.uplinks.length > 0 ? [...uplinkLines(status, context), ''] : []),
+    ...notifierLines(status, context),
     ...storeLines(status.store, status, context),
     '',
     ...processLines(status, context),
   ].flatMap((line) => line.split('\n'));
+}
+
+/** Who is told of alarms, and why not. */
+function notifierLines({ notifiers = [] }: GatewayStatus, context: CliContext): string[] {
+  if (notifiers.length === 0) return [];
+  const lines = notifiers.flatMap(({ name, waiting, sent, reason }) => [
+    labelled(
+      'notify',
+      `${plain(name)}  ${sent} sent${waiting > 0 ? `, ${waiting} ${waiting === 1 ? 'alarm waits' : 'alarms wait'} to be told` : ''}`,
+      context,
+    ),
+    ...reasonLines(reason, context),
+  ]);
+  return [...lines, ''];
 }
 
 function gatewayLines(status: GatewayStatus, context: CliContext): string[] {

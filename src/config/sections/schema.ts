@@ -5,6 +5,7 @@ import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
 import { maintenanceShape } from './section-maintenance.ts';
+import { notifyShape } from './section-notify.ts';
 import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
@@ -43,6 +44,7 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
+  if (section === 'notify') return { title: 'Notifier', ...toJson(z.strictObject(notifyShape)) };
   return anyOf([
     { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },

@@ -28,6 +28,9 @@ export interface UplinkContext {
   readonly report: Report;
 }
 
+/** What files that are named need. */
+type FileContext = Pick<UplinkContext, 'folder' | 'files' | 'report'>;
+
 /** Keys that every uplink takes. */
 type BaseOptions = z.output<z.ZodObject<typeof uplinkShape>>;
 
@@ -194,7 +197,7 @@ export function checkTls(tls: TlsOptions, entry: Entry, report: Report): void {
 }
 
 /** The files of TLS by their whole paths; those that are not there are warned of. */
-export function tlsOf(files: TlsOptions, entry: Entry, context: UplinkContext): TlsConfig | undefined {
+export function tlsOf(files: TlsOptions, entry: Entry, context: FileContext): TlsConfig | undefined {
   if (!files) return undefined;
   const path = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(context.folder, file);
@@ -216,7 +219,7 @@ export function secretAt(
   ref: SecretRef | undefined,
   place: readonly string[],
   entry: Entry,
-  context: UplinkContext,
+  context: FileContext,
 ): SecretRef | undefined {
   if (!ref || !('file' in ref)) return ref;
   const file = resolve(context.folder, ref.file);
@@ -229,7 +232,7 @@ export function warnIfMissing(
   file: string,
   entry: Entry,
   path: readonly string[],
-  { files, report }: Pick<UplinkContext, 'files' | 'report'>,
+  { files, report }: Pick<FileContext, 'files' | 'report'>,
 ): void {
   if (!files.exists(file))
     report.warning(
