@@ -4,6 +4,7 @@ import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from 
 import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
+import type { ServingStatus } from '../serve/serving.ts';
 import type {
   HistoryPage,
   HistoryQuery,
@@ -122,6 +123,31 @@ export interface GatewayStatus {
   readonly uplinks: readonly UplinkStatus[];
   /** Who is told of alarms; absent where nobody is. */
   readonly notifiers?: readonly NotifierStatus[];
+  /** Where the API answers beside its socket; the API itself adds it. */
+  readonly api?: ApiStatus | undefined;
+  /** What is served to other systems; absent where nobody keeps it. */
+  readonly serving?: ServingStatus | undefined;
+}
+
+/** Where the API answers over TCP; nowhere by the configuration, or because the port cannot be had, and there is none. */
+export interface ApiStatus {
+  readonly address: string;
+  /** Undefined: without TLS. */
+  readonly certificate: CertificateView | undefined;
+}
+
+/** The certificate that the API is served with. */
+export interface CertificateView {
+  /** Made by this gateway, which also renews it. */
+  readonly isSelfSigned: boolean;
+  /** SHA-256 of the certificate, as browsers show it: `AB:CD:…`. */
+  readonly fingerprint: string;
+  /** UTC ms. */
+  readonly endsMs: number;
+  /** Host names and addresses that it is good for. */
+  readonly names: readonly string[];
+  /** Where it is on the disk; undefined: nowhere. */
+  readonly file: string | undefined;
 }
 
 /** What is in memory and not on the disk yet. */

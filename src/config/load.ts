@@ -20,6 +20,8 @@ import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { checkNotify } from './sections/section-notify.ts';
 import { SECTIONS } from './sections/sections.ts';
+
+import { checkServe } from './sections/serve.ts';
 import { checkUplinks } from './sections/uplinks/uplinks.ts';
 
 /** What loading needs beside the file. */
@@ -58,6 +60,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
+  serve: 'serve: {modbus: {map: {"holding:0": press-1/oil-temp}}}',
 };
 
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
@@ -86,8 +89,8 @@ function hostTimezone(): string {
 }
 
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
-  const { file, drivers } = options;
-  const absolute = resolve(options.cwd ?? '', file);
+  const { drivers } = options;
+  const absolute = resolve(options.cwd ?? '', options.file);
   const folder = dirname(absolute);
   // A file that is broken in its form lacks what could not be read of it.
   const isWhole = !report.failed();
@@ -97,11 +100,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const channelSection = sections.get('channels');
   const deviceSection = sections.get('devices');
   if (isWhole) needSome(root, report);
-  const profiles = createProfiles(
-    [join(dirname(file), 'profiles'), options.profiles ?? builtInProfiles()],
-    files,
-    report,
-  );
+  const profiles = profilesFor(options, files, report);
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
   const formulas: Formula[] = [];
   const readOnly = new Set<TagId>();
@@ -152,6 +151,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     notify: checkNotify(mapOf(sections.get('notify'), tree), { alarms, tagConfigs, folder, files, report }),
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands,
+    serve: checkServe(valuesOf('serve', sections, report), { tags, report }),
   };
 }
 
@@ -167,6 +167,11 @@ function channelsWith(
     if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
     return [{ ...checked, devices: own }];
   });
+}
+
+/** Profiles beside the file come before those of the program. */
+function profilesFor({ file, profiles = builtInProfiles() }: LoadOptions, files: FileAccess, report: Report) {
+  return createProfiles([join(dirname(file), 'profiles'), profiles], files, report);
 }
 
 /** Sections that are there and can be used; says what is unknown. */

@@ -13,7 +13,8 @@ export type ConfigurationPart =
   | 'notifier'
   | 'store'
   | 'api'
-  | 'commands';
+  | 'commands'
+  | 'serve';
 
 /** One difference between two configurations. */
 export interface ConfigurationChange {

@@ -8,6 +8,7 @@ import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { Serving } from '../serve/serving.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -207,19 +208,10 @@ function assemble(
   const committer = committerOf(options, store, current, told);
   const uplinks = createUplinks({ ...shared, ...kept, create });
   const notifiers = createNotifiers({ ...options, ...shared, ...kept });
+  const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
-  const made = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  const joined = {
-    ...made,
-    notifiers,
-    chain,
-    writes,
-    current,
-    stopping,
-    onFailed,
-    event,
-    learned: new Map<string, string>(),
-  };
+  const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
+  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -270,6 +262,7 @@ async function begin(
   lines.set(made);
   judging.start();
   for (const line of made) lines.start(line);
+  await parts.serving.replace(config.serve);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
@@ -322,6 +315,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   const { committer, event, judging, lines, store, uplinks, notifiers } = parts;
   halt();
   await changing.catch(() => {});
+  await parts.serving.close();
   await lines.halt(lines.made());
   judging.stop();
   saveLearned(parts);

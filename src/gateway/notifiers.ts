@@ -29,13 +29,7 @@ interface NotifiersParts {
 }
 
 /** The notifiers at work. */
-export interface Notifiers {
-  statuses(): readonly NotifierStatus[];
-  committed(receipt: Receipt, batch: CommitBatch): void;
-  /** Ends those that are not wanted any more or were changed, then begins the new ones; they go on where the old ones were. */
-  replace(config: Config): Promise<void>;
-  stop(): Promise<void>;
-}
+export type Notifiers = ReturnType<typeof createNotifiers>;
 
 interface Running {
   readonly wanted: readonly [NotifyConfig, Config['gateway']];
@@ -45,7 +39,7 @@ interface Running {
 }
 
 /** No notifier yet. */
-export function createNotifiers(parts: NotifiersParts): Notifiers {
+export function createNotifiers(parts: NotifiersParts) {
   const { states, setState, log, environment, onFailed } = parts;
   const kept = new Map(states);
   let running: readonly Running[] = [];
@@ -80,16 +74,17 @@ export function createNotifiers(parts: NotifiersParts): Notifiers {
   };
 
   return {
-    statuses: () => running.map(({ notifier }) => notifier.status()),
-    committed(receipt, batch) {
+    statuses: (): readonly NotifierStatus[] => running.map(({ notifier }) => notifier.status()),
+    committed(receipt: Receipt, batch: CommitBatch): void {
       for (const { notifier } of running) notifier.committed(receipt, batch);
     },
-    async replace({ notify = [], gateway }) {
+    /** Ends those that are not wanted any more or were changed, then begins the new ones; they go on where the old ones were. */
+    async replace({ notify = [], gateway }: Pick<Config, 'notify' | 'gateway'>): Promise<void> {
       const isKept = ({ wanted }: Running) => notify.some((one) => isDeepStrictEqual([one, gateway], wanted));
       const old = running.filter(isKept);
       await end(running.filter((one) => !isKept(one)));
       running = notify.map((one) => old.find(({ wanted: [{ name }] }) => name === one.name) ?? begin(one, gateway));
     },
-    stop: () => end(running),
+    stop: (): Promise<void> => end(running),
   };
 }

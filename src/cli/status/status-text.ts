@@ -3,7 +3,7 @@ import type { AlarmCounts, GatewayStatus } from '../../api/view.ts';
 import { programVersion } from '../../core/file-system.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { CliContext } from '../terminal/context.ts';
-import { byState, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
+import { byState, formatCount, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { channelLines } from './status-channels.ts';
 import { labelled, reasonLines } from './status-parts.ts';
 import { storeLines, uplinkLines } from './status-store.ts';
@@ -13,6 +13,9 @@ export interface StatusDetail {
   /** Every device, however many are well. */
   readonly all?: boolean;
 }
+
+/** A certificate of the file that ends within this is shown in colour, ms. */
+const ENDS_SOON_MS = 30 * 86_400_000;
 
 /** The status of a running gateway, dense and calm, the worst first, at 80 columns and at other widths. */
 export function statusLines(status: GatewayStatus, detail: StatusDetail, context: CliContext): string[] {
@@ -25,6 +28,8 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
     ...notifierLines(status, context),
     ...storeLines(status.store, status, context),
     '',
+    ...apiLines(status, context),
+    ...servingLines(status, context),
     ...processLines(status, context),
   ].flatMap((line) => line.split('\n'));
 }
@@ -86,7 +91,7 @@ function wellText({ uplinks }: GatewayStatus): string {
 }
 
 /** What does not work as it should, in a few words each. What an alarm says of the machines is no trouble of the gateway. */
-function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): string[] {
+function troublesOf({ channels, uplinks, store, clockKnown, serving }: GatewayStatus): string[] {
   const devices = channels.filter(({ state }) => state === 'connected').flatMap((channel) => channel.devices);
   const offline = devices.filter(({ state }) => state === 'offline').length;
   const bad = devices.filter(({ state }) => state !== 'offline').reduce((sum, device) => sum + device.bad, 0);
@@ -101,6 +106,7 @@ function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): st
       'uplink',
       'held up in part',
     ),
+    ...(serving?.modbus?.state === 'waiting' ? ['the Modbus server does not listen'] : []),
     ...(clockKnown ? [] : ['the clock is not set']),
   ];
 }
@@ -116,6 +122,38 @@ function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { color
   const open = unacked > 0 ? `, ${unacked} not acknowledged` : '';
   const rush = flood ? `  ${colors.red('flood')}` : '';
   return `${colors.red(`${standing} standing`)}${open}${quiet}${rush}`;
+}
+
+/** Where the page is, and by what a browser that warns of its certificate can be told that it is the right one. */
+function apiLines({ api, nowMs }: GatewayStatus, context: CliContext): string[] {
+  if (!api) return [];
+  const { certificate } = api;
+  if (!certificate) return [labelled('page', api.address, context)];
+  const { isSelfSigned, endsMs, fingerprint } = certificate;
+  const ends = `${isSelfSigned ? 'self-signed, renewed before' : 'certificate ends'} ${formatTime(endsMs, context).slice(0, 10)}`;
+  const isSoon = !isSelfSigned && endsMs - nowMs < ENDS_SOON_MS;
+  return [
+    labelled('page', `${api.address}, ${isSoon ? context.colors.yellow(ends) : ends}`, context),
+    labelled('', `SHA-256 ${fingerprint.slice(0, 48)}`, context),
+    labelled('', `        ${fingerprint.slice(48)}`, context),
+  ];
+}
+
+/** Who is served by the Modbus server, where there is one. */
+function servingLines({ serving }: GatewayStatus, context: CliContext): string[] {
+  const server = serving?.modbus;
+  if (!server) return [];
+  if (server.state === 'waiting')
+    return [
+      labelled('serves', context.colors.red('Modbus: not listening'), context),
+      ...reasonLines(server.reason, context),
+    ];
+  const { clients, requests, listen } = server;
+  const exceptions = Object.values(server.exceptions).reduce((sum, count) => sum + count, 0);
+  const masters = `${clients} ${clients === 1 ? 'master' : 'masters'} connected`;
+  const answered = `${formatCount(requests)} requests, ${formatCount(exceptions)} answered with an exception`;
+  const kept = server.refused > 0 ? `, ${formatCount(server.refused)} connections not let in` : '';
+  return [labelled('serves', `Modbus on ${plain(listen)}: ${masters}; ${answered}${kept}`, context)];
 }
 
 function processLines({ version, pid, rssBytes, config }: GatewayStatus, context: CliContext): string[] {

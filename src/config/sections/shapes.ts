@@ -77,16 +77,23 @@ export const apiShape = {
     })
     .optional(),
   tls: z
-    .strictObject({
-      cert: z
-        .string()
-        .min(1)
-        .meta({ description: 'PEM file of the certificate, with those between it and its authority.' }),
-      key: z.string().min(1).meta({ description: 'PEM file of its key, readable for the group millgate only.' }),
-    })
+    .union(
+      [
+        z.literal('self-signed'),
+        z.strictObject({
+          cert: z
+            .string()
+            .min(1)
+            .meta({ description: 'PEM file of the certificate, with those between it and its authority.' }),
+          key: z.string().min(1).meta({ description: 'PEM file of its key, readable for the group millgate only.' }),
+        }),
+      ],
+      { error: 'expected self-signed, or {cert: PATH, key: PATH}' },
+    )
     .meta({
-      description: 'Serves the API over TLS. Default: unencrypted.',
-      examples: [{ cert: '/etc/millgate/api.crt', key: '/etc/millgate/api.key' }],
+      description:
+        'Serves the API over TLS: with a certificate of yours, or with one that the gateway makes, keeps beside the store and renews; its fingerprint is in the log, in status and in doctor. Default: unencrypted.',
+      examples: ['self-signed', { cert: '/etc/millgate/api.crt', key: '/etc/millgate/api.key' }],
     })
     .optional(),
   plaintext: z
