@@ -105,9 +105,30 @@ export interface SparkplugConfig {
   readonly servers: readonly string[];
 }
 
+/** A proxy on the way. */
+export interface ProxyConfig {
+  /** `http://HOST:PORT`, which is asked to CONNECT, or `socks5://HOST:PORT`. */
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: SecretRef | undefined;
+}
+
+/** Topics and payloads that the file lays out, words in braces. */
+export interface TemplateConfig {
+  readonly topic: string;
+  /** A text, or what becomes JSON. */
+  readonly payload: unknown;
+  /** A message a record; else a message a value. */
+  readonly isOfRecords: boolean;
+  /** Whether a message says of a value that it is bad. */
+  readonly namesQuality: boolean;
+}
+
 /** What every uplink has. */
 export interface UplinkBase extends Selection {
   readonly name: string;
+  /** Absent: it is reached directly. */
+  readonly proxy?: ProxyConfig;
   /** Whether events go to it, too. */
   readonly events: boolean;
   /** What may be ordered over it, while `commands.enabled` is set; absent: nothing. */
@@ -142,7 +163,11 @@ export interface MqttLimits {
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
   readonly url: string;
-  readonly format: 'json' | 'sparkplug';
+  /** URLs of brokers that are tried in turn after the first; absent: there is one. */
+  readonly servers?: readonly string[];
+  readonly format: 'json' | 'sparkplug' | 'template';
+  /** Set with `format: template`. */
+  readonly template?: TemplateConfig | undefined;
   /** Set with `format: sparkplug`. */
   readonly sparkplug?: SparkplugConfig | undefined;
   /**
@@ -169,11 +194,17 @@ export interface MqttConfig extends UplinkBase {
   readonly alpn?: string | undefined;
 }
 
+/** Types of fields. */
+interface InfluxFields {
+  /** Patterns of tags that are written as integers; absent: none. */
+  readonly integers?: readonly string[];
+}
+
 /** What a server makes of the records, and where in it they go. */
 export type HttpTarget =
   | { readonly kind: 'json' }
-  | { readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string }
-  | { readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string }
+  | ({ readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string } & InfluxFields)
+  | ({ readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string } & InfluxFields)
   | { readonly kind: 'kafka-rest'; readonly topic: string };
 
 /** An uplink that posts to a server. */
@@ -242,6 +273,8 @@ export interface NotifyConfig {
     | undefined;
   /** Messages an hour at most. */
   readonly perHour: number;
+  /** Absent: the target is reached directly. */
+  readonly proxy?: ProxyConfig;
 }
 
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */

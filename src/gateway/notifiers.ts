@@ -50,7 +50,7 @@ export function createNotifiers(parts: NotifiersParts) {
       ...parts,
       config,
       teller: { gateway: gateway.id, location: gateway.location, timezone: gateway.timezone },
-      send: createSender(config.target, {
+      send: createSender(config, {
         clock: parts.clock,
         gateway: gateway.id,
         secrets: (ref) => readSecret(ref, { env: environment, warn: (message) => log.warn(message) }),

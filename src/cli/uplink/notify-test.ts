@@ -25,7 +25,7 @@ export async function testNotifier(
       notifiers.map((one) => one.name),
     );
   const { clock, env } = context;
-  const send = createSender(found.target, {
+  const send = createSender(found, {
     clock,
     gateway: gateway.id,
     secrets: (ref) => readSecret(ref, { env, warn: (message) => warn(context, [message]) }),

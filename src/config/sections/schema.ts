@@ -9,9 +9,10 @@ import { notifyShape } from './section-notify.ts';
 import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
-import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { channelShape, derivedShape, deviceShape, tagShape } from './shapes.ts';
 import { httpShape, influxdbShape, kafkaShape } from './uplinks/uplink-http.ts';
 import { MQTT_PRESET_SHAPES } from './uplinks/uplink-presets.ts';
+import { brokerShape } from './uplinks/uplinks.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -46,7 +47,7 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
   if (section === 'notify') return { title: 'Notifier', ...toJson(z.strictObject(notifyShape)) };
   return anyOf([
-    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'MQTT uplink', ...toJson(z.strictObject(brokerShape)) },
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
     { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
     { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },

@@ -9,11 +9,12 @@ import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../f
 import { isMapOr, validateKeys } from '../file/validate.ts';
 import { clip, shown } from '../file/words.ts';
 import { checkName } from './channels.ts';
-import { secretSchema, tlsSchema } from './shapes.ts';
+import { proxyField, secretSchema, tlsSchema } from './shapes.ts';
 import {
   checkTls,
   LOOPBACK,
   parseUrl,
+  proxyOf,
   refuseSecrets,
   secretAt,
   tlsOf,
@@ -96,6 +97,7 @@ export const notifyShape = {
     })
     .meta({ description: 'Tells a chat of Telegram, by a bot.' })
     .optional(),
+  proxy: proxyField,
   priority: priorities
     .meta({ description: 'Alarms of this priority and above. Default: high.', default: 'high' })
     .default('high'),
@@ -176,6 +178,7 @@ function checkOne(name: string, entry: Entry, context: NotifyContext): NotifyCon
     alarms,
     cleared,
     perHour,
+    ...proxyOf(options.proxy, entry, context),
     digestMs: digest ?? 30_000,
     repeatMs: repeat,
     quiet: quiet && { fromMin: minutesOf(quiet.from), toMin: minutesOf(quiet.to), except: quiet.except },

@@ -2,9 +2,10 @@
 import { request } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { NotifyTarget, TlsConfig } from '../../config/config.ts';
+import type { NotifyConfig, NotifyTarget, TlsConfig } from '../../config/config.ts';
 import { type Clock, within } from '../../core/clock.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
+import { throughProxy } from '../http/proxy.ts';
 import { createDialer, type Dial } from '../mqtt-dial.ts';
 import { loadTls, type ReadFile, type ReadSecret, tlsOptions } from '../mqtt-tls.ts';
 import { type BrokerContext, explainTrouble } from '../mqtt-trouble.ts';
@@ -36,8 +37,8 @@ const MAX_TELEGRAM = 4096;
 export type Send = (text: NoticeText, signal: AbortSignal) => Promise<string | undefined>;
 
 /** The way to a target. Certificates and secrets are read anew for each message. */
-export function createSender(target: NotifyTarget, deps: SenderDeps): Send {
-  const dial = deps.dial ?? createDialer(deps.clock);
+export function createSender({ target, proxy }: Pick<NotifyConfig, 'target' | 'proxy'>, deps: SenderDeps): Send {
+  const dial = throughProxy(deps.dial ?? createDialer(deps.clock), proxy, deps.secrets);
   const ways = { mail, webhook, telegram };
   const way = ways[target.kind] as (target: NotifyTarget, text: NoticeText, line: Line) => Promise<string | undefined>;
   return (text, signal) =>

@@ -40,7 +40,7 @@ const mailTo = (port: number, change: Partial<Mail> = {}): Mail => ({
   ...{ username: undefined, password: undefined, tls: undefined },
   ...change,
 });
-const send = (target: NotifyTarget, text = TEXT) => createSender(target, DEPS)(text, NEVER);
+const send = (target: NotifyTarget, text = TEXT) => createSender({ target }, DEPS)(text, NEVER);
 const trust = (certPath: string) => ({ ca: certPath, cert: undefined, key: undefined });
 const LOGIN = { username: 'gw', password: { env: 'X' } } as const;
 
@@ -156,7 +156,7 @@ describe('a message to a web server', () => {
     cleanUp.push(target.close);
     const url = `http://127.0.0.1:${target.port}`;
     const chat = { kind: 'telegram', url, chat: '-100', token: { env: 'X' } } as const;
-    const sender = createSender(chat, { ...DEPS, secrets: () => '123:ABC' });
+    const sender = createSender({ target: chat }, { ...DEPS, secrets: () => '123:ABC' });
     target.answer(() => ({ status: 200, body: '{"ok":true}' }));
     await sender(TEXT, NEVER);
     expect(target.posted).toMatchObject([{ path: '/bot123:ABC/sendMessage' }]);
