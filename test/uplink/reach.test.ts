@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchOf } from '../contract/uplink.ts';
@@ -110,4 +111,12 @@ describe('several brokers', () => {
     const again = closing(await uplink.connect(NEVER));
     expect(again.note).toContain(String(first.port));
   });
+});
+
+it('what answers and is no broker is named as such', async () => {
+  const web = createServer((socket) => void socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  closing(web);
+  const { port } = web.address() as { port: number };
+  await expect(uplinkTo(port).connect(NEVER)).rejects.toThrow('does not speak MQTT');
 });
