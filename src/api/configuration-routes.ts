@@ -53,6 +53,23 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   },
   {
     method: 'post',
+    path: '/api/v1/bundle',
+    summary: 'Puts a signed bundle in force, on trial, as millgate pull does; says why where it is refused.',
+    requestBody: {
+      type: 'object',
+      required: ['bundle', 'by'],
+      properties: {
+        bundle: { type: 'string', description: 'the bundle, whole' },
+        key: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'in place of fleet.key of the file' },
+        by: BY,
+      },
+    },
+    changes: true,
+    role: 'admin',
+    answer: takeBundle,
+  },
+  {
+    method: 'post',
     path: '/api/v1/confirm',
     summary: 'Confirms the configuration on trial.',
     requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
@@ -92,9 +109,29 @@ async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> 
   return ok(await configurationOf(view).apply({ text, by, ...(isTime && { confirmMs }) }));
 }
 
+async function takeBundle({ bundles }: GatewayView, request: RouteRequest): Promise<Answer> {
+  if (!bundles) throw withoutFile();
+  const body = asObject(await request.body());
+  const { by } = ordererOf(body);
+  const { bundle, key } = body;
+  if (typeof bundle !== 'string')
+    throw new Refused(400, 'the body has no bundle', 'Send {"bundle":"…","by":"NAME"} with the whole bundle.');
+  if (key !== undefined && !(typeof key === 'string' && /^[0-9a-f]{64}$/.test(key)))
+    throw new Refused(400, 'key is not a public key', 'Give 64 hexadecimal digits, or leave it out.');
+  return ok(await bundles.take({ bundle, by, key }));
+}
+
 function configurationOf({ configuration }: GatewayView): ConfigurationView {
   if (configuration) return configuration;
-  throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+  throw withoutFile();
+}
+
+function withoutFile(): Refused {
+  return new Refused(
+    404,
+    'this gateway has no file that could be changed',
+    'Run one with: millgate run --config FILE.',
+  );
 }
 
 function textOf(text: unknown): string {

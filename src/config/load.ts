@@ -17,6 +17,7 @@ import { checkAlarms, checkCharts, checkItems, checkProduction, factsOf, written
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
+import { checkFleet } from './sections/fleet.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { SECTIONS } from './sections/sections.ts';
 import { checkServe } from './sections/serve.ts';
@@ -57,6 +58,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
+  fleet: 'fleet: {source: "https://config.plant.lan/{id}.bundle", key: "3b6a…"}',
   serve: 'serve: {modbus: {map: {"holding:0": press-1/oil-temp}}}',
 };
 
@@ -149,6 +151,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     uplinks,
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands: checkCommands(valuesOf('commands', sections, report)),
+    fleet: checkFleet(valuesOf('fleet', sections, report), { gateway, folder, files, report }),
     serve: checkServe(valuesOf('serve', sections, report), { tags, report }),
   };
 }

@@ -46,7 +46,7 @@ interface ViewParts {
 /** What the API serves of everything but the rules; always of the configuration in force. */
 export function createView(
   parts: ViewParts,
-): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration' | 'checkpoint'> {
+): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration' | 'bundles' | 'checkpoint'> {
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);

@@ -33,6 +33,7 @@ describe('what check says of mistakes in', () => {
     'maintenance',
     'uplinks',
     'serve',
+    'fleet',
     'slips',
   ])('%s', async (name) => {
     const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);
