@@ -134,6 +134,7 @@ async function runLogged(
     machineNames: [config.gateway.id, context.hostname],
     pageFolder: installed('dist/web'),
     tokensFile: join(config.store.path, 'tokens.json'),
+    certificateFolder: config.store.path,
     event: (body) => gateway.event(body),
     clock,
     log: log.scoped('api'),

@@ -1,6 +1,8 @@
 /** What a route answers, and how whatever it threw becomes an HTTP status with cause and remedy. */
 import { STATUS_CODES } from 'node:http';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
+import type { Answers, Problem } from './description/answers.ts';
+import type { BodyOf, BodyShape } from './description/shape.ts';
 import type { Role } from './tokens/tokens-view.ts';
 import type { GatewayView } from './view.ts';
 
@@ -12,21 +14,6 @@ export interface Answer {
   readonly textType?: string;
   /** Headers in place of those that every answer has, and besides. */
   readonly headers?: Readonly<Record<string, string>>;
-}
-
-/**
- * Every answer that is not a success has this body: problem details (RFC 9457) with the remedy. `code` is the exit code
- * of a command that ends with it.
- */
-interface Problem {
-  readonly type: 'about:blank';
-  /** The words of the status, as RFC 9457 wants them beside `about:blank`. */
-  readonly title: string;
-  readonly status: number;
-  /** What is wrong and why. */
-  readonly detail: string;
-  readonly remedy: string;
-  readonly code: ExitCode;
 }
 
 /** The content type of {@link Problem}. */
@@ -92,8 +79,8 @@ function failure(status: number, { what, remedy, code }: Pick<Fault, 'what' | 'r
 export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: (name: string) => string | undefined;
-  /** The parsed body, with the holder of the token as its `by`; throws `Refused` when it is no JSON. */
-  readonly body: () => Promise<unknown>;
+  /** The body, with the holder of the token as its `by`; throws `Refused` when it is no JSON of that shape. */
+  readonly body: <const S extends BodyShape>(shape: S) => Promise<BodyOf<S>>;
   readonly signal: AbortSignal;
   readonly nowMs: number;
 }
@@ -117,12 +104,6 @@ export function integer(
   throw new Refused(400, `${name}=${text.slice(0, 40)} is not allowed`, `Give a whole number from ${min} to ${max}.`);
 }
 
-/** A body that is an object; throws `Refused` for any other. */
-export function asObject(body: unknown): Record<string, unknown> {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
-  throw new Refused(400, 'the body is no object', 'Send {"by":"NAME", …}.');
-}
-
 /** One route. The OpenAPI description is made of the same table that serves, so that they cannot differ. */
 export interface Route {
   readonly method: 'get' | 'post';
@@ -130,7 +111,9 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
-  readonly requestBody?: object;
+  readonly requestBody?: BodyShape;
+  /** What it answers; absent where that is no JSON. */
+  readonly answers?: keyof Answers;
   /** True when it changes something: for callers of the socket, and over TCP for those whose token has the role. */
   readonly changes?: true;
   /** The role that is needed; unless given `technician` for what changes something, else `viewer`. */

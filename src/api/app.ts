@@ -1,13 +1,16 @@
 /** Finds the route of a request, reads its body within bounds, and sends what the route answers. */
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, within } from '../core/clock.ts';
 import { Fault, messageOf } from '../core/errors.ts';
+import { installed } from '../core/file-system.ts';
 import type { Logger } from '../core/log.ts';
 import { type Answer, answerTo, integer, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type AnswerSchemas, openApi } from './description/openapi.ts';
+import { type BodyOf, type BodyShape, troubleOf } from './description/shape.ts';
 import { type Caller, callerOf, SECURITY_HEADERS, type Transport } from './guard.ts';
 import { toJson } from './json.ts';
 import { knownTags } from './known-tags.ts';
-import { openApi } from './openapi.ts';
 import type { PageFiles } from './page-files.ts';
 import { ROUTES } from './routes.ts';
 import { parsePlace } from './stream/follow.ts';
@@ -52,11 +55,14 @@ export type Application = (incoming: IncomingMessage, outgoing: ServerResponse, 
 
 /** The routes as a function that answers requests. */
 export function createApp(parts: AppParts): Application {
-  const description = openApi(ROUTES, parts.version);
+  let description: object | undefined;
   const answerOf = (route: Route, exchange: Exchange): Promise<Answer | undefined> | Answer | undefined => {
     if (route.path === '/api/v1/stream') return stream(parts, exchange);
     if (route.path === '/api/v1/record') return record(parts, exchange);
-    if (!route.answer) return { status: 200, body: description };
+    if (!route.answer) {
+      description ??= openApi(ROUTES, answerSchemas(), parts.version);
+      return { status: 200, body: description };
+    }
     return serve(parts, route.answer, exchange);
   };
   return async (incoming, outgoing, transport) => {
@@ -85,6 +91,11 @@ export function createApp(parts: AppParts): Application {
       respond(outgoing, answerTo(thrown));
     }
   };
+}
+
+/** They are in a file beside the program, which is read only when somebody asks for the description. */
+function answerSchemas(): AnswerSchemas {
+  return JSON.parse(readFileSync(installed('config/api-answers.json'), 'utf8')) as AnswerSchemas;
 }
 
 /** A file of the page: anybody may have it, as there is nothing of the plant in it. */
@@ -151,7 +162,7 @@ function serve(
     const request: RouteRequest = {
       params,
       query: (name) => query.get(name) ?? undefined,
-      body: async () => named(await parsedBody(incoming), caller),
+      body: async (shape) => checkedBody(named(await parsedBody(incoming), caller), shape),
       signal: AbortSignal.any([deadline, gone.signal]),
       nowMs: clock.wallMs(),
     };
@@ -200,6 +211,13 @@ async function parsedBody(incoming: IncomingMessage): Promise<unknown> {
   } catch (error) {
     throw new Refused(400, 'the body is not JSON', `JSON says: ${messageOf(error)}.`);
   }
+}
+
+/** A body that has the shape which the route wants. */
+function checkedBody<const S extends BodyShape>(body: unknown, shape: S): BodyOf<S> {
+  const what = troubleOf(body, shape);
+  if (what === undefined) return body as BodyOf<S>;
+  throw new Refused(400, what, `Send for example ${JSON.stringify(shape.examples[0])}.`);
 }
 
 /** A body in the name of whose token came with it: what the body itself says of who it is counts only without one. */

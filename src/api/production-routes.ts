@@ -1,9 +1,27 @@
 /** Routes of production: reports, and reasons of stops. */
 import { nearest } from '../core/suggest.ts';
-import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
+import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
+import { ORDERER } from './description/orderer.ts';
+import type { BodyShape } from './description/shape.ts';
 import type { ProductionQuery, ProductionView, ShiftsQuery } from './production-view.ts';
-import { ORDERER, ordererOf } from './rule-routes.ts';
 import type { GatewayView } from './view.ts';
+
+const REASON = {
+  type: 'object',
+  required: ['by', 'code'],
+  properties: {
+    code: { type: ['string', 'number'], description: 'code or name of the reason' },
+    stop: {
+      type: 'integer',
+      minimum: 1,
+      description: 'its number; the one that goes on, or the last, unless given',
+    },
+    from: { type: 'integer', minimum: 1, description: 'UTC ms: splits the stop there' },
+    join: { type: 'integer', minimum: 1, description: 'number of the next stop: both become one' },
+    ...ORDERER,
+  },
+  examples: [{ code: 10, by: 'ann' }],
+} as const satisfies BodyShape;
 
 const SPAN = {
   month: 'a month such as 2026-11: shifts that begin in it',
@@ -18,6 +36,7 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     path: '/api/v1/production',
     summary:
       'The report of each machine, of the shift that runs or else of the last one, and the reasons of its stops.',
+    answers: 'production',
     answer: async (view) => {
       const { production } = view;
       const names = production?.machines() ?? [];
@@ -34,6 +53,7 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
       date: 'local day on which that shift began, such as 2026-11-30',
       ...SPAN,
     },
+    answers: 'productionReport',
     answer: async (view, request) => {
       const { production, name } = machineOf(view, request);
       return ok(await production.report(name, reportQuery(request)));
@@ -44,6 +64,7 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     path: '/api/v1/production/{name}/shifts',
     summary: 'The reports of several shifts, oldest first.',
     query: SPAN,
+    answers: 'shifts',
     answer: async (view, request) => {
       const { production, name } = machineOf(view, request);
       const query = spanQuery(request);
@@ -56,6 +77,7 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     path: '/api/v1/production/{name}/compare',
     summary: 'One month against another by rates, each with an interval: better or worse only where it excludes 0.',
     query: { month: 'such as 2026-11', against: 'such as 2026-10' },
+    answers: 'comparison',
     answer: async (view, request) => {
       const { production, name } = machineOf(view, request);
       const [month, against] = [monthIn(request, 'month'), monthIn(request, 'against')];
@@ -67,22 +89,9 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     method: 'post',
     path: '/api/v1/production/{name}/reason',
     summary: 'Gives a stop its reason, splits it, or joins it with the next; audited with the value before.',
-    requestBody: {
-      type: 'object',
-      required: ['by', 'code'],
-      properties: {
-        code: { type: ['string', 'integer'], description: 'code or name of the reason' },
-        stop: {
-          type: 'integer',
-          minimum: 1,
-          description: 'its number; the one that goes on, or the last, unless given',
-        },
-        from: { type: 'integer', description: 'UTC ms: splits the stop there' },
-        join: { type: 'integer', minimum: 1, description: 'number of the next stop: both become one' },
-        ...ORDERER,
-      },
-    },
+    requestBody: REASON,
     changes: true,
+    answers: 'productionReport',
     answer: code,
   },
 ];
@@ -125,25 +134,11 @@ function monthIn(request: RouteRequest, name: string): string | undefined {
 }
 
 async function code(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = asObject(await request.body());
-  const orderer = ordererOf(body);
+  const { code: given, stop, from, join, by, comment } = await request.body(REASON);
   const { production, name } = machineOf(view, request);
-  const { code: given, stop, from, join } = body;
-  const text = typeof given === 'number' ? String(given) : given;
-  if (typeof text !== 'string' || text === '' || text.length > 64)
+  const text = String(given);
+  if (text === '' || text.length > 64)
     throw new Refused(400, 'the body names no reason', 'Send {"code":"10","by":"…"}: a code, or the name of a reason.');
-  await production.code(name, {
-    ...orderer,
-    code: text,
-    stop: whole(stop, 'stop'),
-    fromMs: whole(from, 'from'),
-    join: whole(join, 'join'),
-  });
+  await production.code(name, { by, ...(comment !== undefined && { comment }), code: text, stop, fromMs: from, join });
   return ok(await production.report(name, { by: 'now' }));
-}
-
-function whole(value: unknown, name: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-  throw new Refused(400, `${name} is no whole number above 0`, `Send "${name}" as a number, or leave it out.`);
 }

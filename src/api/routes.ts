@@ -1,15 +1,17 @@
 /** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
-import type { TagId, Value } from '../core/reading.ts';
-import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
+import { type TagId, valueOfJson } from '../core/reading.ts';
+import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
+import { ORDERER } from './description/orderer.ts';
+import type { BodyShape } from './description/shape.ts';
 import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue } from './json.ts';
 import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
 import { PRODUCTION_ROUTES } from './production-routes.ts';
-import { ORDERER, ordererOf, RULE_ROUTES } from './rule-routes.ts';
+import { RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
@@ -27,10 +29,45 @@ const MAX_READ_TAGS = 1000;
 /** Without `from`, history goes back this far, ms. */
 const DEFAULT_HISTORY_MS = 3_600_000;
 
+const READ = {
+  type: 'object',
+  required: ['tags'],
+  properties: { tags: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_READ_TAGS } },
+  examples: [{ tags: ['press-1/oil-temp'] }],
+} as const satisfies BodyShape;
+
+const WRITE = {
+  type: 'object',
+  required: ['tag', 'value'],
+  properties: {
+    tag: { type: 'string' },
+    value: {
+      type: ['number', 'boolean', 'string'],
+      description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
+    },
+    by: ORDERER.by,
+  },
+  examples: [{ tag: 'press-1/setpoint', value: 75, by: 'ann' }],
+} as const satisfies BodyShape;
+
 /** Every route there is. */
 export const ROUTES: readonly Route[] = [
-  { method: 'get', path: '/healthz', summary: 'The process answers.', open: true, answer: () => ok({ ok: true }) },
-  { method: 'get', path: '/readyz', summary: 'The gateway polls and stores.', open: true, answer: ready },
+  {
+    method: 'get',
+    path: '/healthz',
+    summary: 'The process answers.',
+    open: true,
+    answers: 'fine',
+    answer: () => ok({ ok: true }),
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    summary: 'The gateway polls and stores.',
+    open: true,
+    answers: 'fine',
+    answer: ready,
+  },
   {
     method: 'get',
     path: '/metrics',
@@ -46,12 +83,14 @@ export const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/api/v1/status',
     summary: 'Everything at a glance: gateway, channels, devices, store, uplinks.',
+    answers: 'status',
     answer: async (view) => ok(await view.status()),
   },
   {
     method: 'get',
     path: '/api/v1/tags',
     summary: 'Every tag with its last reading.',
+    answers: 'tags',
     answer: (view) => ok(view.tags().map(jsonTag)),
   },
   {
@@ -65,6 +104,7 @@ export const ROUTES: readonly Route[] = [
       after: 'the `next` of the page before',
       every: 'whole minutes, such as 1m, 15m or 1h: one point each; then `next` is the `from` of the next page',
     },
+    answers: 'history',
     answer: history,
   },
   CHART_ROUTE,
@@ -79,12 +119,14 @@ export const ROUTES: readonly Route[] = [
       after: 'the `after` of the page before',
       until: 'the `until` of the page before',
     },
+    answers: 'readings',
     answer: readings,
   },
   {
     method: 'get',
     path: '/api/v1/channels',
     summary: 'Channels with their devices.',
+    answers: 'channels',
     answer: async (view) => ok((await view.status()).channels),
   },
   ...UPLINK_ROUTES,
@@ -92,6 +134,7 @@ export const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/api/v1/store',
     summary: 'Size, numbers and losses of the store.',
+    answers: 'store',
     answer: async (view) => ok((await view.status()).store),
   },
   {
@@ -99,6 +142,7 @@ export const ROUTES: readonly Route[] = [
     path: '/api/v1/store/ledger',
     summary: 'Every range that was given up, in the order of the ids, page by page.',
     query: { after: 'the `id` of the last entry before; from the first unless given' },
+    answers: 'ledger',
     answer: async (view, request) => ok(await view.ledger(integer(request, 'after', 0, Number.MAX_SAFE_INTEGER) ?? 0)),
   },
   {
@@ -121,29 +165,16 @@ export const ROUTES: readonly Route[] = [
     method: 'post',
     path: '/api/v1/read',
     summary: 'Reads tags now, through the channel that polls them.',
-    requestBody: {
-      type: 'object',
-      required: ['tags'],
-      properties: { tags: { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_READ_TAGS } },
-    },
+    requestBody: READ,
+    answers: 'read',
     answer: read,
   },
   {
     method: 'post',
     path: '/api/v1/write',
     summary: 'Writes a tag within the limits of the configuration, and reads it back.',
-    requestBody: {
-      type: 'object',
-      required: ['tag', 'value'],
-      properties: {
-        tag: { type: 'string' },
-        value: {
-          type: ['number', 'boolean', 'string'],
-          description: 'In engineering units; integers beyond 2⁵³ as decimal strings.',
-        },
-        by: ORDERER.by,
-      },
-    },
+    requestBody: WRITE,
+    answers: 'write',
     changes: true,
     answer: write,
   },
@@ -206,35 +237,16 @@ async function rollups(
 }
 
 async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = await request.body();
-  const tags = (body as { tags?: unknown } | null)?.tags;
-  const fits = Array.isArray(tags) && tags.length > 0 && tags.length <= MAX_READ_TAGS;
-  if (!fits || !tags.every((tag): tag is string => typeof tag === 'string'))
-    throw new Refused(
-      400,
-      'the body names no tags',
-      `Send {"tags":["DEVICE/TAG", …]} with 1 to ${MAX_READ_TAGS} tags.`,
-    );
+  const { tags } = await request.body(READ);
   const readings = await view.readNow(knownTags(view, tags), request.signal);
   return ok(readings.map(jsonReading));
 }
 
 async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = asObject(await request.body());
-  const { tag, value } = body;
-  const isValue = typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string';
-  if (typeof tag !== 'string' || !isValue)
-    throw new Refused(400, 'the body names no tag and value', 'Send {"tag":"DEVICE/TAG","value":…}.');
+  const { tag, value, by } = await request.body(WRITE);
   knownTags(view, [tag]);
-  const by = body.by === undefined ? undefined : ordererOf(body).by;
-  const result = await view.write(tag, wholeOrText(value), request.signal, by);
+  const result = await view.write(tag, valueOfJson(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );
-}
-
-/** A whole number that no double can hold comes as text. */
-function wholeOrText(value: number | boolean | string): Value {
-  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
-  return isLarge ? BigInt(value) : value;
 }

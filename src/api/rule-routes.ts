@@ -1,28 +1,51 @@
 /** Routes of alarms, the journal, control charts and maintenance. */
 import { parseDuration } from '../core/quantity.ts';
 import { nearest } from '../core/suggest.ts';
-import { type Answer, asObject, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
+import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
+import { ORDER, ORDERER } from './description/orderer.ts';
+import type { BodyOf, BodyShape } from './description/shape.ts';
 import { ALARM_ORDERS, type AlarmOrder, type ChartView, type Orderer } from './rules-view.ts';
 import type { GatewayView } from './view.ts';
 
 /** Most events of one page of the journal. */
 const MAX_EVENTS = 1000;
 
-/** Longest remark and name of who orders something, characters. */
-const MAX_COMMENT = 500;
-const MAX_BY = 100;
+const ACK = {
+  type: 'object',
+  required: ['by', 'occurrence'],
+  properties: {
+    occurrence: {
+      type: 'integer',
+      minimum: 1,
+      description: 'that of GET /api/v1/alarms: a newer one is not acknowledged by it',
+    },
+    ...ORDERER,
+  },
+  examples: [{ occurrence: 3, by: 'ann' }],
+} as const satisfies BodyShape;
 
-/** Who orders something, in a body. */
-export const ORDERER = {
-  by: { type: 'string', maxLength: MAX_BY, description: 'who orders it, for the journal' },
-  comment: { type: 'string', maxLength: MAX_COMMENT },
-};
+const SHELVE = {
+  type: 'object',
+  required: ['by', 'for'],
+  properties: { for: { type: 'string', description: 'a duration such as 30m: shelving always ends' }, ...ORDERER },
+  examples: [{ for: '30m', by: 'ann' }],
+} as const satisfies BodyShape;
 
-/** What an order needs beside who gives it. */
-const ORDER_BODIES: Partial<Record<AlarmOrder['do'], { required: string[]; properties: object }>> = {
-  ack: { required: ['occurrence'], properties: { occurrence: { type: 'integer', minimum: 1 } } },
-  shelve: { required: ['for'], properties: { for: { type: 'string', description: 'a duration such as 30m' } } },
-};
+const EXCLUDE = {
+  type: 'object',
+  required: ['by', 'points'],
+  properties: {
+    points: {
+      type: 'array',
+      items: { type: 'integer', minimum: 1 },
+      minItems: 1,
+      maxItems: 500,
+      description: 'their numbers on the chart',
+    },
+    ...ORDERER,
+  },
+  examples: [{ points: [4, 17], by: 'ann' }],
+} as const satisfies BodyShape;
 
 /** Routes of alarms, the journal and control charts. */
 export const RULE_ROUTES: readonly Route[] = [
@@ -30,6 +53,7 @@ export const RULE_ROUTES: readonly Route[] = [
     method: 'get',
     path: '/api/v1/alarms',
     summary: 'Every alarm as it stands, and whether there is a flood of them.',
+    answers: 'alarms',
     answer: (view) => ok(view.alarms()),
   },
   ...ALARM_ORDERS.map(
@@ -37,12 +61,9 @@ export const RULE_ROUTES: readonly Route[] = [
       method: 'post',
       path: `/api/v1/alarms/{id}/${word}`,
       summary: `Orders an alarm: ${word}. What is not possible is refused with its reason (422).`,
-      requestBody: {
-        type: 'object',
-        required: ['by', ...(ORDER_BODIES[word]?.required ?? [])],
-        properties: { ...ORDER_BODIES[word]?.properties, ...ORDERER },
-      },
+      requestBody: word === 'ack' ? ACK : word === 'shelve' ? SHELVE : ORDER,
       changes: true,
+      answers: 'alarm',
       answer: (view, request) => order(word, view, request),
     }),
   ),
@@ -55,12 +76,14 @@ export const RULE_ROUTES: readonly Route[] = [
       after: 'the `next` of the page before',
       limit: `events a page, 1 to ${MAX_EVENTS}; 100 unless given`,
     },
+    answers: 'events',
     answer: events,
   },
   {
     method: 'get',
     path: '/api/v1/spc',
     summary: 'Every control chart as it stands, without its points.',
+    answers: 'charts',
     answer: (view) =>
       ok({
         charts: view.charts().flatMap((name) => {
@@ -77,40 +100,41 @@ export const RULE_ROUTES: readonly Route[] = [
       columns: 'draw it as text, so many characters wide',
       rows: 'and so many lines high; 20 unless given',
     },
+    answers: 'controlChart',
     answer: (view, request) => ok(chart(view, request)),
   },
   {
     method: 'post',
     path: '/api/v1/spc/{name}/rebase',
     summary: 'Begins a new baseline of a control chart.',
-    requestBody: { type: 'object', required: ['by'], properties: ORDERER },
+    requestBody: ORDER,
     changes: true,
+    answers: 'controlChart',
     answer: rebase,
   },
   {
     method: 'post',
     path: '/api/v1/spc/{name}/exclude',
     summary: 'Takes points with an assigned cause out of the baseline of a control chart: new limits, audited.',
-    requestBody: {
-      type: 'object',
-      required: ['by', 'points'],
-      properties: { points: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 500 }, ...ORDERER },
-    },
+    requestBody: EXCLUDE,
     changes: true,
+    answers: 'controlChart',
     answer: exclude,
   },
   {
     method: 'get',
     path: '/api/v1/maintenance',
     summary: 'The report of every item of maintenance: condition, trend and use.',
+    answers: 'maintenance',
     answer: (view) => ok({ maintenance: view.maintenance() }),
   },
   {
     method: 'post',
     path: '/api/v1/maintenance/{name}/done',
     summary: 'Says that the work was done: the interval or the trend begins anew, audited.',
-    requestBody: { type: 'object', required: ['by'], properties: ORDERER },
+    requestBody: ORDER,
     changes: true,
+    answers: 'maintenanceItem',
     answer: maintenanceDone,
   },
   {
@@ -118,46 +142,41 @@ export const RULE_ROUTES: readonly Route[] = [
     path: '/api/v1/quality/checkpoint',
     summary: 'Signs the chain of quality records as it is now.',
     changes: true,
+    answers: 'checkpoint',
     answer: async (view) => ok(await view.checkpoint()),
   },
 ];
 
 async function order(word: AlarmOrder['do'], view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = asObject(await request.body());
-  const id = request.params.id!;
-  const before = knownAlarm(view, id);
-  await view.orderAlarm(before, orderOf(word, body), ordererOf(body));
-  return ok(view.alarms().alarms.find((alarm) => alarm.id === before));
+  const { order: given, orderer } = await orderOf(word, request);
+  const id = knownAlarm(view, request.params.id!);
+  await view.orderAlarm(id, given, orderer);
+  return ok(view.alarms().alarms.find((alarm) => alarm.id === id));
 }
 
-function orderOf(word: AlarmOrder['do'], body: Record<string, unknown>): AlarmOrder {
+async function orderOf(
+  word: AlarmOrder['do'],
+  request: RouteRequest,
+): Promise<{ readonly order: AlarmOrder; readonly orderer: Orderer }> {
   switch (word) {
     case 'ack': {
-      const { occurrence } = body;
-      if (Number.isSafeInteger(occurrence)) return { do: word, occurrence: occurrence as number };
-      throw new Refused(
-        400,
-        'the body names no occurrence',
-        'Send {"occurrence":N,"by":"…"} with the number that GET /api/v1/alarms gives: a newer one is not acknowledged by it.',
-      );
+      const { occurrence, ...rest } = await request.body(ACK);
+      return { order: { do: word, occurrence }, orderer: ordererOf(rest) };
     }
     case 'shelve': {
-      const forMs = typeof body.for === 'string' ? parseDuration(body.for) : undefined;
-      if (forMs !== undefined) return { do: word, forMs };
-      throw new Refused(400, 'the body gives no time', 'Send {"for":"30m","by":"…"}: shelving always ends.');
+      const { for: text, ...rest } = await request.body(SHELVE);
+      const forMs = parseDuration(text);
+      if (forMs !== undefined) return { order: { do: word, forMs }, orderer: ordererOf(rest) };
+      throw new Refused(400, '"for" in the body must be a duration', 'Send for example {"for":"30m","by":"ann"}.');
     }
     default:
-      return { do: word };
+      return { order: { do: word }, orderer: ordererOf(await request.body(ORDER)) };
   }
 }
 
-/** Who orders something; throws `Refused` when the body does not say. */
-export function ordererOf({ by, comment }: Record<string, unknown>): Orderer {
-  const isName = typeof by === 'string' && by.length > 0 && by.length <= MAX_BY;
-  if (!isName) throw new Refused(400, 'the body does not say who orders it', 'Send {"by":"NAME", …}.');
-  if (comment === undefined) return { by };
-  if (typeof comment === 'string' && comment.length <= MAX_COMMENT) return { by, comment };
-  throw new Refused(400, 'the comment is no text or too long', `Send at most ${MAX_COMMENT} characters.`);
+/** Who gave an order, out of its body. */
+function ordererOf({ by, comment }: BodyOf<typeof ORDER>): Orderer {
+  return { by, ...(comment !== undefined && { comment }) };
 }
 
 function knownAlarm(view: GatewayView, id: string): string {
@@ -174,30 +193,21 @@ function chart(view: GatewayView, request: RouteRequest): ChartView {
 }
 
 async function rebase(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const orderer = ordererOf(asObject(await request.body()));
+  const orderer = ordererOf(await request.body(ORDER));
   const { id } = chart(view, request);
   await view.rebaseChart(id, orderer);
   return ok(chart(view, request));
 }
 
 async function exclude(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = asObject(await request.body());
-  const orderer = ordererOf(body);
-  const { points } = body;
-  const isList = Array.isArray(points) && points.length > 0 && points.length <= 500;
-  if (!isList || !points.every((point) => Number.isSafeInteger(point) && point > 0))
-    throw new Refused(
-      400,
-      'the body names no points',
-      'Send {"points":[4,17],"by":"…"} with their numbers on the chart.',
-    );
+  const { points, ...orderer } = await request.body(EXCLUDE);
   const { id } = chart(view, request);
-  await view.excludePoints(id, points as number[], orderer);
+  await view.excludePoints(id, points, ordererOf(orderer));
   return ok(chart(view, request));
 }
 
 async function maintenanceDone(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const orderer = ordererOf(asObject(await request.body()));
+  const orderer = ordererOf(await request.body(ORDER));
   const name = request.params.name!;
   const known = view.maintenance().map(({ id }) => id);
   if (!known.includes(name)) unknown('item of maintenance', name, known, 'GET /api/v1/maintenance lists them.');

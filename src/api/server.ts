@@ -1,11 +1,10 @@
 /** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
-import { chmodSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, every } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
@@ -15,10 +14,11 @@ import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createPageFiles } from './page-files.ts';
 import { createRecordings } from './stream/recordings.ts';
 import { Streams } from './stream/stream.ts';
+import { ownPair, type Pair, pairOfFiles, type TlsPlace } from './tls/own-pair.ts';
 import { tokenOrders } from './tokens/token-routes.ts';
 import { Tokens } from './tokens/tokens.ts';
 import type { TokenOrders } from './tokens/tokens-view.ts';
-import type { GatewayView } from './view.ts';
+import type { ApiStatus, GatewayView } from './view.ts';
 
 /** The longest path of a Unix socket, bytes (108 of `sun_path` less the closing zero). */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -35,12 +35,15 @@ const PROBE_DEADLINE_MS = 2000;
 /** How often a TCP port that could not be had is tried again, ms. */
 const TRY_AGAIN_MS = 10_000;
 
+/** How often it is looked whether the certificate is to be replaced, ms. */
+const LOOK_AT_CERTIFICATE_MS = 12 * 3_600_000;
+
 /** Where the API listens beside its socket, and by which names it may be asked there. */
 interface ApiPlace {
   /** Undefined: on the socket only. Port 0 takes any free port. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
-  /** PEM files of certificate and key; undefined: TCP is unencrypted. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** A pair of its own, or PEM files of certificate and key; undefined: TCP is unencrypted. */
+  readonly tls?: TlsPlace | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts?: readonly string[];
 }
@@ -54,6 +57,8 @@ interface ApiOptions extends ApiPlace {
   readonly machineNames?: readonly string[];
   /** Where the API keeps its tokens; undefined: they end with the process. */
   readonly tokensFile?: string;
+  /** Where it keeps the certificate that it makes for itself; undefined: it ends with the process. */
+  readonly certificateFolder?: string;
   /** Where the files of the page are; undefined: there is no page. */
   readonly pageFolder?: string;
   /** Takes what the journal is to say of tokens. */
@@ -73,7 +78,9 @@ export class Api {
   private place: ApiPlace;
   private onSocket: Server | undefined;
   private onTcp: Server | undefined;
+  private pair: Pair | undefined;
   private cancelRetry = (): void => {};
+  private endLooking = (): void => {};
 
   constructor(options: ApiOptions) {
     this.options = options;
@@ -83,7 +90,11 @@ export class Api {
     this.tokens = tokenOrders(tokens, options.event ?? (() => {}));
     this.answer = createApp({
       ...options,
-      view: { ...options.view, tokens: this.tokens },
+      view: {
+        ...options.view,
+        tokens: this.tokens,
+        status: async () => ({ api: this.status(), ...(await options.view.status()) }),
+      },
       streams: this.streams,
       recordings: createRecordings(options),
       tokens,
@@ -109,7 +120,8 @@ export class Api {
   async relisten(next: ApiPlace): Promise<void> {
     const before = this.place;
     this.place = next;
-    if (isDeepStrictEqual([before.listen, before.tls], [next.listen, next.tls]) || !this.onSocket) return;
+    const [was, is] = [before, next].map(({ listen, tls, hosts }) => [listen, tls, tls === 'self-signed' && hosts]);
+    if (isDeepStrictEqual(was, is) || !this.onSocket) return;
     await this.closeTcp();
     try {
       await this.openTcp();
@@ -143,11 +155,10 @@ export class Api {
         respond(response, answerTo(refused));
       } else void this.answer(request, response, transport);
     };
-    const { tls } = this.place;
-    const server =
-      transport === 'tcp' && tls
-        ? createTlsServer({ ...deadlines, ...pemOf(tls), handshakeTimeout: RECEIVE_DEADLINE_MS }, take)
-        : createServer(deadlines, take);
+    const pair = transport === 'tcp' ? this.pair : undefined;
+    const server = pair
+      ? createTlsServer({ ...deadlines, ...pemOf(pair), handshakeTimeout: RECEIVE_DEADLINE_MS }, take)
+      : createServer(deadlines, take);
     server.maxConnections = MAX_CONNECTIONS;
     return server;
   }
@@ -164,13 +175,46 @@ export class Api {
   private async openTcp(): Promise<void> {
     const { listen } = this.place;
     if (!listen) return;
+    this.pair = this.pairNow();
     const server = this.newServer('tcp');
     await listenOnTcp(server, listen);
     this.onTcp = server;
-    const { port } = server.address() as AddressInfo;
-    this.options.log.info(
-      `answers on ${this.options.socketPath} and http${this.place.tls ? 's' : ''}://${listen.host}:${port}`,
-    );
+    const certificate = this.pair ? `, certificate SHA-256 ${this.pair.view.fingerprint}` : '';
+    this.options.log.info(`answers on ${this.options.socketPath} and ${this.status()?.address}${certificate}`);
+    if (this.pair)
+      this.endLooking = every(this.options.clock, LOOK_AT_CERTIFICATE_MS, () => this.renew(server as TlsServer));
+  }
+
+  private status(): ApiStatus | undefined {
+    const port = this.port();
+    const { listen } = this.place;
+    if (!listen || port === undefined) return undefined;
+    const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+    return { address: `http${this.pair ? 's' : ''}://${host}:${port}`, certificate: this.pair?.view };
+  }
+
+  /** The pair that TCP is to be served with now. */
+  private pairNow(): Pair | undefined {
+    const { tls } = this.place;
+    if (tls !== 'self-signed') return tls && pairOfFiles(tls);
+    const { certificateFolder: folder, machineNames = [] } = this.options;
+    const names = [
+      ...machineNames,
+      ...machineNames.filter((name) => !name.includes('.')).map((name) => `${name}.local`),
+      ...this.names().configured,
+    ];
+    return ownPair({ ...this.options, folder, names }, this.pair);
+  }
+
+  /** A certificate that ends soon, or was replaced in its file: connections that there are go on with the old one. */
+  private renew(server: TlsServer): void {
+    const before = this.pair;
+    try {
+      this.pair = this.pairNow() ?? before;
+    } catch (error) {
+      this.options.log.error(`the certificate could not be renewed: ${messageOf(error)}`);
+    }
+    if (this.pair && this.pair.cert !== before?.cert) server.setSecureContext(pemOf(this.pair));
   }
 
   private retryTcp(): void {
@@ -190,40 +234,15 @@ export class Api {
 
   private async closeTcp(): Promise<void> {
     this.cancelRetry();
+    this.endLooking();
     const server = this.onTcp;
     this.onTcp = undefined;
     if (server) await stop(server);
   }
 }
 
-/**
- * Certificate and key as they are in their files now.
- *
- * @throws Fault that names the file which cannot be read, or the pair that does not fit
- */
-function pemOf(tls: NonNullable<ApiPlace['tls']>): { readonly cert: Buffer; readonly key: Buffer } {
-  const read = (what: 'cert' | 'key'): Buffer => {
-    try {
-      return readFileSync(tls[what]);
-    } catch (error) {
-      const isForbidden = codeOf(error) === 'EACCES';
-      const remedy = isForbidden ? `Let the gateway read it: sudo chgrp millgate ${tls[what]}.` : 'Check the path.';
-      const code = isForbidden ? EXIT.permission : EXIT.unavailable;
-      throw new Fault(`api.tls.${what}: ${tls[what]} cannot be read`, remedy, code, { cause: error });
-    }
-  };
-  const pem = { cert: read('cert'), key: read('key') };
-  try {
-    createSecureContext(pem);
-    return pem;
-  } catch (error) {
-    throw new Fault(
-      `api.tls: ${tls.cert} and ${tls.key} are not a certificate and its key in PEM: ${messageOf(error)}`,
-      'See what they are: openssl x509 -noout -subject -in CERT; openssl pkey -noout -in KEY.',
-      EXIT.unavailable,
-      { cause: error },
-    );
-  }
+function pemOf({ cert, key }: Pair): { readonly cert: string; readonly key: string } {
+  return { cert, key };
 }
 
 /** Whether a host to listen on stands for all addresses of the machine: nobody asks for it by that name. */

@@ -127,8 +127,31 @@ export interface GatewayStatus {
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+  /** Where the API answers beside its socket; the API itself adds it. */
+  readonly api?: ApiStatus | undefined;
   /** What is served to other systems; absent where nobody keeps it. */
   readonly serving?: ServingStatus | undefined;
+}
+
+/** Where the API answers over TCP; nowhere by the configuration, or because the port cannot be had, and there is none. */
+export interface ApiStatus {
+  readonly address: string;
+  /** Undefined: without TLS. */
+  readonly certificate: CertificateView | undefined;
+}
+
+/** The certificate that the API is served with. */
+export interface CertificateView {
+  /** Made by this gateway, which also renews it. */
+  readonly isSelfSigned: boolean;
+  /** SHA-256 of the certificate, as browsers show it: `AB:CD:…`. */
+  readonly fingerprint: string;
+  /** UTC ms. */
+  readonly endsMs: number;
+  /** Host names and addresses that it is good for. */
+  readonly names: readonly string[];
+  /** Where it is on the disk; undefined: nowhere. */
+  readonly file: string | undefined;
 }
 
 /** What is in memory and not on the disk yet. */

@@ -3,7 +3,7 @@ import type { Tag } from '../../hal/driver.ts';
 import type { DriverType } from '../../hal/driver-type.ts';
 import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
-import type { ConfigurationProblem } from '../core/configuration.ts';
+import type { CommandKind, ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, TagId, ValueForm } from '../core/reading.ts';
@@ -109,6 +109,8 @@ export interface UplinkBase extends Selection {
   readonly name: string;
   /** Whether events go to it, too. */
   readonly events: boolean;
+  /** What may be ordered over it, while `commands.enabled` is set; absent: nothing. */
+  readonly commands?: readonly CommandKind[];
   /** Records per second of the backfill lane. */
   readonly backfillRate: number;
 }
@@ -198,8 +200,8 @@ export type UplinkConfig = MqttConfig | HttpConfig;
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
-  /** PEM files of the certificate and the key by which it is served over TLS; undefined: unencrypted. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** PEM files of the certificate and the key by which it is served over TLS, or a pair of its own; undefined: unencrypted. */
+  readonly tls: 'self-signed' | { readonly cert: string; readonly key: string } | undefined;
   /** Names that a proxy or a monitoring server may ask by. */
   readonly hosts: readonly string[];
 }

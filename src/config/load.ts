@@ -17,11 +17,12 @@ import { checkAlarms, checkCharts, checkItems, checkProduction, factsOf, written
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
-import { checkFleet } from './sections/fleet.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
+import { checkFleet } from './sections/section-fleet.ts';
 import { SECTIONS } from './sections/sections.ts';
+
 import { checkServe } from './sections/serve.ts';
-import { checkUplinks } from './sections/uplinks.ts';
+import { checkUplinks } from './sections/uplinks/uplinks.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {
@@ -114,12 +115,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
-  const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
-    if (!checked) return [];
-    const own = devices.get(checked.name) ?? [];
-    if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
-    return [{ ...checked, devices: own }];
-  });
+  const channels = channelsWith(devices, known, report);
   const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
   const written = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, written, report });
@@ -128,6 +124,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
   const machines = mapOf(sections.get('production'), tree);
   const store = checkStore(valuesOf('store', sections, report), folder);
+  const commands = checkCommands(valuesOf('commands', sections, report));
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
@@ -135,6 +132,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     report,
     tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
     commitEveryMs: store.commitEveryMs,
+    commandsEnabled: commands.enabled,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
@@ -150,10 +148,24 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     store,
     uplinks,
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
-    commands: checkCommands(valuesOf('commands', sections, report)),
+    commands,
     fleet: checkFleet(valuesOf('fleet', sections, report), { gateway, folder, files, report }),
     serve: checkServe(valuesOf('serve', sections, report), { tags, report }),
   };
+}
+
+/** The channels with the devices on them. */
+function channelsWith(
+  devices: ReturnType<typeof checkDevices>,
+  known: ReturnType<typeof checkChannels>,
+  report: Report,
+): ChannelConfig[] {
+  return [...known.values()].flatMap(({ checked, entry }) => {
+    if (!checked) return [];
+    const own = devices.get(checked.name) ?? [];
+    if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
+    return [{ ...checked, devices: own }];
+  });
 }
 
 /** Profiles beside the file come before those of the program. */

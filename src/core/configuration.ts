@@ -160,3 +160,9 @@ export type BundleAnswer =
       readonly remedy: string;
       readonly problems: readonly ConfigurationProblem[];
     };
+
+/** What may be ordered over an uplink, in the words of the wire. */
+export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as const;
+
+/** A kind of command. */
+export type CommandKind = (typeof COMMAND_KINDS)[number];

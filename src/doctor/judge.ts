@@ -4,7 +4,7 @@ import { busDeviceFindings, deviceFindings, loadFindings, textDeviceFindings } f
 import type { ChannelFacts, Facts } from './facts.ts';
 import { causeAndRemedy, type Finding, type Found, inOrder, type Look, listed, percent, withTry } from './finding.ts';
 import { lineFindings } from './line.ts';
-import { configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
+import { apiFindings, configurationFindings, instanceFindings, machineFindings, serviceFindings } from './machine.ts';
 import { portFindings } from './ports.ts';
 import { lineCounts } from './statistics.ts';
 import { sandboxFindings, storeFindings } from './store-checks.ts';
@@ -30,6 +30,7 @@ export function judge(facts: Facts): Diagnosis {
     ...storeFindings(facts.disk, running, user, facts.nowMs),
     ...machineFindings(facts.machine, running, configuration),
     ...uplinkFindings(facts.brokers, running),
+    ...apiFindings(running),
     ...serviceFindings(facts.service, running),
   ]);
   return { findings, well: wellLooks(facts, findings), unseen: unseenLooks(facts) };
@@ -86,6 +87,7 @@ function wellLooks(facts: Facts, findings: readonly Finding[]): Look[] {
       uplink,
       asked === 'nothing' ? undefined : `${address} ${asked === 'login' ? 'accepts this gateway' : 'answers'}`,
     );
+  see('api', apiText(running));
   if (service?.isInstalled)
     see('millgate.service', `${service.isActive ? 'active' : 'not active'}, enabled, never restarted by systemd`);
   return looks;
@@ -127,6 +129,16 @@ function clockText({ machine, running, configuration }: Facts): string | undefin
   const zone = configuration.timezone ?? machine.timezone;
   const set = machine.isClockSynchronized ? 'synchronised' : running?.status.clockKnown ? 'known' : undefined;
   return set === undefined ? undefined : `${set}${zone === undefined ? '' : `, ${zone}`}`;
+}
+
+/** Where the page is, with what a browser that warns of its certificate shows. */
+function apiText(running: Facts['running']): string | undefined {
+  const { api } = running?.status ?? {};
+  if (!api) return undefined;
+  const { address, certificate } = api;
+  if (!certificate) return address;
+  const ends = new Date(certificate.endsMs).toISOString().slice(0, 10);
+  return `${address}, ${certificate.isSelfSigned ? 'self-signed' : 'certificate'} until ${ends}, SHA-256 ${certificate.fingerprint}`;
 }
 
 /** What could not be looked at from here, and why. */

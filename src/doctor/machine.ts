@@ -282,3 +282,26 @@ export function serviceFindings(service: ServiceFacts | undefined, running: Runn
     });
   return findings;
 }
+
+/** A certificate of the file that ends within this is worth a word, and within that other time a warning, ms. */
+const CERTIFICATE_SOON_MS = 30 * 86_400_000;
+const CERTIFICATE_VERY_SOON_MS = 7 * 86_400_000;
+
+/** Whether browsers will go on to accept the page. A pair of the gateway's own renews itself. Pure. */
+export function apiFindings(running: RunningFacts | undefined): Found[] {
+  const { nowMs, api } = running?.status ?? {};
+  if (nowMs === undefined || !api?.certificate || api.certificate.isSelfSigned) return [];
+  const { endsMs, file } = api.certificate;
+  const leftMs = endsMs - nowMs;
+  if (leftMs > CERTIFICATE_SOON_MS) return [];
+  const day = new Date(endsMs).toISOString().slice(0, 10);
+  return [
+    {
+      severity: leftMs < 0 ? 'broken' : leftMs < CERTIFICATE_VERY_SOON_MS ? 'warning' : 'hint',
+      step: 'service',
+      where: 'api',
+      cause: `the certificate ${file} ${leftMs < 0 ? 'ended' : 'ends'} on ${day}`,
+      remedy: `Put a new one and its key in place: the gateway takes it within 12 hours, or at once after: sudo systemctl restart millgate`,
+    },
+  ];
+}

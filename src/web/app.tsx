@@ -63,10 +63,9 @@ function useThere(hash: string | undefined, isConfigurable: boolean): ReadonlySe
 
 /** The paths of the views that the gateway has something for. */
 async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
-  const { paths } = await ask<{ readonly paths: Readonly<Record<string, object>> }>('/api/v1/openapi.json');
   const found = VIEWS.map(async ([path, , needs]) => {
     if (path === 'configuration') return isConfigurable ? [path] : [];
-    if (needs === undefined || paths[`/api/v1/${path}`] === undefined) return [];
+    if (needs === undefined) return [];
     const list = listIn(await ask<unknown>(`/api/v1/${path}`), needs);
     return list && list.length > 0 ? [path] : [];
   });

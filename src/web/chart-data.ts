@@ -1,30 +1,5 @@
 /** Turns the answer of the chart route into what is drawn: columns, and nothing where a gap is. Pure functions. */
-
-/** A gap with its reason. Times are UTC ms. */
-interface ChartGap {
-  readonly from: number;
-  readonly to: number;
-  readonly why: string;
-  readonly words: string;
-}
-
-/** What `GET …/chart` answers. */
-export interface ChartAnswer {
-  readonly tag: string;
-  readonly from: number;
-  readonly to: number;
-  readonly source: 'readings' | 'minutes';
-  readonly columns: {
-    readonly t: readonly number[];
-    readonly min: readonly number[];
-    readonly max: readonly number[];
-    readonly mean: readonly number[];
-    readonly count: readonly number[];
-    readonly uncertain: readonly number[];
-    readonly joined: readonly number[];
-  };
-  readonly gaps: readonly ChartGap[];
-}
+import type { ChartAnswer, ChartGap } from '../api/chart/chart.ts';
 
 /** Lines by the same times, s: extremes, the mean where it is good, and where it is uncertain. Null is a break. */
 type Drawn = [

@@ -1,8 +1,9 @@
 /** Draws the history of a tag with uPlot: extremes as a band, gaps as gaps, alarms as marks on the axis. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
+import type { ChartAnswer } from '../api/chart/chart.ts';
 import type { JsonTag } from '../api/json.ts';
-import { type ChartAnswer, gapAt, linesOf } from './chart-data.ts';
+import { gapAt, linesOf } from './chart-data.ts';
 import type { PlantTime } from './shown.ts';
 import { numberText, spanText, valueText } from './shown.ts';
 

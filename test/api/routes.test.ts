@@ -175,9 +175,9 @@ describe('a replay', () => {
 
 describe('bad requests', () => {
   it.each([
-    ['{"tags":[]}', 'the body names no tags'],
-    ['{"tags":[5]}', 'the body names no tags'],
-    ['null', 'the body names no tags'],
+    ['{"tags":[]}', '"tags" in the body must be a list of 1 to 1000 entries'],
+    ['{"tags":[5]}', '"tags" in the body must be a list, each entry text'],
+    ['null', 'the body is no JSON object'],
     ['{', 'the body is not JSON'],
   ])('the body %s is refused', async (text, error) => {
     const where = await serve(fakeGateway());
@@ -187,10 +187,20 @@ describe('bad requests', () => {
   });
 
   it.each([
-    ['plant', '{"from":5,"to":4,"by":"j. doe"}', 400, 'the body names no range'],
-    ['plant', '{"from":0,"to":4,"by":"j. doe"}', 400, 'the body names no range'],
-    ['plant', '{"from":1,"to":4}', 400, 'the body does not say who orders it'],
-    ['plant', '{"from":1,"to":4,"stream":"alarms","by":"j. doe"}', 400, 'there is no such stream'],
+    ['plant', '{"from":5,"to":4,"by":"j. doe"}', 400, '"from" in the body is behind "to"'],
+    [
+      'plant',
+      '{"from":0,"to":4,"by":"j. doe"}',
+      400,
+      '"from" in the body must be a whole number from 1 to 9007199254740990',
+    ],
+    ['plant', '{"from":1,"to":4}', 400, '"by" is missing in the body'],
+    [
+      'plant',
+      '{"from":1,"to":4,"stream":"alarms","by":"j. doe"}',
+      400,
+      '"stream" in the body must be readings or events',
+    ],
     ['plamt', '{"from":1,"to":4,"by":"j. doe"}', 404, 'no uplink "plamt"'],
   ])('a replay to %s of %s is refused', async (uplink, text, status, error) => {
     const where = await serve(fakeGateway());

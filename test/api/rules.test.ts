@@ -55,10 +55,10 @@ describe('the routes of rules', () => {
   });
 
   it.each([
-    ['alarms/oil-hot/ack', '{"by":"ann"}', 400, 'the body names no occurrence'],
-    ['alarms/oil-hot/ack', '{"occurrence":3}', 400, 'the body does not say who orders it'],
-    ['alarms/oil-hot/shelve', '{"by":"ann","for":"long"}', 400, 'the body gives no time'],
-    ['alarms/oil-hot/unshelve', '[]', 400, 'the body is no object'],
+    ['alarms/oil-hot/ack', '{"by":"ann"}', 400, '"occurrence" is missing in the body'],
+    ['alarms/oil-hot/ack', '{"occurrence":3}', 400, '"by" is missing in the body'],
+    ['alarms/oil-hot/shelve', '{"by":"ann","for":"long"}', 400, '"for" in the body must be a duration'],
+    ['alarms/oil-hot/unshelve', '[]', 400, 'the body is no JSON object'],
     ['alarms/oil-hto/unshelve', '{"by":"ann"}', 404, 'no alarm "oil-hto"'],
     ['alarms/oil-hot/reset', '{"by":"ann"}', 422, 'oil-hot is still active'],
     ['spc/shfat/rebase', '{"by":"ann"}', 404, 'no control chart "shfat"'],

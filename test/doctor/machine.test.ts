@@ -314,6 +314,31 @@ describe('an uplink', () => {
   });
 });
 
+describe('the page', () => {
+  const page = (leftDays: number, isSelfSigned = false) => {
+    const endsMs = well.running!.status.nowMs + leftDays * 86_400_000;
+    const certificate = { isSelfSigned, fingerprint: 'AB:CD', endsMs, names: ['gw'], file: '/etc/millgate/api.crt' };
+    return gateway({ api: { address: 'https://0.0.0.0:8420', certificate } });
+  };
+
+  it('has its address and the fingerprint of its certificate among what is well', () => {
+    const { well: looks } = judge(healthy(page(100, true)));
+    expect(looks.find(({ where }) => where === 'api')?.saw).toMatch(
+      /^https:\/\/0\.0\.0\.0:8420, self-signed until 20\d\d-\d\d-\d\d, SHA-256 AB:CD$/,
+    );
+  });
+
+  it.each([
+    [31, []],
+    [29, ['hint']],
+    [6, ['warning']],
+    [-1, ['broken']],
+  ])('whose certificate ends in %i days', (days, severities) => {
+    expect(judge(healthy(page(days))).findings.map(({ severity }) => severity)).toEqual(severities);
+    expect(judge(healthy(page(days, true))).findings).toEqual([]);
+  });
+});
+
 it('what to do first comes first: causes before what they cause, the broken before the rest', () => {
   const all = found({
     ...configuration({ isValid: false, errors: 1, firstError: 'x' }),

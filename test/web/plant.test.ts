@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ChartAnswer } from '../../src/api/chart/chart.ts';
 import type { AlarmView } from '../../src/api/rules-view.ts';
 import type { ProductionReport } from '../../src/core/production/production.ts';
-import { type ChartAnswer, gapAt, linesOf, sparkPieces } from '../../src/web/chart-data.ts';
+import { gapAt, linesOf, sparkPieces } from '../../src/web/chart-data.ts';
 import { after, inOrder, NO_PLANT, type Told, worthOf } from '../../src/web/plant-state.ts';
 import { lossesOf, stopsByReason } from '../../src/web/report-sums.ts';
 import { ageText, numberText, plain, plantTime, spanText, valueText } from '../../src/web/shown.ts';

@@ -4,7 +4,7 @@ import type { TagId, Value } from '../../core/reading.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
 import { knownTags } from '../known-tags.ts';
 import type { GatewayView, TagView } from '../view.ts';
-import { type Break, breaksOf, columnsOf, type Sample } from './chart.ts';
+import { type Break, breaksOf, type ChartAnswer, type ChartGap, columnsOf, type Sample } from './chart.ts';
 
 const MOST_COLUMNS = 2000;
 
@@ -40,6 +40,7 @@ export const CHART_ROUTE: Route = {
     to: 'UTC ms, not included; now unless given',
     columns: `into how many the range is divided, 10 to ${MOST_COLUMNS}; 600 unless given`,
   },
+  answers: 'chart',
   answer: chart,
 };
 
@@ -60,8 +61,8 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
   const starts = silent === undefined ? await startsOf(view, range) : [];
   const breaks = breaksOf(samples, known, silent, starts);
   const columns = columnsOf(samples, breaks, range, most);
-  return ok({
-    tag: id,
+  const answer: ChartAnswer = {
+    tag: id!,
     from: fromMs,
     to: toMs,
     source: raw ? 'readings' : 'minutes',
@@ -73,7 +74,8 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
       joined: columns.map(({ joined }) => +joined),
     },
     gaps: await explained(view, id!, breaks.slice(-MOST_GAPS), range),
-  });
+  };
+  return ok(answer);
 }
 
 /** Seven digits are more than any picture shows. */
@@ -141,15 +143,7 @@ async function startsOf(view: GatewayView, { fromMs, toMs }: Range): Promise<num
   return starts;
 }
 
-/** A gap with its reason: a word of docs/wire.md, `lost`, `stopped` or `unknown`, and a sentence for a person. */
-interface Gap {
-  readonly from: number;
-  readonly to: number;
-  readonly why: string;
-  readonly words: string;
-}
-
-async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[], range: Range): Promise<Gap[]> {
+async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[], range: Range): Promise<ChartGap[]> {
   if (breaks.length === 0) return [];
   const named = new Set([...breaks].sort((a, b) => b.toMs - b.fromMs - (a.toMs - a.fromMs)).slice(0, MOST_REASONS));
   const isOpen = [...named].some(({ why }) => why === undefined);

@@ -1,5 +1,31 @@
 /** Puts the history of a tag into columns for a chart that hides neither a spike nor a gap. Pure functions. */
 
+/** A gap with its reason: a word of docs/wire.md, `lost`, `stopped` or `unknown`, and a sentence for a person. Times are UTC ms. */
+export interface ChartGap {
+  readonly from: number;
+  readonly to: number;
+  readonly why: string;
+  readonly words: string;
+}
+
+/** A history in columns; `joined` is 1 where a line may be drawn from the column before. Times are UTC ms. */
+export interface ChartAnswer {
+  readonly tag: string;
+  readonly from: number;
+  readonly to: number;
+  readonly source: 'readings' | 'minutes';
+  readonly columns: {
+    readonly t: readonly number[];
+    readonly min: readonly number[];
+    readonly max: readonly number[];
+    readonly mean: readonly number[];
+    readonly count: readonly number[];
+    readonly uncertain: readonly number[];
+    readonly joined: readonly number[];
+  };
+  readonly gaps: readonly ChartGap[];
+}
+
 /** One stored reading, or the roll-up of many. Times are UTC ms. */
 export interface Sample {
   readonly fromMs: number;

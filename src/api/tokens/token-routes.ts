@@ -1,7 +1,8 @@
 /** Routes that make, list and revoke the tokens of the API. */
 import type { EventBody } from '../../core/event.ts';
-import { type Answer, asObject, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
-import { ordererOf } from '../rule-routes.ts';
+import { ok, Refused, type Route } from '../answer.ts';
+import { ORDER, ORDERER } from '../description/orderer.ts';
+import type { BodyShape } from '../description/shape.ts';
 import type { GatewayView } from '../view.ts';
 import type { Tokens } from './tokens.ts';
 import { ROLES, type TokenOrders } from './tokens-view.ts';
@@ -25,7 +26,12 @@ export function tokenOrders(tokens: Tokens, event: (body: EventBody) => void): T
   };
 }
 
-const BY = { type: 'string', maxLength: 100, description: 'who orders it, for the journal' };
+const NEW_TOKEN = {
+  type: 'object',
+  required: ['name', 'role', 'by'],
+  properties: { name: { type: 'string', minLength: 1, maxLength: 60 }, role: { enum: ROLES }, by: ORDERER.by },
+  examples: [{ name: 'tablet press 1', role: 'technician', by: 'ann' }],
+} as const satisfies BodyShape;
 
 /** Routes of the tokens. */
 export const TOKEN_ROUTES: readonly Route[] = [
@@ -34,45 +40,33 @@ export const TOKEN_ROUTES: readonly Route[] = [
     path: '/api/v1/tokens',
     summary: 'Every token of this API, without the token itself.',
     role: 'admin',
+    answers: 'tokens',
     answer: (view) => ok({ tokens: orders(view).list() }),
   },
   {
     method: 'post',
     path: '/api/v1/tokens',
     summary: 'Makes a token, which is told this once.',
-    requestBody: {
-      type: 'object',
-      required: ['name', 'role', 'by'],
-      properties: { name: { type: 'string', minLength: 1, maxLength: 60 }, role: { enum: ROLES }, by: BY },
-    },
+    requestBody: NEW_TOKEN,
     changes: true,
     role: 'admin',
-    answer: create,
+    answers: 'newToken',
+    answer: async (view, request) => {
+      const { name, role, by } = await request.body(NEW_TOKEN);
+      return ok(orders(view).create(name, role, by));
+    },
   },
   {
     method: 'post',
     path: '/api/v1/tokens/{id}/revoke',
     summary: 'Makes a token worthless at once.',
-    requestBody: { type: 'object', required: ['by'], properties: { by: BY } },
+    requestBody: ORDER,
     changes: true,
     role: 'admin',
-    answer: async (view, request) =>
-      ok(orders(view).revoke(request.params.id!, ordererOf(asObject(await request.body())).by)),
+    answers: 'token',
+    answer: async (view, request) => ok(orders(view).revoke(request.params.id!, (await request.body(ORDER)).by)),
   },
 ];
-
-async function create(view: GatewayView, request: RouteRequest): Promise<Answer> {
-  const body = asObject(await request.body());
-  const { by } = ordererOf(body);
-  const role = ROLES.find((known) => known === body.role);
-  if (typeof body.name !== 'string' || role === undefined)
-    throw new Refused(
-      400,
-      'the body names no token',
-      `Send {"name":"WHOSE","role":"${ROLES.join(' | ')}","by":"NAME"}.`,
-    );
-  return ok(orders(view).create(body.name, role, by));
-}
 
 function orders({ tokens }: GatewayView): TokenOrders {
   if (tokens) return tokens;

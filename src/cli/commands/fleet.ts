@@ -25,7 +25,7 @@ export function addFleetCommands(program: Command, context: CliContext, report: 
     .option('--wait <DURATION>', 'the longest that statuses are collected', '5s')
     .option('--differs', 'only those that are offline or differ')
     .action(async (_options, command: Command) => {
-      const { fleet } = await import('../fleet/fleet.ts');
+      const { fleet } = await import('../fleet/fleet-list.ts');
       report(await fleet(optionsOf(command), await localOf(command, context)));
     });
   addCommand(
@@ -56,7 +56,7 @@ export function addFleetCommands(program: Command, context: CliContext, report: 
     .option('--number <N>', 'a gateway takes only a number above its last one (default: the time in seconds)')
     .option('--out <FILE>', 'where it is written (default: ID.bundle)')
     .action(async (file: string | undefined, _options, command: Command) => {
-      const { bundle } = await import('../fleet/bundle.ts');
+      const { bundle } = await import('../fleet/make-bundle.ts');
       report(await bundle(file, optionsOf(command), context));
     });
 }

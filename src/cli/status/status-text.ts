@@ -14,6 +14,9 @@ export interface StatusDetail {
   readonly all?: boolean;
 }
 
+/** A certificate of the file that ends within this is shown in colour, ms. */
+const ENDS_SOON_MS = 30 * 86_400_000;
+
 /** The status of a running gateway, dense and calm, the worst first, at 80 columns and at other widths. */
 export function statusLines(status: GatewayStatus, detail: StatusDetail, context: CliContext): string[] {
   return [
@@ -24,6 +27,7 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
     ...(status.uplinks.length > 0 ? [...uplinkLines(status, context), ''] : []),
     ...storeLines(status.store, status, context),
     '',
+    ...apiLines(status, context),
     ...servingLines(status, context),
     ...processLines(status, context),
   ].flatMap((line) => line.split('\n'));
@@ -103,6 +107,21 @@ function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { color
   const open = unacked > 0 ? `, ${unacked} not acknowledged` : '';
   const rush = flood ? `  ${colors.red('flood')}` : '';
   return `${colors.red(`${standing} standing`)}${open}${quiet}${rush}`;
+}
+
+/** Where the page is, and by what a browser that warns of its certificate can be told that it is the right one. */
+function apiLines({ api, nowMs }: GatewayStatus, context: CliContext): string[] {
+  if (!api) return [];
+  const { certificate } = api;
+  if (!certificate) return [labelled('page', api.address, context)];
+  const { isSelfSigned, endsMs, fingerprint } = certificate;
+  const ends = `${isSelfSigned ? 'self-signed, renewed before' : 'certificate ends'} ${formatTime(endsMs, context).slice(0, 10)}`;
+  const isSoon = !isSelfSigned && endsMs - nowMs < ENDS_SOON_MS;
+  return [
+    labelled('page', `${api.address}, ${isSoon ? context.colors.yellow(ends) : ends}`, context),
+    labelled('', `SHA-256 ${fingerprint.slice(0, 48)}`, context),
+    labelled('', `        ${fingerprint.slice(48)}`, context),
+  ];
 }
 
 /** Who is served by the Modbus server, where there is one. */

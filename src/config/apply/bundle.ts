@@ -25,7 +25,7 @@ const contentSchema = z.strictObject({
 });
 
 /** What is in a bundle. */
-export type BundleContent = Omit<Readonly<z.infer<typeof contentSchema>>, 'form'>;
+type BundleContent = Omit<Readonly<z.infer<typeof contentSchema>>, 'form'>;
 
 /** A bundle that may be believed, or why it may not. */
 type Opened =

@@ -7,7 +7,7 @@ import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.t
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
-import { type UplinkContext, warnIfMissing } from './uplink-parts.ts';
+import { type UplinkContext, warnIfMissing } from './uplinks/uplink-parts.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
 interface SectionValues {
@@ -90,10 +90,12 @@ export function checkApi(
     listen?: string | false;
     plaintext: boolean;
     hosts: readonly string[];
-    tls?: { cert: string; key: string };
+    tls?: 'self-signed' | { cert: string; key: string };
   };
-  const tls = files && { cert: resolve(folder, files.cert), key: resolve(folder, files.key) };
-  for (const key of ['cert', 'key'] as const) if (tls && entry) warnIfMissing(tls[key], entry, ['tls', key], context);
+  const tls =
+    typeof files === 'object' ? { cert: resolve(folder, files.cert), key: resolve(folder, files.key) } : files;
+  if (typeof tls === 'object' && entry)
+    for (const key of ['cert', 'key'] as const) warnIfMissing(tls[key], entry, ['tls', key], context);
   if (tls && plaintext && entry)
     report.error(spotOf(entry, ['plaintext']), 'plaintext contradicts tls: remove plaintext, or remove tls');
   if (listen === undefined) return { listen: DEFAULT_LISTEN, tls, hosts };
@@ -117,7 +119,7 @@ export function checkApi(
   if (!/^(localhost|127(\.\d+){3}|::1)$/.test(host) && !plaintext && !tls && !isBroken)
     report.error(
       spotOf(entry, ['listen']),
-      `with ${host} other machines can reach the API, unencrypted: write 127.0.0.1:${port}, add tls: {cert: …, key: …}, or add plaintext: true if you want that`,
+      `with ${host} other machines can reach the API, unencrypted: write 127.0.0.1:${port}, add tls: self-signed or tls: {cert: …, key: …}, or add plaintext: true if you want that`,
     );
   return { listen: { host, port }, tls, hosts };
 }

@@ -1,6 +1,6 @@
 /** The list of all sections of the file. */
 import { z } from 'zod';
-import { fleetShape } from './fleet.ts';
+import { fleetShape } from './section-fleet.ts';
 import { serveShape } from './serve.ts';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 

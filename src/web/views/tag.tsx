@@ -1,8 +1,8 @@
 /** One tag: its value, its history with honest gaps, and a write where the file allows it. */
 import { useState } from 'preact/hooks';
+import type { ChartAnswer } from '../../api/chart/chart.ts';
 import type { JsonTag } from '../../api/json.ts';
 import type { EventsPage } from '../../api/rules-view.ts';
-import type { ChartAnswer } from '../chart-data.ts';
 import { type Hub, usePolled } from '../hub.ts';
 import { Bar, Facts, Failure, Panel, Reading, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';

@@ -37,6 +37,17 @@ describe('status of a running gateway', () => {
     );
   });
 
+  it('says where the page is, and the fingerprint that a browser is to show', async () => {
+    const fingerprint = Array.from({ length: 32 }, (_, index) => (index + 160).toString(16).toUpperCase()).join(':');
+    const endsMs = Date.UTC(2029, 1, 27);
+    const certificate = { isSelfSigned: true, fingerprint, endsMs, names: [], file: undefined };
+    const api = { address: 'https://0.0.0.0:8420', certificate };
+    const { out } = await status([], undefined, {}, { ...STATUS, api });
+    expect(out).toContain('page     https://0.0.0.0:8420, self-signed, renewed before 2029-02-27\n');
+    expect(out.replaceAll(/\s+/g, '')).toContain(`SHA-256${fingerprint}`);
+    expect(out.split('\n').every((line) => displayWidth(line) <= 80)).toBe(true);
+  });
+
   it('fits 80 columns', async () => {
     const { exitCode, out } = await status();
     expect(exitCode).toBe(EXIT.ok);

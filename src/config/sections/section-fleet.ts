@@ -5,7 +5,7 @@ import type { FleetConfig } from '../config.ts';
 import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
 import { secretSchema } from './shapes.ts';
-import { type UplinkContext, warnIfMissing } from './uplink-parts.ts';
+import { type UplinkContext, warnIfMissing } from './uplinks/uplink-parts.ts';
 
 /** `fleet:` */
 export const fleetShape = {
