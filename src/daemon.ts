@@ -8,6 +8,7 @@ import type { GatewayView } from './api/view.ts';
 import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
+import { Bundles } from './config/apply/bundles.ts';
 import type { FileSource, LoadedFiles } from './config/apply/config-files.ts';
 import { realDisk } from './config/apply/durable.ts';
 import { loadCached } from './config/cached-load.ts';
@@ -128,7 +129,7 @@ async function runLogged(
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
   const { Api } = await import('./api/server.ts');
   const api = new Api({
-    view: viewOf(gateway, applying),
+    view: viewOf(gateway, applying, bundlesOf(gateway, applying, start, log)),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],
     pageFolder: installed('dist/web'),
@@ -288,15 +289,29 @@ async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Prom
 }
 
 /** What the API serves: the gateway, and its configuration with what is on trial. */
-function viewOf({ view }: RunningGateway, configuration: Applying): GatewayView {
+function viewOf({ view }: RunningGateway, configuration: Applying, bundles: Bundles): GatewayView {
   return {
     ...view,
     configuration,
+    bundles,
     async status() {
       const [status, { onDisk, pending }] = await Promise.all([view.status(), configuration.status()]);
       return { ...status, config: { ...status.config, onDisk, pending } };
     },
   };
+}
+
+/** Takes signed configurations; the folder of the store remembers their number. */
+function bundlesOf(gateway: RunningGateway, applying: Applying, { archive, config }: Start, log: Logger): Bundles {
+  return new Bundles({
+    config: gateway.config,
+    apply: (order) => applying.apply(order),
+    history: () => archive.ledger().history,
+    event: gateway.event,
+    log,
+    disk: realDisk,
+    folder: config.store.path,
+  });
 }
 
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */

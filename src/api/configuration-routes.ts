@@ -28,6 +28,17 @@ const APPLY = {
   examples: [{ text: 'gateway: {id: press-shop-1}', confirmMs: 120_000, by: 'ann' }],
 } as const satisfies BodyShape;
 
+const BUNDLE = {
+  type: 'object',
+  required: ['bundle', 'by'],
+  properties: {
+    bundle: { type: 'string', description: 'the bundle, whole' },
+    key: { type: 'string', minLength: 64, maxLength: 64, description: 'in place of fleet.key of the file' },
+    by: ORDERER.by,
+  },
+  examples: [{ bundle: '{"form":"millgate/bundle/1",…}\nSIGNATURE\n', by: 'ann' }],
+} as const satisfies BodyShape;
+
 /** Routes of the configuration and its changes. */
 export const CONFIGURATION_ROUTES: readonly Route[] = [
   {
@@ -68,6 +79,16 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   },
   {
     method: 'post',
+    path: '/api/v1/bundle',
+    summary: 'Puts a signed bundle in force, on trial, as millgate pull does; says why where it is refused.',
+    requestBody: BUNDLE,
+    changes: true,
+    role: 'admin',
+    answers: 'bundle',
+    answer: takeBundle,
+  },
+  {
+    method: 'post',
     path: '/api/v1/confirm',
     summary: 'Confirms the configuration on trial.',
     requestBody: ORDER,
@@ -98,7 +119,23 @@ async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> 
   return ok(await configurationOf(view).apply(await request.body(APPLY)));
 }
 
+async function takeBundle({ bundles }: GatewayView, request: RouteRequest): Promise<Answer> {
+  if (!bundles) throw withoutFile();
+  const { bundle, key, by } = await request.body(BUNDLE);
+  if (key !== undefined && !/^[0-9a-f]{64}$/.test(key))
+    throw new Refused(400, 'key is not a public key', 'Give 64 hexadecimal digits, or leave it out.');
+  return ok(await bundles.take({ bundle, by, key }));
+}
+
 function configurationOf({ configuration }: GatewayView): ConfigurationView {
   if (configuration) return configuration;
-  throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+  throw withoutFile();
+}
+
+function withoutFile(): Refused {
+  return new Refused(
+    404,
+    'this gateway has no file that could be changed',
+    'Run one with: millgate run --config FILE.',
+  );
 }

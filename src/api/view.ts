@@ -1,6 +1,13 @@
 /** What the API needs of the gateway, as types: channels, devices, store, uplinks and status. */
 
-import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
+import type {
+  ApplyAnswer,
+  ApplyOrder,
+  BundleAnswer,
+  BundleOrder,
+  ConfigurationStatus,
+  RunningFiles,
+} from '../core/configuration.ts';
 import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
@@ -269,6 +276,8 @@ export interface GatewayView extends RulesView, RecordingView, TraceView {
   checkpoint(): Promise<SignedCheckpoint>;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
+  /** Takes signed configurations; absent where the configuration cannot be changed. */
+  readonly bundles?: { take(order: BundleOrder): Promise<BundleAnswer> };
   /** The tokens of the API, which the API itself adds. */
   readonly tokens?: TokenOrders;
 }

@@ -16,7 +16,8 @@ export type ConfigurationPart =
   | 'store'
   | 'api'
   | 'commands'
-  | 'serve';
+  | 'serve'
+  | 'fleet';
 
 /** One difference between two configurations. */
 export interface ConfigurationChange {
@@ -133,6 +134,35 @@ export interface ApplyOrder {
   readonly confirmMs?: number | undefined;
   readonly by: string;
 }
+
+/** An order to put a signed bundle in force. */
+export interface BundleOrder {
+  /** The bundle, whole. */
+  readonly bundle: string;
+  /** The public key that it has to be signed by, 64 hex digits; undefined: the one of the file in force. */
+  readonly key?: string | undefined;
+  readonly by: string;
+}
+
+/** What became of an order to put a signed bundle in force. */
+export type BundleAnswer =
+  | {
+      readonly ok: true;
+      readonly number: number;
+      readonly hash: string;
+      /** `on-trial`: whether it is kept shows in the status. `unchanged`: it is what runs. `known`: it was taken before. */
+      readonly outcome: 'on-trial' | 'unchanged' | 'known';
+      readonly changes: readonly ConfigurationChange[];
+      readonly warnings: readonly ConfigurationProblem[];
+    }
+  /** It was not put in force, and nothing was changed. */
+  | {
+      readonly ok: false;
+      readonly number: number | undefined;
+      readonly why: string;
+      readonly remedy: string;
+      readonly problems: readonly ConfigurationProblem[];
+    };
 
 /** What may be ordered over an uplink, in the words of the wire. */
 export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as const;
