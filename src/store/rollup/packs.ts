@@ -40,15 +40,10 @@ export function bodyOf(file: { readonly name: string }, { id, crc, body }: Store
   return inflate(file.name, body);
 }
 
-/** Packs one file, little by little. */
-export interface Packer {
-  readonly file: PackedFile;
-  /** True when there is more to do. */
-  step(): boolean;
-}
-
 /** The chunks of one run of a device: first they are inflated, then each tag is packed, and then all packs are written. */
 interface Run {
+  /** Number of the file that it is in. */
+  readonly file: number;
   readonly device: string;
   readonly ids: readonly number[];
   readonly bodies: Uint8Array[];
@@ -56,26 +51,52 @@ interface Run {
   readonly packs: { readonly tag: string; readonly first: number; readonly last: number; readonly body: Uint8Array }[];
 }
 
-export function createPacker(file: PackedFile): Packer {
+/** Packs files, little by little, the oldest first. */
+interface Packing {
+  /** A few milliseconds of it; true when there is more to do. */
+  readonly step: () => boolean;
+  /** Says that chunks came to the newest file. */
+  readonly appended: () => void;
+}
+
+/**
+ * @param files those that there are, as they come and go, the newest last
+ * @param lose takes a file out of them that is damaged; throws any other error
+ */
+export function createPacking<F extends PackedFile>(
+  files: readonly F[],
+  lose: (file: F, error: unknown) => void,
+): Packing {
+  /** Nothing is left to do in files below this number; undefined: in any. */
+  let from: number | undefined = 0;
   let run: Run | undefined;
-  let isReady = false;
   return {
-    file,
     step() {
-      if (!isReady) {
-        file.database.exec(TABLES);
-        isReady = true;
+      const file = from === undefined ? undefined : files.find(({ number }) => number >= from!);
+      if (!file) {
+        from = undefined;
+        return false;
       }
-      run ??= nextRun(file.database);
-      if (!run) return false;
-      if (stepOf(file, run)) run = undefined;
+      if (run?.file !== file.number) run = undefined;
+      try {
+        if (!run) file.database.exec(TABLES);
+        run ??= nextRun(file);
+        if (!run) from = file.number + 1;
+        else if (stepOf(file, run)) run = undefined;
+      } catch (error) {
+        run = undefined;
+        lose(file, error);
+      }
       return true;
+    },
+    appended() {
+      from = Math.min(from ?? Number.POSITIVE_INFINITY, files.at(-1)!.number);
     },
   };
 }
 
 /** The next run that is whole and not packed yet. */
-function nextRun(database: Connection): Run | undefined {
+function nextRun({ number, database }: PackedFile): Run | undefined {
   const device = database
     .prepare(
       `SELECT device FROM chunks LEFT JOIN packed USING (device) WHERE id > coalesce(lastId, 0)
@@ -91,7 +112,7 @@ function nextRun(database: Connection): Run | undefined {
     )
     .pluck()
     .all(device, device) as number[];
-  return { device, ids, bodies: [], tags: undefined, packs: [] };
+  return { file: number, device, ids, bodies: [], tags: undefined, packs: [] };
 }
 
 /** One step of a run; true when it is done. */

@@ -7,7 +7,7 @@ import { type IntervalSet, intervals, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { Damage, deflate, isDamage, refuseNewer } from '../format/segment.ts';
-import { bodyOf, createPacker, type Packer, packedTo, readPacks, type StoredChunk } from './packs.ts';
+import { bodyOf, createPacking, packedTo, readPacks, type StoredChunk } from './packs.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
 
 /** Format of a file of roll-ups; a program refuses newer ones. */
@@ -53,7 +53,7 @@ export interface RollupCursor {
  * A place in a file: behind which pack, or behind which chunk. Packs come first, and chunks from `packedTo` on, as it was when
  * the file was begun: what is packed meanwhile is still read as chunks.
  */
-export interface RollupPlace {
+interface RollupPlace {
   readonly of: 'packs' | 'chunks';
   readonly id: number;
   readonly packedTo: number;
@@ -102,7 +102,6 @@ export function openRollups(
 ): RollupFiles {
   const share = maxBytes * SHARE;
   const files = rollupFileNames(folder).flatMap((name) => openFile(folder, name, open, onDamage));
-  let packer: Packer | undefined;
   /** Its minutes are rolled up again as far as raw data reaches: from the next start on. */
   const lose = (file: File, error: unknown): void => {
     if (!isDamage(error)) throw error;
@@ -110,6 +109,7 @@ export function openRollups(
     files.splice(files.indexOf(file), 1);
     onDamage(file.name, error);
   };
+  const packing = createPacking(files, lose);
   const begin = (): File => {
     const number = (files.at(-1)?.number ?? 0) + 1;
     const name = `rollups-${String(number).padStart(8, '0')}.db`;
@@ -138,35 +138,13 @@ export function openRollups(
       const last = files.at(-1);
       const isFull = last === undefined || sizeOf(join(folder, last.name)) > share / FILES;
       const file = isFull ? begin() : last;
-      const insert = file.database.prepare(
-        'INSERT INTO chunks (device, firstMinute, lastMinute, crc, body) VALUES (?, ?, ?, ?, ?)',
-      );
-      file.database.transaction(() => {
-        for (const { device, firstMinute, lastMinute, body } of chunks) {
-          const deflated = deflate(body);
-          insert.run(device, firstMinute, lastMinute, crc32(deflated), deflated);
-        }
-        file.database.prepare('INSERT INTO covered (ranges) VALUES (?)').run(JSON.stringify(ranges));
-      })();
+      insertChunks(file.database, chunks, ranges);
       file.database.pragma('wal_checkpoint(TRUNCATE)');
       files[files.length - 1] = { ...file, ranges: union(file.ranges, ranges) };
       letGo();
-      packer = undefined;
+      packing.appended();
     },
-    pack() {
-      const file = files.find(({ number }) => number >= (packer?.file.number ?? 0));
-      if (!file) return false;
-      if (packer?.file.number !== file.number) packer = createPacker(file);
-      try {
-        if (packer.step()) return true;
-        const next = files.find(({ number }) => number > file.number);
-        if (next) packer = createPacker(next);
-        return next !== undefined;
-      } catch (error) {
-        lose(file, error);
-        return true;
-      }
-    },
+    pack: packing.step,
     slice(tag, span, after) {
       const until = after?.until ?? lastChunk(files);
       const file = files.find(({ number }) => number >= (after?.file ?? 0));
@@ -184,6 +162,19 @@ export function openRollups(
   };
 }
 
+function insertChunks(database: Connection, chunks: readonly Chunk[], ranges: IntervalSet): void {
+  const insert = database.prepare(
+    'INSERT INTO chunks (device, firstMinute, lastMinute, crc, body) VALUES (?, ?, ?, ?, ?)',
+  );
+  database.transaction(() => {
+    for (const { device, firstMinute, lastMinute, body } of chunks) {
+      const deflated = deflate(body);
+      insert.run(device, firstMinute, lastMinute, crc32(deflated), deflated);
+    }
+    database.prepare('INSERT INTO covered (ranges) VALUES (?)').run(JSON.stringify(ranges));
+  })();
+}
+
 function sliceOf(
   file: File,
   until: RollupCursor['until'],
@@ -192,14 +183,13 @@ function sliceOf(
   after: RollupCursor | undefined,
 ): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined } {
   const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
-  const wanted = ({ minute }: MinuteRollup): boolean => minute >= span.first && minute <= span.last;
   const begun = file.number === after?.file ? after.place : undefined;
   const place = begun ?? { of: 'packs', id: 0, packedTo: packedTo(file, tag, untilId) };
   if (place.of === 'packs') {
     const { minutes, last } = readPacks(file, tag, span, place);
     const on = last === undefined ? { of: 'chunks' as const, id: place.packedTo } : { of: 'packs' as const, id: last };
     const next = { file: file.number, place: { ...on, packedTo: place.packedTo }, until };
-    return { minutes: minutes.filter(wanted), next };
+    return { minutes: within(minutes, span), next };
   }
   const rows = file.database
     .prepare(
@@ -207,11 +197,23 @@ function sliceOf(
             ORDER BY id LIMIT ${SLICE_CHUNKS}`,
     )
     .all(splitTagId(tag)?.device, span.first, span.last, place.id, untilId) as StoredChunk[];
-  const minutes = rows.flatMap((row) => decodeRollups(bodyOf(file, row), tag)).filter(wanted);
+  const minutes = within(
+    rows.flatMap((row) => decodeRollups(bodyOf(file, row), tag)),
+    span,
+  );
   const isDone = rows.length < SLICE_CHUNKS;
   if (isDone && file.number === until.file) return { minutes, next: undefined };
   if (isDone) return { minutes, next: { file: file.number + 1, place: undefined, until } };
   return { minutes, next: { file: file.number, place: { ...place, id: rows.at(-1)!.id }, until } };
+}
+
+/** Minutes of a span: most often all of them. */
+function within(
+  minutes: readonly MinuteRollup[],
+  { first, last }: { readonly first: number; readonly last: number },
+): readonly MinuteRollup[] {
+  const isWanted = ({ minute }: MinuteRollup): boolean => minute >= first && minute <= last;
+  return minutes.every(isWanted) ? minutes : minutes.filter(isWanted);
 }
 
 function lastChunk(files: readonly File[]): RollupCursor['until'] {

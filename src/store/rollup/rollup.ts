@@ -30,7 +30,7 @@ export interface MergedMinutes {
 }
 
 /** Counts by minute, side by side; a minute may come twice, and then counts together. */
-export interface CountedMinutes {
+interface CountedMinutes {
   readonly minute: Float64Array<ArrayBuffer>;
   readonly count: Float64Array<ArrayBuffer>;
   readonly bad: Float64Array<ArrayBuffer>;
@@ -199,16 +199,20 @@ export function tagsIn(bytes: Uint8Array): string[] {
   });
 }
 
+/** By index throughout: of a long history there are tens of thousands. */
 function readBlock(input: ByteReader): MinuteRollup[] {
+  const cells: Cell[] = [];
+  const valued: Cell[] = [];
   let minute = 0;
-  const cells = Array.from({ length: input.count() }, (): Cell => {
+  for (let left = input.count(); left > 0; left--) {
     minute += input.zigzag();
-    return { minute, count: input.varint(), bad: input.varint(), min: 0, max: 0, sum: 0 };
-  });
-  const valued = cells.filter(({ count }) => count > 0);
+    const cell = { minute, count: input.varint(), bad: input.varint(), min: 0, max: 0, sum: 0 };
+    cells.push(cell);
+    if (cell.count > 0) valued.push(cell);
+  }
   for (const column of ['min', 'max', 'sum'] as const) {
     const values = readColumn(input, input.byte(), valued.length);
-    for (const [index, cell] of valued.entries()) cell[column] = Number(values[index]);
+    for (let index = 0; index < valued.length; index++) valued[index]![column] = Number(values[index]);
   }
   return cells;
 }

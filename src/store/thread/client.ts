@@ -178,10 +178,11 @@ async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limi
   do {
     const slice = await backend.call('rollups', { tag, span, every, after });
     for (const cell of slice.cells) mergeInto(cells, cell.minute, cell);
-    for (const [index, minute] of slice.counted.minute.entries()) {
-      const place = Math.floor((minute - span.first) / unit);
-      counts[place]! += slice.counted.count[index]!;
-      bads[place]! += slice.counted.bad[index]!;
+    const { minute, count, bad } = slice.counted;
+    for (let index = 0; index < minute.length; index++) {
+      const place = Math.floor((minute[index]! - span.first) / unit);
+      counts[place]! += count[index]!;
+      bads[place]! += bad[index]!;
     }
     after = slice.next;
   } while (after);
