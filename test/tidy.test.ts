@@ -58,8 +58,10 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'hal/modbus': { may: ['hal', 'hal/serial'], types: ['hal/recording'] },
   'hal/mock': { may: ['hal', 'hal/modbus'] },
   'hal/recording': { may: ['hal', 'hal/mock'] },
-  // The worker that loads a file in a thread of its own needs the list of drivers, hence more than the types of `hal`.
-  'src/config': { may: ['hal'] },
+  // The worker that loads a file in a thread of its own needs the list of drivers, hence more than the types of `hal`;
+  // the registers that the gateway serves are addressed as those that it reads.
+  'src/config': { may: ['hal', 'hal/modbus'] },
+  'src/serve': { may: ['hal/modbus'], types: ['src/config'] },
   'src/rules': {},
   'src/store': {},
   'src/uplink': { types: ['src/config', 'src/store'] },
@@ -69,13 +71,13 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/probe': { may: ['hal/modbus'], types: ['hal'] },
   'src/backtest': { may: ['src/rules', 'src/gateway', 'src/uplink'], types: ['src/config', 'src/store'] },
   'src/doctor': { types: ['hal', 'src/api', 'src/store', 'src/uplink'] },
-  'src/api': { types: ['hal', 'src/rules', 'src/store', 'src/uplink'] },
+  'src/api': { types: ['hal', 'src/rules', 'src/serve', 'src/store', 'src/uplink'] },
   // Runs in a browser: of the program it knows only the forms of what the API answers.
   'src/web': { types: ['src/api', 'src/store', 'src/uplink'] },
   'src/gateway': {
     may: [
       ...['hal', 'hal/mock', 'hal/modbus', 'hal/recording'],
-      ...['src/config', 'src/poll', 'src/rules', 'src/store', 'src/trace', 'src/uplink'],
+      ...['src/config', 'src/poll', 'src/rules', 'src/serve', 'src/store', 'src/trace', 'src/uplink'],
     ],
     types: ['src/api', 'src/service'],
   },

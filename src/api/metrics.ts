@@ -262,6 +262,33 @@ export const METRICS: readonly Metric[] = [
     'Records that the other side refused.',
     (each) => each.quarantinedRecords,
   ),
+  modbusServer(
+    'millgate_modbus_server_listening',
+    'gauge',
+    '1 when the Modbus server listens.',
+    (server) => +(server.state === 'listening'),
+  ),
+  modbusServer('millgate_modbus_server_clients', 'gauge', 'Masters that are connected.', ({ clients }) => clients),
+  modbusServer(
+    'millgate_modbus_server_requests_total',
+    'counter',
+    'Requests of masters since the start of the server.',
+    ({ requests }) => requests,
+  ),
+  {
+    name: 'millgate_modbus_server_exceptions_total',
+    type: 'counter',
+    help: 'Requests of masters that were answered with an exception, by code; 4: a value was bad or too old.',
+    labels: ['code'],
+    samples: ({ serving }) =>
+      Object.entries(serving?.modbus?.exceptions ?? {}).map(([code, value]) => ({ labels: { code }, value })),
+  },
+  modbusServer(
+    'millgate_modbus_server_refused_connections_total',
+    'counter',
+    'Connections that were not let in.',
+    ({ refused }) => refused,
+  ),
 ];
 
 /** The metrics in the text format of Prometheus, version 0.0.4. */
@@ -314,6 +341,17 @@ function uplink(name: string, type: Metric['type'], help: string, of: Of<Gateway
   const samples = ({ uplinks }: GatewayStatus): Sample[] =>
     uplinks.map((part) => ({ labels: { uplink: part.name }, value: of(part) }));
   return { name, type, help, labels: ['uplink'], samples };
+}
+
+function modbusServer(
+  name: string,
+  type: Metric['type'],
+  help: string,
+  of: Of<NonNullable<NonNullable<GatewayStatus['serving']>['modbus']>>,
+): Metric {
+  const samples = ({ serving }: GatewayStatus): Sample[] =>
+    serving?.modbus ? [{ labels: {}, value: of(serving.modbus) }] : [];
+  return { name, type, help, labels: [], samples };
 }
 
 function everyDevice({ channels }: GatewayStatus): { labels: Record<string, string>; part: DeviceStatus }[] {

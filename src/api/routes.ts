@@ -1,6 +1,6 @@
 /** The list of all routes, and what those answer that belong to no group of their own. */
 import { parseDuration } from '../core/quantity.ts';
-import type { TagId, Value } from '../core/reading.ts';
+import { type TagId, valueOfJson } from '../core/reading.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest, refusal } from './answer.ts';
 import { CHART_ROUTE } from './chart/chart-route.ts';
 import { CONFIGURATION_ROUTES } from './configuration-routes.ts';
@@ -245,14 +245,8 @@ async function read(view: GatewayView, request: RouteRequest): Promise<Answer> {
 async function write(view: GatewayView, request: RouteRequest): Promise<Answer> {
   const { tag, value, by } = await request.body(WRITE);
   knownTags(view, [tag]);
-  const result = await view.write(tag, wholeOrText(value), request.signal, by);
+  const result = await view.write(tag, valueOfJson(value), request.signal, by);
   return ok(
     result.ok ? { ...result, readBack: result.readBack === undefined ? null : jsonValue(result.readBack) } : result,
   );
-}
-
-/** A whole number that no double can hold comes as text. */
-function wholeOrText(value: number | boolean | string): Value {
-  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
-  return isLarge ? BigInt(value) : value;
 }

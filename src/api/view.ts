@@ -4,6 +4,7 @@ import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from 
 import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
+import type { ServingStatus } from '../serve/serving.ts';
 import type {
   HistoryPage,
   HistoryQuery,
@@ -121,6 +122,8 @@ export interface GatewayStatus {
   readonly uplinks: readonly UplinkStatus[];
   /** Where the API answers beside its socket; the API itself adds it. */
   readonly api?: ApiStatus | undefined;
+  /** What is served to other systems; absent where nobody keeps it. */
+  readonly serving?: ServingStatus | undefined;
 }
 
 /** Where the API answers over TCP; nowhere by the configuration, or because the port cannot be had, and there is none. */

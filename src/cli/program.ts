@@ -7,6 +7,7 @@ import { addBusCommands } from './commands/bus.ts';
 import { common, type Report } from './commands/command.ts';
 import { addCommissioningCommands } from './commands/commissioning.ts';
 import { addDaemonCommands } from './commands/daemon.ts';
+import { addFleetCommands } from './commands/fleet.ts';
 import { addInformationCommands } from './commands/information.ts';
 import { addReadingCommands } from './commands/reading.ts';
 import { addProductionCommands, addRuleCommands, addUpkeepCommands } from './commands/rules.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext, report: Report
   addProductionCommands,
   addUpkeepCommands,
   addApplyCommands,
+  addFleetCommands,
   addBusCommands,
   addInformationCommands,
   addSupportCommands,

@@ -1,11 +1,12 @@
 /** The checked configuration, as types: everything the rest of the program knows of the file. */
 import type { Tag } from '../../hal/driver.ts';
 import type { DriverType } from '../../hal/driver-type.ts';
+import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
-import type { ConfigurationProblem } from '../core/configuration.ts';
+import type { CommandKind, ConfigurationProblem } from '../core/configuration.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
-import type { Selection, ValueForm } from '../core/reading.ts';
+import type { Selection, TagId, ValueForm } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
@@ -108,6 +109,8 @@ export interface UplinkBase extends Selection {
   readonly name: string;
   /** Whether events go to it, too. */
   readonly events: boolean;
+  /** What may be ordered over it, while `commands.enabled` is set; absent: nothing. */
+  readonly commands?: readonly CommandKind[];
   /** Records per second of the backfill lane. */
   readonly backfillRate: number;
 }
@@ -217,6 +220,38 @@ export interface CommandsConfig {
   readonly enabled: boolean;
 }
 
+/** What the Modbus server has at one place of its map. */
+export type ServedPoint =
+  /** A tag: what is sent is (value − offset) / scale. Older than `staleMs` it is not sent; undefined: its age says nothing. */
+  | {
+      readonly kind: 'tag';
+      readonly address: ModbusAddress;
+      readonly tag: TagId;
+      readonly scale: number;
+      readonly offset: number;
+      readonly staleMs: number | undefined;
+    }
+  /** How the tags of a block stand, as one register; every one of them is in the map. */
+  | { readonly kind: 'status'; readonly address: ModbusAddress; readonly tags: readonly TagId[] };
+
+/** The Modbus TCP server for the masters that a plant already has. */
+export interface ModbusServerConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Addresses and networks that may ask; undefined: all that reach it. */
+  readonly allow: readonly string[] | undefined;
+  /** The unit that it answers as, beside 0 and 255, which mean the server itself; undefined: all. */
+  readonly unit: number | undefined;
+  readonly maxClients: number;
+  /** What is sent in place of a value that is bad or too old: the request is refused, or a pattern that means "no value". */
+  readonly whenBad: 'exception' | 'flag';
+  readonly points: readonly ServedPoint[];
+}
+
+/** What the gateway serves to those who ask it. */
+export interface ServeConfig {
+  readonly modbus: ModbusServerConfig | undefined;
+}
+
 /** A whole file, checked. */
 export interface Config {
   /** The file it came from, absolute. */
@@ -238,6 +273,8 @@ export interface Config {
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;
   readonly commands: CommandsConfig;
+  /** Absent: nothing is served. */
+  readonly serve?: ServeConfig | undefined;
 }
 
 /** One problem of a file, as `check` prints it: `FILE:LINE:COLUMN PATH: MESSAGE`. */

@@ -19,7 +19,9 @@ import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { SECTIONS } from './sections/sections.ts';
-import { checkUplinks } from './sections/uplinks.ts';
+
+import { checkServe } from './sections/serve.ts';
+import { checkUplinks } from './sections/uplinks/uplinks.ts';
 
 /** What loading needs beside the file. */
 export interface LoadOptions {
@@ -56,6 +58,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
+  serve: 'serve: {modbus: {map: {"holding:0": press-1/oil-temp}}}',
 };
 
 /** Reads, merges and checks a configuration. Touches no hardware, and no file but those of the configuration. */
@@ -84,8 +87,8 @@ function hostTimezone(): string {
 }
 
 function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sources, report: Report): Config {
-  const { file, drivers } = options;
-  const absolute = resolve(options.cwd ?? '', file);
+  const { drivers } = options;
+  const absolute = resolve(options.cwd ?? '', options.file);
   const folder = dirname(absolute);
   // A file that is broken in its form lacks what could not be read of it.
   const isWhole = !report.failed();
@@ -95,11 +98,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const channelSection = sections.get('channels');
   const deviceSection = sections.get('devices');
   if (isWhole) needSome(root, report);
-  const profiles = createProfiles(
-    [join(dirname(file), 'profiles'), options.profiles ?? builtInProfiles()],
-    files,
-    report,
-  );
+  const profiles = profilesFor(options, files, report);
   const known = checkChannels(mapOf(channelSection, tree), drivers, report);
   const formulas: Formula[] = [];
   const readOnly = new Set<TagId>();
@@ -114,12 +113,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
 
   const timezone = options.timezone ?? hostTimezone();
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
-  const channels: ChannelConfig[] = [...known.values()].flatMap(({ checked, entry }) => {
-    if (!checked) return [];
-    const own = devices.get(checked.name) ?? [];
-    if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
-    return [{ ...checked, devices: own }];
-  });
+  const channels = channelsWith(devices, known, report);
   const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
   const written = writtenTags(mapOf(deviceSection, tree));
   const derived = checkFormulas(formulas, { tags: read, written, report });
@@ -128,6 +122,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
   const machines = mapOf(sections.get('production'), tree);
   const store = checkStore(valuesOf('store', sections, report), folder);
+  const commands = checkCommands(valuesOf('commands', sections, report));
   const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
     gateway,
     folder,
@@ -135,6 +130,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     report,
     tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
     commitEveryMs: store.commitEveryMs,
+    commandsEnabled: commands.enabled,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
   return {
@@ -150,8 +146,28 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     store,
     uplinks,
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
-    commands: checkCommands(valuesOf('commands', sections, report)),
+    commands,
+    serve: checkServe(valuesOf('serve', sections, report), { tags, report }),
   };
+}
+
+/** The channels with the devices on them. */
+function channelsWith(
+  devices: ReturnType<typeof checkDevices>,
+  known: ReturnType<typeof checkChannels>,
+  report: Report,
+): ChannelConfig[] {
+  return [...known.values()].flatMap(({ checked, entry }) => {
+    if (!checked) return [];
+    const own = devices.get(checked.name) ?? [];
+    if (own.length === 0 && !report.failed()) report.warning(spotOf(entry, [], 'key'), 'no device is on this channel');
+    return [{ ...checked, devices: own }];
+  });
+}
+
+/** Profiles beside the file come before those of the program. */
+function profilesFor({ file, profiles = builtInProfiles() }: LoadOptions, files: FileAccess, report: Report) {
+  return createProfiles([join(dirname(file), 'profiles'), profiles], files, report);
 }
 
 /** Sections that are there and can be used; says what is unknown. */

@@ -12,7 +12,8 @@ export type ConfigurationPart =
   | 'uplink'
   | 'store'
   | 'api'
-  | 'commands';
+  | 'commands'
+  | 'serve';
 
 /** One difference between two configurations. */
 export interface ConfigurationChange {
@@ -129,3 +130,9 @@ export interface ApplyOrder {
   readonly confirmMs?: number | undefined;
   readonly by: string;
 }
+
+/** What may be ordered over an uplink, in the words of the wire. */
+export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as const;
+
+/** A kind of command. */
+export type CommandKind = (typeof COMMAND_KINDS)[number];

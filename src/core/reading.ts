@@ -82,6 +82,12 @@ export function readingsOf(record: DeviceRecord): Reading[] {
   });
 }
 
+/** A value as it comes in JSON, where a whole number that no double can hold is text. */
+export function valueOfJson(value: number | boolean | string): Value {
+  const isLarge = typeof value === 'string' && /^-?\d{16,20}$/.test(value) && !Number.isSafeInteger(Number(value));
+  return isLarge ? BigInt(value) : value;
+}
+
 /** Splits `device/tag`; undefined when the text has not that form. */
 export function splitTagId(id: TagId): { device: string; name: string } | undefined {
   const slash = id.indexOf('/');

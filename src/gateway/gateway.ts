@@ -8,6 +8,7 @@ import { type Alarms, createAlarms, type EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { DeviceRecord } from '../core/reading.ts';
+import { Serving } from '../serve/serving.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
@@ -108,6 +109,8 @@ interface Parts extends ReconfigureParts {
   readonly chain: QualityChain;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
+  /** What the API serves, and what orders that come over uplinks are given to. */
+  readonly view: GatewayView;
 }
 
 /** Makes a running gateway of a checked configuration. */
@@ -182,6 +185,7 @@ function assemble(
     write,
     stopping,
     event,
+    view: () => parts.view,
   });
 
   const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
@@ -196,13 +200,7 @@ function assemble(
     commit: (verdict) => committer.acceptJudged(verdict),
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
-  const outputs = new OutputDriver({
-    clock,
-    event,
-    signal: stopping,
-    write: (tag, value, alarm, signal) => write(tag, value, { kind: 'alarm', alarm }, signal),
-    isConnected: (device) => lines.of(device)?.poller.state.state === 'connected',
-  });
+  const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
   const committer = committerOf(options, store, current, {
     onFailed,
     link: linkTo(chain),
@@ -213,9 +211,26 @@ function assemble(
     onTrouble: tellTrouble(alarms),
   });
   const uplinks = createUplinks({ ...shared, alarms, store, create });
+  const serving = new Serving({ clock, log, alarms, lastOf: (tag) => live.last(tag) });
 
-  const parts = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  return { ...parts, chain, writes, current, stopping, onFailed, event, learned: new Map() };
+  const made = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
+  const learned = new Map<string, string>();
+  const joined = { ...made, serving, chain, writes, current, stopping, onFailed, event, learned };
+  const parts: Parts = { ...joined, view: viewOf(options, joined) };
+  return parts;
+}
+
+/** What drives the outputs of alarms. */
+function outputsWith(
+  shared: Pick<ConstructorParameters<typeof OutputDriver>[0], 'clock' | 'event' | 'signal'>,
+  write: Writer,
+  lines: Lines,
+): OutputDriver {
+  return new OutputDriver({
+    ...shared,
+    write: (tag, value, alarm, signal) => write(tag, value, { kind: 'alarm', alarm }, signal),
+    isConnected: (device) => lines.of(device)?.poller.state.state === 'connected',
+  });
 }
 
 /** Links the events of a commit to the chain of quality records; the end of the chain is committed with them. */
@@ -250,6 +265,7 @@ async function begin(
   lines.set(made);
   judging.start();
   for (const line of made) lines.start(line);
+  await parts.serving.replace(config.serve);
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
@@ -269,7 +285,7 @@ function running(options: GatewayOptions, parts: Parts, failed: Promise<never>, 
   let changing: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
   return {
-    view: viewOf(options, parts),
+    view: parts.view,
     begun: parts.beginning.begun,
     failed,
     config: () => current.config,
@@ -302,6 +318,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   const { committer, event, judging, lines, store, uplinks } = parts;
   halt();
   await changing.catch(() => {});
+  await parts.serving.close();
   await lines.halt(lines.made());
   judging.stop();
   saveLearned(parts);
@@ -346,7 +363,7 @@ function committerOf(
   });
 }
 
-function viewOf(options: GatewayOptions, parts: Parts): GatewayView {
+function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayView {
   const { judging, store, clock, committer, live, current } = parts;
   const { simulate, version } = options;
   const sender = {

@@ -101,6 +101,12 @@ export class LiveTable {
     });
   }
 
+  /** The last reading of a tag; undefined before the first, and of a tag that there is not. */
+  last(id: TagId): Reading | undefined {
+    const entry = this.entries.get(id);
+    return entry && readingOf(entry);
+  }
+
   /** The last reading of a tag as a list of one; bad, `waiting`, at `now` before the first. */
   lastOf(id: TagId, now: Instant): Reading[] {
     const entry = this.entries.get(id);

@@ -17,6 +17,11 @@ export function bdSeqKey(uplink: string): string {
   return `bdseq:${uplink}`;
 }
 
+/** Under which key of the store is kept what became of a command that came over an uplink. */
+export function commandKey(uplink: string, id: string): string {
+  return `command:${uplink}:${id}`;
+}
+
 /** A stored list of texts; empty where there is none. */
 export function textList(text: string | undefined): readonly string[] {
   const list = parsed(text);

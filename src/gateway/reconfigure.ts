@@ -4,6 +4,7 @@ import { changedTags, touchedChannels } from '../config/apply/changes.ts';
 import type { ChannelConfig, Config } from '../config/config.ts';
 import { type Clock, within } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
+import type { Serving } from '../serve/serving.ts';
 import type { Committer } from '../store/committer.ts';
 import type { Store } from '../store/store.ts';
 import type { Judging } from './judging.ts';
@@ -21,6 +22,7 @@ export interface ReconfigureParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly serving: Serving;
   readonly judging: Judging;
   readonly outputs: OutputDriver;
   readonly current: Current;
@@ -40,6 +42,9 @@ const HALT_MS = 10_000;
 
 /** An uplink says goodbye and notes how far it got, which takes seconds at most. */
 const UPLINK_MS = 20_000;
+
+/** A server ends its connections at once. */
+const SERVERS_MS = 5000;
 
 /** How long the disk may take to say what it holds. */
 const STORE_MS = 10_000;
@@ -72,6 +77,7 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
     parts.stopping.throwIfAborted();
     const sinceMs = parts.clock.monoMs();
     swap(parts, next, made, stored);
+    await inTime(parts.clock, SERVERS_MS, parts.serving.replace(next.serve), 'a server does not end');
     await inTime(parts.clock, UPLINK_MS, uplinks.replace(next.uplinks, next.gateway.id), 'an uplink does not end');
     uplinks.announce();
     return sinceMs;

@@ -2,18 +2,24 @@
 import type { ProductionQuery, ProductionView } from '../api/production-view.ts';
 import type { CapabilityView, ChartView, EventQuery, EventsPage, JsonEvent, RulesView } from '../api/rules-view.ts';
 import type { AlarmCounts } from '../api/view.ts';
+import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { AlarmState } from '../core/event.ts';
 import type { ProductionConfig, ProductionReport } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
-import type { ChartOverview, RuleEngine } from '../rules/engine.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
+import { type ChartOverview, RuleEngine } from '../rules/engine.ts';
 import { compareSpans } from '../rules/production/compare.ts';
 import { summedReport } from '../rules/production/figures.ts';
+import { pastReports } from '../rules/production/reasons.ts';
+import { createRuleSet } from '../rules/rule-set.ts';
 import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder, type Sender } from '../uplink/json.ts';
+import { statesFor } from './memory.ts';
+import { ruleConfigOf } from './rule-config.ts';
 
 /**
  * What the API serves of the rules.
@@ -148,6 +154,25 @@ export function alarmCounts(engine: RuleEngine): AlarmCounts {
   };
 }
 
+/** What is served of the rules of a gateway that does not run: how they stood when it stopped, and what is on record. */
+export async function stoppedRules(
+  config: Config,
+  store: Pick<Store, 'states' | 'status' | 'peekEvents'>,
+  clock: Clock,
+): Promise<{ readonly production: ProductionView; readonly maintenance: readonly MaintenanceReport[] }> {
+  const rules = createRuleSet(ruleConfigOf(config), statesFor(config, await store.states()));
+  const engine = new RuleEngine({ rules, clock, onReadings: () => {}, commit: () => {}, drive: () => {} });
+  const durable = async (): Promise<void> => {};
+  const production = createProductionView(
+    () => engine,
+    store,
+    clock,
+    () => config.production,
+    durable,
+  );
+  return { production, maintenance: engine.maintenance() };
+}
+
 /** Events looked at in one go, so that polling keeps its share. */
 const PAGE_EVENTS = 500;
 
@@ -178,7 +203,9 @@ export function createProductionView(
   const shifts = async (name: string, fromMs: number, toMs: number): Promise<readonly ProductionReport[]> => {
     const { report, isRunning } = found(name);
     const past = await reportsSince(store, name, fromMs);
-    const all = isRunning ? [...past.filter(({ from }) => from !== report.from), report] : past;
+    // That of the shift that runs is nowhere else; that of the last one may not have been told yet.
+    const isTold = !isRunning && past.some(({ from }) => from === report.from);
+    const all = isTold || report.shift === null ? past : [...past.filter(({ from }) => from !== report.from), report];
     return all.filter(({ from, to }) => to > fromMs && from < toMs).sort((a, b) => a.from - b.from);
   };
   /** Shifts that begin in a month, `2026-11`. */
@@ -210,11 +237,10 @@ export function createProductionView(
     async code(name, order) {
       found(name);
       let why = engine().codeStop(name, order);
-      if (why?.unknownStop !== undefined) {
+      if (why?.pastOf) {
         await durable();
-        const past = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
-        const report = past.findLast(({ stops }) => stops.some(({ n }) => n === why?.unknownStop));
-        if (report) why = engine().codeStop(name, { ...order, past: report });
+        const all = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
+        why = engine().codeStop(name, { ...order, past: pastReports(all, why.pastOf) });
       }
       if (why) throw new Fault(why.refused, 'Nothing was changed.', EXIT.failed);
       await durable();

@@ -1,5 +1,6 @@
 /** Makes an uplink of its configuration, with what it needs of the gateway. */
 import { readFile } from 'node:fs/promises';
+import type { GatewayView } from '../api/view.ts';
 import { type Config, type SecretRef, type TagConfig, tagsOf, type UplinkConfig } from '../config/config.ts';
 import { readSecret } from '../config/file/secrets.ts';
 import type { Clock } from '../core/clock.ts';
@@ -8,14 +9,16 @@ import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import { selects } from '../core/reading.ts';
 import type { Store } from '../store/store.ts';
+import type { UplinkCommands } from '../uplink/commands/command-desk.ts';
 import { createHttpUplink } from '../uplink/http/http-uplink.ts';
 import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
 import type { Dial } from '../uplink/mqtt-dial.ts';
 import type { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
 import { createEdgeNode, type EdgeNodeDeps } from '../uplink/sparkplug/edge-node.ts';
 import type { Uplink } from '../uplink/uplink.ts';
-import { bdSeqKey, parsed, textList, topicsKey } from './memory.ts';
+import { bdSeqKey, commandKey, parsed, textList, topicsKey } from './memory.ts';
 import type { Current } from './reconfigure.ts';
+import { createRemoteOrders } from './remote-orders.ts';
 import type { Writer } from './writer.ts';
 
 /** What uplinks need of the gateway. */
@@ -39,6 +42,8 @@ interface UplinkMakerDeps {
   readonly mayLoad: Promise<void>;
   readonly write: Writer;
   readonly stopping: AbortSignal;
+  /** What of the gateway orders are given to; not asked before one comes. */
+  readonly view: () => Pick<GatewayView, 'orderAlarm' | 'replay' | 'production'>;
   readonly event: (body: EventBody) => void;
   readonly dial?: (uplink: string) => Dial;
   readonly createUplink?: (uplink: UplinkConfig, store: Store) => Uplink;
@@ -82,6 +87,7 @@ export function createUplinkMaker(deps: UplinkMakerDeps): (uplink: UplinkConfig)
       topics: topics(uplink.name),
       births: births(uplink.name),
       commands: commandsOf(uplink, deps),
+      orders: ordersOf(uplink, deps),
     };
     if (uplink.type === 'http') return createHttpUplink(uplink, shared);
     const { sparkplug } = uplink;
@@ -125,6 +131,25 @@ function selectedTags(uplink: UplinkConfig, { config }: Current): readonly TagCo
   return tagsOf(config).filter(({ tag }) => isSelected(tag.id));
 }
 
+/** What may be ordered over an uplink; undefined: nothing, whatever else the file says. */
+function ordersOf(uplink: UplinkConfig, deps: UplinkMakerDeps): UplinkCommands | undefined {
+  if (!uplink.commands?.length) return undefined;
+  const { states, setState, flush, event, current, write, stopping, view } = deps;
+  const prefix = commandKey(uplink.name, '');
+  const own = [...states].filter(([key]) => key.startsWith(prefix));
+  return {
+    ...createRemoteOrders(uplink, { config: () => current.config, write, view, stopping }),
+    event,
+    memory: {
+      known: new Map(own.map(([key, json]) => [key.slice(prefix.length), json])),
+      save(id, json) {
+        setState(commandKey(uplink.name, id), json);
+        return flush();
+      },
+    },
+  };
+}
+
 /** What a host may do by an uplink: write what the file lets it, by the one way there is. */
 function commandsOf(
   uplink: UplinkConfig,
@@ -134,7 +159,8 @@ function commandsOf(
     event,
     writable: () => {
       const { commands } = current.config;
-      const tags = commands.enabled ? selectedTags(uplink, current).filter(({ writable }) => writable) : [];
+      const isAllowed = commands.enabled && uplink.commands?.includes('write');
+      const tags = isAllowed ? selectedTags(uplink, current).filter(({ writable }) => writable) : [];
       return new Set(tags.map(({ tag }) => tag.id));
     },
     write: (tag, value, from) => write(tag, value, { kind: 'command', from: `${uplink.name} ${from}` }, stopping),

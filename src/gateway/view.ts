@@ -9,6 +9,7 @@ import type { EventBody } from '../core/event.ts';
 import { rangesOf } from '../core/intervals.ts';
 import type { Reading, TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
+import type { Serving } from '../serve/serving.ts';
 import type { Committer } from '../store/committer.ts';
 import { recordPage } from '../store/read/history.ts';
 import type { Store, StoreStatus } from '../store/store.ts';
@@ -33,6 +34,7 @@ interface ViewParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly serving: Pick<Serving, 'status'>;
   readonly judging: Judging;
   /** Ends what still waits when the gateway stops. */
   readonly stopping: AbortSignal;
@@ -130,6 +132,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     writes: { ...parts.writes },
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
+    serving: parts.serving.status(),
   };
 }
 

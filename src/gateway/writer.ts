@@ -14,8 +14,16 @@ export const COMMANDS_ARE_OFF =
 
 /** Who orders a write. What an alarm sets is ordered by the file itself, and needs no `commands.enabled`. */
 type WriteOrigin =
-  /** `from`: over which uplink and topic a command came. */
-  | { readonly kind: 'person' | 'command'; readonly by?: string | undefined; readonly from?: string }
+  /**
+   * `from`: over which uplink and topic a command came. `refusedBecause`: it is not for that uplink to order it, and only
+   * the audit is wanted.
+   */
+  | {
+      readonly kind: 'person' | 'command';
+      readonly by?: string | undefined;
+      readonly from?: string;
+      readonly refusedBecause?: string;
+    }
   | { readonly kind: 'alarm'; readonly alarm: string };
 
 /**
@@ -45,6 +53,8 @@ export function createWriter(
   /** How the last write of an alarm to each tag ended. */
   const lastOfAlarms = new Map<TagId, string>();
   const attempt = (id: TagId, value: Value, origin: WriteOrigin, signal: AbortSignal): Promise<WriteResult> => {
+    if (origin.kind === 'command' && origin.refusedBecause !== undefined)
+      return Promise.resolve({ ok: false, kind: 'refused', why: origin.refusedBecause });
     const { tag } = live.known(id);
     const config = configured();
     if (origin.kind !== 'alarm' && !config.commands.enabled)

@@ -1,5 +1,6 @@
 /** Writes the chain of quality records to a file, and checks such a file without the gateway. */
-import type { SignedCheckpoint } from '../core/event.ts';
+import { isUtf8 } from 'node:buffer';
+import type { Checkpoint, SignedCheckpoint } from '../core/event.ts';
 import { canonical } from './canonical.ts';
 import { type ChainRecord, GENESIS, hashOf, type Link } from './chain.ts';
 import { isSigned, keyIdOf } from './signing.ts';
@@ -49,31 +50,111 @@ interface RecordOfFile {
   readonly record: ChainRecord;
 }
 
+/** A checkpoint with the number of the line that it was kept on, from 1. */
+export type KeptCheckpoint = Pick<SignedCheckpoint, 'checkpoint' | 'signature'> & { readonly line: number };
+
+/** What a file is checked against. */
+interface Evidence {
+  /** The public key that must have signed it; undefined: the one that the file names. */
+  readonly trusted?: string | undefined;
+  /** Checkpoints that were kept elsewhere: the file must hold what they signed. */
+  readonly kept?: readonly KeptCheckpoint[];
+}
+
 /**
- * Checks a file: that every byte of every record is what was hashed, that each follows the one before, and that the last
- * one is the one that was signed.
- *
- * @param trusted the public key that must have signed it; undefined: the one that the file names
+ * Checks a file: that every byte of every record is what was hashed, that each follows the one before, that the last
+ * one is the one that was signed, and that it is the chain of which checkpoints were kept elsewhere.
  */
-export function verifyChain(text: string, trusted: string | undefined): Verdict {
-  const lines = text.endsWith('\n') ? text.slice(0, -1).split('\n') : text.split('\n');
+export function verifyChain(bytes: Uint8Array, { trusted, kept = [] }: Evidence = {}): Verdict {
+  const lines = linesOf(bytes);
   const publicKey = publicKeyIn(lines[0]!);
   if (publicKey === undefined) return broken(1, null, 'the first line is not that of a chain of quality records');
   if (trusted !== undefined && trusted !== publicKey)
     return broken(1, null, `it names key ${keyIdOf(publicKey)}, and ${keyIdOf(trusted)} was to sign it`);
   const records = lines.slice(1, -1);
+  const hashes = new Map<number, string>();
+  const counts = new Set(kept.map(({ checkpoint }) => checkpoint.count));
   let before: RecordOfFile | undefined;
   let first: number | null = null;
   for (const [index, line] of records.entries()) {
-    const expected = before === undefined ? undefined : before.record.seq + 1;
     const found = recordIn(line);
-    if (!found) return broken(index + 2, expected ?? firstNamed(records, index), 'the line is not what was written');
+    // What a changed record says of its own number may be what was changed.
+    const number = before === undefined ? firstNamed(lines, index) : before.record.seq + 1;
+    if (!found) return broken(index + 2, number, 'the line is not what was written');
+    if (hashOf(found.record) !== found.hash)
+      return broken(index + 2, number, 'its content does not match its hash: it was changed');
     const why = whyBroken(found, before, records.slice(index + 1));
     if (why) return broken(index + 2, why.record, why.text);
     first ??= found.record.seq;
+    if (counts.has(found.record.seq + 1)) hashes.set(found.record.seq, found.hash);
     before = found;
   }
-  return endOf(lines, before, first, publicKey);
+  const end = endOf(lines, before, first, publicKey);
+  return end.ok ? (whyNotKept(end, hashes, kept, publicKey) ?? end) : end;
+}
+
+/** What speaks against a file among the checkpoints that were kept elsewhere. */
+function whyNotKept(
+  { from, to }: Extract<Verdict, { ok: true }>,
+  hashes: ReadonlyMap<number, string>,
+  kept: readonly KeptCheckpoint[],
+  publicKey: string,
+): Verdict | undefined {
+  for (const { checkpoint, signature, line } of kept) {
+    const { count, head, key, time } = checkpoint;
+    const which = `the checkpoint of ${count} records that was kept (line ${line})`;
+    if (key !== keyIdOf(publicKey) || !isSigned(checkpoint, signature, publicKey))
+      return broken(line, null, `${which} is not signed by key ${keyIdOf(publicKey)}, which the file names`);
+    const last = count - 1;
+    if (to === null ? count > 0 : last > to)
+      return broken(
+        line,
+        (to ?? -1) + 1,
+        `${which} was signed on ${new Date(time).toISOString()}, and the file ends with record ${to ?? 'none'}: its end was cut`,
+      );
+    if (from !== null && last >= from && hashes.get(last) !== head)
+      return broken(line, last, `${which} is of another chain: the file was written anew up to there`);
+  }
+  return undefined;
+}
+
+/**
+ * Checkpoints out of a text that somebody kept: a line each, as an event of the wire or as the last line of a file, and
+ * behind a topic or not. Other lines are passed over.
+ */
+export function keptCheckpoints(text: string): KeptCheckpoint[] {
+  return text.split('\n').flatMap((line, index) => {
+    const begin = line.indexOf('{');
+    const found = begin < 0 ? undefined : parsed(line.slice(begin));
+    const isCheckpoint = isShaped(found?.checkpoint, found?.signature);
+    return isCheckpoint ? [{ ...(found as unknown as KeptCheckpoint), line: index + 1 }] : [];
+  });
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The lines of a file. One that is not UTF-8 is none that was written, and the last line is a whole one. */
+function linesOf(bytes: Uint8Array): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(LINE_END, at);
+    lines.push(end < 0 ? '' : textOf(bytes.subarray(at, end)));
+    at = end < 0 ? bytes.length : end + 1;
+  }
+  return lines.length === 0 ? [''] : lines;
+}
+
+const LINE_END = 10;
+
+function textOf(bytes: Uint8Array): string {
+  return isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8') : '';
 }
 
 function broken(line: number, record: number | null, why: string): Verdict {
@@ -81,12 +162,11 @@ function broken(line: number, record: number | null, why: string): Verdict {
 }
 
 function whyBroken(
-  { hash, record }: RecordOfFile,
+  { record }: RecordOfFile,
   before: RecordOfFile | undefined,
   rest: readonly string[],
 ): { readonly record: number; readonly text: string } | undefined {
   const { seq, prev } = record;
-  if (hashOf(record) !== hash) return { record: seq, text: 'its content does not match its hash: it was changed' };
   const expected = before ? before.record.seq + 1 : seq;
   if (seq < expected)
     return { record: seq, text: `it stands behind record ${expected - 1}: it is there twice, or out of order` };
@@ -132,10 +212,13 @@ function endOf(
   return { ok: true, records: last ? to! - first! + 1 : 0, from: first, to, key, time };
 }
 
-/** The number that a broken first record has by the one that follows it. */
-function firstNamed(records: readonly string[], index: number): number | null {
-  const next = records[index + 1] === undefined ? undefined : recordIn(records[index + 1]!);
-  return next ? next.record.seq - 1 : null;
+/** The number that a broken first record has: by the next one that is whole, or by the checkpoint. */
+function firstNamed(lines: readonly string[], index: number): number | null {
+  const own = index + 1;
+  const next = lines.findIndex((line, at) => at > own && recordIn(line) !== undefined);
+  if (next >= 0) return Math.max(0, recordIn(lines[next]!)!.record.seq - (next - own));
+  const end = checkpointIn(lines.at(-1)!);
+  return end ? Math.max(0, end.checkpoint.count - (lines.length - 1 - own)) : null;
 }
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -173,8 +256,12 @@ function recordIn(line: string): RecordOfFile | undefined {
 function checkpointIn(line: string): Pick<SignedCheckpoint, 'checkpoint' | 'signature'> | undefined {
   const found = objectIn(line);
   if (!found || !hasExactly(found, ['checkpoint', 'signature'])) return undefined;
-  const { checkpoint, signature } = found as { checkpoint: object | null; signature: unknown };
-  const isCheckpoint = checkpoint !== null && hasExactly(checkpoint, ['count', 'head', 'key', 'time']);
-  if (!isCheckpoint || !/^[0-9a-f]{128}$/.test(String(signature))) return undefined;
+  if (!isShaped(found.checkpoint, found.signature)) return undefined;
   return found as unknown as Pick<SignedCheckpoint, 'checkpoint' | 'signature'>;
+}
+
+function isShaped(checkpoint: unknown, signature: unknown): boolean {
+  const isCheckpoint = typeof checkpoint === 'object' && checkpoint !== null;
+  if (!isCheckpoint || !hasExactly(checkpoint, ['count', 'head', 'key', 'time'])) return false;
+  return Number.isSafeInteger((checkpoint as Checkpoint).count) && /^[0-9a-f]{128}$/.test(String(signature));
 }

@@ -8,7 +8,9 @@ export type Subject =
   | { readonly kind: 'value'; readonly device: string }
   /** Our own status message, or the wish to hear of it. */
   | { readonly kind: 'status' }
-  | { readonly kind: 'watch' };
+  | { readonly kind: 'watch' }
+  /** The topic of commands, or a reply to one. */
+  | { readonly kind: 'command' };
 
 /** After so many other messages the accused will not come any more. */
 const MAX_OTHERS = 200;

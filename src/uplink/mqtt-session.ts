@@ -5,6 +5,7 @@ import type { MqttConfig } from '../config/config.ts';
 import { type Clock, within } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { MqttCommands, type MqttCommandsDeps } from './commands/mqtt-commands.ts';
 import type { StatusPayload } from './json.ts';
 import type { LastValues } from './last-values.ts';
 import type { Subject, Suspicion } from './mqtt-hangup.ts';
@@ -35,6 +36,8 @@ interface MqttSessionDeps {
   readonly lastValues: LastValues;
   readonly suspicion: Suspicion;
   readonly statusMemory: StatusMemory;
+  /** Absent: nothing may be ordered over it. */
+  readonly commands: Pick<MqttCommandsDeps, 'desk' | 'memory'> | undefined;
   /** Asked for each status message. */
   readonly status: () => Omit<StatusPayload, 'state'>;
   readonly clock: Clock;
@@ -63,6 +66,7 @@ export class MqttSession implements UplinkSession {
   private readonly deps: MqttSessionDeps;
   private readonly messages;
   private readonly state;
+  private readonly commands: MqttCommands | undefined;
   private readonly startedMs: number;
   private resolveEnded: (end: SessionEnd) => void = () => {};
   private end: SessionEnd | undefined;
@@ -106,6 +110,8 @@ export class MqttSession implements UplinkSession {
       memory: deps.statusMemory,
       payload: deps.status,
     });
+    const root = config.topic;
+    this.commands = deps.commands && new MqttCommands({ ...deps.commands, client, window: this.messages, log, root });
     this.listen();
   }
 
@@ -130,6 +136,8 @@ export class MqttSession implements UplinkSession {
     if (!result.ok) this.deps.log.warn(`the status message: ${result.why}.`);
     this.deps.lastValues.again();
     this.publishLastValues();
+    // Also where a changed file allows commands only now.
+    this.commands?.listen();
   }
 
   /** Some brokers of this version confirm what their access list denies, and drop it. */
@@ -141,7 +149,8 @@ export class MqttSession implements UplinkSession {
 
   trouble(): string | undefined {
     const { refusedBecause } = this.deps.statusMemory;
-    return refusedBecause === undefined ? this.deps.lastValues.trouble() : `the status message: ${refusedBecause}`;
+    if (refusedBecause !== undefined) return `the status message: ${refusedBecause}`;
+    return this.deps.commands?.memory.deniedBecause ?? this.deps.lastValues.trouble();
   }
 
   send(batch: OutgoingBatch, signal: AbortSignal) {

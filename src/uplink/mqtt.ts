@@ -6,6 +6,8 @@ import { Fault, messageOf } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
+import { CommandDesk, type UplinkCommands } from './commands/command-desk.ts';
+import type { CommandTopicMemory } from './commands/mqtt-commands.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
 import {
@@ -59,6 +61,8 @@ export interface MqttDeps {
   readonly topics: TopicMemory;
   /** Where trouble that an event should tell of is raised. */
   readonly alarms: Alarms;
+  /** What may be ordered over it. Default: nothing. */
+  readonly orders?: UplinkCommands | undefined;
   /** Opens the stream to the broker. Default: sockets of this machine. */
   readonly dial?: Dial;
   /** When the library may be loaded, which takes a slow processor a second; never rejects. Default: at once. */
@@ -102,6 +106,8 @@ class MqttUplink implements Uplink {
   private readonly dial: Dial;
   private readonly certificates: Certificates;
   private readonly suspicion = new Suspicion();
+  private readonly desk: CommandDesk | undefined;
+  private readonly commandTopic: CommandTopicMemory = { deniedBecause: undefined };
   private readonly status: StatusMemory = {
     maySay: true,
     mayWatch: true,
@@ -144,6 +150,7 @@ class MqttUplink implements Uplink {
       memory: deps.topics,
       tags: isPerTag ? deps.tags : undefined,
     });
+    this.desk = deps.orders && new CommandDesk({ ...deps.orders, name: this.name, clock, log: this.log });
     this.dial = deps.dial ?? createDialer(deps.clock);
     this.certificates = new Certificates({ ...deps, log: this.log, name: config.name, tls: config.tls });
   }
@@ -196,6 +203,7 @@ class MqttUplink implements Uplink {
       broker,
       form: this.form,
       lastValues: this.lastValues,
+      commands: this.desk && { desk: this.desk, memory: this.commandTopic },
       suspicion: this.suspicion,
       statusMemory: this.status,
       protocolVersion: way.version,
@@ -320,6 +328,11 @@ class MqttUplink implements Uplink {
     if (subject.kind === 'batch') {
       const topic = this.form.topicOf(subject.batch);
       return { reason: `${explainHangUp(topic, context)}.`, takenOver: false, hungUpOn: subject.batch };
+    }
+    if (subject.kind === 'command') {
+      const topic = `${config.topic}/command`;
+      this.commandTopic.deniedBecause = `commands: ${context.address} closes the connection when this gateway reads ${topic} or writes ${config.topic}/reply; give its user both permissions, and restart the gateway`;
+      return { reason: `${this.commandTopic.deniedBecause}.`, takenOver: false };
     }
     if (subject.kind === 'watch') {
       status.mayWatch = false;

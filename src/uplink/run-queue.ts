@@ -132,11 +132,14 @@ export class TokenBucket {
   private tokens: number;
   private filledMs: number;
 
-  /** @param perSecond more than 0 */
-  constructor(clock: Pick<Clock, 'monoMs'>, perSecond: number) {
+  /**
+   * @param perSecond more than 0
+   * @param burst what may go at once; undefined: a fraction of a second's worth
+   */
+  constructor(clock: Pick<Clock, 'monoMs'>, perSecond: number, burst?: number) {
     this.clock = clock;
     this.perSecond = perSecond;
-    this.burst = Math.max(1, Math.floor((perSecond * BURST_MS) / 1000));
+    this.burst = burst ?? Math.max(1, Math.floor((perSecond * BURST_MS) / 1000));
     this.tokens = this.burst;
     this.filledMs = clock.monoMs();
   }

@@ -41,6 +41,7 @@ describe('what is shipped', () => {
     'docs/maintenance.md',
     'docs/expressions.md',
     'docs/uplinks.md',
+    'docs/modbus-server.md',
   ])('the configurations in %s are good files', (file) => {
     const configurations = configurationsOf(readFileSync(join(ROOT, file), 'utf8'));
     expect(configurations.length).toBeGreaterThan(0);

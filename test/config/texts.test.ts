@@ -32,6 +32,7 @@ describe('what check says of mistakes in', () => {
     'production',
     'maintenance',
     'uplinks',
+    'serve',
     'slips',
   ])('%s', async (name) => {
     const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);

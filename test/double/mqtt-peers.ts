@@ -33,11 +33,11 @@ export interface Published {
   readonly retain: boolean;
 }
 
-/** An aedes broker in this process. `user` is the only one let in when given. */
-export async function startAedes(user?: {
-  name: string;
-  password: string;
-}): Promise<Peer & { published: Published[] }> {
+/** An aedes broker in this process. `user` is the only one let in when given; `mayRead` says who may read which topics. */
+export async function startAedes(
+  user?: { name: string; password: string },
+  mayRead: (topic: string) => boolean = () => true,
+): Promise<Peer & { published: Published[] }> {
   const broker = await Aedes.createBroker();
   const sockets = new Set<Socket>();
   const published: Published[] = [];
@@ -49,6 +49,7 @@ export async function startAedes(user?: {
     if (client) published.push({ topic: packet.topic, payload: Buffer.from(packet.payload), retain: packet.retain });
     done(null);
   };
+  broker.authorizeSubscribe = (_client, wanted, done) => done(null, mayRead(wanted.topic) ? wanted : null);
   broker.on('clientError', () => {});
   const server = createServer((socket) => {
     sockets.add(socket);

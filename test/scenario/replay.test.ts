@@ -8,7 +8,7 @@ import { modbusSlaves } from '../double/modbus-slave.ts';
 import { byTag, lineOfRecording, replayTransport, runChannel } from '../double/recorded.ts';
 
 /** Five minutes of a bad bus in simulated time: what was recorded of it replays to the same readings. */
-const FOR_MS = 360_000;
+const FOR_MS = 420_000;
 
 const UNITS = [1, 2, 3, 4];
 

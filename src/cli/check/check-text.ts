@@ -29,6 +29,7 @@ export function checkLines({ forecast, machine, readings }: CheckReport, context
     ...forecast.channels.flatMap((channel) => [...channelLines(channel, context), '']),
     ...tagLines(forecast.tags, readings, context),
     ...neverWrittenLines(forecast.neverWritten, context),
+    ...servedLines(forecast.served, context),
     ...ruleLines(forecast.rules, context),
     '',
     ...storeLines(forecast, context),
@@ -136,6 +137,22 @@ function neverWrittenLines(tags: readonly string[], context: Page): string[] {
     ...indented(`hint: ${names} may be written by the file, but nothing writes: commands are off`, context),
     ...indented('→ Write commands: {enabled: true} to write by hand, or remove writable.', context),
   ];
+}
+
+/** What masters find at the Modbus server. */
+function servedLines(served: Forecast['served'], context: Page): string[] {
+  if (served.length === 0) return [];
+  const rows = served.map(({ place, what, staleMs }) => [
+    `  ${plain(place)}`,
+    plain(what),
+    staleMs === undefined ? '' : formatDuration(staleMs),
+  ]);
+  const columns = [
+    { title: 'Modbus server', cut: 'end', minWidth: 20 } as const,
+    { title: 'what is there', cut: 'end', minWidth: 20 } as const,
+    { title: 'until', drop: 1 },
+  ];
+  return ['', ...renderTable(columns, rows, tableWidth(context), context.colors.dim)];
 }
 
 function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {

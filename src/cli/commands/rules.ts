@@ -71,7 +71,7 @@ export function addUpkeepCommands(program: Command, context: CliContext, report:
   addCommand(program, 'verify', 'check the signed chain of quality records', [
     'millgate verify --since 30d',
     'millgate verify --since 30d --export quality.jsonl',
-    'millgate verify quality.jsonl --key quality-key.pub',
+    'millgate verify quality.jsonl --key quality-key.pub --checkpoints kept.jsonl',
   ])
     .argument('[FILE]', 'a file that --export wrote; needs no gateway and no configuration')
     .option('--since <DURATION>', 'what is stored of this long')
@@ -79,6 +79,10 @@ export function addUpkeepCommands(program: Command, context: CliContext, report:
     .option(
       '--key <FILE>',
       'the public key that must have signed it: quality-key.pub of the store, or its 64 hex digits',
+    )
+    .option(
+      '--checkpoints <FILE>',
+      'checkpoints that were kept elsewhere, or an earlier export: it must agree with them',
     )
     .action(async (file: string | undefined, _options, command: Command) => {
       const { verify } = await import('../verify/verify.ts');

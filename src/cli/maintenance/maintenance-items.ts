@@ -5,7 +5,9 @@ import { formatDuration } from '../../core/quantity.ts';
 import type { MaintenanceReport } from '../../core/rules/maintenance.ts';
 import { operator } from '../alarms.ts';
 import { findGateway } from '../client.ts';
-import { type CliContext, type CommonOptions, print, printJson, tableWidth } from '../terminal/context.ts';
+import { loadOrFail } from '../configuration.ts';
+import { openStopped } from '../stopped.ts';
+import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { formatTime, formatValue } from '../terminal/format.ts';
 import { type Cell, type Column, renderTable } from '../terminal/table.ts';
 
@@ -32,17 +34,15 @@ export async function maintenance(
       'Write millgate maintenance done NAME; millgate maintenance lists the names.',
       EXIT.usage,
     );
-  const gateway = await findGateway(options, context);
   if (order === 'done' && name !== undefined) {
+    const gateway = await findGateway(options, context);
     const body = { by: operator(context), ...(options.comment !== undefined && { comment: options.comment }) };
     const report = await gateway.post<MaintenanceReport>(`/api/v1/maintenance/${encodeURIComponent(name)}/done`, body);
     if (options.json) printJson(context, report);
     else print(context, [`${report.id}: done; it begins anew.`]);
     return EXIT.ok;
   }
-  const { maintenance: all } = await gateway.get<{ readonly maintenance: readonly MaintenanceReport[] }>(
-    '/api/v1/maintenance',
-  );
+  const all = await reports(options, context);
   if (options.json) printJson(context, all);
   else if (all.length === 0)
     print(context, ['There is nothing to maintain. Define it under maintenance: in the configuration.']);
@@ -51,6 +51,27 @@ export async function maintenance(
     print(context, renderTable(COLUMNS, rows, tableWidth(context), context.colors.dim));
   }
   return EXIT.ok;
+}
+
+/** Of the gateway if it runs, else as it left them in its store. */
+async function reports(options: CommonOptions, context: CliContext): Promise<readonly MaintenanceReport[]> {
+  try {
+    const gateway = await findGateway(options, context);
+    return (await gateway.get<{ readonly maintenance: readonly MaintenanceReport[] }>('/api/v1/maintenance'))
+      .maintenance;
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === EXIT.unavailable)) throw error;
+  }
+  const config = await loadOrFail(options, context);
+  const store = await openStopped(config, context);
+  try {
+    const { stoppedRules } = await import('../../gateway/rules.ts');
+    const { maintenance } = await stoppedRules(config, store, context.clock);
+    warn(context, ['millgate: the gateway does not run: this is what it left in its store.']);
+    return maintenance;
+  } finally {
+    await store.close();
+  }
 }
 
 function rowOf(report: MaintenanceReport, context: CliContext): Cell[] {

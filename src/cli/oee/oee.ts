@@ -1,14 +1,16 @@
 /** The commands `oee` and `reason`: what machines made of their time, and why they stood. */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { ProductionQuery } from '../../api/production-view.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
-import type { ProductionComparison, ProductionReport } from '../../core/production/production.ts';
+import type { ProductionReport } from '../../core/production/production.ts';
 import { operator } from '../alarms.ts';
-import { findGateway, type GatewayClient } from '../client.ts';
+import { findGateway } from '../client.ts';
 import { type CliContext, type CommonOptions, print } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
 import { reportCsv, reportPage } from './oee-page.ts';
+import { openOee } from './oee-source.ts';
 import { comparisonLines, listLines, reportLines } from './oee-text.ts';
 
 /** Options of `oee`. */
@@ -25,29 +27,30 @@ interface OeeOptions extends CommonOptions {
 export async function oee(name: string | undefined, options: OeeOptions, context: CliContext): Promise<ExitCode> {
   const format = options.report === undefined ? undefined : formatOf(options.report);
   checkOptions(name, options);
-  const gateway = await findGateway(options, context);
-  if (name === undefined) return listAll(gateway, options, context);
-  const path = `/api/v1/production/${encodeURIComponent(name)}`;
-  const report = await gateway.get<ProductionReport>(`${path}${queryOf(options, context)}`);
-  if (format !== undefined) {
-    const text = format === 'csv' ? reportCsv(report) : reportPage(report, context);
-    return write(options.report!, text, report, context);
-  }
-  if (options.against !== undefined) {
-    const against = await gateway.get<ProductionReport>(`${path}?month=${options.against}`);
-    const months = `month=${options.month}&against=${options.against}`;
-    const comparison = await gateway.get<ProductionComparison>(`${path}/compare?${months}`);
-    if (options.json) writeJson(context, { report, against, comparison });
-    else print(context, comparisonLines(comparison, options.month!, options.against, context));
+  const source = await openOee(options, context);
+  try {
+    if (name === undefined) return listAll(await source.all(), options, context);
+    const report = await source.report(name, queryOf(options, context));
+    if (format !== undefined) {
+      const text = format === 'csv' ? reportCsv(report) : reportPage(report, context);
+      return write(options.report!, text, report, context);
+    }
+    if (options.against !== undefined) {
+      const against = await source.report(name, { by: 'month', month: options.against });
+      const comparison = await source.compare(name, options.month!, options.against);
+      if (options.json) writeJson(context, { report, against, comparison });
+      else print(context, comparisonLines(comparison, options.month!, options.against, context));
+      return EXIT.ok;
+    }
+    if (options.json) writeJson(context, report);
+    else print(context, reportLines(report, context));
     return EXIT.ok;
+  } finally {
+    await source.close();
   }
-  if (options.json) writeJson(context, report);
-  else print(context, reportLines(report, context));
-  return EXIT.ok;
 }
 
-async function listAll(gateway: GatewayClient, options: OeeOptions, context: CliContext): Promise<ExitCode> {
-  const { machines } = await gateway.get<{ readonly machines: readonly ProductionReport[] }>('/api/v1/production');
+function listAll(machines: readonly ProductionReport[], options: OeeOptions, context: CliContext): ExitCode {
   if (options.json) writeJson(context, machines);
   else if (machines.length === 0)
     print(context, ['No production is counted. Define machines under production: in the configuration.']);
@@ -80,15 +83,15 @@ function checkOptions(name: string | undefined, options: OeeOptions): void {
     );
 }
 
-function queryOf({ shift, date, since, month }: OeeOptions, context: CliContext): string {
-  if (month !== undefined) return `?month=${month}`;
+function queryOf({ shift, date, since, month }: OeeOptions, context: CliContext): ProductionQuery {
+  if (month !== undefined) return { by: 'month', month };
+  const nowMs = context.clock.wallMs();
   if (since !== undefined) {
-    const fromMs = Math.max(0, Math.floor(context.clock.wallMs() - durationOption('since', since)));
-    return `?from=${fromMs}`;
+    const fromMs = Math.max(0, Math.floor(nowMs - durationOption('since', since)));
+    return { by: 'span', fromMs, toMs: nowMs + 1 };
   }
-  if (shift === undefined) return '';
-  const day = date ?? formatTime(context.clock.wallMs(), context).slice(0, 10);
-  return `?shift=${encodeURIComponent(shift)}&date=${day}`;
+  if (shift === undefined) return { by: 'now' };
+  return { by: 'shift', shift, date: date ?? formatTime(nowMs, context).slice(0, 10) };
 }
 
 function formatOf(file: string): 'html' | 'csv' {

@@ -3,9 +3,9 @@ import type { AlarmCounts, GatewayStatus } from '../../api/view.ts';
 import { programVersion } from '../../core/file-system.ts';
 import { formatSize } from '../../core/quantity.ts';
 import type { CliContext } from '../terminal/context.ts';
-import { byState, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
+import { byState, formatCount, formatRate, formatSpan, formatTime, plain } from '../terminal/format.ts';
 import { channelLines } from './status-channels.ts';
-import { labelled } from './status-parts.ts';
+import { labelled, reasonLines } from './status-parts.ts';
 import { storeLines, uplinkLines } from './status-store.ts';
 
 /** What `status` shows of a gateway. */
@@ -28,6 +28,7 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
     ...storeLines(status.store, status, context),
     '',
     ...apiLines(status, context),
+    ...servingLines(status, context),
     ...processLines(status, context),
   ].flatMap((line) => line.split('\n'));
 }
@@ -75,7 +76,7 @@ function wellText({ uplinks }: GatewayStatus): string {
 }
 
 /** What does not work as it should, in a few words each. What an alarm says of the machines is no trouble of the gateway. */
-function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): string[] {
+function troublesOf({ channels, uplinks, store, clockKnown, serving }: GatewayStatus): string[] {
   const devices = channels.filter(({ state }) => state === 'connected').flatMap((channel) => channel.devices);
   const offline = devices.filter(({ state }) => state === 'offline').length;
   const bad = devices.filter(({ state }) => state !== 'offline').reduce((sum, device) => sum + device.bad, 0);
@@ -90,6 +91,7 @@ function troublesOf({ channels, uplinks, store, clockKnown }: GatewayStatus): st
       'uplink',
       'held up in part',
     ),
+    ...(serving?.modbus?.state === 'waiting' ? ['the Modbus server does not listen'] : []),
     ...(clockKnown ? [] : ['the clock is not set']),
   ];
 }
@@ -120,6 +122,23 @@ function apiLines({ api, nowMs }: GatewayStatus, context: CliContext): string[] 
     labelled('', `SHA-256 ${fingerprint.slice(0, 48)}`, context),
     labelled('', `        ${fingerprint.slice(48)}`, context),
   ];
+}
+
+/** Who is served by the Modbus server, where there is one. */
+function servingLines({ serving }: GatewayStatus, context: CliContext): string[] {
+  const server = serving?.modbus;
+  if (!server) return [];
+  if (server.state === 'waiting')
+    return [
+      labelled('serves', context.colors.red('Modbus: not listening'), context),
+      ...reasonLines(server.reason, context),
+    ];
+  const { clients, requests, listen } = server;
+  const exceptions = Object.values(server.exceptions).reduce((sum, count) => sum + count, 0);
+  const masters = `${clients} ${clients === 1 ? 'master' : 'masters'} connected`;
+  const answered = `${formatCount(requests)} requests, ${formatCount(exceptions)} answered with an exception`;
+  const kept = server.refused > 0 ? `, ${formatCount(server.refused)} connections not let in` : '';
+  return [labelled('serves', `Modbus on ${plain(listen)}: ${masters}; ${answered}${kept}`, context)];
 }
 
 function processLines({ version, pid, rssBytes, config }: GatewayStatus, context: CliContext): string[] {

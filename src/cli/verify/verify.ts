@@ -5,7 +5,15 @@ import type { JsonEvent } from '../../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import type { SignedCheckpoint } from '../../core/event.ts';
 import { PUBLIC_FILE } from '../../trace/signing.ts';
-import { checkpointLine, headerLine, recordLine, type Verdict, verifyChain } from '../../trace/verify-chain.ts';
+import {
+  checkpointLine,
+  headerLine,
+  type KeptCheckpoint,
+  keptCheckpoints,
+  recordLine,
+  type Verdict,
+  verifyChain,
+} from '../../trace/verify-chain.ts';
 import { runningGateway } from '../client.ts';
 import { openStored, type Stored } from '../stored.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
@@ -17,6 +25,7 @@ interface VerifyOptions extends CommonOptions {
   readonly since?: string;
   readonly export?: string;
   readonly key?: string;
+  readonly checkpoints?: string;
 }
 
 /** The largest file that is read, bytes: about a million records. */
@@ -40,21 +49,22 @@ export async function verify(file: string | undefined, options: VerifyOptions, c
   if (file !== undefined && options.export !== undefined)
     throw new Fault('--export is of what is stored', 'Write millgate verify --since 30d --export FILE.', EXIT.usage);
   const trusted = options.key === undefined ? undefined : trustedKey(options.key, context);
-  const text = file === undefined ? await storedChain(options, context) : textOf(file, context);
-  if (options.export !== undefined) writeFileSync(resolve(context.cwd, options.export), text);
-  const verdict = verifyChain(text, trusted);
+  const kept = options.checkpoints === undefined ? [] : keptIn(options.checkpoints, context);
+  const bytes = file === undefined ? Buffer.from(await storedChain(options, context)) : bytesOf(file, context);
+  if (options.export !== undefined) writeFileSync(resolve(context.cwd, options.export), bytes);
+  const verdict = verifyChain(bytes, { trusted, kept });
   if (options.json) printJson(context, verdict);
-  else print(context, verdictLines(verdict, trusted !== undefined, context));
+  else print(context, verdictLines(verdict, { isTrusted: trusted !== undefined, kept: kept.length }, context));
   if (options.export !== undefined && !options.json) warn(context, [`millgate: ${options.export}: written.`]);
   return verdict.ok ? EXIT.ok : EXIT.failed;
 }
 
-function textOf(file: string, { cwd }: CliContext): string {
+function bytesOf(file: string, { cwd }: CliContext): Buffer {
   const path = resolve(cwd, file);
   try {
     if (statSync(path).size > MAX_FILE_BYTES)
       throw new Fault(`${file} is too large`, `Export it in parts: at most ${MAX_FILE_BYTES / 1e6} MB.`, EXIT.usage);
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new Fault(`${file}: cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.usage, { cause: error });
@@ -63,11 +73,22 @@ function textOf(file: string, { cwd }: CliContext): string {
 
 /** The public key that must have signed: given itself, or as a file that holds it. */
 function trustedKey(given: string, context: CliContext): string {
-  const text = PUBLIC_KEY.test(given) ? given : textOf(given, context).trim();
+  const text = PUBLIC_KEY.test(given) ? given : bytesOf(given, context).toString('utf8').trim();
   if (PUBLIC_KEY.test(text)) return text;
   throw new Fault(
     `${given} holds no public key`,
     `Name the file ${PUBLIC_FILE} of the gateway's store, or its 64 hex digits.`,
+    EXIT.usage,
+  );
+}
+
+/** Checkpoints that somebody kept: lines of events, or an earlier export. */
+function keptIn(file: string, context: CliContext): KeptCheckpoint[] {
+  const kept = keptCheckpoints(bytesOf(file, context).toString('utf8'));
+  if (kept.length > 0) return kept;
+  throw new Fault(
+    `${file} holds no checkpoint`,
+    'Name a file with a line for each event that the gateway published, or an earlier export.',
     EXIT.usage,
   );
 }
@@ -112,7 +133,11 @@ function checkpointIn({ kind, what, checkpoint, signature, publicKey }: JsonEven
   return { checkpoint, signature, publicKey } as SignedCheckpoint;
 }
 
-function verdictLines(verdict: Verdict, isTrusted: boolean, context: CliContext): string[] {
+function verdictLines(
+  verdict: Verdict,
+  { isTrusted, kept }: { readonly isTrusted: boolean; readonly kept: number },
+  context: CliContext,
+): string[] {
   const { colors } = context;
   if (!verdict.ok) {
     const where = verdict.record === null ? `line ${verdict.line}` : `record ${verdict.record} (line ${verdict.line})`;
@@ -122,5 +147,10 @@ function verdictLines(verdict: Verdict, isTrusted: boolean, context: CliContext)
   const what = records === 0 ? 'No records' : `${records} records (${from} to ${to})`;
   const signed = `${what} are as they were written; signed ${formatTime(time, context)} by key ${key}.`;
   const advice = `Compare the key with the one that the gateway publishes in its checkpoints, or name it: --key FILE.`;
-  return [colors.green(signed), ...(isTrusted ? [] : [advice])];
+  const compared = kept === 1 ? 'It agrees with the checkpoint' : `It agrees with the ${kept} checkpoints`;
+  return [
+    colors.green(signed),
+    ...(kept === 0 ? [] : [colors.green(`${compared} that were kept elsewhere.`)]),
+    ...(isTrusted ? [] : [advice]),
+  ];
 }

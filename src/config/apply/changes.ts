@@ -34,6 +34,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
     ...section('commands', before.commands, after.commands),
+    ...serveChanges(before, after),
   ];
 }
 
@@ -267,6 +268,23 @@ function limitText(condition: AlarmCondition): string {
   const [only] = entries;
   if (only && entries.length === 1) return shown(only[1], only[0]);
   return entries.map(([key, value]) => `${key} ${shown(value, key)}`).join(' ');
+}
+
+/** What the Modbus server has at each place, and the rest of it as keys. */
+function serveChanges(before: Config, after: Config): ConfigurationChange[] {
+  const partsOf = ({ serve }: Config) => {
+    const { points, ...rest } = serve?.modbus ?? { points: [] };
+    const map = points.map(({ address: { table, start, bit }, ...point }) => [
+      `${table}:${start}${bit === undefined ? '' : `.${bit}`}`,
+      point.kind === 'tag' ? point.tag : `status of ${point.tags.join(', ')}`,
+    ]);
+    return { modbus: serve?.modbus && rest, ...Object.fromEntries(map) };
+  };
+  const isSame = isDeepStrictEqual(before.serve, after.serve);
+  const found = section('serve', partsOf(before), partsOf(after), 'masters connect again');
+  return isSame || found.length > 0
+    ? found
+    : [{ ...plain('serve', '', 'changed'), details: ['another form of a place'], effect: 'masters connect again' }];
 }
 
 /** The interval of commits can be changed at any time; where and how much is stored cannot. */

@@ -1,4 +1,5 @@
 /** Forecasts the load of a configuration: requests, bus time, bytes written, and how long an outage may last. */
+import { describeModbusAddress } from '../../../hal/modbus/map/options.ts';
 import { type Shown, shownOf } from '../../core/reading.ts';
 import type { ChannelConfig, Config, TagConfig, WriteLimits } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';
@@ -92,6 +93,15 @@ export interface TagForecast extends Shown {
   readonly writable: string | undefined;
 }
 
+/** A place of the Modbus server, as `check` lists it. */
+interface ServedForecast {
+  /** `holding:1 = 40002, FC 3, int16`. */
+  readonly place: string;
+  readonly what: string;
+  /** Until what age its value is sent, ms; undefined where its age says nothing. */
+  readonly staleMs: number | undefined;
+}
+
 /** What a configuration will do, before anything is touched. JSON-able. */
 export interface Forecast {
   readonly channels: readonly ChannelForecast[];
@@ -99,6 +109,8 @@ export interface Forecast {
   readonly rules: RulesForecast;
   /** Tags with `writable` that nothing writes: commands are off, and no alarm sets them. */
   readonly neverWritten: readonly string[];
+  /** What masters find at the Modbus server. */
+  readonly served: readonly ServedForecast[];
   readonly readingsPerSecond: number;
   readonly store: {
     readonly commitEveryMs: number;
@@ -133,6 +145,7 @@ export function forecast(config: Config): Forecast {
     tags: config.channels.flatMap(tagsOf),
     rules: forecastRules(config),
     neverWritten: neverWritten(config),
+    served: servedPlaces(config),
     readingsPerSecond,
     store: {
       commitEveryMs,
@@ -296,4 +309,14 @@ function limitsText({ min, max }: WriteLimits): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
+}
+
+function servedPlaces({ serve }: Config): ServedForecast[] {
+  return (serve?.modbus?.points ?? []).map((point) => {
+    const place = describeModbusAddress(point.address);
+    if (point.kind === 'status') return { place, what: `status of ${point.tags.join(', ')}`, staleMs: undefined };
+    const { tag, scale, offset, staleMs } = point;
+    const scaled = `${scale === 1 ? '' : ` ÷ ${scale}`}`;
+    return { place, what: `${tag}${offset === 0 ? '' : ` - ${offset}`}${scaled}`, staleMs };
+  });
 }

@@ -7,7 +7,7 @@ import type { ApiConfig, CommandsConfig, Config, StoreConfig } from '../config.t
 import type { Report } from '../file/problems.ts';
 import { type Entry, entryOf, spotOf } from '../file/tree.ts';
 import { clip } from '../file/words.ts';
-import { type UplinkContext, warnIfMissing } from './uplink-parts.ts';
+import { type UplinkContext, warnIfMissing } from './uplinks/uplink-parts.ts';
 
 /** A section of fixed keys: its values with defaults, and where it was given, if it was. */
 interface SectionValues {

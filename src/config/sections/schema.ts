@@ -9,8 +9,8 @@ import { productionShape } from './section-production.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
-import { httpShape, influxdbShape, kafkaShape } from './uplink-http.ts';
-import { MQTT_PRESET_SHAPES } from './uplink-presets.ts';
+import { httpShape, influxdbShape, kafkaShape } from './uplinks/uplink-http.ts';
+import { MQTT_PRESET_SHAPES } from './uplinks/uplink-presets.ts';
 
 type JsonSchema = Record<string, unknown>;
 

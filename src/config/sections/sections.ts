@@ -1,5 +1,6 @@
 /** The list of all sections of the file. */
 import { z } from 'zod';
+import { serveShape } from './serve.ts';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
 /** One key of the top level. */
@@ -34,5 +35,10 @@ export const SECTIONS: readonly Section[] = [
     name: 'commands',
     description: 'Writing to devices.',
     form: { kind: 'shape', schema: z.strictObject(commandsShape) },
+  },
+  {
+    name: 'serve',
+    description: 'What is served to systems of the plant that ask the gateway.',
+    form: { kind: 'shape', schema: z.strictObject(serveShape) },
   },
 ];

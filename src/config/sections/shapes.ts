@@ -1,5 +1,6 @@
 /** The shapes of what stands in the file, from which both the checks and the JSON Schema are made. */
 import { z } from 'zod';
+import { COMMAND_KINDS } from '../../core/configuration.ts';
 import { MAX_EXPRESSION_LENGTH } from '../../core/expression.ts';
 import { durationField, nameField, rateField, sizeField } from '../../core/fields.ts';
 
@@ -283,6 +284,18 @@ export const uplinkShape = {
     .meta({ default: '5000/s' }),
 };
 
+/** What may be ordered over an uplink. */
+export const commandsField = (standard: string) =>
+  z
+    .union([z.literal(['no', false]), z.array(z.enum(COMMAND_KINDS)).min(1)], {
+      error: `expected no, or a list of ${COMMAND_KINDS.join(', ')}`,
+    })
+    .meta({
+      description: `What may be ordered over this uplink while the file has commands: {enabled: true}: a list of ${COMMAND_KINDS.join(', ')}, or no. Default: ${standard}.`,
+      examples: [['ack', 'shelve'], 'no'],
+    })
+    .optional();
+
 /** The files of TLS of an uplink. */
 export const tlsSchema = z
   .strictObject({
@@ -371,6 +384,7 @@ export const mqttShape = {
   password: secretSchema.optional(),
   tls: tlsSchema.optional(),
   ...uplinkShape,
+  commands: commandsField('all of them'),
   keepalive: durationField('MQTT keep-alive. Default: 30s.', { min: '5s', max: '1h' })
     .optional()
     .meta({ default: '30s' }),

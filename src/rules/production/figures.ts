@@ -16,7 +16,7 @@ export function kindOf({ reasons }: ProductionConfig, { isLong, code }: Stop): S
 }
 
 /** The name of a reason; a code that the file does not have stands for itself. */
-export function reasonName({ reasons }: ProductionConfig, code: string | null): string | null {
+export function reasonName({ reasons }: Pick<ProductionConfig, 'reasons'>, code: string | null): string | null {
   return code === null ? null : (reasons[code]?.name ?? code);
 }
 

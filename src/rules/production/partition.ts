@@ -102,6 +102,9 @@ export function closeAt(work: Work, endMs: number, doing: Doing): void {
   });
   draft.last = report;
   draft.shift = null;
+  draft.stops = [];
+  const stop = draft.open;
+  if (stop) draft.open = { ...stop, beforeMs: stop.beforeMs + stop.ms, ms: 0, partMs: null };
   draft.base = { kwh: 0, ms: 0 };
   const next = calendar.at(endMs);
   // Where clocks are set, the next may begin by the clock before this one ended.
@@ -112,9 +115,6 @@ function open({ config, draft }: Work, shift: ShiftSpan): void {
   draft.shift = shift;
   draft.next = null;
   draft.tally = freshTally(draft.job, config.energy !== undefined);
-  draft.stops = [];
-  const stop = draft.open;
-  if (stop) draft.open = { ...stop, beforeMs: stop.beforeMs + stop.ms, ms: 0, partMs: null };
 }
 
 /** Accounts for time within the shift. */

@@ -1,4 +1,4 @@
-/** What a person says of a stop: its reason, where it is to be split, and that two are one. */
+/** What a person says of a stop, be it of a shift that is over: its reason, where it is to be split, and that two are one. */
 import type { ProductionConfig, ProductionReport, ReportedStop } from '../../core/production/production.ts';
 import { reasonName, withStops } from './figures.ts';
 import { type Draft, list, stopAfterMs, tellStop, type Work } from './partition.ts';
@@ -17,14 +17,34 @@ export interface Coding {
   readonly join?: number | undefined;
   readonly by: string;
   readonly comment?: string | undefined;
-  /** The report of a past shift that has the stop, where the machine does not remember it any more. */
-  readonly past?: ProductionReport | undefined;
+  /** Reports of past shifts, oldest first, from the first that has one of the stops to the last; undefined: not looked up yet. */
+  readonly past?: readonly ProductionReport[] | undefined;
 }
 
-/** Why an order is refused, and what to do instead. `unknownStop`: a past shift may have it. */
+/** Why an order is refused, and what to do instead. `pastOf`: past shifts may have these stops; their reports are wanted. */
 export interface Refusal {
   readonly refused: string;
-  readonly unknownStop?: number;
+  readonly pastOf?: readonly number[];
+}
+
+/** Of the reports of a machine, oldest first, those that an order needs which was refused with `pastOf`. */
+export function pastReports(all: readonly ProductionReport[], stops: readonly number[]): readonly ProductionReport[] {
+  const hasOne = (report: ProductionReport): boolean => report.stops.some(({ n }) => stops.includes(n));
+  const first = all.findIndex(hasOne);
+  return first === -1 ? [] : all.slice(first, all.findLastIndex(hasOne) + 1);
+}
+
+/** A stop with all its parts: of the shift that runs, and of those that are over. */
+interface Whole {
+  readonly n: number;
+  readonly running: Stop | undefined;
+  /** Oldest first. */
+  readonly past: readonly ReportedStop[];
+}
+
+/** Who ordered what, by its code. */
+interface Coded extends Coding {
+  readonly code: string;
 }
 
 /** Gives a stop its reason; undefined when that is done. */
@@ -34,20 +54,49 @@ export function codeStop(work: Work, order: Coding): Refusal | undefined {
   if (code === undefined) return { refused: noReason(config, order.code) };
   const n = order.stop ?? draft.open?.n ?? lastNumber(draft);
   if (!n) return { refused: `${config.id} has no stop that could be given a reason` };
-  if (order.join !== undefined) return joinStops(work, n, order.join, code, order);
-  if (order.fromMs !== undefined) return splitStop(work, n, order.fromMs, code, order);
-  const found = stopOf(draft, n);
-  const revised = reportWith(draft, n, order.past);
-  if (!found && !revised)
-    return { refused: `${config.id} has no stop ${n}: millgate oee ${config.id} lists the stops`, unknownStop: n };
-  const before = found ? reasonName(config, found.code) : revised!.stops.find((stop) => stop.n === n)!.reason;
-  if (found) {
-    const coded: Stop = { ...found, code, by: 'person' };
-    replace(draft, coded);
-    tellStop(work, coded, 'coded', { before, operator: order.by });
-  }
-  if (revised) revise(work, revised, n, code, found ? undefined : { before, operator: order.by });
-  return done(work, n, code, before, order);
+  const wanted = order.join === undefined ? [n] : [n, order.join];
+  const reports = reportsFor(draft, wanted, order.past);
+  const lists = `millgate oee ${config.id} lists the stops`;
+  if (!reports) return { refused: `${config.id} has no stop ${n}: ${lists}`, pastOf: wanted };
+  const wholes = wanted.map((each) => wholeOf(draft, each, reports));
+  const missing = wholes.find(({ running, past }) => !running && past.length === 0);
+  if (missing) return { refused: `${config.id} has no stop ${missing.n}: ${lists}` };
+  const coded = { ...order, code };
+  const [whole, next] = wholes;
+  if (next) return joinStops(work, whole!, next, reports, coded);
+  if (order.fromMs !== undefined) return splitStop(work, whole!, order.fromMs, reports, coded);
+  return codeWhole(work, whole!, reports, coded);
+}
+
+/** The reports that may have a part of these stops; undefined: those of the past are wanted first. */
+function reportsFor(
+  draft: Draft,
+  wanted: readonly number[],
+  past: readonly ProductionReport[] | undefined,
+): readonly ProductionReport[] | undefined {
+  const { last } = draft;
+  if (past) return !last || past.some(({ from }) => from === last.from) ? past : [...past, last];
+  if (wanted.every((n) => runningOf(draft, n)?.beforeMs === 0)) return [];
+  const isOfLast = (n: number): boolean => last?.stops.some((stop) => stop.n === n && stop.from > last.from) === true;
+  return last && wanted.every((n) => !runningOf(draft, n) && isOfLast(n)) ? [last] : undefined;
+}
+
+function wholeOf(draft: Draft, n: number, reports: readonly ProductionReport[]): Whole {
+  const past = reports.flatMap(({ stops }) => stops.filter((stop) => stop.n === n));
+  return { n, running: runningOf(draft, n), past };
+}
+
+function runningOf({ open, stops }: Draft, n: number): Stop | undefined {
+  return open?.n === n ? open : stops.find((stop) => stop.n === n);
+}
+
+/** When a stop began and ended, or up to when it is known. */
+function boundsOf({ running, past }: Whole): readonly [fromMs: number, toMs: number] {
+  return [past[0]?.from ?? running!.partMs ?? running!.fromMs, running?.toMs ?? past.at(-1)!.to];
+}
+
+function reasonOf({ reasons }: ProductionConfig, { running, past }: Whole): string | null {
+  return running ? reasonName({ reasons }, running.code) : past.at(-1)!.reason;
 }
 
 /** The code of a reason that is given by its code or its name. */
@@ -66,12 +115,23 @@ function lastNumber({ stops, last }: Draft): number | undefined {
   return stops.at(-1)?.n ?? last?.stops.at(-1)?.n;
 }
 
-function stopOf({ open, stops }: Draft, n: number): Stop | undefined {
-  return open?.n === n ? open : stops.find((stop) => stop.n === n);
+/** Gives all parts of a stop a reason. */
+function codeWhole(work: Work, whole: Whole, reports: readonly ProductionReport[], order: Coded): undefined {
+  const { draft, config } = work;
+  const { n, running } = whole;
+  const before = reasonOf(config, whole);
+  if (running) replace(draft, { ...running, code: order.code, by: 'person' });
+  tellCoded(work, whole, n, order, { before });
+  const stops = (own: readonly ReportedStop[]) =>
+    own.map((stop) => (stop.n === n ? recoded(config, stop, order.code) : stop));
+  revise(work, reports, stops, `stop ${n} is ${reasonName(config, order.code)}`);
+  return done(work, n, before, order);
 }
 
-function reportWith({ last }: Draft, n: number, past: ProductionReport | undefined): ProductionReport | undefined {
-  return [last, past].find((report) => report?.stops.some((stop) => stop.n === n)) ?? undefined;
+/** A short stop stays a micro-stop, whatever its reason. */
+function recoded({ reasons }: ProductionConfig, stop: ReportedStop, code: string): ReportedStop {
+  const kind = stop.kind === 'micro' ? 'micro' : (reasons[code]?.kind ?? 'unplanned');
+  return { ...stop, reason: reasonName({ reasons }, code), kind };
 }
 
 function replace(draft: Draft, stop: Stop): void {
@@ -79,102 +139,176 @@ function replace(draft: Draft, stop: Stop): void {
   else draft.stops = draft.stops.map((each) => (each.n === stop.n ? stop : each));
 }
 
-/** The report of a shift that is over, told of again with the reason of one of its stops. */
-function revise(
-  { config, draft, events }: Work,
-  report: ProductionReport,
-  n: number,
-  code: string,
-  coded: Readonly<Record<string, unknown>> | undefined,
-): void {
-  const reason = reasonName(config, code);
-  const kind = config.reasons[code]?.kind ?? 'unplanned';
-  const stops = report.stops.map((stop): ReportedStop => {
-    return stop.n === n ? { ...stop, reason, kind: stop.kind === 'micro' ? 'micro' : kind } : stop;
-  });
-  const next = withStops(report, stops);
-  if (draft.last?.from === report.from) draft.last = next;
-  const { from, to } = stops.find((stop) => stop.n === n)!;
-  const about = { kind: 'production', machine: config.id } as const;
-  if (coded) {
-    const message = `${config.id} stop ${n}: ${reason}`;
-    events.push({ ...about, change: 'coded', from, to, reason, stop: n, by: 'person', ...coded, message });
+/** Tells of a stop that got its reason, where it stands now. */
+function tellCoded(work: Work, whole: Whole, n: number, order: Coded, detail: Readonly<Record<string, unknown>>): void {
+  const { config, draft, events } = work;
+  const running = runningOf(draft, n);
+  if (running) {
+    tellStop(work, running, 'coded', { ...detail, operator: order.by });
+    return;
   }
-  const message = `${config.id}: shift ${report.shift} of the past has a new report: stop ${n} is ${reason}`;
-  const { shift, job } = report;
-  events.push({
-    ...about,
-    change: 'shift',
-    from: report.from,
-    to: report.to,
-    reason: null,
-    stop: null,
-    shift,
-    job,
-    revised: true,
-    report: next,
-    message,
-  });
+  const [from, to] = boundsOf(whole);
+  const reason = reasonName(config, order.code);
+  const about = { kind: 'production', machine: config.id, change: 'coded', from, to, reason, stop: n } as const;
+  events.push({ ...about, by: 'person', ...detail, operator: order.by, message: `${config.id} stop ${n}: ${reason}` });
 }
 
-/** Cuts a stop of the running shift in two: the second part is a stop of its own, with the reason. */
-function splitStop(work: Work, n: number, atMs: number, code: string, order: Coding): Refusal | undefined {
-  const { draft, config } = work;
-  const stop = stopOf(draft, n);
-  if (!stop)
-    return { refused: `stop ${n} is not one of the running shift: it can be given a reason, but not be split` };
-  const fromMs = stop.partMs ?? stop.fromMs;
-  if (atMs <= fromMs || atMs >= stop.toMs)
-    return { refused: `that time is not within stop ${n}: name one between its beginning and its end` };
-  const firstMs = Math.min(stop.ms, atMs - fromMs - breakWithin(draft.shift?.breaks ?? [], fromMs, atMs));
-  const first: Stop = { ...stop, toMs: atMs, ms: firstMs };
-  const second: Stop = {
-    ...stop,
-    n: ++draft.n,
-    fromMs: atMs,
-    partMs: atMs,
-    ms: stop.ms - firstMs,
-    beforeMs: 0,
-    code,
-    by: 'person',
+/** Tells of the past shifts whose stops are others now again, each with its new report. */
+function revise(
+  { config, draft, events }: Work,
+  reports: readonly ProductionReport[],
+  change: (stops: readonly ReportedStop[], report: ProductionReport) => readonly ReportedStop[],
+  what: string,
+): void {
+  for (const report of reports) {
+    const stops = change(report.stops, report);
+    if (stops.length === report.stops.length && stops.every((stop, index) => stop === report.stops[index])) continue;
+    const next = withStops(report, stops);
+    if (draft.last?.from === report.from) draft.last = next;
+    const { from, to, shift, job } = report;
+    const about = { kind: 'production', machine: config.id, change: 'shift', from, to } as const;
+    const message = `${config.id}: shift ${shift} of the past has a new report: ${what}`;
+    events.push({ ...about, reason: null, stop: null, shift, job, revised: true, report: next, message });
+  }
+}
+
+/** Cuts a stop in two: the second part is a stop of its own, with the reason. */
+function splitStop(
+  work: Work,
+  whole: Whole,
+  atMs: number,
+  reports: readonly ProductionReport[],
+  order: Coded,
+): Refusal | undefined {
+  const { draft, config, calendar } = work;
+  const { n, running } = whole;
+  const number = draft.n + 1;
+  const breaksOf = ({ from }: ProductionReport) => {
+    const span = calendar.at(from);
+    return span?.fromMs === from ? span.breaks : [];
   };
-  if (draft.open?.n === n) {
-    draft.open = second;
-    list(work, first);
-  } else draft.stops = draft.stops.flatMap((each) => (each.n === n ? [first, second] : [each]));
-  const before = reasonName(config, stop.code);
-  tellStop(work, second, 'coded', { before, operator: order.by, splitFrom: n });
-  return done(work, second.n, code, before, order);
+  const cut = (stop: ReportedStop, report: ProductionReport): readonly ReportedStop[] => {
+    const { from, to, ms } = stop;
+    if (stop.n !== n || to <= atMs) return [stop];
+    const second = recoded(config, { ...stop, n: number }, order.code);
+    if (from >= atMs) return [second];
+    const firstMs = Math.min(ms, atMs - from - breakWithin(breaksOf(report), from, atMs));
+    return [
+      { ...stop, to: atMs, ms: firstMs },
+      { ...second, from: atMs, ms: ms - firstMs },
+    ];
+  };
+  const change = (stops: readonly ReportedStop[], report: ProductionReport) =>
+    stops.flatMap((stop) => cut(stop, report)).filter((stop) => stop.ms > 0 || stop.n !== number);
+  const cutPast = reports.flatMap((report) => change(report.stops, report));
+  const msIn = (which: number) => cutPast.reduce((sum, stop) => sum + (stop.n === which ? stop.ms : 0), 0);
+  const halves = running && cutRunning(draft, running, atMs, [msIn(n), msIn(number)]);
+  const firstMs = msIn(n) + (halves?.first?.ms ?? 0);
+  const secondMs = msIn(number) + (halves?.second?.ms ?? 0);
+  const [fromMs, toMs] = boundsOf(whole);
+  if (atMs <= fromMs || atMs >= toMs || firstMs <= 0 || secondMs <= 0)
+    return { refused: `that time is not within stop ${n}: name one between its beginning and its end` };
+  draft.n = number;
+  const before = reasonOf(config, whole);
+  if (halves) putHalves(work, n, halves.first, { ...halves.second, n: number, code: order.code, by: 'person' });
+  const second = { n: number, running: undefined, past: cutPast.filter((stop) => stop.n === number) };
+  tellCoded(work, second, number, order, { before, splitFrom: n });
+  revise(work, reports, change, `stop ${n} was split`);
+  return done(work, number, before, order, { splitFrom: n });
+}
+
+interface Halves {
+  /** Undefined: all of it that is in the running shift comes after the cut. */
+  readonly first: Stop | undefined;
+  readonly second: Stop;
+}
+
+/** The two parts of a stop of the running shift. @param pastMs what past shifts have of the one and of the other */
+function cutRunning(
+  { shift }: Draft,
+  stop: Stop,
+  atMs: number,
+  [firstBeforeMs, secondBeforeMs]: readonly [number, number],
+): Halves {
+  const fromMs = stop.partMs ?? stop.fromMs;
+  if (fromMs >= atMs) return { first: undefined, second: { ...stop, fromMs: atMs, beforeMs: secondBeforeMs } };
+  const firstMs = Math.min(stop.ms, atMs - fromMs - breakWithin(shift?.breaks ?? [], fromMs, atMs));
+  const second = { ...stop, fromMs: atMs, partMs: atMs, ms: stop.ms - firstMs, beforeMs: 0 };
+  return { first: { ...stop, toMs: atMs, ms: firstMs, beforeMs: firstBeforeMs }, second };
+}
+
+function putHalves(work: Work, n: number, first: Stop | undefined, second: Stop): void {
+  const { draft } = work;
+  if (draft.open?.n !== n) {
+    const halves = first ? [first, second] : [second];
+    draft.stops = draft.stops.flatMap((each) => (each.n === n ? halves : [each]));
+    return;
+  }
+  draft.open = second;
+  if (first) list(work, first);
 }
 
 /** Makes one stop of two that follow one another; what the machine ran between them stays run time. */
-function joinStops(work: Work, n: number, other: number, code: string, order: Coding): Refusal | undefined {
+function joinStops(
+  work: Work,
+  whole: Whole,
+  next: Whole,
+  reports: readonly ProductionReport[],
+  order: Coded,
+): Refusal | undefined {
   const { draft, config } = work;
-  const all = draft.open && draft.open.n > 0 ? [...draft.stops, draft.open] : [...draft.stops];
-  const at = all.findIndex((stop) => stop.n === n);
-  const [first, second] = [all[at], all[at + 1]];
-  if (!first || !second || second.n !== other)
-    return { refused: `stops ${n} and ${other} do not follow one another in the running shift` };
-  const ms = first.ms + second.ms;
-  const isLong = first.isLong || second.isLong || first.beforeMs + ms >= stopAfterMs(work);
-  const joined: Stop = { ...first, toMs: second.toMs, ms, isLong, code, by: 'person' };
-  draft.stops = draft.stops.filter((stop) => stop.n !== second.n);
-  if (draft.open?.n === second.n) {
-    draft.open = joined;
-    draft.stops = draft.stops.filter((stop) => stop.n !== n);
-  } else replace(draft, joined);
-  const before = reasonName(config, first.code);
-  tellStop(work, joined, 'coded', { before, operator: order.by, joined: other });
-  return done(work, n, code, before, order);
+  const { n } = whole;
+  const isOne = (stop: { readonly n: number }) => stop.n === n || stop.n === next.n;
+  const running = draft.open && draft.open.n > 0 ? [...draft.stops, draft.open] : draft.stops;
+  const inOrder = [...reports.flatMap(({ stops }) => stops), ...running].map((stop) => stop.n);
+  if (n === next.n || inOrder[inOrder.lastIndexOf(n) + 1] !== next.n)
+    return { refused: `stops ${n} and ${next.n} do not follow one another` };
+  const past = [...whole.past, ...next.past];
+  const own = running.filter(isOne);
+  const pastMs = past.reduce((sum, { ms }) => sum + ms, 0);
+  const ms = own.reduce((sum, stop) => sum + stop.ms, 0);
+  const wasLong = own.some(({ isLong }) => isLong) || past.some(({ kind }) => kind !== 'micro');
+  const isLong = wasLong || pastMs + ms >= stopAfterMs(work);
+  const before = reasonOf(config, whole);
+  const details = { joined: next.n, joinedBefore: reasonOf(config, next) };
+  const [first] = own;
+  if (first) {
+    const { toMs } = own.at(-1)!;
+    const fromMs = past.length > 0 ? boundsOf(whole)[0] : first.fromMs;
+    const joined: Stop = { ...first, n, fromMs, toMs, ms, beforeMs: pastMs, isLong, code: order.code, by: 'person' };
+    const isOpen = draft.open !== null && isOne(draft.open);
+    const others = draft.stops.flatMap((each) => (!isOne(each) ? [each] : each === first && !isOpen ? [joined] : []));
+    draft.stops = others;
+    if (isOpen) draft.open = joined;
+  }
+  tellCoded(work, { n, running: undefined, past }, n, order, { before, ...details });
+  const change = (stops: readonly ReportedStop[]) => joinedIn(config, stops, isOne, { n, isLong, code: order.code });
+  revise(work, reports, change, `stops ${n} and ${next.n} are one`);
+  return done(work, n, before, order, details);
+}
+
+function joinedIn(
+  config: ProductionConfig,
+  stops: readonly ReportedStop[],
+  isOne: (stop: ReportedStop) => boolean,
+  { n, isLong, code }: { readonly n: number; readonly isLong: boolean; readonly code: string },
+): readonly ReportedStop[] {
+  const own = stops.filter(isOne);
+  const [first] = own;
+  if (!first) return stops;
+  const ms = own.reduce((sum, stop) => sum + stop.ms, 0);
+  const kind = isLong ? 'unplanned' : 'micro';
+  const joined = recoded(config, { ...first, n, to: own.at(-1)!.to, ms, kind }, code);
+  return stops.flatMap((stop) => (stop === first ? [joined] : isOne(stop) ? [] : [stop]));
 }
 
 /** The audit of it, with the value before. */
 function done(
   { config, events }: Work,
   stop: number,
-  code: string,
   before: string | null,
-  { by, comment }: Coding,
+  { by, comment, code }: Coded,
+  details: Readonly<Record<string, unknown>> = {},
 ): undefined {
   const reason = reasonName(config, code);
   events.push({
@@ -186,6 +320,7 @@ function done(
     before,
     by,
     ...(comment !== undefined && { comment }),
+    ...details,
     message: `${config.id} stop ${stop}: ${reason} by ${by} (before: ${before ?? 'no reason'})`,
   });
 }

@@ -212,6 +212,7 @@ function place({ config, calendar, draft, events }: Work, { wallMs, monoMs }: Re
   if (draft.atMs !== null && draft.atMs - wallMs > ANEW_MS) {
     draft.shift = null;
     draft.open = null;
+    draft.stops = [];
     draft.atMs = null;
   }
   if (draft.atMs === null) {

@@ -122,7 +122,10 @@ export class ByteReader {
   varint(): number {
     const first = this.byte();
     if (first < 128) return first;
-    this.offset--;
+    // Most are of two bytes, and made of small integers, which cost nothing.
+    const second = this.byte();
+    if (second < 128) return (second << 7) | (first & 127);
+    this.offset -= 2;
     let value = 0;
     for (let factor = 1; factor <= 2 ** 49; factor *= 128) {
       const byte = this.byte();
@@ -141,6 +144,7 @@ export class ByteReader {
 
   zigzag(): number {
     const value = this.varint();
+    if (value <= 0x3fff_ffff) return value & 1 ? -((value + 1) >> 1) : value >> 1;
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
@@ -166,6 +170,17 @@ export class ByteReader {
     const size = this.varint();
     const start = this.skip(size);
     return this.buffer.toString(encoding, start, start + size);
+  }
+
+  /** Whether the bytes from `start` on begin with others. */
+  startsWith(start: number, bytes: Uint8Array): boolean {
+    const end = start + bytes.length;
+    return end <= this.buffer.length && this.buffer.compare(bytes, 0, bytes.length, start, end) === 0;
+  }
+
+  /** A copy of some of the bytes. */
+  copy(start: number, end: number): Uint8Array {
+    return new Uint8Array(this.buffer.subarray(start, end));
   }
 
   /** Moves on by `size` bytes; returns where they begin. */

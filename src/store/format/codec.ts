@@ -1,7 +1,7 @@
 /** Encodes the records of a commit as columns, and decodes them. */
 import type { GatewayEvent } from '../../core/event.ts';
 import type { Doubt, Failure } from '../../core/quality.ts';
-import type { DeviceRecord, Field, Instant, Outcome, Value } from '../../core/reading.ts';
+import type { DeviceRecord, Field, Instant, Outcome, TagId, Value } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, writeColumn } from './column.ts';
 
@@ -29,9 +29,50 @@ interface Shape {
   readonly names: readonly string[];
 }
 
+/** A shape as it was read. */
+interface KnownShape extends Shape {
+  /** The full names of its tags. */
+  readonly tags: readonly TagId[];
+  /** As it lies encoded: what a preset dictionary should hold. */
+  readonly bytes: Uint8Array;
+  /** The same as a text, to find it by. */
+  readonly key: string;
+}
+
+/** Devices, and shapes of each, that are remembered. */
+const MOST_DEVICES = 4096;
+const MOST_SHAPES = 32;
+
+/** Remembers shapes, since the commits of a run have the same ones: their names are made of bytes once. */
+export class KnownShapes {
+  private readonly byDevice = new Map<string, KnownShape[]>();
+
+  /** Reads the next shape. */
+  next(input: ByteReader): KnownShape {
+    const start = input.offset;
+    const device = input.text();
+    const alike = this.byDevice.get(device) ?? [];
+    for (const shape of alike) {
+      if (!input.startsWith(start, shape.bytes)) continue;
+      input.offset = start + shape.bytes.length;
+      return shape;
+    }
+    const flags = input.byte();
+    const names = Array.from({ length: input.count() }, () => input.text());
+    const bytes = input.copy(start, input.offset);
+    const tags = names.map((name) => `${device}/${name}`);
+    const shape = { device, flags, names, tags, bytes, key: Buffer.from(bytes).toString('latin1') };
+    if (this.byDevice.size >= MOST_DEVICES) this.byDevice.clear();
+    if (alike.length >= MOST_SHAPES) alike.shift();
+    alike.push(shape);
+    this.byDevice.set(device, alike);
+    return shape;
+  }
+}
+
 interface Header {
   readonly bootId: string;
-  readonly shapes: readonly Shape[];
+  readonly shapes: readonly KnownShape[];
   readonly reasons: readonly string[];
   /** Index of the shape of each record. */
   readonly order: readonly number[];
@@ -80,9 +121,12 @@ export function encodeRecords(records: readonly DeviceRecord[], bootId: string):
 }
 
 /** The reverse of {@link encodeRecords}. Throws {@link CodecError} for anything that it did not write. */
-export function decodeRecords(bytes: Uint8Array): { bootId: string; records: DeviceRecord[] } {
+export function decodeRecords(
+  bytes: Uint8Array,
+  known = new KnownShapes(),
+): { bootId: string; records: DeviceRecord[] } {
   const input = new ByteReader(bytes);
-  const header = readHeader(input);
+  const header = readHeader(input, known);
   const places = placesOf(header);
   const records: DeviceRecord[] = new Array(header.order.length);
   for (const [shapeIndex, shape] of header.shapes.entries()) {
@@ -104,8 +148,7 @@ export function decodeRecords(bytes: Uint8Array): { bootId: string; records: Dev
 
 /** What one tag says in the records of one shape, in their order. */
 export interface TagColumn {
-  readonly device: string;
-  readonly name: string;
+  readonly tag: TagId;
   /** Of each record; one list for all tags of a shape. */
   readonly wallMs: readonly number[];
   /** Of each record; undefined where the reading is bad. */
@@ -116,23 +159,23 @@ export interface TagColumn {
  * The columns of an encoded commit one by one, without making records of them; undefined when some of it was taken
  * before the clock was known, so that its times have to be looked at first.
  */
-export function columnsOf(bytes: Uint8Array): TagColumn[] | undefined {
+export function columnsOf(bytes: Uint8Array, known: KnownShapes): TagColumn[] | undefined {
   const input = new ByteReader(bytes);
-  const header = readHeader(input);
+  const header = readHeader(input, known);
   if (header.shapes.some(({ flags }) => (flags & CLOCK_KNOWN) === 0)) return undefined;
   const places = placesOf(header);
   const all: TagColumn[] = [];
-  for (const [shapeIndex, { device, names }] of header.shapes.entries()) {
+  for (const [shapeIndex, { tags }] of header.shapes.entries()) {
     input.varint();
     const wallMs = places[shapeIndex]!.map((index) => header.wallMs[index]!);
-    const { columns, doubtful } = readBlock(input, names.length, wallMs.length, header.reasons);
-    const isBad = (row: number, column: number) => doubtful.get(row * names.length + column)?.kind === BAD;
-    for (const [column, name] of names.entries()) {
+    const { columns, doubtful } = readBlock(input, tags.length, wallMs.length, header.reasons);
+    const isBad = (row: number, column: number) => doubtful.get(row * tags.length + column)?.kind === BAD;
+    for (const [column, tag] of tags.entries()) {
       const own = columns[column]!;
       let taken = 0;
       const values =
         own.length === wallMs.length ? own : wallMs.map((_, row) => (isBad(row, column) ? undefined : own[taken++]));
-      all.push({ device, name, wallMs, values });
+      all.push({ tag, wallMs, values });
     }
   }
   return all;
@@ -141,7 +184,7 @@ export function columnsOf(bytes: Uint8Array): TagColumn[] | undefined {
 /** Only the readings of one tag, in the order of the records; the blocks of other devices are skipped. */
 export function decodeTag(bytes: Uint8Array, device: string, name: string): TagPoint[] {
   const input = new ByteReader(bytes);
-  const header = readHeader(input);
+  const header = readHeader(input, new KnownShapes());
   if (!header.shapes.some((shape) => shape.device === device && shape.names.includes(name))) return [];
   const places = placesOf(header);
   const points: TagPoint[] = [];
@@ -163,15 +206,11 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
   return points.sort((a, b) => a.index - b.index);
 }
 
-/** Each shape of an encoded commit as it lies there: what a preset dictionary should hold. */
-export function shapesIn(bytes: Uint8Array): Uint8Array[] {
+/** The shapes of an encoded commit. */
+export function shapesIn(bytes: Uint8Array, known: KnownShapes): KnownShape[] {
   const input = new ByteReader(bytes);
   checkVersion(input);
-  return Array.from({ length: input.count() }, () => {
-    const start = input.offset;
-    readShape(input);
-    return bytes.subarray(start, input.offset);
-  });
+  return Array.from({ length: input.count() }, () => known.next(input));
 }
 
 /** Events as JSON; integers that JSON cannot hold are kept apart from texts. */
@@ -232,21 +271,14 @@ function writeShape(out: ByteWriter, shape: Shape): void {
   for (const name of shape.names) out.text(name);
 }
 
-function readShape(input: ByteReader): Shape {
-  const device = input.text();
-  const flags = input.byte();
-  const names = Array.from({ length: input.count() }, () => input.text());
-  return { device, flags, names };
-}
-
 function checkVersion(input: ByteReader): void {
   const version = input.byte();
   if (version !== VERSION) throw new CodecError(`version ${version} of the record format is not known`);
 }
 
-function readHeader(input: ByteReader): Header {
+function readHeader(input: ByteReader, known: KnownShapes): Header {
   checkVersion(input);
-  const shapes = Array.from({ length: input.count() }, () => readShape(input));
+  const shapes = Array.from({ length: input.count() }, () => known.next(input));
   const bootId = input.text();
   const reasons = Array.from({ length: input.count() }, () => input.text());
   const size = input.count();

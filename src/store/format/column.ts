@@ -148,7 +148,7 @@ function readIntegers(input: ByteReader, decimals: number, count: number): numbe
   let previous = 0;
   for (let index = 0; index < count; index++) {
     previous += input.zigzag();
-    values.push(fromScaled(previous, decimals));
+    values.push(decimals === 0 ? previous : fromScaled(previous, decimals));
   }
   return values;
 }

@@ -4,7 +4,7 @@ import type { GatewayEvent } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import type { Stream } from '../store.ts';
-import { decodeEvents, decodeRecords } from './codec.ts';
+import { decodeEvents, decodeRecords, type KnownShapes } from './codec.ts';
 
 /**
  * What became known of the clock of one run, after it had stamped records: wall clock = monotonic clock + `offsetMs`.
@@ -30,8 +30,14 @@ export function offsetOf(offsets: readonly WallOffset[], stream: Stream, seq: nu
  *
  * @param first number of the first record in the body
  */
-export function decodeTrueRecords(body: Uint8Array, first: number, offsets: readonly WallOffset[]): DeviceRecord[] {
-  return decodeRecords(body).records.map((record, index) => {
+export function decodeTrueRecords(
+  body: Uint8Array,
+  first: number,
+  offsets: readonly WallOffset[],
+  known?: KnownShapes,
+): DeviceRecord[] {
+  const { records } = decodeRecords(body, known);
+  return records.map((record, index) => {
     const offsetMs = record.clockKnown ? undefined : offsetOf(offsets, 'readings', first + index);
     return offsetMs === undefined ? record : recordAgain(record, offsetMs);
   });

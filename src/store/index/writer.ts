@@ -1,6 +1,6 @@
 /** The segment that is being written. */
 import { join } from 'node:path';
-import { shapesIn } from '../format/codec.ts';
+import { KnownShapes, shapesIn } from '../format/codec.ts';
 import { type OpenDatabase, sizeOf } from '../format/disk.ts';
 import { createSegment, type Dictionary, deflate, openSegment, type Row, type Segment } from '../format/segment.ts';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
@@ -46,6 +46,7 @@ export function resumeSegment(folder: string, open: OpenDatabase, info: SegmentI
 }
 
 function writerOn(segment: Segment, file: string, info: SegmentInfo, startedMonoMs: number, lastId: number): Writer {
+  const known = new KnownShapes();
   const shapes = new Map<string, Uint8Array>();
   let shapeBytes = 0;
   let held = new Set<string>();
@@ -56,13 +57,11 @@ function writerOn(segment: Segment, file: string, info: SegmentInfo, startedMono
 
   /** A new dictionary, when this commit has shapes that the present one lacks and it is time. */
   const renewed = (body: Uint8Array): Dictionary | undefined => {
-    const lacking = shapesIn(body)
-      .map((shape) => ({ key: Buffer.from(shape).toString('latin1'), shape }))
-      .filter(({ key }) => !held.has(key));
-    for (const { key, shape } of lacking) {
-      if (shapes.has(key) || shapeBytes + shape.length > MAX_DICTIONARY_BYTES) continue;
-      shapes.set(key, shape.slice());
-      shapeBytes += shape.length;
+    const lacking = shapesIn(body, known).filter(({ key }) => !held.has(key));
+    for (const { key, bytes } of lacking) {
+      if (shapes.has(key) || shapeBytes + bytes.length > MAX_DICTIONARY_BYTES) continue;
+      shapes.set(key, bytes);
+      shapeBytes += bytes.length;
     }
     if (!lacking.some(({ key }) => shapes.has(key)) || commitsSince < waitCommits) return undefined;
     return { id: dictionary.id + 1, body: Buffer.concat([...shapes.values()]) };

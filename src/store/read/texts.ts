@@ -2,6 +2,7 @@
 import type { DeviceRecord } from '../../core/reading.ts';
 import { createRecordText } from '../../core/record-text.ts';
 import { ByteWriter } from '../format/bytes.ts';
+import { KnownShapes } from '../format/codec.ts';
 import { decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Pieces, Texts } from '../protocol.ts';
 import { type StoredTexts, TEXTS_BYTES } from '../store.ts';
@@ -14,6 +15,7 @@ type TextWriter = (found: Pieces, offsets: readonly WallOffset[]) => Texts;
 /** A writer with a cache of names of its own. It stops after {@link TEXTS_BYTES}. */
 export function createTextWriter(): TextWriter {
   const recordText = createRecordText();
+  const known = new KnownShapes();
 
   const textOf = (record: DeviceRecord): string => {
     try {
@@ -32,7 +34,7 @@ export function createTextWriter(): TextWriter {
     const wallMs = new Float64Array(next - from);
     let count = 0;
     for (const { first, body } of pieces) {
-      const records = decodeTrueRecords(body, first, offsets);
+      const records = decodeTrueRecords(body, first, offsets, known);
       for (let index = Math.max(0, from + count - first); index < records.length; index++) {
         if (first + index >= next || page.size >= TEXTS_BYTES) break;
         const record = records[index]!;

@@ -1,7 +1,7 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
-import { columnsOf } from '../format/codec.ts';
+import { columnsOf, KnownShapes } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
@@ -48,6 +48,7 @@ export class Roller {
   private readonly files: RollupFiles;
   private readonly now: Now;
   private growing: Growing = { rollups: new Map(), cells: 0, ranges: [] };
+  private readonly known = new KnownShapes();
   /** Committed since the last step, and still in hand. */
   private readonly fresh: Piece[] = [];
   /** To be read from the disk, because it is not in hand any more. */
@@ -108,7 +109,7 @@ export class Roller {
 
   private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
-    const columns = isWhole ? columnsOf(body) : undefined;
+    const columns = isWhole ? columnsOf(body, this.known) : undefined;
     if (columns) {
       for (const column of columns) this.growing.cells += rollUpColumn(this.growing.rollups, column);
       this.growing.ranges = union(this.growing.ranges, wanted);

@@ -78,14 +78,13 @@ export function rollUp(rollups: Rollups, { device, at, fields }: DeviceRecord): 
   let begun = 0;
   for (const field of fields) {
     const value = field.quality === 'bad' ? undefined : field.value;
-    begun += rollUpColumn(rollups, { device, name: field.name, wallMs: [at.wallMs], values: [value] });
+    begun += rollUpColumn(rollups, { tag: `${device}/${field.name}`, wallMs: [at.wallMs], values: [value] });
   }
   return begun;
 }
 
 /** Adds what one tag says in several records; returns how many minutes of it began. */
-export function rollUpColumn(rollups: Rollups, { device, name, wallMs, values }: TagColumn): number {
-  const tag = `${device}/${name}`;
+export function rollUpColumn(rollups: Rollups, { tag, wallMs, values }: TagColumn): number {
   let minutes = rollups.get(tag);
   let cell: Cell | undefined;
   let begun = 0;

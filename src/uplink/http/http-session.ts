@@ -8,6 +8,7 @@ import { type Clock, within } from '../../core/clock.ts';
 import { codeOf, messageOf } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Random } from '../../core/random.ts';
+import type { HttpCommands } from '../commands/http-commands.ts';
 import type { OutgoingBatch, SendResult, SessionEnd, UplinkSession } from '../uplink.ts';
 import { type Answer, judgeAnswer } from './http-answer.ts';
 import type { HttpForm, HttpMessage } from './http-form.ts';
@@ -28,6 +29,8 @@ interface HttpSessionDeps {
   readonly explain: (error: unknown) => string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Absent: nothing may be ordered over it. */
+  readonly commands: HttpCommands | undefined;
 }
 
 /** Of an answer no more than this is kept; a server that sends more is hung up on. */
@@ -136,6 +139,7 @@ export class HttpSession implements UplinkSession {
       case 'taken':
         this.pauses = 0;
         this.pausedBecause = undefined;
+        this.takeCommands(answer.body);
         return { ok: true };
       case 'refused':
         return { ok: false, why: verdict.why, tooLarge: verdict.tooLarge };
@@ -146,6 +150,17 @@ export class HttpSession implements UplinkSession {
         this.finish(verdict.why);
         throw new Error(verdict.why);
     }
+  }
+
+  /** Carries out what an answer orders, beside what is sent; the replies go in their turn. */
+  private takeCommands(body: string): void {
+    const { commands, address } = this.deps;
+    commands?.replyTo(body, address).then((reply) => {
+      if (!reply || this.end) return;
+      const turn = this.underWay.then(() => (this.end ? undefined : this.exchange(reply, this.stop.signal)));
+      // A reply that is lost is given again when its command comes again. Its answer orders nothing: that might never end.
+      this.underWay = turn.catch(() => {});
+    });
   }
 
   private pause(why: string, forMs: number | undefined): void {

@@ -7,6 +7,8 @@ import type { Alarms } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Random } from '../../core/random.ts';
+import { CommandDesk, type UplinkCommands } from '../commands/command-desk.ts';
+import { HttpCommands } from '../commands/http-commands.ts';
 import { createJsonEncoder } from '../json.ts';
 import { createDialer, type Dial } from '../mqtt-dial.ts';
 import { Certificates, type ReadFile, type ReadSecret, tlsOptions } from '../mqtt-tls.ts';
@@ -31,6 +33,8 @@ interface HttpDeps {
   readonly readFile: ReadFile;
   /** Where trouble that an event should tell of is raised. */
   readonly alarms: Alarms;
+  /** What may be ordered over it. Default: nothing. */
+  readonly orders?: UplinkCommands | undefined;
   /** Opens the stream to the server. Default: sockets of this machine. */
   readonly dial?: Dial;
 }
@@ -56,6 +60,7 @@ class HttpUplink implements Uplink {
   private readonly context: BrokerContext;
   private readonly form: HttpForm;
   private readonly dial: Dial;
+  private readonly commands: HttpCommands | undefined;
   private readonly certificates: Certificates;
 
   constructor(config: HttpConfig, deps: HttpDeps) {
@@ -73,6 +78,9 @@ class HttpUplink implements Uplink {
     const encoder = createJsonEncoder(sender, config.layout);
     this.form = formOf(config, { gateway: deps.gateway, encoder });
     this.takesTexts = this.form.takesTexts;
+    const { orders, clock, log } = deps;
+    const desk = orders && new CommandDesk({ ...orders, name: this.name, clock, log: log.scoped(config.name) });
+    this.commands = desk && new HttpCommands(desk, deps.gateway, this.url);
     this.dial = deps.dial ?? createDialer(deps.clock);
     this.certificates = new Certificates({
       ...deps,
@@ -108,6 +116,7 @@ class HttpUplink implements Uplink {
       explain: (error) => (error instanceof Fault ? error.message : explainTrouble(error, context)),
       clock: deps.clock,
       random: deps.random,
+      commands: this.commands,
     });
     this.certificates.watch(session.ended);
     return session;

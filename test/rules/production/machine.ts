@@ -2,6 +2,7 @@
 import type { EventBody } from '../../../src/core/event.ts';
 import type { ProductionConfig, ProductionReport } from '../../../src/core/production/production.ts';
 import type { Field, Value } from '../../../src/core/reading.ts';
+import { pastReports, type Refusal } from '../../../src/rules/production/reasons.ts';
 import type { ProductionState } from '../../../src/rules/production/state.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
 
@@ -85,18 +86,22 @@ export class TestMachine {
     this.note(this.rules.pipeline.tick({ monoMs: at, wallMs: at + this.offsetMs }, true));
   }
 
-  /** Gives a stop its reason; why not, when it is refused. */
+  /** Gives a stop its reason; why not, when it is refused. Past shifts are looked up as a gateway does it. */
   code(at: number, order: { code: string; stop?: number; fromMs?: number; join?: number }): string | undefined {
     const { key, rule } = this.rules.machines[0]!;
     const instant = { monoMs: at, wallMs: at + this.offsetMs };
-    const coded = this.rules.pipeline.change(
-      key,
-      (state) => rule.code(state as ProductionState, { by: 'kim', ...order }, instant),
-      instant,
-      true,
-    );
-    this.note(coded);
-    return coded.refused;
+    const ordered = (past?: readonly ProductionReport[]): Refusal | undefined => {
+      let refusal: Refusal | undefined;
+      const work = (state: unknown) => {
+        const coded = rule.code(state as ProductionState, { by: 'kim', ...order, past }, instant);
+        if (coded.refused !== undefined) refusal = coded;
+        return coded;
+      };
+      this.note(this.rules.pipeline.change(key, work, instant, true));
+      return refusal;
+    };
+    const first = ordered();
+    return (first?.pastOf ? ordered(pastReports(this.shifts, first.pastOf)) : first)?.refused;
   }
 
   /** Stops and starts again with what was stored. `exactly`: as if it had been written just now. */
@@ -118,6 +123,11 @@ export class TestMachine {
   /** Reports of shifts that are over, in the order they were told. */
   get reports(): readonly ProductionReport[] {
     return this.events.flatMap((body) => (body.kind === 'production' && body.report ? [body.report] : []));
+  }
+
+  /** The newest report of each shift that is over, oldest first. */
+  get shifts(): readonly ProductionReport[] {
+    return [...new Map(this.reports.map((report) => [report.from, report])).values()].sort((a, b) => a.from - b.from);
   }
 
   /** Events without reports, short. */

@@ -203,8 +203,97 @@ describe('reasons', () => {
     expect(machine.code(SIX + 110 * MIN + 2, { code: '10', stop: 3, join: 2 })).toBeUndefined();
     const joined = machine.report(SIX + 110 * MIN);
     expect(joined).toMatchObject({ unplannedMs: 40 * MIN, setupMs: 0, runMs: before.runMs, failures: 2 });
-    expect(machine.code(SIX + 110 * MIN + 3, { code: '10', stop: 1, join: 9 })).toContain('do not follow one another');
+    expect(machine.code(SIX + 110 * MIN + 3, { code: '10', stop: 3, join: 1 })).toContain('do not follow one another');
     expect(machine.code(SIX + 110 * MIN + 3, { code: '10', stop: 1, fromMs: SIX })).toContain('not within stop 1');
+  });
+});
+
+describe('stops of shifts that are over', () => {
+  const DAY = 24 * HOUR;
+
+  /** A month of shifts with stops from 07:00 to 07:30 and from 07:35 to 07:45 on the first day, and of 10 min each day. */
+  function month(): TestMachine {
+    const machine = new TestMachine(machineConfig({ silenceMs: 10 * MIN }));
+    for (let day = 0; day < 31; day++)
+      for (let minute = 0; minute <= 485; minute += 5) {
+        const isStop = (minute >= 60 && minute < 90) || (day === 0 && minute >= 95 && minute < 105);
+        machine.say(SIX + day * DAY + minute * MIN, { parts: day * 97 + minute / 5, running: !isStop, code: 0 });
+      }
+    return machine;
+  }
+  const NOW = SIX + 31 * DAY;
+  const told = (machine: TestMachine) =>
+    machine.events
+      .slice(-4)
+      .map((body) => (body.kind === 'production' ? [body.change, body.stop] : [body.kind, body.before]));
+
+  it('a month ago: coded, and coded once more, with the value before', () => {
+    const machine = month();
+    expect(machine.code(NOW, { code: '20', stop: 1 })).toBeUndefined();
+    expect(machine.code(NOW + 1, { code: 'jam', stop: 1 })).toBeUndefined();
+    expect(machine.shifts[0]).toMatchObject({ unplannedMs: 40 * MIN, setupMs: 0, unknownMs: 10 * MIN });
+    expect(machine.events.at(-1)).toMatchObject({ what: 'stop-reason', stop: 1, before: 'changeover', reason: 'jam' });
+    expect(machine.events.at(-2)).toMatchObject({ change: 'shift', revised: true, from: SIX });
+    expect(machine.reports).toHaveLength(31 + 2);
+  });
+
+  it('a month ago: split, and joined again, to the first report', () => {
+    const machine = month();
+    const [before] = machine.shifts;
+    const newest = machine.state.n;
+    expect(machine.code(NOW, { code: '20', stop: 1, fromMs: SIX + 80 * MIN })).toBeUndefined();
+    const split = machine.shifts[0]!;
+    expect(split).toMatchObject({ setupMs: 10 * MIN, unplannedMs: 30 * MIN, failures: 2, runMs: before!.runMs });
+    expect(split.stops.map(({ n, ms, reason }) => [n, ms / MIN, reason])).toEqual([
+      [1, 20, null],
+      [newest + 1, 10, 'changeover'],
+      [2, 10, null],
+    ]);
+    expect(told(machine)).toEqual([
+      ['shift', null],
+      ['coded', newest + 1],
+      ['shift', null],
+      ['audit', null],
+    ]);
+    expect(machine.code(NOW + 1, { code: '10', stop: newest + 1, join: 2 })).toBeUndefined();
+    expect(machine.code(NOW + 2, { code: '10', stop: 1, join: newest + 1 })).toBeUndefined();
+    expect(machine.events.at(-1)).toMatchObject({ joined: newest + 1, joinedBefore: 'jam', before: null });
+    const joined = machine.shifts[0]!;
+    expect(joined).toMatchObject({ unplannedMs: 40 * MIN, setupMs: 0, failures: 1, runMs: before!.runMs });
+    expect(joined.stops).toMatchObject([{ n: 1, from: SIX + 60 * MIN, to: SIX + 105 * MIN, ms: 40 * MIN }]);
+    expect(machine.code(NOW + 3, { code: '10', stop: 1, join: 4 })).toContain('do not follow one another');
+    expect(machine.code(NOW + 3, { code: '10', stop: 1, fromMs: TWO })).toContain('not within stop 1');
+  });
+
+  /** Down from Monday 13:30 to Wednesday 06:30: three shifts have a part of it. */
+  function longStop(until: number): TestMachine {
+    const machine = new TestMachine(machineConfig({ silenceMs: 10 * MIN }));
+    for (let at = SIX; at <= until; at += 5 * MIN)
+      machine.say(at, { parts: 1, running: at < TWO - 30 * MIN || at >= SIX + 2 * DAY + 30 * MIN, code: 0 });
+    return machine;
+  }
+
+  it.each([
+    ['is over', SIX + 2 * DAY + HOUR],
+    ['goes on', SIX + 2 * DAY + 10 * MIN],
+    ['is over for days', SIX + 5 * DAY],
+  ])('a stop over three shifts that %s is coded in each of them, and split', (_title, until) => {
+    const machine = longStop(until);
+    expect(machine.code(until + 1, { code: '30', stop: 1 })).toBeUndefined();
+    for (const report of machine.shifts.slice(0, 2)) expect(report).toMatchObject({ unplannedMs: 0, unknownMs: 0 });
+    expect(machine.shifts[1]).toMatchObject({ busyMs: 0, availability: null });
+    expect(machine.code(until + 2, { code: '10', stop: 1, fromMs: SIX + DAY + HOUR })).toBeUndefined();
+    expect(machine.shifts[0]!.stops).toMatchObject([{ n: 1, reason: 'no order' }]);
+    expect(machine.shifts[1]!.stops).toMatchObject([
+      { n: 1, reason: 'no order', ms: HOUR },
+      { n: 2, reason: 'jam', ms: 7 * HOUR - 15 * MIN },
+    ]);
+    const third = machine.shifts[2] ?? machine.report(until + 3);
+    expect(third.stops).toMatchObject([{ n: 2, reason: 'jam' }]);
+    expect(machine.code(until + 4, { code: '30', stop: 1, join: 2 })).toBeUndefined();
+    expect((machine.shifts[2] ?? machine.report(until + 5)).stops).toMatchObject([{ n: 1, kind: 'planned' }]);
+    expect(machine.state.open?.n ?? 1).toBe(1);
+    expect(machine.code(until + 6, { code: '10', stop: 1, fromMs: SIX + DAY + 220 * MIN })).toBeUndefined();
   });
 });
 
@@ -283,7 +372,7 @@ describe('counters and clocks', () => {
     say(0, true);
     for (let at = MIN; at <= 8 * MIN; at += 5000) say(at, false);
     machine.restart(false);
-    for (let at = 20 * MIN; at <= 22 * MIN; at += 5000) say(at, at < 21 * MIN ? false : true);
+    for (let at = 20 * MIN; at <= 22 * MIN; at += 5000) say(at, at >= 21 * MIN);
     const report = machine.report(SIX + 22 * MIN);
     // Of what was read, the last seconds before the cut may be missing, as far as they were not written.
     expect(report.noDataMs).toBeGreaterThanOrEqual(12 * MIN + MIN - 5000);

@@ -1,15 +1,16 @@
 /** The section `uplinks` of the file: where records are sent. */
 import { z } from 'zod';
-import { BROKEN_ADDRESS, isBrokenAddress } from '../../core/fields.ts';
-import { hint } from '../../core/suggest.ts';
-import type { MqttConfig, UplinkConfig } from '../config.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
-import { isMapOr, validateKeys } from '../file/validate.ts';
-import { clip, shown } from '../file/words.ts';
-import { formatPlace } from '../file/yaml.ts';
-import { checkName } from './channels.ts';
-import { mqttShape } from './shapes.ts';
+import { COMMAND_KINDS } from '../../../core/configuration.ts';
+import { BROKEN_ADDRESS, isBrokenAddress } from '../../../core/fields.ts';
+import { hint } from '../../../core/suggest.ts';
+import type { MqttConfig, UplinkConfig } from '../../config.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, type MapNode, nodeAt, spotOf, without } from '../../file/tree.ts';
+import { isMapOr, validateKeys } from '../../file/validate.ts';
+import { clip, shown } from '../../file/words.ts';
+import { formatPlace } from '../../file/yaml.ts';
+import { checkName } from '../channels.ts';
+import { mqttShape } from '../shapes.ts';
 import { checkHttp, HTTP_PRESETS, isHttpPreset } from './uplink-http.ts';
 import {
   baseOf,
@@ -199,7 +200,7 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     username: options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
-    ...baseOf(options),
+    ...baseOf(options, options.format === 'sparkplug' ? ['write'] : COMMAND_KINDS),
     keepaliveMs: options.keepalive ?? 30_000,
     ackTimeoutMs: options.ackTimeout ?? 15_000,
   };

@@ -1,11 +1,11 @@
 /** Products that take records over MQTT: what a file says of each, and the limits that it must keep before anything connects. */
 import { z } from 'zod';
-import { selects } from '../../core/reading.ts';
-import type { MqttConfig, MqttLimits, MqttPreset, SecretRef } from '../config.ts';
-import { type Entry, type MapNode, spotOf, without } from '../file/tree.ts';
-import { validateKeys } from '../file/validate.ts';
-import { clip } from '../file/words.ts';
-import { mqttShape, secretSchema, tlsSchema, uplinkShape } from './shapes.ts';
+import { selects } from '../../../core/reading.ts';
+import type { MqttConfig, MqttLimits, MqttPreset, SecretRef } from '../../config.ts';
+import { type Entry, type MapNode, spotOf, without } from '../../file/tree.ts';
+import { validateKeys } from '../../file/validate.ts';
+import { clip } from '../../file/words.ts';
+import { commandsField, mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
 import {
   baseOf,
   checkSelection,
@@ -52,6 +52,7 @@ export const MQTT_PRESET_SHAPES = {
       topic,
       topics,
       layout,
+      commands: commandsField('no'),
       ...common,
     },
   },
@@ -87,6 +88,7 @@ export const MQTT_PRESET_SHAPES = {
       topic,
       topics,
       layout,
+      commands: commandsField('no'),
       ...common,
     },
   },
@@ -145,6 +147,7 @@ interface PresetOptions {
   readonly only?: string[];
   readonly except?: string[];
   readonly events?: boolean | 'yes' | 'no';
+  readonly commands?: z.output<ReturnType<typeof commandsField>>;
   readonly backfillRate?: number;
 }
 

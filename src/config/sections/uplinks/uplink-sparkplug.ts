@@ -1,7 +1,7 @@
 /** What belongs to an uplink with `format: sparkplug`, and what does not. */
-import type { SparkplugConfig } from '../config.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, spotOf } from '../file/tree.ts';
+import type { SparkplugConfig } from '../../config.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, spotOf } from '../../file/tree.ts';
 
 /** The keys that matter here. */
 interface SparkplugOptions {
@@ -11,6 +11,7 @@ interface SparkplugOptions {
   readonly primaryHost?: string | undefined;
   readonly servers?: readonly string[] | undefined;
   readonly url: string;
+  readonly commands?: unknown;
 }
 
 /** Keys of an edge node. */
@@ -44,6 +45,11 @@ export function checkSparkplug(
         spotOf(entry, [key]),
         `has no effect with format: sparkplug, which has topics and payloads of its own: remove ${key}`,
       );
+  if (Array.isArray(options.commands) && options.commands.some((kind) => kind !== 'write'))
+    report.error(
+      spotOf(entry, ['commands']),
+      'hosts of Sparkplug can order writes and nothing else: write commands: [write] or commands: no',
+    );
   const { group, node = gateway.id, primaryHost, servers = [], url } = options;
   for (const [index, server] of servers.entries())
     if (URL.canParse(server) && URL.canParse(url) && new URL(server).protocol !== new URL(url).protocol)

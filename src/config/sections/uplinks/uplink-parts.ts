@@ -1,14 +1,15 @@
 /** What all kinds of uplinks have in common in the file: which tags, secrets, and the files of TLS. */
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { selects, tagPattern } from '../../core/reading.ts';
-import { nearestTag } from '../../core/suggest.ts';
-import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../config.ts';
-import type { FileAccess } from '../file/disk-files.ts';
-import type { Report } from '../file/problems.ts';
-import { type Entry, entryOf, nodeAt, spotOf } from '../file/tree.ts';
-import { clip } from '../file/words.ts';
-import type { tlsSchema, uplinkShape } from './shapes.ts';
+import type { CommandKind } from '../../../core/configuration.ts';
+import { selects, tagPattern } from '../../../core/reading.ts';
+import { nearestTag } from '../../../core/suggest.ts';
+import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../../config.ts';
+import type { FileAccess } from '../../file/disk-files.ts';
+import type { Report } from '../../file/problems.ts';
+import { type Entry, entryOf, nodeAt, spotOf } from '../../file/tree.ts';
+import { clip } from '../../file/words.ts';
+import type { commandsField, tlsSchema, uplinkShape } from '../shapes.ts';
 
 /** What checking uplinks needs. */
 export interface UplinkContext {
@@ -20,6 +21,8 @@ export interface UplinkContext {
   readonly tags: readonly string[];
   /** Those that are. */
   readonly tagConfigs: readonly TagConfig[];
+  /** Whether anything may be ordered from elsewhere. */
+  readonly commandsEnabled: boolean;
   /** How often readings are committed. */
   readonly commitEveryMs: number;
   readonly report: Report;
@@ -28,12 +31,19 @@ export interface UplinkContext {
 /** Keys that every uplink takes. */
 type BaseOptions = z.output<z.ZodObject<typeof uplinkShape>>;
 
+/** What may be ordered, as the file gives it. */
+type CommandsOption = z.output<ReturnType<typeof commandsField>>;
+
 /** The files of TLS, as the file gives them. */
 type TlsOptions = z.output<typeof tlsSchema> | undefined;
 
-/** What every uplink has. */
-export function baseOf({ only, except, events, backfillRate }: BaseOptions): Omit<UplinkBase, 'name'> {
+/** What every uplink has. @param commands what may be ordered over it unless the file says otherwise */
+export function baseOf(
+  { only, except, events, backfillRate, commands: given }: BaseOptions & { readonly commands?: CommandsOption },
+  commands: readonly CommandKind[] = [],
+): Omit<UplinkBase, 'name'> {
   return {
+    commands: given === undefined ? commands : Array.isArray(given) ? [...new Set(given)] : [],
     only,
     except: except ?? [],
     events: events !== false && events !== 'no',
@@ -42,7 +52,13 @@ export function baseOf({ only, except, events, backfillRate }: BaseOptions): Omi
 }
 
 /** Patterns must name tags that there are, and leave some. */
-export function checkSelection({ only, except }: BaseOptions, entry: Entry, { tags, report }: UplinkContext): void {
+export function checkSelection({ only, except }: BaseOptions, entry: Entry, context: UplinkContext): void {
+  const { tags, report } = context;
+  if (entryOf(entry.node, 'commands')?.node.kind === 'list' && !context.commandsEnabled)
+    report.warning(
+      spotOf(entry, ['commands']),
+      'nothing is carried out while the file does not allow it: write commands: {enabled: true} as a section of its own, or remove this line',
+    );
   // What is wrong with the tags was told of where they stand.
   if (tags.length === 0) return;
   let isKnown = true;

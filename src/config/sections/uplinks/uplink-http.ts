@@ -1,11 +1,11 @@
 /** Uplinks that post to an HTTP server: `type: http`, and the presets of products that take records over HTTP. */
 import { z } from 'zod';
-import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../core/fields.ts';
-import type { HttpConfig, HttpTarget } from '../config.ts';
-import { type Entry, type MapNode, nodeAt, spotOf, without } from '../file/tree.ts';
-import { validateKeys } from '../file/validate.ts';
-import { clip, shown } from '../file/words.ts';
-import { mqttShape, secretSchema, tlsSchema, uplinkShape } from './shapes.ts';
+import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../../core/fields.ts';
+import type { HttpConfig, HttpTarget } from '../../config.ts';
+import { type Entry, type MapNode, nodeAt, spotOf, without } from '../../file/tree.ts';
+import { validateKeys } from '../../file/validate.ts';
+import { clip, shown } from '../../file/words.ts';
+import { commandsField, mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
 import {
   baseOf,
   checkSelection,
@@ -43,6 +43,7 @@ export const httpShape = {
   url: urlOf('Address that JSON batches are posted to: http:// or https://.', 'https://mes.local/api/readings'),
   format: z.literal('json').meta({ description: 'Form of the payloads. Default: json.', default: 'json' }).optional(),
   layout: mqttShape.layout,
+  commands: commandsField('no'),
   ...postShape,
 };
 
@@ -103,6 +104,7 @@ type Kind = keyof typeof SHAPES;
 type PostOptions = z.output<z.ZodObject<typeof postShape>> & {
   readonly url: string;
   readonly layout?: 'rows' | 'columns';
+  readonly commands?: z.output<ReturnType<typeof commandsField>>;
 };
 
 /** Whether a word names a preset that is served over HTTP. */
