@@ -333,7 +333,7 @@ function configuration() {
     '    every: 200ms',
     '    tags:',
     `      oil-temp: {address: "sine(min=20,max=90,period=20s)", description: ${evil}}`,
-    `      mode: {address: "constant(value=1)", labels: {1: ${evil}}}`,
+    `      mode: {address: "constant(value=1)", labels: {1: ${JSON.stringify(`${BIDI}<script>globalThis.hacked=3</script>`)}}}`,
     `alarms: {hot: {tag: press-1/oil-temp, above: 10, message: ${evil}}}`,
     `store: {path: ${join(bench.folder, 'store')}}`,
     `api: {listen: "127.0.0.1:${port}"}`,

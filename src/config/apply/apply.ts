@@ -3,7 +3,9 @@ import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,
   ApplyOrder,
+  CheckedText,
   ConfigurationChange,
+  ConfigurationEdit,
   ConfigurationFiles,
   ConfigurationStatus,
   DeviceFlow,
@@ -87,17 +89,31 @@ export class Applying {
     return this.alone(() => this.begin({ from: 'text', text: order.text }, { how: 'apply', ...order }));
   }
 
-  /** What a text would change, without doing it; `pending`: whether it would. One at a time, as each takes a thread. */
-  async check(text: string): Promise<ApplyAnswer> {
+  /** What a text would change, without doing it, with an entry put into it first; `pending`: whether it would change anything. */
+  async check(given: string, edit?: ConfigurationEdit): Promise<CheckedText> {
+    const { text, result } = await this.loaded(given, edit);
+    if (!result.ok) return { ok: false, problems: result.problems, text };
+    const running = this.parts.runtime.config();
+    const { hash } = result.config;
+    const pending = hash !== running.hash;
+    return { ok: true, hash, changes: changes(running, result.config), warnings: result.warnings, pending, text };
+  }
+
+  /** The configuration that a text would be. Throws `Fault` for one that is not valid. */
+  async configOf(given: string): Promise<Config> {
+    const { result } = await this.loaded(given);
+    if (result.ok) return result.config;
+    const [first] = result.problems.map(formatProblem);
+    throw new Fault(`the text is not valid: ${first}`, 'Mend it first; the check of the text shows every problem.');
+  }
+
+  /** One at a time, as each takes a thread. */
+  private async loaded(given: string, edit?: ConfigurationEdit) {
     if (this.isChecking) throw new Fault('another text is being checked right now', 'Try again in a moment.');
     this.isChecking = true;
     try {
-      const { result } = await this.parts.load({ from: 'text', text });
-      if (!result.ok) return { ok: false, problems: result.problems };
-      const running = this.parts.runtime.config();
-      const { hash } = result.config;
-      const pending = hash !== running.hash;
-      return { ok: true, hash, changes: changes(running, result.config), warnings: result.warnings, pending };
+      const { result, files } = await this.parts.load({ from: 'text', text: given, edit });
+      return { result, text: files[mainName(this.parts.place.file)] ?? given };
     } finally {
       this.isChecking = false;
     }
