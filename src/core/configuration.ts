@@ -135,6 +135,7 @@ export type CheckedText = ApplyAnswer & { readonly text: string };
 
 /** What an alarm would have done over what is stored. Times are UTC ms. */
 export interface AlarmTrial {
+  /** Of the first reading that was judged; the beginning of the time asked for where there was none. */
   readonly fromMs: number;
   readonly toMs: number;
   /** Readings that were judged. */

@@ -37,12 +37,14 @@ export async function tryAlarm(
   const tags = [...new Set([alarm.tag, ...(alarm.while ? [alarm.while.tag] : [])])];
   const tally = createTally();
   let readings = 0;
+  let firstMs: number | undefined;
   for (let fromMs = range.fromMs; fromMs < range.toMs && !signal.aborted; fromMs += STEP_MS) {
     const toMs = Math.min(range.toMs, fromMs + STEP_MS);
     const pages = await Promise.all(tags.map((tag) => store.history({ tag, fromMs, toMs, limit: MOST_READINGS })));
     const records = pages.flatMap(({ points }, index) => points.map((point) => recordOf(tags[index]!, point)));
     for (const record of records.sort((a, b) => a.at.wallMs - b.at.wallMs)) {
       readings++;
+      firstMs ??= record.at.wallMs;
       for (const { finding, at } of pipeline.accept(record).findings)
         if (finding.kind === 'event') tally.take(finding.body, at.wallMs);
     }
@@ -50,7 +52,7 @@ export async function tryAlarm(
   const end = { wallMs: range.toMs, monoMs: range.toMs };
   for (const { finding, at } of pipeline.tick(end, true).findings)
     if (finding.kind === 'event') tally.take(finding.body, at.wallMs);
-  return { ...range, readings, ...tally.sum(range.toMs) };
+  return { fromMs: firstMs ?? range.fromMs, toMs: range.toMs, readings, ...tally.sum(range.toMs) };
 }
 
 function recordOf(tag: TagId, { wallMs, quality, value, why }: HistoryPage['points'][number]): DeviceRecord {

@@ -56,6 +56,9 @@ const LOOK_EVERY_MS = 250;
 /** Who orders what no person did by name. */
 const BY_SIGNAL = 'systemctl reload';
 
+/** Texts that may be checked or wait for it at once. */
+const MOST_CHECKS = 4;
+
 interface OnTrial {
   readonly trial: Trial;
   readonly before: InForce;
@@ -74,7 +77,9 @@ export class Applying {
   private files: ConfigurationFiles;
   private trial: OnTrial | undefined;
   private isBusy = false;
-  private isChecking = false;
+  /** Texts that are checked or wait for it, and when the last of them is done. */
+  private checks = 0;
+  private checked: Promise<unknown> = Promise.resolve();
   private isOver = false;
   private cancelLook: () => void = () => {};
 
@@ -107,15 +112,19 @@ export class Applying {
     throw new Fault(`the text is not valid: ${first}`, 'Mend it first; the check of the text shows every problem.');
   }
 
-  /** One at a time, as each takes a thread. */
+  /** One after the other, as each takes a thread: a page checks while it is typed, and a form waits for its turn. */
   private async loaded(given: string, edit?: ConfigurationEdit) {
-    if (this.isChecking) throw new Fault('another text is being checked right now', 'Try again in a moment.');
-    this.isChecking = true;
+    if (this.checks >= MOST_CHECKS)
+      throw new Fault(`${MOST_CHECKS} texts are being checked right now`, 'Try again in a moment.');
+    this.checks++;
+    const load = () => this.parts.load({ from: 'text', text: given, edit });
+    const turn = this.checked.then(load, load);
+    this.checked = turn.catch(() => {});
     try {
-      const { result, files } = await this.parts.load({ from: 'text', text: given, edit });
+      const { result, files } = await turn;
       return { result, text: files[mainName(this.parts.place.file)] ?? given };
     } finally {
-      this.isChecking = false;
+      this.checks--;
     }
   }
 

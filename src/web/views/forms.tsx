@@ -125,15 +125,15 @@ export function AlarmForm({ hub, text, put, onRefused }: FormProps) {
 function Trial({ hub, trial }: { readonly hub: Hub; readonly trial: AlarmTrial }) {
   const { fromMs, toMs, readings, raised, mostInMinute, activeMs, longestMs, last } = trial;
   if (readings === 0) return <p role="status">Nothing of this tag is stored in the last {spanText(toMs - fromMs)}.</p>;
-  const days = (toMs - fromMs) / 86_400_000;
+  const spanMs = toMs - fromMs;
+  // From less than an hour nothing can be said of a day.
+  const rate = spanMs < 3_600_000 ? '' : `, about ${(raised / (spanMs / 86_400_000)).toPrecision(2)} a day`;
   return (
     <div role="status">
       <p>
         Over {readings} stored readings of the last {spanText(toMs - fromMs)} it would have called{' '}
-        <strong>{raised === 0 ? 'nobody' : `${raised} times`}</strong>
-        {raised > 0 &&
-          `, about ${(raised / days).toPrecision(2)} a day, for ${spanText(activeMs)} in all and ${spanText(longestMs)} at the longest`}
-        .
+        <strong>{raised === 0 ? 'nobody' : raised === 1 ? 'once' : `${raised} times`}</strong>
+        {raised > 0 && `${rate}, for ${spanText(activeMs)} in all and ${spanText(longestMs)} at the longest`}.
       </p>
       {mostInMinute >= 3 && <p>It would chatter: {mostInMinute} times in one minute. Give it a deadband or a delay.</p>}
       {last.length > 0 && <p class="note">Last: {last.map((ms) => hub.time.full(ms)).join(', ')}</p>}
