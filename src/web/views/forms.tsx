@@ -7,7 +7,7 @@ import { ask, RefusedRequest } from '../session.ts';
 import { plain, spanText } from '../shown.ts';
 
 /** Puts an entry into the text that is edited. */
-export type Put = (path: readonly string[], value: object) => Promise<boolean>;
+type Put = (path: readonly string[], value: object) => Promise<boolean>;
 
 interface FormProps {
   readonly hub: Hub;
