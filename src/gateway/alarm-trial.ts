@@ -2,7 +2,7 @@
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { AlarmTrial } from '../core/configuration.ts';
 import type { EventBody } from '../core/event.ts';
-import { type DeviceRecord, type Field, splitTagId, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Field, Fields, splitTagId, type TagId } from '../core/reading.ts';
 import { createRuleSet } from '../rules/rule-set.ts';
 import type { HistoryPage, Store } from '../store/store.ts';
 
@@ -58,7 +58,7 @@ export async function tryAlarm(
 function recordOf(tag: TagId, { wallMs, quality, value, why }: HistoryPage['points'][number]): DeviceRecord {
   const { device, name } = splitTagId(tag)!;
   const field = (quality === 'bad' ? { name, quality, why } : { name, quality, value, why }) as Field;
-  return { device, at: { wallMs, monoMs: wallMs }, clockKnown: true, simulated: false, fields: [field] };
+  return { device, at: { wallMs, monoMs: wallMs }, clockKnown: true, simulated: false, fields: Fields.of([field]) };
 }
 
 /** Counts what an alarm did, by its events. */

@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Api } from '../../dist/src/api/server.js';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore, openStore } from '../../dist/src/store/thread/open.js';
 
@@ -66,7 +67,7 @@ function recordAt(second) {
     value: second === spikeAt ? SPIKE : Math.round(1000 * Math.sin(second / (1000 + tag)) + (second % 7)) / 10,
   }));
   const at = { wallMs: START_MS + second * 1000, monoMs: second * 1000 };
-  return { device: 'press-1', at, clockKnown: true, simulated: false, fields };
+  return { device: 'press-1', at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
 }
 
 async function fill() {
