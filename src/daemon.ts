@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
+import { tryAlarm } from './backtest/alarm-trial.ts';
 import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
@@ -21,7 +22,7 @@ import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { installed, makeFolder, programVersion } from './core/file-system.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
-import { tryAlarm } from './gateway/alarm-trial.ts';
+
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import type { Store } from './store/store.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { tryAlarm } from '../../src/backtest/alarm-trial.ts';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
-import { tryAlarm } from '../../src/gateway/alarm-trial.ts';
 import type { HistoryPage, HistoryQuery } from '../../src/store/store.ts';
 
 const HOUR = 3_600_000;
