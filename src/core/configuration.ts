@@ -126,6 +126,34 @@ export interface RunningFiles {
 /** Bounds of the time in which a technician has to confirm, ms. */
 export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
 
+/** One entry that is put into a file, the rest of which stays as it is, comments too. */
+export interface ConfigurationEdit {
+  /** Its section and its name: `['alarms', 'oil-hot']`. */
+  readonly path: readonly [section: string, name: string];
+  /** What stands there from then on, as JSON. */
+  readonly value: unknown;
+}
+
+/** What a text would change, and the text itself where an entry was put into it. */
+export type CheckedText = ApplyAnswer & { readonly text: string };
+
+/** What an alarm would have done over what is stored. Times are UTC ms. */
+export interface AlarmTrial {
+  /** Of the first reading that was judged; the beginning of the time asked for where there was none. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Readings that were judged. */
+  readonly readings: number;
+  /** How often it would have called somebody, and the most within one minute: three are chattering (ISA-18.2). */
+  readonly raised: number;
+  readonly mostInMinute: number;
+  /** How long its condition held, together and at the longest, ms. */
+  readonly activeMs: number;
+  readonly longestMs: number;
+  /** The last times it would have been raised, the newest last. */
+  readonly last: readonly number[];
+}
+
 /** An order to put a configuration in force. */
 export interface ApplyOrder {
   /** The main file, whole. */
