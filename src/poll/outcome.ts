@@ -271,8 +271,11 @@ function addTo(maker: FieldsMaker, config: TagConfig, result: ReadResult): void 
   if (result.ok && result.doubt === undefined) {
     const raw = result.value;
     const value = typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, config);
-    const isFinite = typeof value !== 'number' || Number.isFinite(value);
-    if (isFinite && !isOutside(value, config)) return maker.addGood(value);
+    const isValue = typeof value !== 'number' || Number.isFinite(value);
+    if (isValue && !isOutside(value, config)) {
+      maker.addGood(value);
+      return;
+    }
   }
   maker.add(outcomeOf(config, result));
 }
