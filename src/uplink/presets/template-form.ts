@@ -44,7 +44,7 @@ export function templateForm(plain: MqttForm, template: TemplateConfig, about: A
       return batch.records.flatMap((record, index) => {
         const words = wordsOf(batch, record, index, about);
         if (isOfRecords) return [message({ ...words, ...recordWords(record) })];
-        return record.fields
+        return [...record.fields]
           .filter(({ quality }) => quality !== 'bad' || namesQuality)
           .map((field) => message({ ...words, ...valueWords(field, units.get(`${record.device}/${field.name}`)) }));
       });
@@ -79,13 +79,13 @@ function recordWords({ fields }: DeviceRecord): Words {
   const object = (members: readonly string[]): string => `{${members.join(',')}}`;
   const why = (quality: Field['quality']): string =>
     object(
-      fields.flatMap((field) =>
+      [...fields].flatMap((field) =>
         field.quality === quality && field.quality !== 'good'
           ? [`${JSON.stringify(field.name)}:${JSON.stringify(field.why)}`]
           : [],
       ),
     );
-  const values = fields.flatMap((field) =>
+  const values = [...fields].flatMap((field) =>
     field.quality === 'bad' ? [] : [`${JSON.stringify(field.name)}:${jsonOf(field.value)}`],
   );
   return { values: object(values), uncertain: why('uncertain'), bad: why('bad') };

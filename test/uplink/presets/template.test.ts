@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../../src/config/config.ts';
-import type { DeviceRecord } from '../../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../../src/core/reading.ts';
 import { startAedes } from '../../double/mqtt-peers.ts';
 import { uplinkTo } from '../mqtt-fixture.ts';
 import { fileWith } from './preset-fixture.ts';
@@ -18,11 +18,11 @@ const RECORD: DeviceRecord = {
   at: { wallMs: 1_763_899_200_123, monoMs: 0 },
   clockKnown: true,
   simulated: false,
-  fields: [
+  fields: Fields.of([
     { name: 'oil-temp', quality: 'good', value: 45.2 },
     { name: 'order', quality: 'uncertain', value: 'A"1\n', why: 'last-usable' },
     { name: 'flow', quality: 'bad', why: 'timeout' },
-  ],
+  ]),
 };
 
 /** What a broker gets of one record with this template. */
