@@ -308,6 +308,10 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       signature: '0'.repeat(128),
       publicKey: '0'.repeat(64),
     }),
+    parts: async () => [],
+    correct: async () => {},
+    inventory: () => [],
+    setStock: async () => {},
     ...fakeRules(),
     ...over,
   };

@@ -7,6 +7,7 @@ import { alarmShape } from './alarms.ts';
 import { maintenanceShape } from './section-maintenance.ts';
 import { notifyShape } from './section-notify.ts';
 import { productionShape } from './section-production.ts';
+import { inventoryShape, partsShape } from './section-scanned.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, tagShape } from './shapes.ts';
@@ -46,6 +47,8 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
   if (section === 'notify') return { title: 'Notifier', ...toJson(z.strictObject(notifyShape)) };
+  if (section === 'parts') return { title: 'Station', ...toJson(z.strictObject(partsShape)) };
+  if (section === 'inventory') return { title: 'Stock', ...toJson(z.strictObject(inventoryShape)) };
   return anyOf([
     { title: 'MQTT uplink', ...toJson(z.strictObject(brokerShape)) },
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
