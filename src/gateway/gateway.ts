@@ -24,14 +24,14 @@ import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
-import { createNotifiers } from './notifiers.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
 import { createTraceView } from './tracing.ts';
-import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
-import { createUplinks } from './uplinks.ts';
+import { createNotifiers } from './upstream/notifiers.ts';
+import { createUplinkMaker, isEdgeNode } from './upstream/uplink-maker.ts';
+import { createUplinks } from './upstream/uplinks.ts';
 import { createView } from './view.ts';
 import { createWriter, type Writer } from './writer.ts';
 

@@ -11,9 +11,9 @@ import type { Judging } from './judging.ts';
 import type { Lines, MadeLine } from './lines.ts';
 import type { LiveTable } from './live.ts';
 import { BEFORE_KEY, type KeptStates, learnedKey, parsed } from './memory.ts';
-import type { Notifiers } from './notifiers.ts';
 import type { OutputDriver } from './outputs.ts';
-import type { Uplinks } from './uplinks.ts';
+import type { Notifiers } from './upstream/notifiers.ts';
+import type { Uplinks } from './upstream/uplinks.ts';
 
 /** What is changed while the gateway runs. */
 export interface ReconfigureParts {

@@ -19,9 +19,9 @@ import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
-import type { Notifiers } from './notifiers.ts';
 import { alarmCounts } from './rules.ts';
-import type { Uplinks } from './uplinks.ts';
+import type { Notifiers } from './upstream/notifiers.ts';
+import type { Uplinks } from './upstream/uplinks.ts';
 import type { Writer } from './writer.ts';
 
 /** What a view shows. */

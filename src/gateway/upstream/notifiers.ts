@@ -1,16 +1,16 @@
 /** The notifiers of a gateway. */
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, NotifyConfig } from '../config/config.ts';
-import { readSecret } from '../config/file/secrets.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Alarms, EventBody } from '../core/event.ts';
-import type { Logger } from '../core/log.ts';
-import type { Random } from '../core/random.ts';
-import type { CommitBatch, Receipt, Store } from '../store/store.ts';
-import { Notifier, type NotifierStatus } from '../uplink/notify/notifier.ts';
-import { createSender } from '../uplink/notify/senders.ts';
-import { notifyKey } from './memory.ts';
+import type { Config, NotifyConfig } from '../../config/config.ts';
+import { readSecret } from '../../config/file/secrets.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Alarms, EventBody } from '../../core/event.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import type { CommitBatch, Receipt, Store } from '../../store/store.ts';
+import { Notifier, type NotifierStatus } from '../../uplink/notify/notifier.ts';
+import { createSender } from '../../uplink/notify/senders.ts';
+import { notifyKey } from '../memory.ts';
 
 /** What notifiers are run with. */
 interface NotifiersParts {

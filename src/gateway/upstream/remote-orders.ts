@@ -1,12 +1,12 @@
 /** What may be ordered over an uplink, and how it is done: never more than the file allows, and only of what the uplink is sent. */
-import type { GatewayView } from '../api/view.ts';
-import { type Config, tagsOf, type UplinkConfig } from '../config/config.ts';
-import type { CommandKind } from '../core/configuration.ts';
-import { messageOf } from '../core/errors.ts';
-import { selects, type TagId } from '../core/reading.ts';
-import type { Outcome, UplinkCommands } from '../uplink/commands/command-desk.ts';
-import type { Asked } from '../uplink/commands/parsed-command.ts';
-import type { Writer } from './writer.ts';
+import type { GatewayView } from '../../api/view.ts';
+import { type Config, tagsOf, type UplinkConfig } from '../../config/config.ts';
+import type { CommandKind } from '../../core/configuration.ts';
+import { messageOf } from '../../core/errors.ts';
+import { selects, type TagId } from '../../core/reading.ts';
+import type { Outcome, UplinkCommands } from '../../uplink/commands/command-desk.ts';
+import type { Asked } from '../../uplink/commands/parsed-command.ts';
+import type { Writer } from '../writer.ts';
 
 /** What carries orders out. */
 interface OrderDeps {

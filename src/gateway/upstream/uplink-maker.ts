@@ -1,25 +1,25 @@
 /** Makes an uplink of its configuration, with what it needs of the gateway. */
 import { readFile } from 'node:fs/promises';
-import type { GatewayView } from '../api/view.ts';
-import { type Config, type SecretRef, type TagConfig, tagsOf, type UplinkConfig } from '../config/config.ts';
-import { readSecret } from '../config/file/secrets.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Alarms, EventBody } from '../core/event.ts';
-import type { Logger } from '../core/log.ts';
-import type { Random } from '../core/random.ts';
-import { selects } from '../core/reading.ts';
-import type { Store } from '../store/store.ts';
-import type { UplinkCommands } from '../uplink/commands/command-desk.ts';
-import { createHttpUplink } from '../uplink/http/http-uplink.ts';
-import { createMqttUplink, type MqttDeps } from '../uplink/mqtt.ts';
-import type { Dial } from '../uplink/mqtt-dial.ts';
-import type { CommittedValues } from '../uplink/sparkplug/committed-values.ts';
-import { createEdgeNode, type EdgeNodeDeps } from '../uplink/sparkplug/edge-node.ts';
-import type { Uplink } from '../uplink/uplink.ts';
-import { bdSeqKey, commandKey, parsed, textList, topicsKey } from './memory.ts';
-import type { Current } from './reconfigure.ts';
+import type { GatewayView } from '../../api/view.ts';
+import { type Config, type SecretRef, type TagConfig, tagsOf, type UplinkConfig } from '../../config/config.ts';
+import { readSecret } from '../../config/file/secrets.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Alarms, EventBody } from '../../core/event.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import { selects } from '../../core/reading.ts';
+import type { Store } from '../../store/store.ts';
+import type { UplinkCommands } from '../../uplink/commands/command-desk.ts';
+import { createHttpUplink } from '../../uplink/http/http-uplink.ts';
+import { createMqttUplink, type MqttDeps } from '../../uplink/mqtt.ts';
+import type { Dial } from '../../uplink/mqtt-dial.ts';
+import type { CommittedValues } from '../../uplink/sparkplug/committed-values.ts';
+import { createEdgeNode, type EdgeNodeDeps } from '../../uplink/sparkplug/edge-node.ts';
+import type { Uplink } from '../../uplink/uplink.ts';
+import { bdSeqKey, commandKey, parsed, textList, topicsKey } from '../memory.ts';
+import type { Current } from '../reconfigure.ts';
+import type { Writer } from '../writer.ts';
 import { createRemoteOrders } from './remote-orders.ts';
-import type { Writer } from './writer.ts';
 
 /** What uplinks need of the gateway. */
 interface UplinkMakerDeps {

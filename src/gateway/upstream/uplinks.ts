@@ -1,14 +1,14 @@
 /** The uplinks of a gateway, a forwarder each. */
 import { isDeepStrictEqual } from 'node:util';
-import type { UplinkConfig } from '../config/config.ts';
-import { type Clock, untilKnown } from '../core/clock.ts';
-import type { Alarms } from '../core/event.ts';
-import type { Logger } from '../core/log.ts';
-import type { Random } from '../core/random.ts';
-import { cutTo } from '../core/reading.ts';
-import type { CommitBatch, Receipt, Store } from '../store/store.ts';
-import { Forwarder } from '../uplink/forwarder.ts';
-import type { Uplink, UplinkStatus } from '../uplink/uplink.ts';
+import type { UplinkConfig } from '../../config/config.ts';
+import { type Clock, untilKnown } from '../../core/clock.ts';
+import type { Alarms } from '../../core/event.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import { cutTo } from '../../core/reading.ts';
+import type { CommitBatch, Receipt, Store } from '../../store/store.ts';
+import { Forwarder } from '../../uplink/forwarder.ts';
+import type { Uplink, UplinkStatus } from '../../uplink/uplink.ts';
 
 /** What the uplinks of a gateway are run with. */
 interface UplinksParts {
