@@ -10,7 +10,7 @@ import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue
 import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
-import { PRODUCTION_ROUTES } from './production-routes.ts';
+import { PRODUCTION_ROUTES, reportsNow } from './production-routes.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
 import { TRACE_ROUTES } from './trace-routes.ts';
@@ -76,7 +76,10 @@ export const ROUTES: readonly Route[] = [
     open: true,
     answer: async (view) => ({
       status: 200,
-      body: metricsText(await view.status()),
+      body: metricsText(await view.status(), {
+        production: await reportsNow(view),
+        maintenance: view.maintenance(),
+      }),
       textType: 'text/plain; version=0.0.4; charset=utf-8',
     }),
   },

@@ -44,7 +44,7 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
   let last: Instant | undefined;
   const take = ({ findings, states: changed }: Judged): void => {
     for (const { finding, at, clockKnown } of findings)
-      if (finding.kind === 'event') events.push({ ...at, clockKnown, body: finding.body });
+      if (finding.kind === 'event') events.push({ ...at, clockKnown, body: rules.withJob(finding.body) });
     for (const [key, state] of changed) states.set(key, state);
   };
   for (const each of played) {

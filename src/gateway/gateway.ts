@@ -193,7 +193,7 @@ function assemble(
   const received = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
-    if (record.fields.some(({ quality }) => quality !== 'bad')) outputs.heard(record.device);
+    if (record.fields.hasValue()) outputs.heard(record.device);
   };
   const judging = createJudging(config, states, {
     clock,

@@ -320,7 +320,7 @@ export class RuleEngine {
     const events: GatewayEvent[] = [];
     for (const { finding, at, clockKnown } of findings) {
       if (finding.kind !== 'event') continue;
-      events.push({ ...at, clockKnown, body: finding.body });
+      events.push({ ...at, clockKnown, body: this.parts.rules.withJob(finding.body) });
       if (finding.body.kind === 'alarm' && this.byId.has(finding.body.id))
         this.measures = measure(this.measures, finding.body, at.monoMs);
     }

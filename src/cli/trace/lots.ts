@@ -56,7 +56,7 @@ function machinesOf({ production }: Config): LotMachine[] {
   return production
     .filter(({ job }) => job !== undefined)
     .map(({ id, count, second, running, reason, energy }) => {
-      const tags = [count.tag, second?.tag, running, reason, energy];
+      const tags = [count.tag, second?.tag, running, reason, energy?.tag];
       const devices = tags.flatMap((tag) => (tag === undefined ? [] : (splitTagId(tag)?.device ?? [])));
       return { machine: id, devices: [...new Set(devices)] };
     });
