@@ -62,10 +62,10 @@ export interface RuleSet {
   readonly charts: readonly { readonly config: SpcConfig; readonly key: string; readonly rule: SpcRule }[];
   readonly machines: readonly Machine[];
   readonly maintenance: readonly MaintenanceItem[];
-  readonly stations: readonly { readonly config: PartsConfig; readonly key: string; readonly rule: Rule }[];
-  readonly stocks: readonly { readonly config: InventoryConfig; readonly key: string; readonly rule: StockRule }[];
   /** An event with the job that its machine worked on, where a job is counted for the device of its tag. */
   readonly withJob: (body: EventBody) => EventBody;
+  readonly stations: readonly { readonly config: PartsConfig; readonly key: string; readonly rule: Rule }[];
+  readonly stocks: readonly { readonly config: InventoryConfig; readonly key: string; readonly rule: StockRule }[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */

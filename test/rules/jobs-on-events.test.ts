@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { runBacktest } from '../../src/backtest/run.ts';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
-import { type DeviceRecord, type Value, Fields } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields, type Value } from '../../src/core/reading.ts';
 import type { RuleConfig } from '../../src/rules/rule-set.ts';
 import { MONDAY, machineConfig } from './production/machine.ts';
 
