@@ -16,6 +16,7 @@ import type {
   StoreStatus,
   Stream,
 } from '../store/store.ts';
+import type { NotifierStatus } from '../uplink/notify/notifier.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
@@ -121,6 +122,8 @@ export interface GatewayStatus {
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+  /** Who is told of alarms; absent where nobody is. */
+  readonly notifiers?: readonly NotifierStatus[];
   /** Where the API answers beside its socket; the API itself adds it. */
   readonly api?: ApiStatus | undefined;
   /** What is served to other systems; absent where nobody keeps it. */

@@ -27,6 +27,7 @@ import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
+import { checkNotify } from './sections/section-notify.ts';
 import { SECTIONS } from './sections/sections.ts';
 
 import { checkServe } from './sections/serve.ts';
@@ -66,6 +67,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   inventory: 'inventory: {blanks: {out: scanner/code, items: [{code: "4006381333931", minimum: 200}]}}',
   production: 'production: {press-1: {count: press-1/parts, idealCycle: 2.4s}}',
   store: 'store: {maxSize: 2GB}',
+  notify: 'notify: {shift: {webhook: {url: "https://chat.plant.lan/hooks/alarms"}}}',
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
@@ -131,13 +133,14 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const alarms = checkAlarms(section('alarms'), { tags, report });
   const names = [...section('alarms').entries.keys()];
   const store = checkStore(valuesOf('store', sections, report), folder);
+  const tagConfigs = [...read, ...derived.map(({ tag }) => tag)];
   const commands = checkCommands(valuesOf('commands', sections, report));
   const uplinks = checkUplinks(section('uplinks'), {
     gateway,
     folder,
     files,
     report,
-    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    tagConfigs,
     commitEveryMs: store.commitEveryMs,
     commandsEnabled: commands.enabled,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
@@ -157,6 +160,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     production: checkProduction(section('production'), { tags, report, alarms: names, timezone: gateway.timezone }),
     store,
     uplinks,
+    notify: checkNotify(mapOf(sections.get('notify'), tree), { alarms, tagConfigs, folder, files, report }),
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands,
     serve: checkServe(valuesOf('serve', sections, report), { tags, report }),

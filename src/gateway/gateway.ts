@@ -24,6 +24,7 @@ import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
+import { createNotifiers } from './notifiers.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
@@ -173,19 +174,17 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const committed = new CommittedValues();
+  const setState = (key: string, json: string | null): void => committer.setState(key, json);
+  const kept = { store, states, setState, alarms, event };
   const create = createUplinkMaker({
     ...options,
-    store,
-    states,
+    ...kept,
     current,
     committed,
-    alarms,
     mayLoad: beginning.begun,
-    setState: (key, json) => committer.setState(key, json),
     flush: () => committer.flush(),
     write,
     stopping,
-    event,
     view: () => parts.view,
   });
 
@@ -202,21 +201,18 @@ function assemble(
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
   const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
-  const committer = committerOf(options, store, current, {
-    onFailed,
-    link: linkTo(chain),
-    onCommitted(receipt, batch) {
-      if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
-      uplinks.committed(receipt, batch);
-    },
-    onTrouble: tellTrouble(alarms),
-  });
-  const uplinks = createUplinks({ ...shared, alarms, store, create });
-  const serving = new Serving({ clock, log, alarms, lastOf: (tag) => live.last(tag) });
+  const onCommitted: CommitterOptions['onCommitted'] = (receipt, batch) => {
+    if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+    for (const each of [uplinks, notifiers]) each.committed(receipt, batch);
+  };
+  const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
+  const committer = committerOf(options, store, current, told);
+  const uplinks = createUplinks({ ...shared, ...kept, create });
+  const notifiers = createNotifiers({ ...options, ...shared, ...kept });
+  const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
-  const made = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  const learned = new Map<string, string>();
-  const joined = { ...made, serving, chain, writes, current, stopping, onFailed, event, learned };
+  const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
+  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -262,6 +258,7 @@ async function begin(
   event({ kind: 'lifecycle', what: 'started', message, version, config: config.hash });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
+  await parts.notifiers.replace(config);
   const made = config.channels.map((channel) => lines.make(channel, parsed(states.get(learnedKey(channel.name)))));
   lines.set(made);
   judging.start();
@@ -316,7 +313,7 @@ function running(options: GatewayOptions, parts: Parts, failed: Promise<never>, 
 
 /** Stops part by part, the sending end first, so that each may still hand on what it has. */
 async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => void): Promise<void> {
-  const { committer, event, judging, lines, store, uplinks } = parts;
+  const { committer, event, judging, lines, store, uplinks, notifiers } = parts;
   halt();
   await changing.catch(() => {});
   await parts.serving.close();
@@ -325,6 +322,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   saveLearned(parts);
   parts.chain.signNext();
   event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
+  await notifiers.stop();
   await committer.close();
   await uplinks.stop();
   await store.close();

@@ -19,6 +19,7 @@ import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
+import type { Notifiers } from './notifiers.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import type { Writer } from './writer.ts';
@@ -35,6 +36,7 @@ interface ViewParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly notifiers: Pick<Notifiers, 'statuses'>;
   readonly serving: Pick<Serving, 'status'>;
   readonly judging: Judging;
   /** Ends what still waits when the gateway stops. */
@@ -133,6 +135,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     writes: { ...parts.writes },
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
+    notifiers: parts.notifiers.statuses(),
     serving: parts.serving.status(),
   };
 }

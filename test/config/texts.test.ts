@@ -33,6 +33,7 @@ describe('what check says of mistakes in', () => {
     'maintenance',
     'scanned',
     'uplinks',
+    'notify',
     'serve',
     'slips',
   ])('%s', async (name) => {

@@ -34,6 +34,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('stock', before.inventory, after.inventory, ({ id }) => id, differences),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
+    ...named('notifier', before.notify ?? [], after.notify ?? [], ({ name }) => name, differences),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
     ...section('commands', before.commands, after.commands),
     ...serveChanges(before, after),

@@ -36,6 +36,7 @@ export const SECTIONS: readonly Section[] = [
     form: { kind: 'shape', schema: z.strictObject(storeShape) },
   },
   { name: 'uplinks', description: 'Where readings are sent, by name.', form: { kind: 'named' } },
+  { name: 'notify', description: 'Who is told of alarms, by name.', form: { kind: 'named' } },
   { name: 'api', description: 'The local API and page.', form: { kind: 'shape', schema: z.strictObject(apiShape) } },
   {
     name: 'commands',

@@ -49,6 +49,29 @@ describe('uplink explain', () => {
     expect(out).toContain('ON CONFLICT DO NOTHING');
   });
 
+  it('shows an edge node of Sparkplug with a message decoded, and what the broker has to allow', async () => {
+    const uplink = '  spb: {type: mqtt, url: "mqtt://broker", format: sparkplug, group: leeds, primaryHost: scada}';
+    const { out } = await explain(['explain', '--json'], uplink);
+    const said = JSON.parse(out);
+    expect(said.places).toEqual(['spBv1.0/leeds/DDATA/press-shop-1/oven', 'spBv1.0/leeds/DDATA/press-shop-1/press']);
+    expect(JSON.parse(said.example.payload).metrics).toMatchObject([{ value: { as: 'double' } }, {}]);
+    expect(said.example.bytes).toBeLessThan(100);
+    expect(said.messagesPerMonth).toBe(3 * 86_400 * 30);
+    expect(said.paste[0].text).toContain('spBv1.0/STATE/scada');
+  });
+
+  it('shows what a template of the file makes', async () => {
+    const template = '{topic: "plant/{device}/{tag}", payload: {v: "{value}"}}';
+    const { out } = await explain(
+      ['explain', '--json'],
+      `  t: {type: mqtt, url: "mqtt://b", format: template, template: ${template}}`,
+    );
+    const said = JSON.parse(out);
+    expect(said.places).toEqual(['plant/oven/temp', 'plant/oven/power', 'plant/press/oil']);
+    expect(JSON.parse(said.example.payload)).toEqual({ v: expect.any(Number) });
+    expect(said.messagesPerMonth).toBe(5 * 86_400 * 30);
+  });
+
   it('asks which uplink is meant', async () => {
     const uplinks = '  plant: {type: mqtt, url: "mqtt://broker"}\n  other: {type: http, url: "http://mes"}';
     const { exitCode, err } = await explain(['explain', 'plat'], uplinks);

@@ -37,6 +37,36 @@ const EVENT: OutgoingBatch = {
   },
 };
 
+describe('whole numbers of InfluxDB', () => {
+  const form = formOf(
+    { target: { kind: 'influxdb', version: 1, database: 'd', integers: ['*/parts'] }, url: 'http://x' },
+    { gateway: 'gw', encoder: createJsonEncoder({ gateway: 'gw', config: 'c' }) },
+  );
+  const batchWith = (value: number) => ({
+    kind: 'readings' as const,
+    epoch: 'e',
+    seq: 1,
+    lane: 'live' as const,
+    records: [
+      {
+        device: 'press-1',
+        at: { wallMs: 5, monoMs: 5 },
+        clockKnown: true,
+        simulated: false,
+        fields: new Fields(['parts', 'oil'], [value, 7], undefined),
+      },
+    ],
+  });
+
+  it('are written as integers where the file names the tag, and as floats elsewhere', () => {
+    expect(form.message(batchWith(12))?.body).toBe('press-1,gateway=gw parts=12i,oil=7 5');
+  });
+
+  it('are never made of a value that is none', () => {
+    expect(() => form.message(batchWith(1.5))).toThrow('parts is 1.5');
+  });
+});
+
 describe('line protocol', () => {
   const influx = formFor({ kind: 'influxdb', version: 2, org: 'acme', bucket: 'plant' });
 

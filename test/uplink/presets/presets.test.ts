@@ -86,6 +86,8 @@ describe('ThingsBoard', () => {
       ['v1/gateway/telemetry', { oven: [{ ts: 1763899200001, values: { temp: 1 } }] }],
     ]);
     await session.close();
+    const last = broker.published.at(-1)!;
+    expect([last.topic, JSON.parse(`${last.payload}`)]).toEqual(['v1/gateway/disconnect', { device: 'oven' }]);
   });
 });
 
