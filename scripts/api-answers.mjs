@@ -9,7 +9,7 @@ const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const root = path('');
 const file = path('config/api-answers.json');
 const api = new API({ cwd: root });
-const [project] = api.updateSnapshot({ openProject: path('tsconfig.json') }).getProjects();
+const [project] = api.updateSnapshot({ openProject: path('tsconfig.build.json') }).getProjects();
 const { checker, program } = project;
 
 const components = new Map();

@@ -1,13 +1,15 @@
 /** The daemon: loads the file, starts the gateway and its API, and stops both in order. */
 
 import { readlinkSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
+import { tryAlarm } from './backtest/alarm-trial.ts';
 import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
+import { Bundles } from './config/apply/bundles.ts';
 import type { FileSource, LoadedFiles } from './config/apply/config-files.ts';
 import { realDisk } from './config/apply/durable.ts';
 import { loadCached } from './config/cached-load.ts';
@@ -21,6 +23,7 @@ import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
 import type { EventBody } from './core/event.ts';
 import { installed, makeFolder, programVersion } from './core/file-system.ts';
 import { createLogger, type Level, type Logger } from './core/log.ts';
+
 import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import type { Store } from './store/store.ts';
@@ -128,7 +131,12 @@ async function runLogged(
   await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
   const { Api } = await import('./api/server.ts');
   const api = new Api({
-    view: viewOf(gateway, applying),
+    view: viewOf(gateway, applying, {
+      bundles: bundlesOf(gateway, applying, start, log),
+      store,
+      clock,
+      file: start.place.file,
+    }),
     ...config.api,
     machineNames: [config.gateway.id, context.hostname],
     pageFolder: installed('dist/web'),
@@ -288,15 +296,58 @@ async function changeBoth(gateway: RunningGateway, api: Api, next: Config): Prom
 }
 
 /** What the API serves: the gateway, and its configuration with what is on trial. */
-function viewOf({ view }: RunningGateway, configuration: Applying): GatewayView {
+/** What the view of the gateway is completed with. */
+interface ViewParts {
+  readonly bundles: Bundles;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly file: string;
+}
+
+function viewOf({ view }: RunningGateway, applying: Applying, { bundles, store, clock, file }: ViewParts): GatewayView {
   return {
     ...view,
-    configuration,
+    bundles,
+    configuration: {
+      status: () => applying.status(),
+      running: () => applying.running(),
+      check: (text, edit) => applying.check(text, edit),
+      apply: (order) => applying.apply(order),
+      confirm: (by) => applying.confirm(by),
+      rollback: (by) => applying.rollback(by),
+      async tryAlarm(text, id, hours, signal) {
+        const alarm = (await applying.configOf(text)).alarms.find((one) => one.id === id);
+        if (!alarm)
+          throw new Fault(`the text has no alarm ${JSON.stringify(id.slice(0, 63))}`, 'Name one of its alarms.');
+        const toMs = clock.wallMs();
+        return tryAlarm(store, alarm, { fromMs: toMs - hours * 3_600_000, toMs }, signal);
+      },
+      async profiles() {
+        // Loaded when somebody asks, as the checks are that come with it.
+        const { builtInProfiles, profilesIn } = await import('./config/profiles/profiles.ts');
+        const access = diskFilesFrom(dirname(file));
+        const all = [join(dirname(file), 'profiles'), builtInProfiles()].flatMap((one) => profilesIn(one, access));
+        return [...new Set(all)].sort();
+      },
+    },
     async status() {
-      const [status, { onDisk, pending }] = await Promise.all([view.status(), configuration.status()]);
+      const [status, { onDisk, pending }] = await Promise.all([view.status(), applying.status()]);
       return { ...status, config: { ...status.config, onDisk, pending } };
     },
   };
+}
+
+/** Takes signed configurations; the folder of the store remembers their number. */
+function bundlesOf(gateway: RunningGateway, applying: Applying, { archive, config }: Start, log: Logger): Bundles {
+  return new Bundles({
+    config: gateway.config,
+    apply: (order) => applying.apply(order),
+    history: () => archive.ledger().history,
+    event: gateway.event,
+    log,
+    disk: realDisk,
+    folder: config.store.path,
+  });
 }
 
 /** The gateway polls and stores without its API too: a busy port or folder must not cost readings. */

@@ -81,7 +81,9 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
     ],
     types: ['src/api', 'src/service'],
   },
-  'src/daemon.ts': { may: ['hal', 'src/api', 'src/config', 'src/gateway', 'src/service', 'src/store'] },
+  'src/daemon.ts': {
+    may: ['hal', 'src/api', 'src/backtest', 'src/config', 'src/gateway', 'src/service', 'src/store'],
+  },
   'src/cli.ts': { may: ['src/cli'] },
   'src/cli': {
     may: [

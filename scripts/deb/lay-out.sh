@@ -12,6 +12,8 @@ lay_out() {
   sed "s|@NODE@|$3|" scripts/deb/millgate.in >"$1/usr/bin/millgate"
   chmod 755 "$1/usr/bin/millgate"
   cp systemd/millgate.service "$1/usr/lib/systemd/system/millgate.service"
+  cp scripts/deb/keep-or-return.sh "$lib/"
+  cp systemd/millgate-pull.service systemd/millgate-pull.timer "$1/usr/lib/systemd/system/"
   cp systemd/millgate.sysusers "$1/usr/lib/sysusers.d/millgate.conf"
   cp systemd/millgate.tmpfiles "$1/usr/lib/tmpfiles.d/millgate.conf"
   cp systemd/60-millgate.rules "$1/usr/lib/udev/rules.d/60-millgate.rules"

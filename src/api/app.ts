@@ -22,6 +22,12 @@ import type { GatewayView } from './view.ts';
 /** Largest body of a request, bytes. */
 const MAX_BODY_BYTES = 1_000_000;
 
+/** Most levels of a body. */
+const MAX_DEPTH = 32;
+
+/** Characters of JSON; what closes a bracket is two behind what opens it. */
+const [QUOTE, BACKSLASH, BRACKET, BRACE] = [0x22, 0x5c, 0x5b, 0x7b];
+
 /** What is read of a body that nobody wants, so that its sender gets the answer, bytes. */
 const MAX_DROPPED_BYTES = 8_000_000;
 
@@ -206,11 +212,29 @@ async function parsedBody(incoming: IncomingMessage): Promise<unknown> {
   if (text === '') throw new Refused(400, 'the body is empty', 'Send a JSON object.');
   if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? ''))
     throw new Refused(415, 'the body is not declared as JSON', 'Send the header Content-Type: application/json.');
+  if (isTooDeep(text)) throw new Refused(400, 'the body is nested too deeply', `Send at most ${MAX_DEPTH} levels.`);
   try {
     return JSON.parse(text);
   } catch (error) {
     throw new Refused(400, 'the body is not JSON', `JSON says: ${messageOf(error)}.`);
   }
+}
+
+/** Whether brackets are nested deeper than any body is: parsing a megabyte of them would hold up polling for long. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let index = 0; index < text.length; index++) {
+    const letter = text.charCodeAt(index);
+    if (isText) {
+      if (letter === BACKSLASH) index++;
+      else if (letter === QUOTE) isText = false;
+    } else if (letter === QUOTE) isText = true;
+    else if (letter === BRACKET || letter === BRACE) depth++;
+    else if (letter === BRACKET + 2 || letter === BRACE + 2) depth--;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
 }
 
 /** A body that has the shape which the route wants. */

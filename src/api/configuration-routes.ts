@@ -8,8 +8,29 @@ import type { ConfigurationView, GatewayView } from './view.ts';
 const CHECK = {
   type: 'object',
   required: ['text'],
-  properties: { text: { type: 'string', description: 'the main file, whole' } },
+  properties: {
+    text: { type: 'string', description: 'the main file, whole' },
+    path: {
+      type: 'array',
+      items: { type: 'string', minLength: 1, maxLength: 63 },
+      minItems: 2,
+      maxItems: 2,
+      description: 'puts an entry into it first, comments kept: its section and its name, such as ["alarms","oil-hot"]',
+    },
+    value: { type: 'string', description: 'the entry, as JSON text' },
+  },
   examples: [{ text: 'gateway: {id: press-shop-1}' }],
+} as const satisfies BodyShape;
+
+const TRY_ALARM = {
+  type: 'object',
+  required: ['text', 'alarm'],
+  properties: {
+    text: CHECK.properties.text,
+    alarm: { type: 'string', description: 'its name in the text' },
+    hours: { type: 'integer', minimum: 1, maximum: 168, description: 'how far back; 24 unless given' },
+  },
+  examples: [{ text: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}', alarm: 'oil-hot', hours: 24 }],
 } as const satisfies BodyShape;
 
 const APPLY = {
@@ -26,6 +47,17 @@ const APPLY = {
     by: ORDERER.by,
   },
   examples: [{ text: 'gateway: {id: press-shop-1}', confirmMs: 120_000, by: 'ann' }],
+} as const satisfies BodyShape;
+
+const BUNDLE = {
+  type: 'object',
+  required: ['bundle', 'by'],
+  properties: {
+    bundle: { type: 'string', description: 'the bundle, whole' },
+    key: { type: 'string', minLength: 64, maxLength: 64, description: 'in place of fleet.key of the file' },
+    by: ORDERER.by,
+  },
+  examples: [{ bundle: '{"form":"millgate/bundle/1",…}\nSIGNATURE\n', by: 'ann' }],
 } as const satisfies BodyShape;
 
 /** Routes of the configuration and its changes. */
@@ -53,8 +85,36 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: CHECK,
     changes: true,
     role: 'admin',
-    answers: 'applied',
-    answer: async (view, request) => ok(await configurationOf(view).check((await request.body(CHECK)).text)),
+    answers: 'checked',
+    answer: async (view, request) => {
+      const { text, path, value } = await request.body(CHECK);
+      const [section, name] = path ?? [];
+      const edit =
+        section === undefined || name === undefined
+          ? undefined
+          : { path: [section, name] as const, value: parsedValue(value) };
+      return ok(await configurationOf(view).check(text, edit));
+    },
+  },
+  {
+    method: 'post',
+    path: '/api/v1/configuration/try-alarm',
+    summary: 'What an alarm of a text would have done over the readings that are stored; puts nothing in force.',
+    requestBody: TRY_ALARM,
+    changes: true,
+    role: 'admin',
+    answers: 'alarmTrial',
+    answer: async (view, request) => {
+      const { text, alarm, hours = 24 } = await request.body(TRY_ALARM);
+      return ok(await configurationOf(view).tryAlarm(text, alarm, hours, request.signal));
+    },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/profiles',
+    summary: 'Names of the profiles of devices that there are.',
+    answers: 'profiles',
+    answer: async (view) => ok({ profiles: await configurationOf(view).profiles() }),
   },
   {
     method: 'post',
@@ -65,6 +125,16 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     role: 'admin',
     answers: 'applied',
     answer: apply,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/bundle',
+    summary: 'Puts a signed bundle in force, on trial, as millgate pull does; says why where it is refused.',
+    requestBody: BUNDLE,
+    changes: true,
+    role: 'admin',
+    answers: 'bundle',
+    answer: takeBundle,
   },
   {
     method: 'post',
@@ -98,7 +168,31 @@ async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> 
   return ok(await configurationOf(view).apply(await request.body(APPLY)));
 }
 
+async function takeBundle({ bundles }: GatewayView, request: RouteRequest): Promise<Answer> {
+  if (!bundles) throw withoutFile();
+  const { bundle, key, by } = await request.body(BUNDLE);
+  if (key !== undefined && !/^[0-9a-f]{64}$/.test(key))
+    throw new Refused(400, 'key is not a public key', 'Give 64 hexadecimal digits, or leave it out.');
+  return ok(await bundles.take({ bundle, by, key }));
+}
+
+function parsedValue(value: string | undefined): unknown {
+  try {
+    return JSON.parse(value ?? '');
+  } catch {
+    throw new Refused(400, '"value" in the body is no JSON', 'Send the entry as JSON text with its path.');
+  }
+}
+
 function configurationOf({ configuration }: GatewayView): ConfigurationView {
   if (configuration) return configuration;
-  throw new Refused(404, 'this gateway has no file that could be changed', 'Run one with: millgate run --config FILE.');
+  throw withoutFile();
+}
+
+function withoutFile(): Refused {
+  return new Refused(
+    404,
+    'this gateway has no file that could be changed',
+    'Run one with: millgate run --config FILE.',
+  );
 }

@@ -29,6 +29,9 @@ const MAX_CONNECTIONS = 200;
 /** Deadline to receive a whole request, ms. */
 const RECEIVE_DEADLINE_MS = 15_000;
 
+/** How often deadlines are looked at, ms. */
+const LOOK_AT_DEADLINES_MS = 2000;
+
 /** How long a socket file that is in the way may take to show that somebody answers on it, ms. */
 const PROBE_DEADLINE_MS = 2000;
 
@@ -146,7 +149,12 @@ export class Api {
   }
 
   private newServer(transport: Transport): Server {
-    const deadlines = { requestTimeout: RECEIVE_DEADLINE_MS, headersTimeout: RECEIVE_DEADLINE_MS };
+    const deadlines = {
+      requestTimeout: RECEIVE_DEADLINE_MS,
+      headersTimeout: RECEIVE_DEADLINE_MS,
+      // Node.js looks each 30 s otherwise, which would be the deadline.
+      connectionsCheckingInterval: LOOK_AT_DEADLINES_MS,
+    };
     const take: RequestListener = (request, response) => {
       response.setHeader('X-Millgate-Version', this.options.version);
       const refused = refuse(request.headers, transport, this.names());

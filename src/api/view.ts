@@ -1,6 +1,16 @@
 /** What the API needs of the gateway, as types: channels, devices, store, uplinks and status. */
 
-import type { ApplyAnswer, ApplyOrder, ConfigurationStatus, RunningFiles } from '../core/configuration.ts';
+import type {
+  AlarmTrial,
+  ApplyAnswer,
+  ApplyOrder,
+  BundleAnswer,
+  BundleOrder,
+  CheckedText,
+  ConfigurationEdit,
+  ConfigurationStatus,
+  RunningFiles,
+} from '../core/configuration.ts';
 import type { SignedCheckpoint } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
 import type { Reading, Shown, TagId, Value } from '../core/reading.ts';
@@ -195,7 +205,11 @@ export interface ConfigurationView {
   status(): Promise<ConfigurationStatus>;
   running(): RunningFiles;
   /** What a text would change, and what is wrong with it; does nothing. */
-  check(text: string): Promise<ApplyAnswer>;
+  check(text: string, edit?: ConfigurationEdit): Promise<CheckedText>;
+  /** What an alarm of a text would have done over the readings that are stored. */
+  tryAlarm(text: string, alarm: string, hours: number, signal: AbortSignal): Promise<AlarmTrial>;
+  /** Names of the profiles of devices that there are. */
+  profiles(): Promise<readonly string[]>;
   /** Answers once the text is in force; whether it is kept shows in the status. */
   apply(order: ApplyOrder): Promise<ApplyAnswer>;
   confirm(by: string): Promise<void>;
@@ -269,6 +283,8 @@ export interface GatewayView extends RulesView, RecordingView, TraceView {
   checkpoint(): Promise<SignedCheckpoint>;
   /** Absent where the configuration cannot be changed. */
   readonly configuration?: ConfigurationView;
+  /** Takes signed configurations; absent where the configuration cannot be changed. */
+  readonly bundles?: { take(order: BundleOrder): Promise<BundleAnswer> };
   /** The tokens of the API, which the API itself adds. */
   readonly tokens?: TokenOrders;
 }

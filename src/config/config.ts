@@ -333,6 +333,18 @@ export interface ServeConfig {
   readonly modbus: ModbusServerConfig | undefined;
 }
 
+/** Where this gateway gets its configuration from, and who may sign it. */
+export interface FleetConfig {
+  /** An https URL, or the path of a bundle or of a git folder; `{id}` is filled in already. */
+  readonly source: string | undefined;
+  /** The public key (Ed25519) that bundles are signed by, 64 hex digits. */
+  readonly key: string | undefined;
+  /** PEM file of the authority that signed the server of an https source; undefined: those of the machine. */
+  readonly ca: string | undefined;
+  /** A bearer token for the server. */
+  readonly token: SecretRef | undefined;
+}
+
 /** A whole file, checked. */
 export interface Config {
   /** The file it came from, absolute. */
@@ -360,6 +372,8 @@ export interface Config {
   readonly notify?: readonly NotifyConfig[];
   readonly api: ApiConfig;
   readonly commands: CommandsConfig;
+  /** Absent: the configuration comes by hand. */
+  readonly fleet?: FleetConfig | undefined;
   /** Absent: nothing is served. */
   readonly serve?: ServeConfig | undefined;
 }

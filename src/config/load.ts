@@ -27,6 +27,7 @@ import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
+import { checkFleet } from './sections/section-fleet.ts';
 import { checkNotify } from './sections/section-notify.ts';
 import { SECTIONS } from './sections/sections.ts';
 
@@ -71,6 +72,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
+  fleet: 'fleet: {source: "https://config.plant.lan/{id}.bundle", key: "3b6a…"}',
   serve: 'serve: {modbus: {map: {"holding:0": press-1/oil-temp}}}',
 };
 
@@ -163,6 +165,7 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     notify: checkNotify(mapOf(sections.get('notify'), tree), { alarms, tagConfigs, folder, files, report }),
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands,
+    fleet: checkFleet(valuesOf('fleet', sections, report), { gateway, folder, files, report }),
     serve: checkServe(valuesOf('serve', sections, report), { tags, report }),
   };
 }

@@ -16,7 +16,8 @@ export type ConfigurationPart =
   | 'store'
   | 'api'
   | 'commands'
-  | 'serve';
+  | 'serve'
+  | 'fleet';
 
 /** One difference between two configurations. */
 export interface ConfigurationChange {
@@ -125,6 +126,34 @@ export interface RunningFiles {
 /** Bounds of the time in which a technician has to confirm, ms. */
 export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
 
+/** One entry that is put into a file, the rest of which stays as it is, comments too. */
+export interface ConfigurationEdit {
+  /** Its section and its name: `['alarms', 'oil-hot']`. */
+  readonly path: readonly [section: string, name: string];
+  /** What stands there from then on, as JSON. */
+  readonly value: unknown;
+}
+
+/** What a text would change, and the text itself where an entry was put into it. */
+export type CheckedText = ApplyAnswer & { readonly text: string };
+
+/** What an alarm would have done over what is stored. Times are UTC ms. */
+export interface AlarmTrial {
+  /** Of the first reading that was judged; the beginning of the time asked for where there was none. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Readings that were judged. */
+  readonly readings: number;
+  /** How often it would have called somebody, and the most within one minute: three are chattering (ISA-18.2). */
+  readonly raised: number;
+  readonly mostInMinute: number;
+  /** How long its condition held, together and at the longest, ms. */
+  readonly activeMs: number;
+  readonly longestMs: number;
+  /** The last times it would have been raised, the newest last. */
+  readonly last: readonly number[];
+}
+
 /** An order to put a configuration in force. */
 export interface ApplyOrder {
   /** The main file, whole. */
@@ -133,6 +162,35 @@ export interface ApplyOrder {
   readonly confirmMs?: number | undefined;
   readonly by: string;
 }
+
+/** An order to put a signed bundle in force. */
+export interface BundleOrder {
+  /** The bundle, whole. */
+  readonly bundle: string;
+  /** The public key that it has to be signed by, 64 hex digits; undefined: the one of the file in force. */
+  readonly key?: string | undefined;
+  readonly by: string;
+}
+
+/** What became of an order to put a signed bundle in force. */
+export type BundleAnswer =
+  | {
+      readonly ok: true;
+      readonly number: number;
+      readonly hash: string;
+      /** `on-trial`: whether it is kept shows in the status. `unchanged`: it is what runs. `known`: it was taken before. */
+      readonly outcome: 'on-trial' | 'unchanged' | 'known';
+      readonly changes: readonly ConfigurationChange[];
+      readonly warnings: readonly ConfigurationProblem[];
+    }
+  /** It was not put in force, and nothing was changed. */
+  | {
+      readonly ok: false;
+      readonly number: number | undefined;
+      readonly why: string;
+      readonly remedy: string;
+      readonly problems: readonly ConfigurationProblem[];
+    };
 
 /** What may be ordered over an uplink, in the words of the wire. */
 export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as const;

@@ -49,7 +49,10 @@ interface ViewParts {
 /** What the API serves of everything but the rules; always of the configuration in force. */
 export function createView(
   parts: ViewParts,
-): Omit<GatewayView, keyof RulesView | keyof RecordingView | keyof TraceView | 'configuration' | 'checkpoint'> {
+): Omit<
+  GatewayView,
+  keyof RulesView | keyof RecordingView | keyof TraceView | 'configuration' | 'bundles' | 'checkpoint'
+> {
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);

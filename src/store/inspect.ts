@@ -15,6 +15,7 @@ import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
+import { mergeMinutes } from './rollup/rollup.ts';
 import { openRollups } from './rollup/rollup-files.ts';
 import type { Store } from './store.ts';
 import type { StoreOptions } from './thread/client.ts';
@@ -47,7 +48,10 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
     history: (query) => history(house, query),
     ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     seek: (wallMs) => seek(house, wallMs),
-    rollups: ({ tag, span, after }) => rollups.slice(tag, span, after),
+    rollups: ({ tag, span, every, after }) => {
+      const { minutes, next } = rollups.slice(tag, span, after);
+      return { ...mergeMinutes(minutes, every), next };
+    },
     states: () => new Map(house.memory.states),
     status: () => ({
       ...statusOf(house, next),

@@ -2,7 +2,7 @@
 import type { Fault } from '../core/errors.ts';
 import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './repair/restored.ts';
-import type { MinuteRollup } from './rollup/rollup.ts';
+import type { MergedMinutes } from './rollup/rollup.ts';
 import type { RollupCursor } from './rollup/rollup-files.ts';
 import type {
   CommitBatch,
@@ -69,9 +69,8 @@ export interface HistorySlice {
   readonly scannedTo: number | undefined;
 }
 
-/** A slice of roll-ups; minutes can come in parts and in any order. */
-export interface RollupSlice {
-  readonly minutes: readonly MinuteRollup[];
+/** A slice of roll-ups; cells and minutes can come in parts and in any order. */
+export interface RollupSlice extends MergedMinutes {
   readonly next: RollupCursor | undefined;
 }
 
@@ -96,6 +95,8 @@ export interface Calls {
     ask: {
       readonly tag: string;
       readonly span: { readonly first: number; readonly last: number };
+      /** Minutes a cell. */
+      readonly every: number;
       readonly after: RollupCursor | undefined;
     };
     answer: RollupSlice;

@@ -234,7 +234,17 @@ export interface RollupPage {
     readonly max?: number;
     readonly mean?: number;
   }[];
+  /** How many readings there are by the minute, where the span is not of years: gaps are shorter than points. */
+  readonly counted: ReadingCounts;
   readonly next: number | undefined;
+}
+
+/** Readings by time, one number a unit of `everyMs` from `firstMs` (UTC ms) on: those with a value, and bad ones. */
+export interface ReadingCounts {
+  readonly firstMs: number;
+  readonly everyMs: number;
+  readonly counts: Float64Array;
+  readonly bads: Float64Array;
 }
 
 /**

@@ -72,6 +72,21 @@ async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
   return new Set((await Promise.all(found)).flat());
 }
 
+/** How long a person has to finish what he does before the page of another version is loaded, ms. */
+const RELOAD_AFTER_MS = 3000;
+
+/** Loads the page of the gateway that replaced the one before, unless somebody is writing something. */
+function useReplaced(by: string | undefined, isEditing: boolean): void {
+  useEffect(() => {
+    if (by === undefined || isEditing) return;
+    const timer = setTimeout(() => {
+      const isWriting = document.querySelector('dialog[open], input:focus, textarea:focus') !== null;
+      if (!isWriting) location.reload();
+    }, RELOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [by, isEditing]);
+}
+
 /** The page. */
 export function App() {
   const hub = useHub();
@@ -84,6 +99,7 @@ export function App() {
   useEffect(() => {
     document.title = titleOf(hub);
   });
+  useReplaced(hub.replacedBy, view === 'configuration');
   if (view === 'wall')
     return (
       <div class={isStale ? 'is-stale' : ''}>
@@ -160,9 +176,17 @@ function View({ hub, view, rest, onRefused }: ViewProps) {
 }
 
 /** Across the top while what is shown is not what is: since when, and why. */
-function Banner({ hub: { notLiveSinceMs, time, plant } }: { readonly hub: Hub }) {
+function Banner({ hub: { notLiveSinceMs, time, plant, replacedBy } }: { readonly hub: Hub }) {
   const { link } = plant;
-  if (notLiveSinceMs === undefined) return null;
+  if (notLiveSinceMs === undefined)
+    return replacedBy === undefined ? null : (
+      <p class="banner" role="status">
+        The gateway runs version {plain(replacedBy)} now, and this page is of the one before.{' '}
+        <button type="button" onClick={() => location.reload()}>
+          Load it anew
+        </button>
+      </p>
+    );
   const since = notLiveSinceMs === 0 ? 'Not live yet' : `Not live since ${time.clock(notLiveSinceMs)}`;
   return (
     <p class="banner" role="alert">

@@ -22,11 +22,15 @@ export interface Hub {
   /** Undefined while live; else since when it is not, UTC ms, or 0 where it never was. */
   readonly notLiveSinceMs: number | undefined;
   readonly time: PlantTime;
+  /** Version of the gateway, where it is another than the one that this page came from; else undefined. */
+  readonly replacedBy: string | undefined;
 }
 
 let plant: Plant = NO_PLANT;
 let tags: readonly JsonTag[] = [];
 let configuration: string | undefined;
+/** Version of the gateway that this page came from: the first that it heard of. */
+let version: string | undefined;
 let heard = { atMs: Number.NEGATIVE_INFINITY, wallMs: 0 };
 let giveToken: (token: string | undefined) => void = () => {};
 const listeners = new Set<() => void>();
@@ -35,6 +39,7 @@ const listeners = new Set<() => void>();
 function take(next: Plant, isNews = true): void {
   plant = next;
   if (isNews && plant.link.state === 'live') heard = { atMs: performance.now(), wallMs: Date.now() + plant.skewMs };
+  version ??= plant.status?.version;
   const { hash } = plant.status?.config ?? {};
   if (hash !== undefined && hash !== configuration) {
     const isFirst = configuration === undefined && tags.length > 0;
@@ -110,6 +115,7 @@ export function useHub(): Hub {
     nowMs: Date.now() + plant.skewMs,
     notLiveSinceMs: isLive ? undefined : heard.wallMs,
     time: timeOf(plant.status?.timezone),
+    replacedBy: plant.status && plant.status.version !== version ? plant.status.version : undefined,
   };
 }
 

@@ -38,7 +38,7 @@ export function Reading({
   const value = reading?.value;
   const why = reading?.why ?? (worth === 'old' ? 'old' : undefined);
   return (
-    <span class={`reading is-${worth}${isLarge ? ' is-large' : ''}`}>
+    <span class={`reading is-${worth}${isLarge ? ' is-large' : ''}`} data-t={reading?.t}>
       <span class="value">{value === undefined ? '—' : valueText(value, tag)}</span>
       {value !== undefined && tag.unit !== undefined && <span class="unit"> {plain(tag.unit)}</span>}
       <span class="age">{reading ? ageText(ageMs) : 'not read yet'}</span>

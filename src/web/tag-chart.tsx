@@ -103,7 +103,10 @@ function optionsOf(element: HTMLElement, { shown, zone, time, point }: DrawParts
     bands: [{ series: [2, 1], fill: band }],
     hooks: {
       drawClear: [(self) => shadeGaps(self, shown.current.answer, line)],
-      draw: [(self) => drawMarks(self, shown.current.marks, ink)],
+      draw: [
+        (self) => drawAlone(self, shown.current.answer, soft),
+        (self) => drawMarks(self, shown.current.marks, ink),
+      ],
       setCursor: [point],
     },
   };
@@ -131,6 +134,24 @@ function shadeGaps(self: uPlot, { gaps }: ChartAnswer, line: string): void {
     const right = self.valToPos(to / 1000, 'x', true);
     ctx.fillRect(left, bbox.top, Math.max(1, right - left), bbox.height);
   }
+  ctx.restore();
+}
+
+/** A column that is joined to none is a line from its lowest to its highest value: a band needs two. */
+function drawAlone(self: uPlot, { columns }: ChartAnswer, color: string): void {
+  const { ctx } = self;
+  ctx.save();
+  ctx.strokeStyle = color;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  for (const [index, t] of columns.t.entries()) {
+    const [low, high] = [columns.min[index]!, columns.max[index]!];
+    if (low === high || columns.joined[index] === 1 || columns.joined[index + 1] === 1) continue;
+    const x = self.valToPos(t / 1000, 'x', true);
+    ctx.moveTo(x, self.valToPos(low, 'y', true));
+    ctx.lineTo(x, self.valToPos(high, 'y', true));
+  }
+  ctx.stroke();
   ctx.restore();
 }
 

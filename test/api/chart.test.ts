@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { breaksOf, columnsOf, type Sample } from '../../src/api/chart/chart.ts';
+import { breaksOf, columnsOf, countsAsSamples, type Sample } from '../../src/api/chart/chart.ts';
 import { ask } from '../double/ask.ts';
 import { serve } from '../double/command-line.ts';
 import { fakeGateway, SIX, TAGS } from '../double/fake-gateway.ts';
@@ -82,6 +82,61 @@ describe('columns', () => {
       ),
       RUNS,
     );
+  });
+});
+
+describe('days, of which only counts by the minute and points by the hour are known', () => {
+  /** Readings a second each minute, less those in gaps (seconds from, seconds long). */
+  const counted = (minutes: number, gaps: readonly (readonly [number, number])[], perMinute = 60) => {
+    const counts = new Float64Array(minutes).fill(perMinute);
+    for (const [from, long] of gaps)
+      for (let minute = Math.floor(from / 60); minute < Math.min(minutes, (from + long) / 60); minute++) {
+        const seconds = Math.min(from + long, (minute + 1) * 60) - Math.max(from, minute * 60);
+        counts[minute]! -= (seconds * perMinute) / 60;
+      }
+    return {
+      firstMs: 0,
+      everyMs: 60_000,
+      counts: counts.map((count) => Math.max(0, Math.round(count))),
+      bads: new Float64Array(minutes),
+    };
+  };
+
+  it('has no column joined across one of a hundred random sets of gaps, from seven seconds to days', () => {
+    const gap = fc.tuple(fc.integer({ min: 0, max: 430_000 }), fc.integer({ min: 7, max: 100_000 }));
+    fc.assert(
+      fc.property(fc.array(gap, { minLength: 1, maxLength: 8 }), (gaps) => {
+        const minutes = 7200;
+        const range = { fromMs: 0, toMs: minutes * 60_000 };
+        const given = counted(minutes, gaps);
+        const breaks = breaksOf(countsAsSamples(given, range, 1000, 6000), range, 6000);
+        const points = Array.from({ length: 100 }, (_, place): Sample => {
+          const count = given.counts.subarray(place * 72, place * 72 + 72).reduce((sum, one) => sum + one, 0);
+          return { ...good(place * 72 * 60_000), toMs: (place + 1) * 72 * 60_000, count };
+        }).filter(({ count }) => count > 0);
+        const columns = columnsOf(points, breaks, range, 100);
+        const crossed = columns.filter(({ t, joined }, index) => {
+          const [since, until] = [(columns[index - 1]?.t ?? 0) / 1000, t / 1000];
+          return joined && gaps.some(([from, long]) => from < until && from + long > since && from < minutes * 60);
+        });
+        expect(crossed).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  it('is whole where a line makes fewer scans than it should, and where a minute has only begun', () => {
+    const range = { fromMs: 0, toMs: 100 * 60_000 - 40_000 };
+    const late = counted(100, [], 41);
+    late.counts[99] = 12;
+    late.counts[50] = 38;
+    expect(breaksOf(countsAsSamples(late, range, 1000, 6000), range, 6000)).toEqual([]);
+  });
+
+  it('has one gap where whole minutes are between two that are not whole', () => {
+    const range = { fromMs: 0, toMs: 600_000 };
+    const breaks = breaksOf(countsAsSamples(counted(10, [[150, 200]]), range, 1000, 6000), range, 6000);
+    expect(breaks).toEqual([{ fromMs: 120_000, toMs: 360_000, why: undefined }]);
   });
 });
 

@@ -71,7 +71,7 @@ describe('the OpenAPI description', () => {
   it('is made of the types of the answers as they are now', () => {
     const run = spawnSync(process.execPath, ['scripts/api-answers.mjs', '--check'], { cwd: ROOT, encoding: 'utf8' });
     expect(run.stdout + run.stderr).toBe('');
-  });
+  }, 120_000);
 
   it('says whole what every route answers, and how it refuses', async () => {
     const { where, document, operations } = await described();

@@ -136,6 +136,8 @@ describe('the routes', () => {
       'get /api/v1/configuration',
       'get /api/v1/configuration/files',
       'post /api/v1/configuration/check',
+      'post /api/v1/configuration/try-alarm',
+      'get /api/v1/profiles',
       'post /api/v1/apply',
       'post /api/v1/confirm',
       'post /api/v1/rollback',
@@ -178,6 +180,15 @@ describe('a replay', () => {
 });
 
 describe('bad requests', () => {
+  it('nested deeper than any body is are refused before they are parsed, and brackets within a text are none', async () => {
+    const where = await serve(fakeGateway());
+    expect((await post(where, '/api/v1/read', '['.repeat(999_000))).body).toMatchObject({
+      detail: 'the body is nested too deeply',
+    });
+    const text = JSON.stringify({ tags: [`${'[{'.repeat(50)}\\"[`] });
+    expect((await post(where, '/api/v1/read', text)).status).toBe(404);
+  });
+
   it.each([
     ['{"tags":[]}', '"tags" in the body must be a list of 1 to 1000 entries'],
     ['{"tags":[5]}', '"tags" in the body must be a list, each entry text'],

@@ -35,6 +35,7 @@ describe('what check says of mistakes in', () => {
     'uplinks',
     'notify',
     'serve',
+    'fleet',
     'slips',
   ])('%s', async (name) => {
     const parts = readFileSync(join(FOLDER, `${name}.yaml`), 'utf8').split(/^####(.*)\n/m);

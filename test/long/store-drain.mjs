@@ -1,6 +1,8 @@
 // A backlog of ten million records in a store that may not be so large: the real gateway drains it to a broker that keeps
 // up, lets go of what does not fit, polls on, and serves an export of everything, all at once. Its event loop is watched:
 // polling suffers what it suffers. Prints delays, memory, rates and the account; needs mosquitto.
+// With LIVE=1 nothing is exported; instead a client of the broker follows the readings, and the age of the live ones is
+// printed as they arrive beside the backlog.
 //   node test/long/store-drain.mjs [RECORDS] [FOLDER]     after: npm run build; scripts/store-drain does both
 import { execFile } from 'node:child_process';
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { connectAsync } from 'mqtt';
 import { silentLogger } from '../../dist/src/core/log.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore } from '../../dist/src/store/thread/open.js';
@@ -95,8 +98,12 @@ async function measure(bench, folder, records) {
   const seconds = () => (performance.now() - startedMs) / 1000;
 
   let status = await untilConnected(config, seconds);
+  const live = process.env.LIVE ? await watchLive(mqttPort) : undefined;
   let exported = 0;
-  const exporting = bench.start(process.execPath, [BINARY, 'export', '--since', '3650d', '--config', config]);
+  const exporting = bench.start(
+    process.execPath,
+    live ? ['-e', ''] : [BINARY, 'export', '--since', '3650d', '--config', config],
+  );
   exporting.stdout.on('data', (chunk) => {
     for (const byte of chunk) if (byte === LINE_FEED) exported++;
   });
@@ -113,6 +120,7 @@ async function measure(bench, folder, records) {
     seconds: seconds() - before.seconds,
     delivered: status.uplinks[0].deliveredRecords - before.delivered,
   };
+  live?.end();
   const isStillExporting = exporting.exitCode === null;
   exporting.kill('SIGKILL');
   const whole = seconds();
@@ -122,6 +130,28 @@ async function measure(bench, folder, records) {
   gateway.kill('SIGTERM');
   await ended(gateway);
   return judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole });
+}
+
+/** What a system that follows the readings sees of the live ones while the backlog passes beside them. */
+async function watchLive(port) {
+  const client = await connectAsync(`mqtt://127.0.0.1:${port}`);
+  const ages = [];
+  client.on('message', (_topic, payload) => {
+    if (!payload.subarray(0, 300).includes('"lane":"live"')) return;
+    const { records } = JSON.parse(payload.toString());
+    ages.push(Date.now() - records.at(-1).t);
+  });
+  await client.subscribeAsync('millgate/drain/readings', { qos: 0 });
+  return {
+    end() {
+      client.end(true);
+      ages.sort((a, b) => a - b);
+      const at = (share) => ages[Math.min(ages.length - 1, Math.floor(ages.length * share))];
+      console.log(
+        `live meanwhile: ${ages.length} messages; age of their newest record on arrival p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${ages.at(-1)} ms`,
+      );
+    },
+  };
 }
 
 function configuration(folder, mqttPort, maxBytes) {

@@ -4,7 +4,15 @@ import type { TagId, Value } from '../../core/reading.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
 import { knownTags } from '../known-tags.ts';
 import type { GatewayView, TagView } from '../view.ts';
-import { type Break, breaksOf, type ChartAnswer, type ChartGap, columnsOf, type Sample } from './chart.ts';
+import {
+  type Break,
+  breaksOf,
+  type ChartAnswer,
+  type ChartGap,
+  columnsOf,
+  countsAsSamples,
+  type Sample,
+} from './chart.ts';
 
 const MOST_COLUMNS = 2000;
 
@@ -54,12 +62,15 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
   const most = integer(request, 'columns', 10, MOST_COLUMNS) ?? 600;
   const range = { fromMs, toMs };
   const raw = toMs - fromMs <= LONGEST_RAW_MS ? await readings(view, id!, range) : undefined;
-  const samples = raw ?? (await minutes(view, id!, range, most));
+  const rolled = raw ? undefined : await minutes(view, id!, range, most);
+  const samples = raw ?? rolled!.samples;
   // The future is no gap.
   const known = { fromMs, toMs: Math.max(fromMs + 1, Math.min(toMs, request.nowMs)) };
   const silent = silentMs(tag);
   const starts = silent === undefined ? await startsOf(view, range) : [];
-  const breaks = breaksOf(samples, known, silent, starts);
+  // Within a column of an hour there may be many gaps: they are looked for by the minute.
+  const looked = rolled ? countsAsSamples(rolled.counted, known, tag.reportMs, silent) : samples;
+  const breaks = breaksOf(looked, known, silent, starts);
   const columns = columnsOf(samples, breaks, range, most);
   const answer: ChartAnswer = {
     tag: id!,
@@ -124,11 +135,12 @@ function numberOf(value: Value | undefined): number | undefined {
   return Number(value);
 }
 
-/** Roll-ups of as many minutes as a column is wide. */
-async function minutes(view: GatewayView, tag: TagId, range: Range, most: number): Promise<Sample[]> {
+/** Roll-ups of as many minutes as a column is wide, and how many readings each minute has. */
+async function minutes(view: GatewayView, tag: TagId, range: Range, most: number) {
   const everyMs = Math.max(1, Math.ceil((range.toMs - range.fromMs) / most / 60_000)) * 60_000;
-  const { points } = await view.rollups({ tag, ...range, everyMs, limit: 2 * MOST_COLUMNS });
-  return points.map(({ wallMs, ...point }) => ({ ...point, fromMs: wallMs, toMs: wallMs + everyMs }));
+  const { points, counted } = await view.rollups({ tag, ...range, everyMs, limit: 2 * MOST_COLUMNS });
+  const samples = points.map(({ wallMs, ...point }) => ({ ...point, fromMs: wallMs, toMs: wallMs + everyMs }));
+  return { samples, counted };
 }
 
 async function startsOf(view: GatewayView, { fromMs, toMs }: Range): Promise<number[]> {

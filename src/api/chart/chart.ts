@@ -1,4 +1,5 @@
 /** Puts the history of a tag into columns for a chart that hides neither a spike nor a gap. Pure functions. */
+import type { ReadingCounts } from '../../store/store.ts';
 
 /** A gap with its reason: a word of docs/wire.md, `lost`, `stopped` or `unknown`, and a sentence for a person. Times are UTC ms. */
 export interface ChartGap {
@@ -38,6 +39,8 @@ export interface Sample {
   readonly max?: number | undefined;
   readonly mean?: number | undefined;
   readonly uncertain?: boolean;
+  /** Some of its time was silent: where in it is not known. */
+  readonly isPartial?: boolean;
   /** Why it is bad or uncertain, where one reading says so. */
   readonly why?: string | undefined;
 }
@@ -84,12 +87,20 @@ export function breaksOf(
   const breaks: Break[] = [];
   let lastMs: number | undefined;
   let bad: string | undefined;
+  let wasPartial = false;
+  /** What is silent on either side of a partial sample is one gap with it. */
+  const silence = (since: number, untilMs: number, isPartial: boolean): void => {
+    const last = breaks.at(-1);
+    const isSame = (isPartial || wasPartial) && last?.toMs === since && last.why === undefined;
+    if (isSame) breaks[breaks.length - 1] = { ...last, toMs: untilMs };
+    else breaks.push({ fromMs: since, toMs: untilMs, why: undefined });
+  };
   const close = (untilMs: number): void => {
     const since = lastMs ?? fromMs;
     const isSilent = silentMs !== undefined && untilMs - since > silentMs;
     const hasRestart = restarts.some((ms) => ms > since && ms <= untilMs);
-    if ((bad !== undefined || isSilent || hasRestart) && untilMs > since)
-      breaks.push({ fromMs: since, toMs: untilMs, why: bad });
+    if (bad !== undefined && untilMs > since) breaks.push({ fromMs: since, toMs: untilMs, why: bad });
+    else if ((isSilent || hasRestart) && untilMs > since) silence(since, untilMs, false);
     bad = undefined;
   };
   for (const sample of samples) {
@@ -101,9 +112,52 @@ export function breaksOf(
     lastMs = sample.toMs;
     // Some were bad and some were not: where in it is not known, so that the line ends before and begins behind it.
     if (sample.bad > 0) breaks.push({ fromMs: sample.fromMs, toMs: sample.toMs, why: sample.why ?? '' });
+    else if (sample.isPartial) silence(sample.fromMs, sample.toMs, true);
+    wasPartial = sample.isPartial === true;
   }
   if (samples.length > 0 || silentMs !== undefined) close(toMs);
   return breaks;
+}
+
+/**
+ * Counted readings as samples to find breaks in: a unit that has fewer than the others, by more than a silence that is no
+ * gap, is partial. What the others have counts, as a line that is late makes fewer scans than the file asks for.
+ *
+ * @param reportMs the tag is reported at least this often; undefined: silence says nothing
+ * @param silentMs the longest time between two reports that is no gap
+ */
+export function countsAsSamples(
+  { firstMs, everyMs, counts, bads }: ReadingCounts,
+  { fromMs, toMs }: ChartRange,
+  reportMs: number | undefined,
+  silentMs = Number.POSITIVE_INFINITY,
+): Sample[] {
+  const first = Math.max(0, Math.floor((fromMs - firstMs) / everyMs));
+  const last = Math.min(counts.length, Math.ceil((toMs - firstMs) / everyMs));
+  const usual = medianOf(counts.subarray(first, last).filter((count) => count > 0));
+  const expected = Math.min(usual, reportMs === undefined ? 0 : everyMs / reportMs);
+  const longestMs = Math.max(silentMs, everyMs / 10);
+  // The last unit has only begun.
+  const missingMs = (index: number): number =>
+    index < first || firstMs + (index + 1) * everyMs > toMs
+      ? 0
+      : Math.max(0, (1 - (counts[index]! + bads[index]!) / expected) * everyMs);
+  const samples: Sample[] = [];
+  for (let index = first; index < last; index++) {
+    const [count, bad] = [counts[index]!, bads[index]!];
+    if (count === 0 && bad === 0) continue;
+    const startMs = firstMs + index * everyMs;
+    // A gap may lie in two units, less than the longest silence in each.
+    const here = missingMs(index);
+    const around = Math.max(missingMs(index - 1), missingMs(index + 1));
+    const isPartial = here > longestMs || (here > 0 && here + around > longestMs);
+    samples.push({ fromMs: startMs, toMs: startMs + everyMs, count, bad, isPartial });
+  }
+  return samples;
+}
+
+function medianOf(values: Float64Array): number {
+  return values.sort()[values.length >> 1] ?? 0;
 }
 
 /**

@@ -2,7 +2,14 @@
  * What each route answers, as types. `scripts/api-answers.mjs` makes the schemas of the OpenAPI description of them, with the
  * comments that stand here and where the types are.
  */
-import type { ApplyAnswer, ConfigurationStatus, RunningFiles } from '../../core/configuration.ts';
+import type {
+  AlarmTrial,
+  ApplyAnswer,
+  BundleAnswer,
+  CheckedText,
+  ConfigurationStatus,
+  RunningFiles,
+} from '../../core/configuration.ts';
 import type { SignedCheckpoint } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { ProductionComparison, ProductionReport } from '../../core/production/production.ts';
@@ -81,6 +88,10 @@ export interface Answers {
   readonly configuration: ConfigurationStatus;
   readonly files: RunningFiles;
   readonly applied: ApplyAnswer;
+  readonly bundle: BundleAnswer;
+  readonly checked: CheckedText;
+  readonly alarmTrial: AlarmTrial;
+  readonly profiles: { readonly profiles: readonly string[] };
   readonly tokens: { readonly tokens: readonly TokenView[] };
   readonly newToken: NewToken;
   readonly token: TokenView;

@@ -3,7 +3,9 @@ import type { Clock } from '../../core/clock.ts';
 import type {
   ApplyAnswer,
   ApplyOrder,
+  CheckedText,
   ConfigurationChange,
+  ConfigurationEdit,
   ConfigurationFiles,
   ConfigurationStatus,
   DeviceFlow,
@@ -54,6 +56,9 @@ const LOOK_EVERY_MS = 250;
 /** Who orders what no person did by name. */
 const BY_SIGNAL = 'systemctl reload';
 
+/** Texts that may be checked or wait for it at once. */
+const MOST_CHECKS = 4;
+
 interface OnTrial {
   readonly trial: Trial;
   readonly before: InForce;
@@ -72,7 +77,9 @@ export class Applying {
   private files: ConfigurationFiles;
   private trial: OnTrial | undefined;
   private isBusy = false;
-  private isChecking = false;
+  /** Texts that are checked or wait for it, and when the last of them is done. */
+  private checks = 0;
+  private checked: Promise<unknown> = Promise.resolve();
   private isOver = false;
   private cancelLook: () => void = () => {};
 
@@ -87,19 +94,37 @@ export class Applying {
     return this.alone(() => this.begin({ from: 'text', text: order.text }, { how: 'apply', ...order }));
   }
 
-  /** What a text would change, without doing it; `pending`: whether it would. One at a time, as each takes a thread. */
-  async check(text: string): Promise<ApplyAnswer> {
-    if (this.isChecking) throw new Fault('another text is being checked right now', 'Try again in a moment.');
-    this.isChecking = true;
+  /** What a text would change, without doing it, with an entry put into it first; `pending`: whether it would change anything. */
+  async check(given: string, edit?: ConfigurationEdit): Promise<CheckedText> {
+    const { text, result } = await this.loaded(given, edit);
+    if (!result.ok) return { ok: false, problems: result.problems, text };
+    const running = this.parts.runtime.config();
+    const { hash } = result.config;
+    const pending = hash !== running.hash;
+    return { ok: true, hash, changes: changes(running, result.config), warnings: result.warnings, pending, text };
+  }
+
+  /** The configuration that a text would be. Throws `Fault` for one that is not valid. */
+  async configOf(given: string): Promise<Config> {
+    const { result } = await this.loaded(given);
+    if (result.ok) return result.config;
+    const [first] = result.problems.map(formatProblem);
+    throw new Fault(`the text is not valid: ${first}`, 'Mend it first; the check of the text shows every problem.');
+  }
+
+  /** One after the other, as each takes a thread: a page checks while it is typed, and a form waits for its turn. */
+  private async loaded(given: string, edit?: ConfigurationEdit) {
+    if (this.checks >= MOST_CHECKS)
+      throw new Fault(`${MOST_CHECKS} texts are being checked right now`, 'Try again in a moment.');
+    this.checks++;
+    const load = () => this.parts.load({ from: 'text', text: given, edit });
+    const turn = this.checked.then(load, load);
+    this.checked = turn.catch(() => {});
     try {
-      const { result } = await this.parts.load({ from: 'text', text });
-      if (!result.ok) return { ok: false, problems: result.problems };
-      const running = this.parts.runtime.config();
-      const { hash } = result.config;
-      const pending = hash !== running.hash;
-      return { ok: true, hash, changes: changes(running, result.config), warnings: result.warnings, pending };
+      const { result, files } = await turn;
+      return { result, text: files[mainName(this.parts.place.file)] ?? given };
     } finally {
-      this.isChecking = false;
+      this.checks--;
     }
   }
 

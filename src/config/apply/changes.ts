@@ -38,6 +38,7 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),
     ...section('commands', before.commands, after.commands),
     ...serveChanges(before, after),
+    ...section('fleet', before.fleet ?? {}, after.fleet ?? {}),
   ];
 }
 

@@ -1,8 +1,9 @@
 /** Loads a configuration together with the texts of all the files it was made of. */
 import { basename, dirname, relative, resolve } from 'node:path';
-import type { ConfigurationFiles } from '../../core/configuration.ts';
+import type { ConfigurationEdit, ConfigurationFiles } from '../../core/configuration.ts';
 import type { LoadResult } from '../config.ts';
 import { diskFilesFrom, type FileAccess, isOwn, mainName } from '../file/disk-files.ts';
+import { withEntry } from '../file/edit.ts';
 import { type LoadOptions, loadConfig } from '../load.ts';
 
 /** A configuration, and the texts that it was made of. */
@@ -15,15 +16,16 @@ export interface LoadedFiles {
 /** Where files are looked for: all on the disk, the main one in memory, or all of them in memory. */
 export type FileSource =
   | { readonly from: 'disk' }
-  | { readonly from: 'text'; readonly text: string }
+  | { readonly from: 'text'; readonly text: string; readonly edit?: ConfigurationEdit | undefined }
   | { readonly from: 'files'; readonly files: ConfigurationFiles };
 
 /** Loads a configuration as `check` does at the place of its file, and notes what it was made of. */
-export function loadWithFiles(options: LoadOptions, source: FileSource = { from: 'disk' }): LoadedFiles {
+export function loadWithFiles(options: LoadOptions, given: FileSource = { from: 'disk' }): LoadedFiles {
   const cwd = options.cwd ?? '';
   const main = resolve(cwd, options.file);
   const nameOf = (path: string): string => relative(dirname(main), resolve(cwd, path));
   const disk = options.files ?? diskFilesFrom(cwd);
+  const source = edited(given);
   const access = sourceAccess(disk, source, mainName(main), nameOf);
   const noted: Record<string, string> = {};
   const noting: FileAccess = {
@@ -35,6 +37,12 @@ export function loadWithFiles(options: LoadOptions, source: FileSource = { from:
     },
   };
   return { result: loadConfig({ ...options, files: noting }), files: noted };
+}
+
+/** A text with the entry that is to be put into it. */
+function edited(source: FileSource): FileSource {
+  if (source.from !== 'text' || !source.edit) return source;
+  return { from: 'text', text: withEntry(source.text, source.edit) };
 }
 
 function sourceAccess(

@@ -1,5 +1,6 @@
 /** The list of all sections of the file. */
 import { z } from 'zod';
+import { fleetShape } from './section-fleet.ts';
 import { serveShape } from './serve.ts';
 import { apiShape, commandsShape, gatewayShape, storeShape } from './shapes.ts';
 
@@ -47,5 +48,10 @@ export const SECTIONS: readonly Section[] = [
     name: 'serve',
     description: 'What is served to systems of the plant that ask the gateway.',
     form: { kind: 'shape', schema: z.strictObject(serveShape) },
+  },
+  {
+    name: 'fleet',
+    description: 'Where signed configurations come from: for millgate pull.',
+    form: { kind: 'shape', schema: z.strictObject(fleetShape) },
   },
 ];

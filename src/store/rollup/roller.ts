@@ -4,11 +4,11 @@ import { splitTagId } from '../../core/reading.ts';
 import { columnsOf, KnownShapes } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
-import type { Now, Piece, RollupSlice } from '../protocol.ts';
+import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';
-import { encodeRollups, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
-import type { Chunk, RollupCursor, RollupFiles } from './rollup-files.ts';
+import { encodeRollups, mergeMinutes, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
+import type { Chunk, RollupFiles } from './rollup-files.ts';
 
 /** Records that are read from the disk at once, and the rest of the commit that the last of them is in. */
 const STEP_RECORDS = 200;
@@ -86,7 +86,7 @@ export class Roller {
     if (piece) this.absorb(piece, [rangeOf(piece)]);
     if (this.fresh.length === 0 && this.todo[0]) this.catchUp(this.todo[0]);
     if (at.monoMs - this.flushedMonoMs >= FLUSH_EVERY_MS || this.growing.cells >= MOST_CELLS) this.flush(at);
-    return this.fresh.length > 0 || this.todo.length > 0;
+    return this.fresh.length > 0 || this.todo.length > 0 || this.pack(at);
   }
 
   /** Says that records whose time was not known can be rolled up now. */
@@ -95,13 +95,11 @@ export class Roller {
     this.timeless = subtract(this.timeless, [range]);
   }
 
-  query(tag: string, span: { first: number; last: number }, after: RollupCursor | undefined): RollupSlice {
-    const slice = this.files.slice(tag, span, after);
-    if (after) return slice;
-    const young = [...(this.growing.rollups.get(tag)?.values() ?? [])].filter(
-      ({ minute }) => minute >= span.first && minute <= span.last,
-    );
-    return { ...slice, minutes: [...slice.minutes, ...young.map((cell) => ({ ...cell }))] };
+  query({ tag, span, every, after }: Calls['rollups']['ask']): RollupSlice {
+    const { minutes, next } = this.files.slice(tag, span, after);
+    const young = after ? [] : [...(this.growing.rollups.get(tag)?.values() ?? [])];
+    const wanted = young.filter(({ minute }) => minute >= span.first && minute <= span.last);
+    return { ...mergeMinutes([...minutes, ...wanted], every), next };
   }
 
   close(): void {
@@ -137,6 +135,17 @@ export class Roller {
     const isGone = !last || from >= range.to;
     if (!isGone) for (const piece of pieces) this.absorb(piece, intersect(this.todo, [rangeOf(piece)]));
     this.todo = subtract(this.todo, [isGone ? range : { from: range.from, to: last.first + last.count }]);
+  }
+
+  /** A few milliseconds of packing; true when there is more to do. */
+  private pack(at: Now): boolean {
+    try {
+      return this.files.pack();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.retryMonoMs = at.monoMs + RETRY_MS;
+      return false;
+    }
   }
 
   private flush(at: Now): void {

@@ -6,7 +6,8 @@ import type { SeqRange } from '../../core/intervals.ts';
 import { type IntervalSet, intervals, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
-import { Damage, deflate, inflate, isDamage, refuseNewer } from '../format/segment.ts';
+import { Damage, deflate, isDamage, refuseNewer } from '../format/segment.ts';
+import { bodyOf, createPacking, packedTo, readPacks, type StoredChunk } from './packs.ts';
 import { decodeRollups, type MinuteRollup } from './rollup.ts';
 
 /** Format of a file of roll-ups; a program refuses newer ones. */
@@ -42,9 +43,20 @@ export interface Chunk {
 /** Where a reader goes on. */
 export interface RollupCursor {
   readonly file: number;
-  readonly id: number;
+  /** Undefined at the beginning of a file. */
+  readonly place: RollupPlace | undefined;
   /** The last chunk there was when reading began: what is appended meanwhile was given out of memory. */
   readonly until: { readonly file: number; readonly id: number };
+}
+
+/**
+ * A place in a file: behind which pack, or behind which chunk. Packs come first, and chunks from `packedTo` on, as it was when
+ * the file was begun: what is packed meanwhile is still read as chunks.
+ */
+interface RollupPlace {
+  readonly of: 'packs' | 'chunks';
+  readonly id: number;
+  readonly packedTo: number;
 }
 
 /** Roll-ups on the disk. */
@@ -63,6 +75,8 @@ export interface RollupFiles {
     span: { readonly first: number; readonly last: number },
     after: RollupCursor | undefined,
   ): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined };
+  /** A little of what makes long histories fast to read, see `packs.ts`; true when there is more to do. Throws what the disk says. */
+  pack(): boolean;
   close(): void;
 }
 
@@ -88,6 +102,14 @@ export function openRollups(
 ): RollupFiles {
   const share = maxBytes * SHARE;
   const files = rollupFileNames(folder).flatMap((name) => openFile(folder, name, open, onDamage));
+  /** Its minutes are rolled up again as far as raw data reaches: from the next start on. */
+  const lose = (file: File, error: unknown): void => {
+    if (!isDamage(error)) throw error;
+    file.database.close();
+    files.splice(files.indexOf(file), 1);
+    onDamage(file.name, error);
+  };
+  const packing = createPacking(files, lose);
   const begin = (): File => {
     const number = (files.at(-1)?.number ?? 0) + 1;
     const name = `rollups-${String(number).padStart(8, '0')}.db`;
@@ -116,20 +138,13 @@ export function openRollups(
       const last = files.at(-1);
       const isFull = last === undefined || sizeOf(join(folder, last.name)) > share / FILES;
       const file = isFull ? begin() : last;
-      const insert = file.database.prepare(
-        'INSERT INTO chunks (device, firstMinute, lastMinute, crc, body) VALUES (?, ?, ?, ?, ?)',
-      );
-      file.database.transaction(() => {
-        for (const { device, firstMinute, lastMinute, body } of chunks) {
-          const deflated = deflate(body);
-          insert.run(device, firstMinute, lastMinute, crc32(deflated), deflated);
-        }
-        file.database.prepare('INSERT INTO covered (ranges) VALUES (?)').run(JSON.stringify(ranges));
-      })();
+      insertChunks(file.database, chunks, ranges);
       file.database.pragma('wal_checkpoint(TRUNCATE)');
       files[files.length - 1] = { ...file, ranges: union(file.ranges, ranges) };
       letGo();
+      packing.appended();
     },
+    pack: packing.step,
     slice(tag, span, after) {
       const until = after?.until ?? lastChunk(files);
       const file = files.find(({ number }) => number >= (after?.file ?? 0));
@@ -137,18 +152,27 @@ export function openRollups(
       try {
         return sliceOf(file, until, tag, span, after);
       } catch (error) {
-        if (!isDamage(error)) throw error;
-        // Its minutes are rolled up again as far as raw data reaches: from the next start on.
-        file.database.close();
-        files.splice(files.indexOf(file), 1);
-        onDamage(file.name, error);
-        return { minutes: [], next: { file: file.number + 1, id: 0, until } };
+        lose(file, error);
+        return { minutes: [], next: { file: file.number + 1, place: undefined, until } };
       }
     },
     close() {
       for (const { database } of files) database.close();
     },
   };
+}
+
+function insertChunks(database: Connection, chunks: readonly Chunk[], ranges: IntervalSet): void {
+  const insert = database.prepare(
+    'INSERT INTO chunks (device, firstMinute, lastMinute, crc, body) VALUES (?, ?, ?, ?, ?)',
+  );
+  database.transaction(() => {
+    for (const { device, firstMinute, lastMinute, body } of chunks) {
+      const deflated = deflate(body);
+      insert.run(device, firstMinute, lastMinute, crc32(deflated), deflated);
+    }
+    database.prepare('INSERT INTO covered (ranges) VALUES (?)').run(JSON.stringify(ranges));
+  })();
 }
 
 function sliceOf(
@@ -159,38 +183,43 @@ function sliceOf(
   after: RollupCursor | undefined,
 ): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined } {
   const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
+  const begun = file.number === after?.file ? after.place : undefined;
+  const place = begun ?? { of: 'packs', id: 0, packedTo: packedTo(file, tag, untilId) };
+  if (place.of === 'packs') {
+    const { minutes, last } = readPacks(file, tag, span, place);
+    const on = last === undefined ? { of: 'chunks' as const, id: place.packedTo } : { of: 'packs' as const, id: last };
+    const next = { file: file.number, place: { ...on, packedTo: place.packedTo }, until };
+    return { minutes: within(minutes, span), next };
+  }
   const rows = file.database
     .prepare(
       `SELECT id, crc, body FROM chunks WHERE device = ? AND lastMinute >= ? AND firstMinute <= ? AND id > ? AND id <= ?
             ORDER BY id LIMIT ${SLICE_CHUNKS}`,
     )
-    .all(
-      splitTagId(tag)?.device,
-      span.first,
-      span.last,
-      file.number === after?.file ? after.id : 0,
-      untilId,
-    ) as StoredChunk[];
-  const minutes = rows
-    .flatMap((row) => minutesOf(file, row, tag))
-    .filter(({ minute }) => minute >= span.first && minute <= span.last);
+    .all(splitTagId(tag)?.device, span.first, span.last, place.id, untilId) as StoredChunk[];
+  const minutes = within(
+    rows.flatMap((row) => decodeRollups(bodyOf(file, row), tag)),
+    span,
+  );
   const isDone = rows.length < SLICE_CHUNKS;
   if (isDone && file.number === until.file) return { minutes, next: undefined };
-  const at = isDone ? { file: file.number + 1, id: 0 } : { file: file.number, id: rows.at(-1)!.id };
-  return { minutes, next: { ...at, until } };
+  if (isDone) return { minutes, next: { file: file.number + 1, place: undefined, until } };
+  return { minutes, next: { file: file.number, place: { ...place, id: rows.at(-1)!.id }, until } };
+}
+
+/** Minutes of a span: most often all of them. */
+function within(
+  minutes: readonly MinuteRollup[],
+  { first, last }: { readonly first: number; readonly last: number },
+): readonly MinuteRollup[] {
+  const isWanted = ({ minute }: MinuteRollup): boolean => minute >= first && minute <= last;
+  return minutes.every(isWanted) ? minutes : minutes.filter(isWanted);
 }
 
 function lastChunk(files: readonly File[]): RollupCursor['until'] {
   const file = files.at(-1);
   const id = file?.database.prepare('SELECT coalesce(max(id), 0) FROM chunks').pluck().get() as number | undefined;
   return { file: file?.number ?? 0, id: id ?? 0 };
-}
-
-type StoredChunk = { readonly id: number; readonly crc: number; readonly body: Uint8Array };
-
-function minutesOf(file: File, { id, crc, body }: StoredChunk, tag: string): MinuteRollup[] {
-  if (crc32(body) !== crc) throw new Damage(`${file.name}: chunk ${id} does not match its checksum`);
-  return decodeRollups(inflate(file.name, body), tag);
 }
 
 function openFile(

@@ -22,6 +22,48 @@ export interface MinuteRollup {
   readonly sum: number;
 }
 
+/** Minutes brought to cells of a whole number of minutes, and how many readings each minute has: so it crosses to another thread. */
+export interface MergedMinutes {
+  /** `minute` is the first of the cell. */
+  readonly cells: readonly MinuteRollup[];
+  readonly counted: CountedMinutes;
+}
+
+/** Counts by minute, side by side; a minute may come twice, and then counts together. */
+interface CountedMinutes {
+  readonly minute: Float64Array<ArrayBuffer>;
+  readonly count: Float64Array<ArrayBuffer>;
+  readonly bad: Float64Array<ArrayBuffer>;
+}
+
+/** @param every minutes a cell; cells begin at multiples of it since 1970 */
+export function mergeMinutes(minutes: readonly MinuteRollup[], every: number): MergedMinutes {
+  const counted = {
+    minute: new Float64Array(minutes.length),
+    count: new Float64Array(minutes.length),
+    bad: new Float64Array(minutes.length),
+  };
+  const cells = new Map<number, Cell>();
+  for (let index = 0; index < minutes.length; index++) {
+    const one = minutes[index]!;
+    counted.minute[index] = one.minute;
+    counted.count[index] = one.count;
+    counted.bad[index] = one.bad;
+    mergeInto(cells, Math.floor(one.minute / every) * every, one);
+  }
+  return { cells: [...cells.values()], counted };
+}
+
+/** Adds a cell to the one that begins at a minute. */
+export function mergeInto(cells: Map<number, Cell>, minute: number, more: MinuteRollup): void {
+  let cell = cells.get(minute);
+  if (!cell) {
+    cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+    cells.set(minute, cell);
+  }
+  merge(cell, more);
+}
+
 /** Minutes that grow. */
 export type Cell = { -readonly [Key in keyof MinuteRollup]: MinuteRollup[Key] };
 
@@ -79,7 +121,7 @@ function count(cell: Cell, value: number): void {
 }
 
 /** Adds `more` to `cell`, as if it had seen all of the readings. */
-export function merge(cell: Cell, more: MinuteRollup): void {
+function merge(cell: Cell, more: MinuteRollup): void {
   if (more.count > 0) {
     cell.min = cell.count > 0 ? Math.min(cell.min, more.min) : more.min;
     cell.max = cell.count > 0 ? Math.max(cell.max, more.max) : more.max;
@@ -145,16 +187,31 @@ export function decodeRollups(bytes: Uint8Array, tag: string): MinuteRollup[] {
   return [];
 }
 
-function readBlock(input: ByteReader): MinuteRollup[] {
-  let minute = 0;
-  const cells = Array.from({ length: input.count() }, (): Cell => {
-    minute += input.zigzag();
-    return { minute, count: input.varint(), bad: input.varint(), min: 0, max: 0, sum: 0 };
+/** The names of the tags in encoded roll-ups. */
+export function tagsIn(bytes: Uint8Array): string[] {
+  const input = new ByteReader(bytes);
+  input.byte();
+  return Array.from({ length: input.count() }, () => {
+    const tag = input.text();
+    input.skip(input.varint());
+    return tag;
   });
-  const valued = cells.filter(({ count }) => count > 0);
+}
+
+/** By index throughout: of a long history there are tens of thousands. */
+function readBlock(input: ByteReader): MinuteRollup[] {
+  const cells: Cell[] = [];
+  const valued: Cell[] = [];
+  let minute = 0;
+  for (let left = input.count(); left > 0; left--) {
+    minute += input.zigzag();
+    const cell = { minute, count: input.varint(), bad: input.varint(), min: 0, max: 0, sum: 0 };
+    cells.push(cell);
+    if (cell.count > 0) valued.push(cell);
+  }
   for (const column of ['min', 'max', 'sum'] as const) {
     const values = readColumn(input, input.byte(), valued.length);
-    for (const [index, cell] of valued.entries()) cell[column] = Number(values[index]);
+    for (let index = 0; index < valued.length; index++) valued[index]![column] = Number(values[index]);
   }
   return cells;
 }

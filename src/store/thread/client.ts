@@ -7,7 +7,7 @@ import { encodeEvents, encodeRecords } from '../format/codec.ts';
 import { decodeTrueEvents, decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Backend, EncodedCommit, Pieces } from '../protocol.ts';
 import { textsOf } from '../read/texts.ts';
-import { type Cell, MINUTE_MS, merge } from '../rollup/rollup.ts';
+import { type Cell, MINUTE_MS, mergeInto } from '../rollup/rollup.ts';
 import type { RollupCursor } from '../rollup/rollup-files.ts';
 import type {
   CommitBatch,
@@ -159,6 +159,9 @@ async function pageOf(backend: Backend, query: HistoryQuery): Promise<HistoryPag
   }
 }
 
+/** Readings are counted by the minute up to a span of so many, two months; beyond it by two minutes, and so on. */
+const MOST_COUNTED = 100_000;
+
 /** Slices until all minutes are in; then they are brought to the length that is asked for. */
 async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limit }: RollupQuery): Promise<RollupPage> {
   if (!Number.isInteger(everyMs / MINUTE_MS) || everyMs <= 0)
@@ -166,25 +169,34 @@ async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limi
   const startMs = Math.floor(fromMs / everyMs) * everyMs;
   const endMs = Math.min(startMs + limit * everyMs, Math.ceil(toMs / everyMs) * everyMs);
   const span = { first: startMs / MINUTE_MS, last: endMs / MINUTE_MS - 1 };
+  const every = everyMs / MINUTE_MS;
   const cells = new Map<number, Cell>();
+  const unit = Math.ceil((span.last - span.first + 1) / MOST_COUNTED);
+  const counts = new Float64Array(Math.ceil((span.last - span.first + 1) / unit));
+  const bads = new Float64Array(counts.length);
   let after: RollupCursor | undefined;
   do {
-    const slice = await backend.call('rollups', { tag, span, after });
-    for (const minute of slice.minutes) {
-      const wallMs = Math.floor((minute.minute * MINUTE_MS) / everyMs) * everyMs;
-      const cell = cells.get(wallMs) ?? { minute: wallMs / MINUTE_MS, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
-      merge(cell, minute);
-      cells.set(wallMs, cell);
+    const slice = await backend.call('rollups', { tag, span, every, after });
+    for (const cell of slice.cells) mergeInto(cells, cell.minute, cell);
+    const { minute, count, bad } = slice.counted;
+    for (let index = 0; index < minute.length; index++) {
+      const place = Math.floor((minute[index]! - span.first) / unit);
+      counts[place]! += count[index]!;
+      bads[place]! += bad[index]!;
     }
     after = slice.next;
   } while (after);
-  const points = [...cells]
-    .sort(([a], [b]) => a - b)
-    .map(([wallMs, { count, bad, min, max, sum }]) => ({
-      wallMs,
+  const points = [...cells.values()]
+    .sort((a, b) => a.minute - b.minute)
+    .map(({ minute, count, bad, min, max, sum }) => ({
+      wallMs: minute * MINUTE_MS,
       count,
       bad,
       ...(count > 0 && { min, max, mean: sum / count }),
     }));
-  return { points, next: endMs < toMs ? endMs : undefined };
+  return {
+    points,
+    counted: { firstMs: startMs, everyMs: unit * MINUTE_MS, counts, bads },
+    next: endMs < toMs ? endMs : undefined,
+  };
 }

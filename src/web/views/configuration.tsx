@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type {
   ApplyAnswer,
+  CheckedText,
   ConfigurationChange,
   ConfigurationProblem,
   ConfigurationStatus,
@@ -11,6 +12,7 @@ import { type Hub, usePolled } from '../hub.ts';
 import { Facts, Failure, Panel, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';
 import { plain, spanText } from '../shown.ts';
+import { AlarmForm, DeviceForm } from './forms.tsx';
 
 /** The text is checked when nothing was typed for so long, ms. */
 const CHECK_AFTER_MS = 700;
@@ -39,7 +41,7 @@ export function Configuration({ hub, onRefused }: ViewProps) {
           ]}
         />
       </Panel>
-      <Editor onRefused={onRefused} again={again} isOnTrial={data.pending !== undefined} />
+      <Editor hub={hub} onRefused={onRefused} again={again} isOnTrial={data.pending !== undefined} />
       <Past hub={hub} history={data.history} onRefused={onRefused} again={again} />
     </>
   );
@@ -98,7 +100,7 @@ function mainOf({ file, files }: RunningFiles): string {
   return files[name] ?? Object.values(files)[0] ?? '';
 }
 
-function Editor({ onRefused, again, isOnTrial }: Again & { onRefused: () => void; isOnTrial: boolean }) {
+function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { readonly isOnTrial: boolean }) {
   const [text, setText] = useState<string>();
   const [checked, setChecked] = useState<{ readonly text: string; readonly answer: ApplyAnswer }>();
   const { isBusy, failed, give } = useOrder(onRefused);
@@ -113,6 +115,14 @@ function Editor({ onRefused, again, isOnTrial }: Again & { onRefused: () => void
     }, CHECK_AFTER_MS);
     return () => clearTimeout(timer);
   }, [text]);
+  /** The gateway puts an entry into the text, and says at once what is wrong with it. */
+  const put = (path: readonly string[], value: object): Promise<boolean> =>
+    give(async () => {
+      const body = { text, path, value: JSON.stringify(value) };
+      const answer = await ask<CheckedText>('/api/v1/configuration/check', body);
+      setText(answer.text);
+      setChecked({ text: answer.text, answer });
+    });
   const apply = (): void =>
     void give(async () => {
       const answer = await ask<ApplyAnswer>('/api/v1/apply', { text, confirmMs: CONFIRM_MS });
@@ -134,6 +144,7 @@ function Editor({ onRefused, again, isOnTrial }: Again & { onRefused: () => void
   const canApply = answer?.ok === true && answer.pending && !isOnTrial;
   return (
     <Panel title="Edit">
+      <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
       <label>
         <span class="note">The file, checked as you type</span>
         <textarea
@@ -155,6 +166,25 @@ function Editor({ onRefused, again, isOnTrial }: Again & { onRefused: () => void
       </p>
       <Failure>{failed}</Failure>
     </Panel>
+  );
+}
+
+/** What is added most often, by a form; everything else is written below. */
+function Forms(props: Parameters<typeof AlarmForm>[0]) {
+  const [open, show] = useState<'device' | 'alarm'>();
+  return (
+    <>
+      <fieldset class="choices" aria-label="Add by a form">
+        <button type="button" aria-pressed={open === 'device'} onClick={() => show('device')}>
+          Add a device
+        </button>
+        <button type="button" aria-pressed={open === 'alarm'} onClick={() => show('alarm')}>
+          Add an alarm
+        </button>
+      </fieldset>
+      {open === 'device' && <DeviceForm {...props} />}
+      {open === 'alarm' && <AlarmForm {...props} />}
+    </>
   );
 }
 

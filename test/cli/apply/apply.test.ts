@@ -33,7 +33,18 @@ function configured(over: Partial<ConfigurationView> = {}) {
   const configuration: ConfigurationView = {
     status: async () => STATUS,
     running: () => ({ file: FILE, hash: STATUS.hash, files: { 'millgate.yaml': 'channels: {}\n' } }),
-    check: async () => ({ ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false }),
+    check: async (text) => ({ ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false, text }),
+    tryAlarm: async () => ({
+      fromMs: 0,
+      toMs: 1,
+      readings: 0,
+      raised: 0,
+      mostInMinute: 0,
+      activeMs: 0,
+      longestMs: 0,
+      last: [],
+    }),
+    profiles: async () => [],
     async apply(order) {
       orders.push(order);
       return { ok: true, hash: STATUS.hash, changes: [], warnings: [], pending: false };

@@ -1,0 +1,180 @@
+/**
+ * Packs minutes anew, one tag by itself: chunks hold all tags of a device for ten minutes, so that a month of one tag would
+ * be thousands of reads. Packs say nothing that the chunks do not say, and the chunks stay.
+ */
+import { crc32 } from 'node:zlib';
+import { splitTagId } from '../../core/reading.ts';
+import type { Connection } from '../format/disk.ts';
+import { Damage, deflate, inflate } from '../format/segment.ts';
+import { type Cell, decodeRollups, encodeRollups, type MinuteRollup, mergeInto, tagsIn } from './rollup.ts';
+
+/** Chunks of a device that are packed together: twelve hours of them. */
+const RUN_CHUNKS = 72;
+
+/** Chunks that are inflated in one step, so that no commit waits for more than a few milliseconds. */
+const STEP_CHUNKS = 8;
+
+/** Packs that are read in one slice. */
+const SLICE_PACKS = 8;
+
+/** A run is known by the id of its last chunk. `packed` says up to which chunk a device is packed. */
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS packs (tag TEXT NOT NULL, run INTEGER NOT NULL, firstMinute INTEGER NOT NULL,
+    lastMinute INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS packed (device TEXT PRIMARY KEY, lastId INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** A file of roll-ups, as far as packing goes. */
+interface PackedFile {
+  readonly number: number;
+  readonly name: string;
+  readonly database: Connection;
+}
+
+/** A body as it is stored. */
+export type StoredChunk = { readonly id: number; readonly crc: number; readonly body: Uint8Array };
+
+/** What is in a stored body. Throws `Damage` where its checksum does not fit. */
+export function bodyOf(file: { readonly name: string }, { id, crc, body }: StoredChunk): Uint8Array {
+  if (crc32(body) !== crc) throw new Damage(`${file.name}: chunk ${id} does not match its checksum`);
+  return inflate(file.name, body);
+}
+
+/** The chunks of one run of a device: first they are inflated, then each tag is packed, and then all packs are written. */
+interface Run {
+  /** Number of the file that it is in. */
+  readonly file: number;
+  readonly device: string;
+  readonly ids: readonly number[];
+  readonly bodies: Uint8Array[];
+  tags: string[] | undefined;
+  readonly packs: { readonly tag: string; readonly first: number; readonly last: number; readonly body: Uint8Array }[];
+}
+
+/** Packs files, little by little, the oldest first. */
+interface Packing {
+  /** A few milliseconds of it; true when there is more to do. */
+  readonly step: () => boolean;
+  /** Says that chunks came to the newest file. */
+  readonly appended: () => void;
+}
+
+/**
+ * @param files those that there are, as they come and go, the newest last
+ * @param lose takes a file out of them that is damaged; throws any other error
+ */
+export function createPacking<F extends PackedFile>(
+  files: readonly F[],
+  lose: (file: F, error: unknown) => void,
+): Packing {
+  /** Nothing is left to do in files below this number; undefined: in any. */
+  let from: number | undefined = 0;
+  let run: Run | undefined;
+  return {
+    step() {
+      const file = from === undefined ? undefined : files.find(({ number }) => number >= from!);
+      if (!file) {
+        from = undefined;
+        return false;
+      }
+      if (run?.file !== file.number) run = undefined;
+      try {
+        if (!run) file.database.exec(TABLES);
+        run ??= nextRun(file);
+        if (!run) from = file.number + 1;
+        else if (stepOf(file, run)) run = undefined;
+      } catch (error) {
+        run = undefined;
+        lose(file, error);
+      }
+      return true;
+    },
+    appended() {
+      from = Math.min(from ?? Number.POSITIVE_INFINITY, files.at(-1)!.number);
+    },
+  };
+}
+
+/** The next run that is whole and not packed yet. */
+function nextRun({ number, database }: PackedFile): Run | undefined {
+  const device = database
+    .prepare(
+      `SELECT device FROM chunks LEFT JOIN packed USING (device) WHERE id > coalesce(lastId, 0)
+         GROUP BY device HAVING count(*) >= ${RUN_CHUNKS} LIMIT 1`,
+    )
+    .pluck()
+    .get() as string | undefined;
+  if (device === undefined) return undefined;
+  const ids = database
+    .prepare(
+      `SELECT id FROM chunks WHERE device = ? AND id > coalesce((SELECT lastId FROM packed WHERE device = ?), 0)
+         ORDER BY id LIMIT ${RUN_CHUNKS}`,
+    )
+    .pluck()
+    .all(device, device) as number[];
+  return { file: number, device, ids, bodies: [], tags: undefined, packs: [] };
+}
+
+/** One step of a run; true when it is done. */
+function stepOf(file: PackedFile, run: Run): boolean {
+  const { ids, bodies, packs } = run;
+  if (bodies.length < ids.length) {
+    const chunk = file.database.prepare('SELECT id, crc, body FROM chunks WHERE id = ?');
+    for (const id of ids.slice(bodies.length, bodies.length + STEP_CHUNKS))
+      bodies.push(bodyOf(file, chunk.get(id) as StoredChunk));
+    return false;
+  }
+  run.tags ??= [...new Set(bodies.flatMap(tagsIn))];
+  const tag = run.tags.pop();
+  if (tag === undefined) {
+    write(file.database, run);
+    return true;
+  }
+  const cells = new Map<number, Cell>();
+  for (const body of bodies) for (const minute of decodeRollups(body, tag)) mergeInto(cells, minute.minute, minute);
+  const minutes = [...cells.keys()];
+  const [first, last] = [Math.min(...minutes), Math.max(...minutes)];
+  if (minutes.length > 0) packs.push({ tag, first, last, body: deflate(encodeRollups(new Map([[tag, cells]]))) });
+  return false;
+}
+
+function write(database: Connection, { device, ids, packs }: Run): void {
+  const run = ids.at(-1)!;
+  const insert = database.prepare('INSERT OR REPLACE INTO packs VALUES (?, ?, ?, ?, ?, ?)');
+  database.transaction(() => {
+    for (const { tag, first, last, body } of packs) insert.run(tag, run, first, last, crc32(body), body);
+    database.prepare('INSERT OR REPLACE INTO packed VALUES (?, ?)').run(device, run);
+  })();
+  database.pragma('wal_checkpoint(TRUNCATE)');
+}
+
+/** Up to which chunk a tag is to be read from packs, by a reader who wants no chunk behind `untilId`. */
+export function packedTo({ database }: PackedFile, tag: string, untilId: number): number {
+  const isThere = database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'packed'").pluck().get() === 1;
+  if (!isThere) return 0;
+  const device = splitTagId(tag)?.device;
+  const lastId = database.prepare('SELECT lastId FROM packed WHERE device = ?').pluck().get(device) as
+    | number
+    | undefined;
+  if (lastId === undefined || lastId <= untilId) return lastId ?? 0;
+  const within = database.prepare('SELECT coalesce(max(run), 0) FROM packs WHERE tag = ? AND run <= ?').pluck();
+  return within.get(tag, untilId) as number;
+}
+
+/** Some packs of a tag behind `place`; `last` is the run of the last of them, undefined when there are no more. */
+export function readPacks(
+  file: PackedFile,
+  tag: string,
+  span: { readonly first: number; readonly last: number },
+  place: { readonly id: number; readonly packedTo: number },
+): { readonly minutes: readonly MinuteRollup[]; readonly last: number | undefined } {
+  if (place.packedTo === 0) return { minutes: [], last: undefined };
+  const rows = file.database
+    .prepare(
+      `SELECT run AS id, crc, body FROM packs
+         WHERE tag = ? AND run > ? AND run <= ? AND lastMinute >= ? AND firstMinute <= ? ORDER BY run LIMIT ${SLICE_PACKS}`,
+    )
+    .all(tag, place.id, place.packedTo, span.first, span.last) as StoredChunk[];
+  const minutes = rows.flatMap((row) => decodeRollups(bodyOf(file, row), tag));
+  return { minutes, last: rows.length < SLICE_PACKS ? undefined : rows.at(-1)!.id };
+}
