@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { tagsIn } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
-import { ruleConfigOf as liveRulesOf } from '../gateway/rule-config.ts';
+import { ruleConfigOf as liveRulesOf } from '../gateway/judging.ts';
 import type { RuleConfig } from '../rules/rule-set.ts';
 import type { ReadingColumns } from './readings-file.ts';
 

@@ -1,12 +1,11 @@
 /** Runs the rules over what is polled, and keeps their states in the store. */
-import type { Config } from '../config/config.ts';
+import { type Config, tagsOf } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DeviceRecord, TagId } from '../core/reading.ts';
 import { MEASURES_KEY } from '../rules/alarm/alarm-measures.ts';
 import { type EngineParts, RuleEngine } from '../rules/engine.ts';
-import { createRuleSet, type RuleSet } from '../rules/rule-set.ts';
+import { createRuleSet, type RuleConfig, type RuleSet } from '../rules/rule-set.ts';
 import { begunAnew, succeed } from '../rules/succession.ts';
-import { ruleConfigOf } from './rule-config.ts';
 
 /** What rules are run with. */
 interface JudgingParts extends Pick<EngineParts, 'commit' | 'drive' | 'onReadings'> {
@@ -62,5 +61,30 @@ export function createJudging(config: Config, stored: ReadonlyMap<string, string
       return left;
     },
     stop: () => engine.stop(),
+  };
+}
+
+/** What of a configuration decides what is made of readings. */
+export function ruleConfigOf(config: Config): RuleConfig {
+  const { derived, alarms, spc, production, maintenance, parts, inventory } = config;
+  const all = tagsOf(config);
+  return {
+    alarms,
+    spc,
+    production,
+    maintenance,
+    parts,
+    inventory,
+    derived: derived.map(({ tag: { tag, min, max }, expression }) => {
+      const { id, device, name } = tag;
+      return { id, device, name, expression, min, max };
+    }),
+    counters: new Set(all.filter(({ counter }) => counter).map(({ tag }) => tag.id)),
+    // Without a deadband every reading is sent, so that a heartbeat adds nothing.
+    policies: new Map(
+      all.flatMap(({ tag, deadband, heartbeatMs }) =>
+        deadband === undefined ? [] : [[tag.id, { deadband, heartbeatMs }] as const],
+      ),
+    ),
   };
 }

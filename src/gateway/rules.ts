@@ -18,9 +18,9 @@ import { type Capability, reasonText } from '../rules/spc/capability.ts';
 import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder, type Sender } from '../uplink/json.ts';
+import { ruleConfigOf } from './judging.ts';
 import { statesFor } from './memory.ts';
 import { createProductionJournal, firstSince } from './production-journal.ts';
-import { ruleConfigOf } from './rule-config.ts';
 
 /**
  * What the API serves of the rules.

@@ -64,7 +64,7 @@ export function createTraceView({ engine, store, sender, event, durable }: Traci
       if (!CORRECTABLE.some((each) => each === member))
         throw new Fault(`${member} of a part cannot be put right`, `Name one of ${CORRECTABLE.join(', ')}.`);
       const { hash } = found.chain as { readonly hash: string };
-      const message = `record ${record}: ${member} put right from ${JSON.stringify(was ?? null)} to ${JSON.stringify(to)} by ${by}`;
+      const message = `record ${record}: ${member} put right from ${was ?? 'nothing'} to ${to ?? 'nothing'} by ${by}`;
       event({ kind: 'audit', what: 'correction', record, hash, member, was: was ?? null, to, by, comment, message });
       await durable();
     },

@@ -136,7 +136,7 @@ function enter(run: OpenRun, event: WireEvent): void {
 }
 
 function findingOf({ kind, t, id, station, tag, value, limit, lcl, ucl, serial, message }: WireEvent): LotFinding {
-  const [low, high] = kind === 'spc' ? [lcl, ucl] : Array.isArray(limit) ? limit : [undefined, limit];
+  const [low, high] = kind === 'spc' ? [lcl, ucl] : Array.isArray(limit) ? limit : sidesOf(value, limit);
   return {
     kind: kind === 'alarm' ? 'alarm' : kind === 'spc' ? 'spc' : 'part',
     t: Number(t),
@@ -148,6 +148,11 @@ function findingOf({ kind, t, id, station, tag, value, limit, lcl, ucl, serial, 
     serial: typeof serial === 'string' ? serial : null,
     message: String(message),
   };
+}
+
+/** A single limit as the side that a value is beyond. */
+function sidesOf(value: unknown, limit: unknown): readonly unknown[] {
+  return typeof value === 'number' && typeof limit === 'number' && value < limit ? [limit] : [undefined, limit];
 }
 
 /** The columns of a lot as a table for a customer. */

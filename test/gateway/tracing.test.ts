@@ -141,3 +141,30 @@ it('a stock and a part at the station are the same after a restart', async () =>
   expect(other.view.inventory()).toEqual(before);
   await passing(other.close(), 10_000);
 });
+
+it('a backtest gives the records of parts and the levels of stocks', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'millgate-tracing-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  writeFileSync(join(path, 'millgate.yaml'), `${FILE}store: {path: ${path}/store}\n`);
+  const at = (second: number) => new Date(Date.UTC(2026, 10, 30, 6, 0, second)).toISOString();
+  const rows = [
+    [0, 'scanner/code', 'S-0'],
+    [0, 'scanner/rack', '-'],
+    [0, 'station/done', 'false'],
+    [1, 'scanner/code', 'S-1'],
+    [2, 'station/torque', '7'],
+    [3, 'station/done', 'true'],
+    [4, 'scanner/rack', '400638'],
+  ] as const;
+  const csv = join(path, 'readings.csv');
+  writeFileSync(csv, ['t,tag,value', ...rows.map(([second, ...cells]) => [at(second), ...cells].join())].join('\n'));
+  const args = ['backtest', '--csv', csv, '--config', join(path, 'millgate.yaml')];
+  const json = millgate([...args, '--json'], { clock });
+  expect(await json.exitCode).toBe(EXIT.ok);
+  const { events, inventory } = JSON.parse(json.out()) as { events: Record<string, unknown>[]; inventory: unknown };
+  expect(events.find(({ what }) => what === 'part')).toMatchObject({ serial: 'S-1', result: 'fail' });
+  expect(inventory).toMatchObject({ rack: { items: [{ code: '400638', level: 10 }] } });
+  const text = millgate(args, { clock });
+  expect(await text.exitCode).toBe(EXIT.ok);
+  expect(text.out()).toContain('one: 0 parts pass, 1 fail, 0 are incomplete.\nrack: blank: 10');
+});

@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { ProductionReport } from '../../src/core/production/production.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { type DeviceRecord, Fields, type Value } from '../../src/core/reading.ts';
-import { ruleConfigOf } from '../../src/gateway/rule-config.ts';
+import { ruleConfigOf } from '../../src/gateway/judging.ts';
 import { contextOf } from '../double/command-line.ts';
 
 const DAYS = Number(process.env.MILLGATE_DAYS ?? 1);

@@ -161,10 +161,16 @@ function fileTagsOf(configs: readonly Config[]): ReadonlyMap<TagId, FileTag> {
 function warnOfUntested(configs: readonly Config[], { tags, name }: Source, context: CliContext): void {
   if (!tags) return;
   const untested = new Set<string>();
-  for (const { alarms, spc, production, maintenance, derived } of configs) {
+  for (const { alarms, spc, production, maintenance, parts, inventory, derived } of configs) {
     const computed = new Set(derived.map(({ tag }) => tag.tag.id));
     const machines = production.map(({ id, count }) => ({ id, tag: count.tag }));
-    for (const { id, tag } of [...alarms, ...spc, ...machines, ...maintenance])
+    const readers = [
+      ...parts.map(({ id, serial }) => ({ id, tag: serial.tag })),
+      ...inventory.flatMap(({ id, in: into, out }) =>
+        [into, out].flatMap((source) => (source ? [{ id, tag: source.tag }] : [])),
+      ),
+    ];
+    for (const { id, tag } of [...alarms, ...spc, ...machines, ...maintenance, ...readers])
       if (!tags.has(tag) && !computed.has(tag)) untested.add(`${id} (${tag})`);
   }
   if (untested.size > 0)

@@ -102,7 +102,7 @@ function partLines(found: readonly PartRecord[], context: CliContext): string[] 
   const corrections = found.flatMap((each) =>
     each.corrections.map(
       ({ t, member, was, to, by, comment }) =>
-        `Record ${each.record}: ${member} put right from ${plain(String(was))} to ${plain(String(to))} by ${plain(by)}, ${formatTime(t, context)}: ${plain(comment ?? '')}`,
+        `Record ${each.record}: ${member} put right from ${plain(String(was ?? 'nothing'))} to ${plain(String(to ?? 'nothing'))} by ${plain(by)}, ${formatTime(t, context)}: ${plain(comment ?? '')}`,
     ),
   );
   return [...renderTable(COLUMNS, rows, tableWidth(context), colors.dim), ...corrections];

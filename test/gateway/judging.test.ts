@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { ruleConfigOf } from '../../src/gateway/rule-config.ts';
+import { ruleConfigOf } from '../../src/gateway/judging.ts';
 
 /** What is left out of the tag `oven/temp` with these keys. */
 function policyOf(keys: string): unknown {
