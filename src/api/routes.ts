@@ -13,6 +13,7 @@ import { PROBE_ROUTE } from './probe-route.ts';
 import { PRODUCTION_ROUTES, reportsNow } from './production-routes.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
+import { TRACE_ROUTES } from './trace-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
@@ -184,6 +185,7 @@ export const ROUTES: readonly Route[] = [
   PROBE_ROUTE,
   ...RULE_ROUTES,
   ...PRODUCTION_ROUTES,
+  ...TRACE_ROUTES,
   ...CONFIGURATION_ROUTES,
   ...TOKEN_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },

@@ -20,6 +20,7 @@ import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
 import type { TokenOrders } from './tokens/tokens-view.ts';
+import type { TraceView } from './trace-view.ts';
 
 /** How many alarms stand how. */
 export interface AlarmCounts {
@@ -223,7 +224,7 @@ export type ProbeAnswer =
   | { readonly ok: false; readonly why: string; readonly detail: string };
 
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView extends RulesView, RecordingView {
+export interface GatewayView extends RulesView, RecordingView, TraceView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */

@@ -8,6 +8,7 @@ import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, TagId, ValueForm } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
+import type { InventoryConfig, PartsConfig } from '../core/rules/scanned.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -269,6 +270,10 @@ export interface Config {
   readonly production: readonly ProductionConfig[];
   /** Condition and use of machines. */
   readonly maintenance: readonly MaintenanceConfig[];
+  /** Stations at which parts with a serial number are judged. */
+  readonly parts: readonly PartsConfig[];
+  /** Stocks that are counted by scans. */
+  readonly inventory: readonly InventoryConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
   readonly api: ApiConfig;

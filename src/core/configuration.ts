@@ -9,6 +9,8 @@ export type ConfigurationPart =
   | 'chart'
   | 'machine'
   | 'maintenance'
+  | 'station'
+  | 'stock'
   | 'uplink'
   | 'store'
   | 'api'

@@ -28,6 +28,7 @@ import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
+import { createTraceView } from './tracing.ts';
 import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
@@ -192,7 +193,7 @@ function assemble(
   const received = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
-    if (record.fields.some(({ quality }) => quality !== 'bad')) outputs.heard(record.device);
+    if (record.fields.hasValue()) outputs.heard(record.device);
   };
   const judging = createJudging(config, states, {
     clock,
@@ -385,6 +386,13 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
       () => committer.flush(),
     ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
+    ...createTraceView({
+      engine: () => judging.engine(),
+      store,
+      sender,
+      event: parts.event,
+      durable: () => committer.flush(),
+    }),
     ...parts.recorder.view,
     async checkpoint() {
       // What was accepted so far is linked when it is committed.

@@ -1,6 +1,7 @@
 /** Serves the present state of the gateway to the API. */
 import { isRawReading } from '../../hal/modbus/abilities.ts';
 import type { RulesView } from '../api/rules-view.ts';
+import type { TraceView } from '../api/trace-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView, WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
@@ -46,7 +47,7 @@ interface ViewParts {
 /** What the API serves of everything but the rules; always of the configuration in force. */
 export function createView(
   parts: ViewParts,
-): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration' | 'checkpoint'> {
+): Omit<GatewayView, keyof RulesView | keyof RecordingView | keyof TraceView | 'configuration' | 'checkpoint'> {
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);

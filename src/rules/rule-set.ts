@@ -5,6 +5,7 @@ import { tagsIn } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import { splitTagId, type TagId } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
+import type { InventoryConfig, PartsConfig } from '../core/rules/scanned.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import { alarmRule } from './alarm/alarm.ts';
 import { instrumentAlarms } from './alarm/instrument.ts';
@@ -15,6 +16,8 @@ import { type ProductionRule, productionRule } from './production/rule.ts';
 import type { ProductionState } from './production/state.ts';
 import { ReportFilter, type ReportPolicy } from './report.ts';
 import type { Rule } from './rule.ts';
+import { partRule } from './scanned/part-rule.ts';
+import { type StockRule, stockRule } from './scanned/stock-rule.ts';
 import { type SpcRule, spcRule } from './spc/rule.ts';
 
 /** The parts of a configuration that decide what is made of readings. */
@@ -24,6 +27,9 @@ export interface RuleConfig {
   /** Machines whose production is counted; absent: none. */
   readonly production?: readonly ProductionConfig[];
   readonly maintenance: readonly MaintenanceConfig[];
+  /** Stations at which parts are judged, and stocks that are counted; absent: none. */
+  readonly parts?: readonly PartsConfig[];
+  readonly inventory?: readonly InventoryConfig[];
   /** Each after those it is computed from. */
   readonly derived: readonly DerivedTag[];
   /** Tags that only grow. */
@@ -58,6 +64,8 @@ export interface RuleSet {
   readonly maintenance: readonly MaintenanceItem[];
   /** An event with the job that its machine worked on, where a job is counted for the device of its tag. */
   readonly withJob: (body: EventBody) => EventBody;
+  readonly stations: readonly { readonly config: PartsConfig; readonly key: string; readonly rule: Rule }[];
+  readonly stocks: readonly { readonly config: InventoryConfig; readonly key: string; readonly rule: StockRule }[];
 }
 
 /** The key of a chart among the rules: an alarm may have the same name. */
@@ -79,6 +87,14 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     const key = `production:${machine.id}`;
     return { config: machine, key, rule: { ...productionRule(machine), id: key } };
   });
+  const stations = (config.parts ?? []).map((station) => {
+    const key = `parts:${station.id}`;
+    return { config: station, key, rule: { ...partRule(station), id: key } as unknown as Rule };
+  });
+  const stocks = (config.inventory ?? []).map((stock) => {
+    const key = `inventory:${stock.id}`;
+    return { config: stock, key, rule: { ...stockRule(stock), id: key } };
+  });
   const inputs = new Map(config.derived.map(({ id, expression }) => [id, tagsIn(expression)]));
   const alarms = [...config.alarms, ...instrumentAlarms(config.alarms, (tag) => inputs.get(tag) ?? [])];
   const rules = [
@@ -86,11 +102,13 @@ export function createRuleSet(config: RuleConfig, stored: ReadonlyMap<string, st
     ...charts.map(({ rule }) => rule as unknown as Rule),
     ...machines.map(({ rule }) => rule as unknown as Rule),
     ...maintenance.map(({ rule }) => rule),
+    ...stations.map(({ rule }) => rule),
+    ...stocks.map(({ rule }) => rule as unknown as Rule),
   ];
   const derivation = config.derived.length > 0 ? new Derivation(config.derived, config.counters, stored) : undefined;
   const pipeline = new Pipeline(rules, new ReportFilter(config.policies), stored, derivation);
   const withJob = jobsOf(machines, [...charts, ...maintenance], pipeline);
-  return { config, derivation, pipeline, alarms, charts, machines, maintenance, withJob };
+  return { config, derivation, pipeline, alarms, charts, machines, maintenance, stations, stocks, withJob };
 }
 
 /** Says of an event of an alarm, a chart or a condition which job the machine worked on: the one whose parts are counted on the same device. */

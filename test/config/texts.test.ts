@@ -31,6 +31,7 @@ describe('what check says of mistakes in', () => {
     'spc',
     'production',
     'maintenance',
+    'scanned',
     'uplinks',
     'serve',
     'slips',

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { runBacktest } from '../../src/backtest/run.ts';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
-import type { DeviceRecord, Value } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields, type Value } from '../../src/core/reading.ts';
 import type { RuleConfig } from '../../src/rules/rule-set.ts';
 import { MONDAY, machineConfig } from './production/machine.ts';
 
@@ -18,7 +18,7 @@ function hot(device: string): AlarmConfig {
 function record(second: number, device: string, said: Readonly<Record<string, Value>>): DeviceRecord {
   const at = MONDAY + second * 1000;
   const fields = Object.entries(said).map(([name, value]) => ({ name, quality: 'good', value }) as const);
-  return { device, at: { wallMs: at, monoMs: at }, clockKnown: true, simulated: false, fields };
+  return { device, at: { wallMs: at, monoMs: at }, clockKnown: true, simulated: false, fields: Fields.of(fields) };
 }
 
 it('names the job of the moment, and none of another device or before one is known', () => {

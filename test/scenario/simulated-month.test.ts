@@ -10,7 +10,7 @@ import { reportLines } from '../../src/cli/oee/oee-text.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { ProductionReport } from '../../src/core/production/production.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import type { DeviceRecord, Value } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields, type Value } from '../../src/core/reading.ts';
 import { ruleConfigOf } from '../../src/gateway/rule-config.ts';
 import { contextOf } from '../double/command-line.ts';
 
@@ -92,7 +92,13 @@ function* readings(stops: readonly Stop[], random: () => number): Generator<Devi
       vibration: running ? 1.3 + 3.6 * wear ** 3 + 0.1 * random() : 0.2,
     };
     const fields = Object.entries(values).map(([name, value]) => ({ name, quality: 'good', value }) as const);
-    yield { device: 'press-1', at: { wallMs: at, monoMs: at }, clockKnown: true, simulated: true, fields };
+    yield {
+      device: 'press-1',
+      at: { wallMs: at, monoMs: at },
+      clockKnown: true,
+      simulated: true,
+      fields: Fields.of(fields),
+    };
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type UplinkConfig,
 } from '../../config/config.ts';
 import type { Clock } from '../../core/clock.ts';
-import { cutTo, type DeviceRecord, type Field, selects } from '../../core/reading.ts';
+import { cutTo, type DeviceRecord, type Field, Fields, selects } from '../../core/reading.ts';
 import { formOf } from '../../uplink/http/http-targets.ts';
 import { createJsonEncoder } from '../../uplink/json.ts';
 import { wantedRuns } from '../../uplink/lanes.ts';
@@ -70,7 +70,7 @@ export function estimate(config: Config, uplink: UplinkConfig, clock: Pick<Clock
   const overhead = uplink.type === 'mqtt' ? MQTT_OVERHEAD : HTTP_OVERHEAD;
   const bytes = messages.reduce((sum, one) => sum + one.bytes + one.where.length + overhead, 0);
   const values = records.reduce(
-    (sum, { fields, device }) => sum + fields.filter(({ name }) => isSent(`${device}/${name}`)).length,
+    (sum, { fields, device }) => sum + fields.names.filter((name) => isSent(`${device}/${name}`)).length,
     0,
   );
   return {
@@ -104,7 +104,8 @@ function recordsOf(tags: readonly TagConfig[], wallMs: number): { records: Devic
   const records = [...groups.values()].flatMap(({ device, everyMs, tags: own }) =>
     Array.from({ length: Math.max(1, Math.floor(stretchMs / everyMs)) }, (_, index): DeviceRecord => {
       const at = { wallMs: wallMs + index * everyMs, monoMs: index * everyMs };
-      return { device, at, clockKnown: true, simulated: false, fields: own.map((tag) => fieldOf(tag, index)) };
+      const fields = Fields.of(own.map((tag) => fieldOf(tag, index)));
+      return { device, at, clockKnown: true, simulated: false, fields };
     }),
   );
   return { records: records.sort((a, b) => a.at.monoMs - b.at.monoMs), stretchMs };

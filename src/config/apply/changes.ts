@@ -30,6 +30,8 @@ export function changes(before: Config, after: Config): ConfigurationChange[] {
     ...named('chart', before.spc, after.spc, ({ id }) => id, chartDetails, chartEffect),
     ...named('machine', before.production, after.production, ({ id }) => id, differences),
     ...named('maintenance', before.maintenance, after.maintenance, ({ id }) => id, maintenanceDetails),
+    ...named('station', before.parts, after.parts, ({ id }) => id, differences),
+    ...named('stock', before.inventory, after.inventory, ({ id }) => id, differences),
     ...storeChanges(before, after),
     ...named('uplink', before.uplinks, after.uplinks, ({ name }) => name, differences, uplinkEffect),
     ...section('api', before.api, after.api, 'the page and the API over TCP are interrupted'),

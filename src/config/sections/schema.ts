@@ -6,6 +6,7 @@ import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
 import { maintenanceShape } from './section-maintenance.ts';
 import { productionShape } from './section-production.ts';
+import { inventoryShape, partsShape } from './section-scanned.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
 import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
@@ -43,6 +44,8 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
+  if (section === 'parts') return { title: 'Station', ...toJson(z.strictObject(partsShape)) };
+  if (section === 'inventory') return { title: 'Stock', ...toJson(z.strictObject(inventoryShape)) };
   return anyOf([
     { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },

@@ -25,6 +25,12 @@ export const SECTIONS: readonly Section[] = [
   { name: 'production', description: 'Machines whose production is counted, by name.', form: { kind: 'named' } },
   { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'named' } },
   {
+    name: 'parts',
+    description: 'Stations at which parts with a serial number are judged, by name.',
+    form: { kind: 'named' },
+  },
+  { name: 'inventory', description: 'Stocks that are counted by scans, by name.', form: { kind: 'named' } },
+  {
     name: 'store',
     description: 'Where readings are kept until they are delivered.',
     form: { kind: 'shape', schema: z.strictObject(storeShape) },

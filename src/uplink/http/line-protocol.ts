@@ -46,7 +46,7 @@ function writeAddress(base: string, target: Influx, precision: 'ms' | 'ns'): URL
 
 /** One line; empty for a record without fields, which the protocol has no form for. */
 function recordLine(record: DeviceRecord, gateway: string): string {
-  const fields = record.fields.flatMap((field) => {
+  const fields = [...record.fields].flatMap((field) => {
     const name = nameText(field.name);
     if (field.quality === 'bad') return [`${name}.quality=${quoted(`bad: ${field.why}`)}`];
     const value = `${name}=${valueText(field.value)}`;

@@ -56,7 +56,7 @@ function telemetryText({ records }: Extract<OutgoingBatch, { kind: 'readings' }>
 }
 
 function valuesText({ fields }: DeviceRecord): string {
-  return fields
+  return [...fields]
     .flatMap((field) => {
       if (field.quality === 'good') return [`${JSON.stringify(field.name)}:${valueText(field.value)}`];
       const reason = `${JSON.stringify(`${field.name}.quality`)}:"${field.quality}: ${field.why}"`;

@@ -5,7 +5,7 @@ import { estimate } from '../../../src/cli/uplink/estimate.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { noAlarms } from '../../../src/core/event.ts';
 import { silentLogger } from '../../../src/core/log.ts';
-import { cutTo, type DeviceRecord } from '../../../src/core/reading.ts';
+import { cutTo, type DeviceRecord, Fields } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { Forwarder } from '../../../src/uplink/forwarder.ts';
 import { startCloudBroker } from '../../double/cloud-brokers.ts';
@@ -78,7 +78,7 @@ describe('uplink explain', () => {
       const atMs = commit * 2000;
       const of = (device: string, ms: number, names: readonly string[]): DeviceRecord => ({
         ...{ device, clockKnown: true, simulated: false, at: { wallMs: clock.wallMs() + ms, monoMs: atMs + ms } },
-        fields: names.map((name) => ({ name, quality: 'good', value: 231.4 })),
+        fields: Fields.of(names.map((name) => ({ name, quality: 'good', value: 231.4 }))),
       });
       const oven = (ms: number) => of('oven', ms, ['temp', 'power']);
       const press = (ms: number) => of('press', ms, ['oil']);

@@ -1,7 +1,7 @@
 /** A machine whose production is counted, on a clock of its own: readings in, events and reports out. */
 import type { EventBody } from '../../../src/core/event.ts';
 import type { ProductionConfig, ProductionReport } from '../../../src/core/production/production.ts';
-import type { Field, Value } from '../../../src/core/reading.ts';
+import { type Field, Fields, type Value } from '../../../src/core/reading.ts';
 import { pastReports, type Refusal } from '../../../src/rules/production/reasons.ts';
 import type { ProductionState } from '../../../src/rules/production/state.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
@@ -80,7 +80,15 @@ export class TestMachine {
         value === undefined ? { name, quality: 'bad', why: 'timeout' } : { name, quality: 'good', value },
     );
     const instant = { monoMs: at, wallMs: at + this.offsetMs };
-    this.note(this.rules.pipeline.accept({ device: 'press-1', at: instant, clockKnown, simulated: false, fields }));
+    this.note(
+      this.rules.pipeline.accept({
+        device: 'press-1',
+        at: instant,
+        clockKnown,
+        simulated: false,
+        fields: Fields.of(fields),
+      }),
+    );
   }
 
   tick(at: number): void {
