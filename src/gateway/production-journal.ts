@@ -49,8 +49,8 @@ export function createProductionJournal(store: Pick<Store, 'status' | 'peekEvent
       for (const [shift, { seq }] of ofMachine) if (seq < oldest.events) ofMachine.delete(shift);
   };
   return {
-    /** The newest report of each shift of a machine that ended after an instant (UTC ms), in the order of the shifts. */
-    async reports(machine: string, fromMs: number): Promise<readonly ProductionReport[]> {
+    /** The newest report of each shift of a machine that has any time of a span (UTC ms), in the order of the shifts. */
+    async reports(machine: string, fromMs: number, toMs: number): Promise<readonly ProductionReport[]> {
       // One after the other: two that go through the journal at once would do it twice.
       const caughtUp = last.then(() => catchUp(fromMs));
       last = caughtUp.then(
@@ -58,7 +58,9 @@ export function createProductionJournal(store: Pick<Store, 'status' | 'peekEvent
         () => {},
       );
       await caughtUp;
-      const wanted = [...(places.get(machine) ?? [])].filter(([, { toMs }]) => toMs > fromMs);
+      const wanted = [...(places.get(machine) ?? [])].filter(
+        ([from, { toMs: endMs }]) => endMs > fromMs && from < toMs,
+      );
       const reports: ProductionReport[] = [];
       for (const [, { seq }] of wanted.sort(([a], [b]) => a - b)) {
         const [event] = (await store.peekEvents(seq, 1)).events;

@@ -201,7 +201,7 @@ export function createProductionView(
   };
   const shifts = async (name: string, fromMs: number, toMs: number): Promise<readonly ProductionReport[]> => {
     const { report, isRunning } = found(name);
-    const past = await journal.reports(name, fromMs);
+    const past = await journal.reports(name, fromMs, toMs);
     // That of the shift that runs is nowhere else; that of the last one may not have been told yet.
     const isTold = !isRunning && past.some(({ from }) => from === report.from);
     const all = isTold || report.shift === null ? past : [...past.filter(({ from }) => from !== report.from), report];
@@ -238,7 +238,8 @@ export function createProductionView(
       let why = engine().codeStop(name, order);
       if (why?.pastOf) {
         await durable();
-        const all = await journal.reports(name, clock.wallMs() - STOPS_BACK_MS);
+        const nowMs = clock.wallMs();
+        const all = await journal.reports(name, nowMs - STOPS_BACK_MS, nowMs);
         why = engine().codeStop(name, { ...order, past: pastReports(all, why.pastOf) });
       }
       if (why) throw new Fault(why.refused, 'Nothing was changed.', EXIT.failed);

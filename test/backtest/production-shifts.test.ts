@@ -86,6 +86,15 @@ describe('a file of readings', () => {
     expect(production['press-1']).toMatchObject({ from: SIX, to: SIX + 300 * MIN, noDataMs: 30 * MIN });
   });
 
+  it('in which a row or two are missing is bridged: no time without data, and no part is lost', async () => {
+    const rows = published(1, true).filter((row) => {
+      const minute = (Number(row.split(',')[0]) - SIX) / MIN;
+      return !(minute >= 130 && minute <= 131);
+    });
+    const { production } = await tested(`running: press-1/running, idealCycle: 1s, ${SHIFT}`, rows);
+    expect(production['press-1']).toMatchObject({ noDataMs: 0, count: 19_271, runMs: 373 * MIN });
+  });
+
   it('that counts up to a break and from its end on says nothing of parts made during it', async () => {
     const rows: string[] = [];
     for (let minute = 0, parts = 0; minute <= 420; minute++) {

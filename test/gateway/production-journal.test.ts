@@ -39,7 +39,7 @@ it('gives the newest report of each shift, however far back, and looks at what i
   for (let day = 0; day < 20; day++) journal.tell(day, day);
   const { reports } = createProductionJournal(journal.store);
   const counts = async (fromDay: number) =>
-    (await reports('press-1', MONDAY + fromDay * 24 * HOUR)).map((each) => each.count);
+    (await reports('press-1', MONDAY + fromDay * 24 * HOUR, Number.MAX_SAFE_INTEGER)).map((each) => each.count);
   expect(await counts(18)).toEqual([18, 19]);
   // A reason that came late for the shift of day 3, three weeks afterwards.
   journal.tell(3, 333, MONDAY + 21 * 24 * HOUR);
@@ -50,7 +50,11 @@ it('gives the newest report of each shift, however far back, and looks at what i
   expect(await counts(2)).toHaveLength(19);
   // One each, and the search for the beginning: the rest is known.
   expect(journal.asked).toBeLessThan(19 + 8);
+  // A shift of the past costs what it has, not what came after it.
+  journal.asked = 0;
+  expect(await reports('press-1', MONDAY + 3 * 24 * HOUR, MONDAY + 3.5 * 24 * HOUR)).toHaveLength(1);
+  expect(journal.asked).toBeLessThan(8);
   journal.oldest = 5;
   expect((await counts(0)).slice(0, 3)).toEqual([333, 5, 6]);
-  expect(await reports('press-2', MONDAY)).toEqual([]);
+  expect(await reports('press-2', MONDAY, Number.MAX_SAFE_INTEGER)).toEqual([]);
 });

@@ -1,9 +1,9 @@
 /** Writes a production report as a page to print (one A4 page, without any foreign request) and as CSV. */
 import { type BridgeStep, lossBridge, paretoOf } from '../../core/production/loss-bridge.ts';
-import { PRODUCTION_DOUBTS, type ProductionReport } from '../../core/production/production.ts';
+import type { ProductionReport } from '../../core/production/production.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime } from '../terminal/format.ts';
-import { energyText, hoursOf, percent } from './oee-text.ts';
+import { doubtText, energyText, hoursOf, percent } from './oee-text.ts';
 
 /** What one page has room for. */
 const PAGE_STOPS = 12;
@@ -34,7 +34,7 @@ export function reportPage(report: ProductionReport, context: CliContext): strin
 <h1>${html(title)}</h1><p>${html(when)}</p><div class="k">${tiles.join('')}${unknown}</div>
 <h2>From planned time to good parts</h2>${bridgeTable(report)}
 ${hourTable(report, context)}<div class="c"><div><h2>Where the time went</h2>${paretoTable(report)}</div><div><h2>Longest stops</h2>${stopTable(report, context)}</div></div>
-<h2>Figures</h2>${figures(report)}${report.uncertain.map((why) => `<p class="w">Doubtful: ${html(PRODUCTION_DOUBTS[why] ?? why)}.</p>`).join('')}
+<h2>Figures</h2>${figures(report)}${report.uncertain.map((why) => `<p class="w">Doubtful: ${html(doubtText(report, why))}.</p>`).join('')}
 </body></html>\n`;
 }
 

@@ -3,6 +3,7 @@ import { lossBridge, paretoOf } from '../../core/production/loss-bridge.ts';
 import {
   PRODUCTION_DOUBTS,
   type ProductionComparison,
+  type ProductionDoubt,
   type ProductionReport,
 } from '../../core/production/production.ts';
 import { type CliContext, tableWidth } from '../terminal/context.ts';
@@ -86,8 +87,15 @@ export function reportLines(report: ProductionReport, context: CliContext): stri
     ...reasonLines(report, context),
     ...stopLines(report, context),
     ...figureLines(report),
-    ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${PRODUCTION_DOUBTS[why] ?? why}.`)),
+    ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${doubtText(report, why)}.`)),
   ];
+}
+
+/** Why a report is to be doubted, with the number that would not be where it can be told. */
+export function doubtText({ runMs, count }: ProductionReport, why: ProductionDoubt): string {
+  const text = PRODUCTION_DOUBTS[why] ?? why;
+  if (why !== 'performance-above-1' || count <= 0) return text;
+  return `${text}. It took ${Number((runMs / count / 1000).toPrecision(3))} s a part, all slowness included`;
 }
 
 function unknownLine({ unknownShare, unknownMs, noDataMs }: ProductionReport, { colors }: CliContext): string {
