@@ -71,7 +71,7 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/probe': { may: ['hal/modbus'], types: ['hal'] },
   'src/backtest': { may: ['src/rules', 'src/gateway', 'src/uplink'], types: ['src/config', 'src/store'] },
   'src/doctor': { types: ['hal', 'src/api', 'src/store', 'src/uplink'] },
-  'src/api': { types: ['hal', 'src/rules', 'src/serve', 'src/store', 'src/uplink'] },
+  'src/api': { types: ['hal', 'src/rules', 'src/serve', 'src/store', 'src/trace', 'src/uplink'] },
   // Runs in a browser: of the program it knows only the forms of what the API answers.
   'src/web': { types: ['src/api', 'src/store', 'src/uplink'] },
   'src/gateway': {

@@ -1,4 +1,6 @@
 /** The metrics of the gateway in the text format of Prometheus, and the document that lists them. */
+import type { ProductionReport } from '../core/production/production.ts';
+import type { MaintenanceReport } from '../core/rules/maintenance.ts';
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from './view.ts';
 
 /** One number with what it is of. */
@@ -13,8 +15,17 @@ interface Metric {
   readonly type: 'counter' | 'gauge';
   readonly help: string;
   readonly labels: readonly string[];
-  readonly samples: (status: GatewayStatus) => readonly Sample[];
+  readonly samples: (status: GatewayStatus, rules: RuleReports) => readonly Sample[];
 }
+
+/** What the rules report of machines, for metrics. */
+interface RuleReports {
+  /** Of the shift that runs, or else of the last one. */
+  readonly production: readonly ProductionReport[];
+  readonly maintenance: readonly MaintenanceReport[];
+}
+
+const NO_REPORTS: RuleReports = { production: [], maintenance: [] };
 
 type Of<T> = (part: T) => number | undefined;
 
@@ -262,6 +273,53 @@ export const METRICS: readonly Metric[] = [
     'Records that the other side refused.',
     (each) => each.quarantinedRecords,
   ),
+  machine('millgate_production_oee', 'OEE of the shift, 0 to 1.', ({ oee }) => oee),
+  machine('millgate_production_availability', 'Run time of the busy time, 0 to 1.', ({ availability }) => availability),
+  machine(
+    'millgate_production_performance',
+    'Ideal time of the parts of the run time; above 1 the ideal cycle is too long.',
+    ({ performance }) => performance,
+  ),
+  machine('millgate_production_quality', 'Good parts of all parts, 0 to 1.', ({ quality }) => quality),
+  machine(
+    'millgate_production_unknown_share',
+    'Share of the unplanned time that has no reason, 0 to 1: read it beside the OEE.',
+    ({ unknownShare }) => unknownShare,
+  ),
+  {
+    name: 'millgate_production_parts',
+    type: 'gauge',
+    help: 'Parts of the shift.',
+    labels: ['machine', 'quality'],
+    samples: (_, { production }) =>
+      production.flatMap(({ machine: name, good, reject }) => [
+        { labels: { machine: name, quality: 'good' }, value: good },
+        { labels: { machine: name, quality: 'reject' }, value: reject },
+      ]),
+  },
+  {
+    name: 'millgate_production_seconds',
+    type: 'gauge',
+    help: 'Time of the shift by what it was; micro_stop is part of run.',
+    labels: ['machine', 'kind'],
+    samples: (_, { production }) => production.flatMap(timesOf),
+  },
+  machine('millgate_production_energy_kwh', 'Energy of the shift.', ({ energyKwh }) => energyKwh),
+  item(
+    'millgate_maintenance_state',
+    '0: nothing to do, 1: due, 2: overdue.',
+    ({ state }) => ({ ok: 0, due: 1, overdue: 2 })[state],
+  ),
+  item('millgate_maintenance_used_share', 'Use since the work was done, of its interval.', ({ used, every }) =>
+    used === null || every === null ? null : used / every,
+  ),
+  item('millgate_maintenance_value', 'Newest mean of a condition, in the unit of its tag.', ({ value }) => value),
+  item('millgate_maintenance_limit', 'Limit of a condition, in the unit of its tag.', ({ limit }) => limit),
+  item(
+    'millgate_maintenance_due_time_seconds',
+    'When an interval ends or a limit is reached, Unix time; absent where nothing says so.',
+    ({ dueAt, reachesAt }) => seconds(dueAt ?? reachesAt ?? undefined),
+  ),
   modbusServer(
     'millgate_modbus_server_listening',
     'gauge',
@@ -292,10 +350,10 @@ export const METRICS: readonly Metric[] = [
 ];
 
 /** The metrics in the text format of Prometheus, version 0.0.4. */
-export function metricsText(status: GatewayStatus): string {
+export function metricsText(status: GatewayStatus, rules: RuleReports = NO_REPORTS): string {
   const lines: string[] = [];
   for (const { name, type, help, samples } of METRICS) {
-    const known = samples(status).filter(({ value }) => value !== undefined && Number.isFinite(value));
+    const known = samples(status, rules).filter(({ value }) => value !== undefined && Number.isFinite(value));
     if (known.length === 0) continue;
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     for (const { labels, value } of known) lines.push(`${name}${labelText(labels)} ${value}`);
@@ -341,6 +399,32 @@ function uplink(name: string, type: Metric['type'], help: string, of: Of<Gateway
   const samples = ({ uplinks }: GatewayStatus): Sample[] =>
     uplinks.map((part) => ({ labels: { uplink: part.name }, value: of(part) }));
   return { name, type, help, labels: ['uplink'], samples };
+}
+
+function machine(name: string, help: string, of: (report: ProductionReport) => number | null): Metric {
+  const samples: Metric['samples'] = (_, { production }) =>
+    production.map((report) => ({ labels: { machine: report.machine }, value: of(report) ?? undefined }));
+  return { name, type: 'gauge', help: `${help} Of the shift that runs, or the last.`, labels: ['machine'], samples };
+}
+
+function item(name: string, help: string, of: (report: MaintenanceReport) => number | null | undefined): Metric {
+  const samples: Metric['samples'] = (_, { maintenance }) =>
+    maintenance.map((report) => ({ labels: { item: report.id }, value: of(report) ?? undefined }));
+  return { name, type: 'gauge', help, labels: ['item'], samples };
+}
+
+function timesOf(report: ProductionReport): Sample[] {
+  const { machine: name, plannedMs, breakMs, busyMs, runMs, setupMs, unplannedMs, microStopMs, noDataMs } = report;
+  const times = {
+    run: runMs,
+    micro_stop: microStopMs,
+    setup: setupMs,
+    planned_stop: plannedMs - breakMs - busyMs,
+    unplanned_stop: unplannedMs,
+    break: breakMs,
+    no_data: noDataMs,
+  };
+  return Object.entries(times).map(([kind, ms]) => ({ labels: { machine: name, kind }, value: seconds(ms) }));
 }
 
 function modbusServer(

@@ -1,4 +1,5 @@
 /** Routes of production: reports, and reasons of stops. */
+import type { ProductionReport } from '../core/production/production.ts';
 import { nearest } from '../core/suggest.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ORDERER } from './description/orderer.ts';
@@ -40,7 +41,7 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     answer: async (view) => {
       const { production } = view;
       const names = production?.machines() ?? [];
-      const machines = await Promise.all(names.map((name) => production!.report(name, { by: 'now' })));
+      const machines = await reportsNow(view);
       return ok({ machines, reasons: Object.fromEntries(names.map((name) => [name, production!.reasons(name)])) });
     },
   },
@@ -95,6 +96,12 @@ export const PRODUCTION_ROUTES: readonly Route[] = [
     answer: code,
   },
 ];
+
+/** The report of each machine, of the shift that runs or else of the last one. */
+export function reportsNow({ production }: GatewayView): Promise<readonly ProductionReport[]> {
+  const names = production?.machines() ?? [];
+  return Promise.all(names.map((name) => production!.report(name, { by: 'now' })));
+}
 
 function machineOf(view: GatewayView, { params }: RouteRequest): { production: ProductionView; name: string } {
   const name = params.name!;

@@ -10,9 +10,10 @@ import { jsonHistory, jsonReading, jsonReadings, jsonRollups, jsonTag, jsonValue
 import { knownTags } from './known-tags.ts';
 import { metricsText } from './metrics.ts';
 import { PROBE_ROUTE } from './probe-route.ts';
-import { PRODUCTION_ROUTES } from './production-routes.ts';
+import { PRODUCTION_ROUTES, reportsNow } from './production-routes.ts';
 import { RULE_ROUTES } from './rule-routes.ts';
 import { TOKEN_ROUTES } from './tokens/token-routes.ts';
+import { TRACE_ROUTES } from './trace-routes.ts';
 import { UPLINK_ROUTES } from './uplink-routes.ts';
 import type { GatewayView } from './view.ts';
 
@@ -75,7 +76,10 @@ export const ROUTES: readonly Route[] = [
     open: true,
     answer: async (view) => ({
       status: 200,
-      body: metricsText(await view.status()),
+      body: metricsText(await view.status(), {
+        production: await reportsNow(view),
+        maintenance: view.maintenance(),
+      }),
       textType: 'text/plain; version=0.0.4; charset=utf-8',
     }),
   },
@@ -181,6 +185,7 @@ export const ROUTES: readonly Route[] = [
   PROBE_ROUTE,
   ...RULE_ROUTES,
   ...PRODUCTION_ROUTES,
+  ...TRACE_ROUTES,
   ...CONFIGURATION_ROUTES,
   ...TOKEN_ROUTES,
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This description.' },

@@ -23,10 +23,12 @@ import type {
   StoreStatus,
   Stream,
 } from '../store/store.ts';
+import type { NotifierStatus } from '../uplink/notify/notifier.ts';
 import type { UplinkStatus } from '../uplink/uplink.ts';
 import type { ProductionView } from './production-view.ts';
 import type { RulesView } from './rules-view.ts';
 import type { TokenOrders } from './tokens/tokens-view.ts';
+import type { TraceView } from './trace-view.ts';
 
 /** How many alarms stand how. */
 export interface AlarmCounts {
@@ -127,6 +129,8 @@ export interface GatewayStatus {
   /** `trouble` is also set while commits are not answered. */
   readonly store: StoreStatus & { readonly held: HeldStatus };
   readonly uplinks: readonly UplinkStatus[];
+  /** Who is told of alarms; absent where nobody is. */
+  readonly notifiers?: readonly NotifierStatus[];
   /** Where the API answers beside its socket; the API itself adds it. */
   readonly api?: ApiStatus | undefined;
   /** What is served to other systems; absent where nobody keeps it. */
@@ -230,7 +234,7 @@ export type ProbeAnswer =
   | { readonly ok: false; readonly why: string; readonly detail: string };
 
 /** What the API is handed to serve. It knows nothing of how the gateway is made. */
-export interface GatewayView extends RulesView, RecordingView {
+export interface GatewayView extends RulesView, RecordingView, TraceView {
   status(): Promise<GatewayStatus>;
   tags(): readonly TagView[];
   /** Reads tags now, through the channel that is polling them. Throws `Fault` for an unknown tag. */

@@ -1,5 +1,5 @@
 /** Gives a backtest its records: out of a file of readings, or out of the store. */
-import type { DeviceRecord, Field, Instant } from '../core/reading.ts';
+import { type DeviceRecord, type Field, Fields, type Instant } from '../core/reading.ts';
 import type { ArchivedBatch } from '../store/archive.ts';
 import type { ReadingColumns, TagParts } from './readings-file.ts';
 
@@ -60,7 +60,8 @@ function* recordsAt(open: ReadonlyMap<string, readonly Field[]>, t: number): Gen
 }
 
 function recordOf(device: string, t: number, fields: readonly Field[]): DeviceRecord {
-  return { device, at: { wallMs: Math.round(t), monoMs: t }, clockKnown: true, simulated: false, fields };
+  const at = { wallMs: Math.round(t), monoMs: t };
+  return { device, at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
 }
 
 /**

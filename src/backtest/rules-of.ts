@@ -54,7 +54,7 @@ function silenceOf(
     return policy.heartbeatMs === undefined ? undefined : Math.max(silenceMs, PACES_OF_A_GAP * policy.heartbeatMs);
   if (!readings) return silenceMs;
   const { second, reason, job, energy } = machine;
-  const tags = running === undefined ? [count.tag] : [running, count.tag, second?.tag, reason, job, energy];
+  const tags = running === undefined ? [count.tag] : [running, count.tag, second?.tag, reason, job, energy?.tag];
   return Math.max(silenceMs, PACES_OF_A_GAP * paceOf(readings, new Set(tags)));
 }
 

@@ -3,10 +3,12 @@ import type { GatewayEvent } from '../core/event.ts';
 import type { ProductionReport } from '../core/production/production.ts';
 import type { Instant } from '../core/reading.ts';
 import type { MaintenanceReport } from '../core/rules/maintenance.ts';
+import type { StockReport } from '../core/rules/scanned.ts';
 import type { Judged } from '../rules/pipeline.ts';
 import { emptyReport, summedReport } from '../rules/production/figures.ts';
 import type { ProductionState } from '../rules/production/state.ts';
 import { createRuleSet, type RuleConfig, type RuleSet } from '../rules/rule-set.ts';
+import type { StockState } from '../rules/scanned/stock-rule.ts';
 import type { SpcState } from '../rules/spc/state.ts';
 import type { Played } from './records.ts';
 import { type RuleSummary, summarise } from './summary.ts';
@@ -19,6 +21,8 @@ export interface BacktestResult {
   readonly production: Readonly<Record<string, ProductionReport>>;
   /** Reports of maintenance at the end, in the order of the file. */
   readonly maintenance: readonly MaintenanceReport[];
+  /** Levels of stocks at the end, in the order of the file. */
+  readonly inventory: readonly StockReport[];
   readonly readings: number;
   /** UTC ms of the first and the last reading; undefined when there were none. */
   readonly span: { readonly fromMs: number; readonly toMs: number } | undefined;
@@ -40,7 +44,7 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
   let last: Instant | undefined;
   const take = ({ findings, states: changed }: Judged): void => {
     for (const { finding, at, clockKnown } of findings)
-      if (finding.kind === 'event') events.push({ ...at, clockKnown, body: finding.body });
+      if (finding.kind === 'event') events.push({ ...at, clockKnown, body: rules.withJob(finding.body) });
     for (const [key, state] of changed) states.set(key, state);
   };
   for (const each of played) {
@@ -70,7 +74,8 @@ export function runBacktest(config: RuleConfig, played: Iterable<Played>): Backt
   const summary = summarise(rules, points, events, span?.toMs ?? 0);
   const production = productionOf(rules, events, span?.toMs ?? 0);
   const maintenance = rules.maintenance.map(({ key, rule }) => rule.report(rules.pipeline.stateOf(key)));
-  return { events, summary, production, maintenance, readings, span };
+  const inventory = rules.stocks.map(({ key, rule }) => rule.report(rules.pipeline.stateOf(key) as StockState));
+  return { events, summary, production, maintenance, inventory, readings, span };
 }
 
 /** The shifts that are over, and what there is of one that is not. */

@@ -13,6 +13,7 @@ import { addReadingCommands } from './commands/reading.ts';
 import { addProductionCommands, addRuleCommands, addUpkeepCommands } from './commands/rules.ts';
 import { addShellCommands } from './commands/shell.ts';
 import { addSupportCommands } from './commands/support.ts';
+import { addTraceCommands } from './commands/trace.ts';
 import { COMPLETE } from './shell/completion.ts';
 import { type CliContext, warn } from './terminal/context.ts';
 
@@ -24,6 +25,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext, report: Report
   addRuleCommands,
   addProductionCommands,
   addUpkeepCommands,
+  addTraceCommands,
   addApplyCommands,
   addFleetCommands,
   addBusCommands,

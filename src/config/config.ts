@@ -4,10 +4,12 @@ import type { DriverType } from '../../hal/driver-type.ts';
 import type { ModbusAddress } from '../../hal/modbus/map/address.ts';
 import type { AlarmConfig } from '../core/alarm.ts';
 import type { CommandKind, ConfigurationProblem } from '../core/configuration.ts';
+import type { Priority } from '../core/event.ts';
 import type { Expression } from '../core/expression.ts';
 import type { ProductionConfig } from '../core/production/production.ts';
 import type { Selection, TagId, ValueForm } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
+import type { InventoryConfig, PartsConfig } from '../core/rules/scanned.ts';
 import type { SpcConfig } from '../core/spc.ts';
 
 /** A secret by reference; never inline. Resolved when it is needed, so that a rotated file is picked up. */
@@ -104,9 +106,30 @@ export interface SparkplugConfig {
   readonly servers: readonly string[];
 }
 
+/** A proxy on the way. */
+export interface ProxyConfig {
+  /** `http://HOST:PORT`, which is asked to CONNECT, or `socks5://HOST:PORT`. */
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: SecretRef | undefined;
+}
+
+/** Topics and payloads that the file lays out, words in braces. */
+export interface TemplateConfig {
+  readonly topic: string;
+  /** A text, or what becomes JSON. */
+  readonly payload: unknown;
+  /** A message a record; else a message a value. */
+  readonly isOfRecords: boolean;
+  /** Whether a message says of a value that it is bad. */
+  readonly namesQuality: boolean;
+}
+
 /** What every uplink has. */
 export interface UplinkBase extends Selection {
   readonly name: string;
+  /** Absent: it is reached directly. */
+  readonly proxy?: ProxyConfig;
   /** Whether events go to it, too. */
   readonly events: boolean;
   /** What may be ordered over it, while `commands.enabled` is set; absent: nothing. */
@@ -141,7 +164,11 @@ export interface MqttLimits {
 export interface MqttConfig extends UplinkBase {
   readonly type: 'mqtt';
   readonly url: string;
-  readonly format: 'json' | 'sparkplug';
+  /** URLs of brokers that are tried in turn after the first; absent: there is one. */
+  readonly servers?: readonly string[];
+  readonly format: 'json' | 'sparkplug' | 'template';
+  /** Set with `format: template`. */
+  readonly template?: TemplateConfig | undefined;
   /** Set with `format: sparkplug`. */
   readonly sparkplug?: SparkplugConfig | undefined;
   /**
@@ -168,11 +195,17 @@ export interface MqttConfig extends UplinkBase {
   readonly alpn?: string | undefined;
 }
 
+/** Types of fields. */
+interface InfluxFields {
+  /** Patterns of tags that are written as integers; absent: none. */
+  readonly integers?: readonly string[];
+}
+
 /** What a server makes of the records, and where in it they go. */
 export type HttpTarget =
   | { readonly kind: 'json' }
-  | { readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string }
-  | { readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string }
+  | ({ readonly kind: 'influxdb'; readonly version: 1 | 3; readonly database: string } & InfluxFields)
+  | ({ readonly kind: 'influxdb'; readonly version: 2; readonly org: string; readonly bucket: string } & InfluxFields)
   | { readonly kind: 'kafka-rest'; readonly topic: string };
 
 /** An uplink that posts to a server. */
@@ -196,6 +229,54 @@ export interface HttpConfig extends UplinkBase {
 
 /** Any uplink. */
 export type UplinkConfig = MqttConfig | HttpConfig;
+
+/** To whom a notifier speaks. */
+export type NotifyTarget =
+  | {
+      readonly kind: 'mail';
+      readonly host: string;
+      readonly port: number;
+      /** `starttls`: nothing is sent before the connection is encrypted. */
+      readonly security: 'tls' | 'starttls' | 'none';
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly username: string | undefined;
+      readonly password: SecretRef | undefined;
+      readonly tls: TlsConfig | undefined;
+    }
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      /** A bearer token. */
+      readonly token: SecretRef | undefined;
+      readonly tls: TlsConfig | undefined;
+    }
+  /** `url`: address of the Bot API. */
+  | { readonly kind: 'telegram'; readonly url: string; readonly chat: string; readonly token: SecretRef };
+
+/** Who is told of which alarms, and how often at most. */
+export interface NotifyConfig {
+  readonly name: string;
+  readonly target: NotifyTarget;
+  /** Alarms of this priority and above. */
+  readonly priority: Priority;
+  /** Patterns of ids; undefined: all. */
+  readonly alarms: readonly string[] | undefined;
+  /** Whether it is told, too, when an alarm that was told is over. */
+  readonly cleared: boolean;
+  /** What comes within this time goes into one message. */
+  readonly digestMs: number;
+  /** An alarm that nobody has acknowledged is told again after this; undefined: never. */
+  readonly repeatMs: number | undefined;
+  /** Local minutes of the day from and to which only alarms of `except` and above are told; undefined `except`: none. */
+  readonly quiet:
+    | { readonly fromMin: number; readonly toMin: number; readonly except: Priority | undefined }
+    | undefined;
+  /** Messages an hour at most. */
+  readonly perHour: number;
+  /** Absent: the target is reached directly. */
+  readonly proxy?: ProxyConfig;
+}
 
 /** Where the local API listens beside its Unix socket; undefined: nowhere else. */
 export interface ApiConfig {
@@ -281,8 +362,14 @@ export interface Config {
   readonly production: readonly ProductionConfig[];
   /** Condition and use of machines. */
   readonly maintenance: readonly MaintenanceConfig[];
+  /** Stations at which parts with a serial number are judged. */
+  readonly parts: readonly PartsConfig[];
+  /** Stocks that are counted by scans. */
+  readonly inventory: readonly InventoryConfig[];
   readonly store: StoreConfig;
   readonly uplinks: readonly UplinkConfig[];
+  /** Who is told of alarms; absent: nobody. */
+  readonly notify?: readonly NotifyConfig[];
   readonly api: ApiConfig;
   readonly commands: CommandsConfig;
   /** Absent: the configuration comes by hand. */

@@ -13,12 +13,22 @@ import { createReport, type Report } from './file/problems.ts';
 import { type Entry, type MapNode, spotOf } from './file/tree.ts';
 import { isEmpty, notAMap, salvageKeys, validate } from './file/validate.ts';
 import { builtInProfiles, createProfiles } from './profiles/profiles.ts';
-import { checkAlarms, checkCharts, checkItems, checkProduction, factsOf, writtenTags } from './rules.ts';
+import {
+  checkAlarms,
+  checkCharts,
+  checkItems,
+  checkProduction,
+  checkStations,
+  checkStocks,
+  factsOf,
+  writtenTags,
+} from './rules.ts';
 import { checkChannels } from './sections/channels.ts';
 import { checkFormulas, type Formula } from './sections/derived.ts';
 import { checkDevices } from './sections/devices.ts';
 import { checkApi, checkCommands, checkGateway, checkStore } from './sections/gateway.ts';
 import { checkFleet } from './sections/section-fleet.ts';
+import { checkNotify } from './sections/section-notify.ts';
 import { SECTIONS } from './sections/sections.ts';
 
 import { checkServe } from './sections/serve.ts';
@@ -54,8 +64,11 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   alarms: 'alarms: {oil-hot: {tag: press-1/oil-temp, above: 75}}',
   maintenance: 'maintenance: {oil-change: {runtime: press-1/running, every: 2000h}}',
   spc: 'spc: {shaft: {tag: gauge/weight, chart: i-mr}}',
+  parts: 'parts: {station-1: {serial: scanner/code, results: {torque: {tag: station/torque, min: 4, max: 6}}}}',
+  inventory: 'inventory: {blanks: {out: scanner/code, items: [{code: "4006381333931", minimum: 200}]}}',
   production: 'production: {press-1: {count: press-1/parts, idealCycle: 2.4s}}',
   store: 'store: {maxSize: 2GB}',
+  notify: 'notify: {shift: {webhook: {url: "https://chat.plant.lan/hooks/alarms"}}}',
   uplinks: 'uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
   api: 'api: {listen: "127.0.0.1:8420"}',
   commands: 'commands: {enabled: true}',
@@ -97,14 +110,13 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const sections = checkSections(tree, report);
   const root: Entry = { keyPlace: tree.place, path: [], node: tree };
 
-  const channelSection = sections.get('channels');
-  const deviceSection = sections.get('devices');
+  const section = (name: string): MapNode => mapOf(sections.get(name), tree);
   if (isWhole) needSome(root, report);
   const profiles = profilesFor(options, files, report);
-  const known = checkChannels(mapOf(channelSection, tree), drivers, report);
+  const known = checkChannels(section('channels'), drivers, report);
   const formulas: Formula[] = [];
   const readOnly = new Set<TagId>();
-  const devices = checkDevices(mapOf(deviceSection, tree), {
+  const devices = checkDevices(section('devices'), {
     channels: known,
     drivers,
     profiles,
@@ -117,24 +129,25 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
   const gateway = checkGateway(valuesOf('gateway', sections, report), options.hostname, timezone, root, report);
   const channels = channelsWith(devices, known, report);
   const read = [...devices.values()].flatMap((own) => own.flatMap(({ tags }) => tags));
-  const written = writtenTags(mapOf(deviceSection, tree));
+  const written = writtenTags(section('devices'));
   const derived = checkFormulas(formulas, { tags: read, written, report });
   const tags = factsOf({ read, derived, readOnly, written });
-  const alarms = checkAlarms(mapOf(sections.get('alarms'), tree), { tags, report });
-  const names = [...mapOf(sections.get('alarms'), tree).entries.keys()];
-  const machines = mapOf(sections.get('production'), tree);
+  const alarms = checkAlarms(section('alarms'), { tags, report });
+  const names = [...section('alarms').entries.keys()];
   const store = checkStore(valuesOf('store', sections, report), folder);
+  const tagConfigs = [...read, ...derived.map(({ tag }) => tag)];
   const commands = checkCommands(valuesOf('commands', sections, report));
-  const uplinks = checkUplinks(mapOf(sections.get('uplinks'), tree), {
+  const uplinks = checkUplinks(section('uplinks'), {
     gateway,
     folder,
     files,
     report,
-    tagConfigs: [...read, ...derived.map(({ tag }) => tag)],
+    tagConfigs,
     commitEveryMs: store.commitEveryMs,
     commandsEnabled: commands.enabled,
     tags: [...new Set([...read.map(({ tag }) => tag.id), ...derived.map(({ tag }) => tag.tag.id), ...written.keys()])],
   });
+  const spc = checkCharts(section('spc'), { tags, report });
   return {
     file: absolute,
     hash: hashOf([...bytes, ...profiles.read()]),
@@ -142,11 +155,14 @@ function assemble(options: LoadOptions, files: FileAccess, { tree, bytes }: Sour
     channels,
     derived,
     alarms,
-    spc: checkCharts(mapOf(sections.get('spc'), tree), { tags, report }),
-    maintenance: checkItems(mapOf(sections.get('maintenance'), tree), { tags, report }),
-    production: checkProduction(machines, { tags, report, alarms: names, timezone: gateway.timezone }),
+    spc,
+    parts: checkStations(section('parts'), { tags, charts: spc, report }),
+    inventory: checkStocks(section('inventory'), { tags, report }),
+    maintenance: checkItems(section('maintenance'), { tags, report }),
+    production: checkProduction(section('production'), { tags, report, alarms: names, timezone: gateway.timezone }),
     store,
     uplinks,
+    notify: checkNotify(mapOf(sections.get('notify'), tree), { alarms, tagConfigs, folder, files, report }),
     api: checkApi(valuesOf('api', sections, report), { folder, files, report }),
     commands,
     fleet: checkFleet(valuesOf('fleet', sections, report), { gateway, folder, files, report }),

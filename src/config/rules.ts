@@ -7,6 +7,7 @@ import type { ProductionConfig } from '../core/production/production.ts';
 import type { TagId } from '../core/reading.ts';
 import { shownOf } from '../core/reading.ts';
 import type { MaintenanceConfig } from '../core/rules/maintenance.ts';
+import type { InventoryConfig, PartsConfig } from '../core/rules/scanned.ts';
 import type { SpcConfig } from '../core/spc.ts';
 import type { DerivedConfig, TagConfig } from './config.ts';
 import type { Report } from './file/problems.ts';
@@ -18,6 +19,14 @@ import { type AlarmOptions, alarmShape, checkAlarm, conflictingOutputs, type Tag
 import { checkName } from './sections/channels.ts';
 import { checkMaintenance, maintenanceShape } from './sections/section-maintenance.ts';
 import { checkMachine, type ProductionOptions, productionShape } from './sections/section-production.ts';
+import {
+  checkStation,
+  checkStock,
+  type InventoryOptions,
+  inventoryShape,
+  type PartsOptions,
+  partsShape,
+} from './sections/section-scanned.ts';
 import { checkSpc, type SpcOptions, spcShape } from './sections/section-spc.ts';
 
 /** What checking rules needs of the rest of the file. */
@@ -140,6 +149,43 @@ export function checkProduction(
     else reportAll(entry, checked.problems, report);
   }
   return machines;
+}
+
+/** Checks every station of the section. */
+export function checkStations(
+  section: MapNode,
+  { report, ...context }: RuleContext & { readonly charts: readonly SpcConfig[] },
+): PartsConfig[] {
+  const schema = z.strictObject(partsShape);
+  const stations: PartsConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    const example = '{serial: scanner/code, results: {torque: {tag: station/torque, min: 4, max: 6}}}';
+    if (!isMapOr(entry, report, `${clip(name)}: ${example}`)) continue;
+    const options = validateKeys(schema, entry, report) as PartsOptions | undefined;
+    if (!options) continue;
+    const checked = checkStation(name, options, context);
+    if (checked.ok) stations.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return stations;
+}
+
+/** Checks every stock of the section. */
+export function checkStocks(section: MapNode, { tags, report }: RuleContext): InventoryConfig[] {
+  const schema = z.strictObject(inventoryShape);
+  const stocks: InventoryConfig[] = [];
+  for (const [name, entry] of section.entries) {
+    checkName(name, entry, report);
+    const example = '{out: scanner/code, items: [{code: "4006381333931", minimum: 200}]}';
+    if (!isMapOr(entry, report, `${clip(name)}: ${example}`)) continue;
+    const options = validateKeys(schema, entry, report) as InventoryOptions | undefined;
+    if (!options) continue;
+    const checked = checkStock(name, options, { tags });
+    if (checked.ok) stocks.push(checked.value);
+    else reportAll(entry, checked.problems, report);
+  }
+  return stocks;
 }
 
 /** Checks every alarm of the section. */

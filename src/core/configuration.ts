@@ -9,7 +9,10 @@ export type ConfigurationPart =
   | 'chart'
   | 'machine'
   | 'maintenance'
+  | 'station'
+  | 'stock'
   | 'uplink'
+  | 'notifier'
   | 'store'
   | 'api'
   | 'commands'
@@ -166,3 +169,16 @@ export const COMMAND_KINDS = ['write', 'ack', 'shelve', 'replay', 'reason'] as c
 
 /** A kind of command. */
 export type CommandKind = (typeof COMMAND_KINDS)[number];
+
+/**
+ * What a template of an uplink may name in braces: `all` in every message, `value` in messages of one value, `record` in
+ * messages of a whole record.
+ */
+export const TEMPLATE_WORDS = {
+  all: ['gateway', 'location', 'device', 't', 'time', 'seq', 'epoch', 'lane'],
+  value: ['tag', 'value', 'unit', 'quality', 'why'],
+  record: ['values', 'uncertain', 'bad'],
+} as const;
+
+/** A word that stands in braces. */
+export const TEMPLATE_WORD = /\{([^{}]*)\}/g;

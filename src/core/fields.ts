@@ -95,12 +95,12 @@ export function sizeField(description: string, range: { min?: string; max?: stri
 }
 
 /** A rate as text (`500/s`), parsed to events per second; must be above zero. */
-export function rateField(description: string) {
-  const error = expected('a rate such as 500/s', (value) => `${value}/s`);
+export function rateField(description: string, usual: 's' | 'h' = 's') {
+  const error = expected(`a rate such as 500/${usual}`, (value) => `${value}/${usual}`);
   return z
     .string({ error })
     .regex(RATE_PATTERN, { error })
-    .refine((text) => (parseRate(text) ?? 1) > 0, { error: 'must be above 0/s: write for example 500/s' })
+    .refine((text) => (parseRate(text) ?? 1) > 0, { error: `must be above 0/${usual}: write for example 500/${usual}` })
     .transform((text) => parseRate(text)!)
     .meta({ description: `${description} A rate (/s, /m or /h) above 0.` });
 }

@@ -52,6 +52,114 @@ export type Reading = { readonly tag: TagId } & Instant & Outcome;
 /** One field of a record: the tag's name within its device, and what was read. */
 export type Field = { readonly name: string } & Outcome;
 
+/** What is said of a value that is not good; see {@link Outcome}. */
+type Remark =
+  | { readonly quality: 'uncertain'; readonly why: Doubt }
+  | { readonly quality: 'bad'; readonly why: Failure; readonly detail?: string };
+
+/**
+ * The fields of a record, by columns: a list of names that all records of the same request share, a list of values, and
+ * the few remarks on what is not good. A {@link Field} is made only where somebody asks for one: a gateway of a thousand
+ * tags would else make and drop some thousand objects a second.
+ */
+export class Fields implements Iterable<Field> {
+  readonly names: readonly string[];
+  /** By place; undefined where the reading is bad. */
+  readonly values: readonly (Value | undefined)[];
+  /** By place, in rising order, of what is not good; undefined where everything is. */
+  readonly remarks: ReadonlyMap<number, Remark> | undefined;
+
+  constructor(
+    names: readonly string[],
+    values: readonly (Value | undefined)[],
+    remarks: ReadonlyMap<number, Remark> | undefined,
+  ) {
+    this.names = names;
+    this.values = values;
+    this.remarks = remarks;
+  }
+
+  /** Fields out of single ones. */
+  static of(fields: Iterable<Field>): Fields {
+    const maker = new FieldsMaker();
+    const names: string[] = [];
+    for (const { name, ...outcome } of fields) {
+      names.push(name);
+      maker.add(outcome);
+    }
+    return maker.made(names);
+  }
+
+  get length(): number {
+    return this.names.length;
+  }
+
+  /** The field at a place that there is. */
+  at(place: number): Field {
+    const name = this.names[place]!;
+    const value = this.values[place];
+    const remark = this.remarks?.get(place);
+    if (remark === undefined) return { name, quality: 'good', value: value! };
+    return remark.quality === 'bad' ? { name, ...remark } : { name, ...remark, value: value! };
+  }
+
+  *[Symbol.iterator](): IterableIterator<Field> {
+    for (let place = 0; place < this.names.length; place++) yield this.at(place);
+  }
+
+  /** Whether one of them has a value, good or uncertain. */
+  hasValue(): boolean {
+    return this.names.length > 0 && (this.remarks === undefined || this.values.some((value) => value !== undefined));
+  }
+
+  /** Those at the places that are wanted; the same object where all are. */
+  filter(isWanted: (place: number) => boolean): Fields {
+    const maker = new FieldsMaker();
+    const names: string[] = [];
+    for (let place = 0; place < this.names.length; place++) {
+      if (!isWanted(place)) continue;
+      names.push(this.names[place]!);
+      maker.addOf(this, place);
+    }
+    return names.length === this.names.length ? this : maker.made(names);
+  }
+}
+
+/** Gathers the columns of {@link Fields}, one field after the other. */
+export class FieldsMaker {
+  private readonly values: (Value | undefined)[] = [];
+  private remarks: Map<number, Remark> | undefined;
+
+  add(outcome: Outcome): void {
+    if (outcome.quality === 'good') this.values.push(outcome.value);
+    else if (outcome.quality === 'bad') this.remark(undefined, outcome);
+    else this.remark(outcome.value, { quality: 'uncertain', why: outcome.why });
+  }
+
+  /** A value that is good. */
+  addGood(value: Value): void {
+    this.values.push(value);
+  }
+
+  /** The next field is that at a place of other fields. */
+  addOf({ values, remarks }: Fields, place: number): void {
+    const remark = remarks?.get(place);
+    if (remark) this.remark(values[place], remark);
+    else this.values.push(values[place]);
+  }
+
+  /** The fields, under names in the order they were added. The maker is not used again. */
+  made(names: readonly string[]): Fields {
+    return new Fields(names, this.values, this.remarks);
+  }
+
+  private remark(value: Value | undefined, remark: Remark): void {
+    this.remarks ??= new Map();
+    this.remarks.set(this.values.length, remark);
+    this.values.push(value);
+  }
+}
+
 /**
  * What one device gave at one instant (one request, one edge, one line): the unit that is stored, numbered and
  * delivered.
@@ -63,23 +171,25 @@ export interface DeviceRecord {
   readonly clockKnown: boolean;
   /** True for a record from a simulated channel. */
   readonly simulated: boolean;
-  readonly fields: readonly Field[];
+  readonly fields: Fields;
 }
 
-/** The readings of a record, each under its full tag name, for rules and live displays. */
+/** A field of a record under its full tag name, for rules and live displays. */
+export function readingAt({ device, at, fields }: DeviceRecord, place: number): Reading {
+  const { wallMs, monoMs } = at;
+  const tag = `${device}/${fields.names[place]}`;
+  const remark = fields.remarks?.get(place);
+  const value = fields.values[place]!;
+  // Written out: this runs for every reading that a rule looks at, and a spread takes ten times as long.
+  if (remark === undefined) return { tag, wallMs, monoMs, quality: 'good', value };
+  return remark.quality === 'bad'
+    ? { tag, wallMs, monoMs, ...remark }
+    : { tag, wallMs, monoMs, quality: 'uncertain', value, why: remark.why };
+}
+
+/** The readings of a record, each under its full tag name. */
 export function readingsOf(record: DeviceRecord): Reading[] {
-  const { wallMs, monoMs } = record.at;
-  // Written out by quality: this runs for every reading, and a spread takes ten times as long.
-  return record.fields.map((field): Reading => {
-    const tag = `${record.device}/${field.name}`;
-    if (field.quality === 'good') return { tag, wallMs, monoMs, quality: 'good', value: field.value };
-    if (field.quality === 'bad') {
-      const { why, detail } = field;
-      if (detail === undefined) return { tag, wallMs, monoMs, quality: 'bad', why };
-      return { tag, wallMs, monoMs, quality: 'bad', why, detail };
-    }
-    return { tag, wallMs, monoMs, quality: 'uncertain', value: field.value, why: field.why };
-  });
+  return record.fields.names.map((_, place) => readingAt(record, place));
 }
 
 /** A value as it comes in JSON, where a whole number that no double can hold is text. */
@@ -165,7 +275,7 @@ export function cutTo(selection: Selection): ((record: DeviceRecord) => DeviceRe
   if (selection.only === undefined && selection.except.length === 0) return undefined;
   const isSelected = selects(selection);
   const known = new Map<TagId, boolean>();
-  const isWanted = (device: string, { name }: Field): boolean => {
+  const isWanted = (device: string, name: string): boolean => {
     const tag = `${device}/${name}`;
     let answer = known.get(tag);
     if (answer === undefined) {
@@ -176,8 +286,9 @@ export function cutTo(selection: Selection): ((record: DeviceRecord) => DeviceRe
     return answer;
   };
   return (record) => {
-    const fields = record.fields.filter((field) => isWanted(record.device, field));
-    if (fields.length === record.fields.length && fields.length > 0) return record;
+    const { names } = record.fields;
+    const fields = record.fields.filter((place) => isWanted(record.device, names[place]!));
+    if (fields === record.fields && fields.length > 0) return record;
     return fields.length === 0 ? undefined : { ...record, fields };
   };
 }

@@ -24,10 +24,12 @@ import { createJudging } from './judging.ts';
 import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
+import { createNotifiers } from './notifiers.ts';
 import { OutputDriver } from './outputs.ts';
 import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
+import { createTraceView } from './tracing.ts';
 import { createUplinkMaker, isEdgeNode } from './uplink-maker.ts';
 import { createUplinks } from './uplinks.ts';
 import { createView } from './view.ts';
@@ -172,19 +174,17 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const committed = new CommittedValues();
+  const setState = (key: string, json: string | null): void => committer.setState(key, json);
+  const kept = { store, states, setState, alarms, event };
   const create = createUplinkMaker({
     ...options,
-    store,
-    states,
+    ...kept,
     current,
     committed,
-    alarms,
     mayLoad: beginning.begun,
-    setState: (key, json) => committer.setState(key, json),
     flush: () => committer.flush(),
     write,
     stopping,
-    event,
     view: () => parts.view,
   });
 
@@ -192,7 +192,7 @@ function assemble(
   const received = (record: DeviceRecord): void => {
     judging.accept(record);
     beginning.heard(record.device);
-    if (record.fields.some(({ quality }) => quality !== 'bad')) outputs.heard(record.device);
+    if (record.fields.hasValue()) outputs.heard(record.device);
   };
   const judging = createJudging(config, states, {
     clock,
@@ -201,21 +201,18 @@ function assemble(
     drive: (tag, value, by) => outputs.drive(tag, value, by),
   });
   const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
-  const committer = committerOf(options, store, current, {
-    onFailed,
-    link: linkTo(chain),
-    onCommitted(receipt, batch) {
-      if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
-      uplinks.committed(receipt, batch);
-    },
-    onTrouble: tellTrouble(alarms),
-  });
-  const uplinks = createUplinks({ ...shared, alarms, store, create });
-  const serving = new Serving({ clock, log, alarms, lastOf: (tag) => live.last(tag) });
+  const onCommitted: CommitterOptions['onCommitted'] = (receipt, batch) => {
+    if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+    for (const each of [uplinks, notifiers]) each.committed(receipt, batch);
+  };
+  const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
+  const committer = committerOf(options, store, current, told);
+  const uplinks = createUplinks({ ...shared, ...kept, create });
+  const notifiers = createNotifiers({ ...options, ...shared, ...kept });
+  const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
-  const made = { recorder, beginning, clock, store, committer, live, lines, uplinks, judging, outputs, write, alarms };
-  const learned = new Map<string, string>();
-  const joined = { ...made, serving, chain, writes, current, stopping, onFailed, event, learned };
+  const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
+  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -261,6 +258,7 @@ async function begin(
   event({ kind: 'lifecycle', what: 'started', message, version, config: config.hash });
   tellForgotten(forgotten, parts, log);
   await uplinks.replace(config.uplinks, config.gateway.id);
+  await parts.notifiers.replace(config);
   const made = config.channels.map((channel) => lines.make(channel, parsed(states.get(learnedKey(channel.name)))));
   lines.set(made);
   judging.start();
@@ -315,7 +313,7 @@ function running(options: GatewayOptions, parts: Parts, failed: Promise<never>, 
 
 /** Stops part by part, the sending end first, so that each may still hand on what it has. */
 async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => void): Promise<void> {
-  const { committer, event, judging, lines, store, uplinks } = parts;
+  const { committer, event, judging, lines, store, uplinks, notifiers } = parts;
   halt();
   await changing.catch(() => {});
   await parts.serving.close();
@@ -324,6 +322,7 @@ async function shutDown(parts: Parts, changing: Promise<unknown>, halt: () => vo
   saveLearned(parts);
   parts.chain.signNext();
   event({ kind: 'lifecycle', what: 'stopped', message: 'stopped by request' });
+  await notifiers.stop();
   await committer.close();
   await uplinks.stop();
   await store.close();
@@ -385,6 +384,13 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
       () => committer.flush(),
     ),
     ...createRulesView(judging, store, sender, clock, unitOf, () => committer.flush()),
+    ...createTraceView({
+      engine: () => judging.engine(),
+      store,
+      sender,
+      event: parts.event,
+      durable: () => committer.flush(),
+    }),
     ...parts.recorder.view,
     async checkpoint() {
       // What was accepted so far is linked when it is committed.

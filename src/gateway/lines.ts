@@ -150,7 +150,8 @@ function otherMasterTeller(channel: ChannelConfig, log: Logger, { clock, alarms 
   let lastMs = clock.monoMs();
   let isHeard = false;
   return ({ fields }: DeviceRecord): void => {
-    const isHere = fields.some((field) => field.quality === 'uncertain' && field.why === 'other-master');
+    const remarks = fields.remarks === undefined ? [] : [...fields.remarks.values()];
+    const isHere = remarks.some(({ why }) => why === 'other-master');
     if (isHere) lastMs = clock.monoMs();
     else if (clock.monoMs() - lastMs > OTHER_MASTER_GONE_MS) {
       isHeard = false;

@@ -1,7 +1,7 @@
 /** Keeps the last reading of every tag, and tells those who follow them. */
 import type { Config, TagConfig } from '../config/config.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import { type DeviceRecord, type Field, type Instant, type Reading, readingsOf, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Instant, type Reading, readingAt, readingsOf, type TagId } from '../core/reading.ts';
 
 /** The last reading of a tag and how many there were. */
 interface LiveTag {
@@ -20,9 +20,9 @@ interface QualityCounts {
 interface Entry {
   readonly config: TagConfig;
   readonly isComputed: boolean;
-  /** The last reading and when it was taken; undefined before the first. */
-  field: Field | undefined;
-  at: Instant | undefined;
+  /** The record of the last reading, and its place in it; undefined before the first. */
+  record: DeviceRecord | undefined;
+  place: number;
   readings: number;
 }
 
@@ -33,6 +33,11 @@ const RATE_SECONDS = 60;
 export class LiveTable {
   private entries = new Map<TagId, Entry>();
   private byDevice = new Map<string, Map<string, Entry>>();
+  /** The tags of a list of names, which the records of a device share. */
+  private byNames = new WeakMap<
+    readonly string[],
+    { readonly device: string; readonly entries: (Entry | undefined)[] }
+  >();
   /** When each device last gave a good value of its own, monotonic ms. */
   private readonly lastGood = new Map<string, number>();
   private readonly listeners = new Set<(readings: readonly Reading[]) => void>();
@@ -56,6 +61,7 @@ export class LiveTable {
     const before = this.entries;
     this.entries = new Map();
     this.byDevice = new Map();
+    this.byNames = new WeakMap();
     this.fill(config, (tag) => (changed.has(tag) ? undefined : before.get(tag)));
     for (const device of this.lastGood.keys()) if (!this.byDevice.has(device)) this.lastGood.delete(device);
   }
@@ -64,8 +70,8 @@ export class LiveTable {
     for (const device of config.channels.flatMap(({ devices }) => devices)) {
       const computed = config.derived.filter(({ tag }) => tag.tag.device === device.name).map(({ tag }) => tag);
       const entryOf = (tag: TagConfig, isComputed: boolean): Entry => {
-        const { field, at, readings = 0 } = known(tag.tag.id) ?? {};
-        return { config: tag, isComputed, field, at, readings };
+        const { record, place = 0, readings = 0 } = known(tag.tag.id) ?? {};
+        return { config: tag, isComputed, record, place, readings };
       };
       const entries = [...device.tags.map((tag) => entryOf(tag, false)), ...computed.map((tag) => entryOf(tag, true))];
       this.byDevice.set(device.name, new Map(entries.map((entry) => [entry.config.tag.name, entry])));
@@ -75,15 +81,16 @@ export class LiveTable {
 
   /** Takes a record in. */
   accept(record: DeviceRecord): void {
-    const entries = this.byDevice.get(record.device);
+    const entries = this.entriesOf(record);
+    const { remarks } = record.fields;
     let isGood = false;
-    for (const field of record.fields) {
-      const entry = entries?.get(field.name);
+    for (let place = 0; place < entries.length; place++) {
+      const entry = entries[place];
       if (!entry) continue;
-      entry.field = field;
-      entry.at = record.at;
+      entry.record = record;
+      entry.place = place;
       entry.readings++;
-      isGood ||= field.quality === 'good' && !entry.isComputed;
+      isGood ||= !entry.isComputed && remarks?.has(place) !== true;
     }
     if (isGood) this.lastGood.set(record.device, record.at.monoMs);
     this.moveTo(record.at.monoMs);
@@ -91,6 +98,16 @@ export class LiveTable {
     if (this.listeners.size === 0) return;
     const readings = readingsOf(record);
     for (const listener of this.listeners) listener(readings);
+  }
+
+  private entriesOf({ device, fields: { names } }: DeviceRecord): readonly (Entry | undefined)[] {
+    let known = this.byNames.get(names);
+    if (known?.device !== device) {
+      const entries = this.byDevice.get(device);
+      known = { device, entries: names.map((name) => entries?.get(name)) };
+      this.byNames.set(names, known);
+    }
+    return known.entries;
   }
 
   /** Every tag, in the order of the file. */
@@ -136,15 +153,18 @@ export class LiveTable {
 
   /** Whether one of a device's own tags reads good now. */
   isGood(device: string): boolean {
-    for (const { isComputed, field } of this.byDevice.get(device)?.values() ?? [])
-      if (!isComputed && field?.quality === 'good') return true;
+    for (const entry of this.byDevice.get(device)?.values() ?? [])
+      if (!entry.isComputed && qualityOf(entry) === 'good') return true;
     return false;
   }
 
   /** How the tags of a device stand. */
   counts(device: string): QualityCounts {
     const counts = { good: 0, uncertain: 0, bad: 0 };
-    for (const { field } of this.byDevice.get(device)?.values() ?? []) if (field) counts[field.quality]++;
+    for (const entry of this.byDevice.get(device)?.values() ?? []) {
+      const quality = qualityOf(entry);
+      if (quality) counts[quality]++;
+    }
     return counts;
   }
 
@@ -171,8 +191,10 @@ export class LiveTable {
   }
 }
 
-function readingOf({ config, field, at }: Entry): Reading | undefined {
-  if (!field || !at) return undefined;
-  const { name: _, ...outcome } = field;
-  return { tag: config.tag.id, ...at, ...outcome };
+function readingOf({ record, place }: Entry): Reading | undefined {
+  return record && readingAt(record, place);
+}
+
+function qualityOf({ record, place }: Entry): Reading['quality'] | undefined {
+  return record && (record.fields.remarks?.get(place)?.quality ?? 'good');
 }

@@ -22,6 +22,11 @@ export function commandKey(uplink: string, id: string): string {
   return `command:${uplink}:${id}`;
 }
 
+/** Under which key of the store is kept what a notifier has still to tell. */
+export function notifyKey(notifier: string): string {
+  return `notify:${notifier}`;
+}
+
 /** A stored list of texts; empty where there is none. */
 export function textList(text: string | undefined): readonly string[] {
   const list = parsed(text);

@@ -11,6 +11,7 @@ import type { Judging } from './judging.ts';
 import type { Lines, MadeLine } from './lines.ts';
 import type { LiveTable } from './live.ts';
 import { BEFORE_KEY, type KeptStates, learnedKey, parsed } from './memory.ts';
+import type { Notifiers } from './notifiers.ts';
 import type { OutputDriver } from './outputs.ts';
 import type { Uplinks } from './uplinks.ts';
 
@@ -22,6 +23,7 @@ export interface ReconfigureParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly notifiers: Notifiers;
   readonly serving: Serving;
   readonly judging: Judging;
   readonly outputs: OutputDriver;
@@ -80,6 +82,7 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
     await inTime(parts.clock, SERVERS_MS, parts.serving.replace(next.serve), 'a server does not end');
     await inTime(parts.clock, UPLINK_MS, uplinks.replace(next.uplinks, next.gateway.id), 'an uplink does not end');
     uplinks.announce();
+    await inTime(parts.clock, UPLINK_MS, parts.notifiers.replace(next), 'a notifier does not end');
     return sinceMs;
   } catch (error) {
     if (!parts.stopping.aborted) parts.onFailed(error);

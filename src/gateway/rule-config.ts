@@ -4,13 +4,15 @@ import type { RuleConfig } from '../rules/rule-set.ts';
 
 /** What of a configuration decides what is made of readings. */
 export function ruleConfigOf(config: Config): RuleConfig {
-  const { derived, alarms, spc, production, maintenance } = config;
+  const { derived, alarms, spc, production, maintenance, parts, inventory } = config;
   const all = tagsOf(config);
   return {
     alarms,
     spc,
     production,
     maintenance,
+    parts,
+    inventory,
     derived: derived.map(({ tag: { tag, min, max }, expression }) => {
       const { id, device, name } = tag;
       return { id, device, name, expression, min, max };

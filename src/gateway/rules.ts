@@ -19,6 +19,7 @@ import { chartText } from '../rules/spc/chart-text.ts';
 import type { Store } from '../store/store.ts';
 import { createJsonEncoder, type Sender } from '../uplink/json.ts';
 import { statesFor } from './memory.ts';
+import { createProductionJournal, firstSince } from './production-journal.ts';
 import { ruleConfigOf } from './rule-config.ts';
 
 /**
@@ -173,9 +174,6 @@ export async function stoppedRules(
   return { production, maintenance: engine.maintenance() };
 }
 
-/** Events looked at in one go, so that polling keeps its share. */
-const PAGE_EVENTS = 500;
-
 /** How far back a stop is looked for that is to be given a reason, ms. */
 const STOPS_BACK_MS = 400 * 86_400_000;
 
@@ -195,6 +193,7 @@ export function createProductionView(
   configured: () => readonly ProductionConfig[],
   durable: () => Promise<void>,
 ): ProductionView {
+  const journal = createProductionJournal(store);
   const found = (name: string): Machine => {
     const machine = engine().machine(name);
     if (machine) return machine;
@@ -202,7 +201,7 @@ export function createProductionView(
   };
   const shifts = async (name: string, fromMs: number, toMs: number): Promise<readonly ProductionReport[]> => {
     const { report, isRunning } = found(name);
-    const past = await reportsSince(store, name, fromMs);
+    const past = await journal.reports(name, fromMs);
     // That of the shift that runs is nowhere else; that of the last one may not have been told yet.
     const isTold = !isRunning && past.some(({ from }) => from === report.from);
     const all = isTold || report.shift === null ? past : [...past.filter(({ from }) => from !== report.from), report];
@@ -239,7 +238,7 @@ export function createProductionView(
       let why = engine().codeStop(name, order);
       if (why?.pastOf) {
         await durable();
-        const all = await reportsSince(store, name, clock.wallMs() - STOPS_BACK_MS);
+        const all = await journal.reports(name, clock.wallMs() - STOPS_BACK_MS);
         why = engine().codeStop(name, { ...order, past: pastReports(all, why.pastOf) });
       }
       if (why) throw new Fault(why.refused, 'Nothing was changed.', EXIT.failed);
@@ -274,42 +273,4 @@ function monthAfter(month: string): string {
   const [year, number] = month.split('-').map(Number);
   const next = number === 12 ? [year! + 1, 1] : [year!, number! + 1];
   return `${next[0]}-${String(next[1]).padStart(2, '0')}`;
-}
-
-/** The last report of each shift that ended after an instant, out of the journal, in the order of the shifts. */
-async function reportsSince(
-  store: Pick<Store, 'status' | 'peekEvents'>,
-  name: string,
-  fromMs: number,
-): Promise<readonly ProductionReport[]> {
-  const { next, oldest } = await store.status();
-  const reports = new Map<number, ProductionReport>();
-  let at = await firstSince(store, fromMs, oldest.events, next.events);
-  while (at < next.events) {
-    const page = await store.peekEvents(at, PAGE_EVENTS);
-    for (const { body } of page.events)
-      if (body.kind === 'production' && body.machine === name && body.report)
-        reports.set(body.report.from, body.report);
-    if (page.next <= at) break;
-    at = page.next;
-  }
-  return [...reports.values()].sort((a, b) => a.from - b.from);
-}
-
-/** The first event that is not older; events are in the order of their times but for clocks that were set. */
-async function firstSince(
-  store: Pick<Store, 'peekEvents'>,
-  fromMs: number,
-  oldest: number,
-  end: number,
-): Promise<number> {
-  let [low, high] = [oldest, end];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const found = await store.peekEvents(middle, 1);
-    const [event] = found.events;
-    if (event && event.wallMs < fromMs) low = found.from + 1;
-    else high = middle;
-  }
-  return low;
 }

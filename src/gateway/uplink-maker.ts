@@ -76,6 +76,7 @@ export function createUplinkMaker(deps: UplinkMakerDeps): (uplink: UplinkConfig)
       committed,
       epoch: store.epoch,
       gateway: current.config.gateway.id,
+      location: current.config.gateway.location,
       get configHash() {
         return current.config.hash;
       },

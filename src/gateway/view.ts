@@ -1,6 +1,7 @@
 /** Serves the present state of the gateway to the API. */
 import { isRawReading } from '../../hal/modbus/abilities.ts';
 import type { RulesView } from '../api/rules-view.ts';
+import type { TraceView } from '../api/trace-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView, WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
 import { type Clock, instantOf } from '../core/clock.ts';
@@ -18,6 +19,7 @@ import { channelStatus, type Line } from './channel-status.ts';
 import type { Judging } from './judging.ts';
 import type { Lines } from './lines.ts';
 import type { LiveTable } from './live.ts';
+import type { Notifiers } from './notifiers.ts';
 import { alarmCounts } from './rules.ts';
 import type { Uplinks } from './uplinks.ts';
 import type { Writer } from './writer.ts';
@@ -34,6 +36,7 @@ interface ViewParts {
   readonly live: LiveTable;
   readonly lines: Lines;
   readonly uplinks: Uplinks;
+  readonly notifiers: Pick<Notifiers, 'statuses'>;
   readonly serving: Pick<Serving, 'status'>;
   readonly judging: Judging;
   /** Ends what still waits when the gateway stops. */
@@ -46,7 +49,10 @@ interface ViewParts {
 /** What the API serves of everything but the rules; always of the configuration in force. */
 export function createView(
   parts: ViewParts,
-): Omit<GatewayView, keyof RulesView | keyof RecordingView | 'configuration' | 'bundles' | 'checkpoint'> {
+): Omit<
+  GatewayView,
+  keyof RulesView | keyof RecordingView | keyof TraceView | 'configuration' | 'bundles' | 'checkpoint'
+> {
   const { clock, live, lines, store } = parts;
   const startedMs = clock.wallMs();
   const storeStatus = rememberedStatus(store, clock);
@@ -132,6 +138,7 @@ function statusOf(parts: ViewParts, startedMs: number, store: StoreStatus): Gate
     writes: { ...parts.writes },
     store: { ...store, held, trouble: trouble ?? store.trouble },
     uplinks: parts.uplinks.statuses(),
+    notifiers: parts.notifiers.statuses(),
     serving: parts.serving.status(),
   };
 }

@@ -1,12 +1,14 @@
 /** Turns what a driver read into engineering units with a quality, and back for writes. */
-import type { ReadResult, Tag, WriteResult } from '../../hal/driver.ts';
+import type { ReadResult, WriteResult } from '../../hal/driver.ts';
 import type { LinearConfig, TagConfig } from '../config/config.ts';
 import { type CounterState, countOn } from '../core/counter.ts';
 import type { Failure } from '../core/quality.ts';
 import {
   type DeviceRecord,
-  type Field,
+  type Fields,
+  FieldsMaker,
   type Instant,
+  isOutside,
   judgedByRange,
   type Outcome,
   type Shown,
@@ -183,50 +185,96 @@ export class Counters {
   }
 }
 
-interface Open {
-  readonly device: string;
-  readonly at: Instant;
-  readonly fields: Field[];
+/** A list of tags that is read again and again, with what is needed of them each time. */
+export interface TagList {
+  readonly configs: readonly TagConfig[];
+  /** Names within their devices. */
+  readonly names: readonly string[];
+  /** All places: 0, 1, 2 … */
+  readonly places: readonly number[];
+  /** Names of some of them, by their places: records that are alike share one list. */
+  readonly parts: Map<string, readonly string[]>;
+}
+
+/** Lists of names that are kept of one list of tags: a device that answers in other parts each time makes no more. */
+const MOST_PARTS = 64;
+
+/** Tags as a list that is read again and again. */
+export function tagList(configs: readonly TagConfig[]): TagList {
+  const names = configs.map(({ tag }) => tag.name);
+  return { configs, names, places: [...names.keys()], parts: new Map() };
 }
 
 /**
  * One record for each (device, instant) among the results, in the order of their first tags. Tags that one request
  * answered need not stand together.
  *
- * @param configs of each tag, in their order
+ * @param results of each tag of the list, in their order
  * @param counters judges the counters among the tags
  */
 export function recordsOf(
-  tags: readonly Tag[],
+  list: TagList,
   results: readonly ReadResult[],
-  configs: readonly TagConfig[],
-  make: (device: string, at: Instant, fields: Field[]) => DeviceRecord,
+  make: (device: string, at: Instant, fields: Fields) => DeviceRecord,
   counters?: Counters,
 ): DeviceRecord[] {
-  const open: Open[] = [];
-  let last: Open | undefined;
-  for (let index = 0; index < tags.length; index++) {
-    const tag = tags[index]!;
-    const result = results[index]!;
-    if (last === undefined || last.at !== result.at || last.device !== tag.device) {
-      last = open.find(({ device, at }) => at === result.at && device === tag.device);
-      if (last === undefined) {
-        last = { device: tag.device, at: result.at, fields: [] };
-        open.push(last);
-      }
+  const { configs } = list;
+  const groups = groupsOf(list, results);
+  return groups.map((places) => {
+    const maker = new FieldsMaker();
+    for (const place of places) {
+      const config = configs[place]!;
+      const result = results[place]!;
+      // Tags that report by themselves are counted by their driver, edge by edge.
+      const isCounter = counters !== undefined && config.counter && config.everyMs !== undefined;
+      addTo(maker, config, isCounter ? counters.judged(config, result) : result);
     }
-    const config = configs[index]!;
-    // Tags that report by themselves are counted by their driver, edge by edge.
-    const isCounter = counters !== undefined && config.counter && config.everyMs !== undefined;
-    last.fields.push(fieldOf(tag.name, config, isCounter ? counters.judged(config, result) : result));
-  }
-  return open.map(({ device, at, fields }) => make(device, at, fields));
+    const first = places[0]!;
+    return make(configs[first]!.tag.device, results[first]!.at, maker.made(namesAt(list, places)));
+  });
 }
 
-/** {@link outcomeOf} under a name. What is good, which is nearly all, is written out: a spread takes ten times as long. */
-function fieldOf(name: string, config: TagConfig, result: ReadResult): Field {
-  const outcome = outcomeOf(config, result);
-  return outcome.quality === 'good' ? { name, quality: 'good', value: outcome.value } : { name, ...outcome };
+/** The places of the tags that make one record. */
+function groupsOf({ configs, places }: TagList, results: readonly ReadResult[]): (readonly number[])[] {
+  const areAlike = (one: number, other: number): boolean =>
+    results[one]!.at === results[other]!.at && configs[one]!.tag.device === configs[other]!.tag.device;
+  if (places.every((place) => areAlike(0, place))) return places.length > 0 ? [places] : [];
+  const groups: number[][] = [];
+  let last: number[] | undefined;
+  for (const place of places) {
+    if (last === undefined || !areAlike(last[0]!, place)) {
+      last = groups.find((group) => areAlike(group[0]!, place));
+      if (last === undefined) {
+        last = [];
+        groups.push(last);
+      }
+    }
+    last.push(place);
+  }
+  return groups;
+}
+
+function namesAt({ names, places: all, parts }: TagList, places: readonly number[]): readonly string[] {
+  if (places === all) return names;
+  const key = places.join();
+  let some = parts.get(key);
+  if (some === undefined) {
+    some = places.map((place) => names[place]!);
+    if (parts.size >= MOST_PARTS) parts.clear();
+    parts.set(key, some);
+  }
+  return some;
+}
+
+/** Adds {@link outcomeOf}. What is good, which is nearly all, becomes no object on its way. */
+function addTo(maker: FieldsMaker, config: TagConfig, result: ReadResult): void {
+  if (result.ok && result.doubt === undefined) {
+    const raw = result.value;
+    const value = typeof raw === 'boolean' || typeof raw === 'string' ? raw : inUnits(raw, config);
+    const isFinite = typeof value !== 'number' || Number.isFinite(value);
+    if (isFinite && !isOutside(value, config)) return maker.addGood(value);
+  }
+  maker.add(outcomeOf(config, result));
 }
 
 /** Failures that mean that nobody answered; every other word came from the device or about it. */

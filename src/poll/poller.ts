@@ -13,10 +13,19 @@ import { type BackoffBounds, backoffMs, type Clock, instantOf } from '../core/cl
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import type { DeviceRecord, Field, Instant, Reading, Value } from '../core/reading.ts';
-import { readingsOf } from '../core/reading.ts';
+import { type DeviceRecord, Fields, type Instant, type Reading, readingsOf, type Value } from '../core/reading.ts';
 import type { Health } from './health.ts';
-import { Counters, endOf, firstTrouble, rawOf, recordsOf, type Trouble, writtenIn } from './outcome.ts';
+import {
+  Counters,
+  endOf,
+  firstTrouble,
+  rawOf,
+  recordsOf,
+  type TagList,
+  type Trouble,
+  tagList,
+  writtenIn,
+} from './outcome.ts';
 import { type Job, type ScanClass, Schedule } from './schedule.ts';
 import { UrgentLane } from './urgent.ts';
 import { WriteGuard } from './write-guard.ts';
@@ -66,7 +75,7 @@ export class Poller {
   private readonly deps: PollerDeps;
   private readonly events: PollerEvents;
   private readonly tags = new Map<string, TagConfig>();
-  private readonly configs = new WeakMap<readonly Tag[], readonly TagConfig[]>();
+  private readonly lists = new WeakMap<readonly Tag[], TagList>();
   private readonly schedule: Schedule;
   private lastReason: string | undefined;
   /** When each device was last given bad readings because the channel is away, monotonic ms. */
@@ -351,21 +360,21 @@ export class Poller {
   }
 
   private records(tags: readonly Tag[], results: readonly ReadResult[]): DeviceRecord[] {
-    const make = (device: string, at: Instant, fields: Field[]) => this.record(device, at, fields);
-    return recordsOf(tags, results, this.configsOf(tags), make, this.counters);
+    const make = (device: string, at: Instant, fields: Fields) => this.record(device, at, fields);
+    return recordsOf(this.listOf(tags), results, make, this.counters);
   }
 
-  /** The configuration of each tag. The lists of tags that are polled are the same ones each time. */
-  private configsOf(tags: readonly Tag[]): readonly TagConfig[] {
-    let configs = this.configs.get(tags);
-    if (!configs) {
-      configs = tags.map(({ id }) => this.tags.get(id)!);
-      this.configs.set(tags, configs);
+  /** What is needed of the tags each time. The lists of tags that are polled are the same ones each time. */
+  private listOf(tags: readonly Tag[]): TagList {
+    let list = this.lists.get(tags);
+    if (!list) {
+      list = tagList(tags.map(({ id }) => this.tags.get(id)!));
+      this.lists.set(tags, list);
     }
-    return configs;
+    return list;
   }
 
-  private record(device: string, at: Instant, fields: Field[]): DeviceRecord {
+  private record(device: string, at: Instant, fields: Fields): DeviceRecord {
     return { device, at, clockKnown: this.deps.clock.known(), simulated: this.deps.simulated, fields };
   }
 
@@ -373,7 +382,7 @@ export class Poller {
   private emitBad(device: string, why: 'offline' | 'not-connected' | 'gateway-path'): void {
     const tags = this.channel.devices.find(({ name }) => name === device)?.tags ?? [];
     const concerned = tags.filter(({ everyMs }) => why === 'not-connected' || everyMs !== undefined);
-    const fields = concerned.map(({ tag }): Field => ({ name: tag.name, quality: 'bad', why }));
+    const fields = Fields.of(concerned.map(({ tag }) => ({ name: tag.name, quality: 'bad', why })));
     if (fields.length > 0) this.events.onRecord(this.record(device, instantOf(this.deps.clock), fields));
   }
 

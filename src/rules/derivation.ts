@@ -1,6 +1,6 @@
 /** Computes derived tags in the order they depend on each other. */
 import { type Expression, tagsIn } from '../core/expression.ts';
-import { type DeviceRecord, type Field, judgedByRange, type Outcome, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Field, Fields, judgedByRange, type Outcome, type TagId } from '../core/reading.ts';
 import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';
 
 /** One computed tag; a slice of the configuration. */
@@ -94,10 +94,11 @@ export class Derivation {
   /** Takes a record in. Computed tags that are in it already, out of a store, are computed anew. */
   accept(record: DeviceRecord): Derived {
     if (this.all.length === 0) return { records: [record], states: NO_STATES };
-    const fields = record.fields.filter(({ name }) => !this.own.has(`${record.device}/${name}`));
+    const { names } = record.fields;
+    const fields = record.fields.filter((place) => !this.own.has(`${record.device}/${names[place]}`));
     const fresh = new Set<TagId>();
     for (const field of fields) this.take(`${record.device}/${field.name}`, field, record.at.monoMs, fresh);
-    const bare = fields.length === record.fields.length ? record : { ...record, fields };
+    const bare = fields === record.fields ? record : { ...record, fields };
     const wanted = this.wantedBy(fresh);
     if (wanted.size === 0) return { records: fields.length === 0 ? [] : [bare], states: NO_STATES };
     return this.compute(bare, fresh, wanted);
@@ -141,7 +142,7 @@ export class Derivation {
       if (!tag.hasTotals) continue;
       states.set(totalsKey(tag.id), keptOf(tag));
     }
-    const records = [...byDevice].map(([device, fields]) => ({ ...record, device, fields }));
+    const records = [...byDevice].map(([device, fields]) => ({ ...record, device, fields: Fields.of(fields) }));
     return { records: records.filter(({ fields }) => fields.length > 0), states };
   }
 }

@@ -5,6 +5,7 @@ import type { EventBody, GatewayEvent } from '../core/event.ts';
 import type { ProductionReport } from '../core/production/production.ts';
 import type { DeviceRecord, TagId, Value } from '../core/reading.ts';
 import type { MaintenanceReport } from '../core/rules/maintenance.ts';
+import type { StockReport } from '../core/rules/scanned.ts';
 import {
   type AlarmMeasures,
   chattering,
@@ -28,6 +29,7 @@ import type { ShiftCalendar } from './production/shifts.ts';
 import type { ProductionState } from './production/state.ts';
 import type { Order } from './rule.ts';
 import type { RuleSet } from './rule-set.ts';
+import type { StockOrder, StockState } from './scanned/stock-rule.ts';
 import type { Changed, SpcRule, SpcStatus } from './spc/rule.ts';
 import type { SpcState } from './spc/state.ts';
 import type { Succession } from './succession.ts';
@@ -211,6 +213,27 @@ export class RuleEngine {
     return maintenance.map(({ key, rule }) => rule.report(pipeline.stateOf(key)));
   }
 
+  /** The levels of all stocks, in the order of the file. */
+  inventory(): StockReport[] {
+    const { stocks, pipeline } = this.parts.rules;
+    return stocks.map(({ key, rule }) => rule.report(pipeline.stateOf(key) as StockState));
+  }
+
+  /** Sets the level of an article to what was counted; gives why not, with what to do instead. */
+  setStock(name: string, order: StockOrder): string | undefined {
+    const stock = this.parts.rules.stocks.find(({ config }) => config.id === name);
+    if (!stock) return `there is no stock ${name}`;
+    const { clock, rules } = this.parts;
+    const at = instantOf(clock);
+    const work = (state: unknown) => {
+      const { refused, ...step } = stock.rule.set(state as StockState, order, at);
+      return refused === undefined ? step : { refused };
+    };
+    const changed = rules.pipeline.change(stock.key, work, at, clock.known());
+    this.settle(changed);
+    return changed.refused;
+  }
+
   /** Every alarm, in the order of the file. */
   alarms(): AlarmOverview {
     const { clock, rules } = this.parts;
@@ -297,7 +320,7 @@ export class RuleEngine {
     const events: GatewayEvent[] = [];
     for (const { finding, at, clockKnown } of findings) {
       if (finding.kind !== 'event') continue;
-      events.push({ ...at, clockKnown, body: finding.body });
+      events.push({ ...at, clockKnown, body: this.parts.rules.withJob(finding.body) });
       if (finding.body.kind === 'alarm' && this.byId.has(finding.body.id))
         this.measures = measure(this.measures, finding.body, at.monoMs);
     }

@@ -1,5 +1,5 @@
 /** The way of one record through the rules: derived tags, judgement, report by exception. */
-import { type DeviceRecord, type Instant, type Reading, readingsOf, splitTagId, type TagId } from '../core/reading.ts';
+import { type DeviceRecord, type Instant, type Reading, readingAt, splitTagId, type TagId } from '../core/reading.ts';
 import type { Derivation } from './derivation.ts';
 import { DueQueue } from './due-queue.ts';
 import { type Demand, Outputs } from './outputs.ts';
@@ -40,6 +40,12 @@ interface Live {
   wakeMs: number | undefined;
 }
 
+/** A tag that rules look at, by its place in a record. */
+interface JudgedTag {
+  readonly place: number;
+  readonly users: readonly Live[];
+}
+
 /** What the rules said so far of one input. */
 interface Verdict {
   readonly findings: { readonly finding: Finding; readonly at: Instant }[];
@@ -58,6 +64,8 @@ export class Pipeline {
   private readonly derivation: Derivation | undefined;
   private readonly byId = new Map<string, Live>();
   private readonly byTag = new Map<TagId, Live[]>();
+  /** The tags that have rules, of a list of names, which the records of a device share. */
+  private readonly byNames = new WeakMap<readonly string[], { readonly device: string; readonly tags: JudgedTag[] }>();
   /** Devices of which some tag has a rule: records of the others are not looked into. */
   private readonly judgedDevices = new Set<string>();
   /** Rules that want to hear of alarms, by the alarm. */
@@ -208,12 +216,12 @@ export class Pipeline {
   /** Rules that look at one tag first, then those that look at several. */
   private judge(record: DeviceRecord, verdict: Verdict): void {
     if (!this.judgedDevices.has(record.device)) return;
-    const readings = readingsOf(record);
+    const readings: Reading[] = [];
     let ofSeveralTags: Set<Live> | undefined;
     let together: Map<Live, Reading[]> | undefined;
-    for (const reading of readings) {
-      const users = this.byTag.get(reading.tag);
-      if (!users) continue;
+    for (const { place, users } of this.judgedOf(record)) {
+      const reading = readingAt(record, place);
+      readings.push(reading);
       for (const live of users) {
         if (!live.hasSeveralTags) {
           this.step(live, reading, verdict);
@@ -237,6 +245,20 @@ export class Pipeline {
     }
     for (const [live, own] of together ?? [])
       this.take(live, live.rule.stepRecord!(live.state, own, record.clockKnown), record.at, verdict);
+  }
+
+  /** The tags of a record that rules look at; nothing is made of the others. */
+  private judgedOf({ device, fields: { names } }: DeviceRecord): readonly JudgedTag[] {
+    let known = this.byNames.get(names);
+    if (known?.device !== device) {
+      const tags = names.flatMap((name, place): JudgedTag[] => {
+        const users = this.byTag.get(`${device}/${name}`);
+        return users ? [{ place, users }] : [];
+      });
+      known = { device, tags };
+      this.byNames.set(names, known);
+    }
+    return known.tags;
   }
 
   private step(live: Live, reading: Reading, verdict: Verdict): void {

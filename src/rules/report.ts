@@ -43,16 +43,18 @@ export class ReportFilter {
   /** The record with the fields that are news; undefined when there are none. The same object when all are. */
   filter(record: DeviceRecord): DeviceRecord | undefined {
     if (this.policies.size === 0) return record;
-    const fields = record.fields.filter((field) =>
-      this.isNews(`${record.device}/${field.name}`, field, record.at.monoMs),
-    );
-    if (fields.length === record.fields.length) return record;
+    const { device, at } = record;
+    const { names } = record.fields;
+    const fields = record.fields.filter((place) => {
+      const tag = `${device}/${names[place]}`;
+      const policy = this.policies.get(tag);
+      return policy === undefined || this.isNews(tag, policy, record.fields.at(place), at.monoMs);
+    });
+    if (fields === record.fields) return record;
     return fields.length === 0 ? undefined : { ...record, fields };
   }
 
-  private isNews(tag: TagId, field: Field, monoMs: number): boolean {
-    const policy = this.policies.get(tag);
-    if (!policy) return true;
+  private isNews(tag: TagId, policy: ReportPolicy, field: Field, monoMs: number): boolean {
     const last = this.reported.get(tag);
     const news =
       !last ||

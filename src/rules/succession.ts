@@ -118,18 +118,11 @@ function sameRules(before: RuleSet, after: RuleSet, unsteady: ReadonlySet<TagId>
     const known = before.alarms.find(({ id }) => id === alarm.id);
     if (isSameAlarm(known, alarm) && !alarmRule(alarm).tags.some((tag) => unsteady.has(tag))) same.add(alarm.id);
   }
-  for (const { config, key, rule } of after.charts) {
-    const known = before.charts.find((chart) => chart.key === key);
-    if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
-  }
-  for (const { config, key, rule } of after.maintenance) {
-    const known = before.maintenance.find((item) => item.key === key);
-    if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
-  }
-  for (const { config, key, rule } of after.machines) {
-    const known = before.machines.find((machine) => machine.key === key);
-    if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
-  }
+  for (const list of ['charts', 'maintenance', 'machines', 'stations', 'stocks'] as const)
+    for (const { config, key, rule } of after[list]) {
+      const known = before[list].find((each) => each.key === key);
+      if (isDeepStrictEqual(known?.config, config) && !rule.tags.some((tag) => unsteady.has(tag))) same.add(key);
+    }
   return same;
 }
 

@@ -458,11 +458,8 @@ function textOf(state: WaitingState): string | null {
 
 /** About how much memory a record takes. */
 function sizeInMemory(record: DeviceRecord): number {
-  let bytes = 200;
-  for (const field of record.fields) {
-    bytes += 100;
-    if (field.quality !== 'bad' && typeof field.value === 'string') bytes += field.value.length * 2;
-  }
+  let bytes = 200 + 100 * record.fields.length;
+  for (const value of record.fields.values) if (typeof value === 'string') bytes += value.length * 2;
   return bytes;
 }
 

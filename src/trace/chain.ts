@@ -42,9 +42,10 @@ export function hashOf(record: ChainRecord): string {
   return createHash('sha256').update(canonical(record)).digest('hex');
 }
 
-/** Whether an event is a quality record: judgements of charts, what keeps a chart from judging, and every order of a person. */
+/** Whether an event is a quality record: judgements of charts and parts, what keeps a chart from judging, and every order of a person. */
 function isQualityRecord(body: EventBody): boolean {
-  return body.kind === 'spc' || body.kind === 'audit' || (body.kind === 'quality' && body.what.startsWith('spc-'));
+  if (body.kind !== 'quality') return body.kind === 'spc' || body.kind === 'audit';
+  return body.what === 'part' || body.what.startsWith('spc-');
 }
 
 /** The chain of a running gateway. It is moved only while a commit is put together, so that it is on the disk with its events. */

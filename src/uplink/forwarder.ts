@@ -57,6 +57,9 @@ interface Serving {
   readonly signal: AbortSignal;
 }
 
+/** A session that ends sooner hardly began. */
+const EARLY_END_MS = 10_000;
+
 /** A broker that is away for so long is an event. */
 const AWAY_TOLD_AFTER_MS = 10_000;
 
@@ -70,6 +73,10 @@ export class Forwarder {
   private readonly wanted: Wanted;
   private state: UplinkStatus['state'] = 'stopped';
   private reason: string | undefined;
+  /** Why the last session ended, where that was soon after its beginning. */
+  private endedEarly: string | undefined;
+  /** Items delivered before the session that stands. */
+  private deliveredBefore = 0;
   private sinceMs: number;
   /** Since when there is no session, monotonic ms. */
   private awaySinceMs: number | undefined;
@@ -102,6 +109,7 @@ export class Forwarder {
       if (signal.aborted) break;
       this.tellTakeover(ending);
       this.tellAway(ending);
+      this.endedEarly = ending.how === 'ended' && ending.lastedMs < EARLY_END_MS ? ending.reason : undefined;
       const { delayMs, line } = reconnect.after(ending);
       this.become('waiting', ending.reason);
       if (line === undefined) this.log.debug(ending.reason);
@@ -167,7 +175,7 @@ export class Forwarder {
       name: this.deps.uplink.name,
       state,
       reason: isConnected
-        ? this.judgement.text(serving?.session.trouble?.())
+        ? (this.judgement.text(serving?.session.trouble?.()) ?? this.unsettled())
         : ((state === 'connecting' ? this.deps.uplink.waitsFor?.() : undefined) ?? this.reason),
       note: isConnected ? serving?.session.note : undefined,
       sinceMs,
@@ -175,6 +183,14 @@ export class Forwarder {
       ...this.progress.counts(),
       catchUpSeconds: serving?.catchUp.seconds(serving.delivery.backlog().left),
     };
+  }
+
+  /** Why the sessions before ended, while this one has delivered nothing of what waits: it may be about to end the same way. */
+  private unsettled(): string | undefined {
+    const { deliveredRecords, deliveredEvents, pendingRecords, pendingEvents } = this.progress.counts();
+    if (pendingRecords + pendingEvents === 0 || deliveredRecords + deliveredEvents > this.deliveredBefore)
+      return undefined;
+    return this.endedEarly;
   }
 
   private become(next: UplinkStatus['state'], why?: string): void {
@@ -231,6 +247,8 @@ export class Forwarder {
       return { reason: messageOf(error), how: error instanceof ConnectRefused ? 'refused' : 'line', lastedMs: 0 };
     }
     this.sessions++;
+    const { deliveredRecords, deliveredEvents } = this.progress.counts();
+    this.deliveredBefore = deliveredRecords + deliveredEvents;
     this.become('connected');
     this.tellBack();
     const { pendingRecords, pendingEvents } = this.progress.counts();

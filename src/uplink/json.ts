@@ -106,9 +106,12 @@ interface Block {
 /** The blocks of a batch as JSON text, a comma between them, in the order of their first records. */
 function blocksText(records: readonly DeviceRecord[]): string {
   const blocks = new Map<string, Block>();
+  const texts = new Map<readonly string[], string>();
   for (let place = 0; place < records.length; place++) {
     const record = records[place]!;
-    const tags = `[${record.fields.map(({ name }) => JSON.stringify(name)).join()}]`;
+    const { names } = record.fields;
+    const tags = texts.get(names) ?? JSON.stringify(names);
+    texts.set(names, tags);
     const key = recordMarks(record) + tags;
     const block = blocks.get(key);
     if (block) block.places.push(place);
@@ -127,11 +130,13 @@ function blockText(records: readonly DeviceRecord[], tags: string, places: reado
   for (let tag = 0; tag < first.fields.length; tag++) {
     let column = '';
     for (let row = 0; row < own.length; row++) {
-      const field = own[row]!.fields[tag]!;
+      const { values, remarks } = own[row]!.fields;
+      const value = values[tag];
       column += row > 0 ? ',' : '';
-      column += field.quality === 'bad' ? 'null' : valueText(field.value);
-      if (field.quality === 'uncertain') uncertain += `,[${row},${tag},"${field.why}"]`;
-      else if (field.quality === 'bad') bad += `,[${row},${tag},"${field.why}"]`;
+      column += value === undefined ? 'null' : valueText(value);
+      const remark = remarks?.get(tag);
+      if (remark?.quality === 'uncertain') uncertain += `,[${row},${tag},"${remark.why}"]`;
+      else if (remark?.quality === 'bad') bad += `,[${row},${tag},"${remark.why}"]`;
     }
     columns += `,[${column}]`;
   }

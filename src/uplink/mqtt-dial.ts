@@ -126,7 +126,7 @@ function drop(open: Set<Socket>): void {
 }
 
 /** The socket with TLS on it, once both sides have shown who they are. Throws at once when key and certificate do not fit. */
-function secured(socket: Socket, options: ConnectionOptions, signal: AbortSignal): Promise<Duplex> {
+export function secured(socket: Duplex, options: ConnectionOptions, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       signal.removeEventListener('abort', onAbort);

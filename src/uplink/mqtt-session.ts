@@ -13,7 +13,7 @@ import { MqttStatus, type StatusMemory } from './mqtt-status.ts';
 import { RETAIN_NOT_SUPPORTED, reasonText, SESSION_TAKEN_OVER, takeoverText } from './mqtt-trouble.ts';
 import { MqttWindow, type Outgoing } from './mqtt-window.ts';
 import type { MqttForm } from './presets/preset-form.ts';
-import type { OutgoingBatch, SessionEnd, UplinkSession } from './uplink.ts';
+import type { OutgoingBatch, SendResult, SessionEnd, UplinkSession } from './uplink.ts';
 
 /** What the broker said in its CONNACK. */
 export interface BrokerLimits {
@@ -48,6 +48,8 @@ interface MqttSessionDeps {
   readonly closedByBroker: (lastedMs: number, firstUnconfirmed: Subject | undefined) => SessionEnd;
   /** Called when the broker said that it keeps no retained messages. */
   readonly retainRefused: () => void;
+  /** Address of the broker, where there are several. */
+  readonly at: string | undefined;
 }
 
 /** Messages under way at most, whatever the broker allows. */
@@ -124,27 +126,28 @@ export class MqttSession implements UplinkSession {
   async open(signal: AbortSignal): Promise<void> {
     const { form, suspicion } = this.deps;
     if (suspicion.mayWatch) this.state.watch();
-    await this.announce(signal);
-    for (const message of form.opening?.() ?? [])
-      this.messages.publish({ ...message, retain: false, about: { kind: 'status' } }, signal).catch(() => {});
+    await this.announce(signal, true);
     if (form.birthTopic !== undefined) this.watchBirth(form.birthTopic);
   }
 
   /** Publishes `online`, retained; rejects when the session ends or the broker does not confirm it. */
-  async announce(signal: AbortSignal): Promise<void> {
+  async announce(signal: AbortSignal, isNew = false): Promise<void> {
     const result = await this.state.say('online', signal);
     if (!result.ok) this.deps.log.warn(`the status message: ${result.why}.`);
     this.deps.lastValues.again();
     this.publishLastValues();
+    for (const message of this.deps.form.opening?.(isNew) ?? []) void this.say(message, signal);
     // Also where a changed file allows commands only now.
     this.commands?.listen();
   }
 
   /** Some brokers of this version confirm what their access list denies, and drop it. */
   get note(): string | undefined {
+    const { at } = this.deps;
+    const place = at === undefined ? undefined : `connected to ${at}`;
     return this.deps.protocolVersion === 4
-      ? 'MQTT 3.1.1: a broker of this version cannot say that it refused a message; it may confirm and drop it'
-      : undefined;
+      ? `${place === undefined ? '' : `${place}; `}MQTT 3.1.1: a broker of this version cannot say that it refused a message; it may confirm and drop it`
+      : place;
   }
 
   trouble(): string | undefined {
@@ -156,6 +159,8 @@ export class MqttSession implements UplinkSession {
   send(batch: OutgoingBatch, signal: AbortSignal) {
     const { lastValues, form } = this.deps;
     if (this.closing) return Promise.reject(new Error('the session is being closed'));
+    const several = form.messages?.(batch);
+    if (several) return this.sendAll(several, batch, signal);
     let message: Pick<Outgoing, 'payload' | 'isDeflated'>;
     try {
       message = messageOfBatch(batch, this.deps);
@@ -167,6 +172,24 @@ export class MqttSession implements UplinkSession {
     lastValues.offer(batch);
     this.publishLastValues();
     return sent;
+  }
+
+  /** Publishes what is neither data nor retained; never rejects. */
+  private say(message: Pick<Outgoing, 'topic' | 'payload'>, signal?: AbortSignal): Promise<unknown> {
+    return this.messages.publish({ ...message, retain: false, about: { kind: 'status' } }, signal).catch(() => {});
+  }
+
+  /** One batch as several messages: it is there when all of them are. */
+  private async sendAll(
+    messages: readonly Pick<Outgoing, 'topic' | 'payload'>[],
+    batch: OutgoingBatch,
+    signal: AbortSignal,
+  ): Promise<SendResult> {
+    const about = { kind: 'batch', batch } as const;
+    const results = await Promise.all(
+      messages.map((message) => this.messages.publish({ ...message, retain: false, about }, signal)),
+    );
+    return results.find(({ ok }) => !ok) ?? { ok: true };
   }
 
   close(): Promise<void> {
@@ -251,6 +274,7 @@ export class MqttSession implements UplinkSession {
       );
     await step(this.messages.drained());
     this.messages.rejectAll(bye.reason);
+    await step(Promise.all((this.deps.form.closing?.() ?? []).map((message) => this.say(message))));
     await step(this.state.say('offline'));
     // The library says goodbye only when nothing is unconfirmed. Otherwise the broker sends the will, which says the same.
     if (!this.end && this.messages.taken === 0)

@@ -79,8 +79,15 @@ export function explainRefusal(code: number, topic: string): string {
 export function explainTrouble(error: unknown, broker: BrokerContext): string {
   const refused = reasonCodeOf(error);
   if (refused !== undefined) return explainConnack(refused, broker);
-  const text = explainTls(error, broker) ?? explainNetwork(error, broker);
+  const text = explainTls(error, broker) ?? explainNetwork(error, broker) ?? explainStranger(error, broker);
   return text ?? `connection to ${broker.address} failed: ${messageOf(error)}.`;
+}
+
+/** What answers is no broker: the words of the library for bytes that are no packet say nothing to a technician. */
+function explainStranger(error: unknown, { address, secure, peer = 'broker' }: BrokerContext): string | undefined {
+  const isNoPacket = /^(Invalid header flag|Invalid packet|Cannot parse|Malformed|Not supported|Packet must)/;
+  if (peer !== 'broker' || codeOf(error) !== undefined || !isNoPacket.test(messageOf(error))) return undefined;
+  return `${address} does not speak MQTT. Check the address and the port in url; a broker is usually on ${secure ? 8883 : 1883}.`;
 }
 
 /** Whether a CONNACK refused the version of the protocol: code 1 of MQTT 3.1.1, 132 of MQTT 5. */

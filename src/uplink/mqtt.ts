@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import { CommandDesk, type UplinkCommands } from './commands/command-desk.ts';
 import type { CommandTopicMemory } from './commands/mqtt-commands.ts';
+import { throughProxy } from './http/proxy.ts';
 import { createJsonEncoder, type StatusPayload, statusText } from './json.ts';
 import { LastValues, type TopicMemory } from './last-values.ts';
 import {
@@ -45,6 +46,8 @@ export interface MqttDeps {
   readonly log: Logger;
   /** `gateway.id`. */
   readonly gateway: string;
+  /** `gateway.location`. */
+  readonly location?: string | undefined;
   /** Version of the program. */
   readonly version: string;
   /** Hash of the configuration in force; asked for each batch, as it may change while the gateway runs. */
@@ -72,6 +75,9 @@ export interface MqttDeps {
 /** One message: records and fields at most. The forwarder also aims at 64 KiB. */
 const LIMITS = { records: 500, fields: 5000 } as const;
 
+/** Of one message a value, so that a batch is not hundreds of messages. */
+const TEMPLATE_LIMITS = { records: 50, fields: 200 } as const;
+
 /** Sessions that the broker closes so soon, so many times in a row, are told of with what may be the cause. */
 const EARLY_CLOSE_MS = 10_000;
 const EARLY_CLOSES = 3;
@@ -86,6 +92,17 @@ interface Way {
   readonly retain: boolean;
 }
 
+/** One broker, and what is known of it. */
+interface Broker {
+  readonly url: URL;
+  readonly context: BrokerContext;
+  /** It said by a code that it does not speak MQTT 5, or keeps nothing retained. */
+  isOldByCode: boolean;
+  retainsByCode: boolean;
+  /** Which way is tried next; others than the first only after it hung up on those before. */
+  wayIndex: number;
+}
+
 /** An uplink to an MQTT broker; see {@link Uplink}. */
 export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
   return new MqttUplink(config, deps);
@@ -93,14 +110,15 @@ export function createMqttUplink(config: MqttConfig, deps: MqttDeps): Uplink {
 
 class MqttUplink implements Uplink {
   readonly name: string;
-  readonly limits = LIMITS;
+  readonly limits;
   /** The newest value of each tag is found in the records themselves, and so are columns. */
   readonly takesTexts: boolean;
   private readonly config: MqttConfig;
   private readonly deps: MqttDeps;
   private readonly log: Logger;
-  private readonly url: URL;
-  private readonly context: BrokerContext;
+  /** The brokers, of which one at a time is connected to. */
+  private readonly brokers: readonly Broker[];
+  private turn = 0;
   private readonly form: MqttForm;
   private readonly lastValues;
   private readonly dial: Dial;
@@ -115,20 +133,18 @@ class MqttUplink implements Uplink {
     rivalSeen: false,
     refusedBecause: undefined,
   };
-  /** The broker said by a code that it does not speak MQTT 5, or keeps nothing retained. */
-  private isOldByCode = false;
-  private retainsByCode = true;
-  /** Which way is tried next; others than the first only after the broker hung up on those before. */
-  private wayIndex = 0;
   private earlyCloses = 0;
 
   constructor(config: MqttConfig, deps: MqttDeps) {
     this.config = config;
     this.deps = deps;
     this.name = config.name;
+    this.limits = config.template ? TEMPLATE_LIMITS : LIMITS;
     this.log = deps.log.scoped(config.name);
-    this.url = new URL(config.url);
-    this.context = contextOf(this.url, config);
+    this.brokers = [config.url, ...(config.servers ?? [])].map((text) => {
+      const url = new URL(text);
+      return { url, context: contextOf(url, config), isOldByCode: false, retainsByCode: true, wayIndex: 0 };
+    });
     const sender = {
       gateway: deps.gateway,
       get config() {
@@ -136,8 +152,8 @@ class MqttUplink implements Uplink {
       },
     };
     const encoder = createJsonEncoder(sender, config.layout);
-    const { gateway, clock, secrets, tagConfigs = () => [] } = deps;
-    this.form = mqttFormOf(config, { gateway, clock, secrets, tagConfigs, encoder });
+    const { gateway, location, clock, secrets, tagConfigs = () => [] } = deps;
+    this.form = mqttFormOf(config, { gateway, location, clock, secrets, tagConfigs, encoder });
     const { hasStatus, retained, takesTexts } = this.form;
     this.status.maySay = this.status.mayWatch = hasStatus;
     this.takesTexts = takesTexts;
@@ -151,7 +167,7 @@ class MqttUplink implements Uplink {
       tags: isPerTag ? deps.tags : undefined,
     });
     this.desk = deps.orders && new CommandDesk({ ...deps.orders, name: this.name, clock, log: this.log });
-    this.dial = deps.dial ?? createDialer(deps.clock);
+    this.dial = throughProxy(deps.dial ?? createDialer(deps.clock), config.proxy, secrets);
     this.certificates = new Certificates({ ...deps, log: this.log, name: config.name, tls: config.tls });
   }
 
@@ -168,14 +184,21 @@ class MqttUplink implements Uplink {
     if (signal.aborted) onAbort();
     try {
       return await this.open(limit.signal, progress);
+    } catch (error) {
+      this.turn++;
+      throw error;
     } finally {
       cancel();
       signal.removeEventListener('abort', onAbort);
     }
   }
 
+  private get broker(): Broker {
+    return this.brokers[this.turn % this.brokers.length]!;
+  }
+
   private lateText(isAccepted: boolean): string {
-    const { address } = this.context;
+    const { address } = this.broker.context;
     const limit = formatDuration(CONNECT_TIMEOUT_MS);
     return isAccepted
       ? `${address} accepted the connection, but confirmed nothing within ${limit}. Look at the broker: without free disk or memory it takes nothing from publishers.`
@@ -183,7 +206,8 @@ class MqttUplink implements Uplink {
   }
 
   private async open(signal: AbortSignal, progress: { isAccepted: boolean }): Promise<UplinkSession> {
-    const { config, deps, log, context } = this;
+    const { config, deps, log, broker: chosen } = this;
+    const { context } = chosen;
     const files = await this.certificates.load();
     const credentials = await this.credentials();
     signal.throwIfAborted();
@@ -211,8 +235,10 @@ class MqttUplink implements Uplink {
       explain: (error) => explainTrouble(error, context),
       closedByBroker: (lastedMs, subject) => this.closedByBroker(lastedMs, subject),
       retainRefused: () => {
-        this.retainsByCode = false;
+        chosen.retainsByCode = false;
       },
+      // Which of several it is, is worth a word.
+      at: this.brokers.length > 1 ? context.address : undefined,
     });
     await session.open(signal).catch(async (error: unknown) => {
       await session.close();
@@ -245,8 +271,8 @@ class MqttUplink implements Uplink {
   /** The ways that the file and the broker's codes leave, the best first. */
   private ways(): readonly Way[] {
     const fixed = this.config.protocolVersion;
-    const versions = fixed ? [fixed] : this.isOldByCode ? ([4] as const) : ([5, 4] as const);
-    const retains = this.retainsByCode ? [true, false] : [false];
+    const versions = fixed ? [fixed] : this.broker.isOldByCode ? ([4] as const) : ([5, 4] as const);
+    const retains = this.broker.retainsByCode ? [true, false] : [false];
     return retains.flatMap((retain) => versions.map((version) => ({ version, retain })));
   }
 
@@ -257,7 +283,7 @@ class MqttUplink implements Uplink {
    */
   private async bestWay(join: (way: Way) => Promise<Joined>): Promise<Joined> {
     const ways = this.ways();
-    const way = ways[this.wayIndex % ways.length]!;
+    const way = ways[this.broker.wayIndex % ways.length]!;
     try {
       const joined = await join(way);
       if (way === ways[0]) return joined;
@@ -267,12 +293,12 @@ class MqttUplink implements Uplink {
         throw error;
       });
       if (!best) return await join(way);
-      this.wayIndex = 0;
+      this.broker.wayIndex = 0;
       return best;
     } catch (error) {
-      if (error instanceof SilentClose) this.wayIndex = (this.wayIndex + 1) % ways.length;
+      if (error instanceof SilentClose) this.broker.wayIndex = (this.broker.wayIndex + 1) % ways.length;
       if (!this.learnsFrom(error, way)) throw error;
-      this.wayIndex = 0;
+      this.broker.wayIndex = 0;
       return this.bestWay(join);
     }
   }
@@ -281,11 +307,11 @@ class MqttUplink implements Uplink {
   private learnsFrom(error: unknown, way: Way): boolean {
     const cause = error instanceof ConnectRefused ? error.cause : undefined;
     if (way.retain && reasonCodeOf(cause) === RETAIN_NOT_SUPPORTED) {
-      this.retainsByCode = false;
+      this.broker.retainsByCode = false;
       return true;
     }
     if (this.config.protocolVersion !== undefined || way.version === 4 || !isVersionRefusal(cause)) return false;
-    this.isOldByCode = true;
+    this.broker.isOldByCode = true;
     return true;
   }
 
@@ -297,7 +323,8 @@ class MqttUplink implements Uplink {
     status: Omit<StatusPayload, 'state'>,
     signal: AbortSignal,
   ): Promise<Joined> {
-    const { url, context, config, dial } = this;
+    const { config, dial } = this;
+    const { url, context } = this.broker;
     const options = { ...optionsOf(config, way, credentials), ...(this.form.hasStatus && willOf(config, way, status)) };
     return {
       way,
@@ -310,7 +337,8 @@ class MqttUplink implements Uplink {
 
   /** What it means that the broker ended a session without a word. */
   private closedByBroker(lastedMs: number, subject: Subject | undefined): SessionEnd {
-    const { status, context, config } = this;
+    const { status, config } = this;
+    const { context } = this.broker;
     const guilty = this.suspicion.ended(subject);
     this.earlyCloses = lastedMs < EARLY_CLOSE_MS ? this.earlyCloses + 1 : 0;
     const wasDisputed = status.rivalSeen && lastedMs < UNDISPUTED_MS;
@@ -318,12 +346,15 @@ class MqttUplink implements Uplink {
     if (guilty) return this.hungUpOn(guilty);
     if (wasDisputed) return { reason: takeoverText(config.clientId), takenOver: true };
     const often = this.earlyCloses >= EARLY_CLOSES && subject === undefined;
+    // Another broker may be more patient.
+    if (often) this.turn++;
     const reason = often ? explainEarlyCloses(this.earlyCloses, context) : `${context.address} closed the connection.`;
     return { reason, takenOver: false, ...(subject?.kind === 'batch' && { endedBehind: subject.batch }) };
   }
 
   private hungUpOn(subject: Subject): SessionEnd {
-    const { config, context, status } = this;
+    const { config, status } = this;
+    const { context } = this.broker;
     this.earlyCloses = 0;
     if (subject.kind === 'batch') {
       const topic = this.form.topicOf(subject.batch);

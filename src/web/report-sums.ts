@@ -1,4 +1,5 @@
 /** What the views make of the reports of production and maintenance. Pure functions. */
+import { lossBridge } from '../core/production/loss-bridge.ts';
 import type { ProductionReport, ReportedStop } from '../core/production/production.ts';
 
 /** One loss on the way from the time that was planned to good parts. */
@@ -9,22 +10,10 @@ interface Loss {
   readonly parts: number | null;
 }
 
-/** The losses between the time a machine was to be busy and the good parts it made, the largest first. */
+/** The losses on the bridge from the planned time to the good parts, as in every report, the largest first. */
 export function lossesOf(report: ProductionReport): Loss[] {
-  const { setupMs, unplannedMs, microStopMs, noDataMs, runMs, count, reject, idealCycleMs } = report;
-  const cycle = idealCycleMs !== null && idealCycleMs > 0 ? idealCycleMs : undefined;
-  const slowMs = cycle === undefined ? 0 : Math.max(0, runMs - microStopMs - cycle * count);
-  const all: [string, number][] = [
-    ['stops, not planned', unplannedMs],
-    ['set-up', setupMs],
-    ['micro-stops', microStopMs],
-    ['running slowly', slowMs],
-    ['rejects', cycle === undefined ? 0 : reject * cycle],
-    ['no data', noDataMs],
-  ];
-  return all
-    .filter(([, ms]) => ms > 0)
-    .map(([name, ms]) => ({ name, ms, parts: cycle === undefined ? null : Math.round(ms / cycle) }))
+  return lossBridge(report)
+    .filter(({ kind, name, ms }) => kind === 'loss' && name !== 'breaks' && ms > 0)
     .sort((one, other) => other.ms - one.ms);
 }
 

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { METRICS, metricsDocument, metricsText } from '../../src/api/metrics.ts';
+import { emptyReport } from '../../src/rules/production/figures.ts';
 import { ask } from '../double/ask.ts';
 import { serve } from '../double/command-line.ts';
 import { fakeGateway, STATUS } from '../double/fake-gateway.ts';
+
+import { machineConfig } from '../rules/production/machine.ts';
 
 /** A line of the text format: a name, labels, a number (prometheus.io/docs/instrumenting/exposition_formats). */
 const SAMPLE =
@@ -68,5 +71,29 @@ describe('the metrics', () => {
       expect(text).toContain(`\n${line}\n`);
     expect(text).toMatch(/\nmillgate_store_given_up_total\{stream="readings",uplink="plant",how="quarantined"\} \d+\n/);
     expect(text).toMatch(/\nmillgate_uplink_pending_events\{uplink="plant"\} \d+\n/);
+  });
+
+  it('tell of the shift that runs and of what is to be maintained', async () => {
+    const report = {
+      ...emptyReport(machineConfig(), 0),
+      ...{ oee: 0.7479, unknownShare: 0.25, quality: null, good: 18_848, reject: 423, energyKwh: 12.5 },
+      ...{ plannedMs: 25_200_000, busyMs: 24_000_000, breakMs: 600_000, runMs: 22_380_000, noDataMs: 60_000 },
+    };
+    const oil = fakeGateway().maintenance();
+    const text = metricsText(STATUS, { production: [report], maintenance: oil });
+    for (const line of [
+      'millgate_production_oee{machine="press-1"} 0.7479',
+      'millgate_production_unknown_share{machine="press-1"} 0.25',
+      'millgate_production_parts{machine="press-1",quality="good"} 18848',
+      'millgate_production_seconds{machine="press-1",kind="run"} 22380',
+      'millgate_production_seconds{machine="press-1",kind="planned_stop"} 600',
+      'millgate_production_energy_kwh{machine="press-1"} 12.5',
+      'millgate_maintenance_state{item="oil-change"} 1',
+      'millgate_maintenance_used_share{item="oil-change"} 1',
+      `millgate_maintenance_due_time_seconds{item="oil-change"} ${oil[0]!.dueAt! / 1000}`,
+    ])
+      expect(text).toContain(`\n${line}\n`);
+    expect(text).not.toContain('millgate_production_quality{');
+    expect(String((await ask(await serve(fakeGateway()), '/metrics')).body)).toContain('millgate_maintenance_state');
   });
 });

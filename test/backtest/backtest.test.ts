@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { EXIT } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../src/core/reading.ts';
 import { openLocalStore } from '../../src/store/thread/open.ts';
 import { millgate, temporaryFolder } from '../double/command-line.ts';
 
@@ -202,10 +202,10 @@ describe('backtest over stored readings', () => {
     at: { wallMs: SIX + second * 1000, monoMs: second * 1000 },
     clockKnown: true,
     simulated: false,
-    fields: [
+    fields: Fields.of([
       { name: 'oil', quality: 'good', value },
       { name: 'running', quality: 'good', value: running },
-    ],
+    ]),
   });
 
   /** Stores records as one start of a gateway would. */

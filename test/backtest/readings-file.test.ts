@@ -144,7 +144,7 @@ describe('a file of readings', () => {
 describe('records of a file', () => {
   const records = (...lines: string[]) =>
     [...recordsOfFile(parseReadings(lines.join('\n'), TAGS).readings)].map(
-      ({ device, at, fields }) => `${at.monoMs} ${device} ${fields.map(({ name }) => name)}`,
+      ({ device, at, fields }) => `${at.monoMs} ${device} ${[...fields].map(({ name }) => name)}`,
     );
 
   it('hold what one device gave at one instant', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { GatewayEvent } from '../../src/core/event.ts';
-import type { DeviceRecord, Field } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../src/core/reading.ts';
 import { createRecordText } from '../../src/core/record-text.ts';
 import { type CommitBatch, type Store, TEXTS_BYTES } from '../../src/store/store.ts';
 
@@ -17,7 +17,7 @@ export function recordOf(second: number, fields?: readonly Field[], device = 'pr
     at: { wallMs: Date.UTC(2026, 0, 1) + second * 1000, monoMs: second * 1000 },
     clockKnown: true,
     simulated: false,
-    fields: fields ?? [{ name: 'oil-temp', quality: 'good', value: second + 0.5 }],
+    fields: Fields.of(fields ?? [{ name: 'oil-temp', quality: 'good', value: second + 0.5 }]),
   };
 }
 
@@ -113,7 +113,7 @@ export function describeStoreContract(name: string, open: OpenForContract): void
       await store.commit(batchOf([record]));
       const { records } = await store.peek(1, 1);
       expect(records).toEqual([record]);
-      expect(records[0]!.fields[1]).toMatchObject({ value: -0 });
+      expect(records[0]!.fields.at(1)).toMatchObject({ value: -0 });
     });
 
     it('keeps events as they were', async () => {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Fields } from '../../src/core/reading.ts';
 import type { OutgoingBatch, Uplink } from '../../src/uplink/uplink.ts';
 
 /** An uplink with the other side in hand. */
@@ -21,7 +22,7 @@ setMaxListeners(0, NEVER);
 /** A batch of one record with the given number. */
 export function batchOf(seq: number): OutgoingBatch {
   const at = { wallMs: 1763899200000 + seq, monoMs: seq };
-  const fields = [{ name: 'temp', quality: 'good', value: seq } as const];
+  const fields = Fields.of([{ name: 'temp', quality: 'good', value: seq }]);
   const record = { device: 'oven', at, clockKnown: true, simulated: false, fields };
   return { kind: 'readings', epoch: 'epoch', seq, lane: 'live', records: [record] };
 }

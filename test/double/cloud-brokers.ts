@@ -54,7 +54,7 @@ const PRODUCTS: Record<'aws-iot' | 'azure-iot-hub' | 'thingsboard' | 'home-assis
   thingsboard: {
     connect: ({ username }) => (username === 'secret' ? undefined : 'token'),
     publish({ topic, payload }, sentLastSecond) {
-      if (!/^v1\/(gateway\/(telemetry|connect)|devices\/me\/telemetry)$/.test(topic))
+      if (!/^v1\/(gateway\/(telemetry|connect|disconnect)|devices\/me\/telemetry)$/.test(topic))
         return 'a topic that there is not';
       if (!isTelemetry(topic, payload.toString())) return 'telemetry of another form';
       return sentLastSecond > 50 ? 'rate limit' : undefined;
@@ -74,7 +74,7 @@ function sasProblem(password: string, resource: string, nowMs: number): string |
 
 function isTelemetry(topic: string, text: string): boolean {
   const value = JSON.parse(text) as Record<string, unknown>;
-  if (topic.endsWith('/connect')) return typeof value.device === 'string';
+  if (/connect$/.test(topic)) return typeof value.device === 'string';
   if (topic.startsWith('v1/devices')) return typeof value.ts === 'number' && typeof value.values === 'object';
   return Object.values(value).every(
     (rows) =>

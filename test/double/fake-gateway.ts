@@ -1,7 +1,7 @@
 import type { AlarmOrder, AlarmView, ChartView, Orderer, RulesView } from '../../src/api/rules-view.ts';
 import type { GatewayStatus, GatewayView, ProbedBlock, TagView, WriteAnswer } from '../../src/api/view.ts';
 import { Fault } from '../../src/core/errors.ts';
-import type { Field, Reading, TagId, Value } from '../../src/core/reading.ts';
+import { type Field, Fields, type Reading, type TagId, type Value } from '../../src/core/reading.ts';
 import type { MaintenanceReport } from '../../src/core/rules/maintenance.ts';
 import type {
   HistoryPage,
@@ -289,7 +289,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
             { name: 'oil-temp', quality: 'good', value: 45.2 },
             { name: 'label', quality: 'uncertain', value: 'a "b", c', why: 'out-of-range' },
           ];
-      const record = { device, at, clockKnown: true, simulated: false, fields };
+      const record = { device, at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
       return { records: [{ seq: after ? 8 : 7, record }], next: after ? undefined : { seq: 8, until: 9 } };
     },
     replay: async (_uplink, { from, to }) => ({ count: to - from, stored: [{ from, to: to - 1 }] }),
@@ -308,6 +308,10 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       signature: '0'.repeat(128),
       publicKey: '0'.repeat(64),
     }),
+    parts: async () => [],
+    correct: async () => {},
+    inventory: () => [],
+    setStock: async () => {},
     ...fakeRules(),
     ...over,
   };

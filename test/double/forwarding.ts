@@ -1,7 +1,7 @@
 import type { GatewayEvent } from '../../src/core/event.ts';
 import type { SeqRange } from '../../src/core/intervals.ts';
 import type { Random } from '../../src/core/random.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../src/core/reading.ts';
 import { createRecordText } from '../../src/core/record-text.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import type { CommitBatch, Pending, Receipt, RecordText, Stream } from '../../src/store/store.ts';
@@ -13,7 +13,13 @@ export function recordOf(number: number, fields = 1): DeviceRecord {
   const list = Array.from({ length: fields }, (_, index) => ({
     ...({ name: `f${index}`, quality: 'good', value: number } as const),
   }));
-  return { device: 'oven', at: { wallMs: number, monoMs: number }, clockKnown: true, simulated: false, fields: list };
+  return {
+    device: 'oven',
+    at: { wallMs: number, monoMs: number },
+    clockKnown: true,
+    simulated: false,
+    fields: Fields.of(list),
+  };
 }
 
 /** A record as text, on a page of its own. */

@@ -14,7 +14,7 @@ import type { ChannelConfig } from '../../src/config/config.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import type { DeviceRecord, Field } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { Poller } from '../../src/poll/poller.ts';
 
@@ -28,9 +28,9 @@ export interface ChannelRun {
 
 /** A record without its times: `press-1 oil-temp=45.2 pressure=timeout`. */
 export function recordText({ device, fields }: DeviceRecord): string {
-  const text = (field: DeviceRecord['fields'][number]): string =>
+  const text = (field: Field): string =>
     field.quality === 'good' ? `${field.value}` : `${'value' in field ? `${field.value}:` : ''}${field.why}`;
-  return [device, ...fields.map((field) => `${field.name}=${text(field)}`)].join(' ');
+  return [device, ...[...fields].map((field) => `${field.name}=${text(field)}`)].join(' ');
 }
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Config, TagConfig } from '../../src/config/config.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../src/core/reading.ts';
 import { LiveTable } from '../../src/gateway/live.ts';
 
 const tag = (name: string) =>
@@ -17,7 +17,7 @@ function record(second: number, name = 'a'): DeviceRecord {
     at,
     clockKnown: true,
     simulated: false,
-    fields: [{ name, quality: 'good', value: second }],
+    fields: Fields.of([{ name, quality: 'good', value: second }]),
   };
 }
 

@@ -86,6 +86,8 @@ function config(hash: string, over: Partial<Config> = {}): Config {
       spc: [],
       production: [],
       maintenance: [],
+      parts: [],
+      inventory: [],
       uplinks: [],
       api: { listen: undefined, tls: undefined, hosts: [] },
       commands: { enabled: true },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseExpression } from '../../src/core/expression.ts';
-import type { DeviceRecord, Field, Outcome, Value } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields, type Outcome, type Value } from '../../src/core/reading.ts';
 import { Derivation, type DerivedTag, totalsKey } from '../../src/rules/derivation.ts';
 
 /** A computed tag; `device/name` unless said otherwise is press-1/out. */
@@ -27,14 +27,14 @@ class Bench {
       return typeof given === 'object' ? { name, ...given } : { name, quality: 'good', value: given };
     });
     const at = { wallMs: second * 1000, monoMs: second * 1000 };
-    const made = this.derivation.accept({ device, at, clockKnown: true, simulated: false, fields });
+    const made = this.derivation.accept({ device, at, clockKnown: true, simulated: false, fields: Fields.of(fields) });
     this.states = made.states;
     return made.records;
   }
 
   /** Reads, and gives what press-1/out became: its value, or the reason why there is none. */
   out(second: number, outcomes: Record<string, Value | Outcome>): Value | string | undefined {
-    const field = this.records(second, outcomes)[0]?.fields.find(({ name }) => name === 'out');
+    const field = [...(this.records(second, outcomes)[0]?.fields ?? [])].find(({ name }) => name === 'out');
     return field === undefined ? undefined : field.quality === 'bad' ? field.why : field.value;
   }
 }
@@ -47,12 +47,7 @@ describe('a computed tag', () => {
     expect(bench.records(1, { power: 10, speed: 4, oil: 50 })).toEqual([
       expect.objectContaining({
         device: 'press-1',
-        fields: [
-          { name: 'power', quality: 'good', value: 10 },
-          { name: 'speed', quality: 'good', value: 4 },
-          { name: 'oil', quality: 'good', value: 50 },
-          { name: 'out', quality: 'good', value: 2.5 },
-        ],
+        fields: new Fields(['power', 'speed', 'oil', 'out'], [10, 4, 50, 2.5], undefined),
       }),
     ]);
   });
@@ -62,7 +57,7 @@ describe('a computed tag', () => {
     bench.records(1, { power: 10 });
     const [own, total] = bench.records(2, { power: 5 }, 'press-2');
     expect(own).toMatchObject({ device: 'press-2' });
-    expect(total).toMatchObject({ device: 'hall', at: own!.at, fields: [{ name: 'power', value: 15 }] });
+    expect(total).toMatchObject({ device: 'hall', at: own!.at, fields: { names: ['power'], values: [15] } });
   });
 
   it('follows other computed tags in the same breath', () => {
@@ -82,8 +77,11 @@ describe('a computed tag', () => {
   it('is doubtful with any of its tags, and outside its own range', () => {
     const bench = new Bench([derived('press-1/power * 2', 'press-1/out', { max: 100 })]);
     const [record] = bench.records(1, { power: { quality: 'uncertain', value: 3, why: 'last-usable' } });
-    expect(record!.fields[1]).toEqual({ name: 'out', quality: 'uncertain', value: 6, why: 'last-usable' });
-    expect(bench.records(2, { power: 51 })[0]!.fields[1]).toMatchObject({ quality: 'uncertain', why: 'out-of-range' });
+    expect(record!.fields.at(1)).toEqual({ name: 'out', quality: 'uncertain', value: 6, why: 'last-usable' });
+    expect(bench.records(2, { power: 51 })[0]!.fields.at(1)).toMatchObject({
+      quality: 'uncertain',
+      why: 'out-of-range',
+    });
   });
 
   it('decides by what is known', () => {
@@ -109,7 +107,7 @@ describe('a computed tag', () => {
 
   it('is computed anew where a record out of the store has it', () => {
     const bench = new Bench([derived('press-1/a * 2')]);
-    expect(bench.records(1, { a: 5, out: 999 })[0]!.fields).toEqual([
+    expect([...bench.records(1, { a: 5, out: 999 })[0]!.fields]).toEqual([
       { name: 'a', quality: 'good', value: 5 },
       { name: 'out', quality: 'good', value: 10 },
     ]);

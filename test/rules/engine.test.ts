@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
-import type { Field, Value } from '../../src/core/reading.ts';
+import { type Field, Fields, type Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { SPC_DEFAULTS, type SpcConfig } from '../../src/core/spc.ts';
 import { RuleEngine, type Verdict } from '../../src/rules/engine.ts';
@@ -45,7 +45,7 @@ class Bench {
       rules: createRuleSet(config, stored),
       clock: this.clock,
       measured: stored.get('alarm-measures'),
-      onReadings: ({ fields }) => this.seen.push(...fields.map(({ name }) => name)),
+      onReadings: ({ fields }) => this.seen.push(...[...fields].map(({ name }) => name)),
       commit: (verdict) => this.committed.push(verdict),
       drive: (tag, value, by) => this.driven.push(`${tag}=${value} by ${by}`),
     });
@@ -56,7 +56,7 @@ class Bench {
   read(value: Value, name = 'oil-temp'): void {
     const at = { wallMs: this.clock.wallMs(), monoMs: this.clock.monoMs() };
     const field: Field = { name, quality: 'good', value };
-    this.engine.accept({ device: 'press-1', at, clockKnown: true, simulated: false, fields: [field] });
+    this.engine.accept({ device: 'press-1', at, clockKnown: true, simulated: false, fields: Fields.of([field]) });
   }
 
   /** Events as `second id change`. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
-import type { DeviceRecord, Field } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../src/core/reading.ts';
 import { alarmRule } from '../../src/rules/alarm/alarm.ts';
 import { instrumentAlarms } from '../../src/rules/alarm/instrument.ts';
 import { type Judged, Pipeline } from '../../src/rules/pipeline.ts';
@@ -11,7 +11,7 @@ import { alarm } from './alarm/harness.ts';
 const good = (name: string, value: number | boolean): Field => ({ name, quality: 'good', value });
 const at = (second: number) => ({ monoMs: second * 1000, wallMs: second * 1000 });
 const record = (second: number, ...fields: Field[]): DeviceRecord => {
-  return { device: 'press-1', at: at(second), clockKnown: true, simulated: false, fields };
+  return { device: 'press-1', at: at(second), clockKnown: true, simulated: false, fields: Fields.of(fields) };
 };
 const rulesOf = (alarms: readonly AlarmConfig[]) =>
   [...alarms, ...instrumentAlarms(alarms, () => [])].map((config) => alarmRule(config) as Rule);

@@ -1,16 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceRecord, Field } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../src/core/reading.ts';
 import { ReportFilter } from '../../src/rules/report.ts';
 
 function record(monoMs: number, ...fields: Field[]): DeviceRecord {
-  return { device: 'press-1', at: { wallMs: monoMs, monoMs }, clockKnown: true, simulated: false, fields };
+  return {
+    device: 'press-1',
+    at: { wallMs: monoMs, monoMs },
+    clockKnown: true,
+    simulated: false,
+    fields: Fields.of(fields),
+  };
 }
 const oil = (value: number): Field => ({ name: 'oil-temp', quality: 'good', value });
 
 /** Values of oil-temp that are reported when read once a second. */
 function reported(filter: ReportFilter, values: number[]): number[] {
   return values.flatMap((value, second) => {
-    const field = filter.filter(record(second * 1000, oil(value)))?.fields[0];
+    const field = filter.filter(record(second * 1000, oil(value)))?.fields.at(0);
     return field && field.quality === 'good' ? [field.value as number] : [];
   });
 }
@@ -48,7 +54,7 @@ describe('report by exception', () => {
     const filter = new ReportFilter(new Map([['press-1/oil-temp', { deadband: 1, heartbeatMs: undefined }]]));
     const parts: Field = { name: 'parts', quality: 'good', value: 7 };
     filter.filter(record(0, oil(45), parts));
-    expect(filter.filter(record(1, oil(45), parts))?.fields).toEqual([parts]);
+    expect(filter.filter(record(1, oil(45), parts))?.fields).toEqual(Fields.of([parts]));
     expect(filter.filter(record(2, oil(45)))).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AlarmConfig } from '../../src/core/alarm.ts';
 import { parseExpression } from '../../src/core/expression.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../src/core/reading.ts';
 import { SPC_DEFAULTS, type SpcConfig } from '../../src/core/spc.ts';
 import type { Judged } from '../../src/rules/pipeline.ts';
 import { createRuleSet, type RuleConfig, type RuleSet } from '../../src/rules/rule-set.ts';
@@ -50,7 +50,7 @@ function record(monoMs: number, value: number | undefined): DeviceRecord {
     value === undefined
       ? ({ name: 'oil', quality: 'bad', why: 'timeout' } as const)
       : ({ name: 'oil', quality: 'good', value } as const);
-  return { device: 'press-1', at, clockKnown: true, simulated: false, fields: [field] };
+  return { device: 'press-1', at, clockKnown: true, simulated: false, fields: Fields.of([field]) };
 }
 
 /** What is stored, found and kept of a judgement, comparable. */
@@ -139,7 +139,7 @@ describe('rules that are succeeded by rules', () => {
     expect([...same].filter((id) => !id.includes('instrument'))).toEqual([]);
     const [first] = feed(rules, [600], 5);
     const fields = first!.readings[0]!.fields;
-    expect(fields.find(({ name }) => name === 'mean')).toMatchObject({ value: 600 });
+    expect([...fields].find(({ name }) => name === 'mean')).toMatchObject({ value: 600 });
     expect(rules.pipeline.texts().get('totals:press-1/total')).toBe(
       before.pipeline.texts().get('totals:press-1/total'),
     );

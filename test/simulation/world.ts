@@ -396,6 +396,8 @@ export class World {
         spc: [],
         production: [],
         maintenance: [],
+        parts: [],
+        inventory: [],
       },
       gateway: { id: 'simulated', location: undefined, timezone: 'UTC' },
       channels: lines,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/log.ts';
-import type { DeviceRecord } from '../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { Committer } from '../../src/store/committer.ts';
 import type { CommitBatch, Store } from '../../src/store/store.ts';
@@ -27,7 +27,7 @@ function taken(clock: SimulatedClock, value: number): DeviceRecord {
     at,
     clockKnown: clock.known(),
     simulated: false,
-    fields: [{ name: 'temp', quality: 'good', value }],
+    fields: Fields.of([{ name: 'temp', quality: 'good', value }]),
   };
 }
 

@@ -307,6 +307,18 @@ describe('the forwarder', () => {
     expect(plant.store.settled.get('readings')).toEqual([{ from: 52, to: Number.POSITIVE_INFINITY }]);
   });
 
+  it('says why the sessions before ended while one stands that has delivered nothing', async () => {
+    const plant = plantWith({ dropShare: 1, latencyMs: 2000 }, 10);
+    await plant.clock.advance(1000);
+    expect(plant.forwarder.status()).toMatchObject({ state: 'connected', reason: undefined });
+    for (let second = 0; second < 10; second++) await plant.clock.advance(1000);
+    while (plant.forwarder.status().state !== 'connected') await plant.clock.advance(100);
+    expect(plant.forwarder.status().reason).toContain('the line was cut');
+    plant.uplink.behaviour.dropShare = 0;
+    await plant.clock.advance(60_000);
+    expect(plant.forwarder.status()).toMatchObject({ reason: undefined, pendingRecords: 0 });
+  });
+
   it('does nothing while there is nothing to do', async () => {
     const plant = plantWith();
     await plant.clock.advance(60_000);

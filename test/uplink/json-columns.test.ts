@@ -4,7 +4,7 @@ import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../src/core/quality.ts';
-import type { DeviceRecord, Field } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../src/core/reading.ts';
 import { createJsonEncoder } from '../../src/uplink/json.ts';
 
 const sender = { gateway: 'press-shop-1', config: '9b1e' };
@@ -36,7 +36,14 @@ function expected(records: readonly DeviceRecord[]): unknown[] {
 }
 
 function record(device: string, fields: readonly Field[], more: Partial<DeviceRecord> = {}): DeviceRecord {
-  return { device, at: { wallMs: 1763899200123, monoMs: 5 }, clockKnown: true, simulated: false, fields, ...more };
+  return {
+    device,
+    at: { wallMs: 1763899200123, monoMs: 5 },
+    clockKnown: true,
+    simulated: false,
+    fields: Fields.of(fields),
+    ...more,
+  };
 }
 
 const good = (name: string, value: number): Field => ({ name, quality: 'good', value });

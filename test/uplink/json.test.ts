@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../src/core/quality.ts';
-import type { DeviceRecord, Field, Value } from '../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields, type Value } from '../../src/core/reading.ts';
 import { createRecordText } from '../../src/core/record-text.ts';
 import type { RecordText } from '../../src/store/store.ts';
 import { createJsonEncoder, statusText } from '../../src/uplink/json.ts';
@@ -30,7 +30,8 @@ const record: fc.Arbitrary<DeviceRecord> = fc.record({
   simulated: fc.boolean(),
   fields: fc
     .uniqueArray(name, { maxLength: 8 })
-    .chain((names) => fc.tuple(...names.map((n) => outcome.map((o): Field => ({ name: n, ...o }))))),
+    .chain((names) => fc.tuple(...names.map((n) => outcome.map((o): Field => ({ name: n, ...o })))))
+    .map((fields) => Fields.of(fields)),
 });
 
 /** What the value must look like after JSON.parse, by the rules of the wire. */
@@ -41,7 +42,7 @@ function wire(v: Value): unknown {
 
 function expectedRecord({ device, at, fields, clockKnown, simulated }: DeviceRecord): unknown {
   const pick = (take: (field: Field) => unknown) =>
-    Object.fromEntries(fields.map((f) => [f.name, take(f)]).filter(([, v]) => v !== undefined));
+    Object.fromEntries([...fields].map((f) => [f.name, take(f)]).filter(([, v]) => v !== undefined));
   const uncertain = pick((f) => (f.quality === 'uncertain' ? f.why : undefined));
   const bad = pick((f) => (f.quality === 'bad' ? f.why : undefined));
   return {
@@ -56,7 +57,13 @@ function expectedRecord({ device, at, fields, clockKnown, simulated }: DeviceRec
 }
 
 function recordOf(fields: readonly Field[]): DeviceRecord {
-  return { device: 'press-1', at: { wallMs: 1763899200123, monoMs: 5 }, clockKnown: true, simulated: false, fields };
+  return {
+    device: 'press-1',
+    at: { wallMs: 1763899200123, monoMs: 5 },
+    clockKnown: true,
+    simulated: false,
+    fields: Fields.of(fields),
+  };
 }
 
 /** As the store gives them: side by side, a comma between them. */

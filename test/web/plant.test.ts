@@ -147,12 +147,14 @@ describe('words', () => {
   it('name losses in time and parts, and stops by reason', () => {
     const report = {
       ...{ setupMs: 60_000, unplannedMs: 120_000, microStopMs: 10_000, noDataMs: 0, runMs: 1_000_000 },
-      ...{ count: 400, reject: 4, idealCycleMs: 2000 },
+      ...{ plannedMs: 1_300_000, breakMs: 120_000, busyMs: 1_180_000, unknownMs: 30_000 },
+      ...{ count: 400, reject: 4, good: 396, idealCycleMs: 2000 },
     } as ProductionReport;
     expect(lossesOf(report).map(({ name, ms, parts }) => [name, ms, parts])).toEqual([
-      ['running slowly', 190_000, 95],
-      ['stops, not planned', 120_000, 60],
-      ['set-up', 60_000, 30],
+      ['slower than ideal', 190_000, 95],
+      ['stops with a reason', 90_000, 45],
+      ['setup', 60_000, 30],
+      ['stops without a reason', 30_000, 15],
       ['micro-stops', 10_000, 5],
       ['rejects', 8000, 4],
     ]);

@@ -7,7 +7,9 @@ import type { SignedCheckpoint } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { ProductionComparison, ProductionReport } from '../../core/production/production.ts';
 import type { MaintenanceReport } from '../../core/rules/maintenance.ts';
+import type { StockReport } from '../../core/rules/scanned.ts';
 import type { LedgerEntry } from '../../store/store.ts';
+import type { PartRecord } from '../../trace/corrections.ts';
 import type { ChartAnswer } from '../chart/chart.ts';
 import type { JsonHistory, JsonReading, JsonReadings, JsonRollups, JsonTag, JsonValue } from '../json.ts';
 import type { CodedReason } from '../production-view.ts';
@@ -64,6 +66,11 @@ export interface Answers {
   readonly maintenance: { readonly maintenance: readonly MaintenanceReport[] };
   readonly maintenanceItem: MaintenanceReport;
   readonly checkpoint: SignedCheckpoint;
+  readonly parts: { readonly parts: readonly PartRecord[] };
+  /** The number of the record that was put right. */
+  readonly correction: { readonly record: number };
+  readonly inventory: { readonly inventory: readonly StockReport[] };
+  readonly stock: StockReport;
   readonly production: {
     readonly machines: readonly ProductionReport[];
     readonly reasons: Readonly<Record<string, readonly CodedReason[]>>;

@@ -54,9 +54,13 @@ export function backtestLines(
       ]
     : [];
   const machines = Object.values(result.production);
-  const counted = machines.length + result.maintenance.length;
+  const parts = result.events.filter(({ body }) => body.kind === 'quality' && body.what === 'part');
+  const counted = machines.length + result.maintenance.length + result.inventory.length + parts.length;
   if (result.summary.length + counted === 0 && !against)
-    return [...head, 'The configuration has no rules: add some under alarms:, spc:, production: or maintenance:.'];
+    return [
+      ...head,
+      'The configuration has no rules: add some under alarms:, spc:, production:, maintenance:, parts: or inventory:.',
+    ];
   if (against)
     return [...head, ...against.lines.map(plain), '', ...comparison(result.summary, against.result.summary, context)];
   return [
@@ -68,6 +72,7 @@ export function backtestLines(
       : []),
     ...(machines.length === 0 ? [] : ['', ...listLines(machines, context)]),
     ...maintenanceLines(result, context),
+    ...scannedLines(result, parts),
     ...loadLines(result.summary.filter(isAlarm), lengthMs, context),
     colors.dim('--json gives every event.'),
   ];
@@ -80,6 +85,26 @@ function maintenanceLines({ maintenance, events }: BacktestResult, context: CliC
     return [plain(id), state, String(samples), own.join(', ') || '–', why ?? ''];
   });
   return tableOf(rows, MAINTENANCE_COLUMNS, (row) => row, context);
+}
+
+/** What was made of scans: results of parts, and levels of stocks. */
+function scannedLines({ inventory }: BacktestResult, parts: BacktestResult['events']): string[] {
+  const stations = new Map<string, Record<string, number>>();
+  for (const { body } of parts) {
+    const { station, result } = body as Readonly<Record<string, unknown>>;
+    const sums = stations.get(String(station)) ?? { pass: 0, fail: 0, incomplete: 0 };
+    stations.set(String(station), { ...sums, [String(result)]: (sums[String(result)] ?? 0) + 1 });
+  }
+  const stationLines = [...stations].map(
+    ([name, { pass, fail, incomplete }]) =>
+      `${plain(name)}: ${pass} parts pass, ${fail} fail, ${incomplete} are incomplete.`,
+  );
+  const stockLines = inventory.flatMap(({ inventory: stock, items }) =>
+    items.map(
+      ({ code, name, level, reorder }) => `${stock}: ${plain(name ?? code)}: ${level}${reorder ? ' (reorder)' : ''}`,
+    ),
+  );
+  return stationLines.length + stockLines.length === 0 ? [] : ['', ...stationLines, ...stockLines];
 }
 
 function tableOf<T>(

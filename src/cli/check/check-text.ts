@@ -161,7 +161,7 @@ function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {
 }
 
 function ruleLines(
-  { derived, alarms, instruments, charts, judgedTags, doubts }: RulesForecast,
+  { derived, alarms, instruments, charts, judgedTags, machines, doubts }: RulesForecast,
   context: Page,
 ): string[] {
   const rows = derived.map(({ tag, unit, from }) => [`  ${tag}`, plain(unit ?? ''), `from ${from.join(', ')}`]);
@@ -172,7 +172,15 @@ function ruleLines(
   ];
   const { colors } = context;
   const computed = rows.length === 0 ? [] : ['', ...renderTable(columns, rows, tableWidth(context), colors.dim)];
-  if (alarms + charts === 0) return computed;
+  const counted = machines.flatMap(({ machine, says }) => [
+    '',
+    colors.dim(`Production of ${machine}`),
+    ...says.flatMap((each) => indented(plain(each), context)),
+  ]);
+  const doubted = doubts.flatMap(({ rule, why, remedy }) =>
+    indented(plain(`WARNING: ${rule} ${why}: ${remedy}`), context).map(colors.yellow),
+  );
+  if (alarms + charts === 0) return [...computed, ...counted, ...doubted];
   const dead = instruments === 0 ? '' : `, ${instruments} more for the instruments they watch`;
   const own = `${alarms} ${alarms === 1 ? 'alarm' : 'alarms'}${dead}`;
   const judged = `${judgedTags} ${judgedTags === 1 ? 'tag is' : 'tags are'} judged`;
@@ -182,9 +190,8 @@ function ruleLines(
     colors.dim('Rules'),
     ...indented(own, context),
     ...indented(`${charts} control ${charts === 1 ? 'chart' : 'charts'}; ${judged}`, context),
-    ...doubts.flatMap(({ rule, why, remedy }) =>
-      indented(plain(`WARNING: ${rule} ${why}: ${remedy}`), context).map(colors.yellow),
-    ),
+    ...counted,
+    ...doubted,
   ];
 }
 

@@ -88,6 +88,16 @@ function addUplinkCommand(program: Command, context: CliContext, report: Report)
 }
 
 function addResendCommand(program: Command, context: CliContext, report: Report): void {
+  addCommand(program, 'notify', 'send a test message to whom a notifier tells of alarms', [
+    'millgate notify test night-shift',
+    'sudo -u millgate millgate notify test night-shift',
+  ])
+    .argument('<test>', 'what to do: test')
+    .argument('[NOTIFIER]', 'name of the notifier; the only one unless given')
+    .action(async (order: string, notifier: string | undefined, _options, command: Command) => {
+      const { testNotifier } = await import('../uplink/notify-test.ts');
+      report(await testNotifier(order, notifier, optionsOf(command), context));
+    });
   addCommand(program, 'resend', 'send to an uplink again what it confirmed and lost, as far as it is stored', [
     'millgate resend plant --since 2h',
     'millgate resend plant 188201-190000',

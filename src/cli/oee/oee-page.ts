@@ -3,11 +3,12 @@ import { type BridgeStep, lossBridge, paretoOf } from '../../core/production/los
 import { PRODUCTION_DOUBTS, type ProductionReport } from '../../core/production/production.ts';
 import type { CliContext } from '../terminal/context.ts';
 import { formatCount, formatSpan, formatTime } from '../terminal/format.ts';
-import { percent } from './oee-text.ts';
+import { energyText, hoursOf, percent } from './oee-text.ts';
 
 /** What one page has room for. */
 const PAGE_STOPS = 12;
 const PAGE_REASONS = 8;
+const HOURS_A_ROW = 12;
 
 const STYLE = `@page{size:A4;margin:14mm}*{box-sizing:border-box}body{font:11pt/1.35 system-ui,sans-serif;color:#111;max-width:182mm;margin:0 auto;padding:4mm}
 h1{font-size:17pt;margin:0}h2{font-size:11.5pt;margin:5mm 0 1mm;border-bottom:1px solid #999}p{margin:1mm 0}
@@ -32,7 +33,7 @@ export function reportPage(report: ProductionReport, context: CliContext): strin
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${html(title)}</title><style>${STYLE}</style></head><body>
 <h1>${html(title)}</h1><p>${html(when)}</p><div class="k">${tiles.join('')}${unknown}</div>
 <h2>From planned time to good parts</h2>${bridgeTable(report)}
-<div class="c"><div><h2>Where the time went</h2>${paretoTable(report)}</div><div><h2>Longest stops</h2>${stopTable(report, context)}</div></div>
+${hourTable(report, context)}<div class="c"><div><h2>Where the time went</h2>${paretoTable(report)}</div><div><h2>Longest stops</h2>${stopTable(report, context)}</div></div>
 <h2>Figures</h2>${figures(report)}${report.uncertain.map((why) => `<p class="w">Doubtful: ${html(PRODUCTION_DOUBTS[why] ?? why)}.</p>`).join('')}
 </body></html>\n`;
 }
@@ -58,6 +59,39 @@ function signed(sign: string, value: number, decimals: number): string {
   return value < 0 ? `+${text}` : value === 0 ? text : `${sign}${text}`;
 }
 
+/** Hour by hour, side by side where there are many: a day of them has room, too. */
+function hourTable({ hours }: ProductionReport, context: CliContext): string {
+  const all = hoursOf(hours);
+  if (all.length === 0) return '';
+  const row = (title: string, cells: readonly (string | null)[]): string =>
+    `<tr><th>${title}</th>${cells.map((cell) => `<td class="r">${cell ?? '–'}</td>`).join('')}</tr>`;
+  const lines = chunks(all, HOURS_A_ROW).map((some) => [
+    row(
+      'hour from',
+      some.map(({ from }) => html(formatTime(from, context).slice(11, 16))),
+    ),
+    row(
+      'target',
+      some.map(({ target }) => target?.toString() ?? null),
+    ),
+    row(
+      'good parts',
+      some.map(({ good }) => count(good)),
+    ),
+    row(
+      'behind',
+      some.map(({ target, good }) => (target === null ? null : count(target - good))),
+    ),
+  ]);
+  return `<h2>Hour by hour</h2>${lines.map((rows) => `<table>${rows.join('')}</table>`).join('')}`;
+}
+
+function chunks<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) =>
+    all.slice(index * size, (index + 1) * size),
+  );
+}
+
 function paretoTable(report: ProductionReport): string {
   const all = paretoOf(report);
   const most = all[0]?.ms ?? 1;
@@ -79,13 +113,10 @@ function stopTable(report: ProductionReport, context: CliContext): string {
 }
 
 function figures(report: ProductionReport): string {
-  const { failures, mttrMs, mtbfMs, microStops, microStopMs, energyKwh, good, reject } = report;
+  const { failures, mttrMs, mtbfMs, microStops, microStopMs, reject } = report;
   const span = (ms: number | null): string => (ms === null ? '–' : formatSpan(ms));
-  const energy =
-    energyKwh === null
-      ? ''
-      : ` Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `, ${(energyKwh / good).toPrecision(3)} kWh a good part` : ''}.`;
-  return `<p>${failures} unplanned stops; MTTR ${span(mttrMs)} (unplanned time ÷ stops), MTBF ${span(mtbfMs)} (run time ÷ stops). ${microStops} micro-stops, ${span(microStopMs)}. ${count(report.count)} parts, ${count(reject)} rejects.${energy} ${span(report.noDataMs)} without data.</p>`;
+  const energy = energyText(report);
+  return `<p>${failures} unplanned stops; MTTR ${span(mttrMs)} (unplanned time ÷ stops), MTBF ${span(mtbfMs)} (run time ÷ stops). ${microStops} micro-stops, ${span(microStopMs)}. ${count(report.count)} parts, ${count(reject)} rejects.${energy === null ? '' : ` ${html(energy)}`} ${span(report.noDataMs)} without data.</p>`;
 }
 
 function count(value: number): string {
@@ -96,14 +127,24 @@ function html(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** Every figure of a report on a line of its own, then the bridge and the stops; `section,name,value,…`. */
+/** Every figure of a report on a line of its own, then the bridge, the hours and the stops; `section,name,value,…`. */
 export function reportCsv(report: ProductionReport): string {
-  const { stops, uncertain, ...figuresOf } = report;
+  const { stops, uncertain, hours, ...figuresOf } = report;
   const rows: (string | number | null)[][] = [
     ['section', 'name', 'value', 'parts', 'from', 'to', 'kind', 'reason'],
     ...Object.entries(figuresOf).map(([name, value]) => ['figure', name, value]),
     ['figure', 'uncertain', uncertain.join(' ')],
     ...lossBridge(report).map(({ name, kind, ms, parts }) => [`bridge-${kind}`, name, ms, parts]),
+    ...hoursOf(hours).flatMap(({ from, to, target, count, good }, index) =>
+      Object.entries({ target, count, good }).map(([name, value]) => [
+        `hour-${name}`,
+        index + 1,
+        value,
+        null,
+        from,
+        to,
+      ]),
+    ),
     ...stops.map(({ n, from, to, ms, kind, reason }) => ['stop', n, ms, null, from, to, kind, reason]),
   ];
   return `${rows.map((row) => row.map(cell).join(',')).join('\n')}\n`;

@@ -57,6 +57,11 @@ const STOP_COLUMNS: readonly Column[] = [
 /** Longest stops that a terminal shows. */
 const SHOWN_STOPS = 20;
 
+/** Reasons that a terminal shows, those with most time. */
+const SHOWN_REASONS = 10;
+
+const DAY_MS = 86_400_000;
+
 /** One report: its ratios, where the time went, and the stops. */
 export function reportLines(report: ProductionReport, context: CliContext): string[] {
   const { colors } = context;
@@ -77,6 +82,8 @@ export function reportLines(report: ProductionReport, context: CliContext): stri
     unknownLine(report, context),
     '',
     ...renderTable(BRIDGE_COLUMNS, bridge, tableWidth(context), colors.dim),
+    ...hourLines(report, context),
+    ...reasonLines(report, context),
     ...stopLines(report, context),
     ...figureLines(report),
     ...report.uncertain.map((why) => colors.yellow(`Doubtful: ${PRODUCTION_DOUBTS[why] ?? why}.`)),
@@ -105,9 +112,10 @@ function signed(value: number, isLoss: boolean, text: string): string {
 function stopLines(report: ProductionReport, context: CliContext): string[] {
   const long = report.stops.filter(({ kind }) => kind !== 'micro');
   const shown = [...long].sort((a, b) => b.ms - a.ms).slice(0, SHOWN_STOPS);
+  const isOfDays = report.to - report.from > DAY_MS;
   const rows = shown.map((stop): Cell[] => [
     String(stop.n),
-    formatTime(stop.from, context, 'clock'),
+    formatTime(stop.from, context, isOfDays ? 'seconds' : 'clock'),
     formatSpan(stop.ms),
     stop.kind,
     stop.reason === null ? { text: 'no reason yet', paint: context.colors.yellow } : plain(stop.reason),
@@ -115,28 +123,76 @@ function stopLines(report: ProductionReport, context: CliContext): string[] {
   const table =
     rows.length === 0 ? [] : ['', ...renderTable(STOP_COLUMNS, rows, tableWidth(context), context.colors.dim)];
   const more = long.length > shown.length ? [`and ${long.length - shown.length} shorter stops`] : [];
-  const [worst] = paretoOf(report);
-  const first = worst
-    ? [
-        `Most time: ${worst.reason === null ? 'no reason' : plain(worst.reason)}, ${formatSpan(worst.ms)} in ${worst.stops} stops.`,
-      ]
-    : [];
-  return [...table, ...more, '', ...first];
+  return [...table, ...more, ''];
 }
 
-function figureLines({ failures, mttrMs, mtbfMs, microStops, energyKwh, good }: ProductionReport): string[] {
+const REASON_COLUMNS: readonly Column[] = [
+  { title: 'REASON', cut: 'end', minWidth: 12 },
+  { title: 'TIME', align: 'right' },
+  { title: 'STOPS', align: 'right' },
+  { title: 'EACH', align: 'right', drop: 1 },
+  { title: 'SO FAR', align: 'right', drop: 2 },
+];
+
+/** Where the time went by reason, the longest first; SO FAR is the share of all of it with the lines above. */
+function reasonLines(report: ProductionReport, context: CliContext): string[] {
+  const all = paretoOf(report);
+  const wholeMs = all.reduce((sum, { ms }) => sum + ms, 0);
+  let soFarMs = 0;
+  const rows = all.slice(0, SHOWN_REASONS).map(({ reason, ms, stops }): Cell[] => {
+    soFarMs += ms;
+    const name = reason === null ? { text: 'no reason', paint: context.colors.yellow } : plain(reason);
+    const share = `${Math.round((soFarMs / Math.max(1, wholeMs)) * 100)} %`;
+    return [name, formatSpan(ms), String(stops), formatSpan(ms / stops), share];
+  });
+  return rows.length === 0 ? [] : ['', ...renderTable(REASON_COLUMNS, rows, tableWidth(context), context.colors.dim)];
+}
+
+function figureLines(report: ProductionReport): string[] {
+  const { failures, mttrMs, mtbfMs, microStops } = report;
   const between = mtbfMs === null ? '–' : formatSpan(mtbfMs);
   const repair = mttrMs === null ? '–' : formatSpan(mttrMs);
-  const energy =
-    energyKwh === null
-      ? []
-      : [
-          `Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `, ${(energyKwh / good).toPrecision(3)} kWh a good part` : ''}.`,
-        ];
+  const energy = energyText(report);
   return [
     `${failures} unplanned stops: ${repair} each (MTTR), ${between} of run time between them (MTBF); ${microStops} micro-stops.`,
-    ...energy,
+    ...(energy === null ? [] : [energy]),
   ];
+}
+
+/** What the energy was, a part and in money; null without a meter. Reports of earlier versions have no cost. */
+export function energyText({ energyKwh, energyCost, energyCurrency, good }: ProductionReport): string | null {
+  if (energyKwh === null) return null;
+  const isPriced = energyCost != null && energyCurrency != null;
+  const each = (value: number): string => (good > 0 ? `, ${(value / good).toPrecision(3)}` : '');
+  const kwh = `Energy ${energyKwh.toFixed(1)} kWh${good > 0 ? `${each(energyKwh)} kWh a good part` : ''}`;
+  const cost = isPriced
+    ? `; ${energyCost.toFixed(2)} ${energyCurrency}${good > 0 ? `${each(energyCost)} ${energyCurrency} a good part` : ''}`
+    : '';
+  return `${kwh}${cost}.`;
+}
+
+/** The hours of a report; those of earlier versions have none. */
+export function hoursOf(hours: ProductionReport['hours'] | undefined): ProductionReport['hours'] {
+  return hours ?? [];
+}
+
+const HOUR_COLUMNS: readonly Column[] = [
+  { title: 'HOUR' },
+  { title: 'TARGET', align: 'right' },
+  { title: 'GOOD', align: 'right' },
+  { title: 'BEHIND', align: 'right' },
+  { title: 'REJECTS', align: 'right', drop: 1 },
+];
+
+function hourLines(report: ProductionReport, context: CliContext): string[] {
+  const rows = hoursOf(report.hours).map(({ from, target, count, good }): Cell[] => [
+    formatTime(from, context).slice(11, 16),
+    target === null ? '–' : countText(target),
+    countText(good),
+    target === null ? '–' : target > good ? { text: countText(target - good), paint: context.colors.yellow } : '0',
+    countText(count - good),
+  ]);
+  return rows.length === 0 ? [] : ['', ...renderTable(HOUR_COLUMNS, rows, tableWidth(context), context.colors.dim)];
 }
 
 const RATE_COLUMNS: readonly Column[] = [

@@ -43,6 +43,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'alarms ORDER': ALARM_ORDERS,
   'spc ORDER': ['rebase', 'exclude'],
   'maintenance ORDER': ['done'],
+  'correct MEMBER': ['serial', 'result', 'job'],
+  'inventory ORDER': ['set'],
 };
 
 /** Words in a usage line that stand for a path. */

@@ -25,12 +25,27 @@ export function statusLines(status: GatewayStatus, detail: StatusDetail, context
     ...channelLines(status, detail.all ?? false, context),
     '',
     ...(status.uplinks.length > 0 ? [...uplinkLines(status, context), ''] : []),
+    ...notifierLines(status, context),
     ...storeLines(status.store, status, context),
     '',
     ...apiLines(status, context),
     ...servingLines(status, context),
     ...processLines(status, context),
   ].flatMap((line) => line.split('\n'));
+}
+
+/** Who is told of alarms, and why not. */
+function notifierLines({ notifiers = [] }: GatewayStatus, context: CliContext): string[] {
+  if (notifiers.length === 0) return [];
+  const lines = notifiers.flatMap(({ name, waiting, sent, reason }) => [
+    labelled(
+      'notify',
+      `${plain(name)}  ${sent} sent${waiting > 0 ? `, ${waiting} ${waiting === 1 ? 'alarm waits' : 'alarms wait'} to be told` : ''}`,
+      context,
+    ),
+    ...reasonLines(reason, context),
+  ]);
+  return [...lines, ''];
 }
 
 function gatewayLines(status: GatewayStatus, context: CliContext): string[] {

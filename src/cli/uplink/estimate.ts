@@ -4,17 +4,22 @@ import {
   type Config,
   type HttpConfig,
   type MqttConfig,
+  type SparkplugConfig,
   type TagConfig,
   tagsOf,
   type UplinkConfig,
 } from '../../config/config.ts';
 import type { Clock } from '../../core/clock.ts';
-import { cutTo, type DeviceRecord, type Field, selects } from '../../core/reading.ts';
+import { cutTo, type DeviceRecord, type Field, Fields, selects } from '../../core/reading.ts';
 import { formOf } from '../../uplink/http/http-targets.ts';
 import { createJsonEncoder } from '../../uplink/json.ts';
 import { wantedRuns } from '../../uplink/lanes.ts';
 import { mqttFormOf } from '../../uplink/presets/mqtt-form.ts';
 import { RunQueue, sizeOfRecord } from '../../uplink/run-queue.ts';
+import { CommittedValues } from '../../uplink/sparkplug/committed-values.ts';
+import { topicOf } from '../../uplink/sparkplug/node-publisher.ts';
+import { decodePayload, PayloadEncoder } from '../../uplink/sparkplug/payload.ts';
+import { Aliases, Roster } from '../../uplink/sparkplug/roster.ts';
 import type { OutgoingBatch } from '../../uplink/uplink.ts';
 
 /** One message as it leaves. */
@@ -70,7 +75,7 @@ export function estimate(config: Config, uplink: UplinkConfig, clock: Pick<Clock
   const overhead = uplink.type === 'mqtt' ? MQTT_OVERHEAD : HTTP_OVERHEAD;
   const bytes = messages.reduce((sum, one) => sum + one.bytes + one.where.length + overhead, 0);
   const values = records.reduce(
-    (sum, { fields, device }) => sum + fields.filter(({ name }) => isSent(`${device}/${name}`)).length,
+    (sum, { fields, device }) => sum + fields.names.filter((name) => isSent(`${device}/${name}`)).length,
     0,
   );
   return {
@@ -104,7 +109,8 @@ function recordsOf(tags: readonly TagConfig[], wallMs: number): { records: Devic
   const records = [...groups.values()].flatMap(({ device, everyMs, tags: own }) =>
     Array.from({ length: Math.max(1, Math.floor(stretchMs / everyMs)) }, (_, index): DeviceRecord => {
       const at = { wallMs: wallMs + index * everyMs, monoMs: index * everyMs };
-      return { device, at, clockKnown: true, simulated: false, fields: own.map((tag) => fieldOf(tag, index)) };
+      const fields = Fields.of(own.map((tag) => fieldOf(tag, index)));
+      return { device, at, clockKnown: true, simulated: false, fields };
     }),
   );
   return { records: records.sort((a, b) => a.at.monoMs - b.at.monoMs), stretchMs };
@@ -145,6 +151,7 @@ function batchesOf(records: readonly DeviceRecord[], uplink: UplinkConfig, commi
 const EXAMPLE_EPOCH = '0f6c2d1e-5f0a-4a53-9d7e-3f1f0c2b8a10';
 
 function writerOf(config: Config, uplink: UplinkConfig, tags: readonly TagConfig[], clock: Pick<Clock, 'wallMs'>) {
+  if (uplink.type === 'mqtt' && uplink.sparkplug) return sparkplugWriter(uplink.sparkplug, tags, clock);
   return uplink.type === 'mqtt' ? mqttWriter(config, uplink, tags, clock) : httpWriter(config, uplink);
 }
 
@@ -152,8 +159,18 @@ function mqttWriter(config: Config, uplink: MqttConfig, tags: readonly TagConfig
   const gateway = config.gateway.id;
   const encoder = createJsonEncoder({ gateway, config: config.hash }, uplink.layout);
   const secrets = () => '';
-  const form = mqttFormOf(uplink, { gateway, clock, encoder, secrets, tagConfigs: () => tags });
+  const form = mqttFormOf(uplink, {
+    gateway,
+    location: config.gateway.location,
+    clock,
+    encoder,
+    secrets,
+    tagConfigs: () => tags,
+  });
   return (batch: OutgoingBatch): Message[] => {
+    const several = form.messages?.(batch);
+    if (several)
+      return several.map(({ topic, payload }) => ({ where: topic, payload, bytes: Buffer.byteLength(payload) }));
     const payload = String(form.payload(batch));
     const bytes = uplink.compression === 'deflate' ? deflateSync(payload).length : Buffer.byteLength(payload);
     const message = { where: form.topicOf(batch), payload, bytes };
@@ -166,6 +183,26 @@ function mqttWriter(config: Config, uplink: MqttConfig, tags: readonly TagConfig
       message,
       ...Array.from(newest, ([where, text]) => ({ where, payload: text, bytes: Buffer.byteLength(text) })),
     ];
+  };
+}
+
+/** A DDATA for each record; births are once a session, and are not counted. */
+function sparkplugWriter(node: SparkplugConfig, tags: readonly TagConfig[], clock: Pick<Clock, 'wallMs'>) {
+  const roster = new Roster(tags, new CommittedValues(), new Aliases());
+  const encoder = new PayloadEncoder();
+  let number = 0;
+  return (batch: OutgoingBatch): Message[] => {
+    if (batch.kind !== 'readings') return [];
+    return batch.records.map((record, index) => {
+      if (roster.prepare(record)) roster.birth(record.device, clock.wallMs());
+      const metrics = roster.data(record, batch.seq + index, batch.lane);
+      number = (number + 1) % 256;
+      const bytes = encoder.encode({ timestampMs: record.at.wallMs, metrics, seq: number });
+      const payload = JSON.stringify(decodePayload(bytes), (_key, value: unknown) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      );
+      return { where: topicOf(node, 'DDATA', record.device), payload, bytes: bytes.length };
+    });
   };
 }
 

@@ -33,12 +33,6 @@ export async function explainUplink(
     throw new Fault(`there is no order ${JSON.stringify(verb)}`, 'Write: millgate uplink explain NAME', EXIT.usage);
   const config = await loadOrFail(options, context);
   const uplink = named(config, name);
-  if (uplink.type === 'mqtt' && uplink.sparkplug)
-    throw new Fault(
-      `${uplink.name} is an edge node of Sparkplug, whose messages are not text`,
-      'Read docs/sparkplug.md for its topics and metrics; scripts/sparkplug-capture.mjs shows what it publishes.',
-      EXIT.usage,
-    );
   const found = estimate(config, uplink, context.clock);
   const unit = billedUnitOf(uplink);
   const perMonth = found.payloadBytes.length === 0 ? 0 : found.messagesPerMonth / found.payloadBytes.length;
@@ -117,6 +111,7 @@ function linesOf(
     example.payload.length > SHOWN
       ? `${example.payload.slice(0, SHOWN)}… (${example.payload.length} characters)`
       : example.payload;
+  const isNode = uplink.type === 'mqtt' && uplink.sparkplug !== undefined;
   const more = places.length > MOST_PLACES ? [`  and ${places.length - MOST_PLACES} more`] : [];
   return [
     `${colors.bold(uplink.name)} sends to ${uplink.url}`,
@@ -125,7 +120,7 @@ function linesOf(
     ...places.slice(0, MOST_PLACES).map((place) => `  ${place}`),
     ...more,
     '',
-    colors.bold('One message'),
+    colors.bold(isNode ? 'One message, decoded; on the wire it is Protobuf' : 'One message'),
     ...shown.split('\n').map((line) => `  ${line}`),
     '',
     colors.bold('In 30 days, at most'),
@@ -133,7 +128,7 @@ function linesOf(
     `  messages   ${formatCount(messagesPerMonth)}`,
     `  on line    ${formatSize(bytesPerMonth)}`,
     ...(billed === undefined ? [] : [`  billed     ${billed}`]),
-    '  Deadbands are not taken off, and events come on top.',
+    `  Deadbands are not taken off, and events${isNode ? ' and births' : ''} come on top.`,
     ...(eventfulTags > 0
       ? [
           `  ${eventfulTags} ${eventfulTags === 1 ? 'tag reports' : 'tags report'} by themselves: they come on top, too.`,

@@ -41,6 +41,20 @@ export function pastesFor(config: Config, uplink: UplinkConfig): Paste[] {
         return [{ where: 'Postgres or Timescale, behind what takes the batches', text: postgresTable() }];
     }
   }
+  if (uplink.sparkplug) {
+    const { group, node, primaryHost } = uplink.sparkplug;
+    const host = primaryHost === undefined ? '' : `\nspBv1.0/STATE/${primaryHost}   the gateway reads`;
+    const own = ['NBIRTH', 'NDATA', 'NDEATH', 'DBIRTH', 'DDATA', 'DDEATH'].map((word) =>
+      word.startsWith('N') ? `spBv1.0/${group}/${word}/${node}` : `spBv1.0/${group}/${word}/${node}/#`,
+    );
+    const orders = `spBv1.0/${group}/NCMD/${node}   the gateway reads\nspBv1.0/${group}/DCMD/${node}/#   the gateway reads${host}`;
+    return [
+      {
+        where: 'the broker’s access list',
+        text: `${own.map((topic) => `${topic}   the gateway writes`).join('\n')}\n${orders}`,
+      },
+    ];
+  }
   switch (uplink.preset?.kind) {
     case 'aws-iot':
       return [{ where: 'AWS IoT Core, as the policy of the certificate', text: awsPolicy(uplink) }];

@@ -5,6 +5,7 @@ import { formatDuration } from '../../core/quantity.ts';
 import { isOutside } from '../../core/reading.ts';
 import type { SpcConfig } from '../../core/spc.ts';
 import { type Config, type TagConfig, tagsOf } from '../config.ts';
+import { type MachineForecast, machineDoubts, machineForecast } from './forecast-production.ts';
 
 /** A rule that is right in itself, and still may never say what it is meant to say. */
 interface RuleDoubt {
@@ -27,6 +28,8 @@ export interface RulesForecast {
   readonly charts: number;
   /** Tags that at least one rule judges. */
   readonly judgedTags: number;
+  /** What will be counted of each machine. */
+  readonly machines: readonly MachineForecast[];
   readonly doubts: readonly RuleDoubt[];
 }
 
@@ -50,9 +53,11 @@ export function forecastRules(config: Config): RulesForecast {
     instruments: new Set(needed).size,
     charts: spc.length,
     judgedTags: new Set([...alarms, ...spc].map(({ tag }) => tag)).size,
+    machines: config.production.map(machineForecast),
     doubts: [
       ...alarms.flatMap((alarm) => alarmDoubts(alarm, tags, config)),
       ...spc.flatMap((chart) => chartDoubts(chart, tags.get(chart.tag))),
+      ...config.production.flatMap((machine) => machineDoubts(machine, tags)),
     ],
   };
 }

@@ -5,12 +5,15 @@ import type { DriverType } from '../../../hal/driver-type.ts';
 import { NAME_PATTERN } from '../../core/quantity.ts';
 import { alarmShape } from './alarms.ts';
 import { maintenanceShape } from './section-maintenance.ts';
+import { notifyShape } from './section-notify.ts';
 import { productionShape } from './section-production.ts';
+import { inventoryShape, partsShape } from './section-scanned.ts';
 import { spcShape } from './section-spc.ts';
 import { SECTIONS } from './sections.ts';
-import { channelShape, derivedShape, deviceShape, mqttShape, tagShape } from './shapes.ts';
+import { channelShape, derivedShape, deviceShape, tagShape } from './shapes.ts';
 import { httpShape, influxdbShape, kafkaShape } from './uplinks/uplink-http.ts';
 import { MQTT_PRESET_SHAPES } from './uplinks/uplink-presets.ts';
+import { brokerShape } from './uplinks/uplinks.ts';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -43,8 +46,11 @@ function entrySchema(section: string, drivers: readonly DriverType[]): JsonSchem
   if (section === 'spc') return { title: 'Control chart', ...toJson(z.strictObject(spcShape)) };
   if (section === 'maintenance') return { title: 'Item of maintenance', ...toJson(z.strictObject(maintenanceShape)) };
   if (section === 'production') return { title: 'Machine', ...toJson(z.strictObject(productionShape)) };
+  if (section === 'parts') return { title: 'Station', ...toJson(z.strictObject(partsShape)) };
+  if (section === 'inventory') return { title: 'Stock', ...toJson(z.strictObject(inventoryShape)) };
+  if (section === 'notify') return { title: 'Notifier', ...toJson(z.strictObject(notifyShape)) };
   return anyOf([
-    { title: 'MQTT uplink', ...toJson(z.strictObject(mqttShape)) },
+    { title: 'MQTT uplink', ...toJson(z.strictObject(brokerShape)) },
     { title: 'HTTP uplink', ...toJson(z.strictObject(httpShape)) },
     { title: 'InfluxDB', ...toJson(z.strictObject(influxdbShape)) },
     { title: 'Kafka REST proxy', ...toJson(z.strictObject(kafkaShape)) },

@@ -9,6 +9,7 @@ import type {
   ProductionConfig,
   ShiftPlan,
   StopReason,
+  TariffBand,
 } from '../../core/production/production.ts';
 import type { TagId } from '../../core/reading.ts';
 import { hint, nearest, noSuchTag } from '../../core/suggest.ts';
@@ -16,6 +17,8 @@ import type { TagFacts } from './alarms.ts';
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 const DAY_MIN = 1440;
+const ALL_DAYS = [0, 1, 2, 3, 4, 5, 6];
+const ALWAYS = { days: ALL_DAYS, fromMin: 0, toMin: DAY_MIN };
 const WEEK_MIN = 7 * DAY_MIN;
 
 /** A stop shorter than this is a micro-stop, unless the file says otherwise (ISO 22400-2 leaves it to the plant), ms. */
@@ -46,10 +49,11 @@ const spanShape = {
   to: timeOfDay('Local time at which it ends; on the next day where that is not later.'),
 };
 
+const days = z.union([z.string(), z.array(z.string()).min(1).max(7)]);
+
 const shiftShape = z.strictObject({
   name: nameField('Name of the shift.'),
-  days: z
-    .union([z.string(), z.array(z.string()).min(1).max(7)])
+  days: days
     .meta({
       description: 'Days on which it begins: mon-fri, sat, or a list such as [mon, wed]. Default: every day.',
       examples: ['mon-fri', ['sat', 'sun']],
@@ -80,6 +84,37 @@ const reasonShape = z.union([
 ]);
 
 const code = z.union([z.int(), z.string().min(1).max(64)]);
+
+const tariffBand = z.strictObject({
+  price: z
+    .number()
+    .min(0)
+    .max(1000)
+    .meta({ description: 'Price of a kWh.', examples: [0.31] }),
+  days: days.meta({ description: 'Days on which it begins. Default: every day.', examples: ['mon-fri'] }).optional(),
+  from: timeOfDay('Local time from which it holds; with to.').optional(),
+  to: timeOfDay('Local time up to which it holds; on the next day where that is not later.').optional(),
+});
+
+const meterShape = z.strictObject({
+  tag: tagName('Meter of the energy, kWh.', 'press-1/kwh'),
+  tariff: z
+    .union([z.number().min(0).max(1000), z.array(tariffBand).min(1).max(50)], {
+      error: 'expected the price of a kWh such as 0.24, or a list of prices with their times',
+    })
+    .meta({
+      description:
+        'Price of a kWh, or a list of prices with their times: the first that holds is taken, and the last holds always.',
+      examples: [0.24, [{ price: 0.31, days: 'mon-fri', from: '06:00', to: '22:00' }, { price: 0.22 }]],
+    })
+    .optional(),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, { error: 'expected the three letters of a currency, such as EUR' })
+    .meta({ description: 'Currency of the prices. Default: EUR.', examples: ['GBP'] })
+    .optional()
+    .meta({ default: 'EUR' }),
+});
 
 /** `production.NAME` */
 export const productionShape = {
@@ -120,7 +155,19 @@ export const productionShape = {
     .optional()
     .meta({ default: '5m' }),
   maxRate: rateField('Most parts that are believed. Default: two an ideal cycle.').optional(),
-  energy: tagName('Meter of the energy that the machine uses, kWh.', 'press-1/kwh').optional(),
+  energy: z
+    .union([tagName('Meter of the energy that the machine uses, kWh.', 'press-1/kwh'), meterShape], {
+      error: 'expected a tag such as press-1/kwh, or {tag: press-1/kwh, tariff: 0.24}',
+    })
+    .meta({
+      description: 'Meter of the energy that the machine uses, in kWh: a tag, or a tag with what a kWh costs.',
+      examples: ['press-1/kwh', { tag: 'press-1/kwh', tariff: 0.24, currency: 'EUR' }],
+    })
+    .optional(),
+  target: rateField(
+    'Parts that are to be made in the planned time, hour by hour. Default: what the ideal cycle makes.',
+    'h',
+  ).optional(),
   shifts: z
     .array(shiftShape)
     .min(1)
@@ -177,20 +224,14 @@ export function checkMachine(
       ['good'],
       'a machine cannot have both `good` and `reject`: the one follows from the other. Remove one of them',
     );
-  const numbered = (key: 'count' | 'reject' | 'good' | 'energy') =>
-    tagOf(options[key], [key], ['number'], context, wrong);
+  const numbered = (key: 'count' | 'reject' | 'good') => tagOf(options[key], [key], ['number'], context, wrong);
   numbered('count');
   numbered('reject');
   numbered('good');
-  const meter = numbered('energy');
+  const energy = energyOf(options, context, wrong);
   const state = tagOf(options.running, ['running'], ['bool', 'number'], context, wrong);
   tagOf(options.reason, ['reason'], ['number', 'text', 'bool'], context, wrong);
   tagOf(options.job, ['job'], ['number', 'text'], context, wrong);
-  if (meter?.unit !== undefined && meter.unit !== 'kWh')
-    wrong(
-      ['energy'],
-      `${options.energy} is in ${meter.unit}, and energy is counted in kWh: give the tag a scale and the unit kWh`,
-    );
   const idealCycle = idealOf(options, context, wrong);
   const shifts = shiftsOf(options, wrong);
   const reasons = reasonsOf(options);
@@ -211,7 +252,8 @@ export function checkMachine(
     idealCycle,
     microStopMs: options.microStop ?? MICRO_STOP_MS,
     maxPerSecond: options.maxRate,
-    energy: options.energy,
+    energy,
+    targetPerSecond: options.target,
     timezone: context.timezone,
     shifts,
     reasons,
@@ -235,6 +277,45 @@ function tagOf(
   else if (facts.form !== undefined && !forms.includes(facts.form))
     wrong(path, `${tag} is ${FORMS[facts.form]}: name a tag that is ${forms.map((form) => FORMS[form]).join(' or ')}`);
   return facts;
+}
+
+function energyOf({ energy }: ProductionOptions, context: ProductionContext, wrong: Wrong): ProductionConfig['energy'] {
+  if (energy === undefined) return undefined;
+  const { tag, tariff = [], currency = 'EUR' } = typeof energy === 'string' ? { tag: energy } : energy;
+  const meter = tagOf(tag, typeof energy === 'string' ? ['energy'] : ['energy', 'tag'], ['number'], context, wrong);
+  if (meter?.unit !== undefined && meter.unit !== 'kWh')
+    wrong(
+      ['energy'],
+      `${tag} is in ${meter.unit}, and energy is counted in kWh: give the tag a scale and the unit kWh`,
+    );
+  if (typeof tariff === 'number') return { tag, tariff: [{ price: tariff, ...ALWAYS }], currency };
+  return {
+    tag,
+    tariff: tariff.map((band, index) => bandOf(band, index === tariff.length - 1, index, wrong)),
+    currency,
+  };
+}
+
+type Band = z.output<typeof tariffBand>;
+
+function bandOf({ price, days, from, to }: Band, isLast: boolean, index: number, wrong: Wrong): TariffBand {
+  const path = ['energy', 'tariff', index];
+  const isAlways = from === undefined && to === undefined && days === undefined;
+  if (isLast && !isAlways)
+    wrong(
+      path,
+      'the last price must hold always, so that every kWh has one: add a last entry with nothing but `price`',
+    );
+  if (!isLast && isAlways)
+    wrong(path, 'a price that holds always hides those after it: give it from and to, or days, or put it last');
+  if ((from === undefined) !== (to === undefined)) {
+    wrong(path, '`from` and `to` belong together: write both, or neither for whole days');
+    return { price, ...ALWAYS };
+  }
+  const list = daysOf(days, (message) => wrong([...path, 'days'], message));
+  const fromMin = minutesOf(from ?? '00:00') % DAY_MIN;
+  const until = minutesOf(to ?? '24:00');
+  return { price, days: list, fromMin, toMin: until > fromMin ? until : until + DAY_MIN };
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
@@ -305,8 +386,6 @@ function minutesOf(time: string): number {
   const [hours, minutes] = time.split(':').map(Number);
   return hours! * 60 + minutes!;
 }
-
-const ALL_DAYS = [0, 1, 2, 3, 4, 5, 6];
 
 function shiftsOf({ shifts }: ProductionOptions, wrong: Wrong): ShiftPlan[] {
   if (!shifts) return [{ name: 'day', days: ALL_DAYS, fromMin: 0, toMin: DAY_MIN, breaks: [] }];

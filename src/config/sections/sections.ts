@@ -26,11 +26,18 @@ export const SECTIONS: readonly Section[] = [
   { name: 'production', description: 'Machines whose production is counted, by name.', form: { kind: 'named' } },
   { name: 'maintenance', description: 'Condition and runtime, by name.', form: { kind: 'named' } },
   {
+    name: 'parts',
+    description: 'Stations at which parts with a serial number are judged, by name.',
+    form: { kind: 'named' },
+  },
+  { name: 'inventory', description: 'Stocks that are counted by scans, by name.', form: { kind: 'named' } },
+  {
     name: 'store',
     description: 'Where readings are kept until they are delivered.',
     form: { kind: 'shape', schema: z.strictObject(storeShape) },
   },
   { name: 'uplinks', description: 'Where readings are sent, by name.', form: { kind: 'named' } },
+  { name: 'notify', description: 'Who is told of alarms, by name.', form: { kind: 'named' } },
   { name: 'api', description: 'The local API and page.', form: { kind: 'shape', schema: z.strictObject(apiShape) } },
   {
     name: 'commands',

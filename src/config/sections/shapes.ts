@@ -271,8 +271,35 @@ const tagPatterns = (description: string) =>
     .meta({ description, examples: [['press-1/*']] })
     .optional();
 
+const proxyUrl = z
+  .string()
+  .regex(/^(http|socks5):\/\/[^/?#@\s]+\/?$/, {
+    error: 'expected the address of a proxy, http://HOST:PORT or socks5://HOST:PORT, without user and password',
+  })
+  .meta({
+    description: 'Proxy: http://HOST[:3128], which is asked to CONNECT, or socks5://HOST[:1080].',
+    examples: ['http://proxy.plant.lan:3128'],
+  });
+
+/** A proxy on the way. */
+export const proxyField = z
+  .union([
+    proxyUrl,
+    z.strictObject({
+      url: proxyUrl,
+      username: z.string().min(1).max(255).meta({ description: 'User name at the proxy.' }),
+      password: secretSchema,
+    }),
+  ])
+  .meta({
+    description: 'Proxy on the way, which also looks names up; with a user {url, username, password}. Default: none.',
+    examples: ['http://proxy.plant.lan:3128', 'socks5://10.0.0.9:1080'],
+  })
+  .optional();
+
 /** What every uplink takes. */
 export const uplinkShape = {
+  proxy: proxyField,
   only: tagPatterns('The tags that are sent; * stands for any letters. Default: all.'),
   except: tagPatterns('Tags that are not sent; * stands for any letters.'),
   events: z
@@ -326,8 +353,11 @@ export const mqttShape = {
     examples: ['mqtts://broker.plant.lan:8883'],
   }),
   format: z
-    .enum(['json', 'sparkplug'])
-    .meta({ description: 'Form of topics and payloads: json, or sparkplug for Sparkplug B 3.0.', default: 'json' })
+    .enum(['json', 'sparkplug', 'template'])
+    .meta({
+      description: 'Form of topics and payloads: json, sparkplug for Sparkplug B 3.0, or template for one of your own.',
+      default: 'json',
+    })
     .default('json'),
   group: sparkplugId('Group of the edge node; with format: sparkplug.')
     .meta({ examples: ['leeds'] })
@@ -340,14 +370,14 @@ export const mqttShape = {
     .optional(),
   servers: z
     .array(
-      z
-        .string()
-        .regex(/^mqtts?:\/\/[^/?#@\s]+\/?$/, { error: 'expected the URL of a broker, such as mqtt://10.0.0.6' }),
+      z.string().regex(/^(mqtts?:\/\/[^/?#@\s]+\/?|wss?:\/\/[^?#@\s]+)$/, {
+        error: 'expected the URL of a broker, such as mqtt://10.0.0.6',
+      }),
     )
     .max(8)
     .meta({
       description:
-        'More brokers, tried in turn where url does not answer or the primary host is not there; with format: sparkplug.',
+        'More brokers, tried in turn where url does not answer or refuses; with Sparkplug also where the primary host is not there.',
       examples: [['mqtt://10.0.0.6']],
     })
     .optional(),

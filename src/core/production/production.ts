@@ -42,6 +42,23 @@ export interface CounterTag {
   readonly modulus: number | undefined;
 }
 
+/** A price of energy and when it holds. */
+export interface TariffBand extends LocalSpan {
+  /** For a kWh, in the currency of the tariff. */
+  readonly price: number;
+  /** Days of the week on which it begins: 0 is Sunday. */
+  readonly days: readonly number[];
+}
+
+/** A meter of energy, with what it costs. */
+interface EnergyMeter {
+  /** Counts kWh. */
+  readonly tag: TagId;
+  /** The first that holds is taken, and the last one holds always; empty: the price is not known. */
+  readonly tariff: readonly TariffBand[];
+  readonly currency: string;
+}
+
 /** A machine whose production is counted, checked and complete. */
 export interface ProductionConfig {
   readonly id: string;
@@ -57,8 +74,9 @@ export interface ProductionConfig {
   readonly microStopMs: number;
   /** Most pieces a second that are believed; undefined: two an ideal cycle. */
   readonly maxPerSecond: number | undefined;
-  /** Meter of energy, kWh. */
-  readonly energy: TagId | undefined;
+  readonly energy: EnergyMeter | undefined;
+  /** Parts that are to be made in a second of planned time; undefined: what the ideal cycle makes. */
+  readonly targetPerSecond: number | undefined;
   /** IANA time zone of the shifts. */
   readonly timezone: string;
   readonly shifts: readonly ShiftPlan[];
@@ -80,6 +98,16 @@ export interface ReportedStop {
   readonly kind: StopKind;
   /** Null: not coded. */
   readonly reason: string | null;
+}
+
+/** An hour of a shift, from its beginning on; the last may be shorter, or go on. */
+export interface ReportedHour {
+  readonly from: number;
+  readonly to: number;
+  /** Parts that were to be made without its breaks, whole; null: there is neither a target nor an ideal cycle. */
+  readonly target: number | null;
+  readonly count: number;
+  readonly good: number;
 }
 
 /**
@@ -124,18 +152,27 @@ export interface ProductionReport {
   /** Why its figures are to be doubted. */
   readonly uncertain: readonly ProductionDoubt[];
   readonly stops: readonly ReportedStop[];
+  /** What the energy cost, in its currency, and how many kWh a good part took; null: not known. */
+  readonly energyCost: number | null;
+  readonly energyCurrency: string | null;
+  readonly kwhPerGood: number | null;
+  /** Hour by hour; empty of several shifts. */
+  readonly hours: readonly ReportedHour[];
 }
 
 /** The closed list of reasons why a report is to be doubted. */
 export const PRODUCTION_DOUBTS = {
   'counter-reset': 'a counter went back; what it showed after it was counted',
-  'counter-spike': 'a counter jumped further than the machine can count; the jump was not counted',
+  'counter-spike':
+    'a counter jumped further than the machine can count; the jump was not counted. Was it right, set maxRate, or mend idealCycle',
   'counter-ambiguous': 'a counter may have gone round more than once; the count is a lower bound',
   'counted-while-stopped': 'parts were counted while the machine was said to be stopped',
   'counted-in-break': 'parts were counted during a break',
   'good-above-count': 'more good parts, or more rejects, were counted than parts',
   'performance-above-1': 'the machine is faster than its ideal cycle: idealCycle in the file is too long',
   'ideal-cycle-unknown': 'parts were counted while the ideal cycle was not known; performance leaves them out',
+  'energy-over-gap':
+    'the energy meter was not read over the beginning of the shift; what it counted before is in the shift',
   'energy-reset': 'the energy meter went back; what it counted meanwhile is missing',
   'clock-stepped': 'the clock was set while the shift ran',
   'stops-left-out': 'the list of stops has the last ones only; the sums have all of them',

@@ -4,10 +4,15 @@ import type { CounterTag } from '../../core/production/production.ts';
 import type { Reading } from '../../core/reading.ts';
 import { doubt, idealNow, type Work } from './partition.ts';
 import { breakWithin } from './shifts.ts';
-import type { Counting } from './state.ts';
+import type { Counting, Tally } from './state.ts';
 
 /** Most pieces that are believed where the file does not say: so many in an ideal cycle. */
 const PIECES_A_CYCLE = 2;
+
+/** A meter that was last read so long before a shift began has counted what was not used in it. */
+const UNREAD_METER_MS = 5 * 60_000;
+
+const HOUR_MS = 3_600_000;
 
 /** What a reading of a counter adds. `isKnown`: whether it tells how many came since the reading before. */
 export interface Counted {
@@ -63,6 +68,7 @@ export function addParts({ config, draft }: Work, by: number): void {
     idealMs: tally.timed === 0 || tally.idealMs === idealMs ? idealMs : null,
     timed: tally.timed + (isTimed ? by : 0),
     timedMs: tally.timedMs + (isTimed ? by * idealMs : 0),
+    hours: withHour(draft, by, 0),
   };
   if (!isTimed && config.idealCycle.by !== 'nobody') doubt(draft, 'ideal-cycle-unknown');
   // What is read at the moment a break begins or ends was made outside of it.
@@ -71,16 +77,37 @@ export function addParts({ config, draft }: Work, by: number): void {
 
 /** Adds good parts, or rejects, to the shift. */
 export function addSecond({ draft }: Work, by: number): void {
-  if (by !== 0 && draft.shift) draft.tally = { ...draft.tally, second: draft.tally.second + by };
+  const { tally } = draft;
+  if (by !== 0 && draft.shift) draft.tally = { ...tally, second: tally.second + by, hours: withHour(draft, 0, by) };
 }
 
-/** Takes a reading of the energy meter, kWh. */
-export function meter({ draft }: Work, kwh: number): void {
-  const before = draft.meterKwh;
+/** The hours of the shift with what was counted now: what is read at the end of an hour was made in it. */
+function withHour({ shift, atMs, tally }: Work['draft'], count: number, second: number): Tally['hours'] {
+  const now = Math.max(0, Math.floor((atMs! - 1 - shift!.fromMs) / HOUR_MS));
+  const hours = [...tally.hours];
+  while (hours.length <= now) hours.push({ count: 0, second: 0 });
+  const known = hours[now]!;
+  hours[now] = { count: known.count + count, second: known.second + second };
+  return hours;
+}
+
+/** Takes a reading of the energy meter, kWh. Its price is that of the time since the reading before. */
+export function meter({ draft, tariff }: Work, kwh: number): void {
+  const { meterKwh: before, meterAtMs, shift, tally, base } = draft;
+  const atMs = draft.atMs!;
   draft.meterKwh = kwh;
+  draft.meterAtMs = atMs;
   if (before === null) return;
   const used = kwh - before;
-  if (used < 0) doubt(draft, 'energy-reset');
-  else if (draft.shift) draft.tally = { ...draft.tally, kwh: (draft.tally.kwh ?? 0) + used };
-  else draft.base = { ...draft.base, kwh: draft.base.kwh + used };
+  if (used < 0) {
+    doubt(draft, 'energy-reset');
+    return;
+  }
+  const cost = used * tariff(meterAtMs ?? atMs, atMs);
+  if (!shift) {
+    draft.base = { ...base, kwh: base.kwh + used, cost: base.cost + cost };
+    return;
+  }
+  draft.tally = { ...tally, kwh: (tally.kwh ?? 0) + used, cost: tally.cost + cost };
+  if (used > 0 && meterAtMs !== null && shift.fromMs - meterAtMs > UNREAD_METER_MS) doubt(draft, 'energy-over-gap');
 }

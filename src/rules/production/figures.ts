@@ -3,6 +3,7 @@ import type {
   ProductionConfig,
   ProductionDoubt,
   ProductionReport,
+  ReportedHour,
   ReportedStop,
   StopKind,
 } from '../../core/production/production.ts';
@@ -34,9 +35,10 @@ interface ShiftFigures {
 /** The report of a shift, or of as much of it as is over. */
 export function shiftReport(config: ProductionConfig, figures: ShiftFigures): ProductionReport {
   const { shift, toMs, tally, stops, idealMs } = figures;
-  const { second } = config;
-  const good = second?.counts === 'good' ? tally.second : tally.count - tally.second;
+  const { energy } = config;
   const several = tally.timed > 0 ? tally.timedMs / tally.timed : null;
+  const idealCycleMs = tally.idealMs ?? several ?? idealMs;
+  const isPriced = energy !== undefined && energy.tariff.length > 0;
   return reportOf({
     machine: config.id,
     from: shift.fromMs,
@@ -47,8 +49,8 @@ export function shiftReport(config: ProductionConfig, figures: ShiftFigures): Pr
     breakMs: breakWithin(shift.breaks, shift.fromMs, toMs),
     noDataMs: tally.noDataMs,
     count: tally.count,
-    good,
-    idealCycleMs: tally.idealMs ?? several ?? idealMs,
+    good: goodOf(config, tally),
+    idealCycleMs,
     energyKwh: tally.kwh === null ? null : tidy(tally.kwh),
     folded: tally.folded,
     uncertain: tally.uncertain,
@@ -60,7 +62,33 @@ export function shiftReport(config: ProductionConfig, figures: ShiftFigures): Pr
       kind: kindOf(config, stop),
       reason: reasonName(config, stop.code),
     })),
+    energyCost: isPriced ? tidy(tally.cost) : null,
+    energyCurrency: isPriced ? energy.currency : null,
+    hours: hoursOf(config, figures, idealCycleMs),
   });
+}
+
+function goodOf({ second: counter }: ProductionConfig, { count, second }: { count: number; second: number }): number {
+  return counter?.counts === 'good' ? second : count - second;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Targets are whole parts that add up to that of the shift. */
+function hoursOf(config: ProductionConfig, figures: ShiftFigures, idealMs: number | null): ReportedHour[] {
+  const { shift, toMs, tally } = figures;
+  const { targetPerSecond } = config;
+  const perMs = targetPerSecond !== undefined ? targetPerSecond / 1000 : idealMs === null ? null : 1 / idealMs;
+  const targetUntil = (ms: number): number =>
+    Math.round((ms - shift.fromMs - breakWithin(shift.breaks, shift.fromMs, ms)) * (perMs ?? 0));
+  const hours: ReportedHour[] = [];
+  for (let from = shift.fromMs; from < toMs; from += HOUR_MS) {
+    const to = Math.min(from + HOUR_MS, toMs);
+    const counted = tally.hours[hours.length] ?? { count: 0, second: 0 };
+    const target = perMs === null ? null : targetUntil(to) - targetUntil(from);
+    hours.push({ from, to, target, count: counted.count, good: goodOf(config, counted) });
+  }
+  return hours;
 }
 
 /** The report of a machine of which nothing is known. */
@@ -81,6 +109,9 @@ export function emptyReport({ id }: ProductionConfig, atMs: number): ProductionR
     folded: NOTHING_FOLDED,
     uncertain: [],
     stops: [],
+    energyCost: null,
+    energyCurrency: null,
+    hours: [],
   });
 }
 
@@ -102,6 +133,9 @@ interface Basis
     | 'energyKwh'
     | 'uncertain'
     | 'stops'
+    | 'energyCost'
+    | 'energyCurrency'
+    | 'hours'
   > {
   readonly folded: Folded;
 }
@@ -148,6 +182,10 @@ function reportOf(basis: Basis): ProductionReport {
     energyKwh: basis.energyKwh,
     uncertain: doubts(basis.uncertain, performance, reject < 0 || good < 0),
     stops,
+    energyCost: basis.energyCost,
+    energyCurrency: basis.energyCurrency,
+    kwhPerGood: basis.energyKwh === null || good <= 0 ? null : tidy(basis.energyKwh / good),
+    hours: basis.hours,
   };
 }
 
@@ -225,7 +263,10 @@ export function summedReport(reports: readonly ProductionReport[], empty: Produc
     setupMs: all.setupMs + each.setupMs,
     plannedMs: all.plannedMs + each.plannedMs,
   }));
-  const metered = reports.filter(({ energyKwh }) => energyKwh !== null);
+  const sumKnown = (of: (report: ProductionReport) => number | null): number | null => {
+    const known = reports.map(of).filter((value) => value !== null);
+    return known.length === 0 ? null : tidy(known.reduce((all, value) => all + value, 0));
+  };
   return reportOf({
     machine: first.machine,
     from: first.from,
@@ -238,10 +279,13 @@ export function summedReport(reports: readonly ProductionReport[], empty: Produc
     count: sum(({ count }) => count),
     good: sum(({ good }) => good),
     idealCycleMs: idealOf(reports),
-    energyKwh: metered.length === 0 ? null : tidy(metered.reduce((all, { energyKwh }) => all + energyKwh!, 0)),
+    energyKwh: sumKnown(({ energyKwh }) => energyKwh),
     folded,
     uncertain: [...new Set(reports.flatMap(({ uncertain }) => uncertain))].filter((why) => !FOLLOWING.has(why)),
     stops: joined(reports.flatMap(({ stops }) => stops)),
+    energyCost: sumKnown(({ energyCost }) => energyCost),
+    energyCurrency: sameIn(reports, ({ energyCurrency }) => energyCurrency),
+    hours: [],
   });
 }
 

@@ -3,7 +3,8 @@ import type { EventBody } from '../../core/event.ts';
 import type { CodedBy, ProductionConfig, ProductionDoubt } from '../../core/production/production.ts';
 import { kindOf, reasonName, shiftReport, withStop } from './figures.ts';
 import { breakWithin, outsideBreaks, type ShiftCalendar, type ShiftSpan } from './shifts.ts';
-import { type Doing, freshTally, type ProductionState, type Stop } from './state.ts';
+import { type Doing, freshTally, NO_BASE, type ProductionState, type Stop } from './state.ts';
+import type { Tariff } from './tariff.ts';
 
 /** A state while a step works on it; what it holds is replaced, never changed. */
 export type Draft = { -readonly [Key in keyof ProductionState]: ProductionState[Key] };
@@ -12,6 +13,7 @@ export type Draft = { -readonly [Key in keyof ProductionState]: ProductionState[
 export interface Work {
   readonly config: ProductionConfig;
   readonly calendar: ShiftCalendar;
+  readonly tariff: Tariff;
   readonly draft: Draft;
   /** What it has to tell, in order. */
   readonly events: EventBody[];
@@ -42,7 +44,7 @@ export function pass(work: Work, toMs: number, doing: Doing): void {
     if (draft.shift) closeAt(work, draft.shift.toMs, 'unknown');
     atMs = toMs;
     draft.next = null;
-    draft.base = { kwh: 0, ms: 0 };
+    draft.base = NO_BASE;
     enter(work, atMs);
   }
   draft.atMs = atMs;
@@ -57,7 +59,7 @@ export function pass(work: Work, toMs: number, doing: Doing): void {
     draft.next ??= calendar.at(atMs) ?? null;
     const beginsMs = draft.next?.fromMs ?? toMs;
     const fromMs = Math.min(Math.max(beginsMs, atMs), toMs);
-    draft.base = { kwh: draft.base.kwh, ms: draft.base.ms + fromMs - atMs };
+    draft.base = { ...draft.base, ms: draft.base.ms + fromMs - atMs };
     atMs = fromMs;
     draft.atMs = atMs;
     if (draft.next && beginsMs < toMs) open(work, draft.next);
@@ -96,6 +98,7 @@ export function closeAt(work: Work, endMs: number, doing: Doing): void {
     shift: shift.name,
     job: report.job,
     baseKwh: base.kwh,
+    baseCost: report.energyCost === null ? null : base.cost,
     baseMs: base.ms,
     report,
     message,
@@ -105,7 +108,7 @@ export function closeAt(work: Work, endMs: number, doing: Doing): void {
   draft.stops = [];
   const stop = draft.open;
   if (stop) draft.open = { ...stop, beforeMs: stop.beforeMs + stop.ms, ms: 0, partMs: null };
-  draft.base = { kwh: 0, ms: 0 };
+  draft.base = NO_BASE;
   const next = calendar.at(endMs);
   // Where clocks are set, the next may begin by the clock before this one ended.
   draft.next = next ? { ...next, fromMs: Math.max(next.fromMs, endMs) } : null;

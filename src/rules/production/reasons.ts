@@ -40,6 +40,8 @@ interface Whole {
   readonly running: Stop | undefined;
   /** Oldest first. */
   readonly past: readonly ReportedStop[];
+  /** Of the shift in which it was last; null where there were several. */
+  readonly job: string | null;
 }
 
 /** Who ordered what, by its code. */
@@ -83,7 +85,8 @@ function reportsFor(
 
 function wholeOf(draft: Draft, n: number, reports: readonly ProductionReport[]): Whole {
   const past = reports.flatMap(({ stops }) => stops.filter((stop) => stop.n === n));
-  return { n, running: runningOf(draft, n), past };
+  const job = reports.findLast(({ stops }) => stops.some((stop) => stop.n === n))?.job ?? null;
+  return { n, running: runningOf(draft, n), past, job };
 }
 
 function runningOf({ open, stops }: Draft, n: number): Stop | undefined {
@@ -150,7 +153,15 @@ function tellCoded(work: Work, whole: Whole, n: number, order: Coded, detail: Re
   const [from, to] = boundsOf(whole);
   const reason = reasonName(config, order.code);
   const about = { kind: 'production', machine: config.id, change: 'coded', from, to, reason, stop: n } as const;
-  events.push({ ...about, by: 'person', ...detail, operator: order.by, message: `${config.id} stop ${n}: ${reason}` });
+  const { job } = whole;
+  events.push({
+    ...about,
+    by: 'person',
+    job,
+    ...detail,
+    operator: order.by,
+    message: `${config.id} stop ${n}: ${reason}`,
+  });
 }
 
 /** Tells of the past shifts whose stops are others now again, each with its new report. */
@@ -211,7 +222,7 @@ function splitStop(
   draft.n = number;
   const before = reasonOf(config, whole);
   if (halves) putHalves(work, n, halves.first, { ...halves.second, n: number, code: order.code, by: 'person' });
-  const second = { n: number, running: undefined, past: cutPast.filter((stop) => stop.n === number) };
+  const second = { ...whole, n: number, running: undefined, past: cutPast.filter((stop) => stop.n === number) };
   tellCoded(work, second, number, order, { before, splitFrom: n });
   revise(work, reports, change, `stop ${n} was split`);
   return done(work, number, before, order, { splitFrom: n });
@@ -230,7 +241,8 @@ function cutRunning(
   atMs: number,
   [firstBeforeMs, secondBeforeMs]: readonly [number, number],
 ): Halves {
-  const fromMs = stop.partMs ?? stop.fromMs;
+  // Of a stop that was carried over, this shift may have nothing yet.
+  const fromMs = stop.partMs ?? (stop.beforeMs > 0 ? stop.toMs : stop.fromMs);
   if (fromMs >= atMs) return { first: undefined, second: { ...stop, fromMs: atMs, beforeMs: secondBeforeMs } };
   const firstMs = Math.min(stop.ms, atMs - fromMs - breakWithin(shift?.breaks ?? [], fromMs, atMs));
   const second = { ...stop, fromMs: atMs, partMs: atMs, ms: stop.ms - firstMs, beforeMs: 0 };
@@ -281,7 +293,7 @@ function joinStops(
     draft.stops = others;
     if (isOpen) draft.open = joined;
   }
-  tellCoded(work, { n, running: undefined, past }, n, order, { before, ...details });
+  tellCoded(work, { ...whole, running: undefined, past }, n, order, { before, ...details });
   const change = (stops: readonly ReportedStop[]) => joinedIn(config, stops, isOne, { n, isLong, code: order.code });
   revise(work, reports, change, `stops ${n} and ${next.n} are one`);
   return done(work, n, before, order, details);

@@ -21,6 +21,7 @@ import {
 import { type Coding, codeStop, type Refusal } from './reasons.ts';
 import { shiftCalendar } from './shifts.ts';
 import { type Doing, initialState, type ProductionState, partsOf, restoreState } from './state.ts';
+import { tariffOf } from './tariff.ts';
 
 /** A shift is closed so long after its end, for the readings that were taken before it and come late. */
 const SETTLE_MS = 2000;
@@ -43,7 +44,8 @@ export type ProductionRule = ReturnType<typeof productionRule>;
 /** Makes the rule of a machine. */
 export function productionRule(config: ProductionConfig) {
   const calendar = shiftCalendar(config.shifts, config.timezone);
-  const begin = (state: ProductionState): Work => ({ config, calendar, draft: { ...state }, events: [] });
+  const tariff = tariffOf(config.energy?.tariff ?? [], config.timezone);
+  const begin = (state: ProductionState): Work => ({ config, calendar, tariff, draft: { ...state }, events: [] });
   const upTo = (state: ProductionState, nowMs: number): Work => {
     const work = begin(state);
     if (state.atMs !== null && nowMs > state.atMs) passTo(work, nowMs);
@@ -110,7 +112,7 @@ function tagsOf({ count, second, running, reason, job, idealCycle, energy }: Pro
     reason,
     count.tag,
     second?.tag,
-    energy,
+    energy?.tag,
     running,
   ];
   return [...new Set(tags.filter((tag) => tag !== undefined))];
@@ -208,7 +210,8 @@ function isOld(reading: Reading): boolean {
 }
 
 /** Begins the accounts where there are none, or none that can be right. Says whether the clock was set forward. */
-function place({ config, calendar, draft, events }: Work, { wallMs, monoMs }: Reading): boolean {
+function place(work: Work, { wallMs, monoMs }: Reading): boolean {
+  const { draft } = work;
   if (draft.atMs !== null && draft.atMs - wallMs > ANEW_MS) {
     draft.shift = null;
     draft.open = null;
@@ -218,7 +221,7 @@ function place({ config, calendar, draft, events }: Work, { wallMs, monoMs }: Re
   if (draft.atMs === null) {
     draft.known = null;
     draft.doing = 'unknown';
-    enter({ config, calendar, draft, events }, wallMs);
+    enter(work, wallMs);
   }
   const { known } = draft;
   const stepMs = known?.monoMs == null ? 0 : wallMs - known.wallMs - (monoMs - known.monoMs);
@@ -295,10 +298,10 @@ function takeValue(work: Work, reading: Reading): void {
     draft.code = reading.quality === 'bad' ? null : codeOf(config, reading.value);
     if (draft.code !== null) codeOpen(work, draft.code, 'tag');
   }
-  const value = tag === second?.tag || tag === config.energy ? numberOf(reading) : undefined;
+  const value = tag === second?.tag || tag === config.energy?.tag ? numberOf(reading) : undefined;
   if (value === undefined) return;
   if (second && tag === second.tag) addSecond(work, count(work, second, reading, value).by);
-  if (tag === config.energy) meter(work, value);
+  if (tag === config.energy?.tag) meter(work, value);
 }
 
 function takeJob({ draft, config, events }: Work, reading: Reading): void {

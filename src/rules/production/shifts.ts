@@ -81,7 +81,7 @@ function utcOf(localMs: number, offset: Offset): number {
 }
 
 /** How far the clocks of a zone are ahead of UTC at an instant, ms; made of what the runtime knows of the zone. */
-function offsetsOf(timezone: string): Offset {
+export function offsetsOf(timezone: string): Offset {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: timezone,
     hourCycle: 'h23',

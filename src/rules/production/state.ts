@@ -36,6 +36,12 @@ export interface Folded {
   readonly plannedMs: number;
 }
 
+/** What was counted in an hour: of both counters. */
+interface HourTally {
+  readonly count: number;
+  readonly second: number;
+}
+
 /** What was counted in a shift. */
 export interface Tally {
   readonly noDataMs: number;
@@ -48,6 +54,10 @@ export interface Tally {
   readonly timed: number;
   readonly timedMs: number;
   readonly kwh: number | null;
+  /** What the kWh cost. */
+  readonly cost: number;
+  /** Parts, and good ones or rejects, of each hour since the shift began. */
+  readonly hours: readonly HourTally[];
   readonly job: string | null;
   readonly hasOneJob: boolean;
   readonly folded: Folded;
@@ -87,8 +97,10 @@ export interface ProductionState {
   readonly alarms: Readonly<Record<string, number | null>>;
   readonly counters: Readonly<Record<TagId, Counting>>;
   readonly meterKwh: number | null;
-  /** What was used, and how long, since the last shift ended. */
-  readonly base: { readonly kwh: number; readonly ms: number };
+  /** When the meter was read last, UTC ms. */
+  readonly meterAtMs: number | null;
+  /** What was used, what it cost, and how long, since the last shift ended. */
+  readonly base: { readonly kwh: number; readonly cost: number; readonly ms: number };
   /** Not kept: when each tag was last read, monotonic, and the instant of the last reading that counts. */
   readonly seenMonoMs: Readonly<Record<TagId, number>>;
   readonly known: { readonly wallMs: number; readonly monoMs: number | null } | null;
@@ -104,6 +116,9 @@ export const NOTHING_FOLDED: Folded = {
   plannedMs: 0,
 };
 
+/** Nothing used between two shifts. */
+export const NO_BASE: ProductionState['base'] = { kwh: 0, cost: 0, ms: 0 };
+
 /** The tally of a shift that begins. */
 export function freshTally(job: string | null, hasMeter: boolean): Tally {
   return {
@@ -114,6 +129,8 @@ export function freshTally(job: string | null, hasMeter: boolean): Tally {
     timed: 0,
     timedMs: 0,
     kwh: hasMeter ? 0 : null,
+    cost: 0,
+    hours: [],
     job,
     hasOneJob: true,
     folded: NOTHING_FOLDED,
@@ -140,14 +157,15 @@ export function initialState(config: ProductionConfig, n = 0): ProductionState {
     alarms: {},
     counters: {},
     meterKwh: null,
-    base: { kwh: 0, ms: 0 },
+    meterAtMs: null,
+    base: NO_BASE,
     seenMonoMs: {},
     known: null,
   };
 }
 
 function seriesOf({ count, second, running, energy }: ProductionConfig): string {
-  return JSON.stringify([count, second ?? null, running ?? null, energy ?? null]);
+  return JSON.stringify([count, second ?? null, running ?? null, energy?.tag ?? null]);
 }
 
 const whole = z.int().min(0);
@@ -176,6 +194,8 @@ const tally = z.strictObject({
   timed: z.number(),
   timedMs: z.number(),
   kwh: z.number().nullable(),
+  cost: z.number().default(0),
+  hours: z.array(z.strictObject({ count: z.number(), second: z.number() })).default([]),
   job: z.string().nullable(),
   hasOneJob: z.boolean(),
   folded: z.strictObject({
@@ -214,7 +234,8 @@ const movingSchema = z.strictObject({
     z.strictObject({ state: counterState, atWallMs: z.number(), isOld: z.boolean().optional() }),
   ),
   meterKwh: z.number().nullable(),
-  base: z.strictObject({ kwh: z.number(), ms: z.number() }),
+  meterAtMs: z.number().nullable().default(null),
+  base: z.strictObject({ kwh: z.number(), cost: z.number().default(0), ms: z.number() }),
 });
 const frozenSchema = z.object({
   stops: z.array(stop),

@@ -1,7 +1,15 @@
 /** Encodes the records of a commit as columns, and decodes them. */
 import type { GatewayEvent } from '../../core/event.ts';
 import type { Doubt, Failure } from '../../core/quality.ts';
-import type { DeviceRecord, Field, Instant, Outcome, TagId, Value } from '../../core/reading.ts';
+import {
+  type DeviceRecord,
+  type Fields,
+  FieldsMaker,
+  type Instant,
+  type Outcome,
+  type TagId,
+  type Value,
+} from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, writeColumn } from './column.ts';
 
@@ -198,7 +206,7 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
     const own = places[shapeIndex]!;
     const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
-      const { name: _, ...outcome } = rows[row]![column]!;
+      const { name: _, ...outcome } = rows[row]!.at(column);
       const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
       points.push({ index, clockKnown, wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]!, ...outcome });
     }
@@ -237,13 +245,13 @@ function groupsOf(records: readonly DeviceRecord[]): { groups: Group[]; order: n
   const order: number[] = new Array(records.length);
   for (let index = 0; index < records.length; index++) {
     const record = records[index]!;
-    const first = record.fields[0]?.name ?? '';
+    const first = record.fields.names[0] ?? '';
     const ofDevice = known.get(record.device) ?? new Map<string, Group[]>();
     const alike = ofDevice.get(first) ?? [];
     const flags = flagsOf(record);
     let group = alike.find(({ shape }) => shape.flags === flags && hasNames(record, shape.names));
     if (!group) {
-      const shape = { device: record.device, flags, names: record.fields.map(({ name }) => name) };
+      const shape = { device: record.device, flags, names: record.fields.names };
       group = { shape, records: [], index: groups.length };
       groups.push(group);
       known.set(record.device, ofDevice.set(first, [...alike, group]));
@@ -259,8 +267,10 @@ function flagsOf({ clockKnown, simulated }: DeviceRecord): number {
 }
 
 function hasNames({ fields }: DeviceRecord, names: readonly string[]): boolean {
-  if (fields.length !== names.length) return false;
-  for (let index = 0; index < names.length; index++) if (fields[index]!.name !== names[index]) return false;
+  const own = fields.names;
+  if (own === names) return true;
+  if (own.length !== names.length) return false;
+  for (let index = 0; index < names.length; index++) if (own[index] !== names[index]) return false;
   return true;
 }
 
@@ -303,34 +313,41 @@ function placesOf(header: Header): number[][] {
 function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<string, number>): ByteWriter {
   const out = new ByteWriter();
   const width = shape.names.length;
-  const doubtful: number[] = [];
   const columns: Value[][] = new Array(width);
   // By column: what one tag says lies together, and one list at a time grows.
   for (let column = 0; column < width; column++) {
     const values: Value[] = [];
     for (let row = 0; row < records.length; row++) {
-      const field = records[row]!.fields[column]!;
-      if (field.quality !== 'bad') values.push(field.value);
-      if (field.quality !== 'good') doubtful.push(row * width + column);
+      const value = records[row]!.fields.values[column];
+      if (value !== undefined) values.push(value);
     }
     columns[column] = values;
   }
-  doubtful.sort((a, b) => a - b);
-  out.varint(doubtful.length);
-  let previous = 0;
-  for (const place of doubtful) {
-    const field = records[Math.floor(place / width)]!.fields[place % width]!;
-    if (field.quality === 'good') continue;
-    if (!reasons.has(field.why)) reasons.set(field.why, reasons.size);
-    out.varint(place - previous);
-    out.byte(field.quality === 'bad' ? BAD : UNCERTAIN);
-    out.varint(reasons.get(field.why)!);
-    previous = place;
-  }
+  writeRemarks(out, records, width, reasons);
   const modes = columns.map(modeOf);
   for (const mode of modes) out.byte(mode);
   for (let column = 0; column < width; column++) writeColumn(out, modes[column]!, columns[column]!);
   return out;
+}
+
+/** What is not good of the records of a block, by its place, row by row. */
+function writeRemarks(
+  out: ByteWriter,
+  records: readonly DeviceRecord[],
+  width: number,
+  reasons: Map<string, number>,
+): void {
+  out.varint(records.reduce((sum, { fields }) => sum + (fields.remarks?.size ?? 0), 0));
+  let previous = 0;
+  for (const [row, { fields }] of records.entries())
+    for (const [column, { quality, why }] of fields.remarks ?? []) {
+      if (!reasons.has(why)) reasons.set(why, reasons.size);
+      const place = row * width + column;
+      out.varint(place - previous);
+      out.byte(quality === 'bad' ? BAD : UNCERTAIN);
+      out.varint(reasons.get(why)!);
+      previous = place;
+    }
 }
 
 /** A block as it lies: values by column, without those of bad readings, and what is not good by its place. */
@@ -359,24 +376,23 @@ function readBlock(input: ByteReader, width: number, rows: number, reasons: read
 }
 
 /** The fields of each row of a block. */
-function rowsOf({ columns, doubtful }: ReadBlock, names: readonly string[], rows: number): Field[][] {
+function rowsOf({ columns, doubtful }: ReadBlock, names: readonly string[], rows: number): Fields[] {
   const taken = new Uint32Array(names.length);
-  const all: Field[][] = [];
+  const all: Fields[] = [];
   for (let row = 0; row < rows; row++) {
-    const fields: Field[] = [];
+    const maker = new FieldsMaker();
     for (let column = 0; column < names.length; column++) {
-      const name = names[column]!;
       const doubt = doubtful.size === 0 ? undefined : doubtful.get(row * names.length + column);
       // The words are those that were valid when they were written; readers show them as they are.
       if (doubt?.kind === BAD) {
-        fields.push({ name, quality: 'bad', why: doubt.why as Failure });
+        maker.add({ quality: 'bad', why: doubt.why as Failure });
         continue;
       }
       const value = columns[column]![taken[column]!++]!;
-      if (doubt) fields.push({ name, quality: 'uncertain', value, why: doubt.why as Doubt });
-      else fields.push({ name, quality: 'good', value });
+      if (doubt) maker.add({ quality: 'uncertain', value, why: doubt.why as Doubt });
+      else maker.addGood(value);
     }
-    all.push(fields);
+    all.push(maker.made(names));
   }
   return all;
 }

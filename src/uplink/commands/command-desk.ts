@@ -148,14 +148,22 @@ export class CommandDesk {
     this.last = done;
     const known: Known = { expiresMs, reply: undefined, underWay: done };
     this.known.set(id, known);
-    return done.then((reply) => {
+    return done.then(async (reply) => {
       this.waiting--;
       known.reply = reply;
-      this.save(id, known).catch((error: unknown) =>
+      // Whoever reads the reply may rely on it, and on the audit, which is on the disk with it.
+      await this.onDisk(id, known).catch((error: unknown) =>
         this.deps.log.warn(`the reply to a command could not be noted: ${messageOf(error)}`),
       );
       return reply;
     });
+  }
+
+  private onDisk(id: string, known: Pick<Known, 'expiresMs' | 'reply'>): Promise<void> {
+    const late = (): never => {
+      throw new Error('the disk does not answer');
+    };
+    return within(this.deps.clock, NOTE_MS, () => this.save(id, known), late);
   }
 
   /** Carries it out once its id is on the disk, if it has not expired by then. */
@@ -163,12 +171,7 @@ export class CommandDesk {
     const { id, expiresMs, asked } = command;
     const refuse = (why: string) => this.refused(id, from, why, command);
     try {
-      await within(
-        this.deps.clock,
-        NOTE_MS,
-        () => this.save(id, { expiresMs, reply: undefined }),
-        () => Promise.reject(new Error('the disk does not answer')),
-      );
+      await this.onDisk(id, { expiresMs, reply: undefined });
     } catch (error) {
       return refuse(`it cannot be noted, and would not be known if it came again: ${messageOf(error)}`);
     }

@@ -17,6 +17,7 @@ import type { Uplink, UplinkSession } from '../uplink.ts';
 import type { HttpForm } from './http-form.ts';
 import { HttpSession } from './http-session.ts';
 import { formOf } from './http-targets.ts';
+import { throughProxy } from './proxy.ts';
 
 /** What an HTTP uplink needs beside its configuration. */
 interface HttpDeps {
@@ -81,7 +82,7 @@ class HttpUplink implements Uplink {
     const { orders, clock, log } = deps;
     const desk = orders && new CommandDesk({ ...orders, name: this.name, clock, log: log.scoped(config.name) });
     this.commands = desk && new HttpCommands(desk, deps.gateway, this.url);
-    this.dial = deps.dial ?? createDialer(deps.clock);
+    this.dial = throughProxy(deps.dial ?? createDialer(deps.clock), config.proxy, deps.secrets);
     this.certificates = new Certificates({
       ...deps,
       log: deps.log.scoped(config.name),
@@ -103,6 +104,7 @@ class HttpUplink implements Uplink {
     const open = (until: AbortSignal) => this.opened({ host, port, tls }, until);
     const first = await open(signal).catch((error: unknown) => {
       if (signal.aborted) throw signal.reason;
+      if (error instanceof Fault) throw error;
       throw new Fault(explainTrouble(error, context), '', EXIT.failed, { cause: error });
     });
     const session = new HttpSession({

@@ -1,6 +1,6 @@
 /** Writes batches in InfluxDB's line protocol, for the write APIs of versions 1, 2 and 3. */
 import type { HttpTarget } from '../../config/config.ts';
-import type { DeviceRecord, Value } from '../../core/reading.ts';
+import { type DeviceRecord, type TagId, tagPattern, type Value } from '../../core/reading.ts';
 import type { OutgoingBatch } from '../uplink.ts';
 import { addressOf, type FormDeps, type HttpForm } from './http-form.ts';
 
@@ -16,11 +16,12 @@ const NS_PER_MS = 1_000_000;
  * Lines of one measurement a device, with the tags of the device as fields. A point that is written again replaces
  * itself, because its series and time are the same.
  *
- * Numbers are always written as floats, and 64-bit integers always as integers, so that a field keeps the type that the
- * database gave it with its first point. A tag that is not good has its reason in the field `TAG.quality`.
+ * Numbers are written as floats, and 64-bit integers and the tags of `integers` as integers, whatever their values, so that a
+ * field keeps the type that the database gave it with its first point. A tag that is not good has its reason in the field `TAG.quality`.
  */
 export function lineProtocolForm(target: Influx, { gateway, url }: FormDeps): HttpForm {
   const addresses = { ms: writeAddress(url, target, 'ms'), ns: writeAddress(url, target, 'ns') };
+  const isWhole = wholeTags(target.integers);
   const headers = { 'content-type': 'text/plain; charset=utf-8' };
   return {
     takesTexts: false,
@@ -28,7 +29,7 @@ export function lineProtocolForm(target: Influx, { gateway, url }: FormDeps): Ht
     message(batch) {
       if (batch.kind === 'texts') throw new TypeError('lines are not written from text');
       if (batch.kind === 'event') return { url: addresses.ns, headers, body: eventLine(batch, gateway) };
-      const body = batch.records.map((record) => recordLine(record, gateway)).filter((line) => line !== '');
+      const body = batch.records.map((record) => recordLine(record, gateway, isWhole)).filter((line) => line !== '');
       return body.length === 0 ? undefined : { url: addresses.ms, headers, body: body.join('\n') };
     },
     judge: () => ({ ok: true }),
@@ -45,11 +46,14 @@ function writeAddress(base: string, target: Influx, precision: 'ms' | 'ns'): URL
 }
 
 /** One line; empty for a record without fields, which the protocol has no form for. */
-function recordLine(record: DeviceRecord, gateway: string): string {
-  const fields = record.fields.flatMap((field) => {
+function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId) => boolean): string {
+  const fields = [...record.fields].flatMap((field) => {
     const name = nameText(field.name);
     if (field.quality === 'bad') return [`${name}.quality=${quoted(`bad: ${field.why}`)}`];
-    const value = `${name}=${valueText(field.value)}`;
+    const text = isWhole(`${record.device}/${field.name}`)
+      ? wholeText(field.value, field.name)
+      : valueText(field.value);
+    const value = `${name}=${text}`;
     return field.quality === 'good' ? [value] : [value, `${name}.quality=${quoted(`uncertain: ${field.why}`)}`];
   });
   if (fields.length === 0) return '';
@@ -73,6 +77,28 @@ function eventLine({ event, seq }: Extract<OutgoingBatch, { kind: 'event' }>, ga
 
 function plainOf(value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
+}
+
+/** Whether a tag is written as an integer. */
+function wholeTags(patterns: readonly string[] = []): (tag: TagId) => boolean {
+  const named = patterns.map(tagPattern);
+  const known = new Map<TagId, boolean>();
+  return (tag) => {
+    let isWhole = known.get(tag);
+    if (isWhole === undefined) {
+      isWhole = named.some((names) => names(tag));
+      known.set(tag, isWhole);
+    }
+    return isWhole;
+  };
+}
+
+/** An integer; throws a `TypeError` for what is none, rather than change it or the type of its field. */
+function wholeText(value: Value, name: string): string {
+  if (typeof value === 'bigint') return valueText(value);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new TypeError(`${name} is ${value}, and integers names it as a whole number`);
+  return `${value}i`;
 }
 
 /** Throws a `TypeError` for NaN and infinities, which the protocol has no form for. */

@@ -7,11 +7,14 @@ import type { OutgoingBatch } from '../uplink.ts';
 import { hubForm } from './azure-iot-hub.ts';
 import { discoveryOf } from './home-assistant.ts';
 import type { MqttForm } from './preset-form.ts';
+import { templateForm } from './template-form.ts';
 import { thingsboardForm } from './thingsboard.ts';
 
 /** What a form is made with. */
 interface MqttFormDeps {
   readonly gateway: string;
+  /** ISA-95 path. */
+  readonly location?: string | undefined;
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly encoder: JsonEncoder;
   readonly secrets: (ref: SecretRef) => string | Promise<string>;
@@ -22,6 +25,7 @@ interface MqttFormDeps {
 /** The form of an uplink. */
 export function mqttFormOf(config: MqttConfig, deps: MqttFormDeps): MqttForm {
   const plain = plainForm(config, deps);
+  if (config.template) return templateForm(plain, config.template, deps);
   switch (config.preset?.kind) {
     case 'azure-iot-hub':
       return hubForm(plain, config.preset, deps);

@@ -10,6 +10,12 @@ export interface Credentials {
   readonly endsInMs?: number;
 }
 
+/** A message that is not retained. */
+interface Said {
+  readonly topic: string;
+  readonly payload: string;
+}
+
 /** What one product is sent, and how one signs in to it. */
 export interface MqttForm {
   /** Set when it sends records as JSON without looking into them. */
@@ -19,10 +25,14 @@ export interface MqttForm {
   topicOf(batch: Pick<OutgoingBatch, 'kind'>): string;
   /** Throws a `TypeError` for what has no form in it. */
   payload(batch: OutgoingBatch): string | Buffer;
+  /** Several messages in place of one; undefined for a batch that is one. */
+  readonly messages?: (batch: OutgoingBatch) => readonly Said[] | undefined;
   /** Retained messages beside the last values, given which topics hold one. */
   readonly retained?: (atBroker: ReadonlySet<string>) => readonly LastValue[];
-  /** What is said when a session begins; not retained. */
-  readonly opening?: () => readonly { readonly topic: string; readonly payload: string }[];
+  /** What is said when a session begins (`isNew`), and what more when the configuration changed in it; not retained. */
+  readonly opening?: (isNew: boolean) => readonly Said[];
+  /** What is said when the gateway ends a session. */
+  readonly closing?: () => readonly Said[];
   /** A topic on which `online` asks for all that is retained once more. */
   readonly birthTopic?: string;
   /** Absent: user and password of the file. */

@@ -9,6 +9,7 @@ import type { MqttForm } from './preset-form.ts';
 /** https://thingsboard.io/docs/reference/gateway-mqtt-api/ */
 const TELEMETRY = 'v1/gateway/telemetry';
 const CONNECT = 'v1/gateway/connect';
+const DISCONNECT = 'v1/gateway/disconnect';
 const OWN_TELEMETRY = 'v1/devices/me/telemetry';
 
 /** What it needs. */
@@ -26,6 +27,10 @@ export function thingsboardForm(
   { token }: Extract<MqttPreset, { kind: 'thingsboard' }>,
   { secrets, encoder, tagConfigs }: ThingsboardDeps,
 ): MqttForm {
+  const devices = () => new Set(tagConfigs().map(({ tag }) => tag.id.slice(0, tag.id.indexOf('/'))));
+  const about = (topic: string, device: string) => ({ topic, payload: JSON.stringify({ device }) });
+  /** Devices that the other side was told of in this session. */
+  let connected: ReadonlySet<string> = new Set();
   return {
     takesTexts: false,
     hasStatus: false,
@@ -35,11 +40,13 @@ export function thingsboardForm(
       if (batch.kind !== 'event') return telemetryText(batch);
       return `{"ts":${batch.event.wallMs},"values":{"event":${encoder.batch(batch)}}}`;
     },
-    opening: () =>
-      [...new Set(tagConfigs().map(({ tag }) => tag.id.slice(0, tag.id.indexOf('/'))))].map((device) => ({
-        topic: CONNECT,
-        payload: JSON.stringify({ device }),
-      })),
+    opening(isNew) {
+      const gone = isNew ? [] : [...connected].filter((device) => !devices().has(device));
+      const come = [...devices()].filter((device) => isNew || !connected.has(device));
+      connected = devices();
+      return [...gone.map((device) => about(DISCONNECT, device)), ...come.map((device) => about(CONNECT, device))];
+    },
+    closing: () => [...connected].map((device) => about(DISCONNECT, device)),
     // The access token of the gateway device is the user name; there is no password.
     credentials: async () => ({ username: (await secrets(token)).trim() }),
   };
@@ -56,7 +63,7 @@ function telemetryText({ records }: Extract<OutgoingBatch, { kind: 'readings' }>
 }
 
 function valuesText({ fields }: DeviceRecord): string {
-  return fields
+  return [...fields]
     .flatMap((field) => {
       if (field.quality === 'good') return [`${JSON.stringify(field.name)}:${valueText(field.value)}`];
       const reason = `${JSON.stringify(`${field.name}.quality`)}:"${field.quality}: ${field.why}"`;

@@ -21,12 +21,7 @@ const LOST = new Set<string>(['offline', 'not-connected', 'gateway-path']);
 
 /** Whether a record says that its device cannot be reached: no value in it, and such a reason. */
 export function saysLost({ fields }: DeviceRecord): boolean {
-  return isAllBad(fields) && fields.some((field) => field.quality === 'bad' && LOST.has(field.why));
-}
-
-/** Whether there is no value among the fields. */
-export function isAllBad(fields: readonly Field[]): boolean {
-  return fields.every(({ quality }) => quality === 'bad');
+  return !fields.hasValue() && [...(fields.remarks?.values() ?? [])].some(({ why }) => LOST.has(why));
 }
 
 /** What this process has committed so far, the newest of each. */
@@ -76,7 +71,7 @@ export class CommittedValues {
       if (known && known.record.at.monoMs > record.at.monoMs) continue;
       this.values.set(tag, { seq, record, field });
     }
-    if (!isAllBad(record.fields)) this.lost.set(record.device, false);
+    if (record.fields.hasValue()) this.lost.set(record.device, false);
     else if (saysLost(record)) this.lost.set(record.device, true);
   }
 }

@@ -5,6 +5,7 @@ import { unlessAborted, within } from '../../core/clock.ts';
 import { Fault } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { TagId } from '../../core/reading.ts';
+import { throughProxy } from '../http/proxy.ts';
 import { createJsonEncoder, type JsonEncoder } from '../json.ts';
 import type { MqttDeps } from '../mqtt.ts';
 import {
@@ -88,7 +89,7 @@ class EdgeNode implements Uplink {
       const url = new URL(text);
       return { url, context: contextOf(url, config) };
     });
-    this.dial = deps.dial ?? createDialer(deps.clock);
+    this.dial = throughProxy(deps.dial ?? createDialer(deps.clock), config.proxy, deps.secrets);
     this.certificates = new Certificates({ ...deps, log: this.log, name: config.name, tls: config.tls });
     this.encoder = createJsonEncoder({
       gateway: deps.gateway,

@@ -9,7 +9,7 @@ import type { Stream } from '../../store/store.ts';
 import type { Subject, Suspicion } from '../mqtt-hangup.ts';
 import { reasonText, SESSION_TAKEN_OVER, takeoverText } from '../mqtt-trouble.ts';
 import type { OutgoingBatch, SendResult, SessionEnd, UplinkSession } from '../uplink.ts';
-import { isAllBad, saysLost } from './committed-values.ts';
+import { saysLost } from './committed-values.ts';
 import type { NodeCommands } from './node-commands.ts';
 import { type NodeEvents, REBIRTH } from './node-events.ts';
 import { type NodeName, NodePublisher, topicOf } from './node-publisher.ts';
@@ -243,7 +243,7 @@ export class NodeSession implements UplinkSession {
         bytes += this.deathOf(device);
       }
       // Of a device that is not there, that there is no value is said already.
-      if (!roster.isBorn(device) && isAllBad(record.fields)) return;
+      if (!roster.isBorn(device) && !record.fields.hasValue()) return;
       if (roster.prepare(record)) {
         flush(device);
         bytes += this.birthOf(device);

@@ -2,7 +2,7 @@
 import type { TagConfig } from '../../config/config.ts';
 import { type DeviceRecord, type Field, splitTagId, type TagId } from '../../core/reading.ts';
 import type { Lane } from '../uplink.ts';
-import { type CommittedValue, type CommittedValues, isAllBad } from './committed-values.ts';
+import type { CommittedValue, CommittedValues } from './committed-values.ts';
 import {
   joinedType,
   type MetricType,
@@ -130,8 +130,8 @@ export class Roster {
   data(record: DeviceRecord, seq: number, lane: Lane): Metric[] {
     const device = this.device(record.device);
     const { metrics } = device;
-    if (lane === 'live' && !isAllBad(record.fields)) device.isLent = false;
-    return record.fields.map((field) => this.dataOf(metrics.get(field.name)!, { record, field, seq }, lane));
+    if (lane === 'live' && record.fields.hasValue()) device.isLent = false;
+    return Array.from(record.fields, (field) => this.dataOf(metrics.get(field.name)!, { record, field, seq }, lane));
   }
 
   private device(name: string): Device {

@@ -79,9 +79,14 @@ function Machine(props: MachineProps) {
           ['mean time to repair', report.mttrMs === null ? '–' : spanText(report.mttrMs)],
           ['mean time between failures', report.mtbfMs === null ? '–' : spanText(report.mtbfMs)],
           ['energy', report.energyKwh == null ? '–' : `${report.energyKwh.toFixed(1)} kWh`],
+          [
+            'cost of energy',
+            report.energyCost == null ? '–' : `${report.energyCost.toFixed(2)} ${report.energyCurrency}`,
+          ],
         ]}
       />
       {report.uncertain.length > 0 && <p class="reason">Uncertain: {plain(report.uncertain.join('; '))}</p>}
+      <Hours hub={hub} report={report} />
       <Losses report={report} />
       <Stops {...props} />
     </Panel>
@@ -113,6 +118,24 @@ function TimeBar({ report: { from, to, stops } }: { readonly report: ProductionR
         />
       ))}
     </svg>
+  );
+}
+
+/** Hour by hour against the target; the hour that runs is the last. */
+function Hours({ hub, report: { hours = [] } }: Pick<MachineProps, 'hub' | 'report'>) {
+  if (hours.length === 0) return null;
+  return (
+    <Table label="Hour by hour" head={['Hour from', 'Target', 'Good', 'Behind', 'Rejects']}>
+      {hours.map(({ from, target, count, good }) => (
+        <tr key={from}>
+          <th scope="row">{hub.time.clock(from)}</th>
+          <td>{target ?? '–'}</td>
+          <td>{good}</td>
+          <td>{target === null ? '–' : Math.max(0, target - good)}</td>
+          <td>{count - good}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

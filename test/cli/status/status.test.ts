@@ -6,6 +6,7 @@ import { displayWidth } from '../../../src/cli/terminal/table.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/log.ts';
+import { Fields } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { openStore } from '../../../src/store/thread/open.ts';
 import { millgate, serve, temporaryFolder, until } from '../../double/command-line.ts';
@@ -274,7 +275,7 @@ uplinks: {plant: {type: mqtt, url: "mqtt://127.0.0.1"}}
     );
     const store = await openStore({ path, maxBytes: 2e9, clock: systemClock, log: silentLogger });
     const at = { wallMs: SIX, monoMs: 0 };
-    const fields = [{ name: 'temp', quality: 'good', value: 201.25 }] as const;
+    const fields = Fields.of([{ name: 'temp', quality: 'good', value: 201.25 }]);
     const record = { device: 'oven', at, clockKnown: true, simulated: true, fields };
     await store.commit({ records: [record, record, record], events: [], states: new Map() });
     await store.close();

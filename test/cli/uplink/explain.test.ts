@@ -5,7 +5,7 @@ import { estimate } from '../../../src/cli/uplink/estimate.ts';
 import { EXIT } from '../../../src/core/errors.ts';
 import { noAlarms } from '../../../src/core/event.ts';
 import { silentLogger } from '../../../src/core/log.ts';
-import { cutTo, type DeviceRecord } from '../../../src/core/reading.ts';
+import { cutTo, type DeviceRecord, Fields } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { Forwarder } from '../../../src/uplink/forwarder.ts';
 import { startCloudBroker } from '../../double/cloud-brokers.ts';
@@ -49,6 +49,29 @@ describe('uplink explain', () => {
     expect(out).toContain('ON CONFLICT DO NOTHING');
   });
 
+  it('shows an edge node of Sparkplug with a message decoded, and what the broker has to allow', async () => {
+    const uplink = '  spb: {type: mqtt, url: "mqtt://broker", format: sparkplug, group: leeds, primaryHost: scada}';
+    const { out } = await explain(['explain', '--json'], uplink);
+    const said = JSON.parse(out);
+    expect(said.places).toEqual(['spBv1.0/leeds/DDATA/press-shop-1/oven', 'spBv1.0/leeds/DDATA/press-shop-1/press']);
+    expect(JSON.parse(said.example.payload).metrics).toMatchObject([{ value: { as: 'double' } }, {}]);
+    expect(said.example.bytes).toBeLessThan(100);
+    expect(said.messagesPerMonth).toBe(3 * 86_400 * 30);
+    expect(said.paste[0].text).toContain('spBv1.0/STATE/scada');
+  });
+
+  it('shows what a template of the file makes', async () => {
+    const template = '{topic: "plant/{device}/{tag}", payload: {v: "{value}"}}';
+    const { out } = await explain(
+      ['explain', '--json'],
+      `  t: {type: mqtt, url: "mqtt://b", format: template, template: ${template}}`,
+    );
+    const said = JSON.parse(out);
+    expect(said.places).toEqual(['plant/oven/temp', 'plant/oven/power', 'plant/press/oil']);
+    expect(JSON.parse(said.example.payload)).toEqual({ v: expect.any(Number) });
+    expect(said.messagesPerMonth).toBe(5 * 86_400 * 30);
+  });
+
   it('asks which uplink is meant', async () => {
     const uplinks = '  plant: {type: mqtt, url: "mqtt://broker"}\n  other: {type: http, url: "http://mes"}';
     const { exitCode, err } = await explain(['explain', 'plat'], uplinks);
@@ -78,7 +101,7 @@ describe('uplink explain', () => {
       const atMs = commit * 2000;
       const of = (device: string, ms: number, names: readonly string[]): DeviceRecord => ({
         ...{ device, clockKnown: true, simulated: false, at: { wallMs: clock.wallMs() + ms, monoMs: atMs + ms } },
-        fields: names.map((name) => ({ name, quality: 'good', value: 231.4 })),
+        fields: Fields.of(names.map((name) => ({ name, quality: 'good', value: 231.4 }))),
       });
       const oven = (ms: number) => of('oven', ms, ['temp', 'power']);
       const press = (ms: number) => of('press', ms, ['oil']);

@@ -31,7 +31,7 @@ describe('a line that comes by itself', () => {
     const stop = new AbortController();
     const running = poller.run(stop.signal);
     const shown = () =>
-      records.splice(0).map(({ fields }) => fields.map((field) => ('value' in field ? field.value : field.why)));
+      records.splice(0).map(({ fields }) => [...fields].map((field) => ('value' in field ? field.value : field.why)));
 
     await clock.advance(1000);
     end.say('ST,12.5kg\r\nUS,12.6kg\r\n');

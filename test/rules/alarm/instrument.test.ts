@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AlarmConfig } from '../../../src/core/alarm.ts';
 import type { Failure } from '../../../src/core/quality.ts';
-import type { Field } from '../../../src/core/reading.ts';
+import { type Field, Fields } from '../../../src/core/reading.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
 import { type AlarmEvent, alarm } from './harness.ts';
 
@@ -39,7 +39,7 @@ class Plant {
 
   reads(device: string, ...fields: Field[]): string[] {
     const at = { monoMs: ++this.second * 1000, wallMs: this.second * 1000 };
-    const record = { device, at, clockKnown: true, simulated: false, fields };
+    const record = { device, at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
     const { findings, states } = this.rules.pipeline.accept(record);
     for (const [key, state] of states) this.states.set(key, JSON.stringify(state));
     const events = findings.flatMap(({ finding }) => (finding.kind === 'event' ? [finding.body] : []));

@@ -1,6 +1,6 @@
 /** Two days of a pressing line whose gate moves every ten seconds, with a pump that fails, a dead sensor and a restart. */
 import { describe, expect, it } from 'vitest';
-import type { Field } from '../../../src/core/reading.ts';
+import { type Field, Fields } from '../../../src/core/reading.ts';
 import { firstOut, measure, restoredMeasures } from '../../../src/rules/alarm/alarm-measures.ts';
 import type { Judged } from '../../../src/rules/pipeline.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
@@ -55,7 +55,13 @@ class Line {
     ];
     this.take(
       second,
-      this.rules.pipeline.accept({ device: 'press-1', at, clockKnown: true, simulated: false, fields }),
+      this.rules.pipeline.accept({
+        device: 'press-1',
+        at,
+        clockKnown: true,
+        simulated: false,
+        fields: Fields.of(fields),
+      }),
     );
   }
 

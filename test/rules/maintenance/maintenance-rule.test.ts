@@ -95,6 +95,12 @@ class Item {
   }
 }
 
+/** What a limit against its own baseline says of itself when nothing is known yet. */
+const AS_NEW = {
+  ...{ value: null, limit: null, slopePerDay: null, slopeLow: null, slopeHigh: null, samples: 0, state: 'ok' },
+  why: 'no period of 1h with good readings of press-1/vibration has ended yet',
+};
+
 describe('running time', () => {
   it('counts between readings that are on, each minute from the second on', () => {
     const item = new Item(RUNTIME);
@@ -271,6 +277,38 @@ describe('a condition', () => {
     expect(item.bodies.at(-1)).toMatchObject({ change: 'done', baseline: { value: 1.5, samples: 10 } });
     creep(item, 12, 2, 0, 24 * HOUR);
     expect(item.report).toMatchObject({ limit: 4, state: 'ok' });
+  });
+
+  it('is not fooled by a repair that nobody reported: the step back is no trend towards the limit', () => {
+    const item = new Item({ ...BEARING, zones: undefined });
+    creep(item, 28, 1, 0.2);
+    expect(item.report.state).toBe('due');
+    creep(item, 20, 1, 0, 28 * HOUR);
+    item.end(48 * HOUR);
+    expect(item.report).toMatchObject({ state: 'ok', reachesAt: null });
+    // A window that has both sides of the repair says nothing of a date either.
+    const across = new Item({ ...BEARING, zones: undefined });
+    creep(across, 10, 3, 0.1);
+    creep(across, 10, 1, 0.1, 10 * HOUR);
+    across.end(20 * HOUR);
+    expect(across.report).toMatchObject({ state: 'ok', reachesAt: null });
+    expect(across.report.why).not.toBeNull();
+  });
+
+  it('whose work was done is begun anew, or as it was, when the power goes at that moment', () => {
+    for (const isWritten of [true, false]) {
+      const item = new Item({ ...BEARING, zones: undefined, limit: { ratio: 2, baselineMs: 10 * HOUR } });
+      creep(item, 12, 1.5, 0);
+      const before = item.report;
+      if (isWritten) item.done(12 * HOUR);
+      item.cut();
+      expect(item.report).toEqual(isWritten ? { ...before, ...AS_NEW } : before);
+      const oil = new Item(RUNTIME);
+      for (let second = 0; second <= 3600; second++) oil.read('press-1/running', second * SECOND, true);
+      if (isWritten) oil.done(HOUR);
+      oil.cut();
+      expect(oil.report.used).toBe(isWritten ? 0 : HOUR);
+    }
   });
 
   it('keeps its means over a power cut and a clock that begins in 1970', () => {

@@ -1,7 +1,7 @@
 /** A machine whose production is counted, on a clock of its own: readings in, events and reports out. */
 import type { EventBody } from '../../../src/core/event.ts';
 import type { ProductionConfig, ProductionReport } from '../../../src/core/production/production.ts';
-import type { Field, Value } from '../../../src/core/reading.ts';
+import { type Field, Fields, type Value } from '../../../src/core/reading.ts';
 import { pastReports, type Refusal } from '../../../src/rules/production/reasons.ts';
 import type { ProductionState } from '../../../src/rules/production/state.ts';
 import { createRuleSet, type RuleSet } from '../../../src/rules/rule-set.ts';
@@ -26,7 +26,8 @@ export function machineConfig(over: Partial<ProductionConfig> = {}): ProductionC
     idealCycle: { by: 'fixed', ms: 2000 },
     microStopMs: 5 * MIN,
     maxPerSecond: undefined,
-    energy: 'press-1/kwh',
+    energy: { tag: 'press-1/kwh', tariff: [], currency: 'EUR' },
+    targetPerSecond: undefined,
     timezone: 'Europe/London',
     shifts: [
       {
@@ -79,7 +80,15 @@ export class TestMachine {
         value === undefined ? { name, quality: 'bad', why: 'timeout' } : { name, quality: 'good', value },
     );
     const instant = { monoMs: at, wallMs: at + this.offsetMs };
-    this.note(this.rules.pipeline.accept({ device: 'press-1', at: instant, clockKnown, simulated: false, fields }));
+    this.note(
+      this.rules.pipeline.accept({
+        device: 'press-1',
+        at: instant,
+        clockKnown,
+        simulated: false,
+        fields: Fields.of(fields),
+      }),
+    );
   }
 
   tick(at: number): void {

@@ -297,6 +297,20 @@ describe('stops of shifts that are over', () => {
   });
 });
 
+describe('a stop that goes on between two shifts', () => {
+  it('is split in the shift before, and the next shift has the second part only', () => {
+    const machine = shiftOf([[400, 600]], { until: TWO + MIN });
+    expect(machine.code(TWO + MIN, { code: '10', stop: 1, fromMs: SIX + 440 * MIN })).toBeUndefined();
+    expect(machine.shifts[0]!.stops.map(({ n, ms }) => [n, ms / MIN])).toEqual([
+      [1, 40],
+      [2, 40],
+    ]);
+    for (let at = MONDAY + 30 * HOUR - MIN; at <= MONDAY + 30 * HOUR + 10 * MIN; at += 10_000)
+      machine.say(at, { running: false });
+    expect(machine.report(MONDAY + 30 * HOUR + 10 * MIN).stops).toMatchObject([{ n: 2, reason: 'jam' }]);
+  });
+});
+
 describe('counters and clocks', () => {
   const counted = (values: readonly (number | undefined)[], modulus?: number) => {
     const machine = new TestMachine(machineConfig({ count: { tag: 'press-1/parts', modulus } }));
@@ -385,5 +399,93 @@ describe('counters and clocks', () => {
     const machine = new TestMachine(machineConfig());
     for (let at = 0; at <= 4; at++) machine.say(SIX + at * 5000, { parts: at, running: true, kwh: 1000.1 + at / 10 });
     expect(machine.report(SIX + 20_000)).toMatchObject({ energyKwh: 0.4, count: 4 });
+  });
+});
+
+describe('hour by hour', () => {
+  it('has a target without breaks, and what was counted up to the end of each hour', () => {
+    const machine = shiftOf([[60, 120]]);
+    const [report] = machine.reports;
+    expect(report!.hours.map(({ target, count }) => [target, count])).toEqual([
+      [1800, 1800],
+      [1800, 0],
+      [1800, 1800],
+      [1350, 1350],
+      [1800, 1800],
+      [1800, 1800],
+      [1800, 1800],
+      [1800, 1800],
+    ]);
+    expect(report!.hours.at(-1)).toMatchObject({ from: TWO - HOUR, to: TWO });
+    const sum = (of: 'count' | 'good') => report!.hours.reduce((all, hour) => all + hour[of], 0);
+    expect([sum('count'), sum('good')]).toEqual([report!.count, report!.good]);
+  });
+
+  it('takes the target of the file, and the hour that runs as far as it is over', () => {
+    const config = machineConfig({ targetPerSecond: 1200 / 3600 });
+    const machine = shiftOf([], { config, until: SIX + 90 * MIN });
+    const { hours } = machine.report(SIX + 90 * MIN);
+    expect(hours.map(({ target, to }) => [target, (to - SIX) / MIN])).toEqual([
+      [1200, 60],
+      [600, 90],
+    ]);
+  });
+
+  it('in the night in which the clocks are set back the shift has an hour more', () => {
+    const from = Date.UTC(2026, 9, 24, 21);
+    const shifts = [{ name: 'night', days: [0, 1, 2, 3, 4, 5, 6], fromMin: 1320, toMin: 1800, breaks: [] }];
+    const machine = new TestMachine(machineConfig({ shifts }));
+    for (let at = from; at <= from + 9 * HOUR + 5000; at += 20_000) machine.say(at, { running: true });
+    machine.tick(from + 9 * HOUR + 2000);
+    expect(machine.reports[0]!.hours).toHaveLength(9);
+  });
+});
+
+describe('energy', () => {
+  const tariff = [
+    { price: 0.3, days: [1, 2, 3, 4, 5], fromMin: 7 * 60, toMin: 21 * 60 },
+    { price: 0.2, days: [0, 1, 2, 3, 4, 5, 6], fromMin: 0, toMin: 1440 },
+  ];
+  const config = machineConfig({ energy: { tag: 'press-1/kwh', tariff, currency: 'GBP' } });
+
+  it('costs what the tariff says at its time; outside of shifts it is base load', () => {
+    const machine = new TestMachine(config);
+    let kwh = 500;
+    for (let at = SIX - 2 * HOUR; at <= TWO + 5000; at += 10_000) {
+      machine.say(at, { parts: (at - SIX) / 2000 + 5000, rejects: 0, running: at >= SIX, kwh });
+      kwh += at < SIX ? 1 / 360 : 10 / 360;
+    }
+    machine.tick(TWO + 2000);
+    const [report] = machine.reports;
+    expect(report!.energyKwh).toBeCloseTo(80, 1);
+    expect(report!.energyCost).toBeCloseTo(10 * 0.2 + 70 * 0.3, 1);
+    expect(report!.energyCurrency).toBe('GBP');
+    expect(report!.uncertain).not.toContain('energy-over-gap');
+    expect(report!.kwhPerGood).toBeCloseTo(report!.energyKwh! / report!.good, 9);
+    const event = machine.events.find((body) => body.kind === 'production' && body.change === 'shift')!;
+    expect(event.baseKwh).toBeCloseTo(2, 1);
+    expect(event.baseCost).toBeCloseTo(0.4, 1);
+    expect(event.baseMs).toBe(2 * HOUR);
+  });
+
+  it('that was used while nothing was read has the mean price of its time, and is doubted over a beginning', () => {
+    const machine = new TestMachine(config);
+    machine.say(SIX - HOUR, { parts: 1, running: true, kwh: 100 });
+    machine.say(SIX + 2 * HOUR, { parts: 1, running: true, kwh: 130 });
+    const report = machine.report(SIX + 2 * HOUR);
+    expect(report.energyCost).toBeCloseTo(30 * (0.2 * (2 / 3) + 0.3 / 3), 6);
+    expect(report.uncertain).toEqual(['energy-over-gap']);
+    machine.say(SIX + 2 * HOUR + 5000, { parts: 1, running: true, kwh: 2 });
+    expect(machine.report(SIX + 2 * HOUR + 5000)).toMatchObject({
+      energyKwh: 30,
+      uncertain: ['energy-over-gap', 'energy-reset'],
+    });
+  });
+
+  it('has no cost without a tariff', () => {
+    const machine = new TestMachine(machineConfig());
+    machine.say(SIX, { parts: 1, running: true, kwh: 100 });
+    machine.say(SIX + 5000, { parts: 2, running: true, kwh: 101 });
+    expect(machine.report(SIX + 5000)).toMatchObject({ energyKwh: 1, energyCost: null, kwhPerGood: 1 });
   });
 });

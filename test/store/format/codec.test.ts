@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOUBTS, type Doubt, FAILURES, type Failure } from '../../../src/core/quality.ts';
-import type { DeviceRecord, Field, Value } from '../../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields, type Value } from '../../../src/core/reading.ts';
 import { CodecError } from '../../../src/store/format/bytes.ts';
 import {
   decodeEvents,
@@ -56,7 +56,8 @@ const record: fc.Arbitrary<DeviceRecord> = fc.record({
   simulated: fc.boolean(),
   fields: fc
     .uniqueArray(fc.constantFrom('oil-temp', 'pressure', 'parts', 'label', 'fault'), { minLength: 1 })
-    .chain((names) => fc.tuple(...names.map((name) => outcome.map((given): Field => ({ name, ...given }))))),
+    .chain((names) => fc.tuple(...names.map((name) => outcome.map((given): Field => ({ name, ...given })))))
+    .map((fields) => Fields.of(fields)),
 });
 
 describe('the record codec', () => {
@@ -74,7 +75,7 @@ describe('the record codec', () => {
     fc.assert(
       fc.property(fc.array(record, { maxLength: 20 }), (records) => {
         const expected = records.flatMap(({ device, at, clockKnown, fields }, index) =>
-          fields
+          [...fields]
             .filter(({ name }) => device === 'press-1' && name === 'pressure')
             .map(({ name: _, ...said }) => ({ index, clockKnown, ...at, ...said })),
         );
@@ -121,7 +122,7 @@ describe('the record codec', () => {
         at: { wallMs: 1.76e12 + index, monoMs: 5000 + index },
         clockKnown: true,
         simulated: false,
-        fields,
+        fields: Fields.of(fields),
       }),
     );
     const bytes = encodeRecords(scan, 'boot');
@@ -135,7 +136,7 @@ describe('shapes that are known', () => {
     const at = (ms: number) => ({ wallMs: ms, monoMs: ms });
     const make = (device: string, names: readonly string[], simulated: boolean, ms: number): DeviceRecord => {
       const fields = names.map((name): Field => ({ name, quality: 'good', value: ms }));
-      return { device, at: at(ms), clockKnown: true, simulated, fields };
+      return { device, at: at(ms), clockKnown: true, simulated, fields: Fields.of(fields) };
     };
     const device = fc.constantFrom('a', 'ab', 'b');
     const names = fc.array(fc.constantFrom('x', 'y', 'xy', 'z'), { minLength: 1, maxLength: 3 });

@@ -78,11 +78,11 @@ describe('a command over an uplink', () => {
     expect(done.length).toBe(1);
   });
 
-  it('is not taken while the clock is not known, or while nothing can be noted on the disk', async () => {
+  it('is not taken while nothing can be noted on the disk', async () => {
     const { write, clock, state, done } = gateway();
     state.diskWorks = false;
     const waits = write('a');
-    await clock.advance(6000);
+    await clock.advance(12_000);
     expect(await waits).toMatchObject({ ok: false });
     expect(done).toEqual([]);
   });

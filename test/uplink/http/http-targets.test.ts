@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HttpTarget } from '../../../src/config/config.ts';
-import type { DeviceRecord } from '../../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../../src/core/reading.ts';
 import { formOf } from '../../../src/uplink/http/http-targets.ts';
 import { createJsonEncoder } from '../../../src/uplink/json.ts';
 import type { OutgoingBatch } from '../../../src/uplink/uplink.ts';
@@ -15,14 +15,14 @@ const RECORD: DeviceRecord = {
   at: { wallMs: 1763899200123, monoMs: 0 },
   clockKnown: true,
   simulated: false,
-  fields: [
+  fields: Fields.of([
     { name: 'oil', quality: 'good', value: 45 },
     { name: 'total', quality: 'good', value: 2n ** 60n },
     { name: 'on', quality: 'good', value: true },
     { name: 'batch', quality: 'good', value: 'a "b"\\c\nd' },
     { name: 'flow', quality: 'uncertain', value: 0.1, why: 'out-of-range' },
     { name: 'torque', quality: 'bad', why: 'timeout' },
-  ],
+  ]),
 };
 const BATCH: OutgoingBatch = { kind: 'readings', epoch: 'e', seq: 9, lane: 'live', records: [RECORD] };
 const EVENT: OutgoingBatch = {
@@ -36,6 +36,36 @@ const EVENT: OutgoingBatch = {
     body: { kind: 'audit', what: 'write', message: 'a, b' },
   },
 };
+
+describe('whole numbers of InfluxDB', () => {
+  const form = formOf(
+    { target: { kind: 'influxdb', version: 1, database: 'd', integers: ['*/parts'] }, url: 'http://x' },
+    { gateway: 'gw', encoder: createJsonEncoder({ gateway: 'gw', config: 'c' }) },
+  );
+  const batchWith = (value: number) => ({
+    kind: 'readings' as const,
+    epoch: 'e',
+    seq: 1,
+    lane: 'live' as const,
+    records: [
+      {
+        device: 'press-1',
+        at: { wallMs: 5, monoMs: 5 },
+        clockKnown: true,
+        simulated: false,
+        fields: new Fields(['parts', 'oil'], [value, 7], undefined),
+      },
+    ],
+  });
+
+  it('are written as integers where the file names the tag, and as floats elsewhere', () => {
+    expect(form.message(batchWith(12))?.body).toBe('press-1,gateway=gw parts=12i,oil=7 5');
+  });
+
+  it('are never made of a value that is none', () => {
+    expect(() => form.message(batchWith(1.5))).toThrow('parts is 1.5');
+  });
+});
 
 describe('line protocol', () => {
   const influx = formFor({ kind: 'influxdb', version: 2, org: 'acme', bucket: 'plant' });
@@ -71,7 +101,9 @@ describe('line protocol', () => {
   });
 
   it('sends nothing of a record without fields, which the protocol has no form for', () => {
-    expect(influx.message({ ...BATCH, records: [{ ...RECORD, fields: [] }] } as OutgoingBatch)).toBeUndefined();
+    expect(
+      influx.message({ ...BATCH, records: [{ ...RECORD, fields: Fields.of([]) }] } as OutgoingBatch),
+    ).toBeUndefined();
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { Fields } from '../../../src/core/reading.ts';
 import { batchOf, describeUplinkContract } from '../../contract/uplink.ts';
 import { startHttpTarget } from '../../double/http-target.ts';
 import { startAedes } from '../../double/mqtt-peers.ts';
@@ -44,7 +45,7 @@ describe('a WebSocket', () => {
     cleanUp.push(() => session.close());
     for (const length of [1, 100, 70_000, 200_000]) {
       const batch = batchOf(length) as Extract<ReturnType<typeof batchOf>, { kind: 'readings' }>;
-      const fields = [{ name: 'text', quality: 'good', value: 'x'.repeat(length) } as const];
+      const fields = Fields.of([{ name: 'text', quality: 'good', value: 'x'.repeat(length) }]);
       const long = { ...batch, records: [{ ...batch.records[0]!, fields }] };
       expect(await session.send(long, NEVER)).toEqual({ ok: true });
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { tagsOf } from '../../../src/config/config.ts';
+import { Fields } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { discoveryOf } from '../../../src/uplink/presets/home-assistant.ts';
 import type { OutgoingBatch } from '../../../src/uplink/uplink.ts';
@@ -85,6 +86,8 @@ describe('ThingsBoard', () => {
       ['v1/gateway/telemetry', { oven: [{ ts: 1763899200001, values: { temp: 1 } }] }],
     ]);
     await session.close();
+    const last = broker.published.at(-1)!;
+    expect([last.topic, JSON.parse(`${last.payload}`)]).toEqual(['v1/gateway/disconnect', { device: 'oven' }]);
   });
 });
 
@@ -92,7 +95,10 @@ describe('Home Assistant', () => {
   const HOME = '{preset: home-assistant, url: "mqtt://ha.local"}';
   const reading = (): OutgoingBatch => {
     const batch = batchOf(1) as Extract<OutgoingBatch, { kind: 'readings' }>;
-    return { ...batch, records: [{ ...batch.records[0]!, fields: [{ name: 'f0', quality: 'good', value: 21 }] }] };
+    return {
+      ...batch,
+      records: [{ ...batch.records[0]!, fields: Fields.of([{ name: 'f0', quality: 'good', value: 21 }]) }],
+    };
   };
 
   it('finds the tags by one retained message a device, again when it says that it is there again', async () => {

@@ -5,7 +5,7 @@ import type { MqttConfig, SparkplugConfig, TagConfig } from '../../../src/config
 import { systemClock } from '../../../src/core/clock.ts';
 import { noAlarms } from '../../../src/core/event.ts';
 import { silentLogger } from '../../../src/core/log.ts';
-import type { DeviceRecord, Field, ValueForm } from '../../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields, type ValueForm } from '../../../src/core/reading.ts';
 import { CommittedValues } from '../../../src/uplink/sparkplug/committed-values.ts';
 import { createEdgeNode, type EdgeNodeDeps } from '../../../src/uplink/sparkplug/edge-node.ts';
 import type { OutgoingBatch, Uplink } from '../../../src/uplink/uplink.ts';
@@ -82,7 +82,13 @@ export function recordOf(
   const fields = Object.entries(values).map(([name, value]): Field => {
     return value === undefined ? { name, quality: 'bad', why: 'offline' } : { name, quality: 'good', value };
   });
-  return { device, at: { wallMs: T0 + atMs, monoMs: atMs }, clockKnown: true, simulated: false, fields };
+  return {
+    device,
+    at: { wallMs: T0 + atMs, monoMs: atMs },
+    clockKnown: true,
+    simulated: false,
+    fields: Fields.of(fields),
+  };
 }
 
 /** Numbers records as a store does, tells of their commit, and gives the batch that would be sent. */

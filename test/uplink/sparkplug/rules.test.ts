@@ -5,7 +5,7 @@ import { DRIVERS } from '../../../hal/registry.ts';
 import { diskFilesFrom } from '../../../src/config/file/disk-files.ts';
 import { withText } from '../../../src/config/file/files.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import type { DeviceRecord } from '../../../src/core/reading.ts';
+import { type DeviceRecord, Fields } from '../../../src/core/reading.ts';
 import { CommittedValues } from '../../../src/uplink/sparkplug/committed-values.ts';
 import { decodePayload, PayloadEncoder, TYPE } from '../../../src/uplink/sparkplug/payload.ts';
 import type { OutgoingBatch, UplinkSession } from '../../../src/uplink/uplink.ts';
@@ -102,7 +102,7 @@ describe('an edge node keeps rule', () => {
     });
     const doubtful = { name: 'temp', quality: 'uncertain', value: 260, why: 'out-of-range' } as const;
     const bad = { name: 'on', quality: 'bad', why: 'timeout' } as const;
-    await live(session, commit, { ...recordOf('oven', {}, 7000), fields: [doubtful, bad] });
+    await live(session, commit, { ...recordOf('oven', {}, 7000), fields: Fields.of([doubtful, bad]) });
     await live(session, commit, recordOf('oven', { temp: 185, on: false }, 8000));
     await live(session, commit, recordOf('pump', { total: undefined }, 9000));
     await session.send(eventBatch(1), NEVER);

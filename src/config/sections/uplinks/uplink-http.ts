@@ -1,6 +1,7 @@
 /** Uplinks that post to an HTTP server: `type: http`, and the presets of products that take records over HTTP. */
 import { z } from 'zod';
 import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../../core/fields.ts';
+import { tagPattern } from '../../../core/reading.ts';
 import type { HttpConfig, HttpTarget } from '../../config.ts';
 import { type Entry, type MapNode, nodeAt, spotOf, without } from '../../file/tree.ts';
 import { validateKeys } from '../../file/validate.ts';
@@ -12,6 +13,7 @@ import {
   checkTls,
   LOOPBACK,
   parseUrl,
+  proxyOf,
   refuseSecrets,
   secretAt,
   tlsOf,
@@ -72,6 +74,15 @@ export const influxdbShape = {
     .min(1)
     .max(200)
     .meta({ description: 'Bucket, of version 2.', examples: ['plant'] })
+    .optional(),
+  integers: z
+    .array(z.string().min(1).max(130))
+    .min(1)
+    .meta({
+      description:
+        'Tags that are written as integers; * stands for any letters. A field keeps the type of its first point. Default: none, all numbers are floats.',
+      examples: [['*/parts']],
+    })
     .optional(),
   ...postShape,
 };
@@ -134,6 +145,7 @@ export function checkHttp(name: string, kind: Kind, entry: Entry, context: Uplin
     username: options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
+    ...proxyOf(options.proxy, entry, context),
     ...baseOf(options),
     ackTimeoutMs: options.ackTimeout ?? 15_000,
   };
@@ -180,13 +192,35 @@ function checkAddress(options: PostOptions, kind: Kind, entry: Entry, { report }
 
 function targetOf(kind: Kind, options: PostOptions, entry: Entry, context: UplinkContext): HttpTarget | undefined {
   if (kind === 'http') return { kind: 'json' };
+  checkIntegers(options as { integers?: readonly string[] }, entry, context);
   if (kind === 'kafka-rest') return { kind, topic: (options as unknown as { topic: string }).topic };
   return influxOf(options as z.output<z.ZodObject<typeof influxdbShape>>, entry, context);
 }
 
+/** Patterns must name tags that hold whole numbers, as far as the file says. */
+function checkIntegers(
+  { integers = [] }: { readonly integers?: readonly string[] },
+  entry: Entry,
+  { tags, tagConfigs, report }: UplinkContext,
+): void {
+  for (const [index, pattern] of integers.entries()) {
+    const names = tagPattern(pattern);
+    const spot = spotOf(entry, ['integers', index]);
+    const broken = tagConfigs.find(
+      ({ tag, form, scale, offset, linear }) =>
+        names(tag.id) &&
+        (form === 'text' || form === 'bool' || linear || !Number.isInteger(scale) || !Number.isInteger(offset)),
+    );
+    if (tags.length > 0 && !tags.some(names))
+      report.error(spot, `there is no tag ${clip(pattern)}: write DEVICE/TAG, or */TAG for one of every device`);
+    else if (broken)
+      report.error(spot, `${broken.tag.id} holds no whole numbers (its type, scale, offset or linear): name others`);
+  }
+}
+
 /** Which InfluxDB it is, by its version or by the keys that only one version has. */
 function influxOf(
-  { version, database, org, bucket }: z.output<z.ZodObject<typeof influxdbShape>>,
+  { version, database, org, bucket, integers }: z.output<z.ZodObject<typeof influxdbShape>>,
   entry: Entry,
   { report }: UplinkContext,
 ): HttpTarget | undefined {
@@ -202,14 +236,15 @@ function influxOf(
           : `InfluxDB ${which} has no ${key}: remove it, or write version: 2`,
       );
   if (which !== 2) {
-    if (database !== undefined) return { kind, version: which, database };
+    if (database !== undefined) return { kind, version: which, database, ...(integers && { integers }) };
     report.error(
       spotOf(entry, ['database']),
       'is missing: write database: and its name, or, for InfluxDB 2, org: and bucket:',
     );
     return undefined;
   }
-  if (org !== undefined && bucket !== undefined) return { kind, version: 2, org, bucket };
+  if (org !== undefined && bucket !== undefined)
+    return { kind, version: 2, org, bucket, ...(integers && { integers }) };
   report.error(spotOf(entry, [org === undefined ? 'org' : 'bucket']), 'is missing: InfluxDB 2 needs org: and bucket:');
   return undefined;
 }

@@ -4,12 +4,12 @@ import type { z } from 'zod';
 import type { CommandKind } from '../../../core/configuration.ts';
 import { selects, tagPattern } from '../../../core/reading.ts';
 import { nearestTag } from '../../../core/suggest.ts';
-import type { SecretRef, TagConfig, TlsConfig, UplinkBase } from '../../config.ts';
+import type { ProxyConfig, SecretRef, TagConfig, TlsConfig, UplinkBase } from '../../config.ts';
 import type { FileAccess } from '../../file/disk-files.ts';
 import type { Report } from '../../file/problems.ts';
 import { type Entry, entryOf, nodeAt, spotOf } from '../../file/tree.ts';
 import { clip } from '../../file/words.ts';
-import type { commandsField, tlsSchema, uplinkShape } from '../shapes.ts';
+import type { commandsField, proxyField, tlsSchema, uplinkShape } from '../shapes.ts';
 
 /** What checking uplinks needs. */
 export interface UplinkContext {
@@ -28,6 +28,9 @@ export interface UplinkContext {
   readonly report: Report;
 }
 
+/** What files that are named need. */
+type FileContext = Pick<UplinkContext, 'folder' | 'files' | 'report'>;
+
 /** Keys that every uplink takes. */
 type BaseOptions = z.output<z.ZodObject<typeof uplinkShape>>;
 
@@ -41,7 +44,7 @@ type TlsOptions = z.output<typeof tlsSchema> | undefined;
 export function baseOf(
   { only, except, events, backfillRate, commands: given }: BaseOptions & { readonly commands?: CommandsOption },
   commands: readonly CommandKind[] = [],
-): Omit<UplinkBase, 'name'> {
+): Omit<UplinkBase, 'name' | 'proxy'> {
   return {
     commands: given === undefined ? commands : Array.isArray(given) ? [...new Set(given)] : [],
     only,
@@ -84,12 +87,12 @@ function inlineText(key: string): string {
 /** Keys that hold secrets, and those who write them for one. */
 const SECRET_KEYS = ['password', 'token', 'secret', 'key'];
 
-/** A passphrase written into `tls`; true where it was refused. */
-function refuseInlinePassphrase(entry: Entry, report: Report): boolean {
-  const tls = entryOf(entry.node, 'tls');
-  const secret = tls && entryOf(tls.node, 'passphrase');
+/** A secret written into a part of the entry, such as the passphrase of `tls`; true where it was refused. */
+function refuseInlinePart(part: string, key: string, entry: Entry, report: Report): boolean {
+  const within = entryOf(entry.node, part);
+  const secret = within && entryOf(within.node, key);
   if (!secret || secret.node.kind === 'map') return false;
-  report.error(spotOf(secret, []), inlineText('passphrase'));
+  report.error(spotOf(secret, []), inlineText(key));
   return true;
 }
 
@@ -141,13 +144,19 @@ export function parseUrl(url: string): URL | undefined {
 /** Refuses secrets that stand in the file, and a switch for TLS in place of its files; gives the keys that were refused. */
 export function refuseSecrets(entry: Entry, report: Report): string[] {
   const refused = refuseInline(entry, report);
-  if (refuseInlinePassphrase(entry, report) || refuseTlsSwitch(entry, report)) refused.push('tls');
+  if (refuseInlinePart('tls', 'passphrase', entry, report) || refuseTlsSwitch(entry, report)) refused.push('tls');
+  if (refuseInlinePart('proxy', 'password', entry, report)) refused.push('proxy');
   return [...refused, ...refuseTwoSources(entry, report)];
 }
 
 /** Fills in `{id}` and `{location}`. */
-export function checkTopic(topic: string, entry: Entry, { gateway, report }: UplinkContext): string {
-  const spot = spotOf(entry, ['topic']);
+export function checkTopic(
+  topic: string,
+  entry: Entry,
+  { gateway, report }: UplinkContext,
+  place: readonly string[] = ['topic'],
+): string {
+  const spot = spotOf(entry, place);
   if (topic.includes('+') || topic.includes('#') || topic.includes('\0'))
     report.error(
       spot,
@@ -193,8 +202,20 @@ export function checkTls(tls: TlsOptions, entry: Entry, report: Report): void {
     );
 }
 
+/** The proxy of an uplink or a notifier. A password in the file is refused. */
+export function proxyOf(
+  given: z.output<typeof proxyField>,
+  entry: Entry,
+  context: FileContext,
+): { readonly proxy?: ProxyConfig } {
+  if (given === undefined) return {};
+  if (typeof given === 'string') return { proxy: { url: given, username: undefined, password: undefined } };
+  const { url, username, password } = given;
+  return { proxy: { url, username, password: secretAt(password, ['proxy', 'password'], entry, context) } };
+}
+
 /** The files of TLS by their whole paths; those that are not there are warned of. */
-export function tlsOf(files: TlsOptions, entry: Entry, context: UplinkContext): TlsConfig | undefined {
+export function tlsOf(files: TlsOptions, entry: Entry, context: FileContext): TlsConfig | undefined {
   if (!files) return undefined;
   const path = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(context.folder, file);
@@ -216,7 +237,7 @@ export function secretAt(
   ref: SecretRef | undefined,
   place: readonly string[],
   entry: Entry,
-  context: UplinkContext,
+  context: FileContext,
 ): SecretRef | undefined {
   if (!ref || !('file' in ref)) return ref;
   const file = resolve(context.folder, ref.file);
@@ -229,7 +250,7 @@ export function warnIfMissing(
   file: string,
   entry: Entry,
   path: readonly string[],
-  { files, report }: Pick<UplinkContext, 'files' | 'report'>,
+  { files, report }: Pick<FileContext, 'files' | 'report'>,
 ): void {
   if (!files.exists(file))
     report.warning(

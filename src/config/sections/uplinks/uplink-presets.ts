@@ -5,13 +5,14 @@ import type { MqttConfig, MqttLimits, MqttPreset, SecretRef } from '../../config
 import { type Entry, type MapNode, spotOf, without } from '../../file/tree.ts';
 import { validateKeys } from '../../file/validate.ts';
 import { clip } from '../../file/words.ts';
-import { commandsField, mqttShape, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
+import { commandsField, mqttShape, type proxyField, secretSchema, tlsSchema, uplinkShape } from '../shapes.ts';
 import {
   baseOf,
   checkSelection,
   checkTls,
   checkTopic,
   parseUrl,
+  proxyOf,
   refuseSecrets,
   secretAt,
   tlsOf,
@@ -149,6 +150,7 @@ interface PresetOptions {
   readonly events?: boolean | 'yes' | 'no';
   readonly commands?: z.output<ReturnType<typeof commandsField>>;
   readonly backfillRate?: number;
+  readonly proxy?: z.output<typeof proxyField>;
 }
 
 /** What a product allows. */
@@ -235,6 +237,7 @@ export function checkMqttPreset(
     username: kind === 'azure-event-grid' ? (options.username ?? gateway.id) : options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
+    ...proxyOf(options.proxy, entry, context),
     ...baseOf(options),
     keepaliveMs: options.keepalive ?? 30_000,
     ackTimeoutMs: options.ackTimeout ?? 15_000,

@@ -5,17 +5,16 @@ import { type Entry, entryOf, spotOf } from '../../file/tree.ts';
 
 /** The keys that matter here. */
 interface SparkplugOptions {
-  readonly format?: 'json' | 'sparkplug' | undefined;
+  readonly format?: string | undefined;
   readonly group?: string | undefined;
   readonly node?: string | undefined;
   readonly primaryHost?: string | undefined;
   readonly servers?: readonly string[] | undefined;
-  readonly url: string;
   readonly commands?: unknown;
 }
 
 /** Keys of an edge node. */
-const OWN = ['group', 'node', 'primaryHost', 'servers'] as const;
+const OWN = ['group', 'node', 'primaryHost'] as const;
 
 /** Keys of topics and payloads that Sparkplug has its own for. */
 const FIXED = ['topic', 'topics', 'layout', 'compression'] as const;
@@ -50,13 +49,7 @@ export function checkSparkplug(
       spotOf(entry, ['commands']),
       'hosts of Sparkplug can order writes and nothing else: write commands: [write] or commands: no',
     );
-  const { group, node = gateway.id, primaryHost, servers = [], url } = options;
-  for (const [index, server] of servers.entries())
-    if (URL.canParse(server) && URL.canParse(url) && new URL(server).protocol !== new URL(url).protocol)
-      report.error(
-        spotOf(entry, ['servers', index]),
-        'must begin like url: all brokers of an uplink have TLS (mqtts://), or none (mqtt://)',
-      );
+  const { group, node = gateway.id, primaryHost, servers = [] } = options;
   if (group === undefined) {
     report.error(
       spotOf(entry, ['group']),

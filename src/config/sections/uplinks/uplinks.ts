@@ -19,6 +19,7 @@ import {
   checkTopic,
   LOOPBACK,
   parseUrl,
+  proxyOf,
   refuseSecrets,
   secretAt,
   tlsOf,
@@ -26,8 +27,12 @@ import {
 } from './uplink-parts.ts';
 import { checkMqttPreset, isMqttPreset, MQTT_PRESETS } from './uplink-presets.ts';
 import { checkSparkplug } from './uplink-sparkplug.ts';
+import { checkTemplate, templateSchema } from './uplink-template.ts';
 
-type MqttOptions = z.output<z.ZodObject<typeof mqttShape>>;
+/** `uplinks.NAME` of type mqtt. */
+export const brokerShape = { ...mqttShape, template: templateSchema.optional() };
+
+type MqttOptions = z.output<z.ZodObject<typeof brokerShape>>;
 
 /** Checks every uplink of the section. */
 export function checkUplinks(section: MapNode, context: UplinkContext): UplinkConfig[] {
@@ -102,14 +107,30 @@ function checkMqtt(
 ): MqttConfig | undefined {
   const { report } = context;
   const visible: Entry = { ...entry, node: without(entry.node as MapNode, refuseSecrets(entry, report)) };
-  const options = validateKeys(z.strictObject(mqttShape), visible, report) as MqttOptions | undefined;
+  const options = validateKeys(z.strictObject(brokerShape), visible, report) as MqttOptions | undefined;
   if (!options) return undefined;
   checkSelection(options, entry, context);
   const hasBroker = checkUrl(options, entry, report);
+  checkServers(options, entry, report);
   const topic = checkTopic(options.topic, entry, context);
   const sparkplug = checkSparkplug(options, entry, context, nodes);
-  const uplink = { ...complete(name, options, topic, entry, context), ...(sparkplug && { sparkplug }) };
+  const template = checkTemplate(options, entry, context);
+  const own = { ...(sparkplug && { sparkplug }), ...(template && { template }) };
+  const uplink = { ...complete(name, options, topic, entry, context), ...own };
   return hasBroker ? uplink : undefined;
+}
+
+/** Further brokers are reached in the way of the first: its files of TLS and its password hold for all. */
+function checkServers({ url, servers = [] }: MqttOptions, entry: Entry, report: Report): void {
+  const first = parseUrl(url)?.protocol;
+  for (const [index, server] of servers.entries()) {
+    const protocol = parseUrl(server)?.protocol;
+    if (first !== undefined && protocol !== undefined && protocol !== first)
+      report.error(
+        spotOf(entry, ['servers', index]),
+        `must begin like url: all brokers of an uplink are reached in one way, here ${first}//`,
+      );
+  }
 }
 
 /** Host and port of a broker, for comparing. */
@@ -200,6 +221,8 @@ function complete(name: string, options: MqttOptions, topic: string, entry: Entr
     username: options.username,
     password: secretAt(options.password, ['password'], entry, context),
     tls: tlsOf(options.tls, entry, context),
+    ...proxyOf(options.proxy, entry, context),
+    ...(options.servers && { servers: options.servers }),
     ...baseOf(options, options.format === 'sparkplug' ? ['write'] : COMMAND_KINDS),
     keepaliveMs: options.keepalive ?? 30_000,
     ackTimeoutMs: options.ackTimeout ?? 15_000,

@@ -1,0 +1,203 @@
+/** Which alarms a notifier tells of, and when: a pure state, bounded whatever happens. */
+import type { NotifyConfig } from '../../config/config.ts';
+import type { EventBody, Priority } from '../../core/event.ts';
+
+/** The priorities, the least first. */
+export const PRIORITIES: readonly Priority[] = ['low', 'medium', 'high', 'critical'];
+
+/** One annunciation that is to be told. JSON. */
+export interface Notice {
+  readonly id: string;
+  readonly occurrence: number;
+  readonly priority: Priority;
+  readonly message: string;
+  /** UTC ms when it was raised. */
+  readonly atMs: number;
+  /** UTC ms when it was gone again; undefined: it stands, as far as is known. */
+  readonly goneMs?: number | undefined;
+  /** It was told before, and nobody has acknowledged it; or it was told, and is over. */
+  readonly again?: 'unacknowledged' | 'over';
+}
+
+/** An alarm that was told of and stands, as far as is known. */
+interface Standing extends Notice {
+  readonly toldMs: number;
+  /** Somebody has acknowledged it, and it is not repeated. */
+  readonly isAnswered?: boolean;
+}
+
+/** What a notifier remembers; kept in the store. JSON. */
+export interface NoticeState {
+  /** Number of the last event that was looked at. */
+  readonly seen: number;
+  /** What has still to be told, oldest first. */
+  readonly waiting: readonly Notice[];
+  /** How many more there were beyond what is kept, by priority. */
+  readonly more: Readonly<Partial<Record<Priority, number>>>;
+  /** UTC ms since when something waits. */
+  readonly sinceMs: number | undefined;
+  readonly standing: readonly Standing[];
+  /** UTC ms of the messages of the last hour. */
+  readonly sentMs: readonly number[];
+}
+
+/** What goes into one message. */
+export interface Digest {
+  readonly notices: readonly Notice[];
+  readonly more: NoticeState['more'];
+}
+
+/** What decides about a notice; a slice of the configuration. */
+type Policy = Pick<NotifyConfig, 'priority' | 'alarms' | 'digestMs' | 'repeatMs' | 'perHour' | 'cleared' | 'quiet'>;
+
+type AlarmBody = Extract<EventBody, { kind: 'alarm' }>;
+
+/** Notices that are kept with their texts; those beyond are counted. */
+const MAX_WAITING = 50;
+
+/** Alarms that are looked after for a repetition, or for their end. */
+const MAX_STANDING = 200;
+
+const HOUR_MS = 3_600_000;
+
+/** Nothing was told yet, and nothing of the past will be. */
+export function beginAfter(seen: number): NoticeState {
+  return { seen, waiting: [], more: {}, sinceMs: undefined, standing: [], sentMs: [] };
+}
+
+export function rankOf(priority: Priority): number {
+  return PRIORITIES.indexOf(priority);
+}
+
+/** Looks at one event. */
+export function accept(
+  state: NoticeState,
+  policy: Policy & { readonly isMeant: (id: string) => boolean },
+  event: { readonly seq: number; readonly wallMs: number; readonly body: EventBody },
+): NoticeState {
+  const { body, seq, wallMs } = event;
+  const seen = { ...state, seen: seq };
+  if (body.kind !== 'alarm' || rankOf(body.priority) < rankOf(policy.priority) || !policy.isMeant(body.id)) return seen;
+  if (body.change === 'raised' || (body.change === 'unshelved' && body.state === 'unacked'))
+    return raised(seen, body, wallMs, wallMs);
+  const isGone = body.change === 'returned' || body.change === 'cleared';
+  return isGone ? gone(seen, body, wallMs, policy.cleared) : answered(seen, body);
+}
+
+function raised(state: NoticeState, body: AlarmBody, atMs: number, nowMs: number): NoticeState {
+  const { id, occurrence, priority, message } = body;
+  const notice: Notice = { id, occurrence, priority, message: message.slice(0, 500), atMs };
+  const standing = state.standing.filter((one) => one.id !== id);
+  return add({ ...state, standing }, notice, nowMs);
+}
+
+/** Adds a notice; of too many the least urgent one is only counted. */
+function add(state: NoticeState, notice: Notice, nowMs: number): NoticeState {
+  const waiting = [...state.waiting, notice];
+  const sinceMs = state.sinceMs ?? nowMs;
+  if (waiting.length <= MAX_WAITING) return { ...state, waiting, sinceMs };
+  const least = Math.min(...waiting.map(({ priority }) => rankOf(priority)));
+  const place = waiting.findLastIndex(({ priority }) => rankOf(priority) === least);
+  const [dropped] = waiting.splice(place, 1);
+  const { priority } = dropped!;
+  return { ...state, waiting, sinceMs, more: { ...state.more, [priority]: (state.more[priority] ?? 0) + 1 } };
+}
+
+/** The condition of an alarm is gone: noted where it waits to be told, told where it was told before and that is wanted. */
+function gone(state: NoticeState, body: AlarmBody, goneMs: number, isTold: boolean): NoticeState {
+  const isSame = (one: Notice) => one.id === body.id && one.occurrence === body.occurrence;
+  if (state.waiting.some(isSame))
+    return { ...state, waiting: state.waiting.map((one) => (isSame(one) ? { ...one, goneMs } : one)) };
+  const told = state.standing.find(isSame);
+  // What is gone and not acknowledged is still owed an answer.
+  const standing = body.change === 'cleared' ? state.standing.filter((one) => !isSame(one)) : state.standing;
+  if (!told || !isTold || told.goneMs !== undefined) return { ...state, standing };
+  const { toldMs: _told, ...notice } = told;
+  const marked = standing.map((one) => (isSame(one) ? { ...one, goneMs } : one));
+  return add({ ...state, standing: marked }, { ...notice, goneMs, again: 'over' }, goneMs);
+}
+
+/** Somebody or something answered: it is not repeated. */
+function answered(state: NoticeState, body: AlarmBody): NoticeState {
+  if (body.state === 'unacked' || body.state.endsWith('-unacked')) return state;
+  const standing =
+    body.change === 'acked'
+      ? state.standing.map((one) => (one.id === body.id ? { ...one, isAnswered: true } : one))
+      : state.standing.filter(({ id }) => id !== body.id);
+  return { ...state, standing };
+}
+
+/** Makes those wait again that nobody has acknowledged for so long. */
+export function repeated(state: NoticeState, { repeatMs }: Policy, nowMs: number): NoticeState {
+  if (repeatMs === undefined) return state;
+  let next = state;
+  for (const one of state.standing) {
+    if (nowMs - one.toldMs < repeatMs || one.isAnswered) continue;
+    const { toldMs: _told, ...notice } = one;
+    next = add(
+      { ...next, standing: next.standing.filter((other) => other !== one) },
+      { ...notice, again: 'unacknowledged' },
+      nowMs,
+    );
+  }
+  return next;
+}
+
+/**
+ * What is to be sent now; undefined: nothing yet. Nothing goes before the digest is gathered, beyond the messages of the
+ * hour, or in quiet hours, where only what is urgent enough goes.
+ */
+export function due(
+  state: NoticeState,
+  policy: Policy,
+  now: { readonly wallMs: number; readonly isQuiet: boolean },
+): Digest | undefined {
+  const { waiting, more, sinceMs, sentMs } = state;
+  const { wallMs } = now;
+  if (sinceMs === undefined) return undefined;
+  // A clock that was set back does not hold anything up for longer than the digest would.
+  const waitedMs = wallMs - sinceMs;
+  if (waitedMs >= 0 && waitedMs < policy.digestMs) return undefined;
+  if (sentMs.filter((atMs) => atMs > wallMs - HOUR_MS && atMs <= wallMs).length >= policy.perHour) return undefined;
+  const least = now.isQuiet ? policy.quiet?.except : undefined;
+  const passes = (priority: Priority): boolean =>
+    !now.isQuiet || (least !== undefined && rankOf(priority) >= rankOf(least));
+  const notices = waiting.filter(({ priority }) => passes(priority));
+  const counted = Object.fromEntries(Object.entries(more).filter(([priority]) => passes(priority as Priority)));
+  return notices.length === 0 && Object.keys(counted).length === 0 ? undefined : { notices, more: counted };
+}
+
+/** Notes that a digest was sent. */
+export function sent(state: NoticeState, digest: Digest, nowMs: number): NoticeState {
+  const rest = without(state, digest, nowMs);
+  const told = digest.notices
+    .filter(({ again, goneMs }) => again !== 'over' && goneMs === undefined)
+    .map((notice): Standing => ({ ...notice, toldMs: nowMs }));
+  const ids = new Set(told.map(({ id }) => id));
+  return {
+    ...rest,
+    standing: [...rest.standing.filter(({ id }) => !ids.has(id)), ...told].slice(-MAX_STANDING),
+    sentMs: [...rest.sentMs.filter((atMs) => atMs > nowMs - HOUR_MS && atMs <= nowMs), nowMs],
+  };
+}
+
+/** The state without what a digest holds, whether it was sent or given up. */
+export function without(state: NoticeState, { notices, more }: Digest, nowMs: number): NoticeState {
+  const keys = new Set(notices.map(keyOf));
+  const waiting = state.waiting.filter((notice) => !keys.has(keyOf(notice)));
+  const counts = Object.entries(state.more).flatMap(([priority, count]): [string, number][] => {
+    const left = count - (more[priority as Priority] ?? 0);
+    return left > 0 ? [[priority, left]] : [];
+  });
+  const isEmpty = waiting.length === 0 && counts.length === 0;
+  return { ...state, waiting, more: Object.fromEntries(counts), sinceMs: isEmpty ? undefined : nowMs };
+}
+
+function keyOf({ id, occurrence, again }: Notice): string {
+  return `${id} ${occurrence} ${again ?? ''}`;
+}
+
+/** How many alarms a digest stands for. */
+export function countOf({ notices, more }: Digest): number {
+  return notices.length + Object.values(more).reduce((sum, count) => sum + count, 0);
+}
