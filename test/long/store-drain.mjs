@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connectAsync } from 'mqtt';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore } from '../../dist/src/store/thread/open.js';
 import { Bench, BINARY, freePort, sleep } from '../bench/parts.mjs';
@@ -54,7 +55,7 @@ async function fill(path, records) {
         { name: 'pressure', quality: 'good', value: Math.fround(120 + Math.random()) },
         { name: 'parts', quality: 'good', value: Math.floor(number / 3000) },
       ];
-      return { device: `press-${number % DEVICES}`, at, clockKnown: true, simulated: false, fields };
+      return { device: `press-${number % DEVICES}`, at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
     });
     await store.commit({ records: batch, events: [], states: new Map() });
     await clock.advance(1000);
