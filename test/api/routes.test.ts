@@ -139,6 +139,7 @@ describe('the routes', () => {
       'post /api/v1/configuration/try-alarm',
       'get /api/v1/profiles',
       'post /api/v1/apply',
+      'post /api/v1/bundle',
       'post /api/v1/confirm',
       'post /api/v1/rollback',
       'get,post /api/v1/tokens',

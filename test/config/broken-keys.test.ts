@@ -18,7 +18,7 @@ const KEYS: readonly Case[] = [
     'store: {',
     'zebra: 1\nstore: {',
     [
-      'millgate.yaml:27:1 zebra: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, store, uplinks, api, commands',
+      'millgate.yaml:27:1 zebra: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, parts, inventory, store, uplinks, notify, api, commands, serve, fleet',
     ],
   ],
   [
@@ -238,7 +238,7 @@ const YAML: readonly Case[] = [
     'uplinks: [mqtt]\nx:\n',
     [
       'millgate.yaml:23:1 uplinks: "uplinks" cannot be a list: remove the dashes or [ ], and write for example uplinks: {plant: {type: mqtt, url: "mqtt://broker:1883"}}',
-      'millgate.yaml:24:1 x: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, store, uplinks, api, commands',
+      'millgate.yaml:24:1 x: unknown key; sections: gateway, channels, devices, alarms, spc, production, maintenance, parts, inventory, store, uplinks, notify, api, commands, serve, fleet',
     ],
   ],
 ];

@@ -17,6 +17,7 @@ function release(version: string): string {
   const folder = temporaryFolder();
   cpSync(join(ROOT, 'scripts/install'), join(folder, 'install'));
   put(join(folder, 'files/usr/lib/millgate/version'), version);
+  cpSync(join(ROOT, 'scripts/deb/keep-or-return.sh'), join(folder, 'files/usr/lib/millgate/keep-or-return.sh'));
   put(join(folder, 'files/usr/bin/millgate'), '#!/bin/sh\n', 0o755);
   put(join(folder, 'files/etc/default/millgate'), '');
   return folder;

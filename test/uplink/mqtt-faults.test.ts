@@ -32,7 +32,7 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
   it.each([
     { what: 'closes', onConnect: 'close', says: /closed the connection before it accepted it/ },
     { what: 'breaks off within the CONNACK', onConnect: 'half', says: /closed the connection before it accepted it/ },
-    { what: 'answers garbage', onConnect: 'garbage', says: /connection to 127\.0\.0\.1:\d+ failed/ },
+    { what: 'answers garbage', onConnect: 'garbage', says: /127\.0\.0\.1:\d+ does not speak MQTT\. Check the address/ },
     { what: 'sends an oversized packet', onConnect: 'oversized', says: /oversized packet/ },
     { what: 'refuses the password', onConnect: 134, says: /refused the user .* Check username/ },
     { what: 'does not authorise', onConnect: 135, says: /does not authorise .* access list/ },
