@@ -102,7 +102,7 @@ const UPLINKS_AND_THE_API: readonly Case[] = [
     'store: {',
     'api: {listen: "0.0.0.0:8420"}\nstore: {',
     [
-      'millgate.yaml:27:15 api.listen: with 0.0.0.0 other machines can reach the API, unencrypted: write 127.0.0.1:8420, add tls: {cert: …, key: …}, or add plaintext: true if you want that',
+      'millgate.yaml:27:15 api.listen: with 0.0.0.0 other machines can reach the API, unencrypted: write 127.0.0.1:8420, add tls: self-signed or tls: {cert: …, key: …}, or add plaintext: true if you want that',
     ],
   ],
   [
