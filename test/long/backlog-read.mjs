@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore, openStore } from '../../dist/src/store/thread/open.js';
 
@@ -40,11 +41,13 @@ function batchAt(second) {
     at: { wallMs: Date.UTC(2026, 0, 1) + second * 1000 + device, monoMs: second * 1000 + device },
     clockKnown: true,
     simulated: false,
-    fields: Array.from({ length: TAGS }, (_, tag) => ({
-      name: `tag-${tag}`,
-      quality: 'good',
-      value: Math.round(1000 * Math.sin(second / (100 + tag)) + Math.random() * 10) / 10,
-    })),
+    fields: Fields.of(
+      Array.from({ length: TAGS }, (_, tag) => ({
+        name: `tag-${tag}`,
+        quality: 'good',
+        value: Math.round(1000 * Math.sin(second / (100 + tag)) + Math.random() * 10) / 10,
+      })),
+    ),
   }));
   return { records, events: [], states: new Map() };
 }

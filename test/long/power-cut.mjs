@@ -3,6 +3,7 @@
 //   node power-cut.mjs check FOLDER   acknowledged numbers on stdin; opens the store as a restart would, prints "lost K"
 import { readFileSync, writeSync } from 'node:fs';
 import { systemClock } from '../../dist/src/core/clock.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [role, path] = process.argv.slice(2);
@@ -25,7 +26,7 @@ async function write() {
       at: { wallMs: systemClock.wallMs(), monoMs: systemClock.monoMs() },
       clockKnown: true,
       simulated: false,
-      fields: [{ name: 'number', quality: 'good', value: numberIn(number + index) }],
+      fields: Fields.of([{ name: 'number', quality: 'good', value: numberIn(number + index) }]),
     }));
     const body = { kind: 'audit', what: String(event), message: '' };
     const events = number % 4 === 0 ? [{ wallMs: 1, monoMs: 1, clockKnown: true, body }] : [];
@@ -51,7 +52,7 @@ async function check() {
     if (records.length === 0) break;
     for (const [index, record] of records.entries()) {
       stored++;
-      if (record.fields[0].value !== numberIn(from + index)) faults.push(`record ${from + index} is wrong`);
+      if (record.fields.values[0] !== numberIn(from + index)) faults.push(`record ${from + index} is wrong`);
       else if (from + index <= acknowledged) right++;
     }
     at = then;

@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore } from '../../dist/src/store/thread/open.js';
 
@@ -29,17 +30,19 @@ for (let commit = 0; commit < COMMITS; commit++) {
     at: { wallMs: clock.wallMs() + Math.round(Math.random() * 40), monoMs: clock.monoMs() + Math.random() * 40 },
     clockKnown: true,
     simulated: false,
-    fields: Array.from({ length: FIELDS }, (_, tag) => ({
-      name: `temperature-${tag}`,
-      quality: 'good',
-      // Half as scaled integers, a quarter as single floats, a quarter as counters: what machines give.
-      value:
-        tag % 4 < 2
-          ? Math.round(level[device * FIELDS + tag] * 10) / 10
-          : tag % 4 === 2
-            ? Math.fround(level[device * FIELDS + tag])
-            : commit * (tag + 1),
-    })),
+    fields: Fields.of(
+      Array.from({ length: FIELDS }, (_, tag) => ({
+        name: `temperature-${tag}`,
+        quality: 'good',
+        // Half as scaled integers, a quarter as single floats, a quarter as counters: what machines give.
+        value:
+          tag % 4 < 2
+            ? Math.round(level[device * FIELDS + tag] * 10) / 10
+            : tag % 4 === 2
+              ? Math.fround(level[device * FIELDS + tag])
+              : commit * (tag + 1),
+      })),
+    ),
   }));
   const states = new Map(
     Array.from({ length: 20 }, (_, rule) => [`alarm/${rule}`, `{"state":"normal","since":${commit}}`]),

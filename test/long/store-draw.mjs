@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore, openStore } from '../../dist/src/store/thread/open.js';
 
@@ -21,11 +22,13 @@ for (let second = 0; second < HOURS * 3600; second += COMMIT_SECONDS) {
     at: { wallMs: clock.wallMs() + Math.floor(index / 10) * 1000, monoMs: clock.monoMs() },
     clockKnown: true,
     simulated: false,
-    fields: Array.from({ length: 20 }, (_, tag) => ({
-      name: `temperature-${tag}`,
-      quality: 'good',
-      value: Math.round(Math.random() * 1000) / 10,
-    })),
+    fields: Fields.of(
+      Array.from({ length: 20 }, (_, tag) => ({
+        name: `temperature-${tag}`,
+        quality: 'good',
+        value: Math.round(Math.random() * 1000) / 10,
+      })),
+    ),
   }));
   await filling.commit({ records, events: [], states: new Map() });
   await clock.advance(COMMIT_SECONDS * 1000);

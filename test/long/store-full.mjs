@@ -5,6 +5,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { Committer } from '../../dist/src/store/committer.js';
 import { openStore } from '../../dist/src/store/thread/open.js';
 
@@ -86,7 +87,7 @@ function record(number) {
     { name: 'noise', quality: 'good', value: noise },
   ];
   const at = { wallMs: systemClock.wallMs(), monoMs: systemClock.monoMs() };
-  return { device: 'press-1', at, clockKnown: true, simulated: false, fields };
+  return { device: 'press-1', at, clockKnown: true, simulated: false, fields: Fields.of(fields) };
 }
 
 function event() {
@@ -133,7 +134,7 @@ async function readAll() {
     const found = await store.peek(at, 5000);
     if (found.records.length === 0) return count;
     const wrong = found.records.findIndex(({ fields: [field] }, index) => field.value !== found.from + index);
-    if (wrong !== -1) faults.push(`record ${found.from + wrong} holds ${found.records[wrong].fields[0].value}`);
+    if (wrong !== -1) faults.push(`record ${found.from + wrong} holds ${found.records[wrong].fields.values[0]}`);
     count += found.records.length;
     at = found.next;
   }

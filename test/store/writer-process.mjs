@@ -4,6 +4,7 @@
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../dist/src/core/clock.js';
 import { silentLogger } from '../../dist/src/core/log.js';
+import { Fields } from '../../dist/src/core/reading.js';
 import { openStore } from '../../dist/src/store/thread/open.js';
 
 const [path, maxBytes] = process.argv.slice(2);
@@ -26,7 +27,7 @@ for (;;) {
     at: { wallMs: systemClock.wallMs(), monoMs: systemClock.monoMs() },
     clockKnown: true,
     simulated: false,
-    fields: [{ name: 'number', quality: 'good', value: number + index }],
+    fields: Fields.of([{ name: 'number', quality: 'good', value: number + index }]),
   }));
   const event = {
     wallMs: 1,

@@ -89,8 +89,8 @@ function addUplinkCommand(program: Command, context: CliContext, report: Report)
 
 function addResendCommand(program: Command, context: CliContext, report: Report): void {
   addCommand(program, 'notify', 'send a test message to whom a notifier tells of alarms', [
+    'millgate notify test',
     'millgate notify test night-shift',
-    'sudo -u millgate millgate notify test night-shift',
   ])
     .argument('<test>', 'what to do: test')
     .argument('[NOTIFIER]', 'name of the notifier; the only one unless given')
