@@ -15,7 +15,7 @@ export const OFFLINE_AFTER_MS = 2000;
 
 /** Pauses between probes of an offline device: doubled from the first to the last. */
 const FIRST_PROBE_MS = 500;
-const LAST_PROBE_MS = 6000;
+const LAST_PROBE_MS = 7000;
 
 /** The start: nothing is held against a device that was not asked yet. */
 export const healthy: Health = { state: 'online' };
