@@ -95,15 +95,20 @@ export function createPacking<F extends PackedFile>(
   };
 }
 
+/** From device to device through the index, and of each no more than a run: a month has a few hundred thousand chunks. */
+const NEXT_DEVICE = `
+  WITH RECURSIVE devices (device) AS (
+    SELECT min(device) FROM chunks
+    UNION ALL
+    SELECT (SELECT min(device) FROM chunks WHERE device > devices.device) FROM devices WHERE device IS NOT NULL)
+  SELECT device FROM devices LEFT JOIN packed USING (device)
+    WHERE device IS NOT NULL AND (SELECT count(*) FROM
+      (SELECT 1 FROM chunks WHERE chunks.device = devices.device AND id > coalesce(lastId, 0) LIMIT ${RUN_CHUNKS})) >= ${RUN_CHUNKS}
+    LIMIT 1`;
+
 /** The next run that is whole and not packed yet. */
 function nextRun({ number, database }: PackedFile): Run | undefined {
-  const device = database
-    .prepare(
-      `SELECT device FROM chunks LEFT JOIN packed USING (device) WHERE id > coalesce(lastId, 0)
-         GROUP BY device HAVING count(*) >= ${RUN_CHUNKS} LIMIT 1`,
-    )
-    .pluck()
-    .get() as string | undefined;
+  const device = database.prepare(NEXT_DEVICE).pluck().get() as string | undefined;
   if (device === undefined) return undefined;
   const ids = database
     .prepare(
