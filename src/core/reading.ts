@@ -132,8 +132,11 @@ export class FieldsMaker {
 
   add(outcome: Outcome): void {
     if (outcome.quality === 'good') this.values.push(outcome.value);
-    else if (outcome.quality === 'bad') this.remark(undefined, outcome);
-    else this.remark(outcome.value, { quality: 'uncertain', why: outcome.why });
+    else if (outcome.quality === 'uncertain') this.remark(outcome.value, { quality: 'uncertain', why: outcome.why });
+    else {
+      const { why, detail } = outcome;
+      this.remark(undefined, detail === undefined ? { quality: 'bad', why } : { quality: 'bad', why, detail });
+    }
   }
 
   /** A value that is good. */

@@ -1,40 +1,43 @@
 /** Writes records as JSON text, as they are on the wire. */
 import type { DeviceRecord, Field, Value } from './reading.ts';
 
+/** How many escaped names are kept; far above the number of tags of any gateway. */
+const MAX_CACHED_KEYS = 65_536;
+
 /**
  * Makes a writer of records as JSON objects, as they are on the wire. New data and the backlog go through the same one,
- * wherever they are written, so that a record sent twice is the same text. It keeps the escaped names of each list of
- * names, which records share, and is written by hand because this is the hottest path there is.
+ * wherever they are written, so that a record sent twice is the same text. It keeps a cache of escaped names, and is
+ * written by hand because this is the hottest path there is.
  *
  * @returns a function that throws a `TypeError` for a number that is not finite
  */
 export function createRecordText(): (record: DeviceRecord) => string {
-  const known = new WeakMap<readonly string[], readonly string[]>();
+  const keys = new Map<string, string>();
 
-  /** `,"name":` of each name; the comma is cut off in front of a first member. */
-  const keysOf = (names: readonly string[]): readonly string[] => {
-    let keys = known.get(names);
-    if (keys === undefined) {
-      keys = names.map((name) => `,${JSON.stringify(name)}:`);
-      known.set(names, keys);
+  /** `,"name":`; the comma is cut off in front of a first member. By the name, as a deadband leaves other lists each time. */
+  const keyOf = (name: string): string => {
+    let key = keys.get(name);
+    if (key === undefined) {
+      if (keys.size >= MAX_CACHED_KEYS) keys.clear();
+      key = `,${JSON.stringify(name)}:`;
+      keys.set(name, key);
     }
-    return keys;
+    return key;
   };
 
   return (record) => {
     let values = '';
     let uncertain = '';
     let bad = '';
-    const { fields } = record;
-    const keys = keysOf(fields.names);
-    for (let place = 0; place < keys.length; place++) {
-      const value = fields.values[place];
+    const { names, values: all, remarks } = record.fields;
+    for (let place = 0; place < names.length; place++) {
+      const value = all[place];
       if (value !== undefined)
-        values += keys[place]! + (typeof value === 'number' ? numberText(value) : valueText(value));
+        values += keyOf(names[place]!) + (typeof value === 'number' ? numberText(value) : valueText(value));
     }
-    for (const [place, { quality, why }] of fields.remarks ?? []) {
-      if (quality === 'bad') bad += `${keys[place]}"${why}"`;
-      else uncertain += `${keys[place]}"${why}"`;
+    for (const [place, { quality, why }] of remarks ?? []) {
+      if (quality === 'bad') bad += `${keyOf(names[place]!)}"${why}"`;
+      else uncertain += `${keyOf(names[place]!)}"${why}"`;
     }
     const device = JSON.stringify(record.device);
     let text = `{"device":${device},"t":${numberText(record.at.wallMs)},"v":{${values.slice(1)}}`;

@@ -1,6 +1,14 @@
 /** Computes derived tags in the order they depend on each other. */
 import { type Expression, tagsIn } from '../core/expression.ts';
-import { type DeviceRecord, type Field, Fields, judgedByRange, type Outcome, type TagId } from '../core/reading.ts';
+import {
+  type DeviceRecord,
+  type Field,
+  Fields,
+  FieldsMaker,
+  judgedByRange,
+  type Outcome,
+  type TagId,
+} from '../core/reading.ts';
 import { type Evaluator, evaluatorOf, type Result, type Scene } from './evaluate.ts';
 
 /** One computed tag; a slice of the configuration. */
@@ -35,6 +43,10 @@ interface Live extends DerivedTag {
 }
 
 const NO_STATES: ReadonlyMap<string, unknown> = new Map();
+const NO_FIELDS = new Fields([], [], undefined);
+
+/** Lists of names that are kept for one list of what is read; which tags are computed of it hardly changes. */
+const MOST_LISTS = 64;
 
 /** Under which key the totals of a computed tag are kept. */
 export function totalsKey(tag: TagId): string {
@@ -50,6 +62,8 @@ export class Derivation {
   private readonly all: readonly Live[];
   private readonly users = new Map<TagId, Live[]>();
   private readonly own: ReadonlySet<TagId>;
+  /** Names of records with computed tags, by the names of what is read and those of what is computed. */
+  private readonly names = new WeakMap<readonly string[], Map<string, readonly string[]>>();
   private readonly last = new Map<TagId, { readonly outcome: Outcome; readonly monoMs: number }>();
 
   /**
@@ -130,7 +144,7 @@ export class Derivation {
       outcomeOf: (tag) => this.last.get(tag)?.outcome,
       isNew: (tag) => fresh.has(tag),
     };
-    const byDevice = new Map<string, Field[]>([[record.device, [...record.fields]]]);
+    const byDevice = new Map<string, Field[]>([[record.device, []]]);
     const states = new Map<string, unknown>();
     for (const tag of this.all) {
       if (!wanted.has(tag)) continue;
@@ -142,8 +156,26 @@ export class Derivation {
       if (!tag.hasTotals) continue;
       states.set(totalsKey(tag.id), keptOf(tag));
     }
-    const records = [...byDevice].map(([device, fields]) => ({ ...record, device, fields: Fields.of(fields) }));
+    const records = [...byDevice].map(([device, computed]) => {
+      const read = device === record.device ? record.fields : NO_FIELDS;
+      return { ...record, device, fields: this.joined(read, computed) };
+    });
     return { records: records.filter(({ fields }) => fields.length > 0), states };
+  }
+
+  /** What was read, and behind it what was computed; under a list of names that is the same one each time. */
+  private joined(read: Fields, computed: readonly Field[]): Fields {
+    if (computed.length === 0) return read;
+    const maker = new FieldsMaker();
+    for (let place = 0; place < read.length; place++) maker.addOf(read, place);
+    for (const field of computed) maker.add(field);
+    const known = this.names.get(read.names) ?? new Map<string, readonly string[]>();
+    this.names.set(read.names, known);
+    const key = computed.map(({ name }) => name).join();
+    const names = known.get(key) ?? [...read.names, ...computed.map(({ name }) => name)];
+    if (known.size >= MOST_LISTS) known.clear();
+    known.set(key, names);
+    return maker.made(names);
   }
 }
 

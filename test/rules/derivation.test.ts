@@ -52,6 +52,19 @@ describe('a computed tag', () => {
     ]);
   });
 
+  it('leaves the records of one request under one list of names, which others remember things by', () => {
+    const derivation = new Derivation([derived('press-1/power / press-1/speed')], new Set(), new Map());
+    const names = ['power', 'speed'];
+    const [first, second] = [1, 2].map((second) => {
+      const at = { wallMs: second * 1000, monoMs: second * 1000 };
+      const fields = new Fields(names, [8 * second, 4], undefined);
+      return derivation.accept({ device: 'press-1', at, clockKnown: true, simulated: false, fields }).records[0]!
+        .fields;
+    });
+    expect(second).toEqual(new Fields(['power', 'speed', 'out'], [16, 4, 4], undefined));
+    expect(second!.names).toBe(first!.names);
+  });
+
   it('of another device gets a record of its own at the same instant', () => {
     const bench = new Bench([derived('press-1/power + press-2/power', 'hall/power')]);
     bench.records(1, { power: 10 });
