@@ -361,11 +361,13 @@ function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<st
   const columns: Value[][] = new Array(width);
   // By column: what one tag says lies together, and one list at a time grows.
   for (let column = 0; column < width; column++) {
-    const values: Value[] = [];
+    const values: Value[] = new Array(records.length);
+    let count = 0;
     for (let row = 0; row < records.length; row++) {
       const value = records[row]!.fields.values[column];
-      if (value !== undefined) values.push(value);
+      if (value !== undefined) values[count++] = value;
     }
+    if (count < values.length) values.length = count;
     columns[column] = values;
   }
   writeRemarks(out, records, width, reasons);
@@ -436,7 +438,7 @@ function rowsOf({ columns, doubtful }: ReadBlock, names: readonly string[], rows
   const taken = new Uint32Array(names.length);
   const all: Fields[] = [];
   for (let row = 0; row < rows; row++) {
-    const maker = new FieldsMaker();
+    const maker = new FieldsMaker(names.length);
     for (let column = 0; column < names.length; column++) {
       const doubt = doubtful.size === 0 ? undefined : doubtful.get(row * names.length + column);
       // The words are those that were valid when they were written; readers show them as they are.
