@@ -13,46 +13,14 @@ import { CHAIN_KEY, type Link, QualityChain } from '../../src/trace/chain.ts';
 import { openSigningKey } from '../../src/trace/signing.ts';
 import { eventOf, recordOf } from '../contract/store.ts';
 import { SimulatedDisk } from '../simulation/disk.ts';
+import { deliver, Plant } from './chained-plant.ts';
 import { storeOptions, temporaryFolder } from './stores.ts';
 
 /** Records in a commit that are unsigned. */
 const RECORDS = 20;
 
-const OPEN = Number.POSITIVE_INFINITY;
 const MAX_BYTES = 600_000;
 const SEEDS = Array.from({ length: Number(process.env.MILLGATE_CUTS ?? 2) }, (_, index) => index + 1);
-
-/** A store with its chain: each commit brings noise, some plain events and some quality records. */
-class Plant {
-  readonly store: Store;
-  readonly chain: QualityChain;
-  private readonly random: () => number;
-  second: number;
-
-  constructor(store: Store, chain: QualityChain, random: () => number, second: number) {
-    this.store = store;
-    this.chain = chain;
-    this.random = random;
-    this.second = second;
-  }
-
-  async commit({ records = 1, signs = false } = {}): Promise<{ readonly from: number; readonly to: number }> {
-    const text = (words: number) => Array.from({ length: words }, () => this.random().toString(36)).join('');
-    const second = this.second++;
-    const orders = Array.from({ length: records }, (_, number) => ({
-      ...eventOf('order'),
-      body: { kind: 'audit', what: 'maintenance-done', message: text(10), number: second * 10 + number } as const,
-    }));
-    if (signs) this.chain.signNext();
-    const { events, state } = this.chain.link([
-      { ...eventOf(''), body: { kind: 'lifecycle', what: 'note', message: text(10) } },
-      ...orders,
-    ]);
-    const states = new Map(state === undefined ? [] : [[CHAIN_KEY, state]]);
-    const noise = recordOf(second, [{ name: 'noise', quality: 'good', value: text(800) }]);
-    return (await this.store.commit({ records: [noise], events, states })).events;
-  }
-}
 
 interface Kept {
   readonly seqs: readonly number[];
@@ -82,15 +50,6 @@ async function opened(uplinks: readonly string[] = ['plant'], witnesses = uplink
   for (const uplink of uplinks)
     for (const stream of ['readings', 'events'] as const) await store.pending(uplink, stream);
   return new Plant(store, new QualityChain(undefined, openSigningKey(folder)), seededRandom(7), 0);
-}
-
-/** Everything below `to` is delivered but these numbers. */
-async function deliver(store: Store, uplink: string, to: number, but: readonly number[] = []): Promise<void> {
-  await store.settle(uplink, 'readings', [{ from: (await store.status()).next.readings, to: OPEN }]);
-  await store.settle(uplink, 'events', [
-    ...but.map((number) => ({ from: number, to: number + 1 })),
-    { from: to, to: OPEN },
-  ]);
 }
 
 describe('quality records of a full store', () => {
