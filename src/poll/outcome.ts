@@ -221,7 +221,7 @@ export function recordsOf(
   const { configs } = list;
   const groups = groupsOf(list, results);
   return groups.map((places) => {
-    const maker = new FieldsMaker();
+    const maker = new FieldsMaker(places.length);
     for (const place of places) {
       const config = configs[place]!;
       const result = results[place]!;
