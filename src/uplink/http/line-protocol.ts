@@ -48,7 +48,7 @@ function writeAddress(base: string, target: Influx, precision: 'ms' | 'ns'): URL
 /** One line; empty for a record without fields, which the protocol has no form for. */
 function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId) => boolean): string {
   const fields = [...record.fields].flatMap((field) => {
-    const name = nameText(field.name);
+    const name = nameText(RESERVED.has(field.name) ? `${field.name}.value` : field.name);
     if (field.quality === 'bad') return [`${name}.quality=${quoted(`bad: ${field.why}`)}`];
     const text = isWhole(`${record.device}/${field.name}`)
       ? wholeText(field.value, field.name)
@@ -61,6 +61,12 @@ function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId)
   const simulated = record.simulated ? ',simulated=true' : '';
   return `${measurementText(record.device)},gateway=${nameText(gateway)}${simulated} ${fields.join(',')} ${record.at.wallMs}`;
 }
+
+/**
+ * Names that a field cannot have: the database takes a point with a field `time` and drops that, without a word where there
+ * are others; the rest are those of the tags and the field that every point may have here.
+ */
+const RESERVED = new Set(['time', 'gateway', 'simulated', 'clock']);
 
 /** Members of events that are numbers in one event and something else in another: `from` is a time, or an address. */
 const MIXED = new Set(['value', 'readBack', 'limit', 'limits', 'from', 'to', 'was', 'before', 'code', 'stop']);

@@ -164,8 +164,15 @@ export class Notifier {
 
   private take(from: number, events: readonly GatewayEvent[]): void {
     let state = this.state!;
-    for (const [index, { wallMs, body }] of events.entries())
-      if (from + index > state.seen) state = accept(state, this.policy, { seq: from + index, wallMs, body });
+    // A notifier that the file has again after weeks, or a gateway that was off, tells nothing that would be given up by now.
+    const { clock } = this.deps;
+    const oldestMs = clock.known() ? clock.wallMs() - GIVE_UP_MS : Number.NEGATIVE_INFINITY;
+    for (const [index, { wallMs, clockKnown, body }] of events.entries()) {
+      const seq = from + index;
+      if (seq <= state.seen) continue;
+      const isOld = clockKnown && wallMs < oldestMs;
+      state = isOld ? { ...state, seen: seq } : accept(state, this.policy, { seq, wallMs, body });
+    }
     this.become(state);
   }
 

@@ -152,6 +152,18 @@ describe('a notifier', () => {
     expect(other.told).toEqual([]);
   });
 
+  it('that the file has again after a week tells nothing of that week', async () => {
+    const { disk, alarm, clock, end } = await plant();
+    await end();
+    alarm('oil', 'raised');
+    await clock.advance(7 * 24 * 60 * MINUTE);
+    alarm('water', 'raised');
+    const again = await plant({}, disk, clock);
+    await clock.advance(5 * MINUTE);
+    expect(bodies(again.told)).toEqual([expect.stringContaining('water is hot')]);
+    expect(bodies(again.told)[0]).not.toContain('oil');
+  });
+
   it('gives up after a day, and says so in the journal', async () => {
     const { alarm, clock, world, audits, notifier } = await plant();
     world.isDown = true;
