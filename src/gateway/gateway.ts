@@ -387,6 +387,8 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
     ...createTraceView({
       engine: () => judging.engine(),
       store,
+      clock,
+      config: () => current.config,
       sender,
       event: parts.event,
       durable: () => committer.flush(),

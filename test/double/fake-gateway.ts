@@ -310,6 +310,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       publicKey: '0'.repeat(64),
     }),
     parts: async () => [],
+    lots: async () => [],
     correct: async () => {},
     inventory: () => [],
     setStock: async () => {},
