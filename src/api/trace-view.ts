@@ -13,6 +13,14 @@ interface CorrectionOrder {
   readonly comment: string;
 }
 
+/** How many parts a station judged since the start. */
+export interface PartCounts {
+  readonly station: string;
+  readonly pass: number;
+  readonly fail: number;
+  readonly incomplete: number;
+}
+
 /** What of parts and stocks the API serves. Orders are on the disk when they resolve; they reject with a `Fault`. */
 export interface TraceView {
   /** Records of parts, oldest first; without a serial number of all parts. */
@@ -20,6 +28,8 @@ export interface TraceView {
   /** Runs of lots, oldest first; without a lot all of them. @throws Fault where no machine and no station says which lot it makes */
   lots(query: { readonly lot: string | undefined; readonly fromMs: number | undefined }): Promise<readonly LotRun[]>;
   correct(order: CorrectionOrder): Promise<void>;
+  /** Parts that each station judged since the start. */
+  partCounts(): readonly PartCounts[];
   inventory(): readonly StockReport[];
   /** Sets the level of an article of a stock to what was counted. */
   setStock(

@@ -1,9 +1,9 @@
 /** Serves parts, lots, corrections of records and stocks to the API. */
-import type { TraceView } from '../api/trace-view.ts';
+import type { PartCounts, TraceView } from '../api/trace-view.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
-import type { EventBody } from '../core/event.ts';
+import type { EventBody, GatewayEvent } from '../core/event.ts';
 import { splitTagId } from '../core/reading.ts';
 import type { RuleEngine } from '../rules/engine.ts';
 import type { Store } from '../store/store.ts';
@@ -28,10 +28,32 @@ interface TracingParts {
   readonly store: Pick<Store, 'epoch' | 'status' | 'peekEvents' | 'rollups' | 'history'>;
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly config: () => Config;
+  readonly counted: PartCounter;
   readonly sender: Sender;
   readonly event: (body: EventBody) => void;
   /** Resolves when everything that was ordered so far is on the disk. */
   readonly durable: () => Promise<void>;
+}
+
+/** Counts the parts that are committed, by their station. */
+export class PartCounter {
+  private readonly counts = new Map<string, Omit<PartCounts, 'station'>>();
+
+  take(events: readonly GatewayEvent[]): void {
+    for (const { body } of events) {
+      if (body.kind !== 'quality' || body.what !== 'part') continue;
+      const { station, result } = body as {
+        readonly station?: string;
+        readonly result?: 'pass' | 'fail' | 'incomplete';
+      };
+      const { station: id, ...counts } = this.of(String(station));
+      if (result !== undefined) this.counts.set(id, { ...counts, [result]: counts[result] + 1 });
+    }
+  }
+
+  of(station: string): PartCounts {
+    return { station, ...(this.counts.get(station) ?? { pass: 0, fail: 0, incomplete: 0 }) };
+  }
 }
 
 /**
@@ -98,7 +120,16 @@ export function pastIn(store: Pick<Store, 'rollups' | 'history'>): Past {
 }
 
 /** What the API serves of parts, lots and stocks. */
-export function createTraceView({ engine, store, clock, config, sender, event, durable }: TracingParts): TraceView {
+export function createTraceView({
+  engine,
+  store,
+  clock,
+  config,
+  counted,
+  sender,
+  event,
+  durable,
+}: TracingParts): TraceView {
   const since = (fromMs: number): Journal =>
     async function* () {
       let query = { fromMs: fromMs as number | undefined, afterSeq: undefined as number | undefined };
@@ -119,6 +150,7 @@ export function createTraceView({ engine, store, clock, config, sender, event, d
       await durable();
       return lotsIn(since(fromMs), machines, pastIn(store), { lot, span: { fromMs, toMs: clock.wallMs() } });
     },
+    partCounts: () => config().parts.map(({ id }) => counted.of(id)),
     inventory: () => engine().inventory(),
     async setStock(name, order) {
       const why = engine().setStock(name, order);

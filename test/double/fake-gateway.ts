@@ -311,6 +311,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     }),
     parts: async () => [],
     lots: async () => [],
+    partCounts: () => [],
     correct: async () => {},
     inventory: () => [],
     setStock: async () => {},

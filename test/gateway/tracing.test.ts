@@ -89,6 +89,7 @@ it('parts, corrections, lots and stocks go from readers to records, commands and
     ['A100', 1],
     ['A101', 1],
   ]);
+  expect(gateway.view.partCounts()).toEqual([{ station: 'one', pass: 3, fail: 1, incomplete: 0 }]);
   const record = parts[1]!.record!;
   const order = { record, member: 'serial', to: 'S-2', by: 'ann', comment: 'label was damaged' };
   await passing(gateway.view.correct(order));
