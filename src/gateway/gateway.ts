@@ -28,7 +28,7 @@ import { OutputDriver } from './outputs.ts';
 import { type Current, keepUplinks, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
-import { createTraceView } from './tracing.ts';
+import { createTraceView, PartCounter } from './tracing.ts';
 import { createNotifiers } from './upstream/notifiers.ts';
 import { createUplinkMaker, isEdgeNode } from './upstream/uplink-maker.ts';
 import { createUplinks } from './upstream/uplinks.ts';
@@ -109,6 +109,7 @@ interface Parts extends ReconfigureParts {
   readonly beginning: Beginning;
   /** The chain of quality records. */
   readonly chain: QualityChain;
+  readonly counted: PartCounter;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
   /** What the API serves, and what orders that come over uplinks are given to. */
@@ -174,6 +175,7 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const committed = new CommittedValues();
+  const counted = new PartCounter();
   const setState = (key: string, json: string | null): void => committer.setState(key, json);
   const kept = { store, states, setState, alarms, event };
   const create = createUplinkMaker({
@@ -203,6 +205,7 @@ function assemble(
   const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
   const onCommitted: CommitterOptions['onCommitted'] = (receipt, batch) => {
     if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+    counted.take(batch.events);
     for (const each of [uplinks, notifiers]) each.committed(receipt, batch);
   };
   const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
@@ -212,7 +215,7 @@ function assemble(
   const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
   const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
-  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
+  const joined = { ...made, ...kept, ...shared, chain, counted, writes, current, stopping, learned: new Map<string, string>() };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -387,6 +390,9 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
     ...createTraceView({
       engine: () => judging.engine(),
       store,
+      clock,
+      config: () => current.config,
+      counted: parts.counted,
       sender,
       event: parts.event,
       durable: () => committer.flush(),
