@@ -25,6 +25,9 @@ const LONGEST_PAUSE_MS = 86_400_000;
 /** What of a body is shown. */
 const SHOWN = 200;
 
+/** What a 2xx answer with this body says of the batch that was sent. */
+type Judge = (body: string) => ReturnType<HttpForm['judge']>;
+
 /** Who and where, for the texts. */
 interface Context {
   /** The URL without its query, which may hold a secret. */
@@ -37,9 +40,9 @@ interface Context {
  * Judges an answer. 2xx is what the form makes of its body; 413 and other 4xx refuse the batch; 401, 403, 404, 405, 407 and
  * 410 are about the target; 429 and 503 are a wish to wait; everything else is tried again.
  */
-export function judgeAnswer(answer: Answer, form: Pick<HttpForm, 'judge'>, context: Context): Verdict {
+export function judgeAnswer(answer: Answer, judge: Judge, context: Context): Verdict {
   const { status } = answer;
-  if (status >= 200 && status < 300) return inside(form.judge(answer.body));
+  if (status >= 200 && status < 300) return inside(judge(answer.body));
   if (status >= 300 && status < 400) return { kind: 'over', why: redirectText(answer, context) };
   const said = saidText(answer);
   const failed = `${context.place} answers ${status}${said}`;
@@ -53,7 +56,7 @@ export function judgeAnswer(answer: Answer, form: Pick<HttpForm, 'judge'>, conte
 
 const ABOUT_THE_TARGET = new Set([401, 403, 404, 405, 407, 410]);
 
-function inside(result: ReturnType<HttpForm['judge']>): Verdict {
+function inside(result: ReturnType<Judge>): Verdict {
   // What can be tried again inside a 2xx waits as after a 503.
   if (result instanceof Error) return { kind: 'wait', why: result.message, forMs: undefined };
   return result.ok ? { kind: 'taken' } : { kind: 'refused', why: result.why, tooLarge: result.tooLarge === true };

@@ -18,8 +18,8 @@ export interface HttpForm {
   readonly tokenWord: 'Bearer' | 'Token';
   /** Throws a `TypeError` for what has no form in it. Undefined: nothing of the batch has one, and there is nothing to send. */
   message(batch: OutgoingBatch): HttpMessage | undefined;
-  /** What a 2xx answer with this body says. An `Error`: it was not taken, and is sent again. */
-  judge(body: string): SendResult | Error;
+  /** What a 2xx answer with this body says of the batch. An `Error`: it was not taken, and is sent again. */
+  judge(body: string, batch: OutgoingBatch): SendResult | Error;
 }
 
 /** What a form is made with. */

@@ -134,7 +134,11 @@ export class HttpSession implements UplinkSession {
     if (!message) return { ok: true };
     const answer = await this.exchange(message, signal);
     const place = `${address}${message.url.pathname}`;
-    const verdict = judgeAnswer(answer, form, { place, credentials, wallMs: clock.wallMs() });
+    const verdict = judgeAnswer(answer, (body) => form.judge(body, batch), {
+      place,
+      credentials,
+      wallMs: clock.wallMs(),
+    });
     switch (verdict.kind) {
       case 'taken':
         this.pauses = 0;

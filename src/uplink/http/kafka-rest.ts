@@ -40,12 +40,12 @@ export function kafkaForm(
       if (batch.kind === 'texts') throw new TypeError('records for Kafka are not written from text');
       return { url: address, headers, body: `{"records":[${entries(batch).join(',')}]}` };
     },
-    judge: judgeOffsets,
+    judge: (body, batch) => judgeOffsets(body, batch.kind === 'readings' ? batch.records.length : 1),
   };
 }
 
-/** Every record has an answer of its own, within an answer that is 200 even where none was taken. */
-function judgeOffsets(body: string): SendResult | Error {
+/** Every record has an answer of its own, within an answer that is 200 even where none was taken. @param count records that were sent */
+function judgeOffsets(body: string, count: number): SendResult | Error {
   let offsets: unknown;
   try {
     ({ offsets } = JSON.parse(body) as { offsets?: unknown });
@@ -54,6 +54,8 @@ function judgeOffsets(body: string): SendResult | Error {
   }
   if (!Array.isArray(offsets))
     return new Error('the answer is not that of a Kafka REST proxy: it names no offsets. Check url.');
+  if (offsets.length !== count)
+    return new Error(`Kafka answers for ${offsets.length} of ${count} records. Look at the log of the REST proxy.`);
   const failed = offsets.filter(
     (one: { error_code?: unknown; error?: unknown } | null) =>
       one === null || (one.error_code !== null && one.error_code !== undefined) || typeof one.error === 'string',

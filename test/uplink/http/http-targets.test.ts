@@ -107,6 +107,13 @@ describe('line protocol', () => {
   });
 });
 
+it.each(['<html><form>Sign in to the guest network</form>', '{"error":"partial write: dropped=3"}'])(
+  'InfluxDB: a 200 with a body that is not of a write is sent again: %s',
+  (body) => {
+    expect(formFor({ kind: 'influxdb', version: 1, database: 'd' }).judge(body, BATCH)).toBeInstanceOf(Error);
+  },
+);
+
 describe('Kafka REST', () => {
   const kafka = formFor({ kind: 'kafka-rest', topic: 'plant' });
 
@@ -120,6 +127,7 @@ describe('Kafka REST', () => {
     expect(records[0].value.v.total).toBe('1152921504606846976');
   });
 
+  const batchOf = (count: number) => ({ ...BATCH, records: Array(count).fill(RECORD) }) as OutgoingBatch;
   const offsets = (...codes: (number | null)[]) =>
     JSON.stringify({
       offsets: codes.map((code) => ({ partition: 0, offset: 1, error_code: code, error: code && 'why' })),
@@ -129,15 +137,17 @@ describe('Kafka REST', () => {
     ['all taken', offsets(null, null), { ok: true }],
     ['one refused', offsets(null, 1), { ok: false, why: 'Kafka did not take 1 of 2 records: why' }],
   ])('looks at each answer: %s', (_what, body, expected) => {
-    expect(kafka.judge(body)).toEqual(expected);
+    expect(kafka.judge(body, batchOf(2))).toEqual(expected);
   });
 
   it.each([
     ['one to be tried again', offsets(1, 2, null)],
     ['a page that is no answer', '<html>'],
     ['an answer without offsets', '{"ok":true}'],
+    ['an answer for fewer records than were sent', offsets(null, null)],
+    ['an answer for none', offsets()],
   ])('sends it again: %s', (_what, body) => {
-    expect(kafka.judge(body)).toBeInstanceOf(Error);
+    expect(kafka.judge(body, batchOf(3))).toBeInstanceOf(Error);
   });
 
   it('does not settle what a 200 says was not taken', async () => {
