@@ -32,7 +32,7 @@ interface Message {
 export function templateForm(plain: MqttForm, template: TemplateConfig, about: About): MqttForm {
   const { isOfRecords, namesQuality, topic, payload } = template;
   const write = writerOf(payload);
-  const place = textOf(topic);
+  const place = topicOf(topic);
   const message = (words: Words): Message => ({ topic: place(words), payload: write(words) });
   return {
     ...plain,
@@ -103,6 +103,21 @@ function textOf(template: string): (words: Words) => string {
       if (json === undefined) return '';
       return json.startsWith('"') ? (JSON.parse(json) as string) : json;
     });
+}
+
+/** What a value must not bring into a topic: another level, or what brokers hang up on. */
+const NOT_IN_TOPICS = /[/+#\p{Cc}]/gu;
+
+/** A topic with the words in it. Names of the file are in order; texts that were read, and units, may hold anything. */
+function topicOf(template: string): (words: Words) => string {
+  const fill = textOf(template);
+  const cleaned = (json: string): string =>
+    json.startsWith('"') ? JSON.stringify((JSON.parse(json) as string).replaceAll(NOT_IN_TOPICS, '_')) : json;
+  return (words) => {
+    const { value, unit } = words;
+    const clean = { value: value && cleaned(value), unit: unit && cleaned(unit) };
+    return fill({ ...words, ...clean }) || '_';
+  };
 }
 
 /** The payload as a function of the words. */
