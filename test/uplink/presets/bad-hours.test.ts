@@ -152,7 +152,7 @@ function agesText(ages: readonly number[]): string {
   return `median ${at(0.5)} ms, p99 ${at(0.99)} ms of ${ages.length} records`;
 }
 
-it('an uplink alone is as late as beside a dead one', async () => {
+it('an uplink alone is as late as beside a dead one', { timeout: 600_000 }, async () => {
   const clock = new SimulatedClock();
   const good = mqttPeer('mqtt', clock, new Hour(clock, HOUR_MS, seededRandom(4), []));
   const text = `${QUICK}\nuplinks: {good: ${MQTT}}\n`;
