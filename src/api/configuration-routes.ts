@@ -14,8 +14,9 @@ const CHECK = {
       type: 'array',
       items: { type: 'string', minLength: 1, maxLength: 63 },
       minItems: 2,
-      maxItems: 2,
-      description: 'puts an entry into it first, comments kept: its section and its name, such as ["alarms","oil-hot"]',
+      maxItems: 4,
+      description:
+        'puts an entry into it first, comments kept: its section, what leads to it, and its name, such as ["alarms","oil-hot"] or ["devices","press-1","tags","oil"]',
     },
     value: { type: 'string', description: 'the entry, as JSON text' },
   },
@@ -88,11 +89,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     answers: 'checked',
     answer: async (view, request) => {
       const { text, path, value } = await request.body(CHECK);
-      const [section, name] = path ?? [];
-      const edit =
-        section === undefined || name === undefined
-          ? undefined
-          : { path: [section, name] as const, value: parsedValue(value) };
+      const edit = path && { path, value: parsedValue(value) };
       return ok(await configurationOf(view).check(text, edit));
     },
   },

@@ -118,6 +118,8 @@ export function App() {
   const hub = useHub();
   const [view = '', ...rest] = usePath();
   const [isLogin, logIn] = useState(false);
+  const [isMenu, menu] = useState(false);
+  const title = VIEWS.find(([path]) => path === view)?.[1];
   const { hash, onDisk } = hub.plant.status?.config ?? {};
   const there = useThere(hash, onDisk !== undefined);
   const onRefused = (): void => logIn(true);
@@ -154,15 +156,29 @@ export function App() {
         </button>
       </header>
       <Banner hub={hub} />
-      <nav aria-label="Views">
-        {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, title]) => (
-          <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined}>
-            {title}
+      <button
+        type="button"
+        class="quiet menu"
+        aria-expanded={isMenu}
+        aria-controls="views"
+        onClick={() => menu(!isMenu)}
+      >
+        ☰ {title ?? 'Views'}
+      </button>
+      <nav id="views" aria-label="Views" class={isMenu ? 'is-open' : ''}>
+        {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, name]) => (
+          <a
+            key={path}
+            href={`#/${path}`}
+            aria-current={path === view ? 'page' : undefined}
+            onClick={() => menu(false)}
+          >
+            {name}
           </a>
         ))}
       </nav>
       <main id="main" tabIndex={-1}>
-        <h1>{VIEWS.find(([path]) => path === view)?.[1] ?? plain(rest.join('/'))}</h1>
+        <h1>{title ?? plain(rest.join('/'))}</h1>
         {content}
       </main>
       {isLogin && typeof others === 'object' && <others.LogIn onClose={() => logIn(false)} />}

@@ -106,10 +106,15 @@ interface TableProps {
   readonly kind?: string;
 }
 
-/** A table that scrolls by itself where the window is narrow. */
-export function Table({ label, head, children, kind = '' }: TableProps) {
+/** A table. Where the window is narrow each row is a block, and each cell stands behind the title of its column. */
+export function Table({ label, head, children, kind = 'stacked' }: TableProps) {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => {
+    for (const row of ref.current!.querySelectorAll('tbody tr'))
+      for (const [at, cell] of [...row.children].entries()) cell.setAttribute('data-title', head[at] ?? '');
+  });
   return (
-    <section class={`scroll ${kind}`} aria-label={label}>
+    <section ref={ref} class={`scroll ${kind}`} aria-label={label}>
       <table>
         <thead>
           <tr>

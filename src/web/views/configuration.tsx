@@ -12,7 +12,8 @@ import { type Hub, usePolled } from '../hub.ts';
 import { Facts, Failure, Panel, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';
 import { plain, spanText } from '../shown.ts';
-import { AlarmForm, DeviceForm } from './forms.tsx';
+import { AlarmForm, DeviceForm, type FormProps } from './forms.tsx';
+import { TagForm } from './tag-form.tsx';
 
 /** The text is checked when nothing was typed for so long, ms. */
 const CHECK_AFTER_MS = 700;
@@ -28,7 +29,7 @@ interface ViewProps {
 /** The configuration in force, on trial, and as it is edited. */
 export function Configuration({ hub, onRefused }: ViewProps) {
   const { data, failed, again } = usePolled<ConfigurationStatus>('/api/v1/configuration', 2000);
-  if (!data) return <Failure>{failed}</Failure>;
+  if (!data) return failed === undefined ? <p>Waiting for the gateway …</p> : <Failure>{failed}</Failure>;
   return (
     <>
       {data.pending && <OnTrial hub={hub} pending={data.pending} onRefused={onRefused} again={again} />}
@@ -120,6 +121,10 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
     give(async () => {
       const body = { text, path, value: JSON.stringify(value) };
       const answer = await ask<CheckedText>('/api/v1/configuration/check', body);
+      if (answer.text === text)
+        throw new Error(
+          `Nothing was changed: the file has this entry already, or ${path[path.length - 2]} stands there in a form that only a person can change. Write it into the text.`,
+        );
       setText(answer.text);
       setChecked({ text: answer.text, answer });
     });
@@ -144,45 +149,55 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
   const canApply = answer?.ok === true && answer.pending && !isOnTrial;
   return (
     <Panel title="Edit">
-      <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
-      <label>
-        <span class="note">The file, checked as you type</span>
-        <textarea
-          class="file"
-          rows={24}
-          spellcheck={false}
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </label>
-      <Findings answer={answer} />
-      <p class="orders">
-        <button type="button" disabled={!canApply || isBusy} onClick={apply}>
-          Apply on trial for 2 minutes
-        </button>
-        <button type="button" class="quiet" onClick={open}>
-          Start again from what runs
-        </button>
-      </p>
-      <Failure>{failed}</Failure>
+      <div class="editor">
+        <div>
+          <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
+        </div>
+        <div>
+          <label>
+            <span class="note">The file, checked as you type</span>
+            <textarea
+              class="file"
+              rows={24}
+              spellcheck={false}
+              value={text}
+              onInput={(event) => setText(event.currentTarget.value)}
+            />
+          </label>
+          <Findings answer={answer} />
+          <p class="orders">
+            <button type="button" disabled={!canApply || isBusy} onClick={apply}>
+              Apply on trial for 2 minutes
+            </button>
+            <button type="button" class="quiet" onClick={open}>
+              Start again from what runs
+            </button>
+          </p>
+          <Failure>{failed}</Failure>
+        </div>
+      </div>
     </Panel>
   );
 }
 
 /** What is added most often, by a form; everything else is written below. */
-function Forms(props: Parameters<typeof AlarmForm>[0]) {
-  const [open, show] = useState<'device' | 'alarm'>();
+function Forms(props: FormProps) {
+  const [open, show] = useState<'device' | 'tag' | 'alarm'>();
   return (
     <>
       <fieldset class="choices" aria-label="Add by a form">
         <button type="button" aria-pressed={open === 'device'} onClick={() => show('device')}>
           Add a device
         </button>
+        <button type="button" aria-pressed={open === 'tag'} onClick={() => show('tag')}>
+          Add a tag
+        </button>
         <button type="button" aria-pressed={open === 'alarm'} onClick={() => show('alarm')}>
           Add an alarm
         </button>
       </fieldset>
       {open === 'device' && <DeviceForm {...props} />}
+      {open === 'tag' && <TagForm {...props} />}
       {open === 'alarm' && <AlarmForm {...props} />}
     </>
   );

@@ -67,10 +67,7 @@ function Machine(props: MachineProps) {
           <strong>{good}</strong> good of {count}, {reject} rejected
         </span>
       </p>
-      <TimeBar report={report} />
-      {report.noDataMs > 0 && (
-        <p class="note">The bar shows stops; {spanText(report.noDataMs)} without data are not in it.</p>
-      )}
+      <TimeBar hub={hub} report={report} />
       <Facts
         of={[
           ['availability', percentText(report.availability)],
@@ -96,29 +93,43 @@ function Machine(props: MachineProps) {
 /** Stops on the bar of the shift; the kinds differ by height, not by colour alone. */
 const HEIGHTS: Record<ReportedStop['kind'], number> = { micro: 8, unplanned: 24, setup: 16, planned: 4 };
 
-function TimeBar({ report: { from, to, stops } }: { readonly report: ProductionReport }) {
+/** The stops of the shift. What lies between them is filled only where all of it is known to have been running. */
+function TimeBar({ hub, report: { from, to, stops, noDataMs } }: Pick<MachineProps, 'hub' | 'report'>) {
   const x = (ms: number): number => ((ms - from) / Math.max(1, to - from)) * 600;
+  const rest = noDataMs > 0 ? `not drawn: ${spanText(noDataMs)} without data` : 'grey: running';
   return (
-    <svg
-      class="timebar"
-      viewBox="0 0 600 24"
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={`${stops.length} stops`}
-    >
-      <rect class="run" x="0" y="0" width="600" height="24" />
-      {stops.map(({ n, from: start, to: end, kind }) => (
-        <rect
-          key={n}
-          class={`stop-${kind}`}
-          x={x(start)}
-          y={24 - HEIGHTS[kind]}
-          width={Math.max(1, x(end) - x(start))}
-          height={HEIGHTS[kind]}
-        />
-      ))}
-    </svg>
+    <>
+      <svg
+        class="timebar"
+        viewBox="0 0 600 24"
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${stops.length} stops`}
+      >
+        <rect class={noDataMs > 0 ? 'partly' : 'run'} x="0" y="0" width="600" height="24" />
+        {stops.map(({ n, from: start, to: end, kind }) => (
+          <rect
+            key={n}
+            class={`stop-${kind}`}
+            x={x(start)}
+            y={24 - HEIGHTS[kind]}
+            width={Math.max(1, x(end) - x(start))}
+            height={HEIGHTS[kind]}
+          />
+        ))}
+      </svg>
+      <p class="note ends">
+        <span>{minuteOf(hub, from)}</span>
+        <span>Stops: high unplanned, middle setup, low short or planned; {rest}</span>
+        <span>{minuteOf(hub, to)}</span>
+      </p>
+    </>
   );
+}
+
+/** `06:00`. */
+function minuteOf({ time }: Hub, ms: number): string {
+  return time.clock(ms).slice(0, 5);
 }
 
 /** Hour by hour against the target; the hour that runs is the last. */
@@ -128,7 +139,7 @@ function Hours({ hub, report: { hours = [] } }: Pick<MachineProps, 'hub' | 'repo
     <Table label="Hour by hour" head={['Hour from', 'Target', 'Good', 'Behind', 'Rejects']}>
       {hours.map(({ from, target, count, good }) => (
         <tr key={from}>
-          <th scope="row">{hub.time.clock(from)}</th>
+          <th scope="row">{minuteOf(hub, from)}</th>
           <td>{target ?? '–'}</td>
           <td>{good}</td>
           <td>{target === null ? '–' : Math.max(0, target - good)}</td>

@@ -6,10 +6,14 @@ import { bytesText, percentText, plain, spanText } from '../shown.ts';
 /** Every uplink: what waits, and how long it will take. */
 export function Uplinks({ hub }: { readonly hub: Hub }) {
   const { status } = hub.plant;
-  if (status && status.uplinks.length === 0) return <p>This gateway has no uplink.</p>;
+  if (!status) return <p>Waiting for the gateway …</p>;
+  if (status.uplinks.length === 0)
+    return (
+      <p>This gateway has no uplink: readings stay in its store. Uplinks stand under uplinks: in the configuration.</p>
+    );
   return (
     <>
-      {(status?.uplinks ?? []).map((uplink) => {
+      {status.uplinks.map((uplink) => {
         const { name, state, reason, note, sinceMs, pendingRecords, pendingEvents, catchUpSeconds } = uplink;
         const remaining = catchUpSeconds === undefined ? '–' : `about ${spanText(catchUpSeconds * 1000)}`;
         return (
@@ -42,7 +46,7 @@ export function Store({ hub }: { readonly hub: Hub }) {
   const spanMs = (store.newestWallMs ?? 0) - (store.oldestWallMs ?? 0);
   return (
     <>
-      <Panel title="Store">
+      <Panel title="How full it is">
         {store.trouble !== undefined && <p class="reason">{plain(store.trouble)}</p>}
         <Facts
           of={[
