@@ -18,7 +18,7 @@ import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport, udpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
 import type { ModbusAddress } from './map/address.ts';
-import { describeModbusAddress } from './map/describe.ts';
+import { describeModbusAddress } from './map/address-text.ts';
 import { checkModbusTag, checkSerialDevice, modbusDeviceShape, modbusTagShape, rtuDeviceShape } from './map/options.ts';
 import { planReads } from './map/plan.ts';
 import { modulusOf } from './map/register-values.ts';

@@ -1,5 +1,7 @@
 /** Routes that show, try, keep and roll back the configuration. */
+import { readFile } from 'node:fs/promises';
 import { CONFIRM_MS } from '../core/configuration.ts';
+import { installed } from '../core/file-system.ts';
 import { type Answer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ORDER, ORDERER } from './description/orderer.ts';
 import type { BodyShape } from './description/shape.ts';
@@ -108,6 +110,13 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
   },
   {
     method: 'get',
+    path: '/api/v1/configuration/schema',
+    summary: 'The JSON schema of the file.',
+    answers: 'schema',
+    answer: schemaOfFile,
+  },
+  {
+    method: 'get',
     path: '/api/v1/profiles',
     summary: 'Names of the profiles of devices that there are.',
     answers: 'profiles',
@@ -160,6 +169,12 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     },
   },
 ];
+
+/** As it was generated: it is sent as it is read, since to parse it would hold up polling. */
+async function schemaOfFile(): Promise<Answer> {
+  const body = await readFile(installed('config/millgate.schema.json'), 'utf8');
+  return { status: 200, body, textType: 'application/schema+json; charset=utf-8' };
+}
 
 async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {
   return ok(await configurationOf(view).apply(await request.body(APPLY)));

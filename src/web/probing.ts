@@ -17,7 +17,7 @@ const MOST = 40;
 const LEAST_SHARE = 0.01;
 
 /** What is asked for. */
-export interface Asked {
+interface Asked {
   readonly channel: string;
   readonly unit: number;
   /** As a technician writes it: `holding:100-120`. */
@@ -78,8 +78,12 @@ export async function probe(
       .filter(({ share }, index) => index === 0 || share >= LEAST_SHARE)
       .slice(0, MOST)
       .map(({ table, address, decoding: { type, order }, exponent, value, share }) => ({
-        ...{ address: `${table}:${address}`, type, order, share },
-        ...{ scale: scaleText(exponent), value: shortest(value) },
+        address: `${table}:${address}`,
+        type,
+        order,
+        share,
+        scale: scaleText(exponent),
+        value: shortest(value),
       }));
   }
   return watched

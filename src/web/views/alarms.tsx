@@ -75,7 +75,8 @@ function Alarm({ hub, alarm, onRefused }: ViewProps & { readonly alarm: AlarmVie
     <li class={`alarm${stands(alarm) ? ' is-standing' : ''}`}>
       <div>
         <Mark alarm={alarm} /> <strong>{plain(id)}</strong> <span class="state">{state}</span>
-        <p>{plain(message)}</p>
+        {/* What an alarm says is not so while it is normal. */}
+        {state !== 'normal' && <p>{plain(message)}</p>}
         <p class="note">
           <a href={`#/tag/${tag}`}>{plain(tag)}</a>
           {sinceMs !== undefined && `, for ${ageText(hub.nowMs - sinceMs)}`}

@@ -13,6 +13,7 @@ import { Facts, Failure, Panel, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';
 import { plain, spanText } from '../shown.ts';
 import { AlarmForm, DeviceForm, type FormProps } from './forms.tsx';
+import { SchemaForm } from './schema-form.tsx';
 import { TagForm } from './tag-form.tsx';
 
 /** The text is checked when nothing was typed for so long, ms. */
@@ -101,6 +102,21 @@ function mainOf({ file, files }: RunningFiles): string {
   return files[name] ?? Object.values(files)[0] ?? '';
 }
 
+function FileText({ text, set }: { readonly text: string; readonly set: (text: string) => void }) {
+  return (
+    <label>
+      <span class="note">The file, checked as you type</span>
+      <textarea
+        class="file"
+        rows={24}
+        spellcheck={false}
+        value={text}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { readonly isOnTrial: boolean }) {
   const [text, setText] = useState<string>();
   const [checked, setChecked] = useState<{ readonly text: string; readonly answer: ApplyAnswer }>();
@@ -154,16 +170,7 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
           <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
         </div>
         <div>
-          <label>
-            <span class="note">The file, checked as you type</span>
-            <textarea
-              class="file"
-              rows={24}
-              spellcheck={false}
-              value={text}
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-          </label>
+          <FileText text={text} set={setText} />
           <Findings answer={answer} />
           <p class="orders">
             <button type="button" disabled={!canApply || isBusy} onClick={apply}>
@@ -180,25 +187,28 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
   );
 }
 
-/** What is added most often, by a form; everything else is written below. */
+/** What is added by a form of its own, and by one made from the schema; everything else is written in the text. */
+const FORMS = {
+  'Add a channel': (props: FormProps) => <SchemaForm {...props} section="channels" />,
+  'Add a device': DeviceForm,
+  'Add a tag': TagForm,
+  'Add an alarm': AlarmForm,
+  'Add an uplink': (props: FormProps) => <SchemaForm {...props} section="uplinks" />,
+};
+
 function Forms(props: FormProps) {
-  const [open, show] = useState<'device' | 'tag' | 'alarm'>();
+  const [open, show] = useState<keyof typeof FORMS>();
+  const Form = open && FORMS[open];
   return (
     <>
       <fieldset class="choices" aria-label="Add by a form">
-        <button type="button" aria-pressed={open === 'device'} onClick={() => show('device')}>
-          Add a device
-        </button>
-        <button type="button" aria-pressed={open === 'tag'} onClick={() => show('tag')}>
-          Add a tag
-        </button>
-        <button type="button" aria-pressed={open === 'alarm'} onClick={() => show('alarm')}>
-          Add an alarm
-        </button>
+        {(Object.keys(FORMS) as (keyof typeof FORMS)[]).map((title) => (
+          <button type="button" key={title} aria-pressed={open === title} onClick={() => show(title)}>
+            {title}
+          </button>
+        ))}
       </fieldset>
-      {open === 'device' && <DeviceForm {...props} />}
-      {open === 'tag' && <TagForm {...props} />}
-      {open === 'alarm' && <AlarmForm {...props} />}
+      {Form && <Form {...props} />}
     </>
   );
 }
@@ -243,6 +253,7 @@ function Past({
   const { isBusy, failed, give } = useOrder(onRefused);
   return (
     <Panel title="Before">
+      {history.length < 2 && <p>Nothing else was in force before.</p>}
       <ul class="plain">
         {history.slice(0, 10).map(({ hash, how, by, atMs, outcome, why }) => (
           <li key={`${hash} ${atMs}`}>

@@ -59,6 +59,8 @@ function Points({ chart, width }: { readonly chart: ChartView; readonly width: n
   const points = chart.points.slice(-MOST_POINTS);
   const { x, y } = placesOf(points, width);
   const last = points.at(-1)!;
+  // Names of rules that would stand on each other are left out but for the last one.
+  const isWide = x(1) - x(0) >= 24;
   const named = [
     ['UCL', last.ucl],
     ['centre', last.center],
@@ -91,9 +93,11 @@ function Points({ chart, width }: { readonly chart: ChartView; readonly width: n
         return (
           <g key={point} class="flag">
             <path d={`M${cx - 4} ${cy - 4}l8 8m-8 0l8 -8`} />
-            <text x={cx} y={cy < 24 ? cy + 18 : cy - 8}>
-              {rules[0]}
-            </text>
+            {(isWide || index === points.length - 1) && (
+              <text x={cx} y={cy < 24 ? cy + 18 : cy - 8}>
+                {rules[0]}
+              </text>
+            )}
           </g>
         );
       })}

@@ -3,11 +3,12 @@ import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { bytesText, percentText, plain, spanText } from '../shown.ts';
 
-/** Every uplink: what waits, and how long it will take. */
+/** Every uplink: what waits, and how long it will take; then what tells people of alarms. */
 export function Uplinks({ hub }: { readonly hub: Hub }) {
   const { status } = hub.plant;
   if (!status) return <p>Waiting for the gateway …</p>;
-  if (status.uplinks.length === 0)
+  const { notifiers = [] } = status;
+  if (status.uplinks.length + notifiers.length === 0)
     return (
       <p>This gateway has no uplink: readings stay in its store. Uplinks stand under uplinks: in the configuration.</p>
     );
@@ -34,6 +35,17 @@ export function Uplinks({ hub }: { readonly hub: Hub }) {
           </Panel>
         );
       })}
+      {notifiers.map(({ name, waiting, sent, reason }) => (
+        <Panel key={name} title={name} note="tells people of alarms">
+          {reason !== undefined && <p class="reason">{plain(reason)}</p>}
+          <Facts
+            of={[
+              ['alarms that wait to be told', waiting],
+              ['messages sent since the start', sent],
+            ]}
+          />
+        </Panel>
+      ))}
     </>
   );
 }

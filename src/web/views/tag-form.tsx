@@ -7,7 +7,7 @@ import { Field, type FormProps, NAME, NAME_HINT } from './forms.tsx';
 
 /** A tag by its registers. */
 export function TagForm({ hub, text, put, onRefused }: FormProps) {
-  const [draft, change] = useState({ device: '', channel: '', unit: '', range: '', expected: '', name: '', in: '' });
+  const [draft, change] = useState({ device: '', channel: '', unit: '', range: '', expected: '' });
   const [found, setFound] = useState<readonly Candidate[]>();
   const [chosen, choose] = useState<Candidate>();
   const [said, say] = useState('');
@@ -33,17 +33,6 @@ export function TagForm({ hub, text, put, onRefused }: FormProps) {
       if (draft.expected !== '') choose(list[0]);
     }).then(() => say(''));
   };
-  const add = (event: Event): void => {
-    event.preventDefault();
-    const { address, type, order, scale } = chosen!;
-    const value = {
-      ...{ address, type },
-      ...(order !== 'ABCD' && { order }),
-      ...(scale !== '1' && { scale: Number(scale) }),
-      ...(draft.in !== '' && { unit: draft.in }),
-    };
-    void put(['devices', draft.device, 'tags', draft.name], value);
-  };
   if (devices.length === 0)
     return (
       <p>Registers are looked at on a Modbus channel, and none of this gateway has a device yet: add one first.</p>
@@ -64,16 +53,39 @@ export function TagForm({ hub, text, put, onRefused }: FormProps) {
         <Failure>{failed}</Failure>
       </form>
       {found && <Candidates {...{ found, chosen, choose }} isRanked={draft.expected !== ''} />}
-      {chosen && (
-        <form class="form" onSubmit={add}>
-          <Field label="Name of the tag" {...field('name')} pattern={NAME} hint={NAME_HINT} />
-          <Field label="Unit" {...field('in')} isOptional hint="such as V or °C" />
-          <p class="orders">
-            <button type="submit">Put it into the file</button>
-          </p>
-        </form>
-      )}
+      {chosen && <NameForm device={draft.device} chosen={chosen} put={put} />}
     </>
+  );
+}
+
+interface NameFormProps extends Pick<FormProps, 'put'> {
+  readonly device: string;
+  readonly chosen: Candidate;
+}
+
+/** What was taken gets a name, and goes into the file. */
+function NameForm({ device, chosen: { address, type, order, scale }, put }: NameFormProps) {
+  const [name, setName] = useState('');
+  const [unit, setUnit] = useState('');
+  const add = (event: Event): void => {
+    event.preventDefault();
+    const value = {
+      address,
+      type,
+      ...(order !== 'ABCD' && { order }),
+      ...(scale !== '1' && { scale: Number(scale) }),
+      ...(unit !== '' && { unit }),
+    };
+    void put(['devices', device, 'tags', name], value);
+  };
+  return (
+    <form class="form" onSubmit={add}>
+      <Field label="Name of the tag" value={name} set={setName} pattern={NAME} hint={NAME_HINT} />
+      <Field label="Unit" value={unit} set={setUnit} isOptional hint="such as V or °C" />
+      <p class="orders">
+        <button type="submit">Put it into the file</button>
+      </p>
+    </form>
   );
 }
 
