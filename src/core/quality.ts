@@ -57,3 +57,13 @@ export const FAILURES = {
 
 /** Why there is no value. */
 export type Failure = keyof typeof FAILURES;
+
+/** Failures that mean that nobody answered; every other word came from the device or about it. */
+export const SILENCES: ReadonlySet<string> = new Set<Failure>([
+  'timeout',
+  'garbled',
+  'gateway-target',
+  'gateway-path',
+  'not-connected',
+  'offline',
+]);

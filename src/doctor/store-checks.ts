@@ -38,6 +38,10 @@ const LOSSES: Record<LossCause, { readonly what: string; readonly remedy: string
     what: 'dropped before they were written, because the disk stalled',
     remedy: 'Find out what slows the disk: iostat -x 5, or a worn card',
   },
+  unsealed: {
+    what: 'quality records that left the store before a checkpoint that covers them was delivered',
+    remedy: 'Bring an uplink back that takes events, or raise store.maxSize; docs/traceability.md says what stays',
+  },
   skipped: {
     what: 'numbers passed over after damage, so that none is given twice',
     remedy:

@@ -1,13 +1,13 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
 import { splitTagId } from '../../core/reading.ts';
-import { columnsOf, KnownShapes } from '../format/codec.ts';
+import { ColumnReader, type KnownShape, type TagColumn } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';
-import { encodeRollups, mergeMinutes, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
+import { type Cell, encodeRollups, mergeMinutes, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
 import type { Chunk, RollupFiles } from './rollup-files.ts';
 
 /** Records that are read from the disk at once, and the rest of the commit that the last of them is in. */
@@ -37,6 +37,12 @@ interface Growing {
   rollups: Rollups;
   cells: number;
   ranges: IntervalSet;
+  /** The minute that each tag of a shape was in last, by its place: nearly always the one of its next reading. */
+  readonly last: Map<KnownShape, (Cell | undefined)[]>;
+}
+
+function nothing(): Growing {
+  return { rollups: new Map(), cells: 0, ranges: [], last: new Map() };
 }
 
 /**
@@ -47,8 +53,8 @@ export class Roller {
   private readonly house: House;
   private readonly files: RollupFiles;
   private readonly now: Now;
-  private growing: Growing = { rollups: new Map(), cells: 0, ranges: [] };
-  private readonly known = new KnownShapes();
+  private growing: Growing = nothing();
+  private readonly columns = new ColumnReader();
   /** Committed since the last step, and still in hand. */
   private readonly fresh: Piece[] = [];
   /** To be read from the disk, because it is not in hand any more. */
@@ -109,9 +115,7 @@ export class Roller {
 
   private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
-    const columns = isWhole ? columnsOf(body, this.known) : undefined;
-    if (columns) {
-      for (const column of columns) this.growing.cells += rollUpColumn(this.growing.rollups, column);
+    if (isWhole && this.columns.each(body, (column) => this.absorbColumn(column))) {
       this.growing.ranges = union(this.growing.ranges, wanted);
       return;
     }
@@ -126,6 +130,13 @@ export class Roller {
     }
     this.timeless = union(this.timeless, waiting);
     this.growing.ranges = union(this.growing.ranges, subtract(wanted, waiting));
+  }
+
+  private absorbColumn(column: TagColumn): void {
+    const { growing } = this;
+    const last = growing.last.get(column.shape) ?? [];
+    if (last.length === 0) growing.last.set(column.shape, last);
+    last[column.place] = rollUpColumn(growing.rollups, column, last[column.place], () => growing.cells++);
   }
 
   /** Goes on with what is only on the disk: whole commits, so that none is read twice. */
@@ -160,7 +171,7 @@ export class Roller {
       this.todo = union(this.todo, ranges);
       this.retryMonoMs = at.monoMs + RETRY_MS;
     }
-    this.growing = { rollups: new Map(), cells: 0, ranges: [] };
+    this.growing = nothing();
   }
 }
 

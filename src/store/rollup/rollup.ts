@@ -75,42 +75,61 @@ export type Rollups = Map<string, Map<number, Cell>>;
 
 /** Adds a record; returns how many minutes of a tag it began. */
 export function rollUp(rollups: Rollups, { device, at, fields }: DeviceRecord): number {
+  const minute = Math.floor(at.wallMs / MINUTE_MS);
   let begun = 0;
-  for (const field of fields) {
-    const value = field.quality === 'bad' ? undefined : field.value;
-    begun += rollUpColumn(rollups, { tag: `${device}/${field.name}`, wallMs: [at.wallMs], values: [value] });
-  }
-  return begun;
-}
-
-/** Adds what one tag says in several records; returns how many minutes of it began. */
-export function rollUpColumn(rollups: Rollups, { tag, wallMs, values }: TagColumn): number {
-  let minutes = rollups.get(tag);
-  let cell: Cell | undefined;
-  let begun = 0;
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
+  for (let place = 0; place < fields.length; place++) {
+    const value = fields.values[place];
     if (typeof value === 'string') continue;
-    const minute = Math.floor(wallMs[row]! / MINUTE_MS);
-    if (cell?.minute !== minute) {
-      minutes ??= begunIn(rollups, tag);
-      cell = minutes.get(minute);
-      if (!cell) {
-        cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
-        minutes.set(minute, cell);
-        begun++;
-      }
-    }
-    if (value === undefined) cell.bad++;
-    else count(cell, Number(value));
+    const cell = cellIn(rollups, `${device}/${fields.names[place]}`, minute, () => begun++);
+    add(cell, value === undefined, Number(value));
   }
   return begun;
 }
 
-function begunIn(rollups: Rollups, tag: string): Map<number, Cell> {
-  const minutes = new Map<number, Cell>();
-  rollups.set(tag, minutes);
-  return minutes;
+/**
+ * Adds what one tag says in several records.
+ *
+ * @param last the minute that the column before it of the same tag ended in
+ * @param onBegun called for each minute of the tag that it begins
+ * @returns the minute that it ends in
+ */
+export function rollUpColumn(
+  rollups: Rollups,
+  { shape, place, rows, wallMs, values, bad }: TagColumn,
+  last: Cell | undefined,
+  onBegun: () => void,
+): Cell | undefined {
+  let cell = last;
+  for (let row = 0; row < rows; row++) {
+    const isBad = bad !== undefined && bad[row] === 1;
+    const value = values[row]!;
+    // A text, which counts as nothing.
+    if (!isBad && Number.isNaN(value)) continue;
+    const minute = Math.floor(wallMs[row]! / MINUTE_MS);
+    if (cell?.minute !== minute) cell = cellIn(rollups, shape.tags[place]!, minute, onBegun);
+    add(cell, isBad, value);
+  }
+  return cell;
+}
+
+function cellIn(rollups: Rollups, tag: string, minute: number, onBegun: () => void): Cell {
+  let minutes = rollups.get(tag);
+  if (!minutes) {
+    minutes = new Map();
+    rollups.set(tag, minutes);
+  }
+  let cell = minutes.get(minute);
+  if (!cell) {
+    cell = { minute, count: 0, bad: 0, min: 0, max: 0, sum: 0 };
+    minutes.set(minute, cell);
+    onBegun();
+  }
+  return cell;
+}
+
+function add(cell: Cell, isBad: boolean, value: number): void {
+  if (isBad) cell.bad++;
+  else count(cell, value);
 }
 
 function count(cell: Cell, value: number): void {
