@@ -27,6 +27,7 @@ import { type RunningGateway, startGateway } from './gateway/gateway.ts';
 import { joinService } from './service/service.ts';
 import type { Store } from './store/store.ts';
 import { openStore } from './store/thread/open.ts';
+import type { StoreThread } from './store/thread/start.ts';
 
 /** What the daemon takes from the world; whoever starts it passes all of it in. */
 interface DaemonContext {
@@ -45,6 +46,8 @@ interface DaemonContext {
 interface DaemonOptions {
   readonly file: string;
   readonly simulate: boolean;
+  /** The store's thread, where it was started already. Whoever started it ends it. */
+  readonly thread?: StoreThread;
 }
 
 /** Priorities of syslog(3), which journald reads from the beginning of a line. */
@@ -199,7 +202,7 @@ function startOn(store: Store, parts: Omit<Parameters<typeof startGateway>[0], '
  * with their problems on standard error, the last good configuration; undefined where none is archived.
  */
 export async function prepare(
-  { file }: Pick<DaemonOptions, 'file'>,
+  { file, thread }: Omit<DaemonOptions, 'simulate'>,
   context: DaemonContext,
   log: Logger,
 ): Promise<Start | undefined> {
@@ -218,7 +221,14 @@ export async function prepare(
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
-  const store = await openStore({ path, maxBytes, replayMs, clock, log: log.scoped('store') });
+  const store = await openStore({
+    path,
+    maxBytes,
+    replayMs,
+    clock,
+    log: log.scoped('store'),
+    ...(thread && { thread }),
+  });
   try {
     const place: Place = { file: resolve(cwd, file), disk: realDisk };
     const archive = await openArchive(archiveFolder(path), realDisk);

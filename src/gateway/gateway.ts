@@ -64,7 +64,7 @@ interface GatewayOptions {
 /** A gateway at work. */
 export interface RunningGateway {
   readonly view: GatewayView;
-  /** Resolves once every line has been asked, or has had its time: what is not needed for that may be loaded now. */
+  /** Resolves once every line and uplink was tried, or has had its time: what is not needed for that may be loaded now. */
   readonly begun: Promise<void>;
   /** Rejects when a part failed in a way that is a bug: the process should end and be started again. */
   readonly failed: Promise<never>;
@@ -187,7 +187,7 @@ function assemble(
     ...kept,
     current,
     committed,
-    mayLoad: beginning.begun,
+    mayLoad: beginning.heardOf,
     flush: () => committer.flush(),
     write,
     stopping,
@@ -214,7 +214,7 @@ function assemble(
   };
   const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
   const committer = committerOf(options, store, current, told);
-  const uplinks = createUplinks({ ...shared, ...kept, create });
+  const uplinks = createUplinks({ ...shared, ...kept, create, onTried: beginning.tried });
   const notifiers = createNotifiers({ ...options, ...shared, ...kept });
   const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
