@@ -96,7 +96,8 @@ interface Group {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
+type TagPoint = { readonly index: number; readonly clockKnown: boolean; readonly simulated: boolean } & Instant &
+  Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
@@ -161,6 +162,9 @@ export interface TagColumn {
   readonly wallMs: readonly number[];
   /** Of each record; undefined where the reading is bad. */
   readonly values: readonly (Value | undefined)[];
+  /** Which of them are uncertain; undefined: none. */
+  readonly uncertain: ReadonlySet<number> | undefined;
+  readonly simulated: boolean;
 }
 
 /**
@@ -173,20 +177,33 @@ export function columnsOf(bytes: Uint8Array, known: KnownShapes): TagColumn[] | 
   if (header.shapes.some(({ flags }) => (flags & CLOCK_KNOWN) === 0)) return undefined;
   const places = placesOf(header);
   const all: TagColumn[] = [];
-  for (const [shapeIndex, { tags }] of header.shapes.entries()) {
+  for (const [shapeIndex, { tags, flags }] of header.shapes.entries()) {
     input.varint();
+    const simulated = (flags & SIMULATED) !== 0;
     const wallMs = places[shapeIndex]!.map((index) => header.wallMs[index]!);
     const { columns, doubtful } = readBlock(input, tags.length, wallMs.length, header.reasons);
+    const uncertain = doubtful.size === 0 ? undefined : uncertainRows(doubtful, tags.length);
     const isBad = (row: number, column: number) => doubtful.get(row * tags.length + column)?.kind === BAD;
     for (const [column, tag] of tags.entries()) {
       const own = columns[column]!;
       let taken = 0;
       const values =
         own.length === wallMs.length ? own : wallMs.map((_, row) => (isBad(row, column) ? undefined : own[taken++]));
-      all.push({ tag, wallMs, values });
+      all.push({ tag, wallMs, values, uncertain: uncertain?.get(column), simulated });
     }
   }
   return all;
+}
+
+/** Rows whose value is uncertain, by column. */
+function uncertainRows(doubtful: ReadBlock['doubtful'], width: number): Map<number, Set<number>> {
+  const rows = new Map<number, Set<number>>();
+  for (const [place, { kind }] of doubtful) {
+    if (kind !== UNCERTAIN) continue;
+    const own = rows.get(place % width) ?? new Set();
+    rows.set(place % width, own.add(Math.floor(place / width)));
+  }
+  return rows;
 }
 
 /** Only the readings of one tag, in the order of the records; the blocks of other devices are skipped. */
@@ -207,8 +224,9 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
     const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
       const { name: _, ...outcome } = rows[row]!.at(column);
-      const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
-      points.push({ index, clockKnown, wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]!, ...outcome });
+      const [clockKnown, simulated] = [(shape.flags & CLOCK_KNOWN) !== 0, (shape.flags & SIMULATED) !== 0];
+      const [wallMs, monoMs] = [header.wallMs[index]!, header.monoMs[index]!];
+      points.push({ index, clockKnown, simulated, wallMs, monoMs, ...outcome });
     }
   }
   return points.sort((a, b) => a.index - b.index);

@@ -1,13 +1,13 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
-import { splitTagId } from '../../core/reading.ts';
-import { columnsOf, KnownShapes } from '../format/codec.ts';
+import { MARK, newestOf, splitTagId, type TagId } from '../../core/reading.ts';
+import { columnsOf, KnownShapes, type TagColumn } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';
-import { encodeRollups, mergeMinutes, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
+import { encodeRollups, Merging, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
 import type { Chunk, RollupFiles } from './rollup-files.ts';
 
 /** Records that are read from the disk at once, and the rest of the commit that the last of them is in. */
@@ -55,6 +55,9 @@ export class Roller {
   private todo: IntervalSet;
   /** Records whose time is not known. */
   private timeless: IntervalSet = [];
+  /** Time of the newest reading of each tag, and the number from which records come in their order. */
+  private readonly newestMs = new Map<TagId, number>();
+  private nextInOrder = 0;
   private isWaitOver = false;
   private flushedMonoMs: number;
   private retryMonoMs = Number.NEGATIVE_INFINITY;
@@ -96,10 +99,10 @@ export class Roller {
   }
 
   query({ tag, span, every, after }: Calls['rollups']['ask']): RollupSlice {
-    const { minutes, next } = this.files.slice(tag, span, after);
-    const young = after ? [] : [...(this.growing.rollups.get(tag)?.values() ?? [])];
-    const wanted = young.filter(({ minute }) => minute >= span.first && minute <= span.last);
-    return { ...mergeMinutes([...minutes, ...wanted], every), next };
+    const merging = new Merging(span, every);
+    const next = this.files.slice(tag, span, merging, after);
+    if (!after) merging.minutes(this.growing.rollups.get(tag)?.values() ?? []);
+    return { ...merging.merged(), next };
   }
 
   close(): void {
@@ -111,7 +114,9 @@ export class Roller {
     const isWhole = countOf(wanted) === count;
     const columns = isWhole ? columnsOf(body, this.known) : undefined;
     if (columns) {
-      for (const column of columns) this.growing.cells += rollUpColumn(this.growing.rollups, column);
+      const isInOrder = first >= this.nextInOrder;
+      for (const column of columns) this.growing.cells += this.columnOf(column, isInOrder);
+      if (isInOrder) this.nextInOrder = first + count;
       this.growing.ranges = union(this.growing.ranges, wanted);
       return;
     }
@@ -126,6 +131,18 @@ export class Roller {
     }
     this.timeless = union(this.timeless, waiting);
     this.growing.ranges = union(this.growing.ranges, subtract(wanted, waiting));
+  }
+
+  /** Rolls a column up; what is older than the newest of its tag came late, where records come in their order. */
+  private columnOf(column: TagColumn, isInOrder: boolean): number {
+    const { tag, wallMs, simulated } = column;
+    const newestMs = isInOrder ? this.newestMs.get(tag) : undefined;
+    if (isInOrder)
+      this.newestMs.set(
+        tag,
+        wallMs.reduce((newest, ms) => newestOf(ms, newest), newestMs ?? 0),
+      );
+    return rollUpColumn(this.growing.rollups, column, simulated ? MARK.simulated : 0, newestMs);
   }
 
   /** Goes on with what is only on the disk: whole commits, so that none is read twice. */
