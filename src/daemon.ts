@@ -113,41 +113,12 @@ async function runLogged(
   if (!start) return EXIT.configInvalid;
   const { simulate } = options;
   const { clock, env: environment, signal } = context;
-  const { config, store } = start;
-  const version = programVersion();
+  const { config } = start;
   log.info(
-    `millgate ${version} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
+    `millgate ${programVersion()} starts with ${options.file} (configuration ${config.hash})${simulate ? ', all channels simulated' : ''}`,
   );
-  const gateway = await startOn(store, { config, simulate, version, clock, log, environment });
   const { failed, fail: onFailed } = failure();
-  const reconfigure = (next: Config) => changeBoth(gateway, api, next);
-  const applying = new Applying({
-    ...start,
-    clock,
-    log,
-    runtime: { ...gateway, reconfigure, onFailed },
-  });
-  // Polling goes first: on a slow board the API alone takes a second to load.
-  await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
-  const { Api } = await import('./api/server.ts');
-  const api = new Api({
-    view: viewOf(gateway, applying, {
-      bundles: bundlesOf(gateway, applying, start, log),
-      store,
-      clock,
-      file: start.place.file,
-    }),
-    ...config.api,
-    machineNames: [config.gateway.id, context.hostname],
-    pageFolder: installed('dist/web'),
-    tokensFile: join(config.store.path, 'tokens.json'),
-    certificateFolder: config.store.path,
-    event: (body) => gateway.event(body),
-    clock,
-    log: log.scoped('api'),
-    version,
-    socketPath: socketPath(config.store.path, environment),
-  });
+  const { gateway, applying, api } = await assemble(start, { simulate, random: Math.random, onFailed }, context, log);
   const service = await joinService({ environment, pid: process.pid, clock, log, progress: gateway.progress });
   hangup.take = () => {
     service.reloading();
@@ -173,23 +144,66 @@ async function runLogged(
   }
 }
 
+/** What of a gateway is not in its file. */
+interface Assembly {
+  readonly simulate: boolean;
+  readonly random: () => number;
+  /** Told when the configuration could be neither changed nor kept. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** Starts the gateway of a file, with what changes its configuration, and with its API, which does not listen yet. */
+export async function assemble(
+  start: Start,
+  { simulate, random, onFailed }: Assembly,
+  context: DaemonContext,
+  log: Logger,
+) {
+  const { clock, env: environment, signal, hostname } = context;
+  const { config, store } = start;
+  const version = programVersion();
+  const gateway = await startOn(store, { config, simulate, random, version, clock, log, environment });
+  const reconfigure = (next: Config) => changeBoth(gateway, api, next);
+  const applying = new Applying({ ...start, clock, log, runtime: { ...gateway, reconfigure, onFailed } });
+  // Polling goes first: on a slow board the API alone takes a second to load.
+  await Promise.race([gateway.begun, gateway.failed, whenAborted(signal)]).catch(() => {});
+  const { Api } = await import('./api/server.ts');
+  const bundles = bundlesOf(gateway, applying, start, log);
+  const api = new Api({
+    view: viewOf(gateway, applying, { bundles, store, clock, file: start.place.file }),
+    ...config.api,
+    machineNames: [config.gateway.id, hostname],
+    pageFolder: installed('dist/web'),
+    tokensFile: join(config.store.path, 'tokens.json'),
+    certificateFolder: config.store.path,
+    event: (body) => gateway.event(body),
+    clock,
+    log: log.scoped('api'),
+    version,
+    socketPath: socketPath(config.store.path, environment),
+  });
+  return { gateway, applying, api };
+}
+
 /** The gateway on a store that is open, which is closed when the gateway cannot start. */
-function startOn(store: Store, parts: Omit<Parameters<typeof startGateway>[0], 'openStore' | 'keyFolder' | 'random'>) {
+function startOn(store: Store, parts: Omit<Parameters<typeof startGateway>[0], 'openStore' | 'keyFolder'>) {
   const openStore = async () => store;
   const keyFolder = parts.config.store.path;
-  return startGateway({ ...parts, random: Math.random, openStore, keyFolder, isFirstAtOnce: true }).catch(
-    async (error: unknown) => {
-      await store.close();
-      throw error;
-    },
-  );
+  return startGateway({ ...parts, openStore, keyFolder, isFirstAtOnce: true }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
 }
 
 /**
  * Loads the files and opens the store; first it ends what the last process left on trial. For files that are not valid,
  * with their problems on standard error, the last good configuration; undefined where none is archived.
  */
-async function prepare({ file }: DaemonOptions, context: DaemonContext, log: Logger): Promise<Start | undefined> {
+export async function prepare(
+  { file }: Pick<DaemonOptions, 'file'>,
+  context: DaemonContext,
+  log: Logger,
+): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
   // The parser and the checks are loaded only when the file is not as it was at the last start.
   const loadBy = async (source: FileSource, files?: FileAccess) => {

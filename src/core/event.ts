@@ -102,6 +102,22 @@ export type EventBody =
       readonly [detail: string]: unknown;
     };
 
+/** Where events have a part in the chain of quality records; each is the place of one among them, from 0. */
+export interface ChainPlaces {
+  readonly records: readonly number[];
+  readonly checkpoints: readonly number[];
+}
+
+/** Which of some events are quality records, and which are checkpoints of them; undefined where none is. */
+export function chainPlaces(events: readonly GatewayEvent[]): ChainPlaces | undefined {
+  const records: number[] = [];
+  const checkpoints: number[] = [];
+  for (const [place, { body }] of events.entries())
+    if ('chain' in body) records.push(place);
+    else if (body.kind === 'quality' && body.what === 'checkpoint') checkpoints.push(place);
+  return records.length + checkpoints.length === 0 ? undefined : { records, checkpoints };
+}
+
 /** What is signed: so many records, the last with this hash, by this key, at this time (UTC ms). */
 export interface Checkpoint {
   readonly count: number;

@@ -127,11 +127,17 @@ export class Fields implements Iterable<Field> {
 
 /** Gathers the columns of {@link Fields}, one field after the other. */
 export class FieldsMaker {
-  private readonly values: (Value | undefined)[] = [];
+  private readonly values: (Value | undefined)[];
   private remarks: Map<number, Remark> | undefined;
+  private count = 0;
+
+  /** @param size how many fields there will be, where that is known: a list that grows is made several times over */
+  constructor(size = 0) {
+    this.values = new Array(size);
+  }
 
   add(outcome: Outcome): void {
-    if (outcome.quality === 'good') this.values.push(outcome.value);
+    if (outcome.quality === 'good') this.values[this.count++] = outcome.value;
     else if (outcome.quality === 'uncertain') this.remark(outcome.value, { quality: 'uncertain', why: outcome.why });
     else {
       const { why, detail } = outcome;
@@ -141,14 +147,14 @@ export class FieldsMaker {
 
   /** A value that is good. */
   addGood(value: Value): void {
-    this.values.push(value);
+    this.values[this.count++] = value;
   }
 
   /** The next field is that at a place of other fields. */
   addOf({ values, remarks }: Fields, place: number): void {
     const remark = remarks?.get(place);
     if (remark) this.remark(values[place], remark);
-    else this.values.push(values[place]);
+    else this.values[this.count++] = values[place];
   }
 
   /** The fields, under names in the order they were added. The maker is not used again. */
@@ -158,8 +164,8 @@ export class FieldsMaker {
 
   private remark(value: Value | undefined, remark: Remark): void {
     this.remarks ??= new Map();
-    this.remarks.set(this.values.length, remark);
-    this.values.push(value);
+    this.remarks.set(this.count, remark);
+    this.values[this.count++] = value;
   }
 }
 

@@ -27,6 +27,7 @@ const LOSS_REMEDIES: Record<LossCause, string> = {
     "See what it refuses: journalctl -u millgate -g quarantine; check the broker's access list and its largest message",
   corrupt: 'Check the disk: sudo dmesg | grep -iE "error|mmc|ata" | tail -20; replace a worn card',
   'memory-full': 'Find out what slows the disk: iostat -x 5, or a worn card',
+  unsealed: 'Bring an uplink back that takes events, or raise store.maxSize; docs/traceability.md says what stays',
   skipped:
     'Nothing is to be done for these; check the disk that lost them: sudo dmesg | grep -iE "error|mmc|ata" | tail -20',
 };

@@ -25,7 +25,7 @@ import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
-import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
+import { type Current, keepUplinks, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
 import { createTraceView } from './tracing.ts';
@@ -121,7 +121,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
   const lastRun = await lastRunText(store);
-  const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
+  const forgotten = await keepUplinks(store, config.uplinks);
   const stop = new AbortController();
   const { failed, fail } = failure();
   const parts = assemble(options, store, statesFor(config, states), stop.signal, fail);
@@ -264,7 +264,7 @@ async function begin(
   judging.start();
   for (const line of made) lines.start(line);
   await parts.serving.replace(config.serve);
-  const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
+  const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD), parts.alarms);
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
   // What the last run left unsigned, as the power was cut.
@@ -335,7 +335,7 @@ async function settle(parts: Parts, log: Logger): Promise<void> {
   committer.setState(BEFORE_KEY, null);
   saveLearned(parts);
   try {
-    tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
+    tellForgotten(await keepUplinks(store, current.config.uplinks), parts, log);
   } catch (error) {
     log.warn(`uplinks that are not configured any more are forgotten with the next start: ${messageOf(error)}`);
   }

@@ -101,6 +101,7 @@ function readHouse(options: StoreOptions & { readonly uplinks: readonly string[]
     writer: undefined,
     memory: memoryOf(folder, kept, openForReading),
     uplinks: options.uplinks,
+    witnesses: undefined,
     cursorsChanged: false,
     notice: () => {},
   };

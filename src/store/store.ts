@@ -10,6 +10,8 @@ export type Stream = 'readings' | 'events';
 /**
  * Why a range is not there any more, or never was. `corrupt` counts what was given and cannot be read, `memory-full` what
  * was dropped before it was written. `skipped` numbers were passed over because nothing says how far the lost ones went.
+ * `unsealed` is no loss to any uplink: quality records that were delivered left the store before a checkpoint that covers
+ * them was.
  */
 export type LossCause = keyof typeof LOSSES;
 
@@ -289,8 +291,10 @@ export interface Store {
   /**
    * Says which uplinks there are. Cursors of others go. From now on, what no uplink waits for is let go by age without
    * being a loss; until this is called, a store without cursors counts everything as undelivered.
+   *
+   * @param witnesses those that take events, and with them the checkpoints of quality records; default: all
    */
-  keepUplinks(names: readonly string[]): Promise<readonly ForgottenUplink[]>;
+  keepUplinks(names: readonly string[], witnesses?: readonly string[]): Promise<readonly ForgottenUplink[]>;
   /** The states last committed, by key. */
   states(): Promise<ReadonlyMap<string, string>>;
   history(query: HistoryQuery): Promise<HistoryPage>;

@@ -45,8 +45,9 @@ export interface DeliveryMemory {
   largestTaken: number;
   /** The largest message that was confirmed, and not doubted since. Bytes. */
   largestConfirmed: number;
-  /** When the cut was made smaller; monotonic ms. */
+  /** When the cut was made smaller, monotonic ms, and for how long it holds; no time: it was never, or in vain. */
   sizeLearnedMs: number;
+  sizeHoldsMs: number;
 }
 
 /** One message: consecutive items of one stream. */
@@ -77,8 +78,11 @@ const ENVELOPE_BYTES = 256;
 /** No message is cut below this for its size: it would hold hardly a record. */
 const SMALLEST_CUT_BYTES = 512;
 
-/** A session that begins so long after a size was learned tries larger messages again: it may have been an accident. */
-const SIZE_HOLDS_MS = 86_400_000;
+/**
+ * A size that was learned may have been an accident, and small messages cost more: after so long larger ones are tried
+ * again. Each time that is in vain, which costs a connection where the other side hangs up, it holds longer.
+ */
+const SIZE_HOLDS = { firstMs: 120_000, factor: 4, mostMs: 86_400_000 };
 
 /** How a parcel is sent. */
 interface Sending {
@@ -109,7 +113,6 @@ export class Delivery {
     this.deps = deps;
     const { clock, store, session, memory, progress, log } = deps;
     setMaxListeners(0, this.never);
-    if (clock.monoMs() - memory.sizeLearnedMs > SIZE_HOLDS_MS) memory.largestTaken = Number.POSITIVE_INFINITY;
     this.pace = new Pace(clock, () => session.window);
     this.wake = createWake(clock, () => this.pump());
     const common = { progress, clock, log, changed: () => this.pump(), wakeAt: this.wake.at, maxLiveMs: MAX_LIVE_MS };
@@ -231,7 +234,8 @@ export class Delivery {
 
   private flowing(stream: Stream, inDoubt: boolean): Sending | undefined {
     if (inDoubt || this.isAlone) return undefined;
-    const { limits, memory, session } = this.deps;
+    const { limits, memory, session, clock } = this.deps;
+    if (clock.monoMs() - memory.sizeLearnedMs > memory.sizeHoldsMs) memory.largestTaken = Number.POSITIVE_INFINITY;
     const bytes = Math.min(this.pace.messageBytes(), memory.largestTaken, (session.packetBytes ?? Infinity) * 0.9);
     const cut = {
       items: limits.records,
@@ -315,7 +319,7 @@ export class Delivery {
     } else if (result.ok) {
       for (const again of progress.delivered(parcel.stream, range)) this[parcel.stream].owe(again);
       if (parcel.stream === 'readings' && parcel.lane === 'backfill') this.backfilled += parcel.items.length;
-      memory.largestConfirmed = Math.max(memory.largestConfirmed, entered.bytes);
+      this.learnTaken(entered.bytes);
       memory.judges[parcel.stream].accepted(order, parcel);
     } else {
       if (result.tooLarge) this.learnSize(parcel);
@@ -330,10 +334,23 @@ export class Delivery {
     this[parcel.stream].owe({ from: parcel.from, to: parcel.from + parcel.items.length });
   }
 
+  /** A message that is larger than those before was taken: what was learned of sizes was an accident. */
+  private learnTaken(bytes: number): void {
+    const { memory } = this.deps;
+    if (bytes > memory.largestConfirmed && memory.largestTaken === Number.POSITIVE_INFINITY) memory.sizeHoldsMs = 0;
+    memory.largestConfirmed = Math.max(memory.largestConfirmed, bytes);
+  }
+
   /** What was not taken may have been too large: what comes is cut smaller. One item cannot be cut, and teaches nothing. */
   private learnSize(parcel: Parcel): void {
     if (parcel.items.length === 1) return;
     const { memory, clock } = this.deps;
+    // Several in a row find one size.
+    if (memory.largestTaken === Number.POSITIVE_INFINITY)
+      memory.sizeHoldsMs = Math.min(
+        SIZE_HOLDS.mostMs,
+        memory.sizeHoldsMs === 0 ? SIZE_HOLDS.firstMs : memory.sizeHoldsMs * SIZE_HOLDS.factor,
+      );
     const bytes = bytesOf(parcel);
     const known = memory.largestConfirmed < bytes ? memory.largestConfirmed : 0;
     memory.largestTaken = Math.min(memory.largestTaken, Math.max(SMALLEST_CUT_BYTES, known, bytes / 2));

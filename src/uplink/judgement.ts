@@ -27,7 +27,7 @@ export class Judgement {
   constructor(deps: JudgementDeps) {
     this.deps = deps;
     const judges = { readings: this.judge('readings'), events: this.judge('events') };
-    const sizes = { largestTaken: Number.POSITIVE_INFINITY, largestConfirmed: 0, sizeLearnedMs: 0 };
+    const sizes = { largestTaken: Number.POSITIVE_INFINITY, largestConfirmed: 0, sizeLearnedMs: 0, sizeHoldsMs: 0 };
     this.memory = { judges, sent: 0, ...sizes };
   }
 

@@ -1,22 +1,12 @@
 /** The page as a whole: which view is shown, whether it is live, and who is logged in. */
 import { useEffect, useState } from 'preact/hooks';
 import { type Hub, useHub } from './hub.ts';
-import { LogIn } from './login.tsx';
 import { inOrder, isUnacked, stands } from './plant-state.ts';
 import { listIn } from './report-sums.ts';
 import { ask, tokenNow } from './session.ts';
 import { plain } from './shown.ts';
-import { Alarms } from './views/alarms.tsx';
-import { Configuration } from './views/configuration.tsx';
-import { Lines } from './views/lines.tsx';
-import { Maintenance } from './views/maintenance.tsx';
+import type { ViewProps } from './views/others.tsx';
 import { Overview } from './views/overview.tsx';
-import { Production } from './views/production.tsx';
-import { Quality } from './views/quality.tsx';
-import { Store, Uplinks } from './views/store.tsx';
-import { Tag } from './views/tag.tsx';
-import { Tags } from './views/tags.tsx';
-import { Wall } from './views/wall.tsx';
 
 /** Views in the order of the menu; `needs`: only where the gateway has something for it, under this name in its answer. */
 const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[] = [
@@ -87,6 +77,42 @@ function useReplaced(by: string | undefined, isEditing: boolean): void {
   }, [by, isEditing]);
 }
 
+/** The other views are loaded so long after the page began, ms, so that a view can be opened without the gateway. */
+const LOAD_AFTER_MS = 3000;
+
+/** The other views; undefined until they are loaded, `missing` where that failed. */
+type Others = typeof import('./views/others.tsx') | 'missing' | undefined;
+
+function useOthers(isWanted: boolean): Others {
+  const [others, set] = useState<Others>();
+  useEffect(() => {
+    const load = (): void =>
+      void import('./views/others.tsx').then(
+        (found) => set(found),
+        () => set('missing'),
+      );
+    if (typeof others === 'object') return;
+    if (isWanted) return load();
+    const timer = setTimeout(load, LOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [isWanted]);
+  return others;
+}
+
+/** A view that came behind the overview. Its file has the name of its content: another version of the gateway has it not. */
+function Other({ others, ...props }: ViewProps & { readonly others: Others }) {
+  if (others === undefined) return <p>Loading …</p>;
+  if (others !== 'missing') return <others.View {...props} />;
+  return (
+    <p role="alert">
+      This view could not be loaded: the gateway does not answer, or it is another version now.{' '}
+      <button type="button" onClick={() => location.reload()}>
+        Load the page again
+      </button>
+    </p>
+  );
+}
+
 /** The page. */
 export function App() {
   const hub = useHub();
@@ -100,13 +126,18 @@ export function App() {
     document.title = titleOf(hub);
   });
   useReplaced(hub.replacedBy, view === 'configuration');
+  const others = useOthers(view !== '' || isLogin);
+  const content =
+    view === '' ? (
+      <Overview hub={hub} />
+    ) : (
+      <Other others={others} hub={hub} view={view} rest={rest} onRefused={onRefused} />
+    );
   if (view === 'wall')
     return (
       <div class={isStale ? 'is-stale' : ''}>
         <Banner hub={hub} />
-        <main tabIndex={-1}>
-          <Wall hub={hub} />
-        </main>
+        <main tabIndex={-1}>{content}</main>
       </div>
     );
   return (
@@ -132,47 +163,11 @@ export function App() {
       </nav>
       <main id="main" tabIndex={-1}>
         <h1>{VIEWS.find(([path]) => path === view)?.[1] ?? plain(rest.join('/'))}</h1>
-        <View hub={hub} view={view} rest={rest} onRefused={onRefused} />
+        {content}
       </main>
-      {isLogin && <LogIn onClose={() => logIn(false)} />}
+      {isLogin && typeof others === 'object' && <others.LogIn onClose={() => logIn(false)} />}
     </div>
   );
-}
-
-interface ViewProps {
-  readonly hub: Hub;
-  readonly view: string;
-  readonly rest: readonly string[];
-  readonly onRefused: () => void;
-}
-
-function View({ hub, view, rest, onRefused }: ViewProps) {
-  switch (view) {
-    case '':
-      return <Overview hub={hub} />;
-    case 'alarms':
-      return <Alarms hub={hub} onRefused={onRefused} />;
-    case 'tags':
-      return <Tags hub={hub} device={rest[0]} />;
-    case 'tag':
-      return <Tag hub={hub} name={rest.join('/')} onRefused={onRefused} />;
-    case 'quality':
-      return <Quality />;
-    case 'production':
-      return <Production hub={hub} onRefused={onRefused} />;
-    case 'maintenance':
-      return <Maintenance hub={hub} onRefused={onRefused} />;
-    case 'lines':
-      return <Lines hub={hub} />;
-    case 'uplinks':
-      return <Uplinks hub={hub} />;
-    case 'store':
-      return <Store hub={hub} />;
-    case 'configuration':
-      return <Configuration hub={hub} onRefused={onRefused} />;
-    default:
-      return <p>There is no such view.</p>;
-  }
 }
 
 /** Across the top while what is shown is not what is: since when, and why. */

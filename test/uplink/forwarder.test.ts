@@ -67,6 +67,27 @@ function deliveredReadings(uplink: UplinkDouble): Set<number> {
 }
 
 describe('the forwarder', () => {
+  it('cuts messages smaller after a hang-up, and tries larger ones again in the same session', async () => {
+    const plant = plantWith();
+    const sizes = () => plant.uplink.sends.map(({ batch }) => numbersOf(batch).length);
+    await plant.clock.advance(1000);
+    plant.uplink.behaviour.latencyMs = 100;
+    plant.commit(40);
+    await plant.clock.advance(10);
+    plant.uplink.drop(plant.uplink.sends.at(-1)!.batch);
+    await plant.clock.advance(20_000);
+    const commit = async () => {
+      const before = sizes().length;
+      plant.commit(40);
+      await plant.clock.advance(5000);
+      return sizes().slice(before);
+    };
+    expect((await commit()).length).toBeGreaterThan(1);
+    await plant.clock.advance(120_000);
+    expect(await commit()).toEqual([40]);
+    expect(plant.uplink.connects).toHaveLength(2);
+  });
+
   it('sends what is committed at once, from memory, one message a commit', async () => {
     const plant = plantWith();
     await plant.clock.advance(100);

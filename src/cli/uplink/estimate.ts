@@ -31,6 +31,11 @@ interface Message {
   readonly bytes: number;
 }
 
+/** A message, with the bytes on the line beside place and payload, both ways. */
+interface Sent extends Message {
+  readonly beside: number;
+}
+
 /** What an uplink would send. */
 export interface Estimate {
   /** Topics, or addresses, that it sends to. */
@@ -55,15 +60,23 @@ const MAX_RECORDS = 20_000;
 /** What goes into one message at most; as `Delivery` and `Pace` have it once a session is settled. */
 const CUT = { items: 500, fields: 5000, bytes: 64 * 1024 - 256 };
 
-/** Bytes beside topic and payload: of a PUBLISH and its PUBACK, or of a request and its answer with their headers. */
+/** Bytes beside topic and payload, of a PUBLISH and its PUBACK. */
 const MQTT_OVERHEAD = 12;
-const HTTP_OVERHEAD = 500;
+
+/** Bytes beside address, body, and what is sent as headers here: of a request, with a token where it has one, and of its answer. */
+const REQUEST_BYTES = 92;
+const TOKEN_BYTES = 90;
+const ANSWER_BYTES = 170;
+
+/** The answer of Kafka's proxy: partition and offset of each record, and what is around them. */
+const OFFSET_BYTES = 57;
+const OFFSETS_BYTES = 100;
 
 /** What the uplink would send with this file, at the periods of its tags; what a deadband leaves out is not taken off. */
 export function estimate(config: Config, uplink: UplinkConfig, clock: Pick<Clock, 'wallMs'>): Estimate {
   const all = tagsOf(config);
   const isSent = selects(uplink);
-  const { records, stretchMs } = recordsOf(all, clock.wallMs());
+  const { records, stretchMs } = recordsOf(all, simulatedDevices(config), clock.wallMs());
   const write = writerOf(
     config,
     uplink,
@@ -72,15 +85,14 @@ export function estimate(config: Config, uplink: UplinkConfig, clock: Pick<Clock
   );
   const messages = batchesOf(records, uplink, config.store.commitEveryMs).flatMap(write);
   const perMonth = MONTH_MS / stretchMs;
-  const overhead = uplink.type === 'mqtt' ? MQTT_OVERHEAD : HTTP_OVERHEAD;
-  const bytes = messages.reduce((sum, one) => sum + one.bytes + one.where.length + overhead, 0);
+  const bytes = messages.reduce((sum, one) => sum + one.bytes + one.where.length + one.beside, 0);
   const values = records.reduce(
     (sum, { fields, device }) => sum + fields.names.filter((name) => isSent(`${device}/${name}`)).length,
     0,
   );
   return {
     places: [...new Set(messages.map(({ where }) => where))],
-    example: messages[0] ?? { where: '', payload: '', bytes: 0 },
+    example: exampleOf(messages),
     valuesPerSecond: (values * 1000) / stretchMs,
     messagesPerMonth: Math.round(messages.length * perMonth),
     bytesPerMonth: Math.round(bytes * perMonth),
@@ -90,8 +102,23 @@ export function estimate(config: Config, uplink: UplinkConfig, clock: Pick<Clock
   };
 }
 
+function exampleOf([first]: readonly Sent[]): Message {
+  const { where, payload, bytes } = first ?? { where: '', payload: '', bytes: 0 };
+  return { where, payload, bytes };
+}
+
+/** Devices whose records say that they are simulated. */
+function simulatedDevices({ channels }: Config): ReadonlySet<string> {
+  const simulated = channels.filter(({ driver }) => driver.simulated);
+  return new Set(simulated.flatMap(({ devices }) => devices.map(({ name }) => name)));
+}
+
 /** The records that polling gives in the stretch, in the order of their times; one for each device and period. */
-function recordsOf(tags: readonly TagConfig[], wallMs: number): { records: DeviceRecord[]; stretchMs: number } {
+function recordsOf(
+  tags: readonly TagConfig[],
+  simulated: ReadonlySet<string>,
+  wallMs: number,
+): { records: DeviceRecord[]; stretchMs: number } {
   const groups = new Map<string, { device: string; everyMs: number; tags: TagConfig[] }>();
   for (const tag of tags) {
     if (tag.everyMs === undefined) continue;
@@ -110,22 +137,36 @@ function recordsOf(tags: readonly TagConfig[], wallMs: number): { records: Devic
     Array.from({ length: Math.max(1, Math.floor(stretchMs / everyMs)) }, (_, index): DeviceRecord => {
       const at = { wallMs: wallMs + index * everyMs, monoMs: index * everyMs };
       const fields = Fields.of(own.map((tag) => fieldOf(tag, index)));
-      return { device, at, clockKnown: true, simulated: false, fields };
+      return { device, at, clockKnown: true, simulated: simulated.has(device), fields };
     }),
   );
   return { records: records.sort((a, b) => a.at.monoMs - b.at.monoMs), stretchMs };
 }
 
 /** A value such as the tag may have. */
-function fieldOf({ tag, form, min, max, counter, decimals, scale }: TagConfig, index: number): Field {
+function fieldOf(config: TagConfig, index: number): Field {
+  const { tag, form, min, max, counter, decimals, scale } = config;
   const name = tag.id.slice(tag.id.indexOf('/') + 1);
   if (form === 'bool') return { name, quality: 'good', value: index % 2 === 0 };
   if (form === 'text') return { name, quality: 'good', value: 'A1234567' };
   if (counter) return { name, quality: 'good', value: 10_422 + index };
   const middle = min !== undefined && max !== undefined ? (min + max) / 2 : 231.4;
-  const digits =
+  const value = middle + Math.sin(index);
+  const digits = FLOAT_DIGITS[typeOf(tag.address) ?? ''];
+  if (digits !== undefined && decimals === undefined && scale === 1)
+    return { name, quality: 'good', value: Number(value.toPrecision(digits)) };
+  const places =
     decimals ?? (Number.isInteger(scale) ? 1 : Math.min(6, Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))))));
-  return { name, quality: 'good', value: Number((middle + Math.sin(index)).toFixed(digits)) };
+  return { name, quality: 'good', value: Number(value.toFixed(places)) };
+}
+
+/** Digits that a value of these types is published with, where nothing rounds it. */
+const FLOAT_DIGITS: Readonly<Record<string, number>> = { float32: 8, float64: 16 };
+
+/** The type of the registers of a tag, where its driver has that. */
+function typeOf(address: unknown): string | undefined {
+  const { type } = (address ?? {}) as { readonly type?: unknown };
+  return typeof type === 'string' ? type : undefined;
 }
 
 /** The messages' records: what a commit holds, without what is not wanted, cut as the gateway cuts it. */
@@ -167,13 +208,19 @@ function mqttWriter(config: Config, uplink: MqttConfig, tags: readonly TagConfig
     secrets,
     tagConfigs: () => tags,
   });
-  return (batch: OutgoingBatch): Message[] => {
+  const beside = MQTT_OVERHEAD;
+  return (batch: OutgoingBatch): Sent[] => {
     const several = form.messages?.(batch);
     if (several)
-      return several.map(({ topic, payload }) => ({ where: topic, payload, bytes: Buffer.byteLength(payload) }));
+      return several.map(({ topic, payload }) => ({
+        where: topic,
+        payload,
+        bytes: Buffer.byteLength(payload),
+        beside,
+      }));
     const payload = String(form.payload(batch));
     const bytes = uplink.compression === 'deflate' ? deflateSync(payload).length : Buffer.byteLength(payload);
-    const message = { where: form.topicOf(batch), payload, bytes };
+    const message = { where: form.topicOf(batch), payload, bytes, beside };
     if (uplink.topics !== 'per-tag' || batch.kind !== 'readings') return [message];
     const newest = new Map<string, string>();
     for (const record of batch.records)
@@ -181,7 +228,7 @@ function mqttWriter(config: Config, uplink: MqttConfig, tags: readonly TagConfig
         newest.set(`${uplink.topic}/${record.device}/${field.name}`, encoder.lastValue(record, field));
     return [
       message,
-      ...Array.from(newest, ([where, text]) => ({ where, payload: text, bytes: Buffer.byteLength(text) })),
+      ...Array.from(newest, ([where, text]) => ({ where, payload: text, bytes: Buffer.byteLength(text), beside })),
     ];
   };
 }
@@ -191,7 +238,7 @@ function sparkplugWriter(node: SparkplugConfig, tags: readonly TagConfig[], cloc
   const roster = new Roster(tags, new CommittedValues(), new Aliases());
   const encoder = new PayloadEncoder();
   let number = 0;
-  return (batch: OutgoingBatch): Message[] => {
+  return (batch: OutgoingBatch): Sent[] => {
     if (batch.kind !== 'readings') return [];
     return batch.records.map((record, index) => {
       if (roster.prepare(record)) roster.birth(record.device, clock.wallMs());
@@ -201,7 +248,7 @@ function sparkplugWriter(node: SparkplugConfig, tags: readonly TagConfig[], cloc
       const payload = JSON.stringify(decodePayload(bytes), (_key, value: unknown) =>
         typeof value === 'bigint' ? Number(value) : value,
       );
-      return { where: topicOf(node, 'DDATA', record.device), payload, bytes: bytes.length };
+      return { where: topicOf(node, 'DDATA', record.device), payload, bytes: bytes.length, beside: MQTT_OVERHEAD };
     });
   };
 }
@@ -209,11 +256,15 @@ function sparkplugWriter(node: SparkplugConfig, tags: readonly TagConfig[], cloc
 function httpWriter(config: Config, uplink: HttpConfig) {
   const gateway = config.gateway.id;
   const form = formOf(uplink, { gateway, encoder: createJsonEncoder({ gateway, config: config.hash }, uplink.layout) });
-  return (batch: OutgoingBatch): Message[] => {
+  const fixed = REQUEST_BYTES + ANSWER_BYTES + (uplink.token || uplink.password ? TOKEN_BYTES : 0);
+  return (batch: OutgoingBatch): Sent[] => {
     const message = form.message(batch);
     if (!message) return [];
+    const headers = Object.entries(message.headers).reduce((sum, each) => sum + each.join(': \r\n').length, 0);
+    const hasOffsets = uplink.target.kind === 'kafka-rest' && batch.kind === 'readings';
+    const offsets = hasOffsets ? OFFSETS_BYTES + batch.records.length * OFFSET_BYTES : 0;
     const payload = String(message.body);
     const bytes = uplink.compression === 'gzip' ? gzipSync(payload).length : Buffer.byteLength(payload);
-    return [{ where: message.url.href, payload, bytes }];
+    return [{ where: message.url.href, payload, bytes, beside: fixed + headers + offsets }];
   };
 }

@@ -13,10 +13,14 @@ interface BilledUnit {
   readonly name: string;
 }
 
-/** https://aws.amazon.com/iot-core/pricing/ and https://azure.microsoft.com/pricing/details/iot-hub/ */
+/**
+ * https://aws.amazon.com/iot-core/pricing/, https://azure.microsoft.com/pricing/details/iot-hub/ and
+ * https://azure.microsoft.com/pricing/details/event-grid/
+ */
 const UNITS: Partial<Record<string, BilledUnit>> = {
   'aws-iot': { bytes: 5 * 1024, name: 'messages of 5 KB' },
   'azure-iot-hub': { bytes: 4 * 1024, name: 'messages of 4 KB' },
+  'azure-event-grid': { bytes: 64 * 1024, name: 'MQTT operations of 64 KB' },
 };
 
 /** How the product counts what it bills; undefined where it does not bill messages, or nobody says how. */

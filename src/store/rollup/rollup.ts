@@ -1,5 +1,5 @@
 /** Minimum, mean, maximum and counts of the readings of one minute. */
-import { cameLate, type DeviceRecord, MARK, newestOf } from '../../core/reading.ts';
+import { type DeviceRecord, MARK } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from '../format/bytes.ts';
 import type { TagColumn } from '../format/codec.ts';
 import { modeOf, readColumn, writeColumn } from '../format/column.ts';
@@ -145,62 +145,70 @@ export type Rollups = Map<string, Map<number, Cell>>;
 
 /** Adds a record; returns how many minutes of a tag it began. */
 export function rollUp(rollups: Rollups, { device, at, fields, simulated, clockKnown }: DeviceRecord): number {
-  let begun = 0;
+  const minute = Math.floor(at.wallMs / MINUTE_MS);
   const marks = (simulated ? MARK.simulated : 0) | (clockKnown ? 0 : MARK.unsynced);
-  for (const field of fields) {
-    const value = field.quality === 'bad' ? undefined : field.value;
-    const uncertain = field.quality === 'uncertain' ? FIRST : undefined;
-    const column = { tag: `${device}/${field.name}`, wallMs: [at.wallMs], values: [value], uncertain };
-    begun += rollUpColumn(rollups, column, marks);
+  let begun = 0;
+  for (let place = 0; place < fields.length; place++) {
+    const value = fields.values[place];
+    if (typeof value === 'string') continue;
+    const cell = cellIn(rollups, `${device}/${fields.names[place]}`, minute, () => begun++);
+    add(cell, value === undefined, Number(value));
+    cell.marks |= marks | (fields.remarks?.get(place)?.quality === 'uncertain' ? MARK.uncertain : 0);
   }
   return begun;
 }
 
-const FIRST: ReadonlySet<number> = new Set([0]);
-
 /**
- * Adds what one tag says in several records; returns how many minutes of it began.
+ * Adds what one tag says in several records.
  *
- * @param marks what is to be said of all of them
- * @param newestMs the time of the newest reading so far: what is clearly older came late
+ * @param last the minute that the column before it of the same tag ended in
+ * @param onBegun called for each minute of the tag that it begins
+ * @param isLate whether the record of a row came after newer ones; undefined: none did
+ * @returns the minute that it ends in
  */
 export function rollUpColumn(
   rollups: Rollups,
-  { tag, wallMs, values, uncertain }: Omit<TagColumn, 'simulated'>,
-  marks: number,
-  newestMs = Number.NEGATIVE_INFINITY,
-): number {
-  let newest = newestMs;
-  let minutes = rollups.get(tag);
-  let cell: Cell | undefined;
-  let begun = 0;
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
-    if (typeof value === 'string') continue;
+  { shape, place, rows, wallMs, values, bad, isUncertain, simulated }: TagColumn,
+  last: Cell | undefined,
+  onBegun: () => void,
+  isLate?: (row: number) => boolean,
+): Cell | undefined {
+  const isMarked = simulated || isUncertain !== undefined || isLate !== undefined;
+  let cell = last;
+  for (let row = 0; row < rows; row++) {
+    const isBad = bad !== undefined && bad[row] === 1;
+    const value = values[row]!;
+    // A text, which counts as nothing.
+    if (!isBad && Number.isNaN(value)) continue;
     const minute = Math.floor(wallMs[row]! / MINUTE_MS);
-    if (cell?.minute !== minute) {
-      minutes ??= begunIn(rollups, tag);
-      cell = minutes.get(minute);
-      if (!cell) {
-        cell = emptyCell(minute);
-        minutes.set(minute, cell);
-        begun++;
-      }
-      cell.marks |= marks;
-    }
-    if (value === undefined) cell.bad++;
-    else count(cell, Number(value));
-    if (cameLate(wallMs[row]!, newest)) cell.marks |= MARK.late;
-    newest = newestOf(wallMs[row]!, newest);
-    if (uncertain?.has(row)) cell.marks |= MARK.uncertain;
+    if (cell?.minute !== minute) cell = cellIn(rollups, shape.tags[place]!, minute, onBegun);
+    add(cell, isBad, value);
+    if (!isMarked) continue;
+    if (simulated) cell.marks |= MARK.simulated;
+    if (isUncertain?.(row)) cell.marks |= MARK.uncertain;
+    if (isLate?.(row)) cell.marks |= MARK.late;
   }
-  return begun;
+  return cell;
 }
 
-function begunIn(rollups: Rollups, tag: string): Map<number, Cell> {
-  const minutes = new Map<number, Cell>();
-  rollups.set(tag, minutes);
-  return minutes;
+function cellIn(rollups: Rollups, tag: string, minute: number, onBegun: () => void): Cell {
+  let minutes = rollups.get(tag);
+  if (!minutes) {
+    minutes = new Map();
+    rollups.set(tag, minutes);
+  }
+  let cell = minutes.get(minute);
+  if (!cell) {
+    cell = emptyCell(minute);
+    minutes.set(minute, cell);
+    onBegun();
+  }
+  return cell;
+}
+
+function add(cell: Cell, isBad: boolean, value: number): void {
+  if (isBad) cell.bad++;
+  else count(cell, value);
 }
 
 function count(cell: Cell, value: number): void {

@@ -1,6 +1,7 @@
 /** The store as its callers see it, whichever thread it runs in. */
 import { randomUUID } from 'node:crypto';
 import { type Clock, instantOf } from '../../core/clock.ts';
+import { chainPlaces, type GatewayEvent } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import { encodeEvents, encodeRecords } from '../format/codec.ts';
@@ -91,8 +92,8 @@ export function storeOn(backend: Backend, options: StoreOptions, bootId: string 
     },
     quarantine: (entry) => backend.call('quarantine', entry),
     ledger: (sinceId = 0) => backend.call('ledger', sinceId),
-    async keepUplinks(names) {
-      const forgotten = await backend.call('keepUplinks', names);
+    async keepUplinks(names, witnesses = names) {
+      const forgotten = await backend.call('keepUplinks', { names, witnesses });
       flushLater();
       return forgotten;
     },
@@ -117,11 +118,15 @@ export function nowOn(clock: Clock): { wallMs: number; monoMs: number } {
 function encodeBatch(batch: CommitBatch, bootId: string): EncodedCommit {
   return {
     readings: batch.records.length === 0 ? undefined : encodeReadings(batch.records, bootId),
-    events: batch.events.length === 0 ? undefined : { count: batch.events.length, body: encodeEvents(batch.events) },
+    events: batch.events.length === 0 ? undefined : encodeJournal(batch.events),
     states: [...batch.states],
     dropped: batch.dropped,
     droppedEvents: batch.droppedEvents,
   };
+}
+
+function encodeJournal(events: readonly GatewayEvent[]): NonNullable<EncodedCommit['events']> {
+  return { count: events.length, body: encodeEvents(events), chain: chainPlaces(events) };
 }
 
 function encodeReadings(records: readonly DeviceRecord[], bootId: string): NonNullable<EncodedCommit['readings']> {

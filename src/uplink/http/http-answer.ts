@@ -5,6 +5,8 @@ import type { HttpForm } from './http-form.ts';
 export interface Answer {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** What the clock of the server shows, as its header `Date` has it. */
+  readonly date: string | undefined;
   readonly location: string | undefined;
   readonly body: string;
 }
@@ -31,6 +33,8 @@ interface Context {
   readonly place: string;
   readonly credentials: 'token' | 'password' | undefined;
   readonly wallMs: number;
+  /** Items that were sent, where the server answers for each. */
+  readonly items: number | undefined;
 }
 
 /**
@@ -39,12 +43,12 @@ interface Context {
  */
 export function judgeAnswer(answer: Answer, form: Pick<HttpForm, 'judge'>, context: Context): Verdict {
   const { status } = answer;
-  if (status >= 200 && status < 300) return inside(form.judge(answer.body));
+  if (status >= 200 && status < 300) return inside(form.judge(answer.body, context.items));
   if (status >= 300 && status < 400) return { kind: 'over', why: redirectText(answer, context) };
   const said = saidText(answer);
   const failed = `${context.place} answers ${status}${said}`;
   if (status === 429 || status === 503)
-    return { kind: 'wait', why: `${failed}: it asks for a pause`, forMs: pauseOf(answer.retryAfter, context.wallMs) };
+    return { kind: 'wait', why: `${failed}: it asks for a pause`, forMs: pauseOf(answer, context.wallMs) };
   if (ABOUT_THE_TARGET.has(status)) return { kind: 'over', why: `${failed}. ${targetRemedy(status, context)}` };
   if (status === 413) return { kind: 'refused', why: `${failed}: the message is too large for it`, tooLarge: true };
   if (status >= 400 && status < 500 && status !== 408) return { kind: 'refused', why: failed, tooLarge: false };
@@ -91,10 +95,14 @@ function saidText({ body }: Answer): string {
   return text === '' ? '' : ` (${text.slice(0, SHOWN)})`;
 }
 
-/** `Retry-After` in ms: seconds, or an HTTP date (RFC 9110, 10.2.3); undefined where there is none that can be read. */
-function pauseOf(retryAfter: string | undefined, wallMs: number): number | undefined {
+/**
+ * `Retry-After` in ms: seconds, or an HTTP date (RFC 9110, 10.2.3), which is one of the server's clock: that of the gateway
+ * may not have been set yet. Undefined where there is none that can be read, or none to wait for.
+ */
+function pauseOf({ retryAfter, date }: Answer, wallMs: number): number | undefined {
   if (retryAfter === undefined) return undefined;
   const text = retryAfter.trim();
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - wallMs;
-  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_PAUSE_MS, Math.max(0, ms));
+  const serverMs = Date.parse(date ?? '');
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - (Number.isNaN(serverMs) ? wallMs : serverMs);
+  return ms > 0 ? Math.min(LONGEST_PAUSE_MS, ms) : undefined;
 }

@@ -176,7 +176,7 @@ export class Notifier {
       const refused = await send(noticeText(digest, teller, clock.wallMs()), signal);
       if (refused !== undefined) this.log.warn(refused);
       this.messages++;
-      this.become(sent(this.state!, digest, clock.wallMs()));
+      this.become(sent(this.state!, digest, this.policy, clock.wallMs()));
       this.succeeded();
     } catch (error) {
       if (!signal.aborted) this.failed(messageOf(error), digest);

@@ -32,7 +32,7 @@ interface Message {
 export function templateForm(plain: MqttForm, template: TemplateConfig, about: About): MqttForm {
   const { isOfRecords, namesQuality, topic, payload } = template;
   const write = writerOf(payload);
-  const place = textOf(topic);
+  const place = textOf(topic, levelOf);
   const message = (words: Words): Message => ({ topic: place(words), payload: write(words) });
   return {
     ...plain,
@@ -96,13 +96,21 @@ function jsonOf(value: Value): string {
 }
 
 /** A text with the words in it as a person reads them: texts without quotes, nothing for nothing. */
-function textOf(template: string): (words: Words) => string {
+function textOf(template: string, written = (text: string, _word: string) => text): (words: Words) => string {
   return (words) =>
     template.replaceAll(TEMPLATE_WORD, (_whole, word: string) => {
       const json = words[word];
       if (json === undefined) return '';
-      return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+      return written(json.startsWith('"') ? (JSON.parse(json) as string) : json, word);
     });
+}
+
+/**
+ * A word as part of a topic. A scanned code or a unit may hold what stands for many topics, on which a broker hangs up, or
+ * what divides them; the location alone is meant to have several levels.
+ */
+function levelOf(text: string, word: string): string {
+  return word === 'location' ? text : text.replaceAll(/[+#/\p{Cc}]/gu, '_');
 }
 
 /** The payload as a function of the words. */

@@ -1,6 +1,7 @@
 /** Forms for what is added most often: a device from a profile, and an alarm that is tried on the stored readings first. */
 import { useEffect, useId, useState } from 'preact/hooks';
 import type { AlarmTrial } from '../../core/configuration.ts';
+import { SILENCES } from '../../core/quality.ts';
 import type { Hub } from '../hub.ts';
 import { Failure, useOrder } from '../parts.tsx';
 import { ask, RefusedRequest } from '../session.ts';
@@ -209,8 +210,8 @@ async function answers(channel: string, unit: number): Promise<boolean> {
   for (const block of ASKED) {
     try {
       const answer = await ask<Probed>('/api/v1/probe', { channel, unit, ...block, count: 1 });
-      // An exception is said by the device itself; only silence means that nobody is there.
-      if (answer.ok || answer.why !== 'timeout') return true;
+      // An exception is said by the device itself, but for those by which a gateway says that it is silent.
+      if (answer.ok || !SILENCES.has(answer.why)) return true;
     } catch (error) {
       if (error instanceof RefusedRequest && error.status !== 422) throw error;
     }

@@ -1,18 +1,8 @@
 /** Lines: what each channel carries, how full it is, and which device fails how. */
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../api/view.ts';
+import type { ChannelStatus, DeviceStatus } from '../../api/view.ts';
 import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { percentText, plain, spanText } from '../shown.ts';
-
-/** What a device says of itself in one line. */
-export function describeLine(status: GatewayStatus | undefined, device: string): string {
-  for (const channel of status?.channels ?? []) {
-    const found = channel.devices.find(({ name }) => name === device);
-    if (found)
-      return `${found.state} on ${channel.name}${channel.simulated ? ', simulated' : ''}${found.bad > 0 ? `, ${found.bad} of ${found.tags} tags bad` : ''}`;
-  }
-  return '';
-}
 
 function requestsText({ requests, timeouts, garbled, exceptions }: DeviceStatus): string {
   if (requests === undefined) return '–';

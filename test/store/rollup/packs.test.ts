@@ -10,10 +10,11 @@ import {
   Merging,
   type Rollups,
   RUN_WIDTH,
-  rollUpColumn,
+  rollUp,
   spanOf,
 } from '../../../src/store/rollup/rollup.ts';
 import { openRollups, type RollupCursor, type RollupFiles } from '../../../src/store/rollup/rollup-files.ts';
+import { recordOf } from '../../contract/store.ts';
 import { temporaryFolder } from '../stores.ts';
 
 const SPAN = { first: 0, last: 1_000_000 };
@@ -232,9 +233,13 @@ interface Row {
 
 function appendReadings(files: RollupFiles, rows: readonly Row[]): void {
   const rollups: Rollups = new Map();
-  const uncertain = new Set(rows.flatMap(({ isUncertain }, row) => (isUncertain ? [row] : [])));
-  const [wallMs, values] = [rows.map(({ ms }) => ms), rows.map(({ value }) => value)];
-  rollUpColumn(rollups, { tag: 'press-1/x', wallMs, values, uncertain }, 0);
+  for (const { ms, value, isUncertain } of rows) {
+    const bad = { name: 'x', quality: 'bad', why: 'timeout' } as const;
+    const doubt = { name: 'x', quality: 'uncertain', why: 'stuck' } as const;
+    const field =
+      value === undefined ? bad : isUncertain ? { ...doubt, value } : ({ name: 'x', quality: 'good', value } as const);
+    rollUp(rollups, { ...recordOf(0, [field]), at: { wallMs: ms, monoMs: 0 } });
+  }
   const { first, last } = spanOf(rollups)!;
   files.append([{ device: 'press-1', firstMinute: first, lastMinute: last, body: encodeRollups(rollups) }], []);
 }

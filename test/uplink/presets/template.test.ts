@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../../src/config/config.ts';
-import { type DeviceRecord, Fields } from '../../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../../src/core/reading.ts';
 import { startAedes } from '../../double/mqtt-peers.ts';
 import { uplinkTo } from '../mqtt-fixture.ts';
 import { fileWith } from './preset-fixture.ts';
@@ -26,13 +26,19 @@ const RECORD: DeviceRecord = {
 };
 
 /** What a broker gets of one record with this template. */
-async function published(template: string): Promise<[string, string][]> {
+async function published(template: string, fields?: Field[]): Promise<[string, string][]> {
   const config = fileWith(`{type: mqtt, url: "mqtt://x", format: template, template: ${template}}`)
     .uplinks[0] as MqttConfig;
   const broker = await startAedes();
   cleanUp.push(broker.close);
   const session = await uplinkTo(broker.port, { ...config, url: `mqtt://127.0.0.1:${broker.port}` }).connect(NEVER);
-  const batch = { kind: 'readings', epoch: 'e', seq: 7, lane: 'live', records: [RECORD] } as const;
+  const batch = {
+    kind: 'readings',
+    epoch: 'e',
+    seq: 7,
+    lane: 'live',
+    records: [fields ? { ...RECORD, fields: Fields.of(fields) } : RECORD],
+  } as const;
   expect(await session.send(batch, NEVER)).toEqual({ ok: true });
   await session.close();
   return broker.published
@@ -50,6 +56,13 @@ describe('a template', () => {
       { v: 45.2, ts: 1_763_899_200_123, name: 'press-1.oil-temp', no: 1 },
       { v: 'A"1\n', ts: 1_763_899_200_123, name: 'press-1.order', no: 1 },
     ]);
+  });
+
+  it('takes what a value holds for one level of the topic, whatever was scanned', async () => {
+    const all = await published('{topic: "scan/{value}/{unit}/{tag}", payload: "{value}"}', [
+      { name: 'code', quality: 'good', value: '+A99/#1\n' },
+    ]);
+    expect(all).toEqual([['scan/_A99__1_//code', '+A99/#1\n']]);
   });
 
   it('tells of bad values where it names their quality', async () => {

@@ -1,0 +1,544 @@
+/** The other sides of the presets. Each keeps the limits of its product: who breaks one is written down and treated as there. */
+import { createHmac } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Duplex } from 'node:stream';
+import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
+import type { Random } from '../../src/core/random.ts';
+import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
+import type { Dial } from '../../src/uplink/mqtt-dial.ts';
+import { DEVICE_KEY } from './cloud-brokers.ts';
+
+/** The token of whoever signs in by one; as long as those of InfluxDB. */
+export const TOKEN = 'tokens-of-influxdb-2-have-88-letters-and-this-one-has-as-many-to-have-the-same-length-==';
+
+/** What is wrong with a product at an instant. */
+export type Weather = 'fair' | 'down' | 'flapping' | 'silent' | 'refusing' | 'busy';
+
+/** When within an hour of faults, as shares of it, what is wrong for a while; beside that lines are cut now and then. */
+const TROUBLES: readonly (readonly [from: number, to: number, weather: Weather])[] = [
+  [0.1, 0.18, 'down'],
+  [0.25, 0.29, 'flapping'],
+  [0.36, 0.4, 'silent'],
+  [0.46, 0.5, 'refusing'],
+  [0.56, 0.72, 'busy'],
+];
+
+/** How often a message is cut off before, and as often after it was taken, while the weather is fair. */
+const CUT_SHARE = 0.02;
+
+/** How long each answer takes. */
+const LATENCY_MS = 30;
+
+/** Other side of one uplink. */
+export interface PresetPeer {
+  readonly dial: Dial;
+  /** Limits that were broken. */
+  readonly broken: string[];
+  /** What a table with the product's own key holds. */
+  readonly rows: Map<string, string>;
+  readonly counted: Counted;
+}
+
+/** What was counted since the beginning. */
+interface Counted {
+  /** Messages with readings that came, or requests. */
+  messages: number;
+  /** Bytes of the line, both ways. */
+  bytes: number;
+  /** What the product bills. */
+  units: number;
+  /** Records that came again under their key. */
+  again: number;
+  /** Of all the answers and ends, those that were no confirmation. */
+  faults: number;
+  sessions: number;
+}
+
+/** An hour of faults, of any length, and calm afterwards. */
+export class Hour {
+  private readonly clock: SimulatedClock;
+  private readonly lengthMs: number;
+  private readonly random: Random;
+
+  constructor(clock: SimulatedClock, lengthMs: number, random: Random) {
+    this.clock = clock;
+    this.lengthMs = lengthMs;
+    this.random = random;
+  }
+
+  weather(): Weather {
+    const at = this.clock.monoMs() / this.lengthMs;
+    return TROUBLES.find(([from, to]) => at >= from && at < to)?.[2] ?? 'fair';
+  }
+
+  /** Whether a message is cut off, and whether it was taken before. */
+  cut(): 'before' | 'after' | undefined {
+    if (this.clock.monoMs() > this.lengthMs || this.weather() !== 'fair') return undefined;
+    const fate = this.random();
+    return fate < CUT_SHARE ? 'before' : fate < 2 * CUT_SHARE ? 'after' : undefined;
+  }
+
+  chance(share: number): boolean {
+    return this.clock.monoMs() < this.lengthMs && this.random() < share;
+  }
+}
+
+/** How much a client sent within the last second. */
+interface Rate {
+  readonly messages: number;
+  readonly bytes: number;
+  /** Not answered yet. */
+  readonly underWay: number;
+}
+
+/** A product that is reached over MQTT. The texts of what is broken name the limit. */
+interface MqttProduct {
+  /** The versions that it speaks. */
+  readonly versions: readonly number[];
+  /** Bytes of what it bills; undefined: it bills no messages. */
+  readonly unitBytes?: number;
+  /** Most publishes and bytes a second, and publishes without an answer. */
+  readonly most?: Rate;
+  readonly keepaliveS?: number;
+  /** So many ends of sessions within a minute are answered by a ban of five. */
+  readonly flaps?: number;
+  readonly connectsPerSecond?: number;
+  connect(packet: IConnectPacket, nowMs: number): string | undefined;
+  publish(packet: IPublishPacket): string | undefined;
+  /** What it says of itself to a client of MQTT 5. */
+  readonly properties?: NonNullable<Extract<Packet, { cmd: 'connack' }>['properties']>;
+  /** Whether it answers a message beyond its quota by a code; else it hangs up. */
+  readonly saysQuota?: boolean;
+}
+
+const KB = 1024;
+const MINUTE_MS = 60_000;
+
+/** Limits as the makers publish them; the sources stand at the presets. */
+const MQTT_PRODUCTS: Record<string, MqttProduct> = {
+  'aws-iot': {
+    versions: [4, 5],
+    unitBytes: 5 * KB,
+    most: { messages: 100, bytes: 512 * KB, underWay: 100 },
+    keepaliveS: 1200,
+    connectsPerSecond: 1,
+    properties: { receiveMaximum: 100, topicAliasMaximum: 8, maximumPacketSize: 149_504 },
+    connect: ({ clientId, will }) =>
+      clientId.length > 128 ? 'client id above 128' : (will?.qos ?? 0) > 1 ? 'QoS 2' : undefined,
+    publish({ topic, payload, qos }) {
+      if (Buffer.byteLength(topic) > 256 || topic.split('/').length > 8) return 'topic too long or too deep';
+      if (payload.length > 128 * KB) return 'message above 128 KB';
+      return qos > 1 ? 'QoS 2' : undefined;
+    },
+  },
+  'azure-iot-hub': {
+    versions: [4],
+    unitBytes: 4 * KB,
+    most: { messages: 100, bytes: 1024 * KB, underWay: 100 },
+    keepaliveS: 1177,
+    connect({ clientId, username, password, will }, nowMs) {
+      if (username !== `acme.azure-devices.net/${clientId}/?api-version=2021-04-12`) return 'user name';
+      if (will) return 'a will on another topic than that of the device';
+      return sasProblem(String(password), `acme.azure-devices.net/devices/${clientId}`, nowMs);
+    },
+    publish({ topic, payload, qos, retain }) {
+      if (!topic.startsWith('devices/press-shop-1/messages/events/')) return 'a topic that there is not';
+      if (payload.length > 256 * KB) return 'message above 256 KB';
+      return qos > 1 || retain ? 'QoS 2 or retained' : undefined;
+    },
+  },
+  'azure-event-grid': {
+    versions: [5],
+    unitBytes: 64 * KB,
+    most: { messages: 1000, bytes: 1024 * KB, underWay: 1000 },
+    keepaliveS: 1160,
+    saysQuota: true,
+    properties: { receiveMaximum: 1000, topicAliasMaximum: 10, maximumPacketSize: 512 * KB, maximumQoS: 1 },
+    connect({ username, properties, will }) {
+      if (username !== 'press-shop-1') return 'authentication name';
+      if (properties?.userProperties) return 'user properties on CONNECT';
+      if ((properties?.sessionExpiryInterval ?? 0) > 8 * 3600) return 'session above 8 hours';
+      return (will?.payload.length ?? 0) > 64 * KB ? 'retained message above 64 KB' : undefined;
+    },
+    publish({ payload, qos, retain, properties }) {
+      if (payload.length > 512 * KB) return 'message above 512 KB';
+      if (retain && payload.length > 64 * KB) return 'retained message above 64 KB';
+      if ((properties?.topicAlias ?? 0) > 10) return 'more than 10 topic aliases';
+      return qos > 1 ? 'QoS 2' : undefined;
+    },
+  },
+  thingsboard: {
+    versions: [4],
+    most: { messages: 50, bytes: 1024 * KB, underWay: 1000 },
+    connect: ({ username }) => (username === TOKEN ? undefined : 'token'),
+    publish({ topic, payload }) {
+      if (!/^v1\/(gateway\/(telemetry|connect|disconnect)|devices\/me\/telemetry)$/.test(topic))
+        return 'a topic that there is not';
+      return isTelemetry(topic, String(payload)) ? undefined : 'telemetry of another form';
+    },
+  },
+  // Its broker bans who comes and goes fifteen times within a minute.
+  'home-assistant': { versions: [4, 5], flaps: 15, connect: () => undefined, publish: () => undefined },
+};
+
+function sasProblem(password: string, resource: string, nowMs: number): string | undefined {
+  const [, sr, sig, se] = /^SharedAccessSignature sr=([^&]+)&sig=([^&]+)&se=(\d+)$/.exec(password) ?? [];
+  if (sr !== encodeURIComponent(resource)) return 'resource of the token';
+  const mac = createHmac('sha256', Buffer.from(DEVICE_KEY, 'base64')).update(`${sr}\n${se}`).digest('base64');
+  if (decodeURIComponent(sig ?? '') !== mac) return 'signature of the token';
+  return Number(se) * 1000 <= nowMs ? 'the token has ended' : undefined;
+}
+
+function isTelemetry(topic: string, text: string): boolean {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  if (/connect$/.test(topic)) return typeof value.device === 'string';
+  if (topic.startsWith('v1/devices')) return typeof value.ts === 'number' && typeof value.values === 'object';
+  return Object.values(value).every(
+    (rows) =>
+      Array.isArray(rows) && rows.every(({ ts, values }) => typeof ts === 'number' && typeof values === 'object'),
+  );
+}
+
+/** The rows of a message, under the key that the product or a consumer tells them apart by. */
+function rowsIn(topic: string, text: string): [key: string, content: string][] {
+  if (topic === 'v1/gateway/telemetry')
+    return Object.entries(JSON.parse(text) as Record<string, { ts: number; values: unknown }[]>).flatMap(
+      ([device, rows]) => rows.map(({ ts, values }): [string, string] => [`${device}@${ts}`, JSON.stringify(values)]),
+    );
+  if (!/(^|[/=])readings$/.test(topic)) return [];
+  const { records = [] } = JSON.parse(text) as { records?: { device: string; t: number }[] };
+  return records.map((record) => [`${record.device}@${record.t}`, JSON.stringify(record)]);
+}
+
+/** Keeps the table and the counts of one peer. */
+class Books {
+  readonly broken: string[] = [];
+  readonly rows = new Map<string, string>();
+  readonly counted: Counted = { messages: 0, bytes: 0, units: 0, again: 0, faults: 0, sessions: 0 };
+
+  take(rows: readonly (readonly [string, string])[]): void {
+    for (const [key, content] of rows) {
+      const before = this.rows.get(key);
+      if (before !== undefined) this.counted.again++;
+      if (before !== undefined && before !== content) this.broken.push(`${key} came again with another content`);
+      this.rows.set(key, content);
+    }
+  }
+
+  message(payloadBytes: number, unitBytes: number | undefined): void {
+    this.counted.messages++;
+    if (unitBytes !== undefined) this.counted.units += Math.max(1, Math.ceil(payloadBytes / unitBytes));
+  }
+}
+
+/** Two ends of a line in memory; the first is the gateway's. */
+function lineOf(books: Books): readonly [Duplex, Duplex] {
+  const ends: Duplex[] = [];
+  const end = (other: number): Duplex =>
+    new Duplex({
+      allowHalfOpen: false,
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        books.counted.bytes += chunk.length;
+        if (!ends[other]!.destroyed) ends[other]!.push(chunk);
+        done();
+      },
+      final(done) {
+        if (!ends[other]!.destroyed) ends[other]!.push(null);
+        done();
+      },
+      destroy(error, done) {
+        if (!ends[other]!.destroyed) ends[other]!.push(null);
+        done(error);
+      },
+    });
+  ends.push(end(1), end(0));
+  // What Node's HTTP asks of a socket beside a stream.
+  const asSocket = { setKeepAlive() {}, setNoDelay() {}, setTimeout() {}, ref() {}, unref() {} };
+  for (const one of ends) Object.assign(one, asSocket).on('error', () => {});
+  return [ends[0]!, ends[1]!];
+}
+
+function dialerOf(books: Books, clock: SimulatedClock, hour: Hour, accept: (stream: Duplex) => void): Dial {
+  return async (_target, signal) => {
+    await clock.sleep(LATENCY_MS, signal);
+    if (hour.weather() === 'down') {
+      books.counted.faults++;
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    }
+    const [near, far] = lineOf(books);
+    accept(far);
+    return near;
+  };
+}
+
+/** Return codes and reasons of the protocol. */
+const UNAVAILABLE = { 4: 3, 5: 0x88 } as const;
+const BANNED = { 4: 5, 5: 0x8a } as const;
+const REFUSED = { 4: 5, 5: 0x87 } as const;
+const QUOTA_EXCEEDED = 0x97;
+
+/** A product behind MQTT. */
+export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): PresetPeer {
+  const product = MQTT_PRODUCTS[name]!;
+  const books = new Books();
+  const connects: number[] = [];
+  const ends: number[] = [];
+  let bannedUntilMs = 0;
+  const within = (list: readonly number[], ms: number): number => list.filter((at) => at > clock.monoMs() - ms).length;
+  const welcome = (packet: IConnectPacket): keyof typeof CODES | undefined => {
+    connects.push(clock.monoMs());
+    if (product.connectsPerSecond && within(connects, 1000) > product.connectsPerSecond)
+      books.broken.push(`${within(connects, 1000)} CONNECTs within a second`);
+    if (product.flaps && within(ends, MINUTE_MS) > product.flaps) bannedUntilMs = clock.monoMs() + 5 * MINUTE_MS;
+    if (clock.monoMs() < bannedUntilMs) return 'banned';
+    if (hour.weather() === 'refusing') return 'unavailable';
+    if ((packet.keepalive ?? 0) > (product.keepaliveS ?? 65_535)) books.broken.push('keep-alive too long');
+    const why = product.connect(packet, clock.wallMs());
+    if (why !== undefined) books.broken.push(why);
+    return why === undefined ? undefined : 'refused';
+  };
+  const accept = (stream: Duplex): void =>
+    void new MqttPeerSession(stream, {
+      name,
+      product,
+      books,
+      clock,
+      hour,
+      welcome,
+      ended: () => ends.push(clock.monoMs()),
+    });
+  return {
+    ...books,
+    dial: dialerOf(books, clock, hour, accept),
+    broken: books.broken,
+    rows: books.rows,
+    counted: books.counted,
+  };
+}
+
+const CODES = { unavailable: UNAVAILABLE, banned: BANNED, refused: REFUSED };
+
+interface PeerParts {
+  readonly name: string;
+  readonly product: MqttProduct;
+  readonly books: Books;
+  readonly clock: SimulatedClock;
+  readonly hour: Hour;
+  readonly welcome: (packet: IConnectPacket) => keyof typeof CODES | undefined;
+  readonly ended: () => void;
+}
+
+class MqttPeerSession {
+  private readonly stream: Duplex;
+  private readonly parts: PeerParts;
+  private version: 4 | 5 = 4;
+  private isOver = false;
+  private underWay = 0;
+  private readonly recent: { readonly atMs: number; readonly bytes: number }[] = [];
+
+  constructor(stream: Duplex, parts: PeerParts) {
+    this.stream = stream;
+    this.parts = parts;
+    const parser = mqttPacket.parser();
+    parser.on('packet', (packet: Packet) => this.heard(packet));
+    parser.on('error', () => this.hangUp());
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.isOver) parser.parse(chunk);
+    });
+    stream.on('close', () => this.hangUp(true));
+    stream.on('end', () => this.hangUp(true));
+  }
+
+  private hangUp(byClient = false): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (!byClient) this.parts.books.counted.faults++;
+    this.parts.ended();
+    this.stream.destroy();
+  }
+
+  private soon(work: () => void): void {
+    this.parts.clock.after(LATENCY_MS, () => {
+      if (!this.isOver) work();
+    });
+  }
+
+  private say(packet: Packet): void {
+    if (!this.isOver) this.stream.write(mqttPacket.generate(packet, { protocolVersion: this.version }));
+  }
+
+  private heard(packet: Packet): void {
+    const { hour } = this.parts;
+    if (packet.cmd === 'connect') this.asked(packet);
+    else if (hour.weather() === 'silent') return;
+    else if (packet.cmd === 'publish') this.published(packet);
+    else if (packet.cmd === 'pingreq') this.say({ cmd: 'pingresp' });
+    else if (packet.cmd === 'disconnect') this.hangUp(true);
+    else if (packet.cmd === 'subscribe')
+      this.say({ cmd: 'suback', messageId: packet.messageId!, granted: packet.subscriptions.map(() => 1) });
+  }
+
+  private asked(packet: IConnectPacket): void {
+    const { product, hour, books, welcome } = this.parts;
+    this.version = packet.protocolVersion === 5 ? 5 : 4;
+    if (hour.weather() === 'down') {
+      this.hangUp();
+      return;
+    }
+    if (!product.versions.includes(this.version)) {
+      const code = this.version === 5 ? 0x84 : 1;
+      this.say({ cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false });
+      this.hangUp();
+      return;
+    }
+    const refused = welcome(packet);
+    const code = refused === undefined ? 0 : CODES[refused][this.version];
+    this.soon(() => {
+      const properties = this.version === 5 && code === 0 ? (product.properties ?? {}) : {};
+      this.say({ cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false, properties });
+      if (code !== 0) this.hangUp();
+      else books.counted.sessions++;
+    });
+  }
+
+  private published(packet: IPublishPacket): void {
+    const { product, hour, books, clock } = this.parts;
+    const payload = String(packet.payload);
+    const why = product.publish(packet) ?? this.tooMuch(packet);
+    if (why !== undefined) {
+      books.broken.push(why);
+      this.hangUp();
+      return;
+    }
+    const isCounted =
+      !/(^|\/)(status|events|config)$/.test(packet.topic) && !/(connect|kind=event[^/]*)$/.test(packet.topic);
+    if (isCounted) books.message(payload.length, product.unitBytes);
+    if (packet.qos === 1) this.underWay++;
+    const weather = hour.weather();
+    const fate = weather === 'flapping' ? 'before' : hour.cut();
+    const isBeyondQuota = weather === 'busy' && hour.chance(0.7);
+    const take = () => books.take(rowsIn(packet.topic.replace(/&kind=readings$/, '/readings'), payload));
+    clock.after(LATENCY_MS, () => {
+      if (this.isOver) return;
+      this.underWay--;
+      if (fate === 'after') take();
+      if (fate !== undefined || (isBeyondQuota && !product.saysQuota)) return this.hangUp();
+      if (isBeyondQuota) books.counted.faults++;
+      else take();
+      if (packet.qos === 1)
+        this.say({ cmd: 'puback', messageId: packet.messageId!, reasonCode: isBeyondQuota ? QUOTA_EXCEEDED : 0 });
+    });
+  }
+
+  private tooMuch(packet: IPublishPacket): string | undefined {
+    const { most } = this.parts.product;
+    if (!most) return undefined;
+    const nowMs = this.parts.clock.monoMs();
+    this.recent.push({ atMs: nowMs, bytes: packet.payload.length });
+    while (this.recent[0]!.atMs <= nowMs - 1000) this.recent.shift();
+    if (this.recent.length > most.messages) return `more than ${most.messages} publishes a second`;
+    if (this.recent.reduce((sum, { bytes }) => sum + bytes, 0) > most.bytes)
+      return `more than ${most.bytes} bytes a second`;
+    return this.underWay > most.underWay ? `more than ${most.underWay} without an answer` : undefined;
+  }
+}
+
+/** How a server answers. */
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly rows: readonly (readonly [string, string])[];
+}
+
+/** Headers that such servers send with each answer. */
+const USUAL = { 'x-request-id': '6f0d3e54-8f4c-11ee-8001-0242ac110002', 'x-server-version': '1.6.7' };
+
+/** What each product makes of a good request; throws the limit that was broken. `some`: takes only a part of it. */
+const HTTP_PRODUCTS: Record<string, (request: IncomingMessage, body: string, some: boolean) => Answer> = {
+  influxdb(request, body) {
+    const url = new URL(request.url!, 'http://x');
+    if (url.pathname !== '/api/v2/write' || url.searchParams.get('org') !== 'acme')
+      throw new Error('address of writes');
+    if (request.headers.authorization !== `Token ${TOKEN}`) throw new Error('token');
+    if (url.searchParams.get('precision') !== 'ms') return { status: 204, rows: [] };
+    const rows = body.split('\n').map((line): [string, string] => {
+      const [, device, atMs] = /^([^, ]+),gateway=press-shop-1\S* \S+ (\d+)$/.exec(line) ?? [];
+      if (device === undefined) throw new Error(`a line of another form: ${line}`);
+      return [`${device}@${atMs}`, line];
+    });
+    return { status: 204, rows };
+  },
+  'kafka-rest'(request, body, some) {
+    if (request.url !== '/topics/plant') throw new Error('address of the topic');
+    if (request.headers['content-type'] !== 'application/vnd.kafka.json.v2+json') throw new Error('content type');
+    const { records } = JSON.parse(body) as { records: { value: { device?: string; t: number; lane?: string } }[] };
+    const isTaken = (index: number) => !some || index % 2 === 0;
+    const offsets = records.map((_, index) =>
+      isTaken(index)
+        ? { partition: 0, offset: index, error_code: null, error: null }
+        : { partition: null, offset: null, error_code: 2, error: 'This server is not the leader' },
+    );
+    const rows = records.flatMap(({ value: { lane: _lane, ...value } }, index): [string, string][] =>
+      isTaken(index) && value.device !== undefined ? [[`${value.device}@${value.t}`, JSON.stringify(value)]] : [],
+    );
+    return { status: 200, body: JSON.stringify({ key_schema_id: null, value_schema_id: null, offsets }), rows };
+  },
+  http(_request, body) {
+    return { status: 202, rows: rowsIn('readings', body) };
+  },
+};
+
+/** A product behind HTTP. */
+export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): PresetPeer {
+  const books = new Books();
+  const take = (request: IncomingMessage, body: string, some: boolean): Answer => {
+    try {
+      return HTTP_PRODUCTS[name]!(request, body, some);
+    } catch (error) {
+      books.broken.push(String(error));
+      return { status: 400, rows: [] };
+    }
+  };
+  const answerOf = (request: IncomingMessage, body: string): Answer | 'cut' => {
+    const weather = hour.weather();
+    const nothing = (status: number, headers = {}, text = ''): Answer => ({ status, headers, body: text, rows: [] });
+    if (weather === 'flapping') return 'cut';
+    if (weather === 'refusing') return nothing(503);
+    if (weather === 'busy') return nothing(429, { 'retry-after': '20' });
+    if (hour.chance(0.03)) return nothing(500, {}, '<h1>broken</h1>');
+    if (hour.chance(0.03)) return nothing(408);
+    return take(request, body, name === 'kafka-rest' && hour.chance(0.05));
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+    if (hour.weather() === 'silent') return;
+    books.message(body.length, undefined);
+    const cut = hour.cut();
+    const reply = cut === 'before' ? 'cut' : answerOf(request, body);
+    clock.after(LATENCY_MS, () => {
+      if (reply === 'cut' || cut === 'after') {
+        if (reply !== 'cut') books.take(reply.rows);
+        books.counted.faults++;
+        request.socket.destroy();
+        return;
+      }
+      books.take(reply.rows);
+      if (reply.status >= 300 || reply.body?.includes('"error_code":2')) books.counted.faults++;
+      response.writeHead(reply.status, { ...USUAL, ...reply.headers }).end(reply.body);
+    });
+  };
+  const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
+    let body = '';
+    request.on('error', () => {});
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => answer(request, response, body));
+  });
+  const accept = (stream: Duplex): void => {
+    books.counted.sessions++;
+    server.emit('connection', stream);
+  };
+  return { dial: dialerOf(books, clock, hour, accept), broken: books.broken, rows: books.rows, counted: books.counted };
+}
