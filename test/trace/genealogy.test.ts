@@ -176,6 +176,12 @@ it('a lot that ran before what is stored, and runs on, is named by the report of
   expect(others).toEqual([]);
 });
 
+it('a reason that came late, for a shift of an older lot, does not name what runs', async () => {
+  const late = { ...shift(8 * HOUR, 'OLD'), revised: true };
+  const runs = await lots([late, job(9 * HOUR, 'B10', 'A100')]);
+  expect(runs.map(({ lot }) => lot)).toEqual(['A100', 'B10']);
+});
+
 it('a table for a customer has a row for the run with its sums, for each finding, and for each part', async () => {
   const events = [job(HOUR, 'A100'), hot(2 * HOUR), part(3 * HOUR, 'S-1'), part(4 * HOUR, 'S-2', 'fail')];
   const [run] = await lots(events);
