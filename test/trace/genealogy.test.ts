@@ -94,6 +94,7 @@ describe('readings beyond the limits of their tag', () => {
         value: 90.5,
         high: 80,
         unit: '°C',
+        message: 'press-1/oil was above 80 °C: 90.5 °C at most',
       },
     ]);
   });
