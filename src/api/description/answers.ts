@@ -93,6 +93,8 @@ export interface Answers {
   readonly bundle: BundleAnswer;
   readonly checked: CheckedText;
   readonly alarmTrial: AlarmTrial;
+  /** A JSON schema of draft 2020-12. */
+  readonly schema: { readonly title: string };
   readonly profiles: { readonly profiles: readonly string[] };
   readonly tokens: { readonly tokens: readonly TokenView[] };
   readonly newToken: NewToken;
