@@ -535,7 +535,8 @@ interface Answer {
   readonly rows: readonly (readonly [string, string])[];
 }
 
-/** Headers that such servers send with each answer. */
+/** Headers that such servers send with each answer, and those of InfluxDB 2. */
+const INFLUX = { 'x-influxdb-build': 'OSS', 'x-influxdb-version': 'v2.7.6' };
 const USUAL = { 'x-request-id': '6f0d3e54-8f4c-11ee-8001-0242ac110002', 'x-server-version': '1.6.7' };
 
 /** What each product makes of a good request; throws the limit that was broken. `some`: takes only a part of it. */
@@ -610,7 +611,7 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
       }
       books.take(reply.rows);
       if (reply.status >= 300 || reply.body?.includes('"error_code":2')) books.counted.faults++;
-      response.writeHead(reply.status, { ...USUAL, ...reply.headers }).end(reply.body);
+      response.writeHead(reply.status, { ...(name === 'influxdb' ? INFLUX : USUAL), ...reply.headers }).end(reply.body);
     });
   };
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
