@@ -6,7 +6,11 @@ import { rolldown } from 'rolldown';
 
 const source = fileURLToPath(new URL('../src/web/', import.meta.url));
 
-/** Writes index.html, page.css, icon.svg and the scripts into a folder. Throws where something is missing. */
+/**
+ * Writes index.html, page.css, icon.svg and the scripts into a folder. Throws where something is missing. The views that
+ * page.js loads later are in a file with its hash in the name: a page that is open while another version of the gateway
+ * comes must not get views of that one.
+ */
 export async function buildPage(folder) {
   mkdirSync(folder, { recursive: true });
   // One bundle each, so that the worker does not load the views.
@@ -19,7 +23,14 @@ export async function buildPage(folder) {
       platform: 'browser',
       tsconfig: join(source, 'tsconfig.json'),
     });
-    await bundle.write({ file: join(folder, `${name}.js`), format: 'esm', minify: true, comments: false });
+    await bundle.write({
+      dir: folder,
+      entryFileNames: `${name}.js`,
+      chunkFileNames: '[name]-[hash].js',
+      format: 'esm',
+      minify: true,
+      comments: false,
+    });
     await bundle.close();
   }
   const chart = readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')), 'utf8');

@@ -102,6 +102,22 @@ export type EventBody =
       readonly [detail: string]: unknown;
     };
 
+/** Where events have a part in the chain of quality records; each is the place of one among them, from 0. */
+export interface ChainPlaces {
+  readonly records: readonly number[];
+  readonly checkpoints: readonly number[];
+}
+
+/** Which of some events are quality records, and which are checkpoints of them; undefined where none is. */
+export function chainPlaces(events: readonly GatewayEvent[]): ChainPlaces | undefined {
+  const records: number[] = [];
+  const checkpoints: number[] = [];
+  for (const [place, { body }] of events.entries())
+    if ('chain' in body) records.push(place);
+    else if (body.kind === 'quality' && body.what === 'checkpoint') checkpoints.push(place);
+  return records.length + checkpoints.length === 0 ? undefined : { records, checkpoints };
+}
+
 /** What is signed: so many records, the last with this hash, by this key, at this time (UTC ms). */
 export interface Checkpoint {
   readonly count: number;
@@ -125,6 +141,23 @@ export interface GatewayEvent {
   readonly monoMs: number;
   readonly clockKnown: boolean;
   readonly body: EventBody;
+}
+
+/** An event as JSON can hold it: a number that is not finite is null in it, as it is on the disk. */
+export function storableEvent(event: GatewayEvent): GatewayEvent {
+  return isStorable(event.body) ? event : { ...event, body: storable(event.body) as EventBody };
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isStorable);
+}
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(storable);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, storable(member)]));
 }
 
 /** Where line, store and uplink say that something is wrong with them, and when it is over. */

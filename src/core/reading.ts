@@ -127,11 +127,17 @@ export class Fields implements Iterable<Field> {
 
 /** Gathers the columns of {@link Fields}, one field after the other. */
 export class FieldsMaker {
-  private readonly values: (Value | undefined)[] = [];
+  private readonly values: (Value | undefined)[];
   private remarks: Map<number, Remark> | undefined;
+  private count = 0;
+
+  /** @param size how many fields there will be, where that is known: a list that grows is made several times over */
+  constructor(size = 0) {
+    this.values = new Array(size);
+  }
 
   add(outcome: Outcome): void {
-    if (outcome.quality === 'good') this.values.push(outcome.value);
+    if (outcome.quality === 'good') this.values[this.count++] = outcome.value;
     else if (outcome.quality === 'uncertain') this.remark(outcome.value, { quality: 'uncertain', why: outcome.why });
     else {
       const { why, detail } = outcome;
@@ -141,14 +147,14 @@ export class FieldsMaker {
 
   /** A value that is good. */
   addGood(value: Value): void {
-    this.values.push(value);
+    this.values[this.count++] = value;
   }
 
   /** The next field is that at a place of other fields. */
   addOf({ values, remarks }: Fields, place: number): void {
     const remark = remarks?.get(place);
     if (remark) this.remark(values[place], remark);
-    else this.values.push(values[place]);
+    else this.values[this.count++] = values[place];
   }
 
   /** The fields, under names in the order they were added. The maker is not used again. */
@@ -158,8 +164,8 @@ export class FieldsMaker {
 
   private remark(value: Value | undefined, remark: Remark): void {
     this.remarks ??= new Map();
-    this.remarks.set(this.values.length, remark);
-    this.values.push(value);
+    this.remarks.set(this.count, remark);
+    this.values[this.count++] = value;
   }
 }
 
@@ -175,6 +181,34 @@ export interface DeviceRecord {
   /** True for a record from a simulated channel. */
   readonly simulated: boolean;
   readonly fields: Fields;
+}
+
+/** What is to be said of readings besides their values, as bits that are put together. */
+export const MARK = {
+  /** Some are uncertain. */
+  uncertain: 1,
+  /** Some come from a simulated channel. */
+  simulated: 2,
+  /** Some have a time that nothing has confirmed: the clock was not known, and did not become known since. */
+  unsynced: 4,
+  /** Some came after newer ones of the same tag; see {@link cameLate}. */
+  late: 8,
+} as const;
+
+/** A reading that is older by less than one before it did not come late: clocks are set by so much, ms. */
+const LATE_MS = 5000;
+
+/** What is older by more than a week did not come late: the clock was far ahead before. */
+const LONGEST_LATE_MS = 7 * 86_400_000;
+
+/** Whether a reading came after newer ones of its tag, the newest of which has the time `newestMs`. */
+export function cameLate(wallMs: number, newestMs: number): boolean {
+  return wallMs < newestMs - LATE_MS && wallMs >= newestMs - LONGEST_LATE_MS;
+}
+
+/** The time of the newest reading so far. */
+export function newestOf(wallMs: number, newestMs: number): number {
+  return wallMs < newestMs - LONGEST_LATE_MS ? wallMs : Math.max(wallMs, newestMs);
 }
 
 /** A field of a record under its full tag name, for rules and live displays. */

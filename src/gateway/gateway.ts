@@ -26,10 +26,10 @@ import { createLines, type Lines } from './lines.ts';
 import { LiveTable } from './live.ts';
 import { BEFORE_KEY, learnedKey, parsed, statesFor } from './memory.ts';
 import { OutputDriver } from './outputs.ts';
-import { type Current, type ReconfigureParts, reconfigure } from './reconfigure.ts';
+import { type Current, keepUplinks, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
-import { createTraceView } from './tracing.ts';
+import { createTraceView, PartCounter } from './tracing.ts';
 import { createNotifiers } from './upstream/notifiers.ts';
 import { createUplinkMaker, isEdgeNode } from './upstream/uplink-maker.ts';
 import { createUplinks } from './upstream/uplinks.ts';
@@ -64,7 +64,7 @@ interface GatewayOptions {
 /** A gateway at work. */
 export interface RunningGateway {
   readonly view: GatewayView;
-  /** Resolves once every line has been asked, or has had its time: what is not needed for that may be loaded now. */
+  /** Resolves once every line and uplink was tried, or has had its time: what is not needed for that may be loaded now. */
   readonly begun: Promise<void>;
   /** Rejects when a part failed in a way that is a bug: the process should end and be started again. */
   readonly failed: Promise<never>;
@@ -113,6 +113,7 @@ interface Parts extends ReconfigureParts {
   readonly beginning: Beginning;
   /** The chain of quality records. */
   readonly chain: QualityChain;
+  readonly counted: PartCounter;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
   /** What the API serves, and what orders that come over uplinks are given to. */
@@ -125,7 +126,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const store = await (options.openStore?.() ?? openConfiguredStore(options));
   const states = await store.states();
   const lastRun = await lastRunText(store);
-  const forgotten = await store.keepUplinks(config.uplinks.map(({ name }) => name));
+  const forgotten = await keepUplinks(store, config.uplinks);
   const stop = new AbortController();
   const { failed, fail } = failure();
   const parts = assemble(options, store, statesFor(config, states), stop.signal, fail);
@@ -178,6 +179,7 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const committed = new CommittedValues();
+  const counted = new PartCounter();
   const setState = (key: string, json: string | null): void => committer.setState(key, json);
   const kept = { store, states, setState, alarms, event };
   const create = createUplinkMaker({
@@ -185,7 +187,7 @@ function assemble(
     ...kept,
     current,
     committed,
-    mayLoad: beginning.begun,
+    mayLoad: beginning.heardOf,
     flush: () => committer.flush(),
     write,
     stopping,
@@ -207,16 +209,27 @@ function assemble(
   const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
   const onCommitted: CommitterOptions['onCommitted'] = (receipt, batch) => {
     if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+    counted.take(batch.events);
     for (const each of [uplinks, notifiers]) each.committed(receipt, batch);
   };
   const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
   const committer = committerOf(options, store, current, told);
-  const uplinks = createUplinks({ ...shared, ...kept, create });
+  const uplinks = createUplinks({ ...shared, ...kept, create, onTried: beginning.tried });
   const notifiers = createNotifiers({ ...options, ...shared, ...kept });
   const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
   const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
-  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
+  const joined = {
+    ...made,
+    ...kept,
+    ...shared,
+    chain,
+    counted,
+    writes,
+    current,
+    stopping,
+    learned: new Map<string, string>(),
+  };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -268,7 +281,7 @@ async function begin(
   judging.start();
   for (const line of made) lines.start(line);
   await parts.serving.replace(config.serve);
-  const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD));
+  const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD), parts.alarms);
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
   const lookAtRoom = fillingWatch(store, parts.alarms);
@@ -342,7 +355,7 @@ async function settle(parts: Parts, log: Logger): Promise<void> {
   committer.setState(BEFORE_KEY, null);
   saveLearned(parts);
   try {
-    tellForgotten(await store.keepUplinks(current.config.uplinks.map(({ name }) => name)), parts, log);
+    tellForgotten(await keepUplinks(store, current.config.uplinks), parts, log);
   } catch (error) {
     log.warn(`uplinks that are not configured any more are forgotten with the next start: ${messageOf(error)}`);
   }
@@ -394,6 +407,9 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
     ...createTraceView({
       engine: () => judging.engine(),
       store,
+      clock,
+      config: () => current.config,
+      counted: parts.counted,
       sender,
       event: parts.event,
       durable: () => committer.flush(),

@@ -6,7 +6,7 @@ import { type Clock, within } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { Serving } from '../serve/serving.ts';
 import type { Committer } from '../store/committer.ts';
-import type { Store } from '../store/store.ts';
+import type { ForgottenUplink, Store } from '../store/store.ts';
 import type { Judging } from './judging.ts';
 import type { Lines, MadeLine } from './lines.ts';
 import type { LiveTable } from './live.ts';
@@ -63,7 +63,7 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   const { lines, current, uplinks } = parts;
   const before = current.config;
   const touched = touchedChannels(before, next);
-  const wanted = new Set([...before.uplinks, ...next.uplinks].map(({ name }) => name));
+  const wanted = [...before.uplinks, ...next.uplinks];
   const stored = await inTime(parts.clock, STORE_MS, storedStates(parts, wanted), 'the store does not answer').catch(
     (error: unknown) => {
       // What is needed to come back was kept in memory: that must not wait for a disk.
@@ -90,13 +90,22 @@ export async function reconfigure(parts: ReconfigureParts, next: Config): Promis
   }
 }
 
+/** Tells the store which uplinks there are, and which of them take events: those are given the checkpoints of quality records. */
+export function keepUplinks(
+  store: Pick<Store, 'keepUplinks'>,
+  uplinks: Config['uplinks'],
+): Promise<readonly ForgottenUplink[]> {
+  const namesOf = (some: Config['uplinks']): string[] => [...new Set(some.map(({ name }) => name))];
+  return store.keepUplinks(namesOf(uplinks), namesOf(uplinks.filter(({ events }) => events)));
+}
+
 /** What the store holds of rules, once everything so far is in it; and it keeps the place of every uplink. */
 async function storedStates(
   { committer, store }: ReconfigureParts,
-  uplinks: ReadonlySet<string>,
+  uplinks: Config['uplinks'],
 ): Promise<ReadonlyMap<string, string>> {
   await committer.flush();
-  await store.keepUplinks([...uplinks]);
+  await keepUplinks(store, uplinks);
   return store.states();
 }
 

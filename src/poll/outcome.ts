@@ -2,7 +2,7 @@
 import type { ReadResult, WriteResult } from '../../hal/driver.ts';
 import type { LinearConfig, TagConfig } from '../config/config.ts';
 import { type CounterState, countOn } from '../core/counter.ts';
-import type { Failure } from '../core/quality.ts';
+import { type Failure, SILENCES } from '../core/quality.ts';
 import {
   type DeviceRecord,
   type Fields,
@@ -221,7 +221,7 @@ export function recordsOf(
   const { configs } = list;
   const groups = groupsOf(list, results);
   return groups.map((places) => {
-    const maker = new FieldsMaker();
+    const maker = new FieldsMaker(places.length);
     for (const place of places) {
       const config = configs[place]!;
       const result = results[place]!;
@@ -280,23 +280,13 @@ function addTo(maker: FieldsMaker, config: TagConfig, result: ReadResult): void 
   maker.add(outcomeOf(config, result));
 }
 
-/** Failures that mean that nobody answered; every other word came from the device or about it. */
-const SILENCE: ReadonlySet<string> = new Set<Failure>([
-  'timeout',
-  'garbled',
-  'gateway-target',
-  'gateway-path',
-  'not-connected',
-  'offline',
-]);
-
 /** What the results say of the device. One answer is enough; what was not asked says nothing. */
 export function endOf(results: readonly ReadResult[]): JobEnd {
   let end: JobEnd = 'not-asked';
   for (const result of results) {
     if (result.ok) return 'answered';
     if (result.asked === false) continue;
-    if (!SILENCE.has(result.why)) return 'answered';
+    if (!SILENCES.has(result.why)) return 'answered';
     if (result.why === 'gateway-path') end = 'path';
     else if (end === 'not-asked') end = 'silent';
   }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { IntervalSet } from '../core/intervals.ts';
+import { marksAt, type QualityMarks, withMarks } from './format/chain-marks.ts';
 import { isFull, isRefusal, troubleText, unlinkDatabase } from './format/disk.ts';
 import type { Lock } from './format/lock.ts';
 import { type Carried, type Notes, packNotes, remember } from './format/notes.ts';
@@ -120,8 +121,9 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
   house.writer = writer;
   const areCursorsDue =
     house.cursorsChanged && (ask === NOTHING || now.monoMs - state.cursorsMonoMs >= state.options.cursorEveryMs);
+  const change = { states: ask.states, marks: marksAt(receipt.events.from, ask.events?.chain) };
   const notes = {
-    ...notesOf(state, ask, isNew, areCursorsDue),
+    ...notesOf(state, change, isNew, areCursorsDue),
     ...(dropped && { dropped }),
     ...(droppedEvents && { droppedEvents }),
   };
@@ -137,7 +139,7 @@ function write(state: State, ask: EncodedCommit, now: Now): Receipt {
     events: ask.events?.body ?? null,
     readings: ask.readings?.body ?? null,
   });
-  settleWrite(state, ask, receipt, now, isNew || areCursorsDue);
+  settleWrite(state, change, receipt, now, isNew || areCursorsDue);
   // The segment itself tells of both.
   if (isNew) house.meta.enterLater({ segments: new Map([[writer.info.file, 'open']]) });
   if (entries.length > 0) house.meta.enterLater({ ledger: entries });
@@ -152,26 +154,35 @@ export function restoreMeta(state: State): void {
 }
 
 /** What follows from a commit that is on the disk. */
-function settleWrite(state: State, ask: EncodedCommit, receipt: Receipt, now: Now, hasCursors: boolean): void {
+function settleWrite(state: State, change: Change, receipt: Receipt, now: Now, hasCursors: boolean): void {
   state.next.readings = receipt.readings.to;
   state.next.events = receipt.events.to;
   state.ids.commit++;
   state.commits++;
   state.lastCommitMs = now.wallMs;
   state.carried = carriedNow(state.house);
-  remember(state.house.memory, { snapshot: false, states: new Map(ask.states), cursors: undefined });
+  const { memory } = state.house;
+  remember(memory, { snapshot: false, states: new Map(change.states), cursors: undefined, quality: change.marks });
   if (!hasCursors) return;
   state.house.cursorsChanged = false;
   state.cursorsMonoMs = now.monoMs;
 }
 
-function notesOf(state: State, ask: EncodedCommit, isSnapshot: boolean, hasCursors: boolean): Notes {
+/** What a commit changes beside its records and events. */
+interface Change {
+  readonly states: EncodedCommit['states'];
+  readonly marks: QualityMarks;
+}
+
+function notesOf(state: State, { states, marks }: Change, isSnapshot: boolean, hasCursors: boolean): Notes {
   const { memory, meta } = state.house;
-  const changed = new Map(ask.states);
+  const changed = new Map(states);
+  const sealed = hasCursors ? memory.quality.sealed : 0;
   return {
     snapshot: isSnapshot,
     states: isSnapshot ? new Map([...memory.states, ...changed]) : changed,
     cursors: isSnapshot || hasCursors ? memory.cursors : undefined,
+    quality: isSnapshot ? withMarks(memory.quality, marks) : { ...marks, sealed },
     ...changesOf(meta, isSnapshot ? undefined : state.carried),
   };
 }

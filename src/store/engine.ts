@@ -11,6 +11,7 @@ import { lockFolder } from './format/lock.ts';
 import { packMemory } from './format/notes.ts';
 import { emptyQuarantine, keepReserve, listSegmentFiles, moveToQuarantine, releaseReserve } from './index/catalog.ts';
 import { ledgerPage } from './index/ledger.ts';
+import { noteSealed } from './index/sealed.ts';
 import type { CallName, Calls, EngineOptions, Now, Opened } from './protocol.ts';
 import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
@@ -20,7 +21,7 @@ import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { beginSalvage } from './repair/salvage.ts';
 import { Roller } from './rollup/roller.ts';
-import { mergeMinutes } from './rollup/rollup.ts';
+import { Merging } from './rollup/rollup.ts';
 import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
@@ -217,6 +218,7 @@ function handlersOf(state: State): Handlers {
       // Numbers given up meanwhile must not come back.
       const there = union(storedIn(house, stream), [{ from: state.next[stream], to: Number.POSITIVE_INFINITY }]);
       setCursor(state, uplink, stream, intersect(pending, there));
+      if (stream === 'events') noteSealed(house);
       return undefined;
     },
     restamp(offset) {
@@ -237,11 +239,11 @@ function handlersOf(state: State): Handlers {
       house.cursorsChanged = true;
       return undefined;
     },
-    keepUplinks: (names) => keepUplinks(state, names),
+    keepUplinks: (ask) => keepUplinks(state, ask),
     ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     states: () => new Map(house.memory.states),
     seek: (wallMs, now) => repairing(state, now, () => seek(house, wallMs)),
-    rollups: (ask) => state.roller?.query(ask) ?? { ...mergeMinutes([], ask.every), next: undefined },
+    rollups: (ask) => state.roller?.query(ask) ?? { ...new Merging(ask.span, ask.every).merged(), next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {
       if (!state.isClosed) close(state, now);
@@ -284,9 +286,10 @@ function workOf({ commits, bytesWritten, lastCommitMs, trouble }: State) {
   return { commits, bytesWritten, lastCommitMs, trouble };
 }
 
-function keepUplinks(state: State, names: readonly string[]): Calls['keepUplinks']['answer'] {
+function keepUplinks(state: State, { names, witnesses }: Calls['keepUplinks']['ask']): Calls['keepUplinks']['answer'] {
   const { house, next } = state;
   house.uplinks = names;
+  house.witnesses = witnesses;
   const gone = [...house.memory.cursors].filter(([uplink]) => !names.includes(uplink));
   // Without any cursor it is not known whether an uplink is new, or all cursors are lost: then it is held to everything.
   const isNews = house.memory.cursors.size > 0;

@@ -1,5 +1,6 @@
 /** The messages between the store's thread and its callers, as types. */
 import type { Fault } from '../core/errors.ts';
+import type { ChainPlaces } from '../core/event.ts';
 import type { WallOffset } from './format/restamp.ts';
 import type { Machine } from './repair/restored.ts';
 import type { MergedMinutes } from './rollup/rollup.ts';
@@ -32,7 +33,9 @@ export interface EncodedCommit {
         readonly body: Uint8Array<ArrayBuffer>;
       }
     | undefined;
-  readonly events: { readonly count: number; readonly body: Uint8Array } | undefined;
+  readonly events:
+    | { readonly count: number; readonly body: Uint8Array; readonly chain: ChainPlaces | undefined }
+    | undefined;
   readonly states: readonly (readonly [string, string | null])[];
   readonly dropped: CommitBatch['dropped'];
   readonly droppedEvents: CommitBatch['droppedEvents'];
@@ -87,7 +90,7 @@ export interface Calls {
   /** Makes cursors durable. */
   flush: { ask: undefined; answer: undefined };
   quarantine: { ask: Omit<LedgerEntry, 'id' | 'enteredWallMs' | 'cause'>; answer: undefined };
-  keepUplinks: { ask: readonly string[]; answer: readonly ForgottenUplink[] };
+  keepUplinks: { ask: { names: readonly string[]; witnesses: readonly string[] }; answer: readonly ForgottenUplink[] };
   ledger: { ask: number; answer: readonly LedgerEntry[] };
   states: { ask: undefined; answer: ReadonlyMap<string, string> };
   history: { ask: HistoryQuery; answer: HistorySlice };

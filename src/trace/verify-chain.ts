@@ -5,15 +5,17 @@ import { canonical } from './canonical.ts';
 import { type ChainRecord, GENESIS, hashOf, type Link } from './chain.ts';
 import { isSigned, keyIdOf } from './signing.ts';
 
-/** What the first line of a file says of its form. */
+/** What the first line of a file says of its form: the chain from its beginning, or from a checkpoint on, which is the second line. */
 const FORMAT = 'millgate/quality-chain/1';
+const FORMAT_BEHIND = 'millgate/quality-chain/2';
 
 /** Members that every event has; the rest is what was recorded. */
 const OF_THE_STREAM = new Set(['schema', 'gateway', 'epoch', 'seq', 't', 'clock', 'chain']);
 
-/** The first line of a file. */
-export function headerLine(publicKey: string): string {
-  return canonical({ format: FORMAT, publicKey });
+/** The first line of a file; with the checkpoint that it begins behind, the first two. */
+export function headerLine(publicKey: string, behind?: SignedCheckpoint): string {
+  if (!behind) return canonical({ format: FORMAT, publicKey });
+  return `${canonical({ format: FORMAT_BEHIND, publicKey })}\n${checkpointLine(behind)}`;
 }
 
 /** The line of an event as on the wire; undefined where it is no quality record. */
@@ -39,11 +41,19 @@ export type Verdict =
       readonly records: number;
       readonly from: number | null;
       readonly to: number | null;
+      /** The checkpoint that the file begins behind: how many records it covers, and when it was signed, UTC ms; null: none. */
+      readonly behind: { readonly records: number; readonly time: number } | null;
       readonly key: string;
       /** When it was signed, UTC ms. */
       readonly time: number;
     }
   | { readonly ok: false; readonly line: number; readonly record: number | null; readonly why: string };
+
+/** What a record must follow: the number and the hash of the one before it. */
+interface Before {
+  readonly seq: number;
+  readonly hash: string;
+}
 
 interface RecordOfFile {
   readonly hash: string;
@@ -67,30 +77,37 @@ interface Evidence {
  */
 export function verifyChain(bytes: Uint8Array, { trusted, kept = [] }: Evidence = {}): Verdict {
   const lines = linesOf(bytes);
-  const publicKey = publicKeyIn(lines[0]!);
-  if (publicKey === undefined) return broken(1, null, 'the first line is not that of a chain of quality records');
+  const header = headerIn(lines[0]!);
+  if (header === undefined) return broken(1, null, 'the first line is not that of a chain of quality records');
+  const { publicKey, isBehind } = header;
+  const skip = isBehind ? 2 : 1;
   if (trusted !== undefined && trusted !== publicKey)
     return broken(1, null, `it names key ${keyIdOf(publicKey)}, and ${keyIdOf(trusted)} was to sign it`);
-  const records = lines.slice(1, -1);
+  const behind = isBehind ? checkpointIn(lines[1] ?? '') : undefined;
+  if (isBehind && !(behind && isOfKey(behind, publicKey)))
+    return broken(2, null, 'the checkpoint that it begins behind is not right: it was changed or replaced');
+  const records = lines.slice(skip, -1);
   const hashes = new Map<number, string>();
   const counts = new Set(kept.map(({ checkpoint }) => checkpoint.count));
-  let before: RecordOfFile | undefined;
+  let before: Before | undefined = behind && { seq: behind.checkpoint.count - 1, hash: behind.checkpoint.head };
   let first: number | null = null;
   for (const [index, line] of records.entries()) {
     const found = recordIn(line);
     // What a changed record says of its own number may be what was changed.
-    const number = before === undefined ? firstNamed(lines, index) : before.record.seq + 1;
-    if (!found) return broken(index + 2, number, 'the line is not what was written');
+    const number = before === undefined ? firstNamed(lines, index) : before.seq + 1;
+    if (!found) return broken(index + skip + 1, number, 'the line is not what was written');
     if (hashOf(found.record) !== found.hash)
-      return broken(index + 2, number, 'its content does not match its hash: it was changed');
+      return broken(index + skip + 1, number, 'its content does not match its hash: it was changed');
     const why = whyBroken(found, before, records.slice(index + 1));
-    if (why) return broken(index + 2, why.record, why.text);
+    if (why) return broken(index + skip + 1, why.record, why.text);
     first ??= found.record.seq;
     if (counts.has(found.record.seq + 1)) hashes.set(found.record.seq, found.hash);
-    before = found;
+    before = { seq: found.record.seq, hash: found.hash };
   }
   const end = endOf(lines, before, first, publicKey);
-  return end.ok ? (whyNotKept(end, hashes, kept, publicKey) ?? end) : end;
+  if (!end.ok) return end;
+  const { count = 0, time = 0 } = behind?.checkpoint ?? {};
+  return whyNotKept(end, hashes, kept, publicKey) ?? { ...end, behind: behind ? { records: count, time } : null };
 }
 
 /** What speaks against a file among the checkpoints that were kept elsewhere. */
@@ -163,11 +180,11 @@ function broken(line: number, record: number | null, why: string): Verdict {
 
 function whyBroken(
   { record }: RecordOfFile,
-  before: RecordOfFile | undefined,
+  before: Before | undefined,
   rest: readonly string[],
 ): { readonly record: number; readonly text: string } | undefined {
   const { seq, prev } = record;
-  const expected = before ? before.record.seq + 1 : seq;
+  const expected = before ? before.seq + 1 : seq;
   if (seq < expected)
     return { record: seq, text: `it stands behind record ${expected - 1}: it is there twice, or out of order` };
   if (seq > expected) {
@@ -183,33 +200,30 @@ function whyBroken(
 }
 
 /** The checkpoint at the end. */
-function endOf(
-  lines: readonly string[],
-  last: RecordOfFile | undefined,
-  first: number | null,
-  publicKey: string,
-): Verdict {
+function endOf(lines: readonly string[], last: Before | undefined, first: number | null, publicKey: string): Verdict {
   const line = lines.length;
-  const to = last?.record.seq ?? null;
+  const to = first === null ? null : last!.seq;
   const end = lines.length > 1 ? checkpointIn(lines.at(-1)!) : undefined;
   if (!end) {
-    const cut = recordIn(lines.at(-1)!) ?? last;
-    const record = cut ? cut.record.seq : null;
-    return broken(line, record, 'no checkpoint follows: the file was cut, or its last line was changed');
+    const cut = recordIn(lines.at(-1)!)?.record ?? last;
+    return broken(line, cut?.seq ?? null, 'no checkpoint follows: the file was cut, or its last line was changed');
   }
-  const { checkpoint, signature } = end;
-  const { count, head, key, time } = checkpoint;
+  const { count, head, key, time } = end.checkpoint;
   if (key !== keyIdOf(publicKey))
     return broken(line, to, `the checkpoint is of key ${key}, and the file names ${keyIdOf(publicKey)}`);
-  if (!isSigned(checkpoint, signature, publicKey))
+  if (!isOfKey(end, publicKey))
     return broken(line, to, 'the signature of the checkpoint is not right: it was changed or replaced');
-  if (last && (count !== last.record.seq + 1 || head !== last.hash))
+  if (last && (count !== last.seq + 1 || head !== last.hash))
     return broken(
       line,
       to,
-      `the checkpoint is of ${count} records, and the last one here is number ${to}: records or the checkpoint were cut or replaced`,
+      `the checkpoint is of ${count} records, and the last one here is number ${last.seq}: records or the checkpoint were cut or replaced`,
     );
-  return { ok: true, records: last ? to! - first! + 1 : 0, from: first, to, key, time };
+  return { ok: true, records: to === null ? 0 : to - first! + 1, from: first, to, behind: null, key, time };
+}
+
+function isOfKey({ checkpoint, signature }: Pick<SignedCheckpoint, 'checkpoint' | 'signature'>, key: string): boolean {
+  return checkpoint.key === keyIdOf(key) && isSigned(checkpoint, signature, key);
 }
 
 /** The number that a broken first record has: by the next one that is whole, or by the checkpoint. */
@@ -238,10 +252,11 @@ function hasExactly(value: object, names: readonly string[]): boolean {
   return Object.keys(value).length === names.length && names.every((name) => name in value);
 }
 
-function publicKeyIn(line: string): string | undefined {
+function headerIn(line: string): { readonly publicKey: string; readonly isBehind: boolean } | undefined {
   const found = objectIn(line);
-  const isHeader = found && hasExactly(found, ['format', 'publicKey']) && found.format === FORMAT;
-  return isHeader && HASH.test(String(found.publicKey)) ? String(found.publicKey) : undefined;
+  if (!found || !hasExactly(found, ['format', 'publicKey']) || !HASH.test(String(found.publicKey))) return undefined;
+  const isBehind = found.format === FORMAT_BEHIND;
+  return isBehind || found.format === FORMAT ? { publicKey: String(found.publicKey), isBehind } : undefined;
 }
 
 function recordIn(line: string): RecordOfFile | undefined {

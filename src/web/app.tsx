@@ -1,22 +1,12 @@
 /** The page as a whole: which view is shown, whether it is live, and who is logged in. */
 import { useEffect, useState } from 'preact/hooks';
 import { type Hub, useHub } from './hub.ts';
-import { LogIn } from './login.tsx';
 import { inOrder, isUnacked, stands } from './plant-state.ts';
 import { listIn } from './report-sums.ts';
 import { ask, tokenNow } from './session.ts';
 import { plain } from './shown.ts';
-import { Alarms } from './views/alarms.tsx';
-import { Configuration } from './views/configuration.tsx';
-import { Lines } from './views/lines.tsx';
-import { Maintenance } from './views/maintenance.tsx';
+import type { ViewProps } from './views/others.tsx';
 import { Overview } from './views/overview.tsx';
-import { Production } from './views/production.tsx';
-import { Quality } from './views/quality.tsx';
-import { Store, Uplinks } from './views/store.tsx';
-import { Tag } from './views/tag.tsx';
-import { Tags } from './views/tags.tsx';
-import { Wall } from './views/wall.tsx';
 
 /** Views in the order of the menu; `needs`: only where the gateway has something for it, under this name in its answer. */
 const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[] = [
@@ -26,6 +16,7 @@ const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[]
   ['quality', 'Quality'],
   ['production', 'Production', 'machines'],
   ['maintenance', 'Maintenance', 'maintenance'],
+  ['inventory', 'Parts', 'inventory'],
   ['lines', 'Lines'],
   ['uplinks', 'Uplinks'],
   ['store', 'Store'],
@@ -61,13 +52,19 @@ function useThere(hash: string | undefined, isConfigurable: boolean): ReadonlySe
   return there;
 }
 
+const DAY_MS = 86_400_000;
+
 /** The paths of the views that the gateway has something for. */
 async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
   const found = VIEWS.map(async ([path, , needs]) => {
     if (path === 'configuration') return isConfigurable ? [path] : [];
     if (needs === undefined) return [];
     const list = listIn(await ask<unknown>(`/api/v1/${path}`), needs);
-    return list && list.length > 0 ? [path] : [];
+    if (list && list.length > 0) return [path];
+    // Parts have records without a stock, too.
+    const parts =
+      path === 'inventory' && listIn(await ask<unknown>(`/api/v1/parts?from=${Date.now() - DAY_MS}`), 'parts');
+    return parts && parts.length > 0 ? [path] : [];
   });
   return new Set((await Promise.all(found)).flat());
 }
@@ -87,11 +84,49 @@ function useReplaced(by: string | undefined, isEditing: boolean): void {
   }, [by, isEditing]);
 }
 
+/** The other views are loaded so long after the page began, ms, so that a view can be opened without the gateway. */
+const LOAD_AFTER_MS = 3000;
+
+/** The other views; undefined until they are loaded, `missing` where that failed. */
+type Others = typeof import('./views/others.tsx') | 'missing' | undefined;
+
+function useOthers(isWanted: boolean): Others {
+  const [others, set] = useState<Others>();
+  useEffect(() => {
+    const load = (): void =>
+      void import('./views/others.tsx').then(
+        (found) => set(found),
+        () => set('missing'),
+      );
+    if (typeof others === 'object') return;
+    if (isWanted) return load();
+    const timer = setTimeout(load, LOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [isWanted]);
+  return others;
+}
+
+/** A view that came behind the overview. Its file has the name of its content: another version of the gateway has it not. */
+function Other({ others, ...props }: ViewProps & { readonly others: Others }) {
+  if (others === undefined) return <p>Loading …</p>;
+  if (others !== 'missing') return <others.View {...props} />;
+  return (
+    <p role="alert">
+      This view could not be loaded: the gateway does not answer, or it is another version now.{' '}
+      <button type="button" onClick={() => location.reload()}>
+        Load the page again
+      </button>
+    </p>
+  );
+}
+
 /** The page. */
 export function App() {
   const hub = useHub();
   const [view = '', ...rest] = usePath();
   const [isLogin, logIn] = useState(false);
+  const [isMenu, menu] = useState(false);
+  const title = VIEWS.find(([path]) => path === view)?.[1];
   const { hash, onDisk } = hub.plant.status?.config ?? {};
   const there = useThere(hash, onDisk !== undefined);
   const onRefused = (): void => logIn(true);
@@ -100,13 +135,18 @@ export function App() {
     document.title = titleOf(hub);
   });
   useReplaced(hub.replacedBy, view === 'configuration');
+  const others = useOthers(view !== '' || isLogin);
+  const content =
+    view === '' ? (
+      <Overview hub={hub} />
+    ) : (
+      <Other others={others} hub={hub} view={view} rest={rest} onRefused={onRefused} />
+    );
   if (view === 'wall')
     return (
       <div class={isStale ? 'is-stale' : ''}>
         <Banner hub={hub} />
-        <main tabIndex={-1}>
-          <Wall hub={hub} />
-        </main>
+        <main tabIndex={-1}>{content}</main>
       </div>
     );
   return (
@@ -115,6 +155,15 @@ export function App() {
         Skip to the content
       </button>
       <header>
+        <button
+          type="button"
+          class="quiet menu"
+          aria-expanded={isMenu}
+          aria-controls="views"
+          onClick={() => menu(!isMenu)}
+        >
+          ☰ {title ?? 'Views'}
+        </button>
         <span class="brand">{hub.plant.status?.gateway ?? 'Millgate'}</span>
         {hub.plant.status?.simulated && <span class="tagged">simulated</span>}
         <AlarmSummary hub={hub} />
@@ -123,56 +172,34 @@ export function App() {
         </button>
       </header>
       <Banner hub={hub} />
-      <nav aria-label="Views">
-        {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, title]) => (
-          <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined}>
-            {title}
-          </a>
-        ))}
-      </nav>
+      <Menu view={view} there={there} isOpen={isMenu} onChosen={() => menu(false)} />
       <main id="main" tabIndex={-1}>
-        <h1>{VIEWS.find(([path]) => path === view)?.[1] ?? plain(rest.join('/'))}</h1>
-        <View hub={hub} view={view} rest={rest} onRefused={onRefused} />
+        <h1>{title ?? plain(rest.join('/'))}</h1>
+        {content}
       </main>
-      {isLogin && <LogIn onClose={() => logIn(false)} />}
+      {isLogin && typeof others === 'object' && <others.LogIn onClose={() => logIn(false)} />}
     </div>
   );
 }
 
-interface ViewProps {
-  readonly hub: Hub;
+interface MenuProps {
   readonly view: string;
-  readonly rest: readonly string[];
-  readonly onRefused: () => void;
+  readonly there: ReadonlySet<string>;
+  /** Where the window is narrow it is shown only while it is open. */
+  readonly isOpen: boolean;
+  readonly onChosen: () => void;
 }
 
-function View({ hub, view, rest, onRefused }: ViewProps) {
-  switch (view) {
-    case '':
-      return <Overview hub={hub} />;
-    case 'alarms':
-      return <Alarms hub={hub} onRefused={onRefused} />;
-    case 'tags':
-      return <Tags hub={hub} device={rest[0]} />;
-    case 'tag':
-      return <Tag hub={hub} name={rest.join('/')} onRefused={onRefused} />;
-    case 'quality':
-      return <Quality />;
-    case 'production':
-      return <Production hub={hub} onRefused={onRefused} />;
-    case 'maintenance':
-      return <Maintenance hub={hub} onRefused={onRefused} />;
-    case 'lines':
-      return <Lines hub={hub} />;
-    case 'uplinks':
-      return <Uplinks hub={hub} />;
-    case 'store':
-      return <Store hub={hub} />;
-    case 'configuration':
-      return <Configuration hub={hub} onRefused={onRefused} />;
-    default:
-      return <p>There is no such view.</p>;
-  }
+function Menu({ view, there, isOpen, onChosen }: MenuProps) {
+  return (
+    <nav id="views" aria-label="Views" class={isOpen ? 'is-open' : ''}>
+      {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, name]) => (
+        <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined} onClick={onChosen}>
+          {name}
+        </a>
+      ))}
+    </nav>
+  );
 }
 
 /** Across the top while what is shown is not what is: since when, and why. */
@@ -200,7 +227,9 @@ function AlarmSummary({ hub }: { readonly hub: Hub }) {
   const unacked = standing.filter(isUnacked).length;
   return (
     <a class="summary" href="#/alarms">
-      {standing.length === 0 ? 'no alarm' : `${standing.length} standing, ${unacked} not acknowledged`}
+      {standing.length === 0
+        ? 'no alarm'
+        : `${standing.length} ${standing.length === 1 ? 'alarm' : 'alarms'}, ${unacked} not acknowledged`}
     </a>
   );
 }

@@ -31,14 +31,15 @@ let tags: readonly JsonTag[] = [];
 let configuration: string | undefined;
 /** Version of the gateway that this page came from: the first that it heard of. */
 let version: string | undefined;
-let heard = { atMs: Number.NEGATIVE_INFINITY, wallMs: 0 };
+/** When something came from the gateway, by the clock of this page, which starts at 0, and by the gateway's; 0: never. */
+let heard = { atMs: 0, wallMs: 0 };
 let giveToken: (token: string | undefined) => void = () => {};
 const listeners = new Set<() => void>();
 
-/** @param isNews false for what a worker knew before: that it was live then says nothing of now */
-function take(next: Plant, isNews = true): void {
+/** @param agoMs how long ago that was heard */
+function take(next: Plant, agoMs = 0): void {
   plant = next;
-  if (isNews && plant.link.state === 'live') heard = { atMs: performance.now(), wallMs: Date.now() + plant.skewMs };
+  if (plant.link.state === 'live') hear(agoMs);
   version ??= plant.status?.version;
   const { hash } = plant.status?.config ?? {};
   if (hash !== undefined && hash !== configuration) {
@@ -49,24 +50,47 @@ function take(next: Plant, isNews = true): void {
   for (const listener of listeners) listener();
 }
 
+function hear(agoMs: number): void {
+  heard = { atMs: performance.now() - agoMs, wallMs: Date.now() - agoMs + plant.skewMs };
+}
+
+/** The tags of the file. What each read last is shown until the stream brings more. */
 async function loadTags(): Promise<void> {
   try {
     tags = await ask<JsonTag[]>('/api/v1/tags');
-    for (const listener of listeners) listener();
+    if (plant.link.state === 'connecting') hear(0);
+    take(after(plant, { kind: 'first', readings: tags.flatMap(({ last }) => last ?? []) }));
   } catch {
     configuration = undefined;
   }
 }
 
-/** Begins to follow the gateway: over the worker that all tabs share, else over a stream of this tab. */
+/** The stream is opened so long after the page began at the latest, ms. */
+const FOLLOW_AFTER_MS = 1500;
+
+/**
+ * Begins with the tags and what each read last, and follows the gateway when those are drawn: on a slow tablet to start
+ * the stream takes as long as to draw the first values.
+ */
 export function begin(): void {
+  let isFollowing = false;
+  const start = (): void => {
+    if (!isFollowing) follow();
+    isFollowing = true;
+  };
+  void loadTags().then(() => requestAnimationFrame(() => setTimeout(start)));
+  setTimeout(start, FOLLOW_AFTER_MS);
+}
+
+/** Over the worker that all tabs share, else over a stream of this tab. */
+function follow(): void {
   const tell = (told: Told): void => take(after(plant, told));
   if (typeof SharedWorker === 'undefined') {
     giveToken = startFeed(tell);
   } else {
     const worker = new SharedWorker('/stream-worker.js', { type: 'module', name: 'millgate' });
     worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if ('plant' in data) take(data.plant, false);
+      if ('plant' in data) take(data.plant, Date.now() - data.heardMs);
       else tell(data.told);
     };
     giveToken = (token) => worker.port.postMessage({ token });
@@ -76,8 +100,6 @@ export function begin(): void {
     });
   }
   giveToken(tokenNow());
-  // Beside the stream, so that the first values need not wait for its first status.
-  void loadTags();
 }
 
 /** The token changed: the stream is opened anew with it. */
@@ -108,7 +130,8 @@ export function useHub(): Hub {
       clearInterval(tick);
     };
   }, []);
-  const isLive = performance.now() - heard.atMs < NOT_LIVE_MS && plant.link.state === 'live';
+  const { state } = plant.link;
+  const isLive = performance.now() - heard.atMs < NOT_LIVE_MS && (state === 'live' || state === 'connecting');
   return {
     plant,
     tags,

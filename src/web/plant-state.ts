@@ -45,6 +45,8 @@ export const NO_PLANT: Plant = {
 
 /** What is told to the page: an event of the stream, or how the connection is. */
 export type Told =
+  /** What was read last, asked for before the stream is there. */
+  | { readonly kind: 'first'; readonly readings: readonly JsonReading[] }
   | { readonly kind: 'snapshot' | 'readings'; readonly readings: readonly JsonReading[] }
   | { readonly kind: 'status'; readonly status: GatewayStatus; readonly atMs: number }
   | { readonly kind: 'alarms'; readonly alarms: readonly AlarmView[]; readonly gone: readonly string[] }
@@ -58,6 +60,9 @@ export function after(plant: Plant, told: Told): Plant {
       return { ...plant, link: told.link };
     case 'status':
       return { ...plant, status: told.status, skewMs: told.status.nowMs - told.atMs };
+    case 'first':
+      if (plant.readings.size > 0) return plant;
+      return { ...plant, readings: new Map(told.readings.map((reading) => [reading.tag, reading])) };
     case 'snapshot':
       // What there was of a stream that ended says nothing of what there is now.
       return withReadings({ ...plant, readings: new Map(), alarms: new Map() }, told.readings);
@@ -136,4 +141,14 @@ export function byDevice(tags: readonly JsonTag[]): ReadonlyMap<string, readonly
     devices.set(device, [...(devices.get(device) ?? []), tag]);
   }
   return devices;
+}
+
+/** What a device says of itself in one line. */
+export function describeLine(status: GatewayStatus | undefined, device: string): string {
+  for (const channel of status?.channels ?? []) {
+    const found = channel.devices.find(({ name }) => name === device);
+    if (found)
+      return `${found.state} on ${channel.name}${channel.simulated ? ', simulated' : ''}${found.bad > 0 ? `, ${found.bad} of ${found.tags} tags bad` : ''}`;
+  }
+  return '';
 }

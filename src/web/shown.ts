@@ -86,20 +86,27 @@ export function plantTime(zone: string | undefined): PlantTime {
       return new Intl.DateTimeFormat('en-GB', options);
     }
   };
-  const clock = format({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
-  const day = format({ year: 'numeric', month: '2-digit', day: '2-digit' });
-  const offset = format({ timeZoneName: 'short' });
+  // Made when first used: a browser on a small board takes a fifth of a second for one, and the first values need none.
+  const lazy = (options: Intl.DateTimeFormatOptions): (() => Intl.DateTimeFormat) => {
+    let made: Intl.DateTimeFormat | undefined;
+    return () => (made ??= format(options));
+  };
+  const clock = lazy({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const day = lazy({ year: 'numeric', month: '2-digit', day: '2-digit' });
+  const offset = lazy({ timeZoneName: 'short' });
   const part = (form: Intl.DateTimeFormat, ms: number, type: string): string =>
     form.formatToParts(ms).find((one) => one.type === type)?.value ?? '';
-  const date = (ms: number): string => `${part(day, ms, 'year')}-${part(day, ms, 'month')}-${part(day, ms, 'day')}`;
+  const date = (ms: number): string =>
+    `${part(day(), ms, 'year')}-${part(day(), ms, 'month')}-${part(day(), ms, 'day')}`;
+  const clockOf = (ms: number): string => clock().format(ms);
   return {
-    clock: (ms) => clock.format(ms),
+    clock: clockOf,
     mark(ms, apartMs) {
-      const atMidnight = clock.format(ms) === '00:00:00';
+      const atMidnight = clockOf(ms) === '00:00:00';
       if (apartMs >= DAY || atMidnight) return date(ms).slice(5);
-      return clock.format(ms).slice(0, apartMs < MINUTE ? 8 : 5);
+      return clockOf(ms).slice(0, apartMs < MINUTE ? 8 : 5);
     },
-    full: (ms) => `${date(ms)} ${clock.format(ms)} ${part(offset, ms, 'timeZoneName')}`,
+    full: (ms) => `${date(ms)} ${clockOf(ms)} ${part(offset(), ms, 'timeZoneName')}`,
   };
 }
 

@@ -53,4 +53,21 @@ describe('an alarm that is tried on what is stored', () => {
     const latched = alarmOf({ latch: true });
     expect((await tryAlarm(store, latched, { fromMs: FROM, toMs: FROM + HOUR }, never)).raised).toBe(7);
   });
+
+  it('counts an alarm that chatters through a day without holding up the gateway', async () => {
+    const DAY = 24 * HOUR;
+    const chattering = {
+      async history({ fromMs, toMs }: HistoryQuery): Promise<HistoryPage> {
+        const points = [];
+        for (let ms = fromMs; ms < toMs; ms += 1000)
+          points.push({ seq: ms, wallMs: ms, quality: 'good' as const, value: (ms / 1000) % 2 === 0 ? 80 : 60 });
+        return { points, next: undefined };
+      },
+    };
+    const before = process.cpuUsage().user;
+    const trial = await tryAlarm(chattering, alarmOf(), { fromMs: FROM, toMs: FROM + DAY }, never);
+    expect(trial).toMatchObject({ raised: 43_200, mostInMinute: 30 });
+    // Each against each of them took some ten seconds.
+    expect((process.cpuUsage().user - before) / 1e6).toBeLessThan(4);
+  });
 });

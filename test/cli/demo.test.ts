@@ -8,13 +8,14 @@ import { EXIT } from '../../src/core/errors.ts';
 import { millgate, until } from '../double/command-line.ts';
 import { Terminal } from '../double/terminal.ts';
 
-const PLACES = { plantPort: 40123, brokerPort: 1884, storePath: '/tmp/demo/store' };
+const PLACES = { plantPort: 40123, brokerPort: 1884, pagePort: 8421, storePath: '/tmp/demo/store' };
 
 const FILE = `# A press line.
 channels:
   line: {driver: modbus-tcp, host: 127.0.0.1, port: 15020}   # the presses
   sim: {driver: mock}
 store: {path: /var/lib/millgate}
+api: {listen: "127.0.0.1:8420"}
 uplinks:
   plant: {type: mqtt, url: "mqtt://127.0.0.1:1883"}
 `;
@@ -43,16 +44,18 @@ channels:
   line: {driver: modbus-tcp, host: "127.0.0.1", port: 40123}   # the presses
   sim: {driver: mock}
 store: {path: "/tmp/demo/store"}
+api: {listen: "127.0.0.1:8421"}
 uplinks:
   plant: {type: mqtt, url: "mqtt://127.0.0.1:1884"}
 `);
   });
 
-  it('gets a store and a port where none is written', () => {
+  it('gets a store, a page and a port where none is written', () => {
     const text = placeDemo('channels:\n  line: {driver: modbus-tcp, host: 127.0.0.1}\n', PLACES);
     expect(parse(text)).toEqual({
       channels: { line: { driver: 'modbus-tcp', host: '127.0.0.1', port: 40123 } },
       store: { path: '/tmp/demo/store' },
+      api: { listen: '127.0.0.1:8421' },
     });
   });
 });
@@ -66,7 +69,7 @@ describe('demo', () => {
     expect(await answers(port)).toBe(true);
     const status = millgate(['status', '--json'], { env: { MILLGATE_SOCKET: socket } });
     expect(await status.exitCode).toBe(EXIT.ok);
-    expect(JSON.parse(status.out())).toMatchObject({ state: 'running' });
+    expect(JSON.parse(status.out())).toMatchObject({ state: 'running', config: { onDisk: 'same' } });
 
     const pressedMs = performance.now();
     demo.interrupt();

@@ -1,6 +1,6 @@
 /** Which ledger entries become gap events. */
 import { describe, expect, it } from 'vitest';
-import type { GatewayEvent } from '../../src/core/event.ts';
+import { createAlarms, type GatewayEvent } from '../../src/core/event.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { createGapTeller, GAPS_TOLD } from '../../src/store/gaps.ts';
 import { type Store, StoreTrouble } from '../../src/store/store.ts';
@@ -76,5 +76,28 @@ describe('gap events', () => {
     await teller.tell();
     await teller.tell();
     expect(told.map((batch) => batch.length)).toEqual([1]);
+  });
+
+  it('are none for quality records that left too early: that is an alarm, over an hour after the last', async () => {
+    const base = { stream: 'events', count: 3, enteredWallMs: 0, cause: 'unsealed' } as const;
+    const entries = [{ ...base, id: 1, from: 4, to: 7 }];
+    const clock = new SimulatedClock(0, 'promises');
+    const told: string[] = [];
+    const alarms = createAlarms(({ kind, ...rest }) => void told.push([kind, rest.id, rest.change, rest.count].join()));
+    const teller = createGapTeller(
+      {
+        ledger: async (since = 0) => entries.filter(({ id }) => id > since),
+        peekEvents: async (from) => ({ from, events: [], next: from }),
+      },
+      { setState: () => {}, acceptEvents: () => void told.push('gap') },
+      ...([clock, undefined, alarms] as const),
+    );
+    await teller.tell();
+    await clock.advance(3_500_000);
+    await teller.tell();
+    expect(told).toEqual(['lifecycle,store/quality-chain,raised,3']);
+    await clock.advance(200_000);
+    await teller.tell();
+    expect(told.slice(1)).toEqual(['lifecycle,store/quality-chain,cleared,3']);
   });
 });

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { GatewayEvent } from '../../src/core/event.ts';
+import type { GatewayEvent, SignedCheckpoint } from '../../src/core/event.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { type ChainRecord, hashOf, QualityChain } from '../../src/trace/chain.ts';
 import { openSigningKey } from '../../src/trace/signing.ts';
@@ -213,7 +214,45 @@ describe('checkpoints that were kept elsewhere', () => {
   });
 });
 
+describe('a file that begins behind a checkpoint', () => {
+  const chain = chainOf(8);
+  const behind = (count: number, from = count, of = chain) => {
+    const checkpoint = JSON.parse(of.checkpoints[count - 1]!) as SignedCheckpoint;
+    return [headerLine(KEY.publicKey, checkpoint), ...chain.lines.slice(from), chain.checkpoints[7]!];
+  };
+  const check = (lines: readonly string[]) => verifyChain(Buffer.from(`${lines.join('\n')}\n`));
+
+  it('is whole, and says which one', () => {
+    expect(check(behind(3))).toMatchObject({ ok: true, from: 3, to: 7, behind: { records: 3 } });
+    expect(check(behind(8))).toMatchObject({ ok: true, records: 0, from: null, behind: { records: 8 } });
+  });
+
+  it('is broken when a byte of it is changed', () => {
+    const file = Buffer.from(`${behind(5).join('\n')}\n`);
+    const random = seededRandom(13);
+    for (let at = 0; at < file.length; at += 3) {
+      const changed = Buffer.from(file);
+      changed[at]! ^= 1 + Math.floor(random() * 255);
+      expect(verifyChain(changed).ok, `byte ${at}`).toBe(false);
+    }
+  });
+
+  it('is broken when its first records are missing, or the checkpoint is of another chain or replaced by another', () => {
+    expect(check(behind(3, 4))).toMatchObject({ ok: false, line: 3, record: 4 });
+    expect(check(behind(3, 2))).toMatchObject({ ok: false, line: 3, record: 2 });
+    expect(check(behind(8).toSpliced(-1, 1, chain.checkpoints[6]!))).toMatchObject({ ok: false });
+    const other = chainOf(8, KEY, (number) => recorded(number + 20));
+    expect(check(behind(3, 3, other))).toMatchObject({ ok: false, line: 3, record: 3 });
+    expect(check(behind(3, 3, chainOf(8, newKey())))).toMatchObject({ ok: false, line: 2 });
+  });
+});
+
 interface Oracle {
+  readonly merkle_rfc6962: {
+    readonly leaves_hex: readonly string[];
+    readonly roots: readonly string[];
+    readonly empty: string;
+  };
   readonly tamper_cases: readonly { change: string; detected_at?: number; detected?: string }[];
   readonly example_chain: { readonly records: readonly { canonical: string; sha256: string }[] };
 }
@@ -235,6 +274,25 @@ describe('the published cases of tampering', () => {
     const verdict: Verdict = verifyChain(Buffer.from(text));
     expect(verdict.ok).toBe(false);
     if (record !== undefined) expect(verdict).toMatchObject({ record });
+  });
+
+  /** RFC 6962, 2.1. The chain is a list and not a tree: a plant that anchors its checkpoints in one finds its roots here. */
+  it('come with roots of trees over the same hash', () => {
+    const sha = (...parts: readonly (Buffer | string)[]) => {
+      const hash = createHash('sha256');
+      for (const part of parts) hash.update(part);
+      return hash.digest();
+    };
+    const rootOf = (leaves: readonly Buffer[]): Buffer => {
+      if (leaves.length === 0) return sha();
+      if (leaves.length === 1) return sha('\u0000', leaves[0]!);
+      const left = 2 ** Math.ceil(Math.log2(leaves.length) - 1);
+      return sha('\u0001', rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
+    };
+    const { leaves_hex: leaves, roots, empty } = oracle.merkle_rfc6962;
+    const data = leaves.map((hex) => Buffer.from(hex, 'hex'));
+    expect(rootOf([]).toString('hex')).toBe(empty);
+    expect(data.map((_, index) => rootOf(data.slice(0, index + 1)).toString('hex'))).toEqual(roots);
   });
 
   it('holds the hash of each record in the next one', () => {

@@ -32,6 +32,15 @@ describe('the plant', () => {
     expect([anew.readings.size, anew.alarms.size, anew.events.length]).toEqual([0, 0, 1]);
   });
 
+  it('begins with what was read last, which the stream replaces', () => {
+    const first = after(NO_PLANT, { kind: 'first', readings: [reading(1)] });
+    expect(first.readings.get('oven/temp')).toMatchObject({ value: 1 });
+    const live = after(first, { kind: 'snapshot', readings: [reading(2)] });
+    expect(after(live, { kind: 'first', readings: [reading(1)] }).readings.get('oven/temp')).toMatchObject({
+      value: 2,
+    });
+  });
+
   it('shows alarms by what a person should take first', () => {
     const alarm = (id: string, over: Partial<AlarmView>): AlarmView => ({ ...OIL_HOT, id, firstOut: false, ...over });
     const alarms = [

@@ -5,14 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMap, isScalar, parseDocument } from 'yaml';
 import { jsonReading, jsonTag } from '../../api/json.ts';
-import { Api } from '../../api/server.ts';
 import type { GatewayView } from '../../api/view.ts';
+import { failure } from '../../core/clock.ts';
 import { codeOf, EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { installed, programVersion } from '../../core/file-system.ts';
+import { installed } from '../../core/file-system.ts';
 import { createLogger, type Logger } from '../../core/log.ts';
 import { parseDuration } from '../../core/quantity.ts';
 import { seededRandom } from '../../core/random.ts';
-import { loadOrFail } from '../configuration.ts';
 import { type CliContext, type CommonOptions, print, warn } from '../terminal/context.ts';
 import { showLive } from '../terminal/live.ts';
 import { createLiveTable } from '../terminal/live-table.ts';
@@ -27,12 +26,14 @@ interface RunningDemo {
   readonly view: GatewayView;
   readonly brokerPort: number;
   readonly socketPath: string;
-  /** Address of the page, with a token that may acknowledge alarms. */
+  /** Address of the page, with a token that may change everything. */
   readonly page: string;
+  /** Rejects when the demo cannot go on. */
+  readonly failed: Promise<never>;
 }
 
 /** Where a running demo can be reached. */
-type Places = Omit<RunningDemo, 'view'>;
+type Places = Omit<RunningDemo, 'view' | 'failed'>;
 
 /** Undoes what was done, the last first. */
 type Undo = (() => Promise<void> | void)[];
@@ -61,8 +62,11 @@ export async function demo(options: CommonOptions & { readonly for?: string }, c
     const ended = new AbortController();
     if (forMs !== undefined) undo.push(context.clock.after(forMs, () => ended.abort()));
     const until = AbortSignal.any([context.signal, ended.signal]);
-    if (showsTable) await showTable(running, () => lastWarning, context, until);
-    else await showLines(running, options.json ?? false, context, until);
+    const { failed, ...shown } = running;
+    const show = showsTable
+      ? showTable(shown, () => lastWarning, context, until)
+      : showLines(shown, options.json ?? false, context, until);
+    await Promise.race([show, failed]);
   } finally {
     for (const step of undo.reverse()) await step();
   }
@@ -79,24 +83,28 @@ async function start(log: Logger, context: CliContext, undo: Undo): Promise<Runn
   undo.push(() => plant.close());
   const broker = await startBroker();
   undo.push(() => broker.close());
-  const config = await loadOrFail({ config: writeFile(folder, plant, broker) }, context);
-  const { startGateway } = await import('../../gateway/gateway.ts');
-  const version = programVersion();
-  const random = seededRandom(PLANT_SEED);
-  const environment = context.env;
-  const given = { config, simulate: false, version, clock, log, random, environment };
-  const gateway = await startGateway({ ...given, keyFolder: config.store.path });
-  undo.push(() => gateway.close());
+  const pagePort = await freePort(PAGE_PORT);
+  const file = writeFile(folder, { plantPort: plant.port, brokerPort: broker.port, pagePort });
   const socketPath = join(folder, 'api.sock');
-  const listen = { host: '127.0.0.1', port: await freePort(PAGE_PORT) };
-  const parts = { view: gateway.view, event: gateway.event, pageFolder: installed('dist/web') };
-  const api = new Api({ ...parts, socketPath, listen, clock, log: log.scoped('api'), version });
-  undo.push(() => api.close());
+  const env = { ...context.env, MILLGATE_SOCKET: socketPath, CACHE_DIRECTORY: join(folder, 'cache') };
+  const { assemble, prepare } = await import('../../daemon.ts');
+  const { failed, fail: onFailed } = failure();
+  const given = { ...context, env };
+  const started = await prepare({ file }, given, log);
+  if (!started) throw new Fault('the file of the demo is not valid', 'This is a bug; the lines above say what of it.');
+  const assembly = { simulate: false, random: seededRandom(PLANT_SEED), onFailed };
+  const { gateway, applying, api } = await assemble(started, assembly, given, log);
+  undo.push(async () => {
+    applying.close();
+    await api.close();
+    await gateway.close();
+  });
   await api.start();
+  started.keep();
   // Behind the sign # nothing of an address is sent anywhere: the page takes the token from there.
-  const { token } = api.tokens.create('demo', 'technician', 'demo');
+  const { token } = api.tokens.create('demo', 'admin', 'demo');
   const page = `http://127.0.0.1:${api.port()}/#token=${token}`;
-  return { view: gateway.view, brokerPort: broker.port, socketPath, page };
+  return { view: gateway.view, brokerPort: broker.port, socketPath, page, failed };
 }
 
 /** The first port from `first` on that nobody has, of ten; else any. */
@@ -108,17 +116,17 @@ async function freePort(first: number): Promise<number> {
 }
 
 /** Writes the demo's configuration with this run's ports; gives its path. */
-function writeFile(folder: string, plant: { readonly port: number }, broker: EmbeddedBroker): string {
+function writeFile(folder: string, ports: Omit<DemoPlaces, 'storePath'>): string {
   const file = join(folder, 'demo.yaml');
   const storePath = join(folder, 'store');
   mkdirSync(storePath);
   const text = readFileSync(installed('config/demo.yaml'), 'utf8');
-  writeFileSync(file, placeDemo(text, { plantPort: plant.port, brokerPort: broker.port, storePath }));
+  writeFileSync(file, placeDemo(text, { ...ports, storePath }));
   return file;
 }
 
 async function showTable(
-  { view, ...places }: RunningDemo,
+  { view, ...places }: Omit<RunningDemo, 'failed'>,
   warning: () => string,
   context: CliContext,
   until: AbortSignal,
@@ -144,7 +152,8 @@ const LOW_WINDOW_ROWS = 20;
 const LOOK_AT = [
   'Look at: a press goes bad now and then and says why; the other tags keep their',
   'rate. Every reading is on disk before it is sent. The page shows it on "Devices"; the',
-  'wear of press 1 on press-1/vibration, the drifting gauge on "Quality".',
+  'wear of press 1 on press-1/vibration, the drifting gauge on "Quality". Shafts have',
+  'numbers, lots and a stock of blanks: millgate parts, lots and inventory list them.',
 ];
 
 function footLines(places: Places, warning: string, context: CliContext): string[] {
@@ -171,7 +180,7 @@ function tipLines({ brokerPort, socketPath, page }: Places, { invocation }: CliC
 }
 
 async function showLines(
-  { view, ...places }: RunningDemo,
+  { view, ...places }: Omit<RunningDemo, 'failed'>,
   asJson: boolean,
   context: CliContext,
   until: AbortSignal,
@@ -200,15 +209,16 @@ async function showLines(
 interface DemoPlaces {
   readonly plantPort: number;
   readonly brokerPort: number;
+  readonly pagePort: number;
   readonly storePath: string;
 }
 
 /**
  * A demo file's text with the ports of this run: every `modbus-tcp` channel goes to the plant, every MQTT uplink to the
- * embedded broker, the store to its folder. Only those values change, so that lines and columns stay what they are in
- * the file; a port or a store that is not written is added.
+ * embedded broker, the page to its port, the store to its folder. Only those values change, so that lines and columns stay what they are in
+ * the file; a port, a page or a store that is not written is added.
  */
-export function placeDemo(text: string, { plantPort, brokerPort, storePath }: DemoPlaces): string {
+export function placeDemo(text: string, { plantPort, brokerPort, pagePort, storePath }: DemoPlaces): string {
   const document = parseDocument(text);
   const places: [path: string[], value: string | number][] = [];
   const entries = (section: string): string[] => {
@@ -222,7 +232,7 @@ export function placeDemo(text: string, { plantPort, brokerPort, storePath }: De
   for (const name of entries('uplinks'))
     if (document.getIn(['uplinks', name, 'type']) === 'mqtt')
       places.push([['uplinks', name, 'url'], `mqtt://127.0.0.1:${brokerPort}`]);
-  places.push([['store', 'path'], storePath]);
+  places.push([['store', 'path'], storePath], [['api', 'listen'], `127.0.0.1:${pagePort}`]);
 
   const written = places.map(([path, value]) => ({ path, value, range: rangeOf(document.getIn(path, true)) }));
   if (written.every(({ range }) => range !== undefined)) {

@@ -1,7 +1,7 @@
 /** The command `verify`: checks the chain of quality records, in a file or in the store, and writes it to a file. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { JsonEvent } from '../../api/rules-view.ts';
+import type { EventsPage, JsonEvent } from '../../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
 import type { SignedCheckpoint } from '../../core/event.ts';
 import { PUBLIC_FILE } from '../../trace/signing.ts';
@@ -30,6 +30,10 @@ interface VerifyOptions extends CommonOptions {
 
 /** The largest file that is read, bytes: about a million records. */
 const MAX_FILE_BYTES = 500_000_000;
+
+/** How far a checkpoint is looked for before the time that is asked for. */
+const EVENTS_BACK = 1000;
+const MOST_PAGES_BACK = 50;
 
 const PUBLIC_KEY = /^[0-9a-f]{64}$/;
 
@@ -100,32 +104,72 @@ async function storedChain(options: VerifyOptions, context: CliContext): Promise
   const stored = await openStored(options, context);
   try {
     const fromMs = Math.max(0, Math.floor(context.clock.wallMs() - durationOption('since', options.since!)));
-    const { records, last } = await chainSince(stored, fromMs);
+    const { records, behind, last } = await chainSince(stored, fromMs);
     const end = fresh ?? last;
     if (!end)
       throw new Fault('there is no checkpoint of this time', 'Start the gateway, or look further back: --since 365d.');
     const covered = fresh ? records.filter(({ seq }) => seq < fresh.checkpoint.count) : records;
-    const lines = [headerLine(end.publicKey), ...covered.map(({ text }) => text), checkpointLine(end)];
+    const lines = [headerLine(end.publicKey, behind), ...covered.map(({ text }) => text), checkpointLine(end)];
     return `${lines.join('\n')}\n`;
   } finally {
     await stored.close();
   }
 }
 
-async function chainSince(stored: Stored, fromMs: number) {
-  const records: { readonly seq: number; readonly text: string }[] = [];
-  let last: SignedCheckpoint | undefined;
+interface ChainPart {
+  readonly records: readonly { readonly seq: number; readonly text: string }[];
+  /** The checkpoint that the first of them follows, where there is one. */
+  readonly behind: SignedCheckpoint | undefined;
+  readonly last: SignedCheckpoint | undefined;
+}
+
+/** Records since a time, and those before it as far as the last checkpoint. */
+async function chainSince(stored: Stored, fromMs: number): Promise<ChainPart> {
+  const items: ChainItem[] = [];
+  let start: number | undefined;
   let from: Parameters<Stored['events']>[0] | undefined = { fromMs };
   while (from) {
     const { events, next } = await stored.events(from);
-    for (const event of events) {
-      const record = recordLine(event);
-      if (record) records.push(record);
-      last = checkpointIn(event) ?? last;
-    }
+    start ??= events[0]?.seq;
+    items.push(...events.flatMap(itemsOf));
     from = next === undefined ? undefined : { afterSeq: next };
   }
-  return { records, last };
+  const first = items.find((item) => 'text' in item);
+  const before = first && first.seq > 0 && start !== undefined ? await itemsBefore(stored, start) : [];
+  const all = [...before, ...items];
+  const records = all.filter((item) => 'text' in item);
+  const checkpoints = all.filter((item) => 'signature' in item);
+  // Where no checkpoint is stored before the first record, it begins with the first that is followed by records.
+  const behind = records[0]?.seq === 0 ? undefined : checkpoints[0];
+  const follow = behind ? records.filter(({ seq }) => seq >= behind.checkpoint.count) : [];
+  const last = checkpoints.at(-1);
+  return follow.length === 0 ? { records, behind: undefined, last } : { records: follow, behind, last };
+}
+
+type ChainItem = { readonly seq: number; readonly text: string } | SignedCheckpoint;
+
+function itemsOf(event: JsonEvent): ChainItem[] {
+  return [recordLine(event) ?? checkpointIn(event)].filter((item) => item !== undefined);
+}
+
+/** From the last checkpoint that is stored before event `start` on; all that is there when there is none within reach. */
+async function itemsBefore(stored: Stored, start: number): Promise<ChainItem[]> {
+  let items: ChainItem[] = [];
+  for (let end = start, pages = 0; end > 1 && pages < MOST_PAGES_BACK; pages++) {
+    const begin = Math.max(1, end - EVENTS_BACK);
+    const found: ChainItem[] = [];
+    let next: number | undefined = begin - 1;
+    while (next !== undefined && next < end - 1) {
+      const page: EventsPage = await stored.events({ afterSeq: next });
+      found.push(...page.events.filter(({ seq }) => seq < end).flatMap(itemsOf));
+      next = page.next;
+    }
+    items = [...found, ...items];
+    const checkpoint = items.findLastIndex((item) => 'signature' in item);
+    if (checkpoint >= 0) return items.slice(checkpoint);
+    end = begin;
+  }
+  return items;
 }
 
 function checkpointIn({ kind, what, checkpoint, signature, publicKey }: JsonEvent): SignedCheckpoint | undefined {
@@ -143,13 +187,17 @@ function verdictLines(
     const where = verdict.record === null ? `line ${verdict.line}` : `record ${verdict.record} (line ${verdict.line})`;
     return [colors.red(`Broken at ${where}: ${verdict.why}.`)];
   }
-  const { records, from, to, key, time } = verdict;
+  const { records, from, to, behind, key, time } = verdict;
   const what = records === 0 ? 'No records' : `${records} records (${from} to ${to})`;
   const signed = `${what} are as they were written; signed ${formatTime(time, context)} by key ${key}.`;
   const advice = `Compare the key with the one that the gateway publishes in its checkpoints, or name it: --key FILE.`;
   const compared = kept === 1 ? 'It agrees with the checkpoint' : `It agrees with the ${kept} checkpoints`;
+  const earlier = `They begin behind the checkpoint of ${behind?.records} records, which was signed ${formatTime(behind?.time ?? 0, context)}; what is older was not asked for, or left the store behind it.`;
+  const cut = `They begin with record ${from}, and no checkpoint before it is here; the later ones cover it.`;
+  const begin = behind ? [earlier] : from !== null && from > 0 ? [cut] : [];
   return [
     colors.green(signed),
+    ...begin,
     ...(kept === 0 ? [] : [colors.green(`${compared} that were kept elsewhere.`)]),
     ...(isTrusted ? [] : [advice]),
   ];

@@ -11,7 +11,7 @@ import {
   type Value,
 } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
-import { modeOf, readColumn, writeColumn } from './column.ts';
+import { modeOf, readColumn, readNumbers, writeColumn } from './column.ts';
 
 /**
  * The records of one commit, by columns. Layout, version 1:
@@ -38,7 +38,7 @@ interface Shape {
 }
 
 /** A shape as it was read. */
-interface KnownShape extends Shape {
+export interface KnownShape extends Shape {
   /** The full names of its tags. */
   readonly tags: readonly TagId[];
   /** As it lies encoded: what a preset dictionary should hold. */
@@ -96,7 +96,8 @@ interface Group {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
+type TagPoint = { readonly index: number; readonly clockKnown: boolean; readonly simulated: boolean } & Instant &
+  Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
@@ -154,39 +155,90 @@ export function decodeRecords(
   return { bootId: header.bootId, records };
 }
 
-/** What one tag says in the records of one shape, in their order. */
+/** What one tag says in the records of one shape, in their order. Lists are reused: they hold until the next column. */
 export interface TagColumn {
-  readonly tag: TagId;
-  /** Of each record; one list for all tags of a shape. */
-  readonly wallMs: readonly number[];
-  /** Of each record; undefined where the reading is bad. */
-  readonly values: readonly (Value | undefined)[];
+  readonly shape: KnownShape;
+  /** Its place among the tags of the shape. */
+  readonly place: number;
+  /** How many records there are; the lists may be longer. */
+  readonly rows: number;
+  readonly wallMs: Float64Array;
+  /** As numbers; see {@link readNumbers}. What a bad reading says is nothing. */
+  readonly values: Float64Array;
+  /** 1 where the reading is bad; undefined where none is. */
+  readonly bad: Uint8Array | undefined;
+  /** Undefined where none can be. */
+  readonly isUncertain: ((row: number) => boolean) | undefined;
+  readonly simulated: boolean;
 }
 
-/**
- * The columns of an encoded commit one by one, without making records of them; undefined when some of it was taken
- * before the clock was known, so that its times have to be looked at first.
- */
-export function columnsOf(bytes: Uint8Array, known: KnownShapes): TagColumn[] | undefined {
-  const input = new ByteReader(bytes);
-  const header = readHeader(input, known);
-  if (header.shapes.some(({ flags }) => (flags & CLOCK_KNOWN) === 0)) return undefined;
-  const places = placesOf(header);
-  const all: TagColumn[] = [];
-  for (const [shapeIndex, { tags }] of header.shapes.entries()) {
-    input.varint();
-    const wallMs = places[shapeIndex]!.map((index) => header.wallMs[index]!);
-    const { columns, doubtful } = readBlock(input, tags.length, wallMs.length, header.reasons);
-    const isBad = (row: number, column: number) => doubtful.get(row * tags.length + column)?.kind === BAD;
-    for (const [column, tag] of tags.entries()) {
-      const own = columns[column]!;
-      let taken = 0;
-      const values =
-        own.length === wallMs.length ? own : wallMs.map((_, row) => (isBad(row, column) ? undefined : own[taken++]));
-      all.push({ tag, wallMs, values });
+/** Reads encoded commits column by column, without making records of them. */
+export class ColumnReader {
+  private readonly known = new KnownShapes();
+  private wallMs = new Float64Array(64);
+  private values = new Float64Array(64);
+  private bad = new Uint8Array(64);
+
+  /**
+   * Visits each column of a commit.
+   *
+   * @returns false, and no column was visited, when some of it was taken before the clock was known, so that its times
+   *   have to be looked at first
+   */
+  each(bytes: Uint8Array, visit: (column: TagColumn) => void): boolean {
+    const input = new ByteReader(bytes);
+    const header = readHeader(input, this.known);
+    if (header.shapes.some(({ flags }) => (flags & CLOCK_KNOWN) === 0)) return false;
+    const places = placesOf(header);
+    for (const [shapeIndex, shape] of header.shapes.entries()) {
+      input.varint();
+      const own = places[shapeIndex]!;
+      this.makeRoom(own.length);
+      for (let row = 0; row < own.length; row++) this.wallMs[row] = header.wallMs[own[row]!]!;
+      this.eachOf(shape, input, own.length, header.reasons, visit);
+    }
+    return true;
+  }
+
+  private eachOf(
+    shape: KnownShape,
+    input: ByteReader,
+    rows: number,
+    reasons: readonly string[],
+    visit: (column: TagColumn) => void,
+  ): void {
+    const width = shape.tags.length;
+    const { doubtful, missing, modes } = readRemarks(input, width, rows, reasons);
+    const { wallMs, values } = this;
+    const simulated = (shape.flags & SIMULATED) !== 0;
+    for (let place = 0; place < width; place++) {
+      const good = rows - missing[place]!;
+      readNumbers(input, modes[place]!, good, values);
+      const bad =
+        good < rows ? this.spread(rows, good, (row) => doubtful.get(row * width + place)?.kind === BAD) : undefined;
+      const isUncertain =
+        doubtful.size > 0 ? (row: number) => doubtful.get(row * width + place)?.kind === UNCERTAIN : undefined;
+      visit({ shape, place, rows, wallMs, values, bad, isUncertain, simulated });
     }
   }
-  return all;
+
+  /** Puts the values that were read, which lie side by side, to their rows. */
+  private spread(rows: number, good: number, isBad: (row: number) => boolean): Uint8Array {
+    const { values, bad } = this;
+    let taken = good;
+    for (let row = rows - 1; row >= 0; row--) {
+      bad[row] = isBad(row) ? 1 : 0;
+      if (bad[row] === 0) values[row] = values[--taken]!;
+    }
+    return bad;
+  }
+
+  private makeRoom(rows: number): void {
+    if (rows <= this.values.length) return;
+    this.wallMs = new Float64Array(2 * rows);
+    this.values = new Float64Array(2 * rows);
+    this.bad = new Uint8Array(2 * rows);
+  }
 }
 
 /** Only the readings of one tag, in the order of the records; the blocks of other devices are skipped. */
@@ -207,8 +259,9 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
     const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
       const { name: _, ...outcome } = rows[row]!.at(column);
-      const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
-      points.push({ index, clockKnown, wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]!, ...outcome });
+      const [clockKnown, simulated] = [(shape.flags & CLOCK_KNOWN) !== 0, (shape.flags & SIMULATED) !== 0];
+      const [wallMs, monoMs] = [header.wallMs[index]!, header.monoMs[index]!];
+      points.push({ index, clockKnown, simulated, wallMs, monoMs, ...outcome });
     }
   }
   return points.sort((a, b) => a.index - b.index);
@@ -316,11 +369,13 @@ function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<st
   const columns: Value[][] = new Array(width);
   // By column: what one tag says lies together, and one list at a time grows.
   for (let column = 0; column < width; column++) {
-    const values: Value[] = [];
+    const values: Value[] = new Array(records.length);
+    let count = 0;
     for (let row = 0; row < records.length; row++) {
       const value = records[row]!.fields.values[column];
-      if (value !== undefined) values.push(value);
+      if (value !== undefined) values[count++] = value;
     }
+    if (count < values.length) values.length = count;
     columns[column] = values;
   }
   writeRemarks(out, records, width, reasons);
@@ -356,7 +411,14 @@ interface ReadBlock {
   readonly doubtful: ReadonlyMap<number, { readonly kind: number; readonly why: string }>;
 }
 
-function readBlock(input: ByteReader, width: number, rows: number, reasons: readonly string[]): ReadBlock {
+/** What stands before the columns of a block. */
+interface BlockHead extends Pick<ReadBlock, 'doubtful'> {
+  /** How many values each column lacks, since they are bad. */
+  readonly missing: Uint32Array;
+  readonly modes: readonly number[];
+}
+
+function readRemarks(input: ByteReader, width: number, rows: number, reasons: readonly string[]): BlockHead {
   const doubtful = new Map<number, { kind: number; why: string }>();
   const missing = new Uint32Array(width);
   let place = 0;
@@ -371,8 +433,12 @@ function readBlock(input: ByteReader, width: number, rows: number, reasons: read
   }
   const modes: number[] = [];
   for (let column = 0; column < width; column++) modes.push(input.byte());
-  const columns = modes.map((mode, column) => readColumn(input, mode, rows - missing[column]!));
-  return { columns, doubtful };
+  return { doubtful, missing, modes };
+}
+
+function readBlock(input: ByteReader, width: number, rows: number, reasons: readonly string[]): ReadBlock {
+  const { doubtful, missing, modes } = readRemarks(input, width, rows, reasons);
+  return { columns: modes.map((mode, column) => readColumn(input, mode, rows - missing[column]!)), doubtful };
 }
 
 /** The fields of each row of a block. */
@@ -380,7 +446,7 @@ function rowsOf({ columns, doubtful }: ReadBlock, names: readonly string[], rows
   const taken = new Uint32Array(names.length);
   const all: Fields[] = [];
   for (let row = 0; row < rows; row++) {
-    const maker = new FieldsMaker();
+    const maker = new FieldsMaker(names.length);
     for (let column = 0; column < names.length; column++) {
       const doubt = doubtful.size === 0 ? undefined : doubtful.get(row * names.length + column);
       // The words are those that were valid when they were written; readers show them as they are.

@@ -133,6 +133,28 @@ export function readColumn(input: ByteReader, mode: number, count: number): Valu
   }
 }
 
+/**
+ * Reads `count` values as numbers for a sum or an extreme: a truth value as 0 or 1, a 64-bit integer as the nearest double,
+ * a text as NaN, which no value of a column is read as.
+ */
+export function readNumbers(input: ByteReader, mode: number, count: number, into: Float64Array): void {
+  if (mode <= MAX_DECIMALS) {
+    let previous = 0;
+    for (let index = 0; index < count; index++) {
+      previous += input.zigzag();
+      into[index] = mode === 0 ? previous : fromScaled(previous, mode);
+    }
+  } else if (mode === MODE.float32) for (let index = 0; index < count; index++) into[index] = input.float32();
+  else if (mode === MODE.float64) for (let index = 0; index < count; index++) into[index] = input.float64();
+  else {
+    const values = readColumn(input, mode, count);
+    for (let index = 0; index < count; index++) {
+      const value = values[index]!;
+      into[index] = typeof value === 'string' ? Number.NaN : Number(value);
+    }
+  }
+}
+
 function writeIntegers(out: ByteWriter, decimals: number, values: readonly number[]): void {
   const power = POWERS[decimals]!;
   let previous = 0;

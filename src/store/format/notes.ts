@@ -1,6 +1,7 @@
 /** What a commit says beside its records: states of rules, positions of uplinks, and what meta.db gained. */
 import type { IntervalSet, SeqRange } from '../../core/intervals.ts';
 import type { LedgerEntry, Pending, Stream } from '../store.ts';
+import { NO_MARKS, type PackedMarks, packMarks, type QualityMarks, unpackMarks, withMarks } from './chain-marks.ts';
 import type { WallOffset } from './restamp.ts';
 import { deflate } from './segment.ts';
 
@@ -13,16 +14,18 @@ type Cursor = Partial<Record<Stream, Pending>> & { readonly since?: Partial<Reco
 /** A cursor in a commit; null stands for an open end. */
 type PackedCursor = Partial<Record<Stream, [number, number | null][]>> & Pick<Cursor, 'since'>;
 
-/** What is remembered beside records and events: states of rules by key, cursors by uplink. */
+/** What is remembered beside records and events: states of rules by key, cursors by uplink, and marks of the quality records. */
 export interface Memory {
   readonly states: Map<string, string>;
   readonly cursors: Map<string, Cursor>;
+  quality: QualityMarks;
 }
 
 /** {@link Memory} as JSON. */
 export interface PackedMemory {
   readonly states: [string, string][];
   readonly cursors: [string, PackedCursor][];
+  readonly quality?: PackedMarks;
 }
 
 /**
@@ -41,6 +44,8 @@ export interface Notes extends Carried {
   readonly states: ReadonlyMap<string, string | null>;
   /** All cursors, where it says anything of them: an uplink that is not among them is forgotten. */
   readonly cursors: ReadonlyMap<string, Cursor> | undefined;
+  /** Marks of the chain of quality records that came with the commit; with a snapshot, or after a checkpoint was delivered, all of them. */
+  readonly quality: QualityMarks;
   /** Records dropped before they could be numbered, as the ledger enters them. */
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   /** Events that were dropped in the same way. */
@@ -51,18 +56,21 @@ type Wire = Carried & {
   readonly snapshot?: true;
   readonly states?: [string, string | null][];
   readonly cursors?: [string, PackedCursor][];
+  readonly quality?: PackedMarks;
   readonly dropped?: Omit<LedgerEntry, 'id'>;
   readonly droppedEvents?: Omit<LedgerEntry, 'id'>;
 };
 
 /** Notes as stored; null when they say nothing. */
 export function packNotes(notes: Notes): Uint8Array | null {
+  const quality = packMarks(notes.quality);
   const wire: Wire = {
     ...(notes.snapshot && { snapshot: true }),
     ...(notes.states.size > 0 && { states: [...notes.states] }),
     ...(notes.cursors && {
       cursors: [...notes.cursors].map(([uplink, cursor]) => [uplink, packCursor(cursor)]),
     }),
+    ...(quality && { quality }),
     ...(notes.dropped && { dropped: notes.dropped }),
     ...(notes.droppedEvents && { droppedEvents: notes.droppedEvents }),
     ...carriedIn(notes),
@@ -77,6 +85,7 @@ export function unpackNotes(body: Uint8Array): Notes {
     snapshot: wire.snapshot ?? false,
     states: new Map(wire.states),
     cursors: wire.cursors && new Map(wire.cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
+    quality: unpackMarks(wire.quality),
     ...(wire.dropped && { dropped: wire.dropped }),
     ...(wire.droppedEvents && { droppedEvents: wire.droppedEvents }),
     ...carriedIn(wire),
@@ -110,20 +119,24 @@ export function carriedBy(all: Iterable<Notes>): Carried {
 }
 
 /** The memory as JSON. */
-export function packMemory({ states, cursors }: Memory): PackedMemory {
-  return { states: [...states], cursors: [...cursors].map(([uplink, cursor]) => [uplink, packCursor(cursor)]) };
+export function packMemory({ states, cursors, quality: marks }: Memory): PackedMemory {
+  const quality = packMarks(marks);
+  const packed = [...cursors].map(([uplink, cursor]): [string, PackedCursor] => [uplink, packCursor(cursor)]);
+  return { states: [...states], cursors: packed, ...(quality && { quality }) };
 }
 
 /** The reverse of {@link packMemory}. */
-export function unpackMemory({ states, cursors }: PackedMemory): Memory {
+export function unpackMemory({ states, cursors, quality }: PackedMemory): Memory {
   return {
     states: new Map(states),
     cursors: new Map(cursors.map(([uplink, cursor]) => [uplink, unpackCursor(cursor)])),
+    quality: unpackMarks(quality),
   };
 }
 
 /** Brings the memory to what it was after the commit with these notes. */
-export function remember(memory: Memory, notes: Pick<Notes, 'snapshot' | 'states' | 'cursors'>): void {
+export function remember(memory: Memory, notes: Pick<Notes, 'snapshot' | 'states' | 'cursors' | 'quality'>): void {
+  memory.quality = withMarks(notes.snapshot ? NO_MARKS : memory.quality, notes.quality);
   if (notes.snapshot) memory.states.clear();
   if (notes.snapshot || notes.cursors) memory.cursors.clear();
   for (const [key, state] of notes.states) {

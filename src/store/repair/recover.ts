@@ -104,6 +104,7 @@ function houseOn(opening: Opening): Started {
     catalog: createCatalog(folder, infos),
     memory,
     uplinks: undefined,
+    witnesses: undefined,
     writer: undefined,
     cursorsChanged: false,
     notice,

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeqRange } from '../../core/intervals.ts';
+import { NO_MARKS } from '../format/chain-marks.ts';
 import type { OpenDatabase } from '../format/disk.ts';
 import { isFull } from '../format/disk.ts';
 import { type Memory, type Notes, remember, unpackNotes } from '../format/notes.ts';
@@ -139,7 +140,7 @@ export function withoutLeftovers(folder: string, scans: readonly Scanned[], open
 
 /** States and cursors: from the last snapshot on. Segments from the index are opened only when they are needed. */
 export function memoryOf(folder: string, scans: readonly Scanned[], open?: OpenDatabase): Memory {
-  const memory: Memory = { states: new Map(), cursors: new Map() };
+  const memory: Memory = { states: new Map(), cursors: new Map(), quality: NO_MARKS };
   const own = scans.filter(({ info }) => info.kind === 'readings');
   const needed: Notes[][] = [];
   for (const { info, notes } of own.toReversed()) {

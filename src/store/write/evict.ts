@@ -1,18 +1,34 @@
 /** Makes room: lets the oldest segments go, and enters what was lost. */
 import { join } from 'node:path';
-import { countOf, type IntervalSet, intersect, intervals, type SeqRange, subtract } from '../../core/intervals.ts';
+import {
+  countOf,
+  type IntervalSet,
+  intersect,
+  intervals,
+  type SeqRange,
+  subtract,
+  union,
+} from '../../core/intervals.ts';
+import { neededOfChain, withoutGone } from '../format/chain-marks.ts';
 import { isFull, unlinkDatabase } from '../format/disk.ts';
 import { isDamage } from '../format/segment.ts';
 import { emptyQuarantine, keepReserve, releaseReserve, type SegmentInfo } from '../index/catalog.ts';
 import { lossesOf, pendingAnywhere } from '../index/losses.ts';
 import type { NewLedgerEntry } from '../index/meta.ts';
+import { noteSealed } from '../index/sealed.ts';
 import type { Stream } from '../store.ts';
 import { closeWriter, copyEvents, type House, keptEvents, storedIn, totalBytes } from './rotate.ts';
 
 const STREAMS = ['readings', 'events'] as const;
 
+/** Quality records that every uplink has, and that wait for their checkpoint alone, take at most this share of the store. */
+const CHAIN_SHARE = 1 / 4;
+
 /** A segment smaller than this is not worth giving up. */
 const SMALLEST_BYTES = 64_000;
+
+/** What the ledger says of quality records that went too early. */
+const UNSEALED = 'quality records that were delivered went before a checkpoint that covers them was';
 
 /** Text in the index of a segment whose ledger entries are made and whose file may still be there. */
 export const LEAVING = 'leaving';
@@ -20,15 +36,17 @@ export const LEAVING = 'leaving';
 /**
  * The segments in the order in which they go: what every uplink has and whose replay window passed; what every uplink
  * has; then the oldest undelivered readings; undelivered events last. The events that a segment of readings holds are
- * kept apart when it goes, as far as an uplink still lacks them, so that only its readings count here.
+ * kept apart when it goes, as far as they are still needed, so that only its readings count here.
+ *
+ * @param needed what is still to be delivered, and quality records that wait for their checkpoint
  */
 export function evictionOrder(
   infos: readonly SegmentInfo[],
-  pending: Readonly<Record<Stream, IntervalSet>>,
+  needed: Readonly<Record<Stream, IntervalSet>>,
   oldestReplayWallMs: number,
 ): SegmentInfo[] {
   const rankOf = (info: SegmentInfo): number => {
-    const isDelivered = intersect(info.stored[info.kind], pending[info.kind]).length === 0;
+    const isDelivered = intersect(info.stored[info.kind], needed[info.kind]).length === 0;
     if (isDelivered) return info.maxWallMs < oldestReplayWallMs ? 0 : 1;
     return info.kind === 'readings' ? 2 : 3;
   };
@@ -66,10 +84,15 @@ export function makeRoom(house: House, nowWallMs: number): boolean {
 
 function evictOne(house: House, nowWallMs: number): boolean {
   if (emptyQuarantine(house.folder)) return true;
+  house.memory.quality = withoutGone(house.memory.quality, storedIn(house, 'events'));
   const pending = { readings: pendingAnywhere(house, 'readings'), events: pendingAnywhere(house, 'events') };
-  const order = evictionOrder(house.catalog.infos, pending, nowWallMs - house.replayMs);
-  const needed = (info: SegmentInfo): IntervalSet =>
-    info.kind === 'events' ? [] : subtract(intersect(info.stored.events, pending.events), keptEvents(house));
+  const events = union(pending.events, chainKept(house, pending.events));
+  const order = evictionOrder(house.catalog.infos, { ...pending, events }, nowWallMs - house.replayMs);
+  const needed = (info: SegmentInfo): IntervalSet => {
+    if (info.kind === 'events') return [];
+    const all = union(pending.events, neededOfChain(house.memory.quality, firstEventWithout(house, info)));
+    return subtract(intersect(info.stored.events, all), keptEvents(house));
+  };
   let victim = order[0];
   if (!victim) return false;
   try {
@@ -81,6 +104,32 @@ function evictOne(house: House, nowWallMs: number): boolean {
   }
   evict(house, victim, nowWallMs);
   return true;
+}
+
+/**
+ * Quality records in segments of events that stay until their checkpoint is delivered. Beyond their share of the store
+ * the oldest of them do not stay.
+ */
+function chainKept(house: House, pending: IntervalSet): IntervalSet {
+  noteSealed(house);
+  const needed = neededOfChain(house.memory.quality, firstEventWithout(house, undefined));
+  let bytes = 0;
+  const tooOld = house.catalog.infos
+    .filter(({ kind, stored }) => kind === 'events' && intersect(stored.events, pending).length === 0)
+    .sort((a, b) => b.lastCommit - a.lastCommit)
+    .filter((info) => {
+      if (intersect(info.stored.events, needed).length > 0) bytes += info.bytes;
+      return bytes > CHAIN_SHARE * house.maxBytes;
+    });
+  return subtract(needed, intervals(tooOld.flatMap(({ stored }) => stored.events)));
+}
+
+/** The first event that stays where it is when a segment of readings goes; Infinity: none does. */
+function firstEventWithout({ catalog, writer }: House, gone: SegmentInfo | undefined): number {
+  const staying = [...catalog.infos, ...(writer ? [writer.info] : [])].filter(
+    (info) => info !== gone && info.kind === 'readings',
+  );
+  return Math.min(...staying.map(({ stored }) => stored.events[0]?.from ?? Number.POSITIVE_INFINITY));
 }
 
 /** Copies events that are still needed out of a segment that is to go. */
@@ -101,12 +150,21 @@ function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
     const own = subtract(victim.stored[stream], intervals(others.flatMap(({ stored }) => stored[stream])));
     return { stream, ...lossesOf(house, stream, own, (range) => evictionOf(victim, stream, range, nowWallMs)) };
   });
+  const unsealed = unsealedIn(house, victim, others).map((range): NewLedgerEntry => {
+    return { ...evictionOf(victim, 'events', range, nowWallMs), cause: 'unsealed', detail: UNSEALED };
+  });
   house.meta.enter({
-    ledger: gone.flatMap(({ entries }) => entries),
+    ledger: [...gone.flatMap(({ entries }) => entries), ...unsealed],
     forgotten: gone.flatMap(({ stream, delivered }) => delivered.map((range) => ({ stream, ...range }))),
     segments: new Map([[victim.file, LEAVING]]),
   });
   letGo(house, victim);
+  if (unsealed.length > 0)
+    house.notice(
+      `store: ${countOf(intervals(unsealed))} events of the chain of quality records went to make room before a ` +
+        'checkpoint that covers them was delivered (see the ledger: millgate status). Bring an uplink back that takes ' +
+        'events, or raise store.maxSize.',
+    );
   for (const { stream, entries } of gone) {
     if (entries.length === 0) continue;
     const lost = intervals(entries);
@@ -115,6 +173,17 @@ function evict(house: House, victim: SegmentInfo, nowWallMs: number): void {
         'ledger: millgate status). Raise store.maxSize, free space on the disk, or bring the uplink back.',
     );
   }
+}
+
+/** Quality records that go with a segment although no checkpoint that covers them was delivered, and that uplinks have. */
+function unsealedIn(house: House, victim: SegmentInfo, others: readonly SegmentInfo[]): IntervalSet {
+  const { chain, sealed } = house.memory.quality;
+  const open = intersect(chain, [{ from: sealed + 1, to: Number.POSITIVE_INFINITY }]);
+  const gone = subtract(
+    intersect(victim.stored.events, open),
+    intervals(others.flatMap(({ stored }) => stored.events)),
+  );
+  return subtract(gone, pendingAnywhere(house, 'events'));
 }
 
 /** Removes a segment whose numbers are accounted for. */

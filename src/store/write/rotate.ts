@@ -27,6 +27,8 @@ export interface House {
   readonly memory: Memory;
   /** The uplinks there are; undefined until that was said. */
   uplinks: readonly string[] | undefined;
+  /** Those of them that take events, and with them the checkpoints of quality records. */
+  witnesses: readonly string[] | undefined;
   writer: Writer | undefined;
   /** Set when a cursor changed that is not yet durable. */
   cursorsChanged: boolean;

@@ -5,6 +5,8 @@ import type { HttpForm } from './http-form.ts';
 export interface Answer {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** What the clock of the server shows, as its header `Date` has it. */
+  readonly date: string | undefined;
   readonly location: string | undefined;
   readonly body: string;
 }
@@ -25,29 +27,28 @@ const LONGEST_PAUSE_MS = 86_400_000;
 /** What of a body is shown. */
 const SHOWN = 200;
 
-/** What a 2xx answer with this body says of the batch that was sent. */
-type Judge = (body: string) => ReturnType<HttpForm['judge']>;
-
 /** Who and where, for the texts. */
 interface Context {
   /** The URL without its query, which may hold a secret. */
   readonly place: string;
   readonly credentials: 'token' | 'password' | undefined;
   readonly wallMs: number;
+  /** Items that were sent, where the server answers for each. */
+  readonly items: number | undefined;
 }
 
 /**
  * Judges an answer. 2xx is what the form makes of its body; 413 and other 4xx refuse the batch; 401, 403, 404, 405, 407 and
  * 410 are about the target; 429 and 503 are a wish to wait; everything else is tried again.
  */
-export function judgeAnswer(answer: Answer, judge: Judge, context: Context): Verdict {
+export function judgeAnswer(answer: Answer, form: Pick<HttpForm, 'judge'>, context: Context): Verdict {
   const { status } = answer;
-  if (status >= 200 && status < 300) return inside(judge(answer.body));
+  if (status >= 200 && status < 300) return inside(form.judge(answer.body, context.items));
   if (status >= 300 && status < 400) return { kind: 'over', why: redirectText(answer, context) };
   const said = saidText(answer);
   const failed = `${context.place} answers ${status}${said}`;
   if (status === 429 || status === 503)
-    return { kind: 'wait', why: `${failed}: it asks for a pause`, forMs: pauseOf(answer.retryAfter, context.wallMs) };
+    return { kind: 'wait', why: `${failed}: it asks for a pause`, forMs: pauseOf(answer, context.wallMs) };
   if (ABOUT_THE_TARGET.has(status)) return { kind: 'over', why: `${failed}. ${targetRemedy(status, context)}` };
   if (status === 413) return { kind: 'refused', why: `${failed}: the message is too large for it`, tooLarge: true };
   if (status >= 400 && status < 500 && status !== 408) return { kind: 'refused', why: failed, tooLarge: false };
@@ -56,7 +57,7 @@ export function judgeAnswer(answer: Answer, judge: Judge, context: Context): Ver
 
 const ABOUT_THE_TARGET = new Set([401, 403, 404, 405, 407, 410]);
 
-function inside(result: ReturnType<Judge>): Verdict {
+function inside(result: ReturnType<HttpForm['judge']>): Verdict {
   // What can be tried again inside a 2xx waits as after a 503.
   if (result instanceof Error) return { kind: 'wait', why: result.message, forMs: undefined };
   return result.ok ? { kind: 'taken' } : { kind: 'refused', why: result.why, tooLarge: result.tooLarge === true };
@@ -94,10 +95,14 @@ function saidText({ body }: Answer): string {
   return text === '' ? '' : ` (${text.slice(0, SHOWN)})`;
 }
 
-/** `Retry-After` in ms: seconds, or an HTTP date (RFC 9110, 10.2.3); undefined where there is none that can be read. */
-function pauseOf(retryAfter: string | undefined, wallMs: number): number | undefined {
+/**
+ * `Retry-After` in ms: seconds, or an HTTP date (RFC 9110, 10.2.3), which is one of the server's clock: that of the gateway
+ * may not have been set yet. Undefined where there is none that can be read, or none to wait for.
+ */
+function pauseOf({ retryAfter, date }: Answer, wallMs: number): number | undefined {
   if (retryAfter === undefined) return undefined;
   const text = retryAfter.trim();
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - wallMs;
-  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_PAUSE_MS, Math.max(0, ms));
+  const serverMs = Date.parse(date ?? '');
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - (Number.isNaN(serverMs) ? wallMs : serverMs);
+  return ms > 0 ? Math.min(LONGEST_PAUSE_MS, ms) : undefined;
 }

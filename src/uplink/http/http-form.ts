@@ -8,6 +8,8 @@ export interface HttpMessage {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
+  /** Items in it, where the server answers for each. */
+  readonly items?: number;
 }
 
 /** What one kind of server is sent, and how it answers. */
@@ -18,8 +20,8 @@ export interface HttpForm {
   readonly tokenWord: 'Bearer' | 'Token';
   /** Throws a `TypeError` for what has no form in it. Undefined: nothing of the batch has one, and there is nothing to send. */
   message(batch: OutgoingBatch): HttpMessage | undefined;
-  /** What a 2xx answer with this body says of the batch. An `Error`: it was not taken, and is sent again. */
-  judge(body: string, batch: OutgoingBatch): SendResult | Error;
+  /** What a 2xx answer with this body says of so many items. An `Error`: it was not taken, and is sent again. */
+  judge(body: string, items: number | undefined): SendResult | Error;
 }
 
 /** What a form is made with. */

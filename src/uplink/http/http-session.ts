@@ -134,10 +134,11 @@ export class HttpSession implements UplinkSession {
     if (!message) return { ok: true };
     const answer = await this.exchange(message, signal);
     const place = `${address}${message.url.pathname}`;
-    const verdict = judgeAnswer(answer, (body) => form.judge(body, batch), {
+    const verdict = judgeAnswer(answer, form, {
       place,
       credentials,
       wallMs: clock.wallMs(),
+      items: message.items,
     });
     switch (verdict.kind) {
       case 'taken':
@@ -274,6 +275,7 @@ function collect(response: IncomingMessage, posted: ClientRequest): Promise<Answ
       resolve({
         status: response.statusCode ?? 0,
         retryAfter: response.headers['retry-after'],
+        date: response.headers.date,
         location: response.headers.location,
         body: Buffer.concat(chunks).toString('utf8'),
       }),

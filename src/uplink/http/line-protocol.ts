@@ -56,7 +56,7 @@ function writeAddress(base: string, target: Influx, precision: 'ms' | 'ns'): URL
 /** One line; empty for a record without fields, which the protocol has no form for. */
 function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId) => boolean): string {
   const fields = [...record.fields].flatMap((field) => {
-    const name = nameText(field.name);
+    const name = nameText(RESERVED.has(field.name) ? `${field.name}.value` : field.name);
     if (field.quality === 'bad') return [`${name}.quality=${quoted(`bad: ${field.why}`)}`];
     const text = isWhole(`${record.device}/${field.name}`)
       ? wholeText(field.value, field.name)
@@ -70,17 +70,35 @@ function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId)
   return `${measurementText(record.device)},gateway=${nameText(gateway)}${simulated} ${fields.join(',')} ${record.at.wallMs}`;
 }
 
-/** An event goes to the measurement `events`; its number is in its nanoseconds, so that no event replaces another. */
+/**
+ * Names that a field cannot have: the database takes a point with a field `time` and drops that, without a word where there
+ * are others; the rest are those of the tags and the field that every point may have here.
+ */
+const RESERVED = new Set(['time', 'gateway', 'simulated', 'clock']);
+
+/** Members of events that are numbers in one event and something else in another: `from` is a time, or an address. */
+const MIXED = new Set(['value', 'readBack', 'limit', 'limits', 'from', 'to', 'was', 'before', 'code', 'stop']);
+
+/**
+ * An event goes to the measurement `events`; its number is in its nanoseconds, so that no event replaces another. A field
+ * has one type in all of them: the database refuses every point that has another one.
+ */
 function eventLine({ event, seq }: Extract<OutgoingBatch, { kind: 'event' }>, gateway: string): string {
   const { kind, ...body } = event.body;
   const fields = Object.entries(body).flatMap(([name, value]) => {
     if (value === undefined || value === null) return [];
     const plain = typeof value === 'object' ? JSON.stringify(value, (_key, one) => plainOf(one)) : value;
-    return [`${nameText(name)}=${valueText(plain as Value)}`];
+    return [memberText(name, plain as Value)];
   });
   const clock = event.clockKnown ? '' : ',clock="unsynced"';
   const ns = `${event.wallMs}${String(seq % NS_PER_MS).padStart(6, '0')}`;
   return `events,gateway=${nameText(gateway)},kind=${nameText(kind)} seq=${seq}i${fields.map((field) => `,${field}`).join('')}${clock} ${ns}`;
+}
+
+/** A member of an event as a field: of those that may be of any type the numbers, beside them the texts. */
+function memberText(name: string, value: Value): string {
+  if (!MIXED.has(name)) return `${nameText(name)}=${valueText(value)}`;
+  return typeof value === 'string' ? `${name}.text=${quoted(value)}` : `${name}=${valueText(Number(value))}`;
 }
 
 function plainOf(value: unknown): unknown {

@@ -18,13 +18,13 @@ export interface Notice {
   readonly goneMs?: number | undefined;
   /** It was told before, and nobody has acknowledged it; or it was told, and is over. */
   readonly again?: 'unacknowledged' | 'over';
+  /** Somebody has acknowledged it, or it needs that no more: it is not repeated. */
+  readonly isAnswered?: boolean;
 }
 
-/** An alarm that was told of and stands, as far as is known. */
+/** An alarm that was told of, and of which there may be more to tell. */
 interface Standing extends Notice {
   readonly toldMs: number;
-  /** Somebody has acknowledged it, and it is not repeated. */
-  readonly isAnswered?: boolean;
 }
 
 /** What a notifier remembers; kept in the store. JSON. */
@@ -164,28 +164,59 @@ function gone(
   body: Pick<Annunciation, 'id' | 'occurrence'>,
   goneMs: number,
   isTold: boolean,
-  isCleared: boolean,
+  isOver: boolean,
 ): NoticeState {
   const isSame = (one: Notice) => one.id === body.id && one.occurrence === body.occurrence;
-  if (state.waiting.some(isSame))
-    return { ...state, waiting: state.waiting.map((one) => (isSame(one) ? { ...one, goneMs } : one)) };
-  const told = state.standing.find(isSame);
+  const { waiting, standing } = isOver ? withoutReminders(state, isSame) : state;
+  const marked = (one: Notice): Notice => (isOver ? { ...one, goneMs, isAnswered: true } : { ...one, goneMs });
+  if (waiting.some(isSame))
+    return settled(
+      state,
+      waiting.map((one) => (isSame(one) ? marked(one) : one)),
+      standing,
+    );
+  const told = standing.find(isSame);
   // What is gone and not acknowledged is still owed an answer.
-  const standing = isCleared ? state.standing.filter((one) => !isSame(one)) : state.standing;
-  if (!told || !isTold || told.goneMs !== undefined) return { ...state, standing };
+  const left = isOver
+    ? standing.filter((one) => !isSame(one))
+    : standing.map((one) => (isSame(one) ? { ...one, goneMs } : one));
+  const next = settled(state, waiting, left);
+  if (!told || !isTold || told.goneMs !== undefined) return next;
   const { toldMs: _told, ...notice } = told;
-  const marked = standing.map((one) => (isSame(one) ? { ...one, goneMs } : one));
-  return add({ ...state, standing: marked }, { ...notice, goneMs, again: 'over' }, goneMs);
+  return add(next, { ...notice, goneMs, again: 'over' }, goneMs);
 }
 
-/** Somebody or something answered: it is not repeated. */
+/** Somebody or something answered, before it was told or after: it is not repeated. */
 function answered(state: NoticeState, body: AlarmBody): NoticeState {
   if (body.state === 'unacked' || body.state.endsWith('-unacked')) return state;
-  const standing =
+  const isSame = (one: Notice) => one.id === body.id;
+  const { waiting, standing } = withoutReminders(state, isSame);
+  return settled(
+    state,
+    waiting.map((one) => (isSame(one) ? { ...one, isAnswered: true } : one)),
     body.change === 'acked'
-      ? state.standing.map((one) => (one.id === body.id ? { ...one, isAnswered: true } : one))
-      : state.standing.filter(({ id }) => id !== body.id);
-  return { ...state, standing };
+      ? standing.flatMap((one) =>
+          !isSame(one) ? [one] : one.goneMs === undefined ? [{ ...one, isAnswered: true }] : [],
+        )
+      : standing.filter((one) => !isSame(one)),
+  );
+}
+
+/** Repetitions that wait are not told any more: their alarms stand as they did before. */
+function withoutReminders(
+  { waiting, standing }: NoticeState,
+  isSame: (one: Notice) => boolean,
+): Pick<NoticeState, 'waiting' | 'standing'> {
+  const isReminder = (one: Notice) => one.again === 'unacknowledged' && isSame(one);
+  const back = waiting.filter(isReminder).map(({ again: _again, ...one }): Standing => ({ ...one, toldMs: one.atMs }));
+  if (back.length === 0) return { waiting, standing };
+  return { waiting: waiting.filter((one) => !isReminder(one)), standing: [...standing, ...back] };
+}
+
+/** The state with other lists; where nothing waits any more, the next digest begins with the next alarm. */
+function settled(state: NoticeState, waiting: readonly Notice[], standing: readonly Standing[]): NoticeState {
+  const isEmpty = waiting.length === 0 && Object.keys(state.more).length === 0;
+  return { ...state, waiting, standing, sinceMs: isEmpty ? undefined : state.sinceMs };
 }
 
 /** Makes those wait again that nobody has acknowledged for so long. */
@@ -229,18 +260,24 @@ export function due(
   return notices.length === 0 && Object.keys(counted).length === 0 ? undefined : { notices, more: counted };
 }
 
-/** Notes that a digest was sent. */
-export function sent(state: NoticeState, digest: Digest, nowMs: number): NoticeState {
+/** Notes that a digest was sent. What became of its alarms while it was under way is known to the state alone. */
+export function sent(state: NoticeState, digest: Digest, { cleared }: Policy, nowMs: number): NoticeState {
+  const before = new Map(digest.notices.map((notice) => [keyOf(notice), notice]));
+  const told = state.waiting.filter((notice) => before.has(keyOf(notice)) && notice.again !== 'over');
+  const standing = told
+    .filter(({ goneMs, isAnswered }) => goneMs === undefined || isAnswered !== true)
+    .map(({ again: _again, ...notice }): Standing => ({ ...notice, toldMs: nowMs }));
   const rest = without(state, digest, nowMs);
-  const told = digest.notices
-    .filter(({ again, goneMs }) => again !== 'over' && goneMs === undefined)
-    .map((notice): Standing => ({ ...notice, toldMs: nowMs }));
-  const ids = new Set(told.map(({ id }) => id));
-  return {
+  const ids = new Set(standing.map(({ id }) => id));
+  const next: NoticeState = {
     ...rest,
-    standing: [...rest.standing.filter(({ id }) => !ids.has(id)), ...told].slice(-MAX_STANDING),
+    standing: [...rest.standing.filter(({ id }) => !ids.has(id)), ...standing].slice(-MAX_STANDING),
     sentMs: [...rest.sentMs.filter((atMs) => atMs > nowMs - HOUR_MS && atMs <= nowMs), nowMs],
   };
+  if (!cleared) return next;
+  return told
+    .filter((notice) => notice.goneMs !== undefined && before.get(keyOf(notice))!.goneMs === undefined)
+    .reduce((all, notice) => add(all, { ...notice, again: 'over' }, nowMs), next);
 }
 
 /** The state without what a digest holds, whether it was sent or given up. */

@@ -175,8 +175,15 @@ export class Notifier {
 
   private take(from: number, events: readonly GatewayEvent[]): void {
     let state = this.state!;
-    for (const [index, { wallMs, body }] of events.entries())
-      if (from + index > state.seen) state = accept(state, this.policy, { seq: from + index, wallMs, body });
+    // A notifier that the file has again after weeks, or a gateway that was off, tells nothing that would be given up by now.
+    const { clock } = this.deps;
+    const oldestMs = clock.known() ? clock.wallMs() - GIVE_UP_MS : Number.NEGATIVE_INFINITY;
+    for (const [index, { wallMs, clockKnown, body }] of events.entries()) {
+      const seq = from + index;
+      if (seq <= state.seen) continue;
+      const isOld = clockKnown && wallMs < oldestMs;
+      state = isOld ? { ...state, seen: seq } : accept(state, this.policy, { seq, wallMs, body });
+    }
     this.become(state);
   }
 
@@ -187,7 +194,7 @@ export class Notifier {
       const refused = await send(noticeText(digest, teller, clock.wallMs()), signal);
       if (refused !== undefined) this.log.warn(refused);
       this.messages++;
-      this.become(sent(this.state!, digest, clock.wallMs()));
+      this.become(sent(this.state!, digest, this.policy, clock.wallMs()));
       this.succeeded();
     } catch (error) {
       if (!signal.aborted) this.failed(messageOf(error), digest);

@@ -32,7 +32,7 @@ interface Message {
 export function templateForm(plain: MqttForm, template: TemplateConfig, about: About): MqttForm {
   const { isOfRecords, namesQuality, topic, payload } = template;
   const write = writerOf(payload);
-  const place = topicOf(topic);
+  const place = textOf(topic, levelOf);
   const message = (words: Words): Message => ({ topic: place(words), payload: write(words) });
   return {
     ...plain,
@@ -96,28 +96,21 @@ function jsonOf(value: Value): string {
 }
 
 /** A text with the words in it as a person reads them: texts without quotes, nothing for nothing. */
-function textOf(template: string): (words: Words) => string {
+function textOf(template: string, written = (text: string, _word: string) => text): (words: Words) => string {
   return (words) =>
     template.replaceAll(TEMPLATE_WORD, (_whole, word: string) => {
       const json = words[word];
       if (json === undefined) return '';
-      return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+      return written(json.startsWith('"') ? (JSON.parse(json) as string) : json, word);
     });
 }
 
-/** What a value must not bring into a topic: another level, or what brokers hang up on. */
-const NOT_IN_TOPICS = /[/+#\p{Cc}]/gu;
-
-/** A topic with the words in it. Names of the file are in order; texts that were read, and units, may hold anything. */
-function topicOf(template: string): (words: Words) => string {
-  const fill = textOf(template);
-  const cleaned = (json: string): string =>
-    json.startsWith('"') ? JSON.stringify((JSON.parse(json) as string).replaceAll(NOT_IN_TOPICS, '_')) : json;
-  return (words) => {
-    const { value, unit } = words;
-    const clean = { value: value && cleaned(value), unit: unit && cleaned(unit) };
-    return fill({ ...words, ...clean }) || '_';
-  };
+/**
+ * A word as part of a topic. A scanned code or a unit may hold what stands for many topics, on which a broker hangs up, or
+ * what divides them; the location alone is meant to have several levels.
+ */
+function levelOf(text: string, word: string): string {
+  return word === 'location' ? text : text.replaceAll(/[+#/\p{Cc}]/gu, '_');
 }
 
 /** The payload as a function of the words. */

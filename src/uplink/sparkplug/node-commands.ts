@@ -18,7 +18,7 @@ export interface CommandDeps {
   readonly event: (body: EventBody) => void;
 }
 
-/** A command that was sent longer ago is not carried out: what it was meant for may be over. */
+/** A command that was sent longer ago, or is as far ahead, is not carried out: what it was meant for may be over. */
 const MAX_AGE_MS = 60_000;
 
 /** Commands that may wait for the machine; what comes beyond is refused. */
@@ -46,7 +46,7 @@ export class NodeCommands {
   device(device: string, topic: string, payload: Buffer, retained: boolean): void {
     const command = this.read(topic, payload, retained);
     if (!command) return;
-    const late = this.lateText(command);
+    const late = this.lateText(command.timestampMs);
     if (command.metrics.length > MAX_METRICS) {
       this.refuse(topic, device, `it has ${command.metrics.length} metrics, and ${MAX_METRICS} are the most`);
       return;
@@ -55,7 +55,7 @@ export class NodeCommands {
       const tag = this.tagOf(device, metric);
       const why = tag === undefined ? 'no tag of this device has its name or alias' : (late ?? this.notNow(tag));
       if (tag === undefined || why !== undefined) this.refuse(topic, tag ?? device, why!);
-      else this.enqueue(tag, metric, topic);
+      else this.enqueue(tag, metric, topic, command.timestampMs);
     }
   }
 
@@ -86,13 +86,16 @@ export class NodeCommands {
     return tag?.startsWith(`${device}/`) ? tag : undefined;
   }
 
-  private lateText({ timestampMs }: Payload): string | undefined {
+  /** Every payload of a command has a time (Sparkplug 3.0, `tck-id-payloads-dcmd-timestamp`). */
+  private lateText(timestampMs: number | undefined): string | undefined {
     const { clock } = this.deps;
-    if (timestampMs === undefined || !clock.known()) return undefined;
-    const ageMs = clock.wallMs() - timestampMs;
-    return ageMs > MAX_AGE_MS
-      ? `it was sent ${Math.round(ageMs / 1000)} s ago, and commands hold for ${MAX_AGE_MS / 1000} s; check the clocks of host and gateway`
-      : undefined;
+    if (timestampMs === undefined)
+      return 'it does not say when it was sent: the host must give its payload a timestamp';
+    if (!clock.known()) return 'the clock of the gateway has not been set yet, and it cannot tell whether it is late';
+    const ageS = Math.round((clock.wallMs() - timestampMs) / 1000);
+    if (Math.abs(ageS) * 1000 <= MAX_AGE_MS) return undefined;
+    const when = ageS > 0 ? `was sent ${ageS} s ago` : `is of a time ${-ageS} s ahead`;
+    return `it ${when}, and commands hold for ${MAX_AGE_MS / 1000} s; check the clocks of host and gateway`;
   }
 
   private notNow(tag: TagId): string | undefined {
@@ -100,7 +103,7 @@ export class NodeCommands {
     return this.waiting >= MAX_WAITING ? `${this.waiting} commands wait already` : undefined;
   }
 
-  private enqueue(tag: TagId, metric: Metric, topic: string): void {
+  private enqueue(tag: TagId, metric: Metric, topic: string, sentMs: number | undefined): void {
     const { write, log, typeOf } = this.deps;
     const value = valueOfMetric(metric, typeOf(tag));
     if (value === undefined) {
@@ -109,7 +112,11 @@ export class NodeCommands {
     }
     this.waiting++;
     this.last = this.last
-      .then(() => write(tag, value, topic))
+      .then(() => {
+        // Those before it may have taken long.
+        const late = this.lateText(sentMs);
+        return late === undefined ? write(tag, value, topic) : this.refuse(topic, tag, late);
+      })
       .catch((error: unknown) => log.warn(`the command for ${tag}: ${messageOf(error)}`))
       .then(() => {
         this.waiting--;

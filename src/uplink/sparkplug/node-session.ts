@@ -78,6 +78,8 @@ export class NodeSession implements UplinkSession {
   private readonly lentSince = new Map<string, number>();
   private cancelLent: (() => void) | undefined;
   private commandsRefused: string | undefined;
+  /** Topics of commands that the broker was asked for. */
+  private readonly heard = new Set<string>();
   private hostCame = (): void => {};
   private resolveEnded: (end: SessionEnd) => void = () => {};
   private end: SessionEnd | undefined;
@@ -109,18 +111,25 @@ export class NodeSession implements UplinkSession {
 
   /** Hears of commands, and of the primary host where there is one; rejects when the session ends. */
   async subscribe(): Promise<void> {
-    const { name, host, commanded, log } = this.deps;
-    const topics = [topicOf(name, 'NCMD'), ...[...commanded()].map((device) => topicOf(name, 'DCMD', device))];
-    const refused = await this.ask(topics);
-    if (refused) {
-      this.commandsRefused = `the broker does not let this gateway read ${topics[0]}, so that a host can ask for nothing; give it the right to`;
-      log.warn(this.commandsRefused);
-    }
+    const { host } = this.deps;
+    await this.hearCommands();
     if (host && (await this.ask([host.topic])))
       throw new Fault(
         `the broker does not let this gateway read ${host.topic}, so that it cannot know whether the primary host listens`,
         'Give it the right to in the broker, or remove primaryHost.',
       );
+  }
+
+  /** Asks to be told of the commands that it is not told of yet. */
+  private async hearCommands(): Promise<void> {
+    const { name, commanded, log } = this.deps;
+    const all = [topicOf(name, 'NCMD'), ...[...commanded()].map((device) => topicOf(name, 'DCMD', device))];
+    const topics = all.filter((topic) => !this.heard.has(topic));
+    if (topics.length === 0) return;
+    for (const topic of topics) this.heard.add(topic);
+    if (!(await this.ask(topics))) return;
+    this.commandsRefused = `the broker does not let this gateway read ${topics[0]}, so that a host can ask for nothing; give it the right to`;
+    log.warn(this.commandsRefused);
   }
 
   /** Resolves once the primary host is there; rejects when the session ends. At once where there is none. */
@@ -139,8 +148,10 @@ export class NodeSession implements UplinkSession {
     return this.fence.passed(this.giveBirth(), signal);
   }
 
-  /** Tells of another configuration by births. */
+  /** Tells of another configuration by births; its devices may be commanded before a host can know of them. */
   async announce(signal: AbortSignal): Promise<void> {
+    if (this.isOver) return;
+    await this.hearCommands();
     if (!this.isOver) await this.birth(signal);
   }
 

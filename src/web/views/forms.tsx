@@ -1,6 +1,7 @@
 /** Forms for what is added most often: a device from a profile, and an alarm that is tried on the stored readings first. */
 import { useEffect, useId, useState } from 'preact/hooks';
 import type { AlarmTrial } from '../../core/configuration.ts';
+import { SILENCES } from '../../core/quality.ts';
 import type { Hub } from '../hub.ts';
 import { Failure, useOrder } from '../parts.tsx';
 import { ask, RefusedRequest } from '../session.ts';
@@ -9,7 +10,8 @@ import { plain, spanText } from '../shown.ts';
 /** Puts an entry into the text that is edited. */
 type Put = (path: readonly string[], value: object) => Promise<boolean>;
 
-interface FormProps {
+/** What every form is handed. */
+export interface FormProps {
   readonly hub: Hub;
   readonly text: string;
   readonly put: Put;
@@ -27,7 +29,7 @@ interface FieldProps {
 }
 
 /** One line of a form: a choice where there are options, else a text. */
-function Field({ label, value, set, isOptional, options, pattern, hint }: FieldProps) {
+export function Field({ label, value, set, isOptional, options, pattern, hint }: FieldProps) {
   const id = useId();
   const common = { id, value, required: !isOptional };
   return (
@@ -48,8 +50,9 @@ function Field({ label, value, set, isOptional, options, pattern, hint }: FieldP
   );
 }
 
-const NAME = '[a-z0-9][a-z0-9_-]{0,62}';
-const NAME_HINT = 'a-z, 0-9, - and _';
+/** A name of the file, and how that is said. */
+export const NAME = '[a-z0-9][a-z0-9_-]{0,62}';
+export const NAME_HINT = 'a-z, 0-9, - and _';
 const DURATION = '[0-9]+(ms|s|m|h|d)';
 
 /** How far back an alarm is tried. */
@@ -209,8 +212,8 @@ async function answers(channel: string, unit: number): Promise<boolean> {
   for (const block of ASKED) {
     try {
       const answer = await ask<Probed>('/api/v1/probe', { channel, unit, ...block, count: 1 });
-      // An exception is said by the device itself; only silence means that nobody is there.
-      if (answer.ok || answer.why !== 'timeout') return true;
+      // An exception is said by the device itself, but for those by which a gateway says that it is silent.
+      if (answer.ok || !SILENCES.has(answer.why)) return true;
     } catch (error) {
       if (error instanceof RefusedRequest && error.status !== 422) throw error;
     }

@@ -1,18 +1,8 @@
 /** Lines: what each channel carries, how full it is, and which device fails how. */
-import type { ChannelStatus, DeviceStatus, GatewayStatus } from '../../api/view.ts';
+import type { ChannelStatus, DeviceStatus } from '../../api/view.ts';
 import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { percentText, plain, spanText } from '../shown.ts';
-
-/** What a device says of itself in one line. */
-export function describeLine(status: GatewayStatus | undefined, device: string): string {
-  for (const channel of status?.channels ?? []) {
-    const found = channel.devices.find(({ name }) => name === device);
-    if (found)
-      return `${found.state} on ${channel.name}${channel.simulated ? ', simulated' : ''}${found.bad > 0 ? `, ${found.bad} of ${found.tags} tags bad` : ''}`;
-  }
-  return '';
-}
 
 function requestsText({ requests, timeouts, garbled, exceptions }: DeviceStatus): string {
   if (requests === undefined) return '–';
@@ -31,7 +21,7 @@ function Line({ hub, channel }: { readonly hub: Hub; readonly channel: ChannelSt
       <Facts
         of={[
           ['line in use', percentText(channel.utilisation)],
-          ['asked for by the periods', percentText(channel.plannedUtilisation)],
+          ['needed by the periods', percentText(channel.plannedUtilisation)],
           ['scans made', channel.scans],
           ['scans skipped', channel.skipped],
           ['reconnects', channel.reconnects],
@@ -66,9 +56,10 @@ function Line({ hub, channel }: { readonly hub: Hub; readonly channel: ChannelSt
 
 /** Every line. */
 export function Lines({ hub }: { readonly hub: Hub }) {
+  if (!hub.plant.status) return <p>Waiting for the gateway …</p>;
   return (
     <>
-      {(hub.plant.status?.channels ?? []).map((channel) => (
+      {hub.plant.status.channels.map((channel) => (
         <Line key={channel.name} hub={hub} channel={channel} />
       ))}
     </>

@@ -1,9 +1,8 @@
 /** The overview: what needs doing first, then every device at a glance. */
 import type { Hub } from '../hub.ts';
 import { Mark, Reading, Spark } from '../parts.tsx';
-import { byDevice, inOrder, stands } from '../plant-state.ts';
+import { byDevice, describeLine, inOrder, stands } from '../plant-state.ts';
 import { ageText, bytesText, plain, spanText } from '../shown.ts';
-import { describeLine } from './lines.tsx';
 
 /** Something that wants a person, with what to do about it. */
 interface Task {

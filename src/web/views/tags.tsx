@@ -2,9 +2,8 @@
 import { useState } from 'preact/hooks';
 import type { Hub } from '../hub.ts';
 import { Bar, Panel, Reading, Spark, Table } from '../parts.tsx';
-import { byDevice } from '../plant-state.ts';
+import { byDevice, describeLine } from '../plant-state.ts';
 import { plain } from '../shown.ts';
-import { describeLine } from './lines.tsx';
 
 /** All tags, or those of one device. */
 export function Tags({ hub, device }: { readonly hub: Hub; readonly device: string | undefined }) {

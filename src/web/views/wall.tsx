@@ -1,9 +1,8 @@
 /** Wall mode: read from across the hall, touched by nobody. */
 import type { Hub } from '../hub.ts';
 import { Mark, Reading } from '../parts.tsx';
-import { byDevice, inOrder, stands } from '../plant-state.ts';
+import { byDevice, describeLine, inOrder, stands } from '../plant-state.ts';
 import { ageText, plain } from '../shown.ts';
-import { describeLine } from './lines.tsx';
 
 /** Tags of each device that are shown. */
 const MOST_TAGS = 4;

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Field } from '../../../src/core/reading.ts';
+import { type Field, Fields, MARK } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
+import { ColumnReader, encodeRecords } from '../../../src/store/format/codec.ts';
 import { type Connection, openForWriting } from '../../../src/store/format/disk.ts';
-import { decodeRollups, encodeRollups, type Rollups, rollUp } from '../../../src/store/rollup/rollup.ts';
+import { decodeRollups, encodeRollups, type Rollups, rollUp, rollUpColumn } from '../../../src/store/rollup/rollup.ts';
 import type { RollupPage, Store } from '../../../src/store/store.ts';
 import { openLocalStore } from '../../../src/store/thread/open.ts';
 import { batchOf, recordOf } from '../../contract/store.ts';
@@ -24,6 +25,33 @@ const field = fc.oneof(
   fc.constant<Field>({ name: 'x', quality: 'bad', why: 'timeout' }),
   fc.constant<Field>({ name: 'x', quality: 'good', value: 'text' }),
 );
+
+/** Whole numbers of moderate size, of which any order gives the same sum. */
+const wholeField = fc.oneof(
+  fc.integer().map((value): Field => ({ name: 'x', quality: 'good', value })),
+  fc.bigInt(0n, 2n ** 40n).map((value): Field => ({ name: 'x', quality: 'uncertain', value, why: 'last-usable' })),
+  fc.constantFrom<Field>(
+    { name: 'x', quality: 'bad', why: 'timeout' },
+    { name: 'x', quality: 'good', value: 'text' },
+    { name: 'x', quality: 'good', value: true },
+  ),
+);
+
+/** Records of two devices, some of which report more than others. */
+const records = fc.array(
+  fc.record({
+    device: fc.constantFrom('press-1', 'meter'),
+    second: fc.integer({ min: 0, max: 300 }),
+    outcomes: fc.array(wholeField, { minLength: 1, maxLength: 4 }),
+  }),
+  { maxLength: 30 },
+);
+
+function cellsOf(rollups: Rollups) {
+  return [...rollups]
+    .flatMap(([tag, minutes]) => [...minutes.values()].map((cell) => ({ tag, ...cell })))
+    .sort((a, b) => a.tag.localeCompare(b.tag) || a.minute - b.minute);
+}
 
 async function openOn(clock: SimulatedClock, path: string, maxBytes = 50_000_000): Promise<Store> {
   return openLocalStore({ ...storeOptions(path, { maxBytes }), clock });
@@ -65,6 +93,32 @@ function countingReads(database: Connection, onRead: () => void): Connection {
 }
 
 describe('a roll-up', () => {
+  it('by the columns of a commit is what by its records it is', () => {
+    fc.assert(
+      fc.property(records, (given) => {
+        const made = given.map(({ device, second, outcomes }) => ({
+          ...recordOf(0),
+          device,
+          at: { wallMs: START_MS + second * 1000, monoMs: second * 1000 },
+          fields: Fields.of(outcomes.map((outcome, place) => ({ ...outcome, name: `x${place}` }))),
+        }));
+        const byRecord: Rollups = new Map();
+        for (const record of made) rollUp(byRecord, record);
+        const byColumn: Rollups = new Map();
+        const reader = new ColumnReader();
+        // Twice the same reader, whose lists hold what was read before.
+        for (let part = 0; part < made.length; part += 15) {
+          const bytes = encodeRecords(made.slice(part, part + 15), 'boot');
+          reader.each(bytes, (column) => {
+            rollUpColumn(byColumn, column, undefined, () => {});
+          });
+        }
+        expect(cellsOf(byColumn)).toEqual(cellsOf(byRecord));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('holds minimum, maximum, sum and counts of its minute, and comes back exactly', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), field), { maxLength: 60 }), (given) => {
@@ -194,7 +248,7 @@ describe('the roll-ups of a store', () => {
     expect((await ask(store)).points).toEqual([]);
     await clock.advance(3_600_000);
     await store.commit(batchOf([]));
-    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30 }]);
+    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30, marks: MARK.unsynced }]);
     await store.close();
   });
 
@@ -212,6 +266,29 @@ describe('the roll-ups of a store', () => {
     const { points } = await ask(store);
     expect(points.reduce((total, { count }) => total + count, 0)).toBe(15_000);
     await store.close();
+  });
+
+  it('remember what is to be said of their readings, through the disk', async () => {
+    const [clock, path] = [new SimulatedClock(), temporaryFolder()];
+    const store = await openOn(clock, path);
+    const uncertain: Field = { name: 'oil-temp', quality: 'uncertain', value: 1, why: 'out-of-range' };
+    await store.commit(batchOf([recordOf(0), recordOf(60, [uncertain])]));
+    await store.commit(batchOf([{ ...recordOf(120), simulated: true }, recordOf(180), recordOf(240)]));
+    await store.commit(batchOf([recordOf(181), recordOf(241)]));
+    const marks = async (one: Store) => (await ask(one)).points.map((point) => point.marks);
+    const expected = [undefined, MARK.uncertain, MARK.simulated, MARK.late, undefined];
+    expect(await marks(store)).toEqual(expected);
+    await store.close();
+    const again = await openOn(clock, path);
+    expect(await marks(again)).toEqual(expected);
+    const { points } = await again.history({ tag: TAG, fromMs: START_MS, toMs: START_MS + 600_000, limit: 10 });
+    expect(points.map((point) => point.marks)).toEqual([
+      undefined,
+      undefined,
+      MARK.simulated,
+      ...Array(4).fill(undefined),
+    ]);
+    await again.close();
   });
 
   it('come in pages, and by whole minutes only', async () => {

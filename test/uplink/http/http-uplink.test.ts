@@ -116,12 +116,15 @@ describe('the HTTP uplink', () => {
   });
 
   it.each([
-    ['seconds', () => '120'],
-    ['a date', (clock: SimulatedClock) => new Date(clock.wallMs() + 120_000).toUTCString()],
-  ])('waits as long as Retry-After says in %s, and says so', async (_form, header) => {
+    ['seconds', { 'retry-after': '120' }],
+    [
+      'a date of its own clock',
+      { 'retry-after': 'Sun, 06 Nov 2044 08:51:37 GMT', date: 'Sun, 06 Nov 2044 08:49:37 GMT' },
+    ],
+  ])('waits as long as Retry-After says in %s, and says so', async (_form, headers) => {
     const target = await start();
     const clock = new SimulatedClock();
-    target.answer(() => ({ status: 429, headers: { 'retry-after': header(clock) } }));
+    target.answer(() => ({ status: 429, headers }));
     const session = await opened(target, { ackTimeoutMs: 3_600_000 }, { clock });
     await expect(session.send(batchOf(1), NEVER)).rejects.toThrow('429');
     expect(session.trouble?.()).toContain('429');
@@ -134,10 +137,14 @@ describe('the HTTP uplink', () => {
     expect(session.trouble?.()).toBeUndefined();
   });
 
-  it('grows its pauses where the server does not say how long', async () => {
+  it.each([
+    ['does not say how long', {}],
+    ['says at once', { 'retry-after': '0' }],
+    ['names a time that is over', { 'retry-after': 'Sun, 06 Nov 1994 08:49:37 GMT' }],
+  ])('grows its pauses where the server %s', async (_what, headers) => {
     const target = await start();
     const clock = new SimulatedClock();
-    target.answer(() => ({ status: 503 }));
+    target.answer(() => ({ status: 503, headers }));
     const session = await opened(target, { ackTimeoutMs: 3_600_000 }, { clock });
     const times: number[] = [];
     for (let attempt = 0; attempt < 8; attempt++) {

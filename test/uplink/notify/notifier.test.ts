@@ -152,6 +152,18 @@ describe('a notifier', () => {
     expect(other.told).toEqual([]);
   });
 
+  it('that the file has again after a week tells nothing of that week', async () => {
+    const { disk, alarm, clock, end } = await plant();
+    await end();
+    alarm('oil', 'raised');
+    await clock.advance(7 * 24 * 60 * MINUTE);
+    alarm('water', 'raised');
+    const again = await plant({}, disk, clock);
+    await clock.advance(5 * MINUTE);
+    expect(bodies(again.told)).toEqual([expect.stringContaining('water is hot')]);
+    expect(bodies(again.told)[0]).not.toContain('oil');
+  });
+
   it('gives up after a day, and says so in the journal', async () => {
     const { alarm, clock, world, audits, notifier } = await plant();
     world.isDown = true;
@@ -166,6 +178,59 @@ describe('a notifier', () => {
     alarm('oil', 'raised');
     await clock.advance(32 * MINUTE);
     expect(bodies(told)).toMatchObject([expect.anything(), expect.stringContaining('still not acknowledged')]);
+    alarm('oil', 'acked');
+    await clock.advance(120 * MINUTE);
+    expect(told.length).toBe(2);
+  });
+
+  it('does not call an alarm unacknowledged that was acknowledged before it was told', async () => {
+    const { alarm, clock, told } = await plant({ repeatMs: 30 * MINUTE });
+    alarm('oil', 'raised');
+    await clock.advance(10_000);
+    alarm('oil', 'acked');
+    await clock.advance(120 * MINUTE);
+    expect(told.length).toBe(1);
+  });
+
+  it('knows what became of an alarm while its message was under way', async () => {
+    const { alarm, clock, told, world } = await plant({ repeatMs: 30 * MINUTE, cleared: true });
+    world.takesMs = 20_000;
+    alarm('oil', 'raised');
+    alarm('water', 'raised');
+    await clock.advance(40_000);
+    alarm('oil', 'acked');
+    alarm('water', 'cleared');
+    await clock.advance(5 * MINUTE);
+    expect(bodies(told)).toMatchObject([
+      expect.stringContaining('oil is hot'),
+      expect.stringContaining('water is hot (over)'),
+    ]);
+    await clock.advance(120 * MINUTE);
+    expect(told.length).toBe(2);
+  });
+
+  it('drops a repetition that waits for the end of quiet hours when somebody acknowledges meanwhile', async () => {
+    const clock = new SimulatedClock();
+    const midnight = Math.ceil(clock.wallMs() / 86_400_000) * 86_400_000;
+    await clock.advance(midnight - clock.wallMs() - 130 * MINUTE);
+    const quiet = { fromMin: 22 * 60, toMin: 6 * 60, except: undefined };
+    const { alarm, told } = await plant({ quiet, repeatMs: 30 * MINUTE, cleared: true }, undefined, clock);
+    alarm('oil', 'raised');
+    await clock.advance(60 * MINUTE);
+    alarm('oil', 'acked');
+    await clock.advance(12 * 60 * MINUTE);
+    expect(told.length).toBe(1);
+    alarm('oil', 'cleared');
+    await clock.advance(MINUTE);
+    expect(bodies(told)[1]).toContain('oil is hot (over)');
+  });
+
+  it('goes on asking for what is gone and was not acknowledged', async () => {
+    const { alarm, clock, told } = await plant({ repeatMs: 30 * MINUTE });
+    alarm('oil', 'raised');
+    alarm('oil', 'returned');
+    await clock.advance(32 * MINUTE);
+    expect(told.length).toBe(2);
     alarm('oil', 'acked');
     await clock.advance(120 * MINUTE);
     expect(told.length).toBe(2);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MqttConfig } from '../../../src/config/config.ts';
-import { type DeviceRecord, Fields } from '../../../src/core/reading.ts';
+import { type DeviceRecord, type Field, Fields } from '../../../src/core/reading.ts';
 import { startAedes } from '../../double/mqtt-peers.ts';
 import { uplinkTo } from '../mqtt-fixture.ts';
 import { fileWith } from './preset-fixture.ts';
@@ -13,26 +13,32 @@ afterEach(async () => {
   for (const close of cleanUp.splice(0).reverse()) await close();
 });
 
-const recordWith = (order: string): DeviceRecord => ({
+const RECORD: DeviceRecord = {
   device: 'press-1',
   at: { wallMs: 1_763_899_200_123, monoMs: 0 },
   clockKnown: true,
   simulated: false,
   fields: Fields.of([
     { name: 'oil-temp', quality: 'good', value: 45.2 },
-    { name: 'order', quality: 'uncertain', value: order, why: 'last-usable' },
+    { name: 'order', quality: 'uncertain', value: 'A"1\n', why: 'last-usable' },
     { name: 'flow', quality: 'bad', why: 'timeout' },
   ]),
-});
+};
 
 /** What a broker gets of one record with this template. */
-async function published(template: string, order = 'A"1\n'): Promise<[string, string][]> {
+async function published(template: string, fields?: Field[]): Promise<[string, string][]> {
   const config = fileWith(`{type: mqtt, url: "mqtt://x", format: template, template: ${template}}`)
     .uplinks[0] as MqttConfig;
   const broker = await startAedes();
   cleanUp.push(broker.close);
   const session = await uplinkTo(broker.port, { ...config, url: `mqtt://127.0.0.1:${broker.port}` }).connect(NEVER);
-  const batch = { kind: 'readings', epoch: 'e', seq: 7, lane: 'live', records: [recordWith(order)] } as const;
+  const batch = {
+    kind: 'readings',
+    epoch: 'e',
+    seq: 7,
+    lane: 'live',
+    records: [fields ? { ...RECORD, fields: Fields.of(fields) } : RECORD],
+  } as const;
   expect(await session.send(batch, NEVER)).toEqual({ ok: true });
   await session.close();
   return broker.published
@@ -52,6 +58,13 @@ describe('a template', () => {
     ]);
   });
 
+  it('takes what a value holds for one level of the topic, whatever was scanned', async () => {
+    const all = await published('{topic: "scan/{value}/{unit}/{tag}", payload: "{value}"}', [
+      { name: 'code', quality: 'good', value: '+A99/#1\n' },
+    ]);
+    expect(all).toEqual([['scan/_A99__1_//code', '+A99/#1\n']]);
+  });
+
   it('tells of bad values where it names their quality', async () => {
     const all = await published('{topic: "q/{tag}", payload: ["{value}", "{quality}", "{why}", "{unit}"]}');
     expect(all.map(([, payload]) => JSON.parse(payload))).toEqual([
@@ -68,11 +81,6 @@ describe('a template', () => {
     expect(all.map(([topic, payload]) => [topic, JSON.parse(payload)])).toEqual([
       ['r/press-shop-1/press-1', { 'press-1': { 'oil-temp': 45.2, order: 'A"1\n' }, bad: { flow: 'timeout' }, n: 7 }],
     ]);
-  });
-
-  it('has no wildcards and no more levels in its topic than the file says, whatever was read', async () => {
-    const all = await published('{topic: "t/{value}", payload: "x"}', 'km/h +#\n');
-    expect(all.map(([topic]) => topic)).toEqual(['t/45.2', 't/km_h ___']);
   });
 
   it('may be a text', async () => {

@@ -1,4 +1,5 @@
 /** What a host sees of devices and commands that are not as they should be. */
+import type { ISubscribePacket } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TagConfig } from '../../../src/config/config.ts';
 import type { EventBody } from '../../../src/core/event.ts';
@@ -226,6 +227,16 @@ describe('an edge node', () => {
         '101 metrics',
       ]);
       expect(written).toEqual([]);
+    });
+
+    it('hears of the commands of a device that an applied file made writable', async () => {
+      const tags = [tagOf('oven/temp'), tagOf('pump/speed')];
+      const session = await connect(tags);
+      writable.add('pump/speed');
+      await session.announce!(NEVER);
+      const asked = broker.packets('subscribe') as ISubscribePacket[];
+      const topics = asked.flatMap(({ subscriptions }) => subscriptions.map(({ topic }) => topic));
+      expect(topics.filter((topic) => topic.endsWith('/pump'))).toEqual(['spBv1.0/leeds/DCMD/press-shop-1/pump']);
     });
 
     it('passes over what the broker kept, and what is no payload', async () => {

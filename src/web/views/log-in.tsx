@@ -1,8 +1,8 @@
 /** Logging in with a token, and out again. */
 import { useState } from 'preact/hooks';
-import { tokenChanged } from './hub.ts';
-import { Dialog } from './parts.tsx';
-import { keepToken, tokenNow } from './session.ts';
+import { tokenChanged } from '../hub.ts';
+import { Dialog } from '../parts.tsx';
+import { keepToken, tokenNow } from '../session.ts';
 
 /** The window in which a token is given. */
 export function LogIn({ onClose }: { readonly onClose: () => void }) {
