@@ -85,6 +85,7 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
     may: ['hal', 'src/api', 'src/backtest', 'src/config', 'src/gateway', 'src/service', 'src/store'],
   },
   'src/cli.ts': { may: ['src/cli'] },
+  'src/loader.ts': {},
   'src/cli': {
     may: [
       ...[
@@ -107,6 +108,7 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
 const WAYS_IN = [
   'src/cli.ts',
   'src/daemon.ts',
+  'src/loader.ts',
   'src/store/thread/worker.ts',
   'src/config/load-worker.ts',
   'src/web/page.tsx',

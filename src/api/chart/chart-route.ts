@@ -1,6 +1,6 @@
 /** The route that gives the history of a tag as columns of a chart, and says why there is nothing in its gaps. */
-import { DOUBTS, FAILURES } from '../../core/quality.ts';
-import type { TagId, Value } from '../../core/reading.ts';
+import { DOUBTS, FAILURES, LOSSES } from '../../core/quality.ts';
+import { cameLate, MARK, newestOf, type TagId, type Value } from '../../core/reading.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
 import { knownTags } from '../known-tags.ts';
 import type { GatewayView, TagView } from '../view.ts';
@@ -11,6 +11,7 @@ import {
   type ChartGap,
   columnsOf,
   countsAsSamples,
+  marksOf,
   type Sample,
 } from './chart.ts';
 
@@ -81,10 +82,11 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
       t: columns.map(({ t }) => Math.round(t)),
       ...valuesOf(columns),
       count: columns.map(({ count }) => count),
-      uncertain: columns.map(({ uncertain }) => +uncertain),
+      uncertain: columns.map(({ marks }) => +((marks & MARK.uncertain) !== 0)),
       joined: columns.map(({ joined }) => +joined),
     },
     gaps: await explained(view, id!, breaks.slice(-MOST_GAPS), range),
+    marks: marksOf(columns),
   };
   return ok(answer);
 }
@@ -112,15 +114,18 @@ interface Range {
 /** The readings as they are stored; undefined when there are too many. */
 async function readings(view: GatewayView, tag: TagId, range: Range): Promise<Sample[] | undefined> {
   const samples: Sample[] = [];
+  let newestMs = Number.NEGATIVE_INFINITY;
   let afterSeq: number | undefined;
   do {
     const page = await view.history({ tag, ...range, limit: PAGE, ...(afterSeq !== undefined && { afterSeq }) });
-    for (const { wallMs, quality, value, why } of page.points) {
+    for (const { wallMs, quality, value, why, marks: told = 0 } of page.points) {
       const number = quality === 'bad' ? undefined : numberOf(value);
       const [fromMs, toMs] = [wallMs, wallMs];
-      const uncertain = quality === 'uncertain';
+      const marks =
+        told | (quality === 'uncertain' ? MARK.uncertain : 0) | (cameLate(wallMs, newestMs) ? MARK.late : 0);
+      newestMs = newestOf(wallMs, newestMs);
       if (number === undefined) samples.push({ fromMs, toMs, count: 0, bad: 1, why });
-      else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, uncertain, why });
+      else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, marks, why });
     }
     afterSeq = page.next;
     if (samples.length >= MOST_READINGS && afterSeq !== undefined) return undefined;
@@ -135,11 +140,18 @@ function numberOf(value: Value | undefined): number | undefined {
   return Number(value);
 }
 
-/** Roll-ups of as many minutes as a column is wide, and how many readings each minute has. */
+/** The store reads cells of so many minutes in place of single ones, where that is fine enough. */
+const CELL_MINUTES = 10;
+
+/** Roll-ups of as many minutes as a column is wide, or a little less, and how many readings each minute has. */
 async function minutes(view: GatewayView, tag: TagId, range: Range, most: number) {
-  const everyMs = Math.max(1, Math.ceil((range.toMs - range.fromMs) / most / 60_000)) * 60_000;
+  const wide = Math.max(1, Math.ceil((range.toMs - range.fromMs) / most / 60_000));
+  const everyMs = (wide < CELL_MINUTES ? wide : wide - (wide % CELL_MINUTES)) * 60_000;
   const { points, counted } = await view.rollups({ tag, ...range, everyMs, limit: 2 * MOST_COLUMNS });
-  const samples = points.map(({ wallMs, ...point }) => ({ ...point, fromMs: wallMs, toMs: wallMs + everyMs }));
+  const samples = points.map(({ wallMs, count, bad, min, max, mean, marks }) => {
+    const [fromMs, endMs] = [wallMs, wallMs + everyMs];
+    return { fromMs, toMs: endMs, count, bad, min, max, mean, marks };
+  });
   return { samples, counted };
 }
 
@@ -176,7 +188,7 @@ async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[]
         ({ stream, firstWallMs = Number.NaN, lastWallMs = firstWallMs }) =>
           stream === 'readings' && firstWallMs <= toMs && lastWallMs >= fromMs,
       );
-      if (lost) return { ...gap, why: 'lost', words: `${lost.count} records were given up: ${lost.cause}` };
+      if (lost) return { ...gap, why: 'lost', words: `${lost.count} records: ${LOSSES[lost.cause]}` };
       if (starts.some((ms) => ms > fromMs && ms <= toMs + SLACK_MS))
         return { ...gap, why: 'stopped', words: 'the gateway was not running' };
       return { ...gap, why: 'unknown', words: 'nothing was stored' };

@@ -1,4 +1,5 @@
 /** Uplinks with what they still owe, and the store with what was given up. */
+import { LOSSES } from '../../core/quality.ts';
 import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { bytesText, percentText, plain, spanText } from '../shown.ts';
@@ -84,7 +85,9 @@ export function Store({ hub }: { readonly hub: Hub }) {
             {store.losses.map(({ stream, cause, uplink, count }) => (
               <tr key={`${stream} ${cause} ${uplink}`}>
                 <td>{stream}</td>
-                <td>{cause}</td>
+                <td>
+                  {cause}: {LOSSES[cause]}
+                </td>
                 <td>{uplink ?? '–'}</td>
                 <td>{count}</td>
               </tr>
@@ -94,16 +97,19 @@ export function Store({ hub }: { readonly hub: Hub }) {
       </Panel>
       {store.ledger.length > 0 && (
         <Panel title="Ledger" note="The newest entries; GET /api/v1/store/ledger has all of it.">
-          <Table label="Ledger" head={['Entered', 'Stream', 'Numbers', 'Count', 'Cause', 'Uplink']}>
-            {store.ledger.map(({ id, enteredWallMs, stream, from, to, count, cause, uplink }) => (
+          <Table label="Ledger" head={['Entered', 'Stream', 'Numbers', 'Taken', 'Count', 'Cause', 'Uplink']}>
+            {store.ledger.map(({ id, enteredWallMs, stream, from, to, count, cause, uplink, ...taken }) => (
               <tr key={id}>
                 <td>{hub.time.full(enteredWallMs)}</td>
                 <td>{stream}</td>
                 <td>
                   {from} to {to - 1}
                 </td>
+                <td>{takenText(hub, taken)}</td>
                 <td>{count}</td>
-                <td>{cause}</td>
+                <td>
+                  {cause}: {LOSSES[cause]}
+                </td>
                 <td>{uplink ?? '–'}</td>
               </tr>
             ))}
@@ -112,4 +118,12 @@ export function Store({ hub }: { readonly hub: Hub }) {
       )}
     </>
   );
+}
+
+/** When the records of a range were taken, where that is known. */
+function takenText(hub: Hub, { firstWallMs, lastWallMs }: { firstWallMs?: number; lastWallMs?: number }): string {
+  if (firstWallMs === undefined) return '–';
+  return lastWallMs === undefined || lastWallMs === firstWallMs
+    ? hub.time.full(firstWallMs)
+    : `${hub.time.full(firstWallMs)} to ${hub.time.full(lastWallMs)}`;
 }
