@@ -60,8 +60,11 @@ export class Bench {
     await new Promise((resolve) => child.stdout.once('data', resolve));
   }
 
-  /** Writes the configuration of a gateway that reads the farm, and gives its path. `firstPort` stands before the first device. */
-  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB', firstPort = base }) {
+  /**
+   * Writes the configuration of a gateway that reads the farm, and gives its path. `firstPort` stands before the first device;
+   * `uplinks` are in place of the one to `mqttPort`.
+   */
+  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB', firstPort = base, uplinks }) {
     const lines = ['gateway: {id: bench}', 'channels:'];
     for (let d = 0; d < devices; d++) {
       const port = d === 0 ? firstPort : base + d;
@@ -73,7 +76,8 @@ export class Bench {
       for (let r = 0; r < registers; r++) lines.push(`      r${r}: {address: "holding:${r}", type: uint16}`);
     }
     lines.push(`store: {path: ${this.folder}/store, maxSize: ${maxSize}}`, 'api: {listen: off}');
-    lines.push(`uplinks: {sink: {type: mqtt, url: "mqtt://127.0.0.1:${mqttPort}"}}`);
+    const sinks = uplinks ?? { sink: { type: 'mqtt', url: `mqtt://127.0.0.1:${mqttPort}` } };
+    lines.push(`uplinks: ${JSON.stringify(sinks)}`);
     const file = join(this.folder, 'millgate.yaml');
     writeFileSync(file, `${lines.join('\n')}\n`);
     return file;

@@ -7,13 +7,16 @@ import { installNodeRed, nodeRedArguments } from './node-red.mjs';
 import { Bench, BINARY, freePort, sleep } from './parts.mjs';
 import { readingsIn, startSink } from './sink.mjs';
 import { median, usageOf } from './usage.mjs';
+import { workOf } from './works.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { against: { type: 'string', default: 'node' }, repeat: { type: 'string', default: '3' } },
 });
-const [devices = 10, registers = 100, periodMs = 1000, seconds = 20] = positionals.map(Number);
+const [name = 'W1', secondsText = '20'] = positionals;
+const { devices, registers, periodMs } = workOf(name);
+const seconds = Number(secondsText);
 const repeat = Math.max(1, Number(process.env.BENCH_REPEAT ?? options.repeat));
 const WARM_UP_SECONDS = 8;
 const START_DEADLINE_SECONDS = 90;
