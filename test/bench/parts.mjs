@@ -54,10 +54,19 @@ export class Bench {
     return child;
   }
 
-  /** Starts the farm of devices, one a port from `base` on. */
+  /**
+   * Starts the farm of devices, one a port from `base` on. The function that it gives resolves with the times between scans,
+   * ms, since it was called before.
+   */
   async farm(base, devices) {
-    const child = this.start(process.execPath, [join(here, 'farm.mjs'), String(base), String(devices)]);
+    const stdio = ['ignore', 'pipe', 'inherit', 'ipc'];
+    const child = this.start(process.execPath, [join(here, 'farm.mjs'), String(base), String(devices)], { stdio });
     await new Promise((resolve) => child.stdout.once('data', resolve));
+    return () =>
+      new Promise((resolve) => {
+        child.once('message', resolve);
+        child.send('intervals');
+      });
   }
 
   /**
