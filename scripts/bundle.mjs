@@ -1,7 +1,7 @@
 // Puts the compiled program and its libraries into few files, so that a slow board starts it in half the time. CommonJS, as
 // Node's loader of ES modules takes longer, and takes every part of Node's own libraries whether it is used or not. Not
 // minified: a stack trace names the function, and the file says above each part which source it is.
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -23,6 +23,34 @@ const bindings = {
 };
 
 /**
+ * What a shell and a thread are started with: both go on with the loader, which knows what was compiled before. After five
+ * seconds, a start is over.
+ */
+const startOf = (entry, thread) => `require('./loader.cjs').load({
+  folder: __dirname,
+  entry: '${entry}',
+  thread: '${thread}',
+  env: process.env,
+  later: (keep) => setTimeout(keep, 5000).unref(),
+});
+`;
+const STARTS = {
+  'main.cjs': `#!/usr/bin/env node\n${startOf('cli.cjs', 'main')}`,
+  'worker.cjs': startOf('store-worker.cjs', 'store'),
+};
+
+/**
+ * Writes a file of the program in ASCII alone, other characters as escapes: the engine reads it at once and holds it in half of
+ * the memory. Literals mean the same; a raw template would not, so none may hold such a character.
+ */
+function inAscii(path) {
+  const text = readFileSync(path, 'utf8');
+  if (/String\.raw`[^`]*[^\0-\x7f]/.test(text)) throw new Error(`bundle: ${path} has a raw template that is not ASCII`);
+  const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  writeFileSync(path, text.replace(/[^\0-\x7f]/g, escaped));
+}
+
+/**
  * Bundles what was compiled to `folder`/dist into a folder of it: `program` is what a package carries, `checkout` what runs
  * beside its node_modules. Throws where a library was not found.
  */
@@ -32,8 +60,9 @@ export async function bundle(folder, into) {
   const bundled = await rolldown({
     cwd: folder,
     input: {
-      main: 'dist/src/cli.js',
-      worker: 'dist/src/store/thread/worker.js',
+      loader: 'dist/src/loader.js',
+      cli: 'dist/src/cli.js',
+      'store-worker': 'dist/src/store/thread/worker.js',
       'load-worker': 'dist/src/config/load-worker.js',
     },
     platform: 'node',
@@ -51,7 +80,11 @@ export async function bundle(folder, into) {
     comments: { legal: true, annotation: false, jsdoc: false },
   });
   await bundled.close();
-  chmodSync(join(folder, `dist/${into}/main.cjs`), 0o755);
+  for (const { fileName } of output) inAscii(join(folder, `dist/${into}/${fileName}`));
+  for (const [name, text] of Object.entries(STARTS)) {
+    writeFileSync(join(folder, `dist/${into}/${name}`), text);
+    chmodSync(join(folder, `dist/${into}/${name}`), 0o755);
+  }
   // What was left outside must be there to be loaded.
   const known = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`), ...external]);
   const own = new Set(output.map(({ fileName }) => fileName));

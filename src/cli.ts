@@ -1,6 +1,4 @@
-#!/usr/bin/env node
 /** The command line's way in: reads the arguments, runs one command and ends with its exit code. */
-import './cli/code-cache.ts';
 import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
 import { type CliContext, colorsFor } from './cli/terminal/context.ts';

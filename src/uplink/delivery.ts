@@ -27,6 +27,8 @@ interface DeliveryDeps {
   readonly memory: DeliveryMemory;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Called whenever a message was answered. */
+  readonly onAnswered: () => void;
 }
 
 /** What an uplink is to be given. */
@@ -311,6 +313,7 @@ export class Delivery {
     this.streamUnderWay[parcel.stream]--;
     if (isSuspect) this.suspectsUnderWay[parcel.stream]--;
     if (this.pace.underWay === 0) this.isAlone = false;
+    this.deps.onAnswered();
     if (result === 'judged') return;
     if (result === undefined) {
       if (isSuspect) memory.judges[parcel.stream].putBack(parcel, sending.alone);

@@ -27,6 +27,8 @@ interface ForwarderDeps {
   readonly wanted?: Wanted;
   /** Where trouble that an event should tell of is raised. */
   readonly alarms: Alarms;
+  /** Called whenever a connection could not be made, and whenever something that was sent is answered. */
+  readonly onTried?: () => void;
 }
 
 /** How often what was confirmed is noted in the store, and the backlog measured. */
@@ -244,6 +246,7 @@ export class Forwarder {
     try {
       session = await uplink.connect(signal);
     } catch (error) {
+      this.deps.onTried?.();
       return { reason: messageOf(error), how: error instanceof ConnectRefused ? 'refused' : 'line', lastedMs: 0 };
     }
     this.sessions++;
@@ -261,13 +264,14 @@ export class Forwarder {
   /** Serves one session to its end. */
   private async serve(session: UplinkSession, signal: AbortSignal): Promise<SessionEnd> {
     const { log, progress, bucket } = this;
-    const { uplink, store, clock } = this.deps;
+    const { uplink, store, clock, onTried = () => {} } = this.deps;
     const { limits } = uplink;
     const { memory } = this.judgement;
     const { wanted } = this;
     const takesTexts = uplink.takesTexts === true && wanted.record === undefined;
     progress.beginSession();
-    const delivery = new Delivery({ session, store, progress, bucket, memory, clock, log, limits, takesTexts, wanted });
+    const parts = { session, store, progress, bucket, memory, clock, log, limits, takesTexts, wanted };
+    const delivery = new Delivery({ ...parts, onAnswered: onTried });
     const ended = session.ended.then(({ reason, takenOver, hungUpOn, endedBehind, isPlanned, again }): SessionEnd => {
       const behind = hungUpOn ?? endedBehind;
       for (const { stream, range } of again ?? []) this.progress.again(stream, range);

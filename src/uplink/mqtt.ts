@@ -324,7 +324,9 @@ class MqttUplink implements Uplink {
     signal: AbortSignal,
   ): Promise<Joined> {
     const { config, dial } = this;
-    const { url, context } = this.broker;
+    const { url } = this.broker;
+    // A product may sign in by a name of its own.
+    const context = { ...this.broker.context, username: credentials.username };
     const options = { ...optionsOf(config, way, credentials), ...(this.form.hasStatus && willOf(config, way, status)) };
     return {
       way,

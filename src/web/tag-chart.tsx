@@ -28,6 +28,20 @@ function inks(element: Element): { ink: string; soft: string; band: string; line
   return { ink: of('--ink'), soft: of('--ink-soft'), band: of('--band'), line: of('--line') };
 }
 
+/** Whether the ground is dark: a tablet changes it in the evening, and a canvas keeps the colours it was drawn with. */
+function useDark(): boolean {
+  const [isDark, set] = useState(matchMedia(DARK).matches);
+  useEffect(() => {
+    const media = matchMedia(DARK);
+    const changed = (): void => set(media.matches);
+    media.addEventListener('change', changed);
+    return () => media.removeEventListener('change', changed);
+  }, []);
+  return isDark;
+}
+
+const DARK = '(prefers-color-scheme: dark)';
+
 /** The chart, and below it in words what is under the pointer. */
 export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -35,6 +49,7 @@ export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
   const shown = useRef({ answer, marks });
   const [words, say] = useState('');
   shown.current = { answer, marks };
+  const isDark = useDark();
   useEffect(() => {
     const element = box.current!;
     const point = (self: uPlot): void => say(wordsAt(self, shown.current.answer, tag, time));
@@ -49,7 +64,7 @@ export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [tag.tag, zone]);
+  }, [tag.tag, zone, isDark]);
   useEffect(() => {
     plot.current?.setData(linesOf(answer), false);
     plot.current?.setScale('x', { min: answer.from / 1000, max: answer.to / 1000 });
@@ -90,7 +105,11 @@ function optionsOf(element: HTMLElement, { shown, zone, time, point }: DrawParts
       x: { time: true, auto: false, range: () => [shown.current.answer.from / 1000, shown.current.answer.to / 1000] },
     },
     axes: [
-      { ...axis, values: (_self, at, _axis, _space, apart) => at.map((s) => time.mark(s * 1000, apart * 1000)) },
+      {
+        ...axis,
+        space: 90,
+        values: (_self, at, _axis, _space, apart) => at.map((s) => time.mark(s * 1000, apart * 1000)),
+      },
       { ...axis, size: 60 },
     ],
     series: [

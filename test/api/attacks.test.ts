@@ -25,6 +25,12 @@ function send(port: number, bytes: string): { text: () => string; isClosed: () =
 }
 
 describe('attacks over TCP', () => {
+  it('a number beyond all numbers is no value to write', async () => {
+    const view = fakeGateway();
+    const { status, body } = await post(await serve(view), '/api/v1/write', '{"tag":"a/b","value":1e999,"by":"ann"}');
+    expect([status, body]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining('"value"') })]);
+  });
+
   it('a thousand streams: some are served, the rest refused or closed, and the command line is answered all the while', async () => {
     const { api, socketPath } = await serve(fakeGateway(), { listen });
     const request = 'GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n';

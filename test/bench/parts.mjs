@@ -11,6 +11,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** The compiled binary, as it is installed. */
 export const BINARY = join(here, '../../dist/src/cli.js');
 
+/** The same as a package carries it. */
+export const PACKAGED = join(here, '../../dist/program/main.cjs');
+
 /** @param {number} ms milliseconds */
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -57,11 +60,13 @@ export class Bench {
     await new Promise((resolve) => child.stdout.once('data', resolve));
   }
 
-  /** Writes the configuration of a gateway that reads the farm, and gives its path. */
-  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB' }) {
+  /** Writes the configuration of a gateway that reads the farm, and gives its path. `firstPort` stands before the first device. */
+  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB', firstPort = base }) {
     const lines = ['gateway: {id: bench}', 'channels:'];
-    for (let d = 0; d < devices; d++)
-      lines.push(`  c${d}: {driver: modbus-tcp, host: 127.0.0.1, port: ${base + d}, timeout: 1s}`);
+    for (let d = 0; d < devices; d++) {
+      const port = d === 0 ? firstPort : base + d;
+      lines.push(`  c${d}: {driver: modbus-tcp, host: 127.0.0.1, port: ${port}, timeout: 1s}`);
+    }
     lines.push('devices:');
     for (let d = 0; d < devices; d++) {
       lines.push(`  d${d}:`, `    channel: c${d}`, '    unit: 1', `    every: ${periodMs}ms`, '    tags:');

@@ -1,74 +1,116 @@
-// How dear a start is: see scripts/bench-start.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+// How dear a start is, until the first question and until the first reading is with the broker: see scripts/bench-start.
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { Bench, BINARY, PACKAGED, sleep } from './parts.mjs';
+import { startSink } from './sink.mjs';
+import { median, usageOf } from './usage.mjs';
 
-const runs = Number(process.env.RUNS ?? 10);
-const folder = mkdtempSync(join(tmpdir(), 'millgate-bench-start-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const ROUNDS = Number(process.env.RUNS ?? 5);
 
-/** A slave that only notes that it was asked. */
+/** How long a start may take before the bench gives up, ms. */
+const DEADLINE_MS = 60_000;
+
+/** How long the first start goes on, so that it keeps what it checked for the next one, ms. */
+const FIRST_MS = 10_000;
+
+/** What is read: devices and registers of each. */
+const WORKS = { 'one tag': [1, 1], '1,000 tags': [10, 100] };
+
+/** How long after the start everything was there, and what processor time it had taken by then; ms. */
+const FIGURES = ['question ms', 'question CPU ms', 'broker ms', 'broker CPU ms'];
+
+const bench = new Bench();
+process.on('exit', () => bench.end());
+
+/** What waits for the first question to a device, and for the first reading at the broker. */
 let onQuestion = () => {};
-const slave = createServer((socket) => socket.on('error', () => {}).once('data', () => onQuestion()));
-await new Promise((listening) => slave.listen(0, '127.0.0.1', listening));
-const file = join(folder, 'millgate.yaml');
-const tags = Array.from({ length: 20 }, (_, tag) => `t${tag}: {address: "sine(min=0,max=${tag + 1},period=60s)"}`);
-writeFileSync(
-  file,
-  `channels: {line: {driver: modbus-tcp, host: 127.0.0.1, port: ${slave.address().port}}, sim: {driver: mock}}
-devices:
-  meter: {channel: line, unit: 1, tags: {a: {address: "holding:10", type: uint16}}}
-  load: {channel: sim, tags: {${tags.join(', ')}}}
-alarms: {always: {tag: load/t0, above: 0.5, message: "{value}"}}
-store: {path: ${join(folder, 'store')}}
-uplinks: {plant: {type: mqtt, url: "mqtt://127.0.0.1:9"}}
-`,
-);
+let onReading = () => {};
+const mqttPort = await startSink((topic) => topic.endsWith('/readings') && onReading());
+const base = 20_000 + (process.pid % 20_000);
+await bench.farm(base, 10);
+// The first device is behind this, so that its first question is seen here.
+const front = createServer((socket) => {
+  const behind = connect(base, '127.0.0.1').on('error', () => socket.destroy());
+  socket.once('data', () => onQuestion()).on('error', () => behind.destroy());
+  socket.pipe(behind).pipe(socket);
+});
+await new Promise((listening) => front.listen(base - 1, '127.0.0.1', listening));
 
-/** What the threads of a process have used; ms. See proc_pid_schedstat(5). */
-function usedMs(pid) {
-  const used = (task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]);
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + used(task), 0) / 1e6;
+/** The file that is run, and Node of the same package where it has one. */
+function programAt(path) {
+  if (statSync(path).isFile()) return [process.execPath, path];
+  const own = join(path, 'bin/node');
+  const link = join(path, 'millgate');
+  return [existsSync(own) ? own : process.execPath, existsSync(link) ? link : join(path, 'dist/src/cli.js')];
 }
 
-async function start(command, args) {
-  const env = { ...process.env, NODE_OPTIONS: '--max-old-space-size=128', MILLGATE_SOCKET: join(folder, 'api.sock') };
-  const startMs = performance.now();
-  const child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+/** What `now` gives when the function that `put` is given is called for the first time. */
+function once(put, now) {
+  return new Promise((done) => {
+    put(() => {
+      put(() => {});
+      done(now());
+    });
+  });
+}
+
+/** Starts a program once, and ends it when its first reading is with the broker, or `lingerMs` later. */
+async function start(command, args, cache, lingerMs = 0) {
+  rmSync(join(bench.folder, 'store'), { recursive: true, force: true });
+  const env = { ...process.env, CACHE_DIRECTORY: cache, MILLGATE_SOCKET: join(bench.folder, 'api.sock') };
+  const startedMs = performance.now();
+  const child = bench.start(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let said = '';
   child.stderr.on('data', (text) => {
     said += text;
   });
   const ended = new Promise((done) => child.once('exit', done));
-  const asked = new Promise((done) => {
-    onQuestion = () => done({ cpuMs: usedMs(child.pid), wallMs: performance.now() - startMs });
-  });
-  const row = await Promise.race([asked, ended]);
-  if (typeof row !== 'object' || row === null) throw new Error(`it ended before it asked anything: ${said}`);
+  const now = () => [performance.now() - startedMs, usageOf(child.pid).cpuMs];
+  const asked = once((tell) => {
+    onQuestion = tell;
+  }, now);
+  const came = once((tell) => {
+    onReading = tell;
+  }, now);
+  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), DEADLINE_MS);
+  const rows = await Promise.race([Promise.all([asked, came]), ended]);
+  clearTimeout(late);
+  await sleep(lingerMs);
+  if (!Array.isArray(rows)) throw new Error(`it ended before a reading was with the broker: ${said}`);
   process.kill(-child.pid, 'SIGKILL');
   await ended;
-  return row;
+  return rows.flat();
 }
 
-const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-console.log('program | CPU ms, median (least) | ms, median | files opened or looked for');
-for (const program of process.argv.length > 2 ? process.argv.slice(2).map((path) => resolve(path)) : [process.cwd()]) {
-  const own = join(program, 'bin/node');
-  const node = existsSync(own) ? own : process.execPath;
-  const link = join(program, 'millgate');
-  const args = [existsSync(link) ? link : join(program, 'dist/src/cli.js'), 'run', '--config', file];
-  await start(node, args);
-  const rows = [];
-  while (rows.length < runs) rows.push(await start(node, args));
-  const trace = join(folder, 'trace');
-  await start('strace', ['-f', '-e', 'trace=openat', '-o', trace, node, ...args]);
-  const opened = readFileSync(trace, 'utf8').match(/openat\(/g).length;
-  const cpu = rows.map(({ cpuMs }) => cpuMs);
-  const wall = median(rows.map(({ wallMs }) => wallMs));
-  console.log(
-    `${program} | ${median(cpu).toFixed(0)} (${Math.min(...cpu).toFixed(0)}) | ${wall.toFixed(0)} | ${opened}`,
-  );
+const given = process.argv.slice(2).map((path) => resolve(path));
+const programs = given.length > 0 ? given : [BINARY, PACKAGED];
+try {
+  for (const [work, [devices, registers]] of Object.entries(WORKS)) {
+    const config = bench.configuration({ base, devices, registers, periodMs: 1000, mqttPort, firstPort: base - 1 });
+    const started = programs.map((path) => ({
+      path,
+      program: programAt(path),
+      rows: [],
+      cache: mkdtempSync(join(bench.folder, 'cache-')),
+    }));
+    const run = ({ program: [node, file], cache }, lingerMs) =>
+      start(node, [file, 'run', '--config', config], cache, lingerMs);
+    // The first start of each checks the file, and keeps what it checked; it is told of by itself.
+    for (const one of started) one.first = await run(one, FIRST_MS);
+    // In turn, so that all see the same neighbours on the machine.
+    for (let round = 0; round < ROUNDS; round++) for (const one of started) one.rows.push(await run(one));
+    console.log(`\n${work}: medians of ${ROUNDS} starts, least in brackets; in the first start after an installation`);
+    for (const { path, rows, first } of started) {
+      const told = FIGURES.map((figure, at) => {
+        const column = rows.map((row) => row[at]);
+        return `${figure} ${median(column).toFixed(0)} (${Math.min(...column).toFixed(0)}; ${first[at].toFixed(0)})`;
+      });
+      console.log(`${path}: ${told.join(', ')}`);
+    }
+  }
+} catch (error) {
+  console.error(`bench-start: ${error.message}`);
+  process.exitCode = 1;
 }
-process.exit(0);
+process.exit();

@@ -310,6 +310,8 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       publicKey: '0'.repeat(64),
     }),
     parts: async () => [],
+    lots: async () => [],
+    partCounts: () => [],
     correct: async () => {},
     inventory: () => [],
     setStock: async () => {},

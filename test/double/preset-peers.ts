@@ -11,11 +11,28 @@ import { DEVICE_KEY } from './cloud-brokers.ts';
 /** The token of whoever signs in by one; as long as those of InfluxDB. */
 export const TOKEN = 'tokens-of-influxdb-2-have-88-letters-and-this-one-has-as-many-to-have-the-same-length-==';
 
-/** What is wrong with a product at an instant. */
-export type Weather = 'fair' | 'down' | 'flapping' | 'silent' | 'refusing' | 'busy';
+/**
+ * What is wrong with a product at an instant. `busy`: most messages are beyond the quota; `full`: all are; `denied`: it takes none for want
+ * of a right; `partial`: of each request it takes a part; `rival`: another client has the same id.
+ */
+export type Weather =
+  | 'fair'
+  | 'down'
+  | 'flapping'
+  | 'silent'
+  | 'refusing'
+  | 'busy'
+  | 'full'
+  | 'locked'
+  | 'denied'
+  | 'partial'
+  | 'rival';
 
-/** When within an hour of faults, as shares of it, what is wrong for a while; beside that lines are cut now and then. */
-const TROUBLES: readonly (readonly [from: number, to: number, weather: Weather])[] = [
+/** What is wrong from when to when, as shares of an hour. */
+export type Troubles = readonly (readonly [from: number, to: number, weather: Weather])[];
+
+/** An hour of faults of many kinds; beside that lines are cut now and then. */
+const TROUBLES: Troubles = [
   [0.1, 0.18, 'down'],
   [0.25, 0.29, 'flapping'],
   [0.36, 0.4, 'silent'],
@@ -32,6 +49,10 @@ const LATENCY_MS = 30;
 /** Other side of one uplink. */
 export interface PresetPeer {
   readonly dial: Dial;
+  /** Says something to the client that is connected, over MQTT. */
+  readonly say?: (topic: string, payload: string, retain?: boolean) => void;
+  /** What the client said on topics that hold no readings. */
+  readonly heard?: readonly { readonly topic: string; readonly payload: string }[];
   /** Limits that were broken. */
   readonly broken: string[];
   /** What a table with the product's own key holds. */
@@ -52,6 +73,8 @@ interface Counted {
   /** Of all the answers and ends, those that were no confirmation. */
   faults: number;
   sessions: number;
+  /** How old live records were when they were taken, by the gateway's wall clock. */
+  readonly agesMs: number[];
 }
 
 /** An hour of faults, of any length, and calm afterwards. */
@@ -59,21 +82,30 @@ export class Hour {
   private readonly clock: SimulatedClock;
   private readonly lengthMs: number;
   private readonly random: Random;
+  private readonly troubles: Troubles;
 
-  constructor(clock: SimulatedClock, lengthMs: number, random: Random) {
+  constructor(clock: SimulatedClock, lengthMs: number, random: Random, troubles = TROUBLES) {
     this.clock = clock;
     this.lengthMs = lengthMs;
     this.random = random;
+    this.troubles = troubles;
+  }
+
+  /** Calls whenever something begins that ends what is connected. */
+  onEnd(callback: () => void): void {
+    for (const [from, , weather] of this.troubles)
+      if (['down', 'refusing', 'locked', 'rival'].includes(weather)) this.clock.after(from * this.lengthMs, callback);
   }
 
   weather(): Weather {
     const at = this.clock.monoMs() / this.lengthMs;
-    return TROUBLES.find(([from, to]) => at >= from && at < to)?.[2] ?? 'fair';
+    return this.troubles.find(([from, to]) => at >= from && at < to)?.[2] ?? 'fair';
   }
 
   /** Whether a message is cut off, and whether it was taken before. */
   cut(): 'before' | 'after' | undefined {
-    if (this.clock.monoMs() > this.lengthMs || this.weather() !== 'fair') return undefined;
+    const isCut = this.troubles === TROUBLES && this.weather() === 'fair' && this.clock.monoMs() < this.lengthMs;
+    if (!isCut) return undefined;
     const fate = this.random();
     return fate < CUT_SHARE ? 'before' : fate < 2 * CUT_SHARE ? 'after' : undefined;
   }
@@ -177,6 +209,7 @@ const MQTT_PRODUCTS: Record<string, MqttProduct> = {
       return isTelemetry(topic, String(payload)) ? undefined : 'telemetry of another form';
     },
   },
+  mqtt: { versions: [4, 5], saysQuota: true, connect: () => undefined, publish: () => undefined },
   // Its broker bans who comes and goes fifteen times within a minute.
   'home-assistant': { versions: [4, 5], flaps: 15, connect: () => undefined, publish: () => undefined },
 };
@@ -206,15 +239,20 @@ function rowsIn(topic: string, text: string): [key: string, content: string][] {
       ([device, rows]) => rows.map(({ ts, values }): [string, string] => [`${device}@${ts}`, JSON.stringify(values)]),
     );
   if (!/(^|[/=])readings$/.test(topic)) return [];
-  const { records = [] } = JSON.parse(text) as { records?: { device: string; t: number }[] };
+  const { records = [] } = JSON.parse(text) as Batch;
   return records.map((record) => [`${record.device}@${record.t}`, JSON.stringify(record)]);
+}
+
+interface Batch {
+  readonly lane?: string;
+  readonly records?: readonly { readonly device: string; readonly t: number }[];
 }
 
 /** Keeps the table and the counts of one peer. */
 class Books {
   readonly broken: string[] = [];
   readonly rows = new Map<string, string>();
-  readonly counted: Counted = { messages: 0, bytes: 0, units: 0, again: 0, faults: 0, sessions: 0 };
+  readonly counted: Counted = { messages: 0, bytes: 0, units: 0, again: 0, faults: 0, sessions: 0, agesMs: [] };
 
   take(rows: readonly (readonly [string, string])[]): void {
     for (const [key, content] of rows) {
@@ -223,6 +261,12 @@ class Books {
       if (before !== undefined && before !== content) this.broken.push(`${key} came again with another content`);
       this.rows.set(key, content);
     }
+  }
+
+  /** Notes how old the live records of a batch in our own form are. */
+  age(text: string, wallMs: number): void {
+    const { lane, records = [] } = JSON.parse(text) as Batch;
+    if (lane === 'live') this.counted.agesMs.push(...records.map(({ t }) => wallMs - t));
   }
 
   message(payloadBytes: number, unitBytes: number | undefined): void {
@@ -277,9 +321,14 @@ const UNAVAILABLE = { 4: 3, 5: 0x88 } as const;
 const BANNED = { 4: 5, 5: 0x8a } as const;
 const REFUSED = { 4: 5, 5: 0x87 } as const;
 const QUOTA_EXCEEDED = 0x97;
+const NOT_AUTHORIZED = 0x87;
+const SESSION_TAKEN_OVER = 0x8e;
 
-/** A product behind MQTT. */
-export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): PresetPeer {
+/** How long a session lasts until the rival is there again. */
+const RIVAL_MS = 3000;
+
+/** A product behind MQTT. @param fastMs how far its clock is ahead of the gateway's */
+export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour, fastMs = () => 0): PresetPeer {
   const product = MQTT_PRODUCTS[name]!;
   const books = new Books();
   const connects: number[] = [];
@@ -293,14 +342,18 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     if (product.flaps && within(ends, MINUTE_MS) > product.flaps) bannedUntilMs = clock.monoMs() + 5 * MINUTE_MS;
     if (clock.monoMs() < bannedUntilMs) return 'banned';
     if (hour.weather() === 'refusing') return 'unavailable';
+    if (hour.weather() === 'locked') return 'refused';
     if ((packet.keepalive ?? 0) > (product.keepaliveS ?? 65_535)) books.broken.push('keep-alive too long');
-    const why = product.connect(packet, clock.wallMs());
-    if (why !== undefined) books.broken.push(why);
+    const why = product.connect(packet, clock.wallMs() + fastMs());
+    if (why !== undefined && fastMs() === 0) books.broken.push(why);
     return why === undefined ? undefined : 'refused';
   };
-  const accept = (stream: Duplex): void =>
-    void new MqttPeerSession(stream, {
-      name,
+  const heard: { topic: string; payload: string }[] = [];
+  let session: MqttPeerSession | undefined;
+  hour.onEnd(() => session?.end());
+  const accept = (stream: Duplex): void => {
+    session = new MqttPeerSession(stream, {
+      heard,
       product,
       books,
       clock,
@@ -308,7 +361,10 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
       welcome,
       ended: () => ends.push(clock.monoMs()),
     });
+  };
   return {
+    heard,
+    say: (topic, payload, retain = false) => session?.tell(topic, payload, retain),
     ...books,
     dial: dialerOf(books, clock, hour, accept),
     broken: books.broken,
@@ -320,7 +376,7 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
 const CODES = { unavailable: UNAVAILABLE, banned: BANNED, refused: REFUSED };
 
 interface PeerParts {
-  readonly name: string;
+  readonly heard: { topic: string; payload: string }[];
   readonly product: MqttProduct;
   readonly books: Books;
   readonly clock: SimulatedClock;
@@ -358,6 +414,16 @@ class MqttPeerSession {
     this.stream.destroy();
   }
 
+  end(): void {
+    if (this.parts.hour.weather() === 'rival') this.takeOver();
+    else this.hangUp();
+  }
+
+  /** Delivers a message to the client. */
+  tell(topic: string, payload: string, retain: boolean): void {
+    this.say({ cmd: 'publish', topic, payload, qos: 0, retain, dup: false });
+  }
+
   private soon(work: () => void): void {
     this.parts.clock.after(LATENCY_MS, () => {
       if (!this.isOver) work();
@@ -380,7 +446,7 @@ class MqttPeerSession {
   }
 
   private asked(packet: IConnectPacket): void {
-    const { product, hour, books, welcome } = this.parts;
+    const { product, hour, books, welcome, clock } = this.parts;
     this.version = packet.protocolVersion === 5 ? 5 : 4;
     if (hour.weather() === 'down') {
       this.hangUp();
@@ -399,7 +465,14 @@ class MqttPeerSession {
       this.say({ cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false, properties });
       if (code !== 0) this.hangUp();
       else books.counted.sessions++;
+      if (code === 0 && hour.weather() === 'rival') clock.after(RIVAL_MS, () => this.takeOver());
     });
+  }
+
+  /** Another client signed in under the same id. */
+  private takeOver(): void {
+    if (this.version === 5) this.say({ cmd: 'disconnect', reasonCode: SESSION_TAKEN_OVER });
+    this.hangUp();
   }
 
   private published(packet: IPublishPacket): void {
@@ -415,20 +488,30 @@ class MqttPeerSession {
       !/(^|\/)(status|events|config)$/.test(packet.topic) && !/(connect|kind=event[^/]*)$/.test(packet.topic);
     if (isCounted) books.message(payload.length, product.unitBytes);
     if (packet.qos === 1) this.underWay++;
+    const rows = rowsIn(packet.topic.replace(/&kind=readings$/, '/readings'), payload);
+    if (rows.length === 0) this.parts.heard.push({ topic: packet.topic, payload });
     const weather = hour.weather();
     const fate = weather === 'flapping' ? 'before' : hour.cut();
-    const isBeyondQuota = weather === 'busy' && hour.chance(0.7);
-    const take = () => books.take(rowsIn(packet.topic.replace(/&kind=readings$/, '/readings'), payload));
+    const refusal = this.refusalIn(weather);
     clock.after(LATENCY_MS, () => {
       if (this.isOver) return;
       this.underWay--;
-      if (fate === 'after') take();
-      if (fate !== undefined || (isBeyondQuota && !product.saysQuota)) return this.hangUp();
-      if (isBeyondQuota) books.counted.faults++;
-      else take();
-      if (packet.qos === 1)
-        this.say({ cmd: 'puback', messageId: packet.messageId!, reasonCode: isBeyondQuota ? QUOTA_EXCEEDED : 0 });
+      if (fate === 'after' || (fate === undefined && refusal === 0)) books.take(rows);
+      if (fate !== undefined || (refusal !== 0 && !product.saysQuota)) {
+        this.hangUp();
+        return;
+      }
+      if (refusal !== 0) books.counted.faults++;
+      else if (/\/readings$/.test(packet.topic)) books.age(payload, clock.wallMs());
+      if (packet.qos === 1) this.say({ cmd: 'puback', messageId: packet.messageId!, reasonCode: refusal });
     });
+  }
+
+  /** By which code a message is refused. */
+  private refusalIn(weather: Weather): number {
+    if (weather === 'denied') return NOT_AUTHORIZED;
+    const isBeyond = weather === 'full' || (weather === 'busy' && this.parts.hour.chance(0.7));
+    return isBeyond ? QUOTA_EXCEEDED : 0;
   }
 
   private tooMuch(packet: IPublishPacket): string | undefined {
@@ -506,10 +589,12 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     const nothing = (status: number, headers = {}, text = ''): Answer => ({ status, headers, body: text, rows: [] });
     if (weather === 'flapping') return 'cut';
     if (weather === 'refusing') return nothing(503);
+    if (weather === 'locked') return nothing(401);
+    if (weather === 'denied') return nothing(403);
     if (weather === 'busy') return nothing(429, { 'retry-after': '20' });
     if (hour.chance(0.03)) return nothing(500, {}, '<h1>broken</h1>');
     if (hour.chance(0.03)) return nothing(408);
-    return take(request, body, name === 'kafka-rest' && hour.chance(0.05));
+    return take(request, body, weather === 'partial' || (name === 'kafka-rest' && hour.chance(0.05)));
   };
   const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
     if (hour.weather() === 'silent') return;
@@ -536,7 +621,10 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     });
     request.on('end', () => answer(request, response, body));
   });
+  let open: Duplex | undefined;
+  hour.onEnd(() => open?.destroy());
   const accept = (stream: Duplex): void => {
+    open = stream;
     books.counted.sessions++;
     server.emit('connection', stream);
   };

@@ -15,7 +15,7 @@ devices:
 
 /** What is heard, one after another, and whether polling counts as begun after each. */
 async function begunAfter(...heard: readonly string[]): Promise<boolean[]> {
-  const beginning = watchBeginning({ channels: configured(FILE) }, new SimulatedClock());
+  const beginning = watchBeginning({ channels: configured(FILE), uplinks: [] }, new SimulatedClock());
   let begun = false;
   void beginning.begun.then(() => {
     begun = true;
@@ -36,7 +36,7 @@ describe('polling has begun', () => {
 
   it('two seconds after the start, although a device is silent', async () => {
     const clock = new SimulatedClock();
-    const { begun, heard } = watchBeginning({ channels: configured(FILE) }, clock);
+    const { begun, heard } = watchBeginning({ channels: configured(FILE), uplinks: [] }, clock);
     heard('oven');
     const startMs = clock.monoMs();
     const endedMs = begun.then(() => clock.monoMs() - startMs);
@@ -45,6 +45,40 @@ describe('polling has begun', () => {
   });
 
   it('at once where nothing is polled', async () => {
-    await watchBeginning({ channels: [] }, new SimulatedClock()).begun;
+    await watchBeginning({ channels: [], uplinks: [] }, new SimulatedClock()).begun;
+  });
+});
+
+describe('what was read first goes upstream before the rest is loaded', () => {
+  const uplinks = [{ name: 'plant' }, { name: 'cloud' }];
+
+  it('uplinks may load with the first record, while another device is silent', async () => {
+    const { heardOf, heard } = watchBeginning({ channels: configured(FILE), uplinks }, new SimulatedClock());
+    heard('press');
+    await heardOf;
+  });
+
+  it('the rest waits for every uplink to have sent something, or failed', async () => {
+    const { begun, heard, tried } = watchBeginning({ channels: configured(FILE), uplinks }, new SimulatedClock());
+    const steps: string[] = [];
+    const whole = begun.then(() => steps.push('begun'));
+    tried('plant');
+    for (const device of ['press', 'scales']) heard(device);
+    await Promise.resolve();
+    steps.push('cloud');
+    tried('cloud');
+    await whole;
+    expect(steps).toEqual(['cloud', 'begun']);
+  });
+
+  it('but at most half a second longer than the lines take', async () => {
+    const clock = new SimulatedClock();
+    const { begun, heard } = watchBeginning({ channels: configured(FILE), uplinks }, clock);
+    const startMs = clock.monoMs();
+    const endedMs = begun.then(() => clock.monoMs() - startMs);
+    await clock.advance(300);
+    for (const device of ['press', 'scales']) heard(device);
+    await clock.advance(10_000);
+    expect(await endedMs).toBe(800);
   });
 });

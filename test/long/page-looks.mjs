@@ -115,13 +115,17 @@ export async function lookAtWeek(browser, base, must) {
 export async function lookAtKeyboard(context, base, must) {
   const tab = await context.newPage();
   await tab.goto(base);
-  await tab.waitForSelector('nav a');
+  await tab.waitForSelector('nav a[href="#/configuration"]');
   const views = await tab.locator('nav a').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
   let stops = 0;
   const missed = [];
   for (const view of views) {
     await tab.goto(base.split('#')[0] + view);
     await tab.waitForTimeout(700);
+    for (const name of view === '#/configuration' ? ['Open the file', 'Add a tag'] : []) {
+      await tab.getByRole('button', { name }).click();
+      await tab.waitForTimeout(1500);
+    }
     await tab.evaluate(() => document.activeElement?.blur());
     const wanted = await tab.evaluate(() => {
       const all = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')];

@@ -18,6 +18,8 @@ interface UplinksParts {
   readonly random: Random;
   readonly alarms: Alarms;
   readonly create: (uplink: UplinkConfig) => Uplink;
+  /** Called whenever an uplink could not be connected, or had an answer to what it sent. */
+  readonly onTried: (uplink: string) => void;
   /** Called when a forwarder ended in a way that is a bug. */
   readonly onFailed: (cause: unknown) => void;
 }
@@ -63,6 +65,7 @@ export function createUplinks(parts: UplinksParts): Uplinks {
       random,
       alarms,
       backfillRate,
+      onTried: () => parts.onTried(config.name),
       wanted: { record: cutTo(config), events: config.events },
     });
     const stop = new AbortController();

@@ -1,6 +1,5 @@
 /** Opens the store in a thread of its own, or in this one. */
 
-import { Worker } from 'node:worker_threads';
 import { within } from '../../core/clock.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
@@ -10,6 +9,7 @@ import type { Backend, CallName, Calls, EngineOptions, FromWorker, Opened, ToWor
 import { machineOf } from '../repair/restored.ts';
 import { type Store, StoreTrouble } from '../store.ts';
 import { CURSOR_EVERY_MS, nowOn, REPLAY_MS, type StoreOptions, storeOn } from './client.ts';
+import { type StoreThread, startThread } from './start.ts';
 
 /** Calls that may wait for the worker; a caller beyond them is told so instead of being queued without end. */
 const MAX_WAITING = 1000;
@@ -19,9 +19,6 @@ const STANDSTILL_MS = 5000;
 
 /** What is asked for people to read: while the disk stands still it is refused, so that no questions pile up. */
 const REFUSED_AT_STANDSTILL: ReadonlySet<CallName> = new Set<CallName>(['history', 'rollups', 'seek']);
-
-/** The worker handles bytes: its heap is small, and a bound keeps a fault from eating the machine. */
-const WORKER_HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 };
 
 /** How long closing may take: writing the cursors and folding in the log. */
 const CLOSE_MS = 10_000;
@@ -33,11 +30,15 @@ const OPEN_MS = 60_000;
  * Opens the store in a thread of its own, so that no disk ever holds up the caller.
  *
  * @param options.workerUrl the compiled worker; by default the one beside this file
+ * @param options.thread one that was started already
  * @throws Fault 69 when another process holds it or a newer program wrote it, 77 when the folder may not be written
  */
-export async function openStore(options: StoreOptions & { readonly workerUrl?: URL }): Promise<Store> {
-  const worker = new Worker(options.workerUrl ?? compiledWorker(), { resourceLimits: WORKER_HEAP });
-  const port = portOf(worker, options);
+export async function openStore(
+  options: StoreOptions & { readonly workerUrl?: URL; readonly thread?: StoreThread },
+): Promise<Store> {
+  const thread = options.thread ?? startThread(options.workerUrl);
+  const { worker } = thread;
+  const port = portOf(thread, options);
   let opened: Opened;
   try {
     opened = (await deadline(
@@ -85,13 +86,6 @@ export async function openStore(options: StoreOptions & { readonly workerUrl?: U
     },
     options,
   );
-}
-
-/** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */
-function compiledWorker(): URL {
-  const url = import.meta.url;
-  if (url.endsWith('.ts')) return new URL('../../../dist/src/store/thread/worker.js', url);
-  return new URL(url.endsWith('.cjs') ? './worker.cjs' : './worker.js', url);
 }
 
 /**
@@ -153,7 +147,7 @@ interface Port {
   end(): void;
 }
 
-function portOf(worker: Worker, options: StoreOptions): Port {
+function portOf({ worker, failure }: StoreThread, options: StoreOptions): Port {
   interface Caller {
     readonly sentMs: number;
     resolve(answer: unknown): void;
@@ -183,9 +177,10 @@ function portOf(worker: Worker, options: StoreOptions): Port {
   worker.on('message', (reply: FromWorker) => {
     if (answers.push(reply) === 1) setImmediate(giveOne);
   });
-  worker.on('error', (error) =>
-    end(new Error('the store’s thread failed; the gateway has to be restarted', { cause: error })),
-  );
+  const fail = (cause: Error): void =>
+    end(new Error('the store’s thread failed; the gateway has to be restarted', { cause }));
+  if (failure) fail(failure);
+  worker.on('error', fail);
   worker.on('exit', () => end(new Fault('the store is closed', 'Start the gateway again.', EXIT.unavailable)));
   return {
     silentMs() {

@@ -4,13 +4,18 @@ import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { bytesText, percentText, plain, spanText } from '../shown.ts';
 
-/** Every uplink: what waits, and how long it will take. */
+/** Every uplink: what waits, and how long it will take; then what tells people of alarms. */
 export function Uplinks({ hub }: { readonly hub: Hub }) {
   const { status } = hub.plant;
-  if (status && status.uplinks.length === 0) return <p>This gateway has no uplink.</p>;
+  if (!status) return <p>Waiting for the gateway …</p>;
+  const { notifiers = [] } = status;
+  if (status.uplinks.length + notifiers.length === 0)
+    return (
+      <p>This gateway has no uplink: readings stay in its store. Uplinks stand under uplinks: in the configuration.</p>
+    );
   return (
     <>
-      {(status?.uplinks ?? []).map((uplink) => {
+      {status.uplinks.map((uplink) => {
         const { name, state, reason, note, sinceMs, pendingRecords, pendingEvents, catchUpSeconds } = uplink;
         const remaining = catchUpSeconds === undefined ? '–' : `about ${spanText(catchUpSeconds * 1000)}`;
         return (
@@ -31,6 +36,17 @@ export function Uplinks({ hub }: { readonly hub: Hub }) {
           </Panel>
         );
       })}
+      {notifiers.map(({ name, waiting, sent, reason }) => (
+        <Panel key={name} title={name} note="tells people of alarms">
+          {reason !== undefined && <p class="reason">{plain(reason)}</p>}
+          <Facts
+            of={[
+              ['alarms that wait to be told', waiting],
+              ['messages sent since the start', sent],
+            ]}
+          />
+        </Panel>
+      ))}
     </>
   );
 }
@@ -43,7 +59,7 @@ export function Store({ hub }: { readonly hub: Hub }) {
   const spanMs = (store.newestWallMs ?? 0) - (store.oldestWallMs ?? 0);
   return (
     <>
-      <Panel title="Store">
+      <Panel title="How full it is">
         {store.trouble !== undefined && <p class="reason">{plain(store.trouble)}</p>}
         <Facts
           of={[

@@ -30,7 +30,7 @@ export function Tag({ hub, name, onRefused }: { hub: Hub; name: string; onRefuse
   if (!tag) return <p>{hub.tags.length === 0 ? 'Waiting for the gateway …' : `There is no tag ${plain(name)}.`}</p>;
   return (
     <>
-      <Panel title={name} note={tag.description === undefined ? undefined : plain(tag.description)}>
+      <Panel title="Now" note={tag.description === undefined ? undefined : plain(tag.description)}>
         <Reading hub={hub} tag={tag} isLarge />
         <Bar hub={hub} tag={tag} />
         <Facts

@@ -77,6 +77,16 @@ describe('line protocol', () => {
     );
   });
 
+  it('gives a tag that is called time another name, as the database would drop it without a word', () => {
+    const fields = Fields.of([
+      { name: 'time', quality: 'good', value: 5 },
+      { name: 'clock', quality: 'bad', why: 'timeout' },
+    ]);
+    expect(influx.message({ ...BATCH, records: [{ ...RECORD, fields }] })!.body).toContain(
+      ' time.value=5,clock.value.quality="bad: timeout" ',
+    );
+  });
+
   it('gives a member of an event one type, whatever the event holds: another one would be refused', () => {
     const bodyOf = (body: EventBody) => influx.message({ ...EVENT, event: { ...EVENT.event, body } })!.body;
     const alarm = { kind: 'alarm', id: 'a', occurrence: 1, change: 'raised', state: 'unacked' } as const;
