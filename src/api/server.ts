@@ -209,7 +209,7 @@ export class Api {
     const port = this.port() ?? (this.trouble === undefined ? undefined : listen?.port);
     if (!listen || port === undefined) return undefined;
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-    const address = `http${this.pair ? 's' : ''}://${host}:${port}`;
+    const address = `http${this.place.tls ? 's' : ''}://${host}:${port}`;
     return { address, certificate: this.pair?.view, ...(this.trouble !== undefined && { trouble: this.trouble }) };
   }
 
