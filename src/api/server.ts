@@ -88,6 +88,8 @@ export class Api {
   private onSocket: Server | undefined;
   private onTcp: Server | undefined;
   private pair: Pair | undefined;
+  /** Why the port could not be had. */
+  private trouble: string | undefined;
   private cancelRetry = (): void => {};
   private endLooking = (): void => {};
 
@@ -195,6 +197,7 @@ export class Api {
     const server = this.newServer('tcp');
     await listenOnTcp(server, listen);
     this.onTcp = server;
+    this.trouble = undefined;
     const certificate = this.pair ? `, certificate SHA-256 ${this.pair.view.fingerprint}` : '';
     this.options.log.info(`answers on ${this.options.socketPath} and ${this.status()?.address}${certificate}`);
     if (this.pair)
@@ -202,11 +205,12 @@ export class Api {
   }
 
   private status(): ApiStatus | undefined {
-    const port = this.port();
     const { listen } = this.place;
+    const port = this.port() ?? (this.trouble === undefined ? undefined : listen?.port);
     if (!listen || port === undefined) return undefined;
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-    return { address: `http${this.pair ? 's' : ''}://${host}:${port}`, certificate: this.pair?.view };
+    const address = `http${this.place.tls ? 's' : ''}://${host}:${port}`;
+    return { address, certificate: this.pair?.view, ...(this.trouble !== undefined && { trouble: this.trouble }) };
   }
 
   /** The pair that TCP is to be served with now. */
@@ -241,14 +245,16 @@ export class Api {
     try {
       await this.openTcp();
     } catch (error) {
+      this.trouble = messageOf(error);
       this.options.log.error(
-        `${messageOf(error)} Until then it answers on ${this.options.socketPath} only; TCP is tried every ${TRY_AGAIN_MS / 1000} s.`,
+        `${this.trouble} Until then it answers on ${this.options.socketPath} only; TCP is tried every ${TRY_AGAIN_MS / 1000} s.`,
       );
       this.retryTcp();
     }
   }
 
   private async closeTcp(): Promise<void> {
+    this.trouble = undefined;
     this.cancelRetry();
     this.endLooking();
     const server = this.onTcp;

@@ -140,9 +140,11 @@ export interface GatewayStatus {
   readonly serving?: ServingStatus | undefined;
 }
 
-/** Where the API answers over TCP; nowhere by the configuration, or because the port cannot be had, and there is none. */
+/** Where the API answers over TCP; there is none where the configuration wants it nowhere. */
 export interface ApiStatus {
   readonly address: string;
+  /** Why it does not answer there; it is tried again and again. */
+  readonly trouble?: string | undefined;
   /** Undefined: without TLS. */
   readonly certificate: CertificateView | undefined;
 }

@@ -134,9 +134,15 @@ describe('loopback TCP', () => {
     const clock = new SimulatedClock();
     const second = await serve(fakeGateway(), { listen: { host: '127.0.0.1', port }, clock });
     expect([(await ask(second, '/healthz')).status, second.api.port()]).toEqual([200, undefined]);
+    const told = async () => (await ask(second, '/api/v1/status')).body as { api: object };
+    expect((await told()).api).toMatchObject({
+      address: `http://127.0.0.1:${port}`,
+      trouble: expect.stringContaining('in use'),
+    });
     await first.api.close();
     await clock.advance(10_000);
     await until(() => second.api.port() === port);
+    expect((await told()).api).not.toHaveProperty('trouble');
     expect((await ask({ port }, '/healthz')).status).toBe(200);
   });
 

@@ -128,6 +128,8 @@ function alarmsText({ standing, unacked, silenced, flood }: AlarmCounts, { color
 function apiLines({ api, nowMs }: GatewayStatus, context: CliContext): string[] {
   if (!api) return [];
   const { certificate } = api;
+  if (api.trouble !== undefined)
+    return [labelled('page', context.colors.yellow(`not served on ${api.address}: ${api.trouble}`), context)];
   if (!certificate) return [labelled('page', api.address, context)];
   const { isSelfSigned, endsMs, fingerprint } = certificate;
   const ends = `${isSelfSigned ? 'self-signed, renewed before' : 'certificate ends'} ${formatTime(endsMs, context).slice(0, 10)}`;
