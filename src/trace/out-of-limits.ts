@@ -69,7 +69,11 @@ export async function outOfLimits(past: Past, tag: LotTag, span: Span): Promise<
     found.push({
       t: out[0]?.t ?? within.fromMs,
       until: out.at(-1)?.t ?? within.toMs,
-      ...{ tag: tag.tag, value: worst, low: tag.min, high: tag.max, unit: tag.unit },
+      tag: tag.tag,
+      value: worst,
+      low: tag.min,
+      high: tag.max,
+      unit: tag.unit,
       message: messageOf(tag, worst),
     });
   }
