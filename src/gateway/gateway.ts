@@ -221,17 +221,8 @@ function assemble(
   const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
   const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
-  const joined = {
-    ...made,
-    ...kept,
-    ...shared,
-    chain,
-    counted,
-    writes,
-    current,
-    stopping,
-    learned: new Map<string, string>(),
-  };
+  const own = { chain, counted, writes, current, stopping, learned: new Map<string, string>() };
+  const joined = { ...made, ...kept, ...shared, ...own };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }

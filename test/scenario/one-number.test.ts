@@ -19,8 +19,9 @@ import type { Value } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { startGateway } from '../../src/gateway/gateway.ts';
 import { openLocalStore } from '../../src/store/thread/open.ts';
-import { millgate, serve, temporaryFolder } from '../double/command-line.ts';
+import { millgate, serve } from '../double/command-line.ts';
 import { connack, PacketReader, puback, suback } from '../double/mqtt-wire.ts';
+import { temporaryFolder } from '../store/stores.ts';
 
 const SHIFTS = Number(process.env.MILLGATE_SHIFTS ?? 8);
 const MIN = 60_000;
