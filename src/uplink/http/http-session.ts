@@ -100,10 +100,12 @@ export class HttpSession implements UplinkSession {
     return turn;
   }
 
-  /** Why it waits, while it does. */
+  /** Why it waits, until something is taken. */
   trouble(): string | undefined {
     const leftMs = this.pausedUntilMs - this.deps.clock.monoMs();
-    if (this.pausedBecause === undefined || leftMs <= 0) return undefined;
+    if (this.pausedBecause === undefined) return undefined;
+    // Asked again, and not answered yet: it is no better.
+    if (leftMs <= 0) return `${this.pausedBecause}; asked again now`;
     return `${this.pausedBecause}; next attempt in ${formatDuration(Math.max(1000, Math.round(leftMs / 1000) * 1000))}`;
   }
 
