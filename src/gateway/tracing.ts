@@ -148,7 +148,10 @@ export function createTraceView({
     async lots({ lot, fromMs = clock.wallMs() - LOTS_MS }) {
       const machines = lotMachinesOf(config());
       await durable();
-      return lotsIn(since(fromMs), machines, pastIn(store), { lot, span: { fromMs, toMs: clock.wallMs() } });
+      return lotsIn(since(fromMs), machines, pastIn(store), {
+        lot,
+        span: { fromMs: Math.floor(fromMs), toMs: Math.ceil(clock.wallMs()) },
+      });
     },
     partCounts: () => config().parts.map(({ id }) => counted.of(id)),
     inventory: () => engine().inventory(),

@@ -70,10 +70,17 @@ export async function outOfLimits(past: Past, tag: LotTag, span: Span): Promise<
       t: out[0]?.t ?? within.fromMs,
       until: out.at(-1)?.t ?? within.toMs,
       ...{ tag: tag.tag, value: worst, low: tag.min, high: tag.max, unit: tag.unit },
-      message: `${tag.tag} was out of its limits, ${tag.min ?? ''}…${tag.max ?? ''}: furthest ${worst}${tag.unit === null ? '' : ` ${tag.unit}`}`,
+      message: messageOf(tag, worst),
     });
   }
   return found;
+}
+
+function messageOf({ tag, unit, min, max }: LotTag, worst: number): string {
+  const shown = (value: number): string => `${Number(value.toPrecision(6))}${unit === null ? '' : ` ${unit}`}`;
+  return max !== null && worst > max
+    ? `${tag} was above ${shown(max)}: ${shown(worst)} at most`
+    : `${tag} was below ${shown(min ?? 0)}: ${shown(worst)} at least`;
 }
 
 /** Minutes that follow each other are one time; beyond {@link MOST_TIMES} the rest is one. */

@@ -165,10 +165,10 @@ describe('the route of charts', () => {
         events: [{ seq: 1, t: SIX + 119_000, kind: 'lifecycle', what: 'started', message: '' }],
         next: undefined,
       }),
-      status: async () => {
-        const status = await fakeGateway().status();
-        const lost = { ...status.store.ledger[0]!, firstWallMs: SIX + 20_000, lastWallMs: SIX + 30_000 };
-        return { ...status, store: { ...status.store, ledger: [lost] } };
+      ledger: async (since) => {
+        const [entry] = (await fakeGateway().status()).store.ledger;
+        const lost = { ...entry!, id: 7, firstWallMs: SIX + 20_000, lastWallMs: SIX + 30_000 };
+        return since < 7 ? [lost] : [];
       },
     });
     const where = await serve(view);
@@ -197,6 +197,31 @@ describe('the route of charts', () => {
       ['late', 20_000, 21_000],
     ]);
     expect(columns.uncertain).toEqual([0, 0, 0, 0, 0, 1]);
+  });
+
+  it('calls a text no gap, neither by readings nor by roll-ups, which have no texts', async () => {
+    const tags = TAGS.map((tag) => ({
+      ...{ ...tag, reportMs: 1000 },
+      last: { tag: tag.tag, wallMs: SIX, monoMs: 1, quality: 'good', value: 'A100' } as const,
+    }));
+    const points = Array.from({ length: 60 }, (_, second) => ({
+      ...({ seq: second, wallMs: SIX + second * 1000, quality: 'good', value: 'A100' } as const),
+    }));
+    const empty = { counts: new Uint32Array(100), bads: new Uint32Array(100) };
+    const view = fakeGateway({
+      tags: () => tags,
+      history: async () => ({ points, next: undefined }),
+      rollups: async ({ fromMs, everyMs }) => ({
+        ...{ points: [], next: undefined },
+        counted: { firstMs: fromMs, everyMs, ...empty },
+      }),
+    });
+    const where = await serve(view);
+    for (const hours of [1 / 60, 24]) {
+      const to = SIX + 60_000;
+      const path = `/api/v1/tags/press-1/oil-temp/chart?from=${to - hours * 3_600_000}&to=${to}`;
+      expect((await ask(where, path)).body).toMatchObject({ columns: { t: [] }, gaps: [] });
+    }
   });
 
   it('has a bounded number of marks, which leave no marked column out', () => {

@@ -1,6 +1,7 @@
 /** The route that gives the history of a tag as columns of a chart, and says why there is nothing in its gaps. */
 import { DOUBTS, FAILURES, LOSSES } from '../../core/quality.ts';
 import { cameLate, MARK, newestOf, type TagId, type Value } from '../../core/reading.ts';
+import type { LedgerEntry } from '../../store/store.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
 import { knownTags } from '../known-tags.ts';
 import type { GatewayView, TagView } from '../view.ts';
@@ -36,6 +37,9 @@ const MOST_GAPS = 500;
 /** Pages of the journal that are searched for starts of the gateway. */
 const JOURNAL_PAGES = 3;
 
+/** Pages of the ledger that are searched for losses, of a thousand entries each. */
+const LEDGER_PAGES = 10;
+
 /** A report may be so much later than its period before its absence is a gap, ms: the commit, and a late line. */
 const SLACK_MS = 5000;
 
@@ -67,7 +71,9 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
   const samples = raw ?? rolled!.samples;
   // The future is no gap.
   const known = { fromMs, toMs: Math.max(fromMs + 1, Math.min(toMs, request.nowMs)) };
-  const silent = silentMs(tag);
+  // Texts are not rolled up: of a long range nothing is known of them, neither values nor gaps.
+  const isText = raw === undefined && typeof lastValue(tag) === 'string';
+  const silent = isText ? undefined : silentMs(tag);
   const starts = silent === undefined ? await startsOf(view, range) : [];
   // Within a column of an hour there may be many gaps: they are looked for by the minute.
   const looked = rolled ? countsAsSamples(rolled.counted, known, tag.reportMs, silent) : samples;
@@ -101,6 +107,10 @@ function valuesOf(columns: readonly { readonly min: number; readonly max: number
   };
 }
 
+function lastValue({ last }: TagView): Value | undefined {
+  return last === undefined || last.quality === 'bad' ? undefined : last.value;
+}
+
 /** How long a tag may be silent without a gap, ms; undefined for one that reports only when it changes. */
 function silentMs({ reportMs }: TagView): number | undefined {
   return reportMs === undefined ? undefined : Math.max(3 * reportMs, reportMs + SLACK_MS);
@@ -119,12 +129,14 @@ async function readings(view: GatewayView, tag: TagId, range: Range): Promise<Sa
   do {
     const page = await view.history({ tag, ...range, limit: PAGE, ...(afterSeq !== undefined && { afterSeq }) });
     for (const { wallMs, quality, value, why, marks: told = 0 } of page.points) {
-      const number = quality === 'bad' ? undefined : numberOf(value);
+      const number = numberOf(value);
       const [fromMs, toMs] = [wallMs, wallMs];
       const marks =
         told | (quality === 'uncertain' ? MARK.uncertain : 0) | (cameLate(wallMs, newestMs) ? MARK.late : 0);
       newestMs = newestOf(wallMs, newestMs);
-      if (number === undefined) samples.push({ fromMs, toMs, count: 0, bad: 1, why });
+      if (quality === 'bad') samples.push({ fromMs, toMs, count: 0, bad: 1, why });
+      // A text cannot be drawn, and is no gap.
+      else if (number === undefined) samples.push({ fromMs, toMs, count: 1, bad: 0, marks, why });
       else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, marks, why });
     }
     afterSeq = page.next;
@@ -172,7 +184,7 @@ async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[]
   const named = new Set([...breaks].sort((a, b) => b.toMs - b.fromMs - (a.toMs - a.fromMs)).slice(0, MOST_REASONS));
   const isOpen = [...named].some(({ why }) => why === undefined);
   const starts = isOpen ? await startsOf(view, range) : [];
-  const { ledger } = isOpen ? (await view.status()).store : { ledger: [] };
+  const ledger = isOpen ? await lossesOf(view, range) : [];
   return Promise.all(
     breaks.map(async (one) => {
       const { fromMs, toMs, why } = one;
@@ -184,16 +196,34 @@ async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[]
           ? { ...gap, why: found, words: meaningOf(found) }
           : { ...gap, why: 'unknown', words: 'no good value' };
       }
-      const lost = ledger.find(
-        ({ stream, firstWallMs = Number.NaN, lastWallMs = firstWallMs }) =>
-          stream === 'readings' && firstWallMs <= toMs && lastWallMs >= fromMs,
-      );
+      const lost = ledger.find((entry) => isWithin(entry, { fromMs, toMs }));
       if (lost) return { ...gap, why: 'lost', words: `${lost.count} records: ${LOSSES[lost.cause]}` };
       if (starts.some((ms) => ms > fromMs && ms <= toMs + SLACK_MS))
         return { ...gap, why: 'stopped', words: 'the gateway was not running' };
       return { ...gap, why: 'unknown', words: 'nothing was stored' };
     }),
   );
+}
+
+/** What the ledger says of readings of that time; of a ledger of many thousand entries the newest pages are not looked at. */
+async function lossesOf(view: GatewayView, range: Range): Promise<LedgerEntry[]> {
+  const found: LedgerEntry[] = [];
+  let since = 0;
+  for (let pages = 0; pages < LEDGER_PAGES; pages++) {
+    const entries = await view.ledger(since);
+    found.push(...entries.filter((entry) => isWithin(entry, range)));
+    const last = entries.at(-1);
+    if (last === undefined) break;
+    since = last.id;
+  }
+  return found;
+}
+
+function isWithin(
+  { stream, firstWallMs = Number.NaN, lastWallMs = firstWallMs }: LedgerEntry,
+  { fromMs, toMs }: Range,
+) {
+  return stream === 'readings' && firstWallMs <= toMs && lastWallMs >= fromMs;
 }
 
 function meaningOf(why: string): string {
