@@ -99,7 +99,7 @@ function deviceOf(tag: string): string {
 }
 
 /** What a store has of a tag, page by page. */
-export function pastIn(store: Pick<Store, 'rollups' | 'history'>): Past {
+function pastIn(store: Pick<Store, 'rollups' | 'history'>): Past {
   return {
     async extremes(tag, { fromMs, toMs }, everyMs) {
       const points: { t: number; min?: number; max?: number }[] = [];

@@ -11,7 +11,7 @@ export interface LotMachine {
 }
 
 /** Something that was out of its limits while a lot ran. */
-export interface LotFinding {
+interface LotFinding {
   readonly kind: 'alarm' | 'spc' | 'part' | 'reading';
   readonly t: number;
   /** UTC ms of the last reading that was out of its limits; null: not of readings. */

@@ -65,12 +65,17 @@ export async function outOfLimits(past: Past, tag: LotTag, span: Span): Promise<
     // All of it was before the run began or after it was over, within the same minute.
     if (readings.length > 0 && out.length === 0) continue;
     const extremes = time.flatMap(({ min, max }) => [min, max]).filter((value) => value !== undefined);
-    const worst = furthest(tag, out.length > 0 ? out.map(({ value }) => value) : extremes);
+    const { tag: name, min: low, max: high, unit } = tag;
+    const value = furthest(tag, out.length > 0 ? out.map(({ value }) => value) : extremes);
     found.push({
       t: out[0]?.t ?? within.fromMs,
       until: out.at(-1)?.t ?? within.toMs,
-      ...{ tag: tag.tag, value: worst, low: tag.min, high: tag.max, unit: tag.unit },
-      message: messageOf(tag, worst),
+      tag: name,
+      value,
+      low,
+      high,
+      unit,
+      message: messageOf(tag, value),
     });
   }
   return found;
