@@ -130,6 +130,7 @@ describe('the routes', () => {
       'get /api/v1/production/{name}/compare',
       'post /api/v1/production/{name}/reason',
       'get /api/v1/parts',
+      'get /api/v1/lots',
       'post /api/v1/quality/corrections',
       'get /api/v1/inventory',
       'post /api/v1/inventory/{name}/set',

@@ -171,7 +171,7 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
         </div>
         <div>
           <FileText text={text} set={setText} />
-          <Findings answer={answer} />
+          <Findings answer={isBusy ? undefined : answer} />
           <p class="orders">
             <button type="button" disabled={!canApply || isBusy} onClick={apply}>
               Apply on trial for 2 minutes
