@@ -2,7 +2,6 @@
 
 import { readlinkSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { DRIVERS } from '../hal/registry.ts';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
 import { Applying } from './config/apply/apply.ts';
@@ -13,9 +12,9 @@ import type { FileSource, LoadedFiles } from './config/apply/config-files.ts';
 import { realDisk } from './config/apply/durable.ts';
 import { loadCached } from './config/cached-load.ts';
 import type { Config } from './config/config.ts';
-import { diskFilesFrom, type FileAccess } from './config/file/disk-files.ts';
+import { diskFilesFrom } from './config/file/disk-files.ts';
 import { formatProblem, formatProblems } from './config/file/problems.ts';
-import { asFromThread, loadInThread } from './config/load-thread.ts';
+import { loadInThread } from './config/load-thread.ts';
 import { type Clock, failure, within } from './core/clock.ts';
 import type { ConfigurationFiles } from './core/configuration.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from './core/errors.ts';
@@ -207,12 +206,6 @@ export async function prepare(
   log: Logger,
 ): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
-  // The parser and the checks are loaded only when the file is not as it was at the last start.
-  const loadBy = async (source: FileSource, files?: FileAccess) => {
-    const { loadWithFiles } = await import('./config/apply/config-files.ts');
-    return asFromThread(loadWithFiles({ file, cwd, drivers: DRIVERS, hostname, ...(files && { files }) }, source));
-  };
-  const loadNow = (source: FileSource) => loadBy(source);
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
   const { loaded: onDisk, keep } = await loadCached(
     {
@@ -221,9 +214,9 @@ export async function prepare(
       about: aboutChecks(context),
       files: diskFilesFrom(cwd),
     },
-    (files) => loadBy({ from: 'disk' }, files),
+    () => load({ from: 'disk' }),
   );
-  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, loadNow, context, log));
+  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, load, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -239,7 +232,7 @@ export async function prepare(
     const place: Place = { file: resolve(cwd, file), disk: realDisk };
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
-    const loaded = events.length > 0 ? await loadNow(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
+    const loaded = events.length > 0 ? await load(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
     const good = (loaded && checked(loaded, context, log)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));

@@ -72,8 +72,8 @@ const WINGS: Record<string, { may?: readonly string[]; types?: readonly string[]
   'src/backtest': { may: ['src/rules', 'src/gateway', 'src/uplink'], types: ['src/config', 'src/store'] },
   'src/doctor': { types: ['hal', 'src/api', 'src/store', 'src/uplink'] },
   'src/api': { types: ['hal', 'src/rules', 'src/serve', 'src/store', 'src/trace', 'src/uplink'] },
-  // Runs in a browser: of the program it knows only the forms of what the API answers.
-  'src/web': { types: ['src/api', 'src/store', 'src/uplink'] },
+  // Runs in a browser: of the program it knows the forms of what the API answers, and what registers may mean.
+  'src/web': { may: ['src/probe'], types: ['src/api', 'src/store', 'src/uplink'] },
   'src/gateway': {
     may: [
       ...['hal', 'hal/mock', 'hal/modbus', 'hal/recording'],

@@ -18,14 +18,8 @@ import { RtuLine } from './line/rtu-line.ts';
 import { tcpTransport, udpTransport } from './line/tcp.ts';
 import { silenceMsOf } from './line/timing.ts';
 import type { ModbusAddress } from './map/address.ts';
-import {
-  checkModbusTag,
-  checkSerialDevice,
-  describeModbusAddress,
-  modbusDeviceShape,
-  modbusTagShape,
-  rtuDeviceShape,
-} from './map/options.ts';
+import { describeModbusAddress } from './map/address-text.ts';
+import { checkModbusTag, checkSerialDevice, modbusDeviceShape, modbusTagShape, rtuDeviceShape } from './map/options.ts';
 import { planReads } from './map/plan.ts';
 import { modulusOf } from './map/register-values.ts';
 

@@ -188,7 +188,7 @@ function stream({ view, streams }: AppParts, { incoming, outgoing, transport, qu
     page: query.get('page') === '1',
     place: parsePlace([incoming.headers['last-event-id']].flat()[0]),
   };
-  if (streams.attach(outgoing, wish, transport)) return undefined;
+  if (streams.attach(outgoing, wish, transport)) return endless(incoming);
   throw new Refused(503, `${MAX_STREAM_CLIENTS} clients follow already`, 'Close one of them and try again.');
 }
 
@@ -197,8 +197,13 @@ function record({ recordings }: AppParts, { incoming, outgoing, transport, query
   refuseHead(incoming);
   if (transport !== 'socket')
     throw new Refused(401, 'bus traffic is not given out over TCP', 'Use the command line: millgate record FILE.');
-  if (recordings.attach(outgoing, query.getAll('channel'))) return undefined;
+  if (recordings.attach(outgoing, query.getAll('channel'))) return endless(incoming);
   throw new Refused(503, `${MAX_RECORDINGS} recordings run already`, 'End one of them and try again.');
+}
+
+/** It answers by itself from then on, and is not ended when there is nothing to say for long. */
+function endless({ socket }: IncomingMessage): undefined {
+  socket.setTimeout(0);
 }
 
 /** What never ends has no head of its own. */

@@ -1,5 +1,7 @@
 /** Routes that show, try, keep and roll back the configuration. */
+import { readFile } from 'node:fs/promises';
 import { CONFIRM_MS } from '../core/configuration.ts';
+import { installed } from '../core/file-system.ts';
 import { type Answer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ORDER, ORDERER } from './description/orderer.ts';
 import type { BodyShape } from './description/shape.ts';
@@ -14,8 +16,9 @@ const CHECK = {
       type: 'array',
       items: { type: 'string', minLength: 1, maxLength: 63 },
       minItems: 2,
-      maxItems: 2,
-      description: 'puts an entry into it first, comments kept: its section and its name, such as ["alarms","oil-hot"]',
+      maxItems: 4,
+      description:
+        'puts an entry into it first, comments kept: its section, what leads to it, and its name, such as ["alarms","oil-hot"] or ["devices","press-1","tags","oil"]',
     },
     value: { type: 'string', description: 'the entry, as JSON text' },
   },
@@ -88,11 +91,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     answers: 'checked',
     answer: async (view, request) => {
       const { text, path, value } = await request.body(CHECK);
-      const [section, name] = path ?? [];
-      const edit =
-        section === undefined || name === undefined
-          ? undefined
-          : { path: [section, name] as const, value: parsedValue(value) };
+      const edit = path && { path, value: parsedValue(value) };
       return ok(await configurationOf(view).check(text, edit));
     },
   },
@@ -108,6 +107,13 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
       const { text, alarm, hours = 24 } = await request.body(TRY_ALARM);
       return ok(await configurationOf(view).tryAlarm(text, alarm, hours, request.signal));
     },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/configuration/schema',
+    summary: 'The JSON schema of the file.',
+    answers: 'schema',
+    answer: schemaOfFile,
   },
   {
     method: 'get',
@@ -163,6 +169,12 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     },
   },
 ];
+
+/** As it was generated: it is sent as it is read, since to parse it would hold up polling. */
+async function schemaOfFile(): Promise<Answer> {
+  const body = await readFile(installed('config/millgate.schema.json'), 'utf8');
+  return { status: 200, body, textType: 'application/json; charset=utf-8' };
+}
 
 async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {
   return ok(await configurationOf(view).apply(await request.body(APPLY)));

@@ -1,5 +1,5 @@
 /** Turns readings, tags and events into the JSON of the API. */
-import { type Reading, readingsOf, type Value } from '../core/reading.ts';
+import { MARK, type Reading, readingsOf, type Value } from '../core/reading.ts';
 import type { HistoryPage, RecordPage, RollupPage } from '../store/store.ts';
 import type { TagView } from './view.ts';
 
@@ -40,6 +40,10 @@ export interface JsonTag {
 /** A stored reading in the API. */
 interface JsonPoint extends Omit<JsonReading, 'tag' | 'detail'> {
   readonly seq: number;
+  /** Present where the time is that of a clock that was not known. */
+  readonly clock?: 'unsynced';
+  /** Present where it comes from a simulated channel. */
+  readonly simulated?: true;
 }
 
 /** A page of history in the API; `next` is the `after` of the next page, absent at the end. */
@@ -68,6 +72,11 @@ export function jsonReadings({ records, next }: RecordPage): JsonReadings {
   return { readings, ...(next && { after: next.seq, until: next.until }) };
 }
 
+/** What is to be said of readings besides their values: `late` came after newer ones. */
+type JsonMark = keyof typeof MARK;
+
+const MARKS = Object.keys(MARK) as JsonMark[];
+
 /** Roll-ups in the API: of each point its beginning, extremes, mean, and counts of values and of bad readings. */
 export interface JsonRollups {
   readonly tag: string;
@@ -79,6 +88,8 @@ export interface JsonRollups {
     readonly min?: number;
     readonly max?: number;
     readonly mean?: number;
+    /** What is to be said of some of its readings. */
+    readonly marks?: readonly JsonMark[];
   }[];
   /** The `from` of the next page, absent at the end. */
   readonly next?: number;
@@ -89,7 +100,11 @@ export function jsonRollups(tag: string, everyMs: number, page: RollupPage): Jso
   return {
     tag,
     everyMs,
-    points: page.points.map(({ wallMs, ...rest }) => ({ t: wallMs, ...rest })),
+    points: page.points.map(({ wallMs, marks, ...rest }) => ({
+      t: wallMs,
+      ...rest,
+      ...(marks !== undefined && { marks: MARKS.filter((mark) => (marks & MARK[mark]) !== 0) }),
+    })),
     ...(page.next !== undefined && { next: page.next }),
   };
 }
@@ -133,12 +148,14 @@ export function jsonTag(view: TagView): JsonTag {
 export function jsonHistory(tag: string, page: HistoryPage): JsonHistory {
   return {
     tag,
-    points: page.points.map(({ seq, wallMs, quality, value, why }) => ({
+    points: page.points.map(({ seq, wallMs, quality, value, why, marks = 0 }) => ({
       seq,
       t: wallMs,
       quality,
       ...(value !== undefined && { value: jsonValue(value) }),
       ...(why !== undefined && { why }),
+      ...((marks & MARK.unsynced) !== 0 && { clock: 'unsynced' as const }),
+      ...((marks & MARK.simulated) !== 0 && { simulated: true as const }),
     })),
     ...(page.next !== undefined && { next: page.next }),
   };

@@ -1,6 +1,8 @@
 /** The metrics of the gateway in the text format of Prometheus, and the document that lists them. */
 import type { ProductionReport } from '../core/production/production.ts';
 import type { MaintenanceReport } from '../core/rules/maintenance.ts';
+import type { StockReport } from '../core/rules/scanned.ts';
+import type { PartCounts } from './trace-view.ts';
 import type { ChannelStatus, DeviceStatus, GatewayStatus } from './view.ts';
 
 /** One number with what it is of. */
@@ -23,6 +25,8 @@ interface RuleReports {
   /** Of the shift that runs, or else of the last one. */
   readonly production: readonly ProductionReport[];
   readonly maintenance: readonly MaintenanceReport[];
+  readonly inventory?: readonly StockReport[];
+  readonly parts?: readonly PartCounts[];
 }
 
 const NO_REPORTS: RuleReports = { production: [], maintenance: [] };
@@ -320,6 +324,19 @@ export const METRICS: readonly Metric[] = [
     'When an interval ends or a limit is reached, Unix time; absent where nothing says so.',
     ({ dueAt, reachesAt }) => seconds(dueAt ?? reachesAt ?? undefined),
   ),
+  {
+    name: 'millgate_parts_total',
+    type: 'counter',
+    help: 'Parts that a station judged since the start.',
+    labels: ['station', 'result'],
+    samples: (_, { parts = [] }) =>
+      parts.flatMap(({ station, ...counts }) =>
+        Object.entries(counts).map(([result, value]) => ({ labels: { station, result }, value })),
+      ),
+  },
+  article('millgate_inventory_level', 'Pieces in stock.', ({ level }) => level),
+  article('millgate_inventory_minimum', 'Below it a reorder is due.', ({ minimum }) => minimum ?? undefined),
+  article('millgate_inventory_reorder', '1 while a reorder is due.', ({ reorder }) => +reorder),
   modbusServer(
     'millgate_modbus_server_listening',
     'gauge',
@@ -411,6 +428,14 @@ function item(name: string, help: string, of: (report: MaintenanceReport) => num
   const samples: Metric['samples'] = (_, { maintenance }) =>
     maintenance.map((report) => ({ labels: { item: report.id }, value: of(report) ?? undefined }));
   return { name, type: 'gauge', help, labels: ['item'], samples };
+}
+
+function article(name: string, help: string, of: Of<StockReport['items'][number]>): Metric {
+  const samples: Metric['samples'] = (_, { inventory = [] }) =>
+    inventory.flatMap(({ inventory: stock, items }) =>
+      items.map((each) => ({ labels: { inventory: stock, code: each.code }, value: of(each) })),
+    );
+  return { name, type: 'gauge', help, labels: ['inventory', 'code'], samples };
 }
 
 function timesOf(report: ProductionReport): Sample[] {

@@ -79,6 +79,8 @@ export const ROUTES: readonly Route[] = [
       body: metricsText(await view.status(), {
         production: await reportsNow(view),
         maintenance: view.maintenance(),
+        inventory: view.inventory(),
+        parts: view.partCounts(),
       }),
       textType: 'text/plain; version=0.0.4; charset=utf-8',
     }),

@@ -1,14 +1,14 @@
 /** Serves the API on a Unix socket and, where the file asks for it, on TCP. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, every } from '../core/clock.ts';
 import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
-import { answerTo } from './answer.ts';
+import { answerTo, Refused } from './answer.ts';
 import { type Application, createApp, respond } from './app.ts';
 import { isLoopback, type OwnNames, refuse, type Transport } from './guard.ts';
 import { createPageFiles } from './page-files.ts';
@@ -25,6 +25,12 @@ const MAX_SOCKET_PATH_BYTES = 107;
 
 /** Connections at once on each listener; one more is closed. */
 const MAX_CONNECTIONS = 200;
+
+/**
+ * A connection on which nothing moves for so long ends, ms: who asks and does not take the answer would else keep his place
+ * for ever. Longer than any request may take; streams and recordings are not ended by it.
+ */
+const SILENCE_MS = 60_000;
 
 /** Deadline to receive a whole request, ms. */
 const RECEIVE_DEADLINE_MS = 15_000;
@@ -149,6 +155,7 @@ export class Api {
   }
 
   private newServer(transport: Transport): Server {
+    const inTurn = createTurns();
     const deadlines = {
       requestTimeout: RECEIVE_DEADLINE_MS,
       headersTimeout: RECEIVE_DEADLINE_MS,
@@ -157,17 +164,18 @@ export class Api {
     };
     const take: RequestListener = (request, response) => {
       response.setHeader('X-Millgate-Version', this.options.version);
-      const refused = refuse(request.headers, transport, this.names());
+      const refused = refusalOfHosts(request) ?? refuse(request.headers, transport, this.names());
       if (refused) {
         response.setHeader('Connection', 'close');
         respond(response, answerTo(refused));
-      } else void this.answer(request, response, transport);
+      } else inTurn(request, response, () => void this.answer(request, response, transport));
     };
     const pair = transport === 'tcp' ? this.pair : undefined;
     const server = pair
       ? createTlsServer({ ...deadlines, ...pemOf(pair), handshakeTimeout: RECEIVE_DEADLINE_MS }, take)
       : createServer(deadlines, take);
     server.maxConnections = MAX_CONNECTIONS;
+    server.timeout = SILENCE_MS;
     return server;
   }
 
@@ -247,6 +255,41 @@ export class Api {
     this.onTcp = undefined;
     if (server) await stop(server);
   }
+}
+
+/** Requests of a connection that may wait for the answers before them; no browser and no usual client has any. */
+const MOST_WAITING = 8;
+
+type InTurn = (request: IncomingMessage, response: ServerResponse, answer: () => void) => void;
+
+/**
+ * Answers the requests of each connection one after the other, the next when the answer before it was taken: who asks for
+ * much and reads nothing would else have all of it made and kept. With too many that wait the connection is ended.
+ */
+function createTurns(): InTurn {
+  const waiting = new WeakMap<Socket, (() => void)[]>();
+  return ({ socket }, response, answer) => {
+    const run = (): void => {
+      response.once('close', () => {
+        const next = waiting.get(socket)?.shift();
+        if (next && !socket.destroyed) next();
+        else waiting.delete(socket);
+      });
+      answer();
+    };
+    const others = waiting.get(socket);
+    if (!others) {
+      waiting.set(socket, []);
+      run();
+    } else if (others.length < MOST_WAITING) others.push(run);
+    else socket.destroy();
+  };
+}
+
+/** Which of several hosts is meant, one that is asked and one that is behind it could see differently (RFC 9112, 3.2). */
+function refusalOfHosts({ headersDistinct }: IncomingMessage): Refused | undefined {
+  const hosts = headersDistinct.host?.length ?? 0;
+  return hosts > 1 ? new Refused(400, `the request names ${hosts} hosts`, 'Send one header Host.') : undefined;
 }
 
 function pemOf({ cert, key }: Pair): { readonly cert: string; readonly key: string } {

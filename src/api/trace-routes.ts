@@ -1,4 +1,4 @@
-/** Routes of parts, corrections of their records, and stocks. */
+/** Routes of parts, lots, corrections of records, and stocks. */
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ORDERER } from './description/orderer.ts';
 import type { BodyShape } from './description/shape.ts';
@@ -31,7 +31,7 @@ const COUNTED = {
   examples: [{ code: '4006381333931', level: 120, by: 'ann' }],
 } as const satisfies BodyShape;
 
-/** Routes of parts and stocks. */
+/** Routes of parts, lots and stocks. */
 export const TRACE_ROUTES: readonly Route[] = [
   {
     method: 'get',
@@ -43,6 +43,17 @@ export const TRACE_ROUTES: readonly Route[] = [
       const serial = request.query('serial');
       const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER) ?? 0;
       return ok({ parts: await view.parts({ serial, fromMs }) });
+    },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/lots',
+    summary: 'Which lot ran on which machine, its parts, and what was out of its limits meanwhile, oldest first.',
+    query: { lot: 'only this one', from: 'UTC ms, included; the last 30 days unless given' },
+    answers: 'lots',
+    answer: async (view, request) => {
+      const fromMs = integer(request, 'from', 0, Number.MAX_SAFE_INTEGER);
+      return ok({ lots: await view.lots({ lot: request.query('lot'), fromMs }) });
     },
   },
   {

@@ -1,5 +1,5 @@
 /** The command `history`: prints the stored readings of one tag, or their means. */
-import type { JsonHistory, JsonRollups } from '../api/json.ts';
+import type { JsonHistory, JsonRollups, JsonTag } from '../api/json.ts';
 import { EXIT, type ExitCode, Fault } from '../core/errors.ts';
 import { parseDuration } from '../core/quantity.ts';
 import { splitTagId } from '../core/reading.ts';
@@ -59,6 +59,11 @@ const PLOT_ROWS = { least: 5, most: 20 };
 
 type ExplainedGap = Plotted['gaps'][number] & { readonly words: string };
 
+interface Explained extends Plotted {
+  readonly gaps: readonly ExplainedGap[];
+  readonly marks: readonly ExplainedGap[];
+}
+
 /** A chart of the history with its gaps and their reasons. */
 async function plot(tag: string, fromMs: number, options: CommonOptions, context: CliContext): Promise<ExitCode> {
   const gateway = await findGateway(options, context);
@@ -67,20 +72,32 @@ async function plot(tag: string, fromMs: number, options: CommonOptions, context
   const range = `from=${Math.floor(fromMs)}&to=${to}&columns=${columns}`;
   const { device, name } = splitTagId(tag) ?? { device: tag, name: '' };
   const path = `/api/v1/tags/${encodeURIComponent(device)}/${encodeURIComponent(name)}/chart?${range}`;
-  const answer = await gateway.get<Plotted & { readonly gaps: readonly ExplainedGap[] }>(path);
+  const answer = await gateway.get<Explained>(path);
   if (options.json) {
     printJson(context, answer);
     return EXIT.ok;
   }
   const rows = Math.max(PLOT_ROWS.least, Math.min(PLOT_ROWS.most, context.rows() - 8));
-  const lines = plotLines(answer, { columns, rows });
+  const entry = (await gateway.get<JsonTag[]>('/api/v1/tags')).find((each) => each.tag === tag);
+  const lines = plotLines(answer, { columns, rows }, axisLabels(entry));
   if (lines.length === 0) warn(context, ['There is no numeric value in that time.']);
-  const gaps: readonly ExplainedGap[] = answer.gaps;
-  const reasons = gaps
-    .slice(-5)
-    .map(({ from, to: end, words }) => `× ${formatTime(from, context)} for ${formatSpan(end - from)}: ${plain(words)}`);
-  print(context, [...lines, `${formatTime(answer.from, context)} to ${formatTime(answer.to, context)}`, ...reasons]);
+  const title = plain(`${tag}${entry?.unit === undefined ? '' : `, ${entry.unit}`}`);
+  const times = `${formatTime(answer.from, context)} to ${formatTime(answer.to, context)}`;
+  print(context, [...(lines.length === 0 ? [] : [title, ...lines]), times, ...remarks(answer, context)]);
   return EXIT.ok;
+}
+
+/** The newest gaps and marks of a chart in words. */
+function remarks({ gaps, marks }: Explained, context: CliContext): string[] {
+  const line = (sign: string, { from, to, words }: ExplainedGap) =>
+    `${sign} ${formatTime(from, context)} for ${formatSpan(to - from)}: ${plain(words)}`;
+  return [...gaps.slice(-5).map((gap) => line('×', gap)), ...marks.slice(-5).map((mark) => line('~', mark))];
+}
+
+/** Words where the file has them for the value, and nothing for a value that lies between them. */
+function axisLabels(entry: JsonTag | undefined): ((value: number) => string) | undefined {
+  const labels = entry?.labels;
+  return labels && ((value) => (labels[String(value)] !== undefined ? plain(labels[String(value)]!) : ''));
 }
 
 /** The lines of one page, and whether it is the last. */

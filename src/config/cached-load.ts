@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { codeOf } from '../core/errors.ts';
 import type { LoadedFiles } from './apply/config-files.ts';
 import type { FileAccess } from './file/disk-files.ts';
-import { type PackedFiles, packed, unpacked } from './load-thread.ts';
+import { isSame, type Look } from './file/looks.ts';
+import { type PackedFiles, packed, type SeenFiles, unpacked } from './load-thread.ts';
 
 /** Where what was checked is kept, and for whom. */
 interface CacheOptions {
@@ -18,9 +18,6 @@ interface CacheOptions {
   readonly about: string;
   readonly files: FileAccess;
 }
-
-/** One look at the disk while the configuration was loaded, and a digest of what was there. */
-type Look = readonly [what: keyof FileAccess, path: string, found: string];
 
 /** What is kept of one main file. */
 interface Kept {
@@ -37,42 +34,16 @@ const MOST_KEPT = 8;
 /**
  * Gives the configuration that was kept if every look at the disk that led to it gives the same again, and else loads it.
  *
- * @param load loads it by the given access to files
  * @returns `keep` keeps what was checked for the next start; it never throws: without it, the next start checks again
  */
 export async function loadCached(
   options: CacheOptions,
-  load: (files: FileAccess) => LoadedFiles | Promise<LoadedFiles>,
+  load: () => Promise<SeenFiles>,
 ): Promise<{ readonly loaded: LoadedFiles; readonly isFromCache: boolean; readonly keep: () => void }> {
   const kept = readKept(options);
   if (kept) return { loaded: unpacked(kept), isFromCache: true, keep: () => {} };
-  const looks: Look[] = [];
-  const loaded = await load(watched(options.files, looks));
+  const { looks, ...loaded } = await load();
   return { loaded, isFromCache: false, keep: () => keep(options, looks, loaded) };
-}
-
-/** An access that notes each look. */
-function watched(files: FileAccess, looks: Look[]): FileAccess {
-  const note = <T>(what: keyof FileAccess, path: string, look: (path: string) => T): T => {
-    looks.push([what, path, digestOf(what, path, files)]);
-    return look(path);
-  };
-  return {
-    read: (path) => note('read', path, files.read),
-    list: (path) => note('list', path, files.list),
-    exists: (path) => note('exists', path, files.exists),
-  };
-}
-
-/** What a look finds, as a short text: that it fails is something that it finds, too. */
-function digestOf(what: keyof FileAccess, path: string, files: FileAccess): string {
-  try {
-    const found = files[what](path);
-    if (typeof found === 'boolean') return String(found);
-    return sha256(found instanceof Uint8Array ? found : [...found].sort().join('\n')).toString('base64');
-  } catch (error) {
-    return codeOf(error) ?? 'failed';
-  }
 }
 
 function readKept({ folder, file, about, files }: CacheOptions): PackedFiles | undefined {
@@ -82,8 +53,7 @@ function readKept({ folder, file, about, files }: CacheOptions): PackedFiles | u
     const body = bytes.subarray(DIGEST_BYTES);
     if (!sha256(body).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
     const kept = deserialize(body) as Kept;
-    const isSame = ([what, path, found]: Look): boolean => digestOf(what, path, files) === found;
-    return kept.about === about && kept.looks.every(isSame) ? kept.loaded : undefined;
+    return kept.about === about && kept.looks.every((look) => isSame(look, files)) ? kept.loaded : undefined;
   } catch {
     // There is none, or none that this program can read: it is made again.
     return undefined;

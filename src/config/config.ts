@@ -272,6 +272,8 @@ export interface NotifyConfig {
   readonly quiet:
     | { readonly fromMin: number; readonly toMin: number; readonly except: Priority | undefined }
     | undefined;
+  /** Trouble of the gateway itself is told when it has lasted so long; undefined: never. */
+  readonly systemMs: number | undefined;
   /** Messages an hour at most. */
   readonly perHour: number;
   /** Absent: the target is reached directly. */

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/errors.ts';
 import type { FileSource, LoadedFiles } from './apply/config-files.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
+import type { Look } from './file/looks.ts';
 
 /** What the thread is asked to load. */
 export interface LoadTask {
@@ -23,7 +24,17 @@ type PackedConfig = Omit<Config, 'channels'> & {
   readonly channels: readonly (Omit<ChannelConfig, 'driver'> & { readonly driver: string })[];
 };
 
+/** A configuration with what it was made of, and with every look at the disk that led to it. */
+export interface SeenFiles extends LoadedFiles {
+  readonly looks: readonly Look[];
+}
+
 /** What the thread answers. */
+export interface SeenPackedFiles extends PackedFiles {
+  readonly looks: readonly Look[];
+}
+
+/** A configuration as it goes from thread to thread, and to the disk. */
 export interface PackedFiles extends Omit<LoadedFiles, 'result'> {
   readonly result: PackedResult;
 }
@@ -36,9 +47,9 @@ const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 96 };
 
 /**
  * Loads a configuration in a thread of its own: checking a thousand tags takes half a second, in which nothing would be
- * polled.
+ * polled, and leaves a heap behind that is twice as large as the gateway's.
  */
-export function loadInThread(task: LoadTask, clock: Clock): Promise<LoadedFiles> {
+export function loadInThread(task: LoadTask, clock: Clock): Promise<SeenFiles> {
   const worker = new Worker(compiledWorker(), { workerData: task, resourceLimits: HEAP });
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void => {
@@ -50,7 +61,7 @@ export function loadInThread(task: LoadTask, clock: Clock): Promise<LoadedFiles>
       fail(`it took longer than ${DEADLINE_MS / 1000} s`);
       void worker.terminate();
     });
-    worker.once('message', (answer: PackedFiles) => resolve(unpacked(answer)));
+    worker.once('message', ({ looks, ...files }: SeenPackedFiles) => resolve({ ...unpacked(files), looks }));
     worker.once('error', (error) => fail(error instanceof Error ? error.message : String(error), error));
     worker.once('exit', () => {
       cancel();
@@ -76,11 +87,6 @@ export function unpacked({ result, files }: PackedFiles): LoadedFiles {
     driver: DRIVERS.find(({ type }) => type === channel.driver)!,
   }));
   return { result: { ...rest, config: { ...config, channels } }, files };
-}
-
-/** A configuration as it would have come from another thread, so that both kinds can be compared. */
-export function asFromThread(loaded: LoadedFiles): LoadedFiles {
-  return unpacked(structuredClone(packed(loaded)));
 }
 
 /** The worker beside this file; threads cannot run the sources, so from there it is the one that was compiled. */

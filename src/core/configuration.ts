@@ -128,8 +128,8 @@ export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
 
 /** One entry that is put into a file, the rest of which stays as it is, comments too. */
 export interface ConfigurationEdit {
-  /** Its section and its name: `['alarms', 'oil-hot']`. */
-  readonly path: readonly [section: string, name: string];
+  /** Its section, what leads to it there, and its name: `['alarms', 'oil-hot']`, `['devices', 'press-1', 'tags', 'oil']`. */
+  readonly path: readonly string[];
   /** What stands there from then on, as JSON. */
   readonly value: unknown;
 }

@@ -143,6 +143,23 @@ export interface GatewayEvent {
   readonly body: EventBody;
 }
 
+/** An event as JSON can hold it: a number that is not finite is null in it, as it is on the disk. */
+export function storableEvent(event: GatewayEvent): GatewayEvent {
+  return isStorable(event.body) ? event : { ...event, body: storable(event.body) as EventBody };
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isStorable);
+}
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(storable);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, storable(member)]));
+}
+
 /** Where line, store and uplink say that something is wrong with them, and when it is over. */
 export interface Alarms {
   /** Raises an alarm, once until it is cleared. `id` names the part and the trouble: `uplink/plant/takeover`. */

@@ -58,6 +58,16 @@ export const FAILURES = {
 /** Why there is no value. */
 export type Failure = keyof typeof FAILURES;
 
+/** Why numbers that were given, or records that were read, are not there any more, in words. */
+export const LOSSES = {
+  evicted: 'given up undelivered because the store was full',
+  quarantined: 'refused by the broker for good',
+  corrupt: 'unreadable on the disk',
+  'memory-full': 'dropped before they were written, because the disk stalled',
+  unsealed: 'quality records that left the store before a checkpoint that covers them was delivered',
+  skipped: 'numbers passed over after damage, so that none is given twice',
+} as const;
+
 /** Failures that mean that nobody answered; every other word came from the device or about it. */
 export const SILENCES: ReadonlySet<string> = new Set<Failure>([
   'timeout',

@@ -183,6 +183,34 @@ export interface DeviceRecord {
   readonly fields: Fields;
 }
 
+/** What is to be said of readings besides their values, as bits that are put together. */
+export const MARK = {
+  /** Some are uncertain. */
+  uncertain: 1,
+  /** Some come from a simulated channel. */
+  simulated: 2,
+  /** Some have a time that nothing has confirmed: the clock was not known, and did not become known since. */
+  unsynced: 4,
+  /** Some came after newer ones of the same tag; see {@link cameLate}. */
+  late: 8,
+} as const;
+
+/** A reading that is older by less than one before it did not come late: clocks are set by so much, ms. */
+const LATE_MS = 5000;
+
+/** What is older by more than a week did not come late: the clock was far ahead before. */
+const LONGEST_LATE_MS = 7 * 86_400_000;
+
+/** Whether a reading came after newer ones of its tag, the newest of which has the time `newestMs`. */
+export function cameLate(wallMs: number, newestMs: number): boolean {
+  return wallMs < newestMs - LATE_MS && wallMs >= newestMs - LONGEST_LATE_MS;
+}
+
+/** The time of the newest reading so far. */
+export function newestOf(wallMs: number, newestMs: number): number {
+  return wallMs < newestMs - LONGEST_LATE_MS ? wallMs : Math.max(wallMs, newestMs);
+}
+
 /** A field of a record under its full tag name, for rules and live displays. */
 export function readingAt({ device, at, fields }: DeviceRecord, place: number): Reading {
   const { wallMs, monoMs } = at;

@@ -1,4 +1,5 @@
 /** Judges the disk, what was lost, and how long an outage may last. */
+import { LOSSES } from '../core/quality.ts';
 import { formatDuration, formatSize } from '../core/quantity.ts';
 import type { LedgerEntry, LossCause } from '../store/store.ts';
 import type { DiskFacts, Facts, RunningFacts, ServiceFacts, User } from './facts.ts';
@@ -19,34 +20,16 @@ const SHORT_OUTAGE_DAYS = 3;
 /** Flash of an SD card is worn by more than this a day, bytes: a card of 32 GB for ten years at a write amplification of 3. */
 const MUCH_WRITTEN = 2_000_000_000;
 
-/** What each loss means, and what to do. */
-const LOSSES: Record<LossCause, { readonly what: string; readonly remedy: string }> = {
-  evicted: {
-    what: 'given up undelivered because the store was full',
-    remedy: 'Mend the uplink, or raise store.maxSize; millgate status shows both',
-  },
-  quarantined: {
-    what: 'refused by the broker for good',
-    remedy:
-      "See what it refuses: journalctl -u millgate -g quarantine; check the broker's access list and its largest message",
-  },
-  corrupt: {
-    what: 'unreadable on the disk',
-    remedy: 'Check the disk: sudo dmesg | grep -iE "error|mmc|ata" | tail -20; replace a worn card',
-  },
-  'memory-full': {
-    what: 'dropped before they were written, because the disk stalled',
-    remedy: 'Find out what slows the disk: iostat -x 5, or a worn card',
-  },
-  unsealed: {
-    what: 'quality records that left the store before a checkpoint that covers them was delivered',
-    remedy: 'Bring an uplink back that takes events, or raise store.maxSize; docs/traceability.md says what stays',
-  },
-  skipped: {
-    what: 'numbers passed over after damage, so that none is given twice',
-    remedy:
-      'Nothing is to be done for these; check the disk that lost them: sudo dmesg | grep -iE "error|mmc|ata" | tail -20',
-  },
+/** What to do about each loss. */
+const LOSS_REMEDIES: Record<LossCause, string> = {
+  evicted: 'Mend the uplink, or raise store.maxSize; millgate status shows both',
+  quarantined:
+    "See what it refuses: journalctl -u millgate -g quarantine; check the broker's access list and its largest message",
+  corrupt: 'Check the disk: sudo dmesg | grep -iE "error|mmc|ata" | tail -20; replace a worn card',
+  'memory-full': 'Find out what slows the disk: iostat -x 5, or a worn card',
+  unsealed: 'Bring an uplink back that takes events, or raise store.maxSize; docs/traceability.md says what stays',
+  skipped:
+    'Nothing is to be done for these; check the disk that lost them: sudo dmesg | grep -iE "error|mmc|ata" | tail -20',
 };
 
 /** Where the unit lets the service write its store by itself. */
@@ -220,7 +203,7 @@ function lossFindings(ledger: readonly LedgerEntry[], nowMs: number): Found[] {
     sums.set(key, { entry, count: entry.count + (sums.get(key)?.count ?? 0) });
   }
   return [...sums.values()].map(({ entry: { stream, cause, uplink }, count }) => {
-    const { what, remedy } = LOSSES[cause];
+    const [what, remedy] = [LOSSES[cause], LOSS_REMEDIES[cause]];
     const by = uplink === undefined ? '' : ` (uplink ${uplink})`;
     const noun = stream === 'readings' ? 'records' : 'events';
     return found('warning', 'store', `${count} ${noun} of the last 24 hours are lost: ${what}${by}`, remedy);

@@ -11,6 +11,7 @@ import type { DeviceRecord } from '../core/reading.ts';
 import { Serving } from '../serve/serving.ts';
 import type { GatewayProgress } from '../service/progress.ts';
 import { Committer, type CommitterOptions } from '../store/committer.ts';
+import { fillingWatch } from '../store/filling.ts';
 import { createGapTeller, GAPS_TOLD } from '../store/gaps.ts';
 import type { ForgottenUplink, Store } from '../store/store.ts';
 import { openStore } from '../store/thread/open.ts';
@@ -28,7 +29,7 @@ import { OutputDriver } from './outputs.ts';
 import { type Current, keepUplinks, type ReconfigureParts, reconfigure } from './reconfigure.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { createProductionView, createRulesView } from './rules.ts';
-import { createTraceView } from './tracing.ts';
+import { createTraceView, PartCounter } from './tracing.ts';
 import { createNotifiers } from './upstream/notifiers.ts';
 import { createUplinkMaker, isEdgeNode } from './upstream/uplink-maker.ts';
 import { createUplinks } from './upstream/uplinks.ts';
@@ -92,6 +93,9 @@ export interface RunningGateway {
 /** How often the ledger is looked at for gaps that were not told of yet. */
 const GAPS_EVERY_MS = 5000;
 
+/** How often it is looked whether the store fills with what is not delivered. */
+const FILLING_EVERY_MS = 60_000;
+
 /** How often the chain of quality records is signed, where there is something new. */
 const SIGN_EVERY_MS = 600_000;
 
@@ -109,6 +113,7 @@ interface Parts extends ReconfigureParts {
   readonly beginning: Beginning;
   /** The chain of quality records. */
   readonly chain: QualityChain;
+  readonly counted: PartCounter;
   /** What drivers learned, by channel, as it was last handed to the store. */
   readonly learned: Map<string, string>;
   /** What the API serves, and what orders that come over uplinks are given to. */
@@ -174,6 +179,7 @@ function assemble(
   const recorder = createRecorder({ config: () => current.config, version, clock, simulate });
   const alarms = createAlarms(event);
   const committed = new CommittedValues();
+  const counted = new PartCounter();
   const setState = (key: string, json: string | null): void => committer.setState(key, json);
   const kept = { store, states, setState, alarms, event };
   const create = createUplinkMaker({
@@ -203,6 +209,7 @@ function assemble(
   const outputs = outputsWith({ clock, event, signal: stopping }, write, lines);
   const onCommitted: CommitterOptions['onCommitted'] = (receipt, batch) => {
     if (current.config.uplinks.some(isEdgeNode)) committed.take(receipt, batch);
+    counted.take(batch.events);
     for (const each of [uplinks, notifiers]) each.committed(receipt, batch);
   };
   const told = { onFailed, link: linkTo(chain), onCommitted, onTrouble: tellTrouble(alarms) };
@@ -212,7 +219,17 @@ function assemble(
   const serving = new Serving({ ...shared, alarms, lastOf: (tag) => live.last(tag) });
 
   const made = { recorder, beginning, committer, live, lines, uplinks, notifiers, serving, judging, outputs, write };
-  const joined = { ...made, ...kept, ...shared, chain, writes, current, stopping, learned: new Map<string, string>() };
+  const joined = {
+    ...made,
+    ...kept,
+    ...shared,
+    chain,
+    counted,
+    writes,
+    current,
+    stopping,
+    learned: new Map<string, string>(),
+  };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
 }
@@ -267,6 +284,8 @@ async function begin(
   const gaps = createGapTeller(store, committer, clock, states.get(GAPS_TOLD), parts.alarms);
   const endLearning = every(clock, LEARNED_EVERY_MS, () => saveLearned(parts));
   const endTelling = every(clock, GAPS_EVERY_MS, () => void gaps.tell().catch(onFailed));
+  const lookAtRoom = fillingWatch(store, parts.alarms);
+  const endLooking = every(clock, FILLING_EVERY_MS, () => void lookAtRoom().catch(onFailed));
   // What the last run left unsigned, as the power was cut.
   signChain(parts);
   const endSigning = every(clock, SIGN_EVERY_MS, () => signChain(parts));
@@ -274,6 +293,7 @@ async function begin(
     endSigning();
     endLearning();
     endTelling();
+    endLooking();
   };
 }
 
@@ -387,6 +407,9 @@ function viewOf(options: GatewayOptions, parts: Omit<Parts, 'view'>): GatewayVie
     ...createTraceView({
       engine: () => judging.engine(),
       store,
+      clock,
+      config: () => current.config,
+      counted: parts.counted,
       sender,
       event: parts.event,
       durable: () => committer.flush(),

@@ -55,6 +55,8 @@ export function createWriter(
   const attempt = (id: TagId, value: Value, origin: WriteOrigin, signal: AbortSignal): Promise<WriteResult> => {
     if (origin.kind === 'command' && origin.refusedBecause !== undefined)
       return Promise.resolve({ ok: false, kind: 'refused', why: origin.refusedBecause });
+    if (typeof value === 'number' && !Number.isFinite(value))
+      return Promise.resolve({ ok: false, kind: 'refused', why: `${value} is no number that can be written` });
     const { tag } = live.known(id);
     const config = configured();
     if (origin.kind !== 'alarm' && !config.commands.enabled)

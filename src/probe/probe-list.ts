@@ -1,6 +1,6 @@
 /** Lists registers with what may begin at each of them. */
 import { type ModbusAddress, type Order, PLAIN } from '../../hal/modbus/map/address.ts';
-import { describeModbusAddress } from '../../hal/modbus/map/options.ts';
+import { describeModbusAddress } from '../../hal/modbus/map/address-text.ts';
 import { decodeRegisters } from '../../hal/modbus/map/register-values.ts';
 import type { Value } from '../core/reading.ts';
 import { believe } from './probe-belief.ts';
@@ -112,7 +112,7 @@ function isLetter(byte: number): boolean {
   return byte >= 0x20 && byte < 0x7f;
 }
 
-export { modiconOf } from '../../hal/modbus/map/options.ts';
+export { modiconOf } from '../../hal/modbus/map/address-text.ts';
 
 /** A place in every form a manual may use: `input:0 = 30001, FC 4, float32 CDAB`. */
 export function describePlace(place: Place): string {

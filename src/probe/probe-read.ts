@@ -1,6 +1,8 @@
 /** Reads the asked registers through a driver, around the holes in a map. */
 import type { RawAnswer } from '../../hal/modbus/abilities.ts';
 import type { Table } from '../../hal/modbus/map/address.ts';
+import type { Watched } from './probe-decode.ts';
+import type { ProbeRange } from './probe-range.ts';
 
 /** Registers or bits of one table that one request reads. */
 export interface Block {
@@ -106,4 +108,36 @@ function halves({ table, start, count }: Block): [Block, Block] {
     { table, start, count: first },
     { table, start: start + first, count: count - first },
   ];
+}
+
+/** Registers that are read beside the range, so that a value that begins at its end is whole. */
+const WIDEST_VALUE = 4;
+
+/** The named registers first, then those beside them, each in requests of its own: a refusal there costs nothing here. */
+export function wantedOf({ tables, first, last }: ProbeRange, isExpecting: boolean): Block[] {
+  if (tables[0] === 'coil' || tables[0] === 'discrete')
+    return tables.map((table) => ({ table, start: first, count: last - first + 1 }));
+  const all = isExpecting ? (['input', 'holding'] as const) : tables;
+  const before = isExpecting && first > 0 ? 1 : 0;
+  const after = Math.min(WIDEST_VALUE - 1 + (isExpecting ? 1 : 0), 65_535 - last);
+  return [...all]
+    .sort((one, other) => Number(tables.includes(other)) - Number(tables.includes(one)))
+    .flatMap((table) =>
+      [
+        { table, start: first, count: last - first + 1 },
+        { table, start: last + 1, count: after },
+        { table, start: first - before, count: before },
+      ].filter(({ count }) => count > 0),
+    );
+}
+
+/** What was seen of both tables of registers, look by look. */
+export function watchedOf(looks: readonly Look[], wanted: readonly Block[]): Watched[] {
+  return (['input', 'holding'] as const).flatMap((table) => {
+    const blocks = wanted.filter((block) => block.table === table);
+    if (!blocks.some(() => looks.some((look) => look.has(table)))) return [];
+    const start = Math.min(...blocks.map((block) => block.start));
+    const end = Math.max(...blocks.map((block) => block.start + block.count));
+    return [{ table, start, looks: looks.map((look) => itemsIn(look, table, start, end - start)) }];
+  });
 }

@@ -2,7 +2,7 @@
 
 import { backoffMs, type Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
-import type { GatewayEvent } from '../core/event.ts';
+import { type GatewayEvent, storableEvent } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { formatDuration } from '../core/quantity.ts';
 import type { Random } from '../core/random.ts';
@@ -284,7 +284,7 @@ export class Committer {
   }
 
   private holdEvents(events: readonly GatewayEvent[]): void {
-    for (const event of events) this.events.push(event);
+    for (const event of events) this.events.push(storableEvent(event));
     this.dropOldestEvents();
   }
 
@@ -338,13 +338,14 @@ export class Committer {
     let bytes = 0;
     while (size < this.records.length && size < BATCH_RECORDS && bytes < BATCH_BYTES)
       bytes += this.records[size++]!.bytes;
-    const records = stampedRecords(
-      this.records.splice(0, size).map(({ record }) => record),
-      this.options.clock,
-    );
-    this.bytes -= bytes;
-    const stamped = stampedEvents(this.events.splice(0, BATCH_EVENTS), this.options.clock);
+    const held = this.records.slice(0, size).map(({ record }) => record);
+    const records = stampedRecords(held, this.options.clock);
+    const stamped = stampedEvents(this.events.slice(0, BATCH_EVENTS), this.options.clock);
+    // Before anything is let go: what cannot be linked must not take the rest with it.
     const linked = stamped.length > 0 ? this.options.link?.(stamped) : undefined;
+    this.records.splice(0, size);
+    this.bytes -= bytes;
+    this.events.splice(0, BATCH_EVENTS);
     const states = [...this.states].map(([key, state]): [string, string | null] => [key, textOf(state)]);
     this.hasBegun ||= size > 0;
     const batch: CommitBatch = {

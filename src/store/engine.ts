@@ -21,7 +21,7 @@ import { homeOf, isMovedOut, moveIn } from './repair/home.ts';
 import { affordable, openHouse, segmentBytesOf } from './repair/recover.ts';
 import { beginSalvage } from './repair/salvage.ts';
 import { Roller } from './rollup/roller.ts';
-import { mergeMinutes } from './rollup/rollup.ts';
+import { Merging } from './rollup/rollup.ts';
 import { openRollups, removeOldestRollups } from './rollup/rollup-files.ts';
 import { StoreTrouble, type Stream } from './store.ts';
 import { type House, openSized, storedIn } from './write/rotate.ts';
@@ -243,7 +243,7 @@ function handlersOf(state: State): Handlers {
     ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     states: () => new Map(house.memory.states),
     seek: (wallMs, now) => repairing(state, now, () => seek(house, wallMs)),
-    rollups: (ask) => state.roller?.query(ask) ?? { ...mergeMinutes([], ask.every), next: undefined },
+    rollups: (ask) => state.roller?.query(ask) ?? { ...new Merging(ask.span, ask.every).merged(), next: undefined },
     status: () => ({ ...statusOf(house, state.next), ...workOf(state) }),
     close(_, now) {
       if (!state.isClosed) close(state, now);

@@ -15,7 +15,7 @@ import { history, seek } from './read/history.ts';
 import { DamagedSegment, peek } from './read/read.ts';
 import { statusOf } from './read/status.ts';
 import { indexedIn, infoIn, memoryOf, type Scanned, scan, withoutLeftovers } from './repair/scan.ts';
-import { mergeMinutes } from './rollup/rollup.ts';
+import { Merging } from './rollup/rollup.ts';
 import { openRollups } from './rollup/rollup-files.ts';
 import type { Store } from './store.ts';
 import type { StoreOptions } from './thread/client.ts';
@@ -49,8 +49,9 @@ export function openStoreForReading(options: StoreOptions & { readonly uplinks: 
     ledger: (sinceId) => ledgerPage(house.meta.ledger(), sinceId),
     seek: (wallMs) => seek(house, wallMs),
     rollups: ({ tag, span, every, after }) => {
-      const { minutes, next } = rollups.slice(tag, span, after);
-      return { ...mergeMinutes(minutes, every), next };
+      const merging = new Merging(span, every);
+      const next = rollups.slice(tag, span, merging, after);
+      return { ...merging.merged(), next };
     },
     states: () => new Map(house.memory.states),
     status: () => ({

@@ -1,6 +1,7 @@
 /** The contract of the store: what can be committed, read, settled and asked. */
 import type { GatewayEvent } from '../core/event.ts';
 import type { SeqRange } from '../core/intervals.ts';
+import type { LOSSES } from '../core/quality.ts';
 import type { DeviceRecord } from '../core/reading.ts';
 
 /** The two numbered streams. Each has sequence numbers of its own, from 1, without unexplained gaps. */
@@ -12,7 +13,7 @@ export type Stream = 'readings' | 'events';
  * `unsealed` is no loss to any uplink: quality records that were delivered left the store before a checkpoint that covers
  * them was.
  */
-export type LossCause = 'evicted' | 'quarantined' | 'corrupt' | 'memory-full' | 'skipped' | 'unsealed';
+export type LossCause = keyof typeof LOSSES;
 
 /**
  * A range that the gateway gave up, kept for ever. For `quarantined`, `uplink` is the one that refused it. Entries that
@@ -186,6 +187,8 @@ export interface HistoryPage {
     readonly quality: 'good' | 'uncertain' | 'bad';
     readonly value?: number | bigint | boolean | string;
     readonly why?: string;
+    /** Bits of `MARK` for a simulated or an unsynced reading; absent where there is nothing to say. */
+    readonly marks?: number;
   }[];
   readonly next: number | undefined;
 }
@@ -235,6 +238,8 @@ export interface RollupPage {
     readonly min?: number;
     readonly max?: number;
     readonly mean?: number;
+    /** Bits of `MARK`; absent where there is nothing to say. */
+    readonly marks?: number;
   }[];
   /** How many readings there are by the minute, where the span is not of years: gaps are shorter than points. */
   readonly counted: ReadingCounts;
@@ -245,8 +250,8 @@ export interface RollupPage {
 export interface ReadingCounts {
   readonly firstMs: number;
   readonly everyMs: number;
-  readonly counts: Float64Array;
-  readonly bads: Float64Array;
+  readonly counts: Uint32Array;
+  readonly bads: Uint32Array;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Reads the records of parts and their corrections out of a journal. */
 
 /** An event as on the wire. */
-type WireEvent = Readonly<Record<string, unknown>>;
+export type WireEvent = Readonly<Record<string, unknown>>;
 
 /** Events, oldest first, in pages. */
 export type Journal = () => AsyncIterable<readonly WireEvent[]>;
@@ -50,17 +50,23 @@ export function correctionIn(
   return { record, correction: { seq, t: Number(t), member: String(member), was, to, by: String(by), comment: text } };
 }
 
-/**
- * The records of all parts that a test lets through, with what was put right in them. A part is found by what it was
- * recorded as and by what it was put right to.
- */
-export async function partsIn(journal: Journal, isWanted: (part: WireEvent) => boolean): Promise<PartRecord[]> {
+/** All corrections, by the number of the record that each puts right, oldest first. */
+export async function correctionsIn(journal: Journal): Promise<ReadonlyMap<number, readonly Correction[]>> {
   const corrections = new Map<number, Correction[]>();
   for await (const page of journal())
     for (const event of page) {
       const found = correctionIn(event);
       if (found) corrections.set(found.record, [...(corrections.get(found.record) ?? []), found.correction]);
     }
+  return corrections;
+}
+
+/**
+ * The records of all parts that a test lets through, with what was put right in them. A part is found by what it was
+ * recorded as and by what it was put right to.
+ */
+export async function partsIn(journal: Journal, isWanted: (part: WireEvent) => boolean): Promise<PartRecord[]> {
+  const corrections = await correctionsIn(journal);
   const parts: PartRecord[] = [];
   for await (const page of journal())
     for (const event of page) {

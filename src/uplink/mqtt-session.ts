@@ -153,7 +153,7 @@ export class MqttSession implements UplinkSession {
   trouble(): string | undefined {
     const { refusedBecause } = this.deps.statusMemory;
     if (refusedBecause !== undefined) return `the status message: ${refusedBecause}`;
-    return this.deps.commands?.memory.deniedBecause ?? this.deps.lastValues.trouble();
+    return this.messages.trouble() ?? this.deps.commands?.memory.deniedBecause ?? this.deps.lastValues.trouble();
   }
 
   send(batch: OutgoingBatch, signal: AbortSignal) {

@@ -47,6 +47,12 @@ const SLOWEST_LINE = 1000;
 /** How much of the quickest rate so far still counts after a slower message. */
 const RATE_MEMORY = 0.9;
 
+/** Pauses after a message that the broker put off; they double until one is taken. */
+const PUT_OFF = { minMs: 500, mostMs: 60_000 };
+
+/** Pauses that are shorter are not worth a word in the status. */
+const SHORTEST_TOLD_MS = 2000;
+
 interface Message extends Outgoing {
   readonly bytes: number;
   readonly settle: (outcome: SendResult | Error) => void;
@@ -68,6 +74,8 @@ export class MqttWindow {
   private lastConfirmedMs: number;
   private closedBecause: string | undefined;
   private onDrained = (): void => {};
+  /** What was put off in a row, why, and until when; undefined since one was taken. */
+  private putOff: { readonly times: number; readonly why: string; readonly untilMs: number } | undefined;
   private readonly rates: { readonly messages: TokenBucket; readonly bytes: TokenBucket } | undefined;
   private cancelWait = (): void => {};
 
@@ -170,19 +178,41 @@ export class MqttWindow {
     }
   }
 
+  /** Why messages wait, while the broker puts them off for longer. */
+  trouble(): string | undefined {
+    if (!this.putOff) return undefined;
+    const { why, untilMs, times } = this.putOff;
+    if (pauseOf(times) < SHORTEST_TOLD_MS) return undefined;
+    const leftMs = Math.max(1000, Math.round((untilMs - this.deps.clock.monoMs()) / 1000) * 1000);
+    return `${why}; next attempt in ${formatDuration(leftMs)}. Nothing is lost; look at the quota of this client at the broker`;
+  }
+
   /** Whether the other side takes so much only later; then it is looked at again by itself. */
   private mustWait(message: Message): boolean {
-    if (!this.rates) return false;
-    const bytes = Math.min(message.bytes, this.rates.bytes.burst);
-    const waitMs = Math.max(this.rates.messages.waitMs(1), this.rates.bytes.waitMs(bytes));
+    const { rates, putOff } = this;
+    const { clock } = this.deps;
+    const bytes = Math.min(message.bytes, rates?.bytes.burst ?? 0);
+    const putOffMs = (putOff?.untilMs ?? 0) - clock.monoMs();
+    const waitMs = Math.max(putOffMs, rates?.messages.waitMs(1) ?? 0, rates?.bytes.waitMs(bytes) ?? 0);
     this.cancelWait();
     if (waitMs > 0) {
-      this.cancelWait = this.deps.clock.after(waitMs, () => this.startWaiting());
+      this.cancelWait = clock.after(waitMs, () => this.startWaiting());
       return true;
     }
-    this.rates.messages.take(1);
-    this.rates.bytes.take(bytes);
+    rates?.messages.take(1);
+    rates?.bytes.take(bytes);
     return false;
+  }
+
+  /** Notes whether the broker puts messages off. What was under way together is one attempt. */
+  private notePutOff(outcome: SendResult | Error): void {
+    const nowMs = this.deps.clock.monoMs();
+    if (!(outcome instanceof PutOff)) {
+      if (!(outcome instanceof Error)) this.putOff = undefined;
+    } else if (!this.putOff || this.putOff.untilMs <= nowMs) {
+      const times = (this.putOff?.times ?? 0) + 1;
+      this.putOff = { times, why: outcome.message, untilMs: nowMs + pauseOf(times) };
+    }
   }
 
   /** Takes a place; the returned function gives it back. */
@@ -218,7 +248,9 @@ export class MqttWindow {
       const isConfirmed = error == null || reasonCodeOf(error) !== undefined;
       leave(isConfirmed);
       if (isConfirmed) this.measure(ahead, clock.monoMs() - startedMs);
-      message.settle(outcomeOf(error ?? undefined, topic));
+      const outcome = outcomeOf(error ?? undefined, topic);
+      this.notePutOff(outcome);
+      message.settle(outcome);
       this.startWaiting();
     });
   }
@@ -237,11 +269,18 @@ export class MqttWindow {
   }
 }
 
+/** The broker takes it later. */
+class PutOff extends Error {}
+
+function pauseOf(times: number): number {
+  return Math.min(PUT_OFF.mostMs, PUT_OFF.minMs * 2 ** Math.min(times - 1, 10));
+}
+
 /** What the broker's answer to a message means for its sender. */
 function outcomeOf(error: Error | undefined, topic: string): SendResult | Error {
   if (error === undefined) return { ok: true };
   const code = reasonCodeOf(error);
   if (code === undefined) return error;
-  if (!isRefusal(code)) return new Error(`the broker puts it off: ${reasonText(code)}`);
+  if (!isRefusal(code)) return new PutOff(`the broker puts messages off: ${reasonText(code)}`);
   return { ok: false, why: explainRefusal(code, topic), ...(code === PACKET_TOO_LARGE && { tooLarge: true }) };
 }

@@ -243,7 +243,10 @@ class MqttUplink implements Uplink {
     await session.open(signal).catch(async (error: unknown) => {
       await session.close();
       if (signal.aborted) throw signal.reason;
-      throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
+      throw new Fault(
+        `${context.address} accepted the connection, but not this gateway: ${messageOf(error).replace(/\.?$/, '.')}`,
+        '',
+      );
     });
     this.certificates.watch(session.ended);
     const { endsInMs } = credentials;
@@ -324,7 +327,9 @@ class MqttUplink implements Uplink {
     signal: AbortSignal,
   ): Promise<Joined> {
     const { config, dial } = this;
-    const { url, context } = this.broker;
+    const { url } = this.broker;
+    // A product may sign in by a name of its own.
+    const context = { ...this.broker.context, username: credentials.username };
     const options = { ...optionsOf(config, way, credentials), ...(this.form.hasStatus && willOf(config, way, status)) };
     return {
       way,

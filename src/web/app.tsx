@@ -16,6 +16,7 @@ const VIEWS: readonly (readonly [path: string, title: string, needs?: string])[]
   ['quality', 'Quality'],
   ['production', 'Production', 'machines'],
   ['maintenance', 'Maintenance', 'maintenance'],
+  ['inventory', 'Parts', 'inventory'],
   ['lines', 'Lines'],
   ['uplinks', 'Uplinks'],
   ['store', 'Store'],
@@ -51,13 +52,19 @@ function useThere(hash: string | undefined, isConfigurable: boolean): ReadonlySe
   return there;
 }
 
+const DAY_MS = 86_400_000;
+
 /** The paths of the views that the gateway has something for. */
 async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
   const found = VIEWS.map(async ([path, , needs]) => {
     if (path === 'configuration') return isConfigurable ? [path] : [];
     if (needs === undefined) return [];
     const list = listIn(await ask<unknown>(`/api/v1/${path}`), needs);
-    return list && list.length > 0 ? [path] : [];
+    if (list && list.length > 0) return [path];
+    // Parts have records without a stock, too.
+    const parts =
+      path === 'inventory' && listIn(await ask<unknown>(`/api/v1/parts?from=${Date.now() - DAY_MS}`), 'parts');
+    return parts && parts.length > 0 ? [path] : [];
   });
   return new Set((await Promise.all(found)).flat());
 }
@@ -118,6 +125,8 @@ export function App() {
   const hub = useHub();
   const [view = '', ...rest] = usePath();
   const [isLogin, logIn] = useState(false);
+  const [isMenu, menu] = useState(false);
+  const title = VIEWS.find(([path]) => path === view)?.[1];
   const { hash, onDisk } = hub.plant.status?.config ?? {};
   const there = useThere(hash, onDisk !== undefined);
   const onRefused = (): void => logIn(true);
@@ -146,6 +155,15 @@ export function App() {
         Skip to the content
       </button>
       <header>
+        <button
+          type="button"
+          class="quiet menu"
+          aria-expanded={isMenu}
+          aria-controls="views"
+          onClick={() => menu(!isMenu)}
+        >
+          ☰ {title ?? 'Views'}
+        </button>
         <span class="brand">{hub.plant.status?.gateway ?? 'Millgate'}</span>
         {hub.plant.status?.simulated && <span class="tagged">simulated</span>}
         <AlarmSummary hub={hub} />
@@ -154,19 +172,33 @@ export function App() {
         </button>
       </header>
       <Banner hub={hub} />
-      <nav aria-label="Views">
-        {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, title]) => (
-          <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined}>
-            {title}
-          </a>
-        ))}
-      </nav>
+      <Menu view={view} there={there} isOpen={isMenu} onChosen={() => menu(false)} />
       <main id="main" tabIndex={-1}>
-        <h1>{VIEWS.find(([path]) => path === view)?.[1] ?? plain(rest.join('/'))}</h1>
+        <h1>{title ?? plain(rest.join('/'))}</h1>
         {content}
       </main>
       {isLogin && typeof others === 'object' && <others.LogIn onClose={() => logIn(false)} />}
     </div>
+  );
+}
+
+interface MenuProps {
+  readonly view: string;
+  readonly there: ReadonlySet<string>;
+  /** Where the window is narrow it is shown only while it is open. */
+  readonly isOpen: boolean;
+  readonly onChosen: () => void;
+}
+
+function Menu({ view, there, isOpen, onChosen }: MenuProps) {
+  return (
+    <nav id="views" aria-label="Views" class={isOpen ? 'is-open' : ''}>
+      {VIEWS.filter(([path, , needs]) => needs === undefined || there.has(path)).map(([path, name]) => (
+        <a key={path} href={`#/${path}`} aria-current={path === view ? 'page' : undefined} onClick={onChosen}>
+          {name}
+        </a>
+      ))}
+    </nav>
   );
 }
 
@@ -195,7 +227,9 @@ function AlarmSummary({ hub }: { readonly hub: Hub }) {
   const unacked = standing.filter(isUnacked).length;
   return (
     <a class="summary" href="#/alarms">
-      {standing.length === 0 ? 'no alarm' : `${standing.length} standing, ${unacked} not acknowledged`}
+      {standing.length === 0
+        ? 'no alarm'
+        : `${standing.length} ${standing.length === 1 ? 'alarm' : 'alarms'}, ${unacked} not acknowledged`}
     </a>
   );
 }

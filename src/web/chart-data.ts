@@ -1,5 +1,5 @@
 /** Turns the answer of the chart route into what is drawn: columns, and nothing where a gap is. Pure functions. */
-import type { ChartAnswer, ChartGap } from '../api/chart/chart.ts';
+import type { ChartAnswer, ChartGap, ChartMark } from '../api/chart/chart.ts';
 
 /** Lines by the same times, s: extremes, the mean where it is good, and where it is uncertain. Null is a break. */
 type Drawn = [
@@ -36,6 +36,14 @@ export function linesOf({ columns }: Pick<ChartAnswer, 'columns'>): Drawn {
 /** The gap at a time; undefined where there is none. */
 export function gapAt(gaps: readonly ChartGap[], ms: number): ChartGap | undefined {
   return gaps.find(({ from, to }) => ms > from && ms < to);
+}
+
+/** What is to be said of the values at a time, in words; empty where there is nothing. */
+export function marksAt(marks: readonly ChartMark[], ms: number): string {
+  return marks
+    .filter(({ from, to }) => ms >= from && ms <= to)
+    .map(({ words }) => `; ${words}`)
+    .join('');
 }
 
 /** Points of a sparkline in a box of 100 × 20, in pieces without gaps; empty where nothing varies enough to be drawn. */

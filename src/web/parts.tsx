@@ -5,18 +5,18 @@ import type { JsonTag } from '../api/json.ts';
 import type { AlarmView } from '../api/rules-view.ts';
 import { sparkPieces } from './chart-data.ts';
 import type { Hub } from './hub.ts';
-import { isUnacked, worthOf } from './plant-state.ts';
+import { isUnacked, stands, worthOf } from './plant-state.ts';
 import { RefusedRequest } from './session.ts';
 import { ageText, plain, valueText } from './shown.ts';
 
 /** Shape and number of each priority, so that colour is never the only sign (ISA-18.2, ISA-101). */
 const MARKS: Record<AlarmView['priority'], string> = { critical: '▲1', high: '◆2', medium: '■3', low: '●4' };
 
-/** The mark of an alarm. It flashes only while nobody has acknowledged it. */
+/** The mark of an alarm. It has a colour while the alarm stands, and flashes while nobody has acknowledged it. */
 export function Mark({ alarm }: { readonly alarm: AlarmView }) {
-  const isNew = isUnacked(alarm);
+  const color = stands(alarm) ? ` mark-${alarm.priority}` : '';
   return (
-    <span class={`mark mark-${alarm.priority}${isNew ? ' is-new' : ''}`}>
+    <span class={`mark${color}${isUnacked(alarm) ? ' is-new' : ''}`}>
       <span aria-hidden="true">{MARKS[alarm.priority]}</span> {alarm.priority}
     </span>
   );
@@ -106,10 +106,15 @@ interface TableProps {
   readonly kind?: string;
 }
 
-/** A table that scrolls by itself where the window is narrow. */
-export function Table({ label, head, children, kind = '' }: TableProps) {
+/** A table. Where the window is narrow each row is a block, and each cell stands behind the title of its column. */
+export function Table({ label, head, children, kind = 'stacked' }: TableProps) {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => {
+    for (const row of ref.current!.querySelectorAll('tbody tr'))
+      for (const [at, cell] of [...row.children].entries()) cell.setAttribute('data-title', head[at] ?? '');
+  });
   return (
-    <section class={`scroll ${kind}`} aria-label={label}>
+    <section ref={ref} class={`scroll ${kind}`} aria-label={label}>
       <table>
         <thead>
           <tr>

@@ -1,9 +1,9 @@
-/** Draws the history of a tag with uPlot: extremes as a band, gaps as gaps, alarms as marks on the axis. */
+/** Draws the history of a tag with uPlot: extremes as a band, gaps as gaps, what is simulated, late or of an unknown clock marked, alarms on the axis. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import type { ChartAnswer } from '../api/chart/chart.ts';
+import type { ChartAnswer, ChartMark } from '../api/chart/chart.ts';
 import type { JsonTag } from '../api/json.ts';
-import { gapAt, linesOf } from './chart-data.ts';
+import { gapAt, linesOf, marksAt } from './chart-data.ts';
 import type { PlantTime } from './shown.ts';
 import { numberText, spanText, valueText } from './shown.ts';
 
@@ -28,6 +28,20 @@ function inks(element: Element): { ink: string; soft: string; band: string; line
   return { ink: of('--ink'), soft: of('--ink-soft'), band: of('--band'), line: of('--line') };
 }
 
+/** Whether the ground is dark: a tablet changes it in the evening, and a canvas keeps the colours it was drawn with. */
+function useDark(): boolean {
+  const [isDark, set] = useState(matchMedia(DARK).matches);
+  useEffect(() => {
+    const media = matchMedia(DARK);
+    const changed = (): void => set(media.matches);
+    media.addEventListener('change', changed);
+    return () => media.removeEventListener('change', changed);
+  }, []);
+  return isDark;
+}
+
+const DARK = '(prefers-color-scheme: dark)';
+
 /** The chart, and below it in words what is under the pointer. */
 export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -35,6 +49,7 @@ export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
   const shown = useRef({ answer, marks });
   const [words, say] = useState('');
   shown.current = { answer, marks };
+  const isDark = useDark();
   useEffect(() => {
     const element = box.current!;
     const point = (self: uPlot): void => say(wordsAt(self, shown.current.answer, tag, time));
@@ -49,7 +64,7 @@ export function TagChart({ answer, tag, time, marks, zone }: TagChartProps) {
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [tag.tag, zone]);
+  }, [tag.tag, zone, isDark]);
   useEffect(() => {
     plot.current?.setData(linesOf(answer), false);
     plot.current?.setScale('x', { min: answer.from / 1000, max: answer.to / 1000 });
@@ -90,7 +105,11 @@ function optionsOf(element: HTMLElement, { shown, zone, time, point }: DrawParts
       x: { time: true, auto: false, range: () => [shown.current.answer.from / 1000, shown.current.answer.to / 1000] },
     },
     axes: [
-      { ...axis, values: (_self, at, _axis, _space, apart) => at.map((s) => time.mark(s * 1000, apart * 1000)) },
+      {
+        ...axis,
+        space: 90,
+        values: (_self, at, _axis, _space, apart) => at.map((s) => time.mark(s * 1000, apart * 1000)),
+      },
       { ...axis, size: 60 },
     ],
     series: [
@@ -105,6 +124,7 @@ function optionsOf(element: HTMLElement, { shown, zone, time, point }: DrawParts
       drawClear: [(self) => shadeGaps(self, shown.current.answer, line)],
       draw: [
         (self) => drawAlone(self, shown.current.answer, soft),
+        (self) => drawRemarks(self, shown.current.answer, soft),
         (self) => drawMarks(self, shown.current.marks, ink),
       ],
       setCursor: [point],
@@ -155,6 +175,63 @@ function drawAlone(self: uPlot, { columns }: ChartAnswer, color: string): void {
   ctx.restore();
 }
 
+/** The strip at the top of a chart in which marks stand, and its letters. */
+const REMARK_PIXELS = 13;
+const REMARKS: Readonly<Record<ChartMark['mark'], string>> = {
+  simulated: 'SIMULATED',
+  unsynced: 'CLOCK ?',
+  late: 'LATE',
+};
+
+/** Marks as a bar with a word at the top, one row a kind; what came late has slanted lines behind it, too. */
+function drawRemarks(self: uPlot, { marks }: ChartAnswer, soft: string): void {
+  const { ctx, bbox } = self;
+  const high = REMARK_PIXELS * devicePixelRatio;
+  const kinds = [...new Set(marks.map(({ mark }) => mark))];
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = ctx.fillStyle = soft;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.font = `${0.75 * high}px sans-serif`;
+  ctx.textBaseline = 'middle';
+  for (const { from, to, mark } of marks) {
+    const left = Math.max(bbox.left, self.valToPos(from / 1000, 'x', true));
+    const right = Math.min(bbox.left + bbox.width, self.valToPos(to / 1000, 'x', true));
+    const wide = Math.max(2 * devicePixelRatio, right - left);
+    const top = bbox.top + kinds.indexOf(mark) * high;
+    if (mark === 'late') hatch(ctx, { left, top: bbox.top, wide, high: bbox.height });
+    ctx.strokeRect(left, top, wide, high);
+    if (ctx.measureText(REMARKS[mark]).width < wide) ctx.fillText(REMARKS[mark], left + 3, top + high / 2);
+    else ctx.fillRect(left, top, wide, high);
+  }
+  ctx.restore();
+}
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly wide: number;
+  readonly high: number;
+}
+
+/** Slanted lines within a box. */
+function hatch(ctx: CanvasRenderingContext2D, { left, top, wide, high }: Box): void {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, wide, high);
+  ctx.clip();
+  ctx.globalAlpha = 0.4;
+  ctx.beginPath();
+  for (let at = left - high; at < left + wide; at += 8 * devicePixelRatio) {
+    ctx.moveTo(at, top + high);
+    ctx.lineTo(at + high, top);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 function drawMarks(self: uPlot, marks: readonly RaisedMark[], ink: string): void {
   const { ctx, bbox } = self;
   ctx.save();
@@ -168,7 +245,7 @@ function drawMarks(self: uPlot, marks: readonly RaisedMark[], ink: string): void
   ctx.restore();
 }
 
-function wordsAt(self: uPlot, { columns, gaps }: ChartAnswer, tag: JsonTag, time: PlantTime): string {
+function wordsAt(self: uPlot, { columns, gaps, marks }: ChartAnswer, tag: JsonTag, time: PlantTime): string {
   const { left } = self.cursor;
   if (left === undefined || left < 0) return '';
   const ms = self.posToVal(left, 'x') * 1000;
@@ -185,5 +262,5 @@ function wordsAt(self: uPlot, { columns, gaps }: ChartAnswer, tag: JsonTag, time
       ? valueText(min, tag)
       : `${numberText(min, tag.decimals)} to ${numberText(max, tag.decimals)}, mean ${numberText(columns.mean[near]!, tag.decimals)}`;
   const doubt = columns.uncertain[near] === 1 ? ', uncertain' : '';
-  return `${time.full(columns.t[near]!)}: ${value} ${unit}${doubt} (${columns.count[near]} ${columns.count[near] === 1 ? 'reading' : 'readings'})`;
+  return `${time.full(columns.t[near]!)}: ${value} ${unit}${doubt} (${columns.count[near]} ${columns.count[near] === 1 ? 'reading' : 'readings'})${marksAt(marks, columns.t[near]!)}`;
 }

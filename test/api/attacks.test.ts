@@ -25,6 +25,12 @@ function send(port: number, bytes: string): { text: () => string; isClosed: () =
 }
 
 describe('attacks over TCP', () => {
+  it('a number beyond all numbers is no value to write', async () => {
+    const view = fakeGateway();
+    const { status, body } = await post(await serve(view), '/api/v1/write', '{"tag":"a/b","value":1e999,"by":"ann"}');
+    expect([status, body]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining('"value"') })]);
+  });
+
   it('a thousand streams: some are served, the rest refused or closed, and the command line is answered all the while', async () => {
     const { api, socketPath } = await serve(fakeGateway(), { listen });
     const request = 'GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -41,12 +47,25 @@ describe('attacks over TCP', () => {
     ['a header of 100 KB', `X-Large: ${'x'.repeat(100_000)}\r\n\r\n`],
     ['a line end in a header', 'X-A: b\r\n c\x00\r\n\r\n'],
     ['no host', ''],
+    ['a second host', 'Host: evil.example\r\nContent-Length: 0\r\n\r\n'],
   ])('%s is refused, and the connection ends', async (what, rest) => {
     const { api } = await serve(fakeGateway(), { listen });
     const host = what === 'no host' ? '' : 'Host: localhost\r\n';
     const client = send(api.port()!, `POST /api/v1/read HTTP/1.1\r\n${host}${rest || '\r\n'}`);
     await until(() => client.text() !== '');
     expect(client.text()).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+
+  it('who sends requests without end and takes no answer has one made at a time, and is ended', async () => {
+    const view = fakeGateway();
+    const { api } = await serve(view, { listen });
+    const one = 'GET /api/v1/tags/press-1/oil-temp/history HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const few = send(api.port()!, one.repeat(5));
+    await until(() => few.text().split('HTTP/1.1 200').length === 6);
+    expect(view.asked.history).toHaveLength(5);
+    const many = send(api.port()!, `GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n${one.repeat(100)}`);
+    await until(() => many.isClosed());
+    expect(view.asked.history).toHaveLength(5);
   });
 
   it('a request that a page of another site could send does nothing, with or without a token in its body', async () => {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { breaksOf, columnsOf, countsAsSamples, type Sample } from '../../src/api/chart/chart.ts';
+import {
+  breaksOf,
+  type ChartAnswer,
+  columnsOf,
+  countsAsSamples,
+  marksOf,
+  type Sample,
+} from '../../src/api/chart/chart.ts';
+import { MARK } from '../../src/core/reading.ts';
 import { ask } from '../double/ask.ts';
 import { serve } from '../double/command-line.ts';
 import { fakeGateway, SIX, TAGS } from '../double/fake-gateway.ts';
@@ -97,8 +105,8 @@ describe('days, of which only counts by the minute and points by the hour are kn
     return {
       firstMs: 0,
       everyMs: 60_000,
-      counts: counts.map((count) => Math.max(0, Math.round(count))),
-      bads: new Float64Array(minutes),
+      counts: Uint32Array.from(counts, (count) => Math.max(0, Math.round(count))),
+      bads: new Uint32Array(minutes),
     };
   };
 
@@ -157,10 +165,10 @@ describe('the route of charts', () => {
         events: [{ seq: 1, t: SIX + 119_000, kind: 'lifecycle', what: 'started', message: '' }],
         next: undefined,
       }),
-      status: async () => {
-        const status = await fakeGateway().status();
-        const lost = { ...status.store.ledger[0]!, firstWallMs: SIX + 20_000, lastWallMs: SIX + 30_000 };
-        return { ...status, store: { ...status.store, ledger: [lost] } };
+      ledger: async (since) => {
+        const [entry] = (await fakeGateway().status()).store.ledger;
+        const lost = { ...entry!, id: 7, firstWallMs: SIX + 20_000, lastWallMs: SIX + 30_000 };
+        return since < 7 ? [lost] : [];
       },
     });
     const where = await serve(view);
@@ -171,6 +179,61 @@ describe('the route of charts', () => {
     expect(columns.joined).toEqual([0, 1, 0, 0, 0, 0]);
   });
 
+  it('marks what is simulated, of an unknown clock, uncertain or late, and says where', async () => {
+    const point = (seq: number, seconds: number, more = {}) =>
+      ({ seq, wallMs: SIX + seconds * 1000, quality: 'good', value: 1, ...more }) as const;
+    const { simulated, unsynced } = MARK;
+    const points = [
+      ...[point(1, 1, { marks: simulated }), point(2, 2, { marks: simulated | unsynced }), point(3, 40)],
+      ...[point(4, 20), point(5, 21), { ...point(6, 41), quality: 'uncertain', why: 'stuck' } as const],
+    ];
+    const view = fakeGateway({ history: async () => ({ points, next: undefined }) });
+    const path = `/api/v1/tags/press-1/oil-temp/chart?from=${SIX}&to=${SIX + 60_000}&columns=60`;
+    const { body } = await ask(await serve(view), path);
+    const { marks, columns } = body as ChartAnswer;
+    expect(marks.map(({ mark, from, to }) => [mark, from - SIX, to - SIX])).toEqual([
+      ['simulated', 1000, 2000],
+      ['unsynced', 2000, 2000],
+      ['late', 20_000, 21_000],
+    ]);
+    expect(columns.uncertain).toEqual([0, 0, 0, 0, 0, 1]);
+  });
+
+  it('calls a text no gap, neither by readings nor by roll-ups, which have no texts', async () => {
+    const tags = TAGS.map((tag) => ({
+      ...{ ...tag, reportMs: 1000 },
+      last: { tag: tag.tag, wallMs: SIX, monoMs: 1, quality: 'good', value: 'A100' } as const,
+    }));
+    const points = Array.from({ length: 60 }, (_, second) => ({
+      ...({ seq: second, wallMs: SIX + second * 1000, quality: 'good', value: 'A100' } as const),
+    }));
+    const empty = { counts: new Uint32Array(100), bads: new Uint32Array(100) };
+    const view = fakeGateway({
+      tags: () => tags,
+      history: async () => ({ points, next: undefined }),
+      rollups: async ({ fromMs, everyMs }) => ({
+        ...{ points: [], next: undefined },
+        counted: { firstMs: fromMs, everyMs, ...empty },
+      }),
+    });
+    const where = await serve(view);
+    for (const hours of [1 / 60, 24]) {
+      const to = SIX + 60_000;
+      const path = `/api/v1/tags/press-1/oil-temp/chart?from=${to - hours * 3_600_000}&to=${to}`;
+      expect((await ask(where, path)).body).toMatchObject({ columns: { t: [] }, gaps: [] });
+    }
+  });
+
+  it('has a bounded number of marks, which leave no marked column out', () => {
+    const samples = Array.from({ length: 2000 }, (_, index) => ({ ...good(index * 1000), marks: index % 3 ? 0 : 15 }));
+    const range = { fromMs: 0, toMs: 2_000_000 };
+    const marks = marksOf(columnsOf(samples, [], range, 2000));
+    expect(marks.length).toBeLessThanOrEqual(300);
+    for (const kind of ['simulated', 'unsynced', 'late'])
+      for (let ms = 0; ms < 2_000_000; ms += 3000)
+        expect(marks.some(({ mark, from, to }) => mark === kind && from <= ms && to >= ms)).toBe(true);
+  });
+
   it('takes roll-ups for a long range, and refuses one that is empty', async () => {
     const view = fakeGateway();
     const where = await serve(view);
@@ -179,7 +242,7 @@ describe('the route of charts', () => {
       `/api/v1/tags/press-1/oil-temp/chart?from=${SIX - 30 * 86_400_000}&to=${SIX + 120_000}`,
     );
     expect(long.body).toMatchObject({ source: 'minutes', columns: { min: [45], max: [46.5], count: [59] } });
-    expect(view.asked.rollups).toMatchObject([{ everyMs: 73 * 60_000 }]);
+    expect(view.asked.rollups).toMatchObject([{ everyMs: 70 * 60_000 }]);
     expect((await ask(where, '/api/v1/tags/press-1/oil-temp/chart?from=5&to=5')).status).toBe(400);
   });
 });

@@ -80,7 +80,12 @@ describe('the metrics', () => {
       ...{ plannedMs: 25_200_000, busyMs: 24_000_000, breakMs: 600_000, runMs: 22_380_000, noDataMs: 60_000 },
     };
     const oil = fakeGateway().maintenance();
-    const text = metricsText(STATUS, { production: [report], maintenance: oil });
+    const article = { name: null, minimum: 200, reorder: true, in: 0, out: 250, at: 1 };
+    const inventory = [
+      { inventory: 'rack', items: [{ code: '400638', level: 150, ...article }], unknown: 0, unread: 0 },
+    ];
+    const parts = [{ station: 'station-1', pass: 12, fail: 1, incomplete: 0 }];
+    const text = metricsText(STATUS, { production: [report], maintenance: oil, inventory, parts });
     for (const line of [
       'millgate_production_oee{machine="press-1"} 0.7479',
       'millgate_production_unknown_share{machine="press-1"} 0.25',
@@ -90,6 +95,9 @@ describe('the metrics', () => {
       'millgate_production_energy_kwh{machine="press-1"} 12.5',
       'millgate_maintenance_state{item="oil-change"} 1',
       'millgate_maintenance_used_share{item="oil-change"} 1',
+      'millgate_parts_total{station="station-1",result="fail"} 1',
+      'millgate_inventory_level{inventory="rack",code="400638"} 150',
+      'millgate_inventory_reorder{inventory="rack",code="400638"} 1',
       `millgate_maintenance_due_time_seconds{item="oil-change"} ${oil[0]!.dueAt! / 1000}`,
     ])
       expect(text).toContain(`\n${line}\n`);

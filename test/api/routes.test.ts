@@ -137,6 +137,7 @@ describe('the routes', () => {
       'get /api/v1/configuration/files',
       'post /api/v1/configuration/check',
       'post /api/v1/configuration/try-alarm',
+      'get /api/v1/configuration/schema',
       'get /api/v1/profiles',
       'post /api/v1/apply',
       'post /api/v1/bundle',

@@ -138,6 +138,26 @@ describe('api: {tls: self-signed}', () => {
     expect(await fingerprint({ clock: at(NOW + 800 * DAY) })).not.toBe(mended);
   });
 
+  it('keeps it for an address however that is written, and while the clock is not known', async () => {
+    const folder = temporaryFolder();
+    const fingerprint = async (over: object = {}) => {
+      const { api, socketPath } = await serve(fakeGateway(), options(folder, over));
+      const found = (await statusOf(socketPath)).api!.certificate!.fingerprint;
+      await api.close();
+      return found;
+    };
+    const hosts = ['2001:DB8:0:0::5'];
+    const first = await fingerprint({ hosts });
+    expect(await fingerprint({ hosts })).toBe(first);
+    const lost = at(NOW + 5000 * DAY);
+    lost.setKnown(false);
+    expect(await fingerprint({ hosts, clock: lost })).toBe(first);
+    // A time server that was wrong for an hour left a certificate that nobody takes for years.
+    const ahead = await fingerprint({ hosts, clock: at(NOW + 5000 * DAY) });
+    expect(ahead).not.toBe(first);
+    expect(await fingerprint({ hosts })).not.toBe(ahead);
+  });
+
   it('renews it while it runs, without a new listener', async () => {
     const clock = at(NOW);
     const { api, socketPath } = await serve(fakeGateway(), options(temporaryFolder(), { clock }));

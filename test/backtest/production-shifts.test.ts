@@ -30,6 +30,7 @@ devices:
       parts: {address: "counter(rate=60/m)", counter: true}
       rejects: {address: "counter(rate=1/m)", counter: true}
       running: {address: "toggle(period=1m)"}
+      kwh: {address: "counter(rate=1/m)", unit: kWh}
 production: {press-1: {count: press-1/parts, ${production}}}
 store: {path: ${join(folder, 'store')}}
 `,
@@ -93,6 +94,17 @@ describe('a file of readings', () => {
     });
     const { production } = await tested(`running: press-1/running, idealCycle: 1s, ${SHIFT}`, rows);
     expect(production['press-1']).toMatchObject({ noDataMs: 0, count: 19_271, runMs: 373 * MIN });
+  });
+
+  it('with a meter has its energy, and what it cost at the price of its time', async () => {
+    const rows = published(10, true);
+    // 60 kW all along: 60 kWh an hour, of which the first is at night.
+    for (let minute = 0; minute <= 420; minute += 10) rows.push(`${SIX + minute * MIN},press-1/kwh,${4200 + minute}`);
+    const tariff = '[{price: 0.3, from: "07:00", to: "22:00"}, {price: 0.2}]';
+    const energy = `energy: {tag: press-1/kwh, currency: GBP, tariff: ${tariff}}`;
+    const { production, events } = await tested(`idealCycle: 1s, running: press-1/running, ${energy}, ${SHIFT}`, rows);
+    expect(production['press-1']).toMatchObject({ energyKwh: 420, energyCost: 60 * 0.2 + 360 * 0.3 });
+    expect(events.find(({ change }) => change === 'shift')!.report).toMatchObject({ energyKwh: 420 });
   });
 
   it('that counts up to a break and from its end on says nothing of parts made during it', async () => {

@@ -101,6 +101,29 @@ describe('pull', () => {
     expect((await pull(cwd, [], UNCHANGED)).exitCode).toBe(EXIT.unavailable);
   });
 
+  it('says that the server hung up, and gives its token to no other', async () => {
+    const { cert, key, remove } = await selfSigned();
+    closing.push(remove);
+    const asked: (string | undefined)[] = [];
+    const { cwd } = await fleet();
+    const server = createServer({ cert, key }, (request, response) => {
+      asked.push(request.headers.authorization);
+      response.writeHead(200, { 'content-length': 1000 });
+      response.write('{"form":', () => response.socket?.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closing.push(() => server.close());
+    const { port } = server.address() as { port: number };
+    writeFileSync(join(cwd, 'ca.pem'), cert);
+    writeFileSync(join(cwd, 'token'), 'let-me-in', { mode: 0o600 });
+    const own = `source: "https://config.plant.lan/x", key: "${'ab'.repeat(32)}", ca: ca.pem, token: {file: ${join(cwd, 'token')}}`;
+    writeFileSync(join(cwd, 'millgate.yaml'), `${FILE}fleet: {${own}}\n`);
+    const { exitCode, err } = await pull(cwd, [`https://127.0.0.1:${port}/x`], UNCHANGED);
+    expect(exitCode).toBe(EXIT.unavailable);
+    expect(err).toContain('hung up');
+    expect(asked).toEqual([undefined]);
+  });
+
   it('says why a bundle was refused, and what goes on', async () => {
     const { cwd, key } = await fleet();
     const why = 'its signature is wrong';

@@ -6,7 +6,7 @@ import { DRIVERS } from '../../hal/registry.ts';
 import { loadWithFiles } from '../../src/config/apply/config-files.ts';
 import { loadCached } from '../../src/config/cached-load.ts';
 import { diskFilesFrom } from '../../src/config/file/disk-files.ts';
-import { asFromThread } from '../../src/config/load-thread.ts';
+import { type Look, watched } from '../../src/config/file/looks.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -36,9 +36,11 @@ uplinks: {plant: {type: mqtt, url: "mqtts://broker", tls: {ca: ca.pem}}}
 async function start({ about = 'version 1', cache = 'cache' }: { about?: string; cache?: string } = {}) {
   const file = join(folder, 'millgate.yaml');
   const options = { folder: cache === '' ? undefined : join(folder, cache), file, about, files: diskFilesFrom(folder) };
-  const found = await loadCached(options, (files) =>
-    asFromThread(loadWithFiles({ file, cwd: folder, drivers: DRIVERS, hostname: 'h', files })),
-  );
+  const found = await loadCached(options, async () => {
+    const looks: Look[] = [];
+    const access = watched(diskFilesFrom(folder), looks);
+    return { ...loadWithFiles({ file, cwd: folder, drivers: DRIVERS, hostname: 'h', files: access }), looks };
+  });
   found.keep();
   return found;
 }

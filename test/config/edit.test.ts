@@ -31,6 +31,30 @@ describe('an entry that is put into a file', () => {
     expect(again.replace(/ {2}meter:\n.*\n.*\n/, '')).toBe(FILE);
   });
 
+  it('is a tag of a device, wherever its tags stand', () => {
+    const path = ['devices', 'press-1', 'tags', 'speed'];
+    const value = { address: 'holding:7', type: 'uint16' };
+    const line = 'speed: {address: holding:7, type: uint16}';
+    expect(withEntry(FILE, { path, value })).toBe(FILE.replace('# °C\n', `# °C\n      ${line}\n`));
+    const forms: [before: string, after: string][] = [
+      // A device of a profile has no tags of its own yet.
+      ['devices:\n  press-1:\n    profile: x\n', `devices:\n  press-1:\n    profile: x\n    tags:\n      ${line}\n`],
+      ['devices:\n  press-1:\n    tags:   # none\n', `devices:\n  press-1:\n    tags:   # none\n      ${line}\n`],
+      ['devices:\n  press-1: {unit: 1}  # a\n', `devices:\n  press-1: {unit: 1, tags: {${line}}}  # a\n`],
+      [
+        'devices:\n  press-1: { tags: { a: {address: coil:1} } }\n',
+        `devices:\n  press-1: { tags: { a: {address: coil:1}, ${line} } }\n`,
+      ],
+      ['devices:\n  press-1: {tags: {speed: 1, b: 2}}\n', `devices:\n  press-1: {tags: {${line}, b: 2}}\n`],
+    ];
+    for (const [before, after] of forms) expect(withEntry(before, { path, value })).toBe(after);
+  });
+
+  it('is not put into what an alias stands for, where it would be of another device as well', () => {
+    const text = 'devices:\n  a: {tags: &all {x: {address: "coil:1"}}}\n  b: {tags: *all}\n';
+    expect(withEntry(text, { path: ['devices', 'b', 'tags', 'y'], value: {} })).toBe(text);
+  });
+
   it('begins a section that is not there, or that has nothing in it', () => {
     expect(withEntry('gateway: {id: a}\n', { path: ['alarms', 'hot'], value: { tag: 'a/b', above: 1 } })).toBe(
       'gateway: {id: a}\nalarms:\n  hot: {tag: a/b, above: 1}\n',

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
 import { changes, touchedChannels } from '../../src/config/apply/changes.ts';
 import { loadWithFiles } from '../../src/config/apply/config-files.ts';
-import { asFromThread, loadInThread } from '../../src/config/load-thread.ts';
+import { loadInThread, packed, unpacked } from '../../src/config/load-thread.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { temporaryFolder } from '../double/command-line.ts';
 
@@ -34,7 +34,7 @@ function task() {
 describe('a configuration that is checked in a thread of its own', () => {
   it('is the same as one that is checked here, whatever its drivers: no channel would be started anew', async () => {
     const { source, ...options } = task();
-    const here = asFromThread(loadWithFiles({ ...options, drivers: DRIVERS }, source));
+    const here = unpacked(structuredClone(packed(loadWithFiles({ ...options, drivers: DRIVERS }, source))));
     const there = await loadInThread({ ...options, source }, systemClock);
     if (!here.result.ok || !there.result.ok) throw new Error(JSON.stringify([here.result, there.result]));
     expect(there.files).toEqual({ 'millgate.yaml': FILE });

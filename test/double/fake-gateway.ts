@@ -278,7 +278,7 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
     async rollups(query): Promise<RollupPage> {
       asked.rollups.push(query);
       const point = { wallMs: SIX, count: 59, bad: 1, min: 45, max: 46.5, mean: 45.123_456_789 };
-      const counted = { firstMs: SIX, everyMs: 60_000, counts: Float64Array.of(59, 0), bads: Float64Array.of(1, 60) };
+      const counted = { firstMs: SIX, everyMs: 60_000, counts: Uint32Array.of(59, 0), bads: Uint32Array.of(1, 60) };
       return { points: [point, { wallMs: SIX + 60_000, count: 0, bad: 60 }], counted, next: undefined };
     },
     async records({ after }): Promise<RecordPage> {
@@ -310,6 +310,8 @@ export function fakeGateway(over: Partial<GatewayView> = {}): FakeGateway {
       publicKey: '0'.repeat(64),
     }),
     parts: async () => [],
+    lots: async () => [],
+    partCounts: () => [],
     correct: async () => {},
     inventory: () => [],
     setStock: async () => {},

@@ -1,21 +1,34 @@
 /** The other sides of the presets. Each keeps the limits of its product: who breaks one is written down and treated as there. */
-import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import type { Random } from '../../src/core/random.ts';
 import type { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import type { Dial } from '../../src/uplink/mqtt-dial.ts';
-import { DEVICE_KEY } from './cloud-brokers.ts';
+import { type Answer, type Batch, HTTP_PRODUCTS, MQTT_PRODUCTS, type MqttProduct, rowsIn } from './preset-products.ts';
 
-/** The token of whoever signs in by one; as long as those of InfluxDB. */
-export const TOKEN = 'tokens-of-influxdb-2-have-88-letters-and-this-one-has-as-many-to-have-the-same-length-==';
+/**
+ * What is wrong with a product at an instant. `busy`: most messages are beyond the quota; `full`: all are; `denied`: it takes none for want
+ * of a right; `partial`: of each request it takes a part; `rival`: another client has the same id.
+ */
+export type Weather =
+  | 'fair'
+  | 'down'
+  | 'flapping'
+  | 'silent'
+  | 'refusing'
+  | 'busy'
+  | 'full'
+  | 'locked'
+  | 'denied'
+  | 'partial'
+  | 'rival';
 
-/** What is wrong with a product at an instant. */
-export type Weather = 'fair' | 'down' | 'flapping' | 'silent' | 'refusing' | 'busy';
+/** What is wrong from when to when, as shares of an hour. */
+export type Troubles = readonly (readonly [from: number, to: number, weather: Weather])[];
 
-/** When within an hour of faults, as shares of it, what is wrong for a while; beside that lines are cut now and then. */
-const TROUBLES: readonly (readonly [from: number, to: number, weather: Weather])[] = [
+/** An hour of faults of many kinds; beside that lines are cut now and then. */
+const TROUBLES: Troubles = [
   [0.1, 0.18, 'down'],
   [0.25, 0.29, 'flapping'],
   [0.36, 0.4, 'silent'],
@@ -26,12 +39,18 @@ const TROUBLES: readonly (readonly [from: number, to: number, weather: Weather])
 /** How often a message is cut off before, and as often after it was taken, while the weather is fair. */
 const CUT_SHARE = 0.02;
 
+const MINUTE_MS = 60_000;
+
 /** How long each answer takes. */
 const LATENCY_MS = 30;
 
 /** Other side of one uplink. */
 export interface PresetPeer {
   readonly dial: Dial;
+  /** Says something to the client that is connected, over MQTT. */
+  readonly say?: (topic: string, payload: string, retain?: boolean) => void;
+  /** What the client said on topics that hold no readings. */
+  readonly heard?: readonly { readonly topic: string; readonly payload: string }[];
   /** Limits that were broken. */
   readonly broken: string[];
   /** What a table with the product's own key holds. */
@@ -52,6 +71,8 @@ interface Counted {
   /** Of all the answers and ends, those that were no confirmation. */
   faults: number;
   sessions: number;
+  /** How old live records were when they were taken, by the gateway's wall clock. */
+  readonly agesMs: number[];
 }
 
 /** An hour of faults, of any length, and calm afterwards. */
@@ -59,21 +80,30 @@ export class Hour {
   private readonly clock: SimulatedClock;
   private readonly lengthMs: number;
   private readonly random: Random;
+  private readonly troubles: Troubles;
 
-  constructor(clock: SimulatedClock, lengthMs: number, random: Random) {
+  constructor(clock: SimulatedClock, lengthMs: number, random: Random, troubles = TROUBLES) {
     this.clock = clock;
     this.lengthMs = lengthMs;
     this.random = random;
+    this.troubles = troubles;
+  }
+
+  /** Calls whenever something begins that ends what is connected. */
+  onEnd(callback: () => void): void {
+    for (const [from, , weather] of this.troubles)
+      if (['down', 'refusing', 'locked', 'rival'].includes(weather)) this.clock.after(from * this.lengthMs, callback);
   }
 
   weather(): Weather {
     const at = this.clock.monoMs() / this.lengthMs;
-    return TROUBLES.find(([from, to]) => at >= from && at < to)?.[2] ?? 'fair';
+    return this.troubles.find(([from, to]) => at >= from && at < to)?.[2] ?? 'fair';
   }
 
   /** Whether a message is cut off, and whether it was taken before. */
   cut(): 'before' | 'after' | undefined {
-    if (this.clock.monoMs() > this.lengthMs || this.weather() !== 'fair') return undefined;
+    const isCut = this.troubles === TROUBLES && this.weather() === 'fair' && this.clock.monoMs() < this.lengthMs;
+    if (!isCut) return undefined;
     const fate = this.random();
     return fate < CUT_SHARE ? 'before' : fate < 2 * CUT_SHARE ? 'after' : undefined;
   }
@@ -83,138 +113,11 @@ export class Hour {
   }
 }
 
-/** How much a client sent within the last second. */
-interface Rate {
-  readonly messages: number;
-  readonly bytes: number;
-  /** Not answered yet. */
-  readonly underWay: number;
-}
-
-/** A product that is reached over MQTT. The texts of what is broken name the limit. */
-interface MqttProduct {
-  /** The versions that it speaks. */
-  readonly versions: readonly number[];
-  /** Bytes of what it bills; undefined: it bills no messages. */
-  readonly unitBytes?: number;
-  /** Most publishes and bytes a second, and publishes without an answer. */
-  readonly most?: Rate;
-  readonly keepaliveS?: number;
-  /** So many ends of sessions within a minute are answered by a ban of five. */
-  readonly flaps?: number;
-  readonly connectsPerSecond?: number;
-  connect(packet: IConnectPacket, nowMs: number): string | undefined;
-  publish(packet: IPublishPacket): string | undefined;
-  /** What it says of itself to a client of MQTT 5. */
-  readonly properties?: NonNullable<Extract<Packet, { cmd: 'connack' }>['properties']>;
-  /** Whether it answers a message beyond its quota by a code; else it hangs up. */
-  readonly saysQuota?: boolean;
-}
-
-const KB = 1024;
-const MINUTE_MS = 60_000;
-
-/** Limits as the makers publish them; the sources stand at the presets. */
-const MQTT_PRODUCTS: Record<string, MqttProduct> = {
-  'aws-iot': {
-    versions: [4, 5],
-    unitBytes: 5 * KB,
-    most: { messages: 100, bytes: 512 * KB, underWay: 100 },
-    keepaliveS: 1200,
-    connectsPerSecond: 1,
-    properties: { receiveMaximum: 100, topicAliasMaximum: 8, maximumPacketSize: 149_504 },
-    connect: ({ clientId, will }) =>
-      clientId.length > 128 ? 'client id above 128' : (will?.qos ?? 0) > 1 ? 'QoS 2' : undefined,
-    publish({ topic, payload, qos }) {
-      if (Buffer.byteLength(topic) > 256 || topic.split('/').length > 8) return 'topic too long or too deep';
-      if (payload.length > 128 * KB) return 'message above 128 KB';
-      return qos > 1 ? 'QoS 2' : undefined;
-    },
-  },
-  'azure-iot-hub': {
-    versions: [4],
-    unitBytes: 4 * KB,
-    most: { messages: 100, bytes: 1024 * KB, underWay: 100 },
-    keepaliveS: 1177,
-    connect({ clientId, username, password, will }, nowMs) {
-      if (username !== `acme.azure-devices.net/${clientId}/?api-version=2021-04-12`) return 'user name';
-      if (will) return 'a will on another topic than that of the device';
-      return sasProblem(String(password), `acme.azure-devices.net/devices/${clientId}`, nowMs);
-    },
-    publish({ topic, payload, qos, retain }) {
-      if (!topic.startsWith('devices/press-shop-1/messages/events/')) return 'a topic that there is not';
-      if (payload.length > 256 * KB) return 'message above 256 KB';
-      return qos > 1 || retain ? 'QoS 2 or retained' : undefined;
-    },
-  },
-  'azure-event-grid': {
-    versions: [5],
-    unitBytes: 64 * KB,
-    most: { messages: 1000, bytes: 1024 * KB, underWay: 1000 },
-    keepaliveS: 1160,
-    saysQuota: true,
-    properties: { receiveMaximum: 1000, topicAliasMaximum: 10, maximumPacketSize: 512 * KB, maximumQoS: 1 },
-    connect({ username, properties, will }) {
-      if (username !== 'press-shop-1') return 'authentication name';
-      if (properties?.userProperties) return 'user properties on CONNECT';
-      if ((properties?.sessionExpiryInterval ?? 0) > 8 * 3600) return 'session above 8 hours';
-      return (will?.payload.length ?? 0) > 64 * KB ? 'retained message above 64 KB' : undefined;
-    },
-    publish({ payload, qos, retain, properties }) {
-      if (payload.length > 512 * KB) return 'message above 512 KB';
-      if (retain && payload.length > 64 * KB) return 'retained message above 64 KB';
-      if ((properties?.topicAlias ?? 0) > 10) return 'more than 10 topic aliases';
-      return qos > 1 ? 'QoS 2' : undefined;
-    },
-  },
-  thingsboard: {
-    versions: [4],
-    most: { messages: 50, bytes: 1024 * KB, underWay: 1000 },
-    connect: ({ username }) => (username === TOKEN ? undefined : 'token'),
-    publish({ topic, payload }) {
-      if (!/^v1\/(gateway\/(telemetry|connect|disconnect)|devices\/me\/telemetry)$/.test(topic))
-        return 'a topic that there is not';
-      return isTelemetry(topic, String(payload)) ? undefined : 'telemetry of another form';
-    },
-  },
-  // Its broker bans who comes and goes fifteen times within a minute.
-  'home-assistant': { versions: [4, 5], flaps: 15, connect: () => undefined, publish: () => undefined },
-};
-
-function sasProblem(password: string, resource: string, nowMs: number): string | undefined {
-  const [, sr, sig, se] = /^SharedAccessSignature sr=([^&]+)&sig=([^&]+)&se=(\d+)$/.exec(password) ?? [];
-  if (sr !== encodeURIComponent(resource)) return 'resource of the token';
-  const mac = createHmac('sha256', Buffer.from(DEVICE_KEY, 'base64')).update(`${sr}\n${se}`).digest('base64');
-  if (decodeURIComponent(sig ?? '') !== mac) return 'signature of the token';
-  return Number(se) * 1000 <= nowMs ? 'the token has ended' : undefined;
-}
-
-function isTelemetry(topic: string, text: string): boolean {
-  const value = JSON.parse(text) as Record<string, unknown>;
-  if (/connect$/.test(topic)) return typeof value.device === 'string';
-  if (topic.startsWith('v1/devices')) return typeof value.ts === 'number' && typeof value.values === 'object';
-  return Object.values(value).every(
-    (rows) =>
-      Array.isArray(rows) && rows.every(({ ts, values }) => typeof ts === 'number' && typeof values === 'object'),
-  );
-}
-
-/** The rows of a message, under the key that the product or a consumer tells them apart by. */
-function rowsIn(topic: string, text: string): [key: string, content: string][] {
-  if (topic === 'v1/gateway/telemetry')
-    return Object.entries(JSON.parse(text) as Record<string, { ts: number; values: unknown }[]>).flatMap(
-      ([device, rows]) => rows.map(({ ts, values }): [string, string] => [`${device}@${ts}`, JSON.stringify(values)]),
-    );
-  if (!/(^|[/=])readings$/.test(topic)) return [];
-  const { records = [] } = JSON.parse(text) as { records?: { device: string; t: number }[] };
-  return records.map((record) => [`${record.device}@${record.t}`, JSON.stringify(record)]);
-}
-
 /** Keeps the table and the counts of one peer. */
 class Books {
   readonly broken: string[] = [];
   readonly rows = new Map<string, string>();
-  readonly counted: Counted = { messages: 0, bytes: 0, units: 0, again: 0, faults: 0, sessions: 0 };
+  readonly counted: Counted = { messages: 0, bytes: 0, units: 0, again: 0, faults: 0, sessions: 0, agesMs: [] };
 
   take(rows: readonly (readonly [string, string])[]): void {
     for (const [key, content] of rows) {
@@ -223,6 +126,12 @@ class Books {
       if (before !== undefined && before !== content) this.broken.push(`${key} came again with another content`);
       this.rows.set(key, content);
     }
+  }
+
+  /** Notes how old the live records of a batch in our own form are. */
+  age(text: string, wallMs: number): void {
+    const { lane, records = [] } = JSON.parse(text) as Batch;
+    if (lane === 'live') this.counted.agesMs.push(...records.map(({ t }) => wallMs - t));
   }
 
   message(payloadBytes: number, unitBytes: number | undefined): void {
@@ -277,9 +186,14 @@ const UNAVAILABLE = { 4: 3, 5: 0x88 } as const;
 const BANNED = { 4: 5, 5: 0x8a } as const;
 const REFUSED = { 4: 5, 5: 0x87 } as const;
 const QUOTA_EXCEEDED = 0x97;
+const NOT_AUTHORIZED = 0x87;
+const SESSION_TAKEN_OVER = 0x8e;
 
-/** A product behind MQTT. */
-export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): PresetPeer {
+/** How long a session lasts until the rival is there again. */
+const RIVAL_MS = 3000;
+
+/** A product behind MQTT. @param fastMs how far its clock is ahead of the gateway's */
+export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour, fastMs = () => 0): PresetPeer {
   const product = MQTT_PRODUCTS[name]!;
   const books = new Books();
   const connects: number[] = [];
@@ -293,14 +207,18 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     if (product.flaps && within(ends, MINUTE_MS) > product.flaps) bannedUntilMs = clock.monoMs() + 5 * MINUTE_MS;
     if (clock.monoMs() < bannedUntilMs) return 'banned';
     if (hour.weather() === 'refusing') return 'unavailable';
+    if (hour.weather() === 'locked') return 'refused';
     if ((packet.keepalive ?? 0) > (product.keepaliveS ?? 65_535)) books.broken.push('keep-alive too long');
-    const why = product.connect(packet, clock.wallMs());
-    if (why !== undefined) books.broken.push(why);
+    const why = product.connect(packet, clock.wallMs() + fastMs());
+    if (why !== undefined && fastMs() === 0) books.broken.push(why);
     return why === undefined ? undefined : 'refused';
   };
-  const accept = (stream: Duplex): void =>
-    void new MqttPeerSession(stream, {
-      name,
+  const heard: { topic: string; payload: string }[] = [];
+  let session: MqttPeerSession | undefined;
+  hour.onEnd(() => session?.end());
+  const accept = (stream: Duplex): void => {
+    session = new MqttPeerSession(stream, {
+      heard,
       product,
       books,
       clock,
@@ -308,7 +226,10 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
       welcome,
       ended: () => ends.push(clock.monoMs()),
     });
+  };
   return {
+    heard,
+    say: (topic, payload, retain = false) => session?.tell(topic, payload, retain),
     ...books,
     dial: dialerOf(books, clock, hour, accept),
     broken: books.broken,
@@ -320,7 +241,7 @@ export function mqttPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
 const CODES = { unavailable: UNAVAILABLE, banned: BANNED, refused: REFUSED };
 
 interface PeerParts {
-  readonly name: string;
+  readonly heard: { topic: string; payload: string }[];
   readonly product: MqttProduct;
   readonly books: Books;
   readonly clock: SimulatedClock;
@@ -358,6 +279,16 @@ class MqttPeerSession {
     this.stream.destroy();
   }
 
+  end(): void {
+    if (this.parts.hour.weather() === 'rival') this.takeOver();
+    else this.hangUp();
+  }
+
+  /** Delivers a message to the client. */
+  tell(topic: string, payload: string, retain: boolean): void {
+    this.say({ cmd: 'publish', topic, payload, qos: 0, retain, dup: false });
+  }
+
   private soon(work: () => void): void {
     this.parts.clock.after(LATENCY_MS, () => {
       if (!this.isOver) work();
@@ -380,7 +311,7 @@ class MqttPeerSession {
   }
 
   private asked(packet: IConnectPacket): void {
-    const { product, hour, books, welcome } = this.parts;
+    const { product, hour, books, welcome, clock } = this.parts;
     this.version = packet.protocolVersion === 5 ? 5 : 4;
     if (hour.weather() === 'down') {
       this.hangUp();
@@ -399,7 +330,14 @@ class MqttPeerSession {
       this.say({ cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false, properties });
       if (code !== 0) this.hangUp();
       else books.counted.sessions++;
+      if (code === 0 && hour.weather() === 'rival') clock.after(RIVAL_MS, () => this.takeOver());
     });
+  }
+
+  /** Another client signed in under the same id. */
+  private takeOver(): void {
+    if (this.version === 5) this.say({ cmd: 'disconnect', reasonCode: SESSION_TAKEN_OVER });
+    this.hangUp();
   }
 
   private published(packet: IPublishPacket): void {
@@ -415,20 +353,30 @@ class MqttPeerSession {
       !/(^|\/)(status|events|config)$/.test(packet.topic) && !/(connect|kind=event[^/]*)$/.test(packet.topic);
     if (isCounted) books.message(payload.length, product.unitBytes);
     if (packet.qos === 1) this.underWay++;
+    const rows = rowsIn(packet.topic.replace(/&kind=readings$/, '/readings'), payload);
+    if (rows.length === 0) this.parts.heard.push({ topic: packet.topic, payload });
     const weather = hour.weather();
     const fate = weather === 'flapping' ? 'before' : hour.cut();
-    const isBeyondQuota = weather === 'busy' && hour.chance(0.7);
-    const take = () => books.take(rowsIn(packet.topic.replace(/&kind=readings$/, '/readings'), payload));
+    const refusal = this.refusalIn(weather);
     clock.after(LATENCY_MS, () => {
       if (this.isOver) return;
       this.underWay--;
-      if (fate === 'after') take();
-      if (fate !== undefined || (isBeyondQuota && !product.saysQuota)) return this.hangUp();
-      if (isBeyondQuota) books.counted.faults++;
-      else take();
-      if (packet.qos === 1)
-        this.say({ cmd: 'puback', messageId: packet.messageId!, reasonCode: isBeyondQuota ? QUOTA_EXCEEDED : 0 });
+      if (fate === 'after' || (fate === undefined && refusal === 0)) books.take(rows);
+      if (fate !== undefined || (refusal !== 0 && !product.saysQuota)) {
+        this.hangUp();
+        return;
+      }
+      if (refusal !== 0) books.counted.faults++;
+      else if (/\/readings$/.test(packet.topic)) books.age(payload, clock.wallMs());
+      if (packet.qos === 1) this.say({ cmd: 'puback', messageId: packet.messageId!, reasonCode: refusal });
     });
+  }
+
+  /** By which code a message is refused. */
+  private refusalIn(weather: Weather): number {
+    if (weather === 'denied') return NOT_AUTHORIZED;
+    const isBeyond = weather === 'full' || (weather === 'busy' && this.parts.hour.chance(0.7));
+    return isBeyond ? QUOTA_EXCEEDED : 0;
   }
 
   private tooMuch(packet: IPublishPacket): string | undefined {
@@ -444,51 +392,9 @@ class MqttPeerSession {
   }
 }
 
-/** How a server answers. */
-interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly rows: readonly (readonly [string, string])[];
-}
-
-/** Headers that such servers send with each answer. */
+/** Headers that such servers send with each answer, and those of InfluxDB 2. */
+const INFLUX = { 'x-influxdb-build': 'OSS', 'x-influxdb-version': 'v2.7.6' };
 const USUAL = { 'x-request-id': '6f0d3e54-8f4c-11ee-8001-0242ac110002', 'x-server-version': '1.6.7' };
-
-/** What each product makes of a good request; throws the limit that was broken. `some`: takes only a part of it. */
-const HTTP_PRODUCTS: Record<string, (request: IncomingMessage, body: string, some: boolean) => Answer> = {
-  influxdb(request, body) {
-    const url = new URL(request.url!, 'http://x');
-    if (url.pathname !== '/api/v2/write' || url.searchParams.get('org') !== 'acme')
-      throw new Error('address of writes');
-    if (request.headers.authorization !== `Token ${TOKEN}`) throw new Error('token');
-    if (url.searchParams.get('precision') !== 'ms') return { status: 204, rows: [] };
-    const rows = body.split('\n').map((line): [string, string] => {
-      const [, device, atMs] = /^([^, ]+),gateway=press-shop-1\S* \S+ (\d+)$/.exec(line) ?? [];
-      if (device === undefined) throw new Error(`a line of another form: ${line}`);
-      return [`${device}@${atMs}`, line];
-    });
-    return { status: 204, rows };
-  },
-  'kafka-rest'(request, body, some) {
-    if (request.url !== '/topics/plant') throw new Error('address of the topic');
-    if (request.headers['content-type'] !== 'application/vnd.kafka.json.v2+json') throw new Error('content type');
-    const { records } = JSON.parse(body) as { records: { value: { device?: string; t: number; lane?: string } }[] };
-    const isTaken = (index: number) => !some || index % 2 === 0;
-    const offsets = records.map((_, index) =>
-      isTaken(index)
-        ? { partition: 0, offset: index, error_code: null, error: null }
-        : { partition: null, offset: null, error_code: 2, error: 'This server is not the leader' },
-    );
-    const rows = records.flatMap(({ value: { lane: _lane, ...value } }, index): [string, string][] =>
-      isTaken(index) && value.device !== undefined ? [[`${value.device}@${value.t}`, JSON.stringify(value)]] : [],
-    );
-    return { status: 200, body: JSON.stringify({ key_schema_id: null, value_schema_id: null, offsets }), rows };
-  },
-  http(_request, body) {
-    return { status: 202, rows: rowsIn('readings', body) };
-  },
-};
 
 /** A product behind HTTP. */
 export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): PresetPeer {
@@ -506,10 +412,12 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     const nothing = (status: number, headers = {}, text = ''): Answer => ({ status, headers, body: text, rows: [] });
     if (weather === 'flapping') return 'cut';
     if (weather === 'refusing') return nothing(503);
+    if (weather === 'locked') return nothing(401);
+    if (weather === 'denied') return nothing(403);
     if (weather === 'busy') return nothing(429, { 'retry-after': '20' });
     if (hour.chance(0.03)) return nothing(500, {}, '<h1>broken</h1>');
     if (hour.chance(0.03)) return nothing(408);
-    return take(request, body, name === 'kafka-rest' && hour.chance(0.05));
+    return take(request, body, weather === 'partial' || (name === 'kafka-rest' && hour.chance(0.05)));
   };
   const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
     if (hour.weather() === 'silent') return;
@@ -525,7 +433,7 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
       }
       books.take(reply.rows);
       if (reply.status >= 300 || reply.body?.includes('"error_code":2')) books.counted.faults++;
-      response.writeHead(reply.status, { ...USUAL, ...reply.headers }).end(reply.body);
+      response.writeHead(reply.status, { ...(name === 'influxdb' ? INFLUX : USUAL), ...reply.headers }).end(reply.body);
     });
   };
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
@@ -536,7 +444,10 @@ export function httpPeer(name: string, clock: SimulatedClock, hour: Hour): Prese
     });
     request.on('end', () => answer(request, response, body));
   });
+  let open: Duplex | undefined;
+  hour.onEnd(() => open?.destroy());
   const accept = (stream: Duplex): void => {
+    open = stream;
     books.counted.sessions++;
     server.emit('connection', stream);
   };

@@ -28,6 +28,7 @@ devices:
     every: 1s
     tags:
       torque: {address: "steps(values=[5,5,9,9,9,5],every=10s)", unit: Nm}
+      force: {address: "steps(values=[5,5,9,9,9,5],every=10s)", unit: kN, max: 8}
       done: {address: "toggle(period=20s,duty=0.5,phase=0.25)", type: bool}
       order: {address: 'text(values=["","A100","A101"],every=28s,end=hold)', type: string}
       parts: {address: "counter(rate=60/m)", counter: true}
@@ -82,6 +83,13 @@ it('parts, corrections, lots and stocks go from readers to records, commands and
   expect(gateway.view.inventory()).toMatchObject([
     { inventory: 'rack', items: [{ level: 5, reorder: true, in: 0, out: 6 }] },
   ]);
+  const served = await passing(gateway.view.lots({ lot: undefined, fromMs: undefined }));
+  // Without an alarm of its own: 20 s to 48 s of it in one lot, and the rest in the next.
+  expect(served.map(({ lot, findings }) => [lot, findings.filter(({ kind }) => kind === 'reading').length])).toEqual([
+    ['A100', 1],
+    ['A101', 1],
+  ]);
+  expect(gateway.view.partCounts()).toEqual([{ station: 'one', pass: 3, fail: 1, incomplete: 0 }]);
   const record = parts[1]!.record!;
   const order = { record, member: 'serial', to: 'S-2', by: 'ann', comment: 'label was damaged' };
   await passing(gateway.view.correct(order));
@@ -116,7 +124,11 @@ it('parts, corrections, lots and stocks go from readers to records, commands and
   const lot = join(path, 'lot.csv');
   expect((await run('lots', 'A100', '--export', lot))[0]).toBe(EXIT.ok);
   const rows = readFileSync(lot, 'utf8').trim().split('\r\n');
-  expect(rows.filter((row) => row.includes(',part,'))).toHaveLength(1);
+  // A customer looks for all serial numbers of the lot, and for what was put right.
+  expect(rows.filter((row) => row.includes(',part,')).map((row) => row.split(',').slice(13, 15))).toEqual([
+    ['S-22', 'fail'],
+    ['<script>', 'pass'],
+  ]);
   expect(rows[1]).toMatch(/^A100,press-1,2026-11-30T06:00:2\d.*,run,.*1 pass, 1 fail, 0 incomplete/);
   expect(rows.every((row) => row.split(',').every((cell) => !/^[=@]/.test(cell)))).toBe(true);
   const [, all] = await run('lots', '--json');

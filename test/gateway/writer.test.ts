@@ -65,6 +65,15 @@ describe('a write', () => {
     expect(events).toEqual([expect.objectContaining({ kind: 'audit', outcome: 'refused' })]);
   });
 
+  it('of what is no number is refused and audited, in words', async () => {
+    const { write, asked, events } = bench(true, async () => ({ ok: true, readBack: 1 }));
+    expect(await write('press-1/setpoint', Number.POSITIVE_INFINITY, signal)).toMatchObject({ kind: 'refused' });
+    expect(asked).toEqual([]);
+    expect(events).toEqual([
+      expect.objectContaining({ outcome: 'refused', message: expect.stringContaining('Infinity') }),
+    ]);
+  });
+
   it('of an alarm needs no switch for commands, and leaves the same audit', async () => {
     const { writer, asked, events } = bench(false, async () => ({ ok: true, readBack: 1 }));
     expect(await writer('press-1/setpoint', 1, { kind: 'alarm', alarm: 'oil-hot' }, signal)).toMatchObject({

@@ -1,24 +1,33 @@
 // Attacks on a running gateway, one line each; see scripts/api-attacks.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
-import { Bench, BINARY, freePort, sleep } from '../bench/parts.mjs';
+import { BINARY, sleep } from '../bench/parts.mjs';
+import {
+  ask,
+  attack,
+  BIDI,
+  bench,
+  EVIL,
+  faults,
+  file,
+  newSender,
+  port,
+  raw,
+  say,
+  startGateway,
+  status,
+} from './api-target.mjs';
 
 const CHROMIUM = '/usr/bin/chromium';
 const YEAR_MS = 365 * 86_400_000;
-const EVIL = '<script>globalThis.hacked=1</script><img src=x onerror="globalThis.hacked=2">';
-const BIDI = '\u202Egnp.exe\u2066';
-const bench = new Bench();
-const faults = [];
-const say = (isGood, text) => {
-  console.log(`${isGood ? 'ok  ' : 'BAD '} ${text}`);
-  if (!isGood) faults.push(text);
-};
-const port = await freePort();
-const file = join(bench.folder, 'millgate.yaml');
+/** An order that is let in: this occurrence of the alarm may have passed. */
+const RIGHT = [200, 409, 422];
+/** Connections that ask for much and read nothing of it. */
+const deafOnes = { sockets: [], begunMs: 0 };
+
 try {
   await main();
 } finally {
@@ -28,75 +37,49 @@ console.log(faults.length === 0 ? 'all good' : `${faults.length} not as they mus
 process.exitCode = faults.length === 0 ? 0 : 1;
 
 async function main() {
-  writeFileSync(file, configuration());
   const gateway = await startGateway();
   const make = (role, name) =>
     execFileSync(process.execPath, [BINARY, 'token', 'create', '--role', role, name, '--config', file], {
       encoding: 'utf8',
     }).trim();
   const [viewer, technician] = [make('viewer', 'eve'), make('technician', 'ann')];
-  const before = await status();
-  await tokens(viewer, technician);
-  await origins(technician);
-  await paths();
-  await bodies(technician);
-  await connections();
-  await histories();
-  await texts(technician);
+  const idle = await scansDuring(() => sleep(20_000));
+  const during = await scansDuring(() => attackAll(viewer, technician));
+  say(
+    during.skipped / during.scans <= Math.max(0.001, (2 * idle.skipped) / idle.scans),
+    `polling meanwhile: ${during.skipped} of ${during.scans} scans skipped; before the attacks ${idle.skipped} of ${idle.scans}`,
+  );
   const after = await status();
-  const sum = (one, what) => one.channels.reduce((total, channel) => total + channel[what], 0);
-  const [scans, skipped] = ['scans', 'skipped'].map((what) => sum(after, what) - sum(before, what));
-  say(skipped <= scans / 1000, `polling meanwhile: ${scans + skipped} scans, ${skipped} skipped`);
   say(after.pid === gateway.pid, `the process is the same, ${(after.rssBytes / 1e6).toFixed(0)} MB`);
   if (existsSync(CHROMIUM)) await browsers(gateway, technician);
 }
 
-async function startGateway() {
-  const gateway = bench.start(process.execPath, [BINARY, 'run', '--config', file], {
-    stdio: 'ignore',
-  });
-  for (let tries = 0; (await ask('/readyz')).status !== 200; tries++) {
-    if (tries > 150) throw new Error('the gateway does not get ready');
-    await sleep(200);
+/** How many scans there were to be meanwhile, and how many of them were skipped. */
+async function scansDuring(work) {
+  const before = await status();
+  await work();
+  const after = await status();
+  const sum = (one, what) => one.channels.reduce((total, channel) => total + channel[what], 0);
+  const [made, skipped] = ['scans', 'skipped'].map((what) => sum(after, what) - sum(before, what));
+  return { scans: made + skipped, skipped };
+}
+
+/** Group by group, so that a line says which of them polling was late for. */
+async function attackAll(viewer, technician) {
+  const groups = {
+    tokens: () => tokens(viewer, technician),
+    origins: () => origins(technician),
+    paths,
+    bodies: () => bodies(technician),
+    connections,
+    histories,
+    texts: () => texts(technician),
+    silence: endDeaf,
+  };
+  for (const [name, work] of Object.entries(groups)) {
+    const { scans, skipped } = await scansDuring(work);
+    console.log(`--   ${name}: ${skipped} of ${scans} scans skipped`);
   }
-  return gateway;
-}
-
-function ask(path, { method = 'GET', headers = {}, body, token } = {}) {
-  return new Promise((resolve) => {
-    const all = {
-      ...(token && { Authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'Content-Type': 'application/json' }),
-      ...headers,
-    };
-    const begunMs = performance.now();
-    const asked = request(
-      { host: '127.0.0.1', port, path, method, headers: all, agent: false, timeout: 40_000 },
-      (response) => {
-        let text = '';
-        response.on('data', (chunk) => (text += chunk));
-        response.on('end', () =>
-          resolve({ status: response.statusCode, text, ms: performance.now() - begunMs, headers: response.headers }),
-        );
-      },
-    );
-    asked.on('error', (error) =>
-      resolve({ status: error.code ?? 'lost', text: error.message, ms: performance.now() - begunMs }),
-    );
-    asked.end(body);
-  });
-}
-
-async function status() {
-  return JSON.parse((await ask('/api/v1/status')).text);
-}
-
-/** @param wanted the statuses that are right */
-async function attack(name, wanted, path, options) {
-  const { status: got, text, ms } = await ask(path, options);
-  const detail = /"detail":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.slice(0, 60);
-  say(wanted.includes(got), `${name}: ${got} in ${ms.toFixed(0)} ms: ${detail.slice(0, 90)}`);
-  return got;
 }
 
 async function tokens(viewer, technician) {
@@ -113,14 +96,26 @@ async function tokens(viewer, technician) {
   });
   const guess = `${technician.slice(0, 12)}${'A'.repeat(43)}`;
   const got = [];
-  for (let tries = 0; tries < 8; tries++) got.push((await ask(path, order(guess))).status);
+  const from = newSender();
+  for (let tries = 0; tries < 8; tries++) got.push((await ask(path, { ...order(guess), from })).status);
   say(got[0] === 401 && got.at(-1) === 429, `a guessed token, eight times: ${got.join(' ')}`);
-  await attack(
-    'the right token from the same machine meanwhile, which is slowed down with it',
-    [422, 429],
-    path,
-    order(technician),
+  await attack('the right token from the same sender meanwhile, which is slowed down with it', [429], path, {
+    ...order(technician),
+    from,
+  });
+  await attack('the right token from another machine meanwhile', RIGHT, path, order(technician));
+  const many = [];
+  for (let batch = 0; batch < 10; batch++) {
+    const some = Array.from({ length: 30 }, () => ask(path, { ...order(guess), from: newSender() }));
+    many.push(...(await Promise.all(some)).map((answer) => answer.status));
+  }
+  say(
+    many.every((status) => status === 401 || status === 429),
+    `a guess from each of 300 addresses: ${many.filter((status) => status === 401).length} refused, the rest slowed down`,
   );
+  await attack('the right token after them', RIGHT, path, order(technician));
+  await attack('a token of 8,000 letters', [401], path, order('A'.repeat(8000)));
+  await attack('two tokens in one header', [401], path, order(`${viewer}, Bearer ${technician}`));
   const id = viewer.slice(3, 11);
   execFileSync(process.execPath, [BINARY, 'token', 'revoke', id, '--config', file]);
   await attack('a revoked token', [401], '/api/v1/status', { token: viewer });
@@ -134,6 +129,27 @@ async function origins(token) {
     ...{ method: 'POST', body: '{}', token },
     headers: { 'Sec-Fetch-Site': 'cross-site' },
   });
+  await attack('another Host, hidden by X-Forwarded-Host', [421], '/api/v1/status', {
+    headers: { Host: 'evil.example', 'X-Forwarded-Host': 'localhost', 'X-Forwarded-For': '127.0.0.1' },
+  });
+  await attack('this Host with another in front (user part)', [400, 421], '/api/v1/status', {
+    headers: { Host: 'localhost@evil.example' },
+  });
+  await attack('a name that begins like this one', [421], '/api/v1/status', {
+    headers: { Host: 'localhost.evil.example' },
+  });
+  await attack('another port of this machine as Origin', [403], '/api/v1/status', {
+    headers: { Origin: 'http://127.0.0.1:1' },
+  });
+  await attack('a preflight of another site', [403, 405], '/api/v1/alarms/hot/ack', {
+    method: 'OPTIONS',
+    headers: { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'POST' },
+  });
+  const shared = await ask('/api/v1/status', { headers: { Origin: `http://127.0.0.1:${port}` } });
+  say(
+    !Object.keys(shared.headers ?? {}).some((name) => name.startsWith('access-control-')),
+    'no answer is shared with other sites (no Access-Control headers)',
+  );
   const { headers } = await ask('/');
   const policy = headers['content-security-policy'] ?? '';
   say(/^default-src 'none'; script-src 'self'/.test(policy), `the policy of the page: ${policy.slice(0, 60)} …`);
@@ -149,8 +165,42 @@ async function paths() {
     '//etc/passwd',
     '/api/v1/%',
     '/api/v1/tags/..%2f..%2f/x/history',
+    '/..%252f..%252fetc/passwd',
+    '/%c0%ae%c0%ae/etc/passwd',
+    '/..\\..\\etc\\passwd',
+    '/page.js/../../../tokens.json',
+    '/api/v1/../../tokens.json',
+    '/api/v1/status;/../../tokens.json',
+    '/.git/config',
+    '/api/v1/tags/press-1%2foil-temp/x/history',
+    '/api/v1/tags/__proto__/constructor/history',
+    '/api/v1/alarms/__proto__',
+    `/${'a/'.repeat(3000)}`,
   ])
-    await attack(`the path ${path}`, [400, 404], path);
+    await attack(`the path ${path.slice(0, 60)}`, [400, 404], path);
+  await attack('a path of 20,000 letters', [404, 414, 431], `/${'a'.repeat(20_000)}`);
+  const history = '/api/v1/tags/press-1/oil-temp/history';
+  for (const query of [
+    'from=-1',
+    'from=NaN',
+    'from=1e999',
+    'from=0x10',
+    'from=1.5',
+    'from=99999999999999999999',
+    'limit=0',
+    'limit=-5',
+    'every=1s',
+    'every=0m',
+    'every=99999999999d',
+    'after=%00',
+    'from[]=1',
+    'from=5&to=1',
+    'from=1&from=2',
+  ]) {
+    const { status: got, text } = await ask(`${history}?${query}`, { from: newSender() });
+    const isEmpty = got === 200 && JSON.parse(text).points.length <= 1000;
+    say(got === 400 || isEmpty, `the question ?${query}: ${got}${got === 200 ? ', within the limit' : ''}`);
+  }
   await attack('TRACE', [405], '/api/v1/status', { method: 'TRACE' });
   await attack('an unknown tag', [404], '/api/v1/tags/press-1/oil-tmep/history');
 }
@@ -173,6 +223,16 @@ async function bodies(token) {
     post('{"__proto__":{"tags":["press-1/oil-temp"]},"constructor":1}'),
   );
   await attack('no body', [400], '/api/v1/read', post(''));
+  const deep = (open, close) => `{"tags":${open.repeat(5000)}1${close.repeat(5000)}}`;
+  await attack('lists within lists', [400], '/api/v1/read', post(deep('[', ']')));
+  await attack('objects within objects', [400], '/api/v1/read', post(deep('{"a":', '}')));
+  await attack('a number of 100,000 digits', [400], '/api/v1/read', post(`{"tags":${'9'.repeat(100_000)}}`));
+  await attack('bytes that are no UTF-8', [400, 404], '/api/v1/read', post(Buffer.from([0x22, 0xff, 0xfe, 0x22])));
+  await attack('a deflated body (a bomb)', [400, 415], '/api/v1/read', {
+    ...post(gzipSync(Buffer.alloc(20_000_000))),
+    headers: { 'Content-Encoding': 'gzip' },
+  });
+  await attack('a body with GET', [200, 400, 413], '/api/v1/status', { body: 'x'.repeat(10_000) });
   await attack('a form', [415], '/api/v1/read', post('a=1', { 'Content-Type': 'application/x-www-form-urlencoded' }));
   await attack(
     'a write to what may not be written',
@@ -180,26 +240,6 @@ async function bodies(token) {
     '/api/v1/write',
     post('{"tag":"press-1/oil-temp","value":1}'),
   );
-}
-
-/** What comes back for raw bytes, and after how long. */
-function raw(bytes, { every, keepMs = 25_000 } = {}) {
-  return new Promise((resolve) => {
-    const begunMs = performance.now();
-    let text = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
-    const timer = every && setInterval(() => socket.write(every), 500);
-    const end = (how) => {
-      clearInterval(timer);
-      clearTimeout(limit);
-      socket.destroy();
-      resolve({ line: text.split('\r\n')[0], how, ms: performance.now() - begunMs });
-    };
-    const limit = setTimeout(() => end('still open'), keepMs);
-    socket.on('data', (chunk) => (text += chunk.toString('latin1')));
-    socket.on('close', () => end('closed'));
-    socket.on('error', () => end('reset'));
-  });
 }
 
 async function connections() {
@@ -216,10 +256,33 @@ async function connections() {
     'a length and chunks (smuggling)': [`${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, {}],
     'a header of 100 kB': [`GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ${'x'.repeat(100_000)}\r\n\r\n`, {}],
     'bytes that are no HTTP': ['\x16\x03\x01\x00\x00', {}],
+    'a connection on which nothing is said': ['', {}],
+    'half a request': ['GET /api/v1/status HTT', {}],
+    'Expect: 100-continue, and no body': [`${head}Content-Length: 10\r\nExpect: 100-continue\r\n\r\n`, {}],
+    'a chunk of 4 GB': [`${head}Transfer-Encoding: chunked\r\n\r\nffffffff\r\n`, {}],
+    'a negative length': [`${head}Content-Length: -1\r\n\r\n{}`, {}],
+    'two hosts': ['GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n', {}],
+    'no host': ['GET /api/v1/status HTTP/1.1\r\n\r\n', {}],
+    'a thousand headers': [
+      `GET / HTTP/1.1\r\nHost: localhost\r\n${'X-A: b\r\n'.repeat(1000)}Connection: close\r\n\r\n`,
+      {},
+    ],
+    'CONNECT (a proxy)': ['CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n', {}],
+    'a whole address of another host': [
+      'GET http://evil.example/api/v1/status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
+      {},
+    ],
+    'an upgrade to WebSocket': [
+      'GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      { isStream: true },
+    ],
   };
   const all = Object.entries(kinds).map(async ([name, [bytes, options]]) => ({ name, ...(await raw(bytes, options)) }));
   for (const { name, line, how, ms } of await Promise.all(all))
-    say(how !== 'still open', `${name}: ${line || 'no answer'}, ${how} after ${(ms / 1000).toFixed(1)} s`);
+    say(
+      how !== 'still open' || kinds[name][1].isStream,
+      `${name}: ${line || 'no answer'}, ${how} after ${(ms / 1000).toFixed(1)} s`,
+    );
   const streams = [];
   for (let count = 0; count < 1000; count++) {
     const socket = connect(port, '127.0.0.1', () =>
@@ -241,6 +304,50 @@ async function connections() {
   );
   for (const { socket } of streams) socket.destroy();
   await sleep(1000);
+  await beginDeaf();
+  for (const id of ['-1', '99999999999999999999', "1' OR 1=1", 'x'.repeat(5000), '\u00ff'])
+    await stream(`Last-Event-ID ${JSON.stringify(id.slice(0, 24))}`, id);
+}
+
+async function beginDeaf() {
+  const before = (await status()).rssBytes;
+  deafOnes.begunMs = performance.now();
+  const paths = ['/api/v1/stream?page=1', '/api/v1/openapi.json', '/api/v1/tags/press-1/oil-temp/history?limit=10000'];
+  deafOnes.sockets = Array.from({ length: 60 }, (_, place) => {
+    const one = connect(
+      { port, host: '127.0.0.1', onread: { buffer: Buffer.alloc(1024), callback: () => false } },
+      () => {
+        const ask = `GET ${paths[place % 3]} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+        // Enough answers that they do not all fit into what the kernel takes.
+        one.write(ask.repeat(place % 2 ? 100 : 8));
+      },
+    );
+    one.on('error', () => {});
+    return one;
+  });
+  await sleep(8000);
+  const grown = ((await status()).rssBytes - before) / 1e6;
+  say(
+    grown < 150,
+    `sixty that ask up to a hundred times each and read nothing: ${grown.toFixed(0)} MB more, others are answered`,
+  );
+}
+
+/** Connections on which nothing moves are ended after a minute; streams, which may be silent, are bounded in number. */
+async function endDeaf() {
+  await sleep(Math.max(0, 75_000 - (performance.now() - deafOnes.begunMs)));
+  const open = execFileSync('ss', ['-Htn', 'state', 'established', `( sport = :${port} )`], { encoding: 'utf8' });
+  const left = open.split('\n').filter(Boolean).length;
+  say(left <= 20, `a minute later: ${left} of their connections are left: streams with few requests behind them`);
+  for (const one of deafOnes.sockets) one.destroy();
+}
+
+/** What a stream answers to who says what it saw last. */
+async function stream(name, id) {
+  const { line } = await raw(`GET /api/v1/stream?page=1 HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: ${id}\r\n\r\n`, {
+    keepMs: 400,
+  });
+  say(/^HTTP\/1\.1 (200|400)/.test(line), `${name}: ${line}`);
 }
 
 async function histories() {
@@ -253,6 +360,16 @@ async function histories() {
   await attack('a chart of ten years', [200], `${base}/chart?from=${to - 10 * YEAR_MS}&to=${to}`);
   await attack('a chart of a century', [400], `${base}/chart?from=0&to=${to + 100 * YEAR_MS}`);
   await attack('a million columns', [400], `${base}/chart?columns=1000000`);
+  const charts = Array.from({ length: 40 }, (_, place) => {
+    const columns = `columns=${2000 - place}&from=${from}&to=${to}`;
+    return place % 2 ? `${base}/chart?${columns}` : `${base}/history?every=${1 + place}m&from=${from}&to=${to}`;
+  });
+  const begunMs = performance.now();
+  const got = (await Promise.all(charts.map((path) => ask(path)))).map((answer) => answer.status);
+  say(
+    got.every((one) => one === 200 || one === 503 || one === 429),
+    `forty questions for a year at once: ${got.filter((one) => one === 200).length} answered in ${(performance.now() - begunMs).toFixed(0)} ms`,
+  );
   await attack('the journal from 1970', [200], '/api/v1/events?from=0&limit=1000');
 }
 
@@ -263,6 +380,22 @@ async function texts(token) {
     body: JSON.stringify({ for: '1m', by: 'x', comment: EVIL + BIDI }),
   });
   say(shelved.status === 200, `markup and bidi marks in a reason: ${shelved.status}, kept as text`);
+  for (const [what, comment] of [
+    ['a reason of a megabyte', 'x'.repeat(900_000)],
+    ['a reason with a line end and a zero byte', 'a\u0000b\r\nX-Injected: 1'],
+    ['a reason of half a character', '\ud800'],
+  ]) {
+    const { status: got } = await ask('/api/v1/alarms/hot/shelve', {
+      ...{ method: 'POST', token, from: newSender() },
+      body: JSON.stringify({ for: '1m', by: 'x', comment }),
+    });
+    say([200, 400, 409, 422].includes(got), `${what}: ${got}`);
+  }
+  const made = await ask('/api/v1/tokens', {
+    ...{ method: 'POST', token, from: newSender() },
+    body: JSON.stringify({ name: EVIL, role: 'admin' }),
+  });
+  say(made.status === 403, `a technician who makes himself a token of an admin: ${made.status}`);
   const { headers } = await ask('/api/v1/events?limit=5');
   say(
     headers['x-content-type-options'] === 'nosniff' && /json/.test(headers['content-type']),
@@ -278,7 +411,15 @@ async function browsers(gateway, token) {
     await tab.goto(`${base}#token=${token}`);
     await tab.waitForSelector('.reading .value');
     let seen = '';
-    for (const view of ['', 'alarms', 'tags', 'tag/press-1/oil-temp', 'tag/press-1/mode']) {
+    for (const view of [
+      '',
+      'alarms',
+      'tags',
+      'tag/press-1/oil-temp',
+      'tag/press-1/mode',
+      'tag/press-1/code',
+      'store',
+    ]) {
       await tab.goto(`${base}#/${view}`);
       await tab.waitForTimeout(900);
       seen += await tab.textContent('body');
@@ -291,6 +432,7 @@ async function browsers(gateway, token) {
       hacked[0] === undefined && hacked[1] === 0 && seen.includes('<script>'),
       'markup in a label, a description, an alarm and a reason is shown as text and does nothing',
     );
+    say(seen.includes('LOT-7'), 'a code with markup and bidi marks is shown as text');
     say(!/[\u202A-\u202E\u2066-\u2069]/.test(seen), 'no bidi mark reaches the screen');
     await replaced(tab, base, gateway);
   } finally {
@@ -320,23 +462,4 @@ async function replaced(tab, base, gateway) {
     { timeout: 40_000 },
   );
   say(true, 'a newer gateway in its place: the open page loaded itself anew, and is live');
-}
-
-function configuration() {
-  const evil = JSON.stringify(EVIL + BIDI);
-  return [
-    'gateway: {id: attacked}',
-    'channels: {sim: {driver: mock, seed: 7}}',
-    'devices:',
-    '  press-1:',
-    '    channel: sim',
-    '    every: 200ms',
-    '    tags:',
-    `      oil-temp: {address: "sine(min=20,max=90,period=20s)", description: ${evil}}`,
-    `      mode: {address: "constant(value=1)", labels: {1: ${JSON.stringify(`${BIDI}<script>globalThis.hacked=3</script>`)}}}`,
-    `alarms: {hot: {tag: press-1/oil-temp, above: 10, message: ${evil}}}`,
-    `store: {path: ${join(bench.folder, 'store')}}`,
-    `api: {listen: "127.0.0.1:${port}"}`,
-    '',
-  ].join('\n');
 }

@@ -95,6 +95,7 @@ async function main() {
     await tab.waitForSelector('textarea');
     step(true, 'logged in, and the file is open');
     await addMeter(tab);
+    await addTag(tab);
     await addAlarm(tab, file, before);
   } finally {
     await browser.close();
@@ -129,8 +130,36 @@ async function addMeter(tab) {
   );
 }
 
+/** A register that the profile does not name: what the display shows is looked for, and taken. */
+async function addTag(tab) {
+  await tab.goto(`${tab.url().split('#')[0]}#/configuration`);
+  await tab.getByRole('button', { name: 'Open the file' }).click();
+  await tab.getByRole('button', { name: 'Add a tag' }).click();
+  await tab.getByLabel('Device').selectOption('meter');
+  const unit = await tab.getByLabel('Unit id').inputValue();
+  await tab.getByLabel('Registers').fill('input:0-40');
+  await tab.getByLabel('The display shows').fill('35.0');
+  await tab.getByRole('button', { name: 'Look at the registers' }).click();
+  const best = tab.getByLabel('What the registers may mean').locator('tbody tr').first();
+  await best.waitFor();
+  const words = (await best.locator('th, td').allTextContents()).slice(0, 4).join(' ');
+  step(
+    unit === String(UNIT) && words.startsWith('input:30 float32 35'),
+    `looked for 35.0 among unit ${unit}'s registers: ${words}`,
+  );
+  await tab.getByLabel('Name of the tag').fill('unknown-35');
+  await tab.getByLabel('Unit', { exact: true }).fill('Hz');
+  await tab.screenshot({ path: join(folder, 'tag-form.png'), fullPage: true });
+  await tab.getByRole('button', { name: 'Put it into the file' }).click();
+  await tab.getByText(/unknown-35.* added/).waitFor();
+  step(true, 'the tag is in the text, which is valid');
+  await applied(tab);
+  await tab.goto(`${tab.url().split('#')[0]}#/tag/meter/unknown-35`);
+  await tab.locator('.reading .value', { hasText: /^35/ }).first().waitFor();
+  step(true, 'its value is on the screen: 35 Hz');
+}
+
 async function addAlarm(tab, file, before) {
-  await sleep(8000);
   await tab.goto(`${tab.url().split('#')[0]}#/configuration`);
   await tab.getByRole('button', { name: 'Open the file' }).click();
   await tab.getByRole('button', { name: 'Add an alarm' }).click();

@@ -1,8 +1,8 @@
 // A backlog of ten million records in a store that may not be so large: the real gateway drains it to a broker that keeps
 // up, lets go of what does not fit, polls on, and serves an export of everything, all at once. Its event loop is watched:
 // polling suffers what it suffers. Prints delays, memory, rates and the account; needs mosquitto.
-// With LIVE=1 nothing is exported; instead a client of the broker follows the readings, and the age of the live ones is
-// printed as they arrive beside the backlog.
+// With LIVE=1 nothing is exported and nothing let go; instead a client of the broker follows the readings, and the age of
+// the live ones is printed as they arrive beside the backlog. A day of the backlog's devices is 17,280,000 records.
 //   node test/long/store-drain.mjs [RECORDS] [FOLDER]     after: npm run build; scripts/store-drain does both
 import { execFile } from 'node:child_process';
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -25,13 +25,19 @@ const RECORDS_PER_COMMIT = 200;
 const ROOM_PER_RECORD_BYTES = 20;
 /** The store may hold this much of what it holds: the rest is let go, sent or not. */
 const SHARE_KEPT = 0.9;
+/** The least that the file may give a store; a backlog below it is not let go by size. */
+const LEAST_STORE_BYTES = 16e6;
+const LIVE = Boolean(process.env.LIVE);
+/** A backlog that takes a minute or two, and one that shows what a full store does. */
+const USUAL_RECORDS = LIVE ? 3_000_000 : 10_000_000;
 const LINE_FEED = 10;
 const TARGET_DELAY_MS = 20;
 const TARGET_RSS_MB = 150;
 const TARGET_DRAIN = 50;
+const TARGET_LIVE_MS = 1000;
 
 if (process.argv[2] === '--fill') await fill(process.argv[3], Number(process.argv[4]));
-else await main(Number(process.argv[2] ?? 10_000_000), resolve(process.argv[3] ?? tmpdir()));
+else await main(Number(process.argv[2] ?? USUAL_RECORDS), resolve(process.argv[3] ?? tmpdir()));
 
 /** What the service gives to Node.js: the memory is judged as it is in a plant. */
 function serviceOptions() {
@@ -86,7 +92,8 @@ async function measure(bench, folder, records) {
   const stored = readdirSync(store).reduce((sum, file) => sum + statSync(join(store, file)).size, 0);
   const mqttPort = await freePort();
   await bench.broker(mqttPort);
-  const config = configuration(folder, mqttPort, Math.floor(stored * SHARE_KEPT));
+  const kept = LIVE ? stored * 3 : stored * SHARE_KEPT;
+  const config = configuration(folder, mqttPort, Math.max(LEAST_STORE_BYTES, Math.floor(kept)));
   const watched = join(folder, 'loop.json');
   const preload = join(dirname(fileURLToPath(import.meta.url)), 'loop-watch.mjs');
   const log = createWriteStream(join(folder, 'gateway.log'));
@@ -99,7 +106,7 @@ async function measure(bench, folder, records) {
   const seconds = () => (performance.now() - startedMs) / 1000;
 
   let status = await untilConnected(config, seconds);
-  const live = process.env.LIVE ? await watchLive(mqttPort) : undefined;
+  const live = LIVE ? await watchLive(mqttPort) : undefined;
   let exported = 0;
   const exporting = bench.start(
     process.execPath,
@@ -121,7 +128,7 @@ async function measure(bench, folder, records) {
     seconds: seconds() - before.seconds,
     delivered: status.uplinks[0].deliveredRecords - before.delivered,
   };
-  live?.end();
+  const ages = live?.end();
   const isStillExporting = exporting.exitCode === null;
   exporting.kill('SIGKILL');
   const whole = seconds();
@@ -130,7 +137,19 @@ async function measure(bench, folder, records) {
   const loop = JSON.parse(readFileSync(watched, 'utf8'));
   gateway.kill('SIGTERM');
   await ended(gateway);
-  return judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole });
+  return judge({
+    records,
+    stored,
+    status,
+    loop,
+    mostRssMb,
+    drain,
+    exported,
+    isStillExporting,
+    whole,
+    ages,
+    letsGo: kept < stored && kept >= LEAST_STORE_BYTES,
+  });
 }
 
 /** What a system that follows the readings sees of the live ones while the backlog passes beside them. */
@@ -144,13 +163,10 @@ async function watchLive(port) {
   });
   await client.subscribeAsync('millgate/drain/readings', { qos: 0 });
   return {
+    /** Sorted, ms. */
     end() {
       client.end(true);
-      ages.sort((a, b) => a - b);
-      const at = (share) => ages[Math.min(ages.length - 1, Math.floor(ages.length * share))];
-      console.log(
-        `live meanwhile: ${ages.length} messages; age of their newest record on arrival p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${ages.at(-1)} ms`,
-      );
+      return ages.sort((a, b) => a - b);
     },
   };
 }
@@ -197,7 +213,7 @@ function ended(child) {
   return new Promise((resolve) => child.once('exit', resolve));
 }
 
-function judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole }) {
+function judge({ records, stored, status, loop, mostRssMb, drain, exported, isStillExporting, whole, ages, letsGo }) {
   const account = status.store.accounts.find(({ stream }) => stream === 'readings');
   const { produced, delivered, waiting, evicted, quarantined, lost, skipped, unexplained } = account;
   const explained = delivered + waiting + evicted + quarantined + lost + skipped;
@@ -208,6 +224,13 @@ function judge({ records, stored, status, loop, mostRssMb, drain, exported, isSt
     `backlog: ${records} records of 3 readings, ${(stored / 1e6).toFixed(0)} MB; ${whole.toFixed(0)} s in all`,
   );
   console.log(`drained: ${drain.delivered} records in ${drain.seconds.toFixed(0)} s, ${rate.toFixed(0)} records/s`);
+  if (ages) {
+    const at = (share) => ages[Math.min(ages.length - 1, Math.floor(ages.length * share))];
+    console.log(
+      `live meanwhile: ${ages.length} messages; age of their newest record on arrival p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms (target p99 ≤ ${TARGET_LIVE_MS})`,
+    );
+    if (!(at(0.99) <= TARGET_LIVE_MS)) console.log('LIVE READINGS ARE LATE');
+  }
   console.log(
     `exported meanwhile: ${exported} readings${isStillExporting ? ' to the end of the drain' : ', all there were'}; ${DEVICES * LIVE_TAGS} readings/s polled`,
   );
@@ -226,7 +249,8 @@ function judge({ records, stored, status, loop, mostRssMb, drain, exported, isSt
     mostRssMb <= TARGET_RSS_MB &&
     explained === produced &&
     unexplained.length === 0 &&
-    evicted > 0 &&
+    (evicted > 0 || !letsGo) &&
+    (!ages || ages[Math.floor(ages.length * 0.99)] <= TARGET_LIVE_MS) &&
     rate * 3 >= TARGET_DRAIN * DEVICES * LIVE_TAGS;
   return isGood ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createAlarms } from '../../src/core/event.ts';
+import { createAlarms, type EventBody, type GatewayEvent } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { Committer, type CommitterOptions } from '../../src/store/committer.ts';
@@ -69,6 +69,37 @@ describe('the group commit', () => {
     expect(committed).toEqual([{ readings: { from: 1, to: 3 }, events: { from: 1, to: 1 } }]);
     await clock.advance(10_000);
     expect(disk.batches).toHaveLength(1);
+  });
+
+  it('stores an event of a number that is not finite as JSON has it, and links that', async () => {
+    const linked: GatewayEvent[] = [];
+    const group = committer({
+      link(events) {
+        linked.push(...events);
+        return { events, states: new Map() };
+      },
+    });
+    const at = { wallMs: 1, monoMs: 1, clockKnown: true };
+    const body = { kind: 'audit', what: 'write', message: 'm', value: Number.POSITIVE_INFINITY, list: [Number.NaN, 2] };
+    group.acceptEvents([{ ...at, body: body as EventBody }]);
+    await clock.advance(1);
+    expect(linked.map((event) => event.body)).toEqual([{ ...body, value: null, list: [null, 2] }]);
+    expect(disk.batches[0]!.events).toEqual(linked);
+  });
+
+  it('lets nothing go while what is to be linked cannot be', async () => {
+    let isBroken = true;
+    const group = committer({
+      link(events) {
+        if (isBroken) throw new TypeError('it has no form');
+        return { events, states: new Map() };
+      },
+    });
+    group.accept(recordOf(0));
+    expect(() => group.acceptEvents([eventOf('late')])).toThrow('it has no form');
+    isBroken = false;
+    await group.flush();
+    expect(disk.batches).toMatchObject([{ records: [recordOf(0)], events: [eventOf('late')] }]);
   });
 
   it('commits the first record of a run at once when told to, and gathers those behind it', async () => {

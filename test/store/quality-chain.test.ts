@@ -128,7 +128,7 @@ describe('quality records of a full store', () => {
     expect(count).toBe(seqs[0]);
     const { accounts, bytes, oldest, next } = await plant.store.status();
     expect(bytes).toBeLessThanOrEqual(MAX_BYTES);
-    expect(next.readings - oldest.readings).toBeGreaterThan(20);
+    expect(next.readings - oldest.readings).toBeGreaterThan(10);
     for (const account of accounts) expect(account).toMatchObject({ evicted: 0, unexplained: [] });
     await plant.store.close();
   });

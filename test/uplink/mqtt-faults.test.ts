@@ -105,7 +105,9 @@ describe('an MQTT uplink against a broker that misbehaves', () => {
   });
 
   it('a PUBACK that says "quota exceeded" is no refusal: the message is to be sent again', async () => {
-    await expect((await open({ version: 5, onPublish: 151 })).send(batchOf(1), NEVER)).rejects.toThrow(/puts it off/);
+    await expect((await open({ version: 5, onPublish: 151 })).send(batchOf(1), NEVER)).rejects.toThrow(
+      /puts messages off/,
+    );
   });
 
   it('16 "no subscribers" is a confirmation', async () => {

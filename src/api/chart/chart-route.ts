@@ -1,6 +1,7 @@
 /** The route that gives the history of a tag as columns of a chart, and says why there is nothing in its gaps. */
-import { DOUBTS, FAILURES } from '../../core/quality.ts';
-import type { TagId, Value } from '../../core/reading.ts';
+import { DOUBTS, FAILURES, LOSSES } from '../../core/quality.ts';
+import { cameLate, MARK, newestOf, type TagId, type Value } from '../../core/reading.ts';
+import type { LedgerEntry } from '../../store/store.ts';
 import { type Answer, integer, ok, Refused, type Route, type RouteRequest } from '../answer.ts';
 import { knownTags } from '../known-tags.ts';
 import type { GatewayView, TagView } from '../view.ts';
@@ -11,6 +12,7 @@ import {
   type ChartGap,
   columnsOf,
   countsAsSamples,
+  marksOf,
   type Sample,
 } from './chart.ts';
 
@@ -34,6 +36,9 @@ const MOST_GAPS = 500;
 
 /** Pages of the journal that are searched for starts of the gateway. */
 const JOURNAL_PAGES = 3;
+
+/** Pages of the ledger that are searched for losses, of a thousand entries each. */
+const LEDGER_PAGES = 10;
 
 /** A report may be so much later than its period before its absence is a gap, ms: the commit, and a late line. */
 const SLACK_MS = 5000;
@@ -66,7 +71,9 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
   const samples = raw ?? rolled!.samples;
   // The future is no gap.
   const known = { fromMs, toMs: Math.max(fromMs + 1, Math.min(toMs, request.nowMs)) };
-  const silent = silentMs(tag);
+  // Texts are not rolled up: of a long range nothing is known of them, neither values nor gaps.
+  const isText = raw === undefined && typeof lastValue(tag) === 'string';
+  const silent = isText ? undefined : silentMs(tag);
   const starts = silent === undefined ? await startsOf(view, range) : [];
   // Within a column of an hour there may be many gaps: they are looked for by the minute.
   const looked = rolled ? countsAsSamples(rolled.counted, known, tag.reportMs, silent) : samples;
@@ -81,10 +88,11 @@ async function chart(view: GatewayView, request: RouteRequest): Promise<Answer> 
       t: columns.map(({ t }) => Math.round(t)),
       ...valuesOf(columns),
       count: columns.map(({ count }) => count),
-      uncertain: columns.map(({ uncertain }) => +uncertain),
+      uncertain: columns.map(({ marks }) => +((marks & MARK.uncertain) !== 0)),
       joined: columns.map(({ joined }) => +joined),
     },
     gaps: await explained(view, id!, breaks.slice(-MOST_GAPS), range),
+    marks: marksOf(columns),
   };
   return ok(answer);
 }
@@ -97,6 +105,10 @@ function valuesOf(columns: readonly { readonly min: number; readonly max: number
     max: columns.map(({ max }) => short(max)),
     mean: columns.map(({ mean }) => short(mean)),
   };
+}
+
+function lastValue({ last }: TagView): Value | undefined {
+  return last === undefined || last.quality === 'bad' ? undefined : last.value;
 }
 
 /** How long a tag may be silent without a gap, ms; undefined for one that reports only when it changes. */
@@ -112,15 +124,20 @@ interface Range {
 /** The readings as they are stored; undefined when there are too many. */
 async function readings(view: GatewayView, tag: TagId, range: Range): Promise<Sample[] | undefined> {
   const samples: Sample[] = [];
+  let newestMs = Number.NEGATIVE_INFINITY;
   let afterSeq: number | undefined;
   do {
     const page = await view.history({ tag, ...range, limit: PAGE, ...(afterSeq !== undefined && { afterSeq }) });
-    for (const { wallMs, quality, value, why } of page.points) {
-      const number = quality === 'bad' ? undefined : numberOf(value);
+    for (const { wallMs, quality, value, why, marks: told = 0 } of page.points) {
+      const number = numberOf(value);
       const [fromMs, toMs] = [wallMs, wallMs];
-      const uncertain = quality === 'uncertain';
-      if (number === undefined) samples.push({ fromMs, toMs, count: 0, bad: 1, why });
-      else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, uncertain, why });
+      const marks =
+        told | (quality === 'uncertain' ? MARK.uncertain : 0) | (cameLate(wallMs, newestMs) ? MARK.late : 0);
+      newestMs = newestOf(wallMs, newestMs);
+      if (quality === 'bad') samples.push({ fromMs, toMs, count: 0, bad: 1, why });
+      // A text cannot be drawn, and is no gap.
+      else if (number === undefined) samples.push({ fromMs, toMs, count: 1, bad: 0, marks, why });
+      else samples.push({ fromMs, toMs, count: 1, bad: 0, min: number, max: number, mean: number, marks, why });
     }
     afterSeq = page.next;
     if (samples.length >= MOST_READINGS && afterSeq !== undefined) return undefined;
@@ -135,11 +152,18 @@ function numberOf(value: Value | undefined): number | undefined {
   return Number(value);
 }
 
-/** Roll-ups of as many minutes as a column is wide, and how many readings each minute has. */
+/** The store reads cells of so many minutes in place of single ones, where that is fine enough. */
+const CELL_MINUTES = 10;
+
+/** Roll-ups of as many minutes as a column is wide, or a little less, and how many readings each minute has. */
 async function minutes(view: GatewayView, tag: TagId, range: Range, most: number) {
-  const everyMs = Math.max(1, Math.ceil((range.toMs - range.fromMs) / most / 60_000)) * 60_000;
+  const wide = Math.max(1, Math.ceil((range.toMs - range.fromMs) / most / 60_000));
+  const everyMs = (wide < CELL_MINUTES ? wide : wide - (wide % CELL_MINUTES)) * 60_000;
   const { points, counted } = await view.rollups({ tag, ...range, everyMs, limit: 2 * MOST_COLUMNS });
-  const samples = points.map(({ wallMs, ...point }) => ({ ...point, fromMs: wallMs, toMs: wallMs + everyMs }));
+  const samples = points.map(({ wallMs, count, bad, min, max, mean, marks }) => {
+    const [fromMs, endMs] = [wallMs, wallMs + everyMs];
+    return { fromMs, toMs: endMs, count, bad, min, max, mean, marks };
+  });
   return { samples, counted };
 }
 
@@ -160,7 +184,7 @@ async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[]
   const named = new Set([...breaks].sort((a, b) => b.toMs - b.fromMs - (a.toMs - a.fromMs)).slice(0, MOST_REASONS));
   const isOpen = [...named].some(({ why }) => why === undefined);
   const starts = isOpen ? await startsOf(view, range) : [];
-  const { ledger } = isOpen ? (await view.status()).store : { ledger: [] };
+  const ledger = isOpen ? await lossesOf(view, range) : [];
   return Promise.all(
     breaks.map(async (one) => {
       const { fromMs, toMs, why } = one;
@@ -172,16 +196,34 @@ async function explained(view: GatewayView, tag: TagId, breaks: readonly Break[]
           ? { ...gap, why: found, words: meaningOf(found) }
           : { ...gap, why: 'unknown', words: 'no good value' };
       }
-      const lost = ledger.find(
-        ({ stream, firstWallMs = Number.NaN, lastWallMs = firstWallMs }) =>
-          stream === 'readings' && firstWallMs <= toMs && lastWallMs >= fromMs,
-      );
-      if (lost) return { ...gap, why: 'lost', words: `${lost.count} records were given up: ${lost.cause}` };
+      const lost = ledger.find((entry) => isWithin(entry, { fromMs, toMs }));
+      if (lost) return { ...gap, why: 'lost', words: `${lost.count} records: ${LOSSES[lost.cause]}` };
       if (starts.some((ms) => ms > fromMs && ms <= toMs + SLACK_MS))
         return { ...gap, why: 'stopped', words: 'the gateway was not running' };
       return { ...gap, why: 'unknown', words: 'nothing was stored' };
     }),
   );
+}
+
+/** What the ledger says of readings of that time; of a ledger of many thousand entries the newest pages are not looked at. */
+async function lossesOf(view: GatewayView, range: Range): Promise<LedgerEntry[]> {
+  const found: LedgerEntry[] = [];
+  let since = 0;
+  for (let pages = 0; pages < LEDGER_PAGES; pages++) {
+    const entries = await view.ledger(since);
+    found.push(...entries.filter((entry) => isWithin(entry, range)));
+    const last = entries.at(-1);
+    if (last === undefined) break;
+    since = last.id;
+  }
+  return found;
+}
+
+function isWithin(
+  { stream, firstWallMs = Number.NaN, lastWallMs = firstWallMs }: LedgerEntry,
+  { fromMs, toMs }: Range,
+) {
+  return stream === 'readings' && firstWallMs <= toMs && lastWallMs >= fromMs;
 }
 
 function meaningOf(why: string): string {

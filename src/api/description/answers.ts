@@ -17,6 +17,7 @@ import type { MaintenanceReport } from '../../core/rules/maintenance.ts';
 import type { StockReport } from '../../core/rules/scanned.ts';
 import type { LedgerEntry } from '../../store/store.ts';
 import type { PartRecord } from '../../trace/corrections.ts';
+import type { LotRun } from '../../trace/genealogy.ts';
 import type { ChartAnswer } from '../chart/chart.ts';
 import type { JsonHistory, JsonReading, JsonReadings, JsonRollups, JsonTag, JsonValue } from '../json.ts';
 import type { CodedReason } from '../production-view.ts';
@@ -74,6 +75,7 @@ export interface Answers {
   readonly maintenanceItem: MaintenanceReport;
   readonly checkpoint: SignedCheckpoint;
   readonly parts: { readonly parts: readonly PartRecord[] };
+  readonly lots: { readonly lots: readonly LotRun[] };
   /** The number of the record that was put right. */
   readonly correction: { readonly record: number };
   readonly inventory: { readonly inventory: readonly StockReport[] };
@@ -91,6 +93,8 @@ export interface Answers {
   readonly bundle: BundleAnswer;
   readonly checked: CheckedText;
   readonly alarmTrial: AlarmTrial;
+  /** A JSON schema of draft 2020-12. */
+  readonly schema: Readonly<Record<string, unknown>>;
   readonly profiles: { readonly profiles: readonly string[] };
   readonly tokens: { readonly tokens: readonly TokenView[] };
   readonly newToken: NewToken;

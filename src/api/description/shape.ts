@@ -105,7 +105,9 @@ function wantedOf(value: unknown, shape: Shape): string | undefined {
     }
     default: {
       const kinds: readonly string[] = shape.type;
-      return kinds.includes(typeof value) ? undefined : orList(kinds);
+      // JSON may hold 1e999, which is no number here.
+      const isOne = kinds.includes(typeof value) && (typeof value !== 'number' || Number.isFinite(value));
+      return isOne ? undefined : orList(kinds);
     }
   }
 }

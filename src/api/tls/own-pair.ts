@@ -1,6 +1,7 @@
 /** The certificate that the API is served with: that of the configuration, or one of its own, made once and kept. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -56,9 +57,9 @@ interface OwnParts {
  */
 export function ownPair({ folder, names, clock, log }: OwnParts, before?: Pair): Pair {
   const nowMs = Math.max(clock.wallMs(), EARLIEST_MS);
-  const wanted = [...new Set([...names.map((name) => name.toLowerCase()), 'localhost', '127.0.0.1', '::1'])];
+  const wanted = [...new Set([...names.map(shortAddress), 'localhost', '127.0.0.1', '::1'])];
   const kept = before?.view.isSelfSigned ? before : folder === undefined ? undefined : keptPair(folder);
-  const lacks = kept && reasonToRenew(kept.view, wanted, nowMs);
+  const lacks = kept && reasonToRenew(kept.view, wanted, clock.known() ? nowMs : undefined);
   if (kept && lacks === undefined) return kept;
   const hosts = [...new Set([...wanted, ...ownAddresses()])];
   const made = makeSelfSigned({
@@ -75,12 +76,17 @@ export function ownPair({ folder, names, clock, log }: OwnParts, before?: Pair):
   return pair;
 }
 
+/** @param nowMs undefined while the clock is not known to be right, by which nothing is judged that everybody has noted */
 function reasonToRenew(
   { endsMs, names }: CertificateView,
   wanted: readonly string[],
-  nowMs: number,
+  nowMs: number | undefined,
 ): string | undefined {
-  if (endsMs - nowMs < RENEW_BEFORE_MS) return `ends on ${new Date(endsMs).toISOString().slice(0, 10)}`;
+  const leftMs = nowMs === undefined ? undefined : endsMs - nowMs;
+  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  if (leftMs !== undefined && leftMs < RENEW_BEFORE_MS) return `ends on ${day(endsMs)}`;
+  // It was made while the clock was ahead: nobody takes it before that day.
+  if (leftMs !== undefined && leftMs > VALID_MS + DAY_MS) return `begins on ${day(endsMs - VALID_MS - DAY_MS)}`;
   const missing = wanted.find((name) => !names.includes(name));
   return missing === undefined ? undefined : `does not name ${missing}`;
 }
@@ -160,7 +166,7 @@ function viewOf(cert: string, file: string | undefined, isSelfSigned: boolean): 
   };
 }
 
-/** OpenSSL writes IPv6 addresses in full: 0:0:0:0:0:0:0:1. */
+/** A name as it is compared. OpenSSL writes IPv6 addresses in full: 0:0:0:0:0:0:0:1. */
 function shortAddress(name: string): string {
-  return name.includes(':') ? new URL(`http://[${name}]`).hostname.slice(1, -1) : name.toLowerCase();
+  return isIPv6(name) ? new URL(`http://[${name}]`).hostname.slice(1, -1) : name.toLowerCase();
 }

@@ -161,7 +161,7 @@ function qualityCell(reading: JsonReading | undefined, { colors }: Page): Cell {
 }
 
 function ruleLines(
-  { derived, alarms, instruments, charts, judgedTags, machines, doubts }: RulesForecast,
+  { derived, alarms, instruments, charts, judgedTags, scanned, machines, doubts }: RulesForecast,
   context: Page,
 ): string[] {
   const rows = derived.map(({ tag, unit, from }) => [`  ${tag}`, plain(unit ?? ''), `from ${from.join(', ')}`]);
@@ -172,9 +172,10 @@ function ruleLines(
   ];
   const { colors } = context;
   const computed = rows.length === 0 ? [] : ['', ...renderTable(columns, rows, tableWidth(context), colors.dim)];
-  const counted = machines.flatMap(({ machine, says }) => [
+  const told = [...machines.map(({ machine, says }) => ({ what: `Production of ${machine}`, says })), ...scanned];
+  const counted = told.flatMap(({ what, says }) => [
     '',
-    colors.dim(`Production of ${machine}`),
+    colors.dim(plain(what)),
     ...says.flatMap((each) => indented(plain(each), context)),
   ]);
   const doubted = doubts.flatMap(({ rule, why, remedy }) =>

@@ -152,7 +152,8 @@ const LOW_WINDOW_ROWS = 20;
 const LOOK_AT = [
   'Look at: a press goes bad now and then and says why; the other tags keep their',
   'rate. Every reading is on disk before it is sent. The page shows it on "Devices"; the',
-  'wear of press 1 on press-1/vibration, the drifting gauge on "Quality".',
+  'wear of press 1 on press-1/vibration, the drifting gauge on "Quality". Shafts have',
+  'numbers, lots and a stock of blanks: millgate parts, lots and inventory list them.',
 ];
 
 function footLines(places: Places, warning: string, context: CliContext): string[] {

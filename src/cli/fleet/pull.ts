@@ -78,8 +78,10 @@ async function sourceOf(given: string | undefined, options: CommonOptions, conte
 /** The text at an https URL. Nothing is followed: where the bundle is, is what the file says. */
 function download(url: string, fleet: FleetConfig | undefined, context: CliContext): Promise<string> {
   const unavailable = (what: string, remedy: string) => new Fault(`${url}: ${what}`, remedy, EXIT.unavailable);
-  const token = fleet?.token && readSecret(fleet.token, { env: context.env });
-  const ca = fleet?.ca === undefined ? undefined : readFileSync(fleet.ca);
+  // The token of the file is for the server of the file.
+  const isOwn = fleet?.source === undefined || new URL(fleet.source).host === new URL(url).host;
+  const token = fleet?.token && isOwn ? readSecret(fleet.token, { env: context.env }) : undefined;
+  const ca = fleet?.ca === undefined ? undefined : authorityOf(fleet.ca);
   return new Promise((done, reject) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const request = get(url, { headers, agent: false, timeout: FETCH_MS, ...(ca && { ca }) }, (response) => {
@@ -96,6 +98,9 @@ function download(url: string, fleet: FleetConfig | undefined, context: CliConte
         if (text.length > MOST_BUNDLE_LENGTH) request.destroy(new Error('what came is too large for a bundle'));
       });
       response.on('end', () => done(text));
+      response.on('error', () =>
+        reject(unavailable('the server hung up in the midst of the bundle', 'Try again; what runs goes on.')),
+      );
     });
     const cancel = context.clock.after(FETCH_MS, () => request.destroy(new Error('no whole answer within a minute')));
     const end = () => request.destroy(new Error('cancelled'));
@@ -108,6 +113,15 @@ function download(url: string, fleet: FleetConfig | undefined, context: CliConte
       reject(unavailable(messageOf(error), 'Check the address, the network and fleet.ca; what runs goes on.')),
     );
   });
+}
+
+/** The authority that the file names. */
+function authorityOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Fault(`fleet.ca: ${path} cannot be read: ${messageOf(error)}`, 'Check the path.', EXIT.unavailable);
+  }
 }
 
 /** The text of a file; of a folder the file of this gateway, brought up to date first where it is one of git. */

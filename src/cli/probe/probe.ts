@@ -1,10 +1,9 @@
 /** The command `probe`: reads registers and shows what they may mean. */
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import type { Watched } from '../../probe/probe-decode.ts';
 import { type Expected, parseExpected } from '../../probe/probe-expected.ts';
 import { type ProbeRange, parseRange } from '../../probe/probe-range.ts';
 import type { AskBlock, Block, Look, Survey } from '../../probe/probe-read.ts';
-import { itemsIn, lookAgain, survey } from '../../probe/probe-read.ts';
+import { lookAgain, survey, wantedOf, watchedOf } from '../../probe/probe-read.ts';
 import { type CliContext, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { type LineOptions, onLine } from './probe-line.ts';
@@ -25,9 +24,6 @@ const LONGEST_MS = 600_000;
 
 /** More looks say nothing new and would only be kept. */
 const MOST_LOOKS = 60;
-
-/** Registers that are read beside the range, so that a value that begins at its end is whole. */
-const WIDEST_VALUE = 4;
 
 /**
  * `probe CHANNEL UNIT RANGE`: reads registers for a while and shows every plausible value, or with `--expect` ranks where
@@ -59,7 +55,7 @@ export async function probe(
   });
   const text = { seen, all: options.all === true, isJson: options.json === true };
   if (isBits) return printBits(text, context);
-  const watched = watchedOf(seen, wanted);
+  const watched = watchedOf(seen.looks, wanted);
   return expected.length > 0 ? printRanking(text, watched, expected, context) : printRegisters(text, watched, context);
 }
 
@@ -81,34 +77,6 @@ async function watch(
     if (!signal.aborted) throw error;
   }
   return looks;
-}
-
-/** The named registers first, then those beside them, each in requests of its own: a refusal there costs nothing here. */
-function wantedOf({ tables, first, last }: ProbeRange, isExpecting: boolean): Block[] {
-  if (tables[0] === 'coil' || tables[0] === 'discrete')
-    return tables.map((table) => ({ table, start: first, count: last - first + 1 }));
-  const all = isExpecting ? (['input', 'holding'] as const) : tables;
-  const before = isExpecting && first > 0 ? 1 : 0;
-  const after = Math.min(WIDEST_VALUE - 1 + (isExpecting ? 1 : 0), 65_535 - last);
-  return [...all]
-    .sort((one, other) => Number(tables.includes(other)) - Number(tables.includes(one)))
-    .flatMap((table) =>
-      [
-        { table, start: first, count: last - first + 1 },
-        { table, start: last + 1, count: after },
-        { table, start: first - before, count: before },
-      ].filter(({ count }) => count > 0),
-    );
-}
-
-function watchedOf({ looks }: Seen, wanted: readonly Block[]): Watched[] {
-  return (['input', 'holding'] as const).flatMap((table) => {
-    const blocks = wanted.filter((block) => block.table === table);
-    if (!blocks.some(() => looks.some((look) => look.has(table)))) return [];
-    const start = Math.min(...blocks.map((block) => block.start));
-    const end = Math.max(...blocks.map((block) => block.start + block.count));
-    return [{ table, start, looks: looks.map((look) => itemsIn(look, table, start, end - start)) }];
-  });
 }
 
 /** @throws Fault when nothing at all was read, with what the device said instead. */

@@ -5,7 +5,13 @@ import { formatValue } from './format.ts';
 export interface Plotted {
   readonly from: number;
   readonly to: number;
-  readonly columns: { readonly t: readonly number[]; readonly min: readonly number[]; readonly max: readonly number[] };
+  readonly columns: {
+    readonly t: readonly number[];
+    readonly min: readonly number[];
+    readonly max: readonly number[];
+    /** 1 where there is no gap before the column: then a stroke reaches to what was before it. */
+    readonly joined?: readonly number[];
+  };
   readonly gaps: readonly { readonly from: number; readonly to: number }[];
 }
 
@@ -20,8 +26,9 @@ export const LABEL_COLUMNS = 12;
 
 /** The picture with the values at its left and a line of gaps below; empty when there is no value. */
 export function plotLines(
-  { from, to, columns: { t, min, max }, gaps }: Plotted,
+  { from, to, columns: { t, min, max, joined }, gaps }: Plotted,
   { columns, rows }: PlotSize,
+  labelOf: (value: number) => string = (value) => formatValue(Number(value.toPrecision(5))),
 ): string[] {
   if (t.length === 0) return [];
   const low = Math.min(...min);
@@ -32,7 +39,12 @@ export function plotLines(
     Math.max(0, Math.min(columns - 1, Math.floor(((ms - from) / (to - from)) * columns)));
   const picture = Array.from({ length: rows }, () => Array<string>(columns).fill(' '));
   for (const [index, ms] of t.entries()) {
-    const [bottom, top] = [row(min[index]!), row(max[index]!)];
+    let [bottom, top] = [row(min[index]!), row(max[index]!)];
+    if (joined?.[index] === 1) {
+      // One row short of it, so that the strokes of a slope do not overlap.
+      bottom = Math.min(bottom, Math.max(row(max[index - 1]!) + 1, 0));
+      top = Math.max(top, Math.min(row(min[index - 1]!) - 1, rows - 1));
+    }
     for (let at = bottom; at <= top; at++) picture[at]![place(ms)] = bottom === top ? '•' : '│';
   }
   const below = Array<string>(columns).fill('─');
@@ -44,7 +56,7 @@ export function plotLines(
   ]);
   const lines = picture.map((cells, at) => {
     const value = labels.get(at);
-    const label = value === undefined ? '' : formatValue(Number(value.toPrecision(5)));
+    const label = value === undefined ? '' : labelOf(value);
     return `${label.slice(0, LABEL_COLUMNS - 2).padStart(LABEL_COLUMNS - 2)} ┤${cells.join('')}`;
   });
   return [...lines.reverse(), `${' '.repeat(LABEL_COLUMNS - 1)}└${below.join('')}`];

@@ -1,16 +1,17 @@
 /** The command `lots`: which lot ran on which machine, and what was out of its limits meanwhile. */
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import type { JsonRollups } from '../../api/json.ts';
 import { cellOf } from '../../backtest/csv.ts';
 import type { Config } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
-import { splitTagId } from '../../core/reading.ts';
-import { Genealogy, LOT_COLUMNS, type LotMachine, type LotRun, lotRows } from '../../trace/genealogy.ts';
+import { lotMachinesOf } from '../../gateway/tracing.ts';
+import { LOT_COLUMNS, type LotRun, lotRows, lotsIn } from '../../trace/genealogy.ts';
+import type { Past } from '../../trace/out-of-limits.ts';
 import { loadOrFail } from '../configuration.ts';
-import { openStored } from '../stored.ts';
+import { openStored, type Stored } from '../stored.ts';
 import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { sinceOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
+import { saveFile } from '../terminal/save.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
 import { journalSince } from './journal.ts';
 
@@ -34,16 +35,13 @@ const COLUMNS: readonly Column[] = [
 export async function lots(lot: string | undefined, options: LotsOptions, context: CliContext): Promise<ExitCode> {
   const isKnown = options.export === undefined || /\.(?:csv|json)$/i.test(options.export);
   if (!isKnown) throw new Fault('--export is a file .csv or .json', 'Write --export lot.csv.', EXIT.usage);
-  const machines = machinesOf(await loadOrFail(options, context));
-  if (machines.length === 0)
-    throw new Fault(
-      'no machine says which lot it makes',
-      'Name the tag of the order or lot as job of a machine under production: in the file.',
-    );
-  const all = await runsSince(sinceOption(options.since, context), machines, options, context);
-  const found = lot === undefined ? all : all.filter((run) => run.lot === lot);
-  if (options.export !== undefined)
-    writeFileSync(resolve(context.cwd, options.export), fileText(options.export, found));
+  const fromMs = sinceOption(options.since, context);
+  const config = await loadOrFail(options, context);
+  const found = await runsSince(fromMs, lot, config, options, context);
+  if (options.export !== undefined) {
+    const times = { made: Math.round(context.clock.wallMs()), since: Math.round(fromMs) };
+    saveFile(options.export, fileText(options.export, { gateway: config.gateway.id, ...times }, found), context);
+  }
   if (options.json) printJson(context, found);
   else if (found.length === 0) warn(context, ['No such lot ran in this time. Look further back: --since 90d']);
   else print(context, [...runLines(found, context), ...(lot === undefined ? [] : findingLines(found, context))]);
@@ -51,36 +49,55 @@ export async function lots(lot: string | undefined, options: LotsOptions, contex
   return lot !== undefined && found.length === 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** Machines that have a job, each with the devices of its tags. */
-function machinesOf({ production }: Config): LotMachine[] {
-  return production
-    .filter(({ job }) => job !== undefined)
-    .map(({ id, count, second, running, reason, energy }) => {
-      const tags = [count.tag, second?.tag, running, reason, energy?.tag];
-      const devices = tags.flatMap((tag) => (tag === undefined ? [] : (splitTagId(tag)?.device ?? [])));
-      return { machine: id, devices: [...new Set(devices)] };
-    });
-}
-
 async function runsSince(
   fromMs: number,
-  machines: readonly LotMachine[],
+  lot: string | undefined,
+  config: Config,
   options: CommonOptions,
   context: CliContext,
 ): Promise<readonly LotRun[]> {
+  const machines = lotMachinesOf(config);
   const stored = await openStored(options, context);
   try {
-    const genealogy = new Genealogy(machines);
-    for await (const page of journalSince(stored, fromMs, context)) for (const event of page) genealogy.take(event);
-    return genealogy.all();
+    const journal = () => journalSince(stored, fromMs, context);
+    return await lotsIn(journal, machines, pastOf(stored), {
+      lot,
+      span: { fromMs: Math.floor(fromMs), toMs: Math.ceil(context.clock.wallMs()) },
+    });
   } finally {
     await stored.close();
   }
 }
 
+/** What is stored of a tag, page by page. */
+function pastOf(stored: Stored): Past {
+  return {
+    async extremes(tag, { fromMs, toMs }, everyMs) {
+      const points: JsonRollups['points'][number][] = [];
+      for (let from: number | undefined = fromMs; from !== undefined; ) {
+        const page: JsonRollups = await stored.rollups(tag, { fromMs: from, toMs }, everyMs);
+        points.push(...page.points);
+        from = page.next;
+      }
+      return points;
+    },
+    async readings(tag, span) {
+      const { points } = await stored.history(tag, span, undefined);
+      return points.flatMap(({ t, value }) => (typeof value === 'number' ? [{ t, value }] : []));
+    },
+  };
+}
+
+/** Who made a file, when, and of what time; UTC ms. */
+interface About {
+  readonly gateway: string;
+  readonly made: number;
+  readonly since: number;
+}
+
 /** CSV that no spreadsheet runs as a program, or JSON. */
-function fileText(name: string, runs: readonly LotRun[]): string {
-  if (/\.json$/i.test(name)) return `${JSON.stringify({ format: 'millgate/lots/1', runs }, null, 2)}\n`;
+function fileText(name: string, about: About, runs: readonly LotRun[]): string {
+  if (/\.json$/i.test(name)) return `${JSON.stringify({ format: 'millgate/lots/1', ...about, runs }, null, 2)}\n`;
   const isNumber = /^-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i;
   const rows = runs.flatMap(lotRows).map((cells) => cells.map((cell) => (isNumber.test(cell) ? cell : cellOf(cell))));
   return `${[LOT_COLUMNS, ...rows.map((cells) => cells.join())].join('\r\n')}\r\n`;

@@ -113,14 +113,19 @@ export class Bundles {
 
   /** A timer brings the same bundle again and again. */
   private known({ number, hash }: State): BundleAnswer {
+    const running = this.parts.config().hash;
+    if (running === hash) return { ok: true, number, hash, outcome: 'known', changes: [], warnings: [] };
     const entry = this.parts.history().find((each) => each.hash === hash);
-    if (entry?.outcome !== 'rolled-back' && entry?.outcome !== 'failed')
-      return { ok: true, number, hash, outcome: 'known', changes: [], warnings: [] };
+    const isTakenBack = entry?.outcome === 'rolled-back' || entry?.outcome === 'failed';
     return {
       ok: false,
       number,
-      why: `bundle ${number} was tried and taken back: ${entry.why ?? entry.outcome}`,
-      remedy: 'Mend the file and make a bundle with a higher number.',
+      why: isTakenBack
+        ? `bundle ${number} was tried and taken back: ${entry.why ?? entry.outcome}`
+        : `bundle ${number} was taken, and configuration ${running}, which came later, is in force in its place`,
+      remedy: isTakenBack
+        ? 'Mend the file and make a bundle with a higher number.'
+        : 'To have it back, make it again: it gets a higher number.',
       problems: [],
     };
   }

@@ -96,7 +96,7 @@ function whyUnreadable(error: unknown, nearby?: string): string {
   switch (codeOf(error)) {
     case 'ENOENT':
       return nearby === undefined
-        ? 'there is no such file: check the path; --config FILE names another'
+        ? 'there is no such file: check the path; --config FILE names another, and millgate init writes a first one'
         : `there is no such file, but this folder has one of that name: add --config ${nearby}`;
     case 'EACCES':
     case 'EPERM':

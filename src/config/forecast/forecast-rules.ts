@@ -3,6 +3,7 @@ import type { AlarmConfig } from '../../core/alarm.ts';
 import { tagsIn } from '../../core/expression.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { isOutside } from '../../core/reading.ts';
+import type { InventoryConfig, PartsConfig } from '../../core/rules/scanned.ts';
 import type { SpcConfig } from '../../core/spc.ts';
 import { type Config, type TagConfig, tagsOf } from '../config.ts';
 import { type MachineForecast, machineDoubts, machineForecast } from './forecast-production.ts';
@@ -28,6 +29,8 @@ export interface RulesForecast {
   readonly charts: number;
   /** Tags that at least one rule judges. */
   readonly judgedTags: number;
+  /** What stations and stocks make of scans. */
+  readonly scanned: readonly { readonly what: string; readonly says: readonly string[] }[];
   /** What will be counted of each machine. */
   readonly machines: readonly MachineForecast[];
   readonly doubts: readonly RuleDoubt[];
@@ -53,6 +56,7 @@ export function forecastRules(config: Config): RulesForecast {
     instruments: new Set(needed).size,
     charts: spc.length,
     judgedTags: new Set([...alarms, ...spc].map(({ tag }) => tag)).size,
+    scanned: [...config.parts.map(stationForecast), ...config.inventory.map(stockForecast)],
     machines: config.production.map(machineForecast),
     doubts: [
       ...alarms.flatMap((alarm) => alarmDoubts(alarm, tags, config)),
@@ -129,4 +133,27 @@ function chartDoubts({ id, tag, limits, subgroup, spec }: SpcConfig, own: TagCon
 
 function rangeText({ min, max }: TagConfig): string {
   return `${min ?? 'any'}…${max ?? 'any'}`;
+}
+
+function stationForecast({ id, serial, results, done, job, withinMs }: PartsConfig): RulesForecast['scanned'][number] {
+  const judged = results.map(({ name, tag, unit, min, max, equals }) => {
+    const limits = equals === undefined ? `${min ?? ''}…${max ?? ''} ${unit ?? ''}`.trim() : `has to be ${equals}`;
+    return `${name} from ${tag}, ${limits}`;
+  });
+  const end = done === undefined ? 'when each result was read' : `when ${done} comes on or counts`;
+  return {
+    what: `Parts at ${id}`,
+    says: [
+      `A part begins with a scan of ${serial.tag}, and is finished ${end}, or after ${formatDuration(withinMs)}.`,
+      `Its results: ${judged.join('; ')}.`,
+      ...(job === undefined ? [] : [`Its lot is what ${job} says.`]),
+    ],
+  };
+}
+
+function stockForecast({ id, in: into, out, items }: InventoryConfig): RulesForecast['scanned'][number] {
+  const ways = [...(into ? [`in by ${into.tag}`] : []), ...(out ? [`out by ${out.tag}`] : [])];
+  const watched = items.filter(({ minimum }) => minimum !== undefined).length;
+  const count = `${items.length} ${items.length === 1 ? 'article' : 'articles'}`;
+  return { what: `Stock ${id}`, says: [`Counted ${ways.join(', ')}; ${count}, ${watched} with a minimum.`] };
 }

@@ -1,5 +1,5 @@
 /** Forecasts the load of a configuration: requests, bus time, bytes written, and how long an outage may last. */
-import { describeModbusAddress } from '../../../hal/modbus/map/options.ts';
+import { describeModbusAddress } from '../../../hal/modbus/map/address-text.ts';
 import { type Shown, shownOf } from '../../core/reading.ts';
 import type { ChannelConfig, Config, TagConfig, WriteLimits } from '../config.ts';
 import { forecastRules, type RulesForecast } from './forecast-rules.ts';

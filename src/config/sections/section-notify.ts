@@ -128,6 +128,16 @@ export const notifyShape = {
       examples: [{ from: '22:00', to: '06:00', except: 'critical' }],
     })
     .optional(),
+  system: z
+    .union([z.literal(['no', false]), durationField('', { max: '7d' })], {
+      error: 'expected no, or a duration such as 5m, 7d at most',
+    })
+    .meta({
+      description:
+        'Trouble of the gateway itself (an uplink or a channel without a connection, a store that fills, lost records, a certificate that ends) is told with priority high once it has lasted so long: a duration, or no. Default: 5m.',
+      examples: ['15m', 'no'],
+    })
+    .optional(),
   perHour: z
     .int()
     .min(1)
@@ -135,6 +145,9 @@ export const notifyShape = {
     .meta({ description: 'Messages an hour at most; the others are gathered. Default: 12.', default: 12 })
     .default(12),
 };
+
+/** How long trouble of the gateway itself lasts before it is told, unless the file says otherwise. */
+const SYSTEM_MS = 300_000;
 
 type NotifyOptions = z.output<z.ZodObject<typeof notifyShape>>;
 
@@ -168,7 +181,7 @@ function checkOne(name: string, entry: Entry, context: NotifyContext): NotifyCon
   checkPatterns(options.alarms, entry, context);
   const target = targetOf(options, entry, context);
   if (!target) return undefined;
-  const { priority, alarms, cleared, digest, repeat, quiet, perHour } = options;
+  const { priority, alarms, cleared, digest, repeat, quiet, perHour, system } = options;
   if (quiet && quiet.from === quiet.to)
     report.error(spotOf(entry, ['quiet', 'to']), 'is the same as from: quiet hours must end at another time');
   return {
@@ -181,6 +194,7 @@ function checkOne(name: string, entry: Entry, context: NotifyContext): NotifyCon
     ...proxyOf(options.proxy, entry, context),
     digestMs: digest ?? 30_000,
     repeatMs: repeat,
+    systemMs: typeof system === 'number' ? system : system === undefined ? SYSTEM_MS : undefined,
     quiet: quiet && { fromMin: minutesOf(quiet.from), toMin: minutesOf(quiet.to), except: quiet.except },
   };
 }
@@ -216,7 +230,7 @@ function checkPatterns(
   const devices = new Set(tagConfigs.map(({ tag }) => tag.device));
   const ids = [...alarms.map(({ id }) => id), ...[...devices].map((device) => `${device}:instrument`)];
   for (const [index, pattern] of (patterns ?? []).entries()) {
-    if (ids.some(tagPattern(pattern))) continue;
+    if (ids.some(tagPattern(pattern)) || pattern.startsWith('system:')) continue;
     const near = nearest(pattern, ids);
     const advice = near === undefined ? 'alarms are defined under alarms:' : `did you mean ${near}?`;
     report.error(spotOf(entry, ['alarms', index]), `there is no alarm ${clip(pattern)}: ${advice}`);

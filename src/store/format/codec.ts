@@ -96,7 +96,8 @@ interface Group {
 }
 
 /** A reading of one tag within a commit: the place of its record, its time, what it says. */
-type TagPoint = { readonly index: number; readonly clockKnown: boolean } & Instant & Outcome;
+type TagPoint = { readonly index: number; readonly clockKnown: boolean; readonly simulated: boolean } & Instant &
+  Outcome;
 
 /**
  * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
@@ -166,6 +167,9 @@ export interface TagColumn {
   readonly values: Float64Array;
   /** 1 where the reading is bad; undefined where none is. */
   readonly bad: Uint8Array | undefined;
+  /** Undefined where none can be. */
+  readonly isUncertain: ((row: number) => boolean) | undefined;
+  readonly simulated: boolean;
 }
 
 /** Reads encoded commits column by column, without making records of them. */
@@ -206,12 +210,15 @@ export class ColumnReader {
     const width = shape.tags.length;
     const { doubtful, missing, modes } = readRemarks(input, width, rows, reasons);
     const { wallMs, values } = this;
+    const simulated = (shape.flags & SIMULATED) !== 0;
     for (let place = 0; place < width; place++) {
       const good = rows - missing[place]!;
       readNumbers(input, modes[place]!, good, values);
       const bad =
         good < rows ? this.spread(rows, good, (row) => doubtful.get(row * width + place)?.kind === BAD) : undefined;
-      visit({ shape, place, rows, wallMs, values, bad });
+      const isUncertain =
+        doubtful.size > 0 ? (row: number) => doubtful.get(row * width + place)?.kind === UNCERTAIN : undefined;
+      visit({ shape, place, rows, wallMs, values, bad, isUncertain, simulated });
     }
   }
 
@@ -252,8 +259,9 @@ export function decodeTag(bytes: Uint8Array, device: string, name: string): TagP
     const rows = rowsOf(readBlock(input, shape.names.length, own.length, header.reasons), shape.names, own.length);
     for (const [row, index] of own.entries()) {
       const { name: _, ...outcome } = rows[row]!.at(column);
-      const clockKnown = (shape.flags & CLOCK_KNOWN) !== 0;
-      points.push({ index, clockKnown, wallMs: header.wallMs[index]!, monoMs: header.monoMs[index]!, ...outcome });
+      const [clockKnown, simulated] = [(shape.flags & CLOCK_KNOWN) !== 0, (shape.flags & SIMULATED) !== 0];
+      const [wallMs, monoMs] = [header.wallMs[index]!, header.monoMs[index]!];
+      points.push({ index, clockKnown, simulated, wallMs, monoMs, ...outcome });
     }
   }
   return points.sort((a, b) => a.index - b.index);

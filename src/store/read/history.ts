@@ -1,6 +1,6 @@
 /** Reads the history of a tag, and records page by page. */
 import { intersect } from '../../core/intervals.ts';
-import { splitTagId } from '../../core/reading.ts';
+import { MARK, splitTagId } from '../../core/reading.ts';
 import { decodeTag } from '../format/codec.ts';
 import { offsetOf, trueWallMs, type WallOffset } from '../format/restamp.ts';
 import type { Segment } from '../format/segment.ts';
@@ -98,7 +98,7 @@ function sliceOf(
       if (info.isOrdered && row.minWallMs >= query.toMs + DISORDER_MS) return { points, scannedTo: undefined };
       if (row.maxWallMs < query.fromMs || row.minWallMs >= query.toMs) continue;
     }
-    for (const { index, clockKnown, monoMs, ...stamped } of decodeTag(
+    for (const { index, clockKnown, simulated, monoMs, ...stamped } of decodeTag(
       segment.inflate(row.readings, row.dictionary),
       tag.device,
       tag.name,
@@ -107,7 +107,9 @@ function sliceOf(
       const offsetMs = clockKnown ? undefined : offsetOf(all, 'readings', seq);
       const outcome = offsetMs === undefined ? stamped : { ...stamped, wallMs: trueWallMs(monoMs, offsetMs) };
       if (seq <= query.afterSeq || outcome.wallMs < query.fromMs || outcome.wallMs >= query.toMs) continue;
-      points.push({ seq, ...outcome });
+      const isUnsynced = !clockKnown && offsetMs === undefined;
+      const marks = (simulated ? MARK.simulated : 0) | (isUnsynced ? MARK.unsynced : 0);
+      points.push(marks === 0 ? { seq, ...outcome } : { seq, ...outcome, marks });
       if (points.length >= query.limit) return { points, scannedTo: seq };
     }
   }

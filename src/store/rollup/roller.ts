@@ -1,13 +1,13 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
-import { splitTagId } from '../../core/reading.ts';
+import { cameLate, newestOf, splitTagId } from '../../core/reading.ts';
 import { ColumnReader, type KnownShape, type TagColumn } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';
-import { type Cell, encodeRollups, mergeMinutes, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
+import { type Cell, encodeRollups, Merging, type Rollups, rollUp, rollUpColumn, spanOf } from './rollup.ts';
 import type { Chunk, RollupFiles } from './rollup-files.ts';
 
 /** Records that are read from the disk at once, and the rest of the commit that the last of them is in. */
@@ -61,6 +61,11 @@ export class Roller {
   private todo: IntervalSet;
   /** Records whose time is not known. */
   private timeless: IntervalSet = [];
+  /** Time of the newest record of each device, and the number from which records come in their order. */
+  private readonly newestMs = new Map<string, number>();
+  private nextInOrder = 0;
+  /** Which records of the shape that is looked at came late. */
+  private isLate: ((row: number) => boolean) | undefined;
   private isWaitOver = false;
   private flushedMonoMs: number;
   private retryMonoMs = Number.NEGATIVE_INFINITY;
@@ -102,10 +107,10 @@ export class Roller {
   }
 
   query({ tag, span, every, after }: Calls['rollups']['ask']): RollupSlice {
-    const { minutes, next } = this.files.slice(tag, span, after);
-    const young = after ? [] : [...(this.growing.rollups.get(tag)?.values() ?? [])];
-    const wanted = young.filter(({ minute }) => minute >= span.first && minute <= span.last);
-    return { ...mergeMinutes([...minutes, ...wanted], every), next };
+    const merging = new Merging(span, every);
+    const next = this.files.slice(tag, span, merging, after);
+    if (!after) merging.minutes(this.growing.rollups.get(tag)?.values() ?? []);
+    return { ...merging.merged(), next };
   }
 
   close(): void {
@@ -115,7 +120,9 @@ export class Roller {
 
   private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
-    if (isWhole && this.columns.each(body, (column) => this.absorbColumn(column))) {
+    const isInOrder = first >= this.nextInOrder;
+    if (isWhole && this.columns.each(body, (column) => this.absorbColumn(column, isInOrder))) {
+      if (isInOrder) this.nextInOrder = first + count;
       this.growing.ranges = union(this.growing.ranges, wanted);
       return;
     }
@@ -132,11 +139,25 @@ export class Roller {
     this.growing.ranges = union(this.growing.ranges, subtract(wanted, waiting));
   }
 
-  private absorbColumn(column: TagColumn): void {
+  private absorbColumn(column: TagColumn, isInOrder: boolean): void {
     const { growing } = this;
+    if (column.place === 0) this.isLate = isInOrder ? this.lateRows(column) : undefined;
     const last = growing.last.get(column.shape) ?? [];
     if (last.length === 0) growing.last.set(column.shape, last);
-    last[column.place] = rollUpColumn(growing.rollups, column, last[column.place], () => growing.cells++);
+    const begun = () => growing.cells++;
+    last[column.place] = rollUpColumn(growing.rollups, column, last[column.place], begun, this.isLate);
+  }
+
+  /** Which records of a device came after newer ones, where they come in the order of their numbers; undefined: none. */
+  private lateRows({ shape, rows, wallMs }: TagColumn): ((row: number) => boolean) | undefined {
+    let newestMs = this.newestMs.get(shape.device) ?? Number.NEGATIVE_INFINITY;
+    let late: Set<number> | undefined;
+    for (let row = 0; row < rows; row++) {
+      if (cameLate(wallMs[row]!, newestMs)) late = (late ?? new Set()).add(row);
+      newestMs = newestOf(wallMs[row]!, newestMs);
+    }
+    this.newestMs.set(shape.device, newestMs);
+    return late && ((row) => late.has(row));
   }
 
   /** Goes on with what is only on the disk: whole commits, so that none is read twice. */

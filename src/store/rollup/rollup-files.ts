@@ -8,7 +8,7 @@ import { splitTagId } from '../../core/reading.ts';
 import { type Connection, type OpenDatabase, sizeOf, unlinkDatabase } from '../format/disk.ts';
 import { Damage, deflate, isDamage, refuseNewer } from '../format/segment.ts';
 import { bodyOf, createPacking, packedTo, readPacks, type StoredChunk } from './packs.ts';
-import { decodeRollups, type MinuteRollup } from './rollup.ts';
+import { decodeRollups, type Merging } from './rollup.ts';
 
 /** Format of a file of roll-ups; a program refuses newer ones. */
 const VERSION = 1;
@@ -40,6 +40,12 @@ export interface Chunk {
   readonly body: Uint8Array;
 }
 
+/** The first and the last minute that a reader asks for. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Where a reader goes on. */
 export interface RollupCursor {
   readonly file: number;
@@ -69,12 +75,11 @@ export interface RollupFiles {
    * @param ranges numbers of the records that are in the chunks
    */
   append(chunks: readonly Chunk[], ranges: IntervalSet): void;
-  /** Minutes of one tag out of a bounded number of chunks; `next` is undefined at the end. Minutes can be given in parts. */
-  slice(
-    tag: string,
-    span: { readonly first: number; readonly last: number },
-    after: RollupCursor | undefined,
-  ): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined };
+  /**
+   * Adds minutes of one tag out of a bounded number of chunks; returns where to go on, undefined at the end. A minute can
+   * come in parts.
+   */
+  slice(tag: string, span: Span, merging: Merging, after: RollupCursor | undefined): RollupCursor | undefined;
   /** A little of what makes long histories fast to read, see `packs.ts`; true when there is more to do. Throws what the disk says. */
   pack(): boolean;
   close(): void;
@@ -145,15 +150,15 @@ export function openRollups(
       packing.appended();
     },
     pack: packing.step,
-    slice(tag, span, after) {
+    slice(tag, span, merging, after) {
       const until = after?.until ?? lastChunk(files);
       const file = files.find(({ number }) => number >= (after?.file ?? 0));
-      if (!file || file.number > until.file) return { minutes: [], next: undefined };
+      if (!file || file.number > until.file) return undefined;
       try {
-        return sliceOf(file, until, tag, span, after);
+        return sliceOf(file, { tag, span, merging, until, after });
       } catch (error) {
         lose(file, error);
-        return { minutes: [], next: { file: file.number + 1, place: undefined, until } };
+        return { file: file.number + 1, place: undefined, until };
       }
     },
     close() {
@@ -175,21 +180,23 @@ function insertChunks(database: Connection, chunks: readonly Chunk[], ranges: In
   })();
 }
 
-function sliceOf(
-  file: File,
-  until: RollupCursor['until'],
-  tag: string,
-  span: { readonly first: number; readonly last: number },
-  after: RollupCursor | undefined,
-): { readonly minutes: readonly MinuteRollup[]; readonly next: RollupCursor | undefined } {
+/** What a reader asks for, and where the minutes go. */
+interface Reading {
+  readonly tag: string;
+  readonly span: Span;
+  readonly merging: Merging;
+  readonly until: RollupCursor['until'];
+  readonly after: RollupCursor | undefined;
+}
+
+function sliceOf(file: File, { tag, span, merging, until, after }: Reading): RollupCursor | undefined {
   const untilId = file.number === until.file ? until.id : Number.MAX_SAFE_INTEGER;
   const begun = file.number === after?.file ? after.place : undefined;
   const place = begun ?? { of: 'packs', id: 0, packedTo: packedTo(file, tag, untilId) };
   if (place.of === 'packs') {
-    const { minutes, last } = readPacks(file, tag, span, place);
+    const last = readPacks(file, tag, span, place, merging);
     const on = last === undefined ? { of: 'chunks' as const, id: place.packedTo } : { of: 'packs' as const, id: last };
-    const next = { file: file.number, place: { ...on, packedTo: place.packedTo }, until };
-    return { minutes: within(minutes, span), next };
+    return { file: file.number, place: { ...on, packedTo: place.packedTo }, until };
   }
   const rows = file.database
     .prepare(
@@ -197,23 +204,11 @@ function sliceOf(
             ORDER BY id LIMIT ${SLICE_CHUNKS}`,
     )
     .all(splitTagId(tag)?.device, span.first, span.last, place.id, untilId) as StoredChunk[];
-  const minutes = within(
-    rows.flatMap((row) => decodeRollups(bodyOf(file, row), tag)),
-    span,
-  );
+  for (const row of rows) merging.minutes(decodeRollups(bodyOf(file, row), tag));
   const isDone = rows.length < SLICE_CHUNKS;
-  if (isDone && file.number === until.file) return { minutes, next: undefined };
-  if (isDone) return { minutes, next: { file: file.number + 1, place: undefined, until } };
-  return { minutes, next: { file: file.number, place: { ...place, id: rows.at(-1)!.id }, until } };
-}
-
-/** Minutes of a span: most often all of them. */
-function within(
-  minutes: readonly MinuteRollup[],
-  { first, last }: { readonly first: number; readonly last: number },
-): readonly MinuteRollup[] {
-  const isWanted = ({ minute }: MinuteRollup): boolean => minute >= first && minute <= last;
-  return minutes.every(isWanted) ? minutes : minutes.filter(isWanted);
+  if (isDone && file.number === until.file) return undefined;
+  if (isDone) return { file: file.number + 1, place: undefined, until };
+  return { file: file.number, place: { ...place, id: rows.at(-1)!.id }, until };
 }
 
 function lastChunk(files: readonly File[]): RollupCursor['until'] {

@@ -8,7 +8,7 @@ import { encodeEvents, encodeRecords } from '../format/codec.ts';
 import { decodeTrueEvents, decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Backend, EncodedCommit, Pieces } from '../protocol.ts';
 import { textsOf } from '../read/texts.ts';
-import { type Cell, MINUTE_MS, mergeInto } from '../rollup/rollup.ts';
+import { type Cell, cellAt, cellsIn, MINUTE_MS, type MinuteRollup, mergeInto, RUN_WIDTH } from '../rollup/rollup.ts';
 import type { RollupCursor } from '../rollup/rollup-files.ts';
 import type {
   CommitBatch,
@@ -177,31 +177,35 @@ async function rollupPageOf(backend: Backend, { tag, fromMs, toMs, everyMs, limi
   const every = everyMs / MINUTE_MS;
   const cells = new Map<number, Cell>();
   const unit = Math.ceil((span.last - span.first + 1) / MOST_COUNTED);
-  const counts = new Float64Array(Math.ceil((span.last - span.first + 1) / unit));
-  const bads = new Float64Array(counts.length);
+  const counts = new Uint32Array(Math.ceil((span.last - span.first + 1) / unit));
+  const bads = new Uint32Array(counts.length);
   let after: RollupCursor | undefined;
   do {
     const slice = await backend.call('rollups', { tag, span, every, after });
-    for (const cell of slice.cells) mergeInto(cells, cell.minute, cell);
-    const { minute, count, bad } = slice.counted;
-    for (let index = 0; index < minute.length; index++) {
-      const place = Math.floor((minute[index]! - span.first) / unit);
-      counts[place]! += count[index]!;
-      bads[place]! += bad[index]!;
+    for (let place = 0; place < cellsIn(slice); place++) {
+      const cell = cellAt(slice, place);
+      mergeInto(cells, cell.minute, cell);
+    }
+    const { counted } = slice;
+    for (let at = 0; at < counted.length; at += RUN_WIDTH) {
+      const [minute, length, count, bad] = [counted[at]!, counted[at + 1]!, counted[at + 2]!, counted[at + 3]!];
+      for (let one = minute - span.first; one < minute - span.first + length; one++) {
+        counts[Math.floor(one / unit)]! += count;
+        bads[Math.floor(one / unit)]! += bad;
+      }
     }
     after = slice.next;
   } while (after);
-  const points = [...cells.values()]
-    .sort((a, b) => a.minute - b.minute)
-    .map(({ minute, count, bad, min, max, sum }) => ({
-      wallMs: minute * MINUTE_MS,
-      count,
-      bad,
-      ...(count > 0 && { min, max, mean: sum / count }),
-    }));
+  const points = [...cells.values()].sort((a, b) => a.minute - b.minute).map(pointOf);
   return {
     points,
     counted: { firstMs: startMs, everyMs: unit * MINUTE_MS, counts, bads },
     next: endMs < toMs ? endMs : undefined,
   };
+}
+
+function pointOf({ minute, count, bad, min, max, sum, marks }: MinuteRollup): RollupPage['points'][number] {
+  const [wallMs, mean] = [minute * MINUTE_MS, sum / count];
+  if (count === 0) return marks === 0 ? { wallMs, count, bad } : { wallMs, count, bad, marks };
+  return marks === 0 ? { wallMs, count, bad, min, max, mean } : { wallMs, count, bad, min, max, mean, marks };
 }

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Fault, messageOf } from '../../core/errors.ts';
 import { type Engine, openEngine, UnderRepair } from '../engine.ts';
-import type { FromWorker, Now, Pieces, Texts, ToWorker, WireError } from '../protocol.ts';
+import type { FromWorker, Now, Pieces, RollupSlice, Texts, ToWorker, WireError } from '../protocol.ts';
 
 const port = parentPort;
 if (!port) throw new Error('this file runs only as a worker thread');
@@ -61,6 +61,10 @@ function transferable(reply: FromWorker): ArrayBuffer[] {
   if ('page' in reply.answer) {
     const { page, ends, fields, wallMs } = reply.answer as Texts;
     return [page.buffer, ends.buffer, fields.buffer, wallMs.buffer];
+  }
+  if ('counted' in reply.answer) {
+    const { cells, counted } = reply.answer as RollupSlice;
+    return [cells.buffer, counted.buffer];
   }
   if (!('pieces' in reply.answer)) return [];
   return (reply.answer as Pieces).pieces.map(({ body }) => body.buffer);

@@ -102,7 +102,8 @@ function askedOf(kind: CommandKind, order: Record<string, unknown>): Asked {
     case 'write': {
       only('tag', 'value');
       const { value } = order;
-      if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'string')
+      const isNumber = typeof value === 'number' && Number.isFinite(value);
+      if (!isNumber && typeof value !== 'boolean' && typeof value !== 'string')
         throw new Wrong('"write" needs "value" as a number, true, false or a text');
       return { kind, tag: text('tag'), value: valueOfJson(value) };
     }

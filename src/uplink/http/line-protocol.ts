@@ -1,7 +1,7 @@
 /** Writes batches in InfluxDB's line protocol, for the write APIs of versions 1, 2 and 3. */
 import type { HttpTarget } from '../../config/config.ts';
 import { type DeviceRecord, type TagId, tagPattern, type Value } from '../../core/reading.ts';
-import type { OutgoingBatch } from '../uplink.ts';
+import type { OutgoingBatch, SendResult } from '../uplink.ts';
 import { addressOf, type FormDeps, type HttpForm } from './http-form.ts';
 
 type Influx = Extract<HttpTarget, { kind: 'influxdb' }>;
@@ -32,8 +32,16 @@ export function lineProtocolForm(target: Influx, { gateway, url }: FormDeps): Ht
       const body = batch.records.map((record) => recordLine(record, gateway, isWhole)).filter((line) => line !== '');
       return body.length === 0 ? undefined : { url: addresses.ms, headers, body: body.join('\n') };
     },
-    judge: () => ({ ok: true }),
+    judge: judgeWrite,
   };
+}
+
+/** A write is answered without a body. A page is of somebody on the way, such as a portal that wants a login, and not of a database. */
+function judgeWrite(body: string): SendResult | Error {
+  const said = body.trim();
+  if (said.startsWith('<'))
+    return new Error('the answer is a web page, and not that of InfluxDB. Check url, and what is on the way to it.');
+  return /"error"\s*:\s*"/.test(said) ? new Error(`the database says ${said.slice(0, 200)}`) : { ok: true };
 }
 
 /** InfluxDB 1: /write; 2: /api/v2/write; 3: /api/v3/write_lp, which takes all lines or none. */
@@ -48,7 +56,7 @@ function writeAddress(base: string, target: Influx, precision: 'ms' | 'ns'): URL
 /** One line; empty for a record without fields, which the protocol has no form for. */
 function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId) => boolean): string {
   const fields = [...record.fields].flatMap((field) => {
-    const name = nameText(field.name);
+    const name = nameText(RESERVED.has(field.name) ? `${field.name}.value` : field.name);
     if (field.quality === 'bad') return [`${name}.quality=${quoted(`bad: ${field.why}`)}`];
     const text = isWhole(`${record.device}/${field.name}`)
       ? wholeText(field.value, field.name)
@@ -62,8 +70,26 @@ function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId)
   return `${measurementText(record.device)},gateway=${nameText(gateway)}${simulated} ${fields.join(',')} ${record.at.wallMs}`;
 }
 
+/**
+ * Names that a field cannot have: the database takes a point with a field `time` and drops that, without a word where there
+ * are others; the rest are those of the tags and the field that every point may have here.
+ */
+const RESERVED = new Set(['time', 'gateway', 'simulated', 'clock']);
+
 /** Members of events that are numbers in one event and something else in another: `from` is a time, or an address. */
-const MIXED = new Set(['value', 'readBack', 'limit', 'limits', 'from', 'to', 'was', 'before', 'code', 'stop']);
+const MIXED = new Set([
+  'value',
+  'readBack',
+  'limit',
+  'limits',
+  'from',
+  'to',
+  'was',
+  'before',
+  'code',
+  'stop',
+  'points',
+]);
 
 /**
  * An event goes to the measurement `events`; its number is in its nanoseconds, so that no event replaces another. A field

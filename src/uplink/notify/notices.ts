@@ -1,6 +1,7 @@
 /** Which alarms a notifier tells of, and when: a pure state, bounded whatever happens. */
 import type { NotifyConfig } from '../../config/config.ts';
 import type { EventBody, Priority } from '../../core/event.ts';
+import { type GatewayTrouble, SYSTEM, troubleIn } from './gateway-troubles.ts';
 
 /** The priorities, the least first. */
 export const PRIORITIES: readonly Priority[] = ['low', 'medium', 'high', 'critical'];
@@ -37,6 +38,8 @@ export interface NoticeState {
   /** UTC ms since when something waits. */
   readonly sinceMs: number | undefined;
   readonly standing: readonly Standing[];
+  /** Trouble of the gateway itself that has not lasted long enough to be told. */
+  readonly pending: readonly Notice[];
   /** UTC ms of the messages of the last hour. */
   readonly sentMs: readonly number[];
 }
@@ -48,9 +51,21 @@ export interface Digest {
 }
 
 /** What decides about a notice; a slice of the configuration. */
-type Policy = Pick<NotifyConfig, 'priority' | 'alarms' | 'digestMs' | 'repeatMs' | 'perHour' | 'cleared' | 'quiet'>;
+type Policy = Pick<
+  NotifyConfig,
+  'name' | 'priority' | 'alarms' | 'digestMs' | 'repeatMs' | 'perHour' | 'cleared' | 'quiet' | 'systemMs'
+>;
 
 type AlarmBody = Extract<EventBody, { kind: 'alarm' }>;
+
+/** An annunciation, or the end of one. */
+type Annunciation = Pick<Notice, 'id' | 'occurrence' | 'priority' | 'message'>;
+
+/** Trouble of the gateway itself has this priority. */
+const SYSTEM_PRIORITY: Priority = 'high';
+
+/** Lost data is told of once within this time, however often the store has to let go of some. */
+const LOSS_TOLD_MS = 6 * 3_600_000;
 
 /** Notices that are kept with their texts; those beyond are counted. */
 const MAX_WAITING = 50;
@@ -62,7 +77,7 @@ const HOUR_MS = 3_600_000;
 
 /** Nothing was told yet, and nothing of the past will be. */
 export function beginAfter(seen: number): NoticeState {
-  return { seen, waiting: [], more: {}, sinceMs: undefined, standing: [], sentMs: [] };
+  return { seen, waiting: [], more: {}, sinceMs: undefined, standing: [], pending: [], sentMs: [] };
 }
 
 export function rankOf(priority: Priority): number {
@@ -77,14 +92,54 @@ export function accept(
 ): NoticeState {
   const { body, seq, wallMs } = event;
   const seen = { ...state, seen: seq };
+  const trouble = troubleIn(body);
+  if (trouble) return ofGateway(seen, policy, trouble, { occurrence: seq, atMs: wallMs });
   if (body.kind !== 'alarm' || rankOf(body.priority) < rankOf(policy.priority) || !policy.isMeant(body.id)) return seen;
   if (body.change === 'raised' || (body.change === 'unshelved' && body.state === 'unacked'))
     return raised(seen, body, wallMs, wallMs);
   const isGone = body.change === 'returned' || body.change === 'cleared';
-  return isGone ? gone(seen, body, wallMs, policy.cleared) : answered(seen, body);
+  return isGone ? gone(seen, body, wallMs, policy.cleared, body.change === 'cleared') : answered(seen, body);
 }
 
-function raised(state: NoticeState, body: AlarmBody, atMs: number, nowMs: number): NoticeState {
+/** Trouble of the gateway waits until it has lasted; what is over before is never told, so that a link that flaps floods nobody. */
+function ofGateway(
+  state: NoticeState,
+  policy: Parameters<typeof accept>[1],
+  trouble: GatewayTrouble,
+  { occurrence, atMs }: { readonly occurrence: number; readonly atMs: number },
+): NoticeState {
+  const { pending, standing, waiting } = state;
+  if (trouble.kind === 'restart')
+    return { ...state, pending: [], standing: standing.filter(({ id }) => !id.startsWith(SYSTEM) || isLoss(id)) };
+  const { id, message, kind } = trouble;
+  const isOwn = id === `${SYSTEM}notify/${policy.name}`;
+  const isWanted = policy.systemMs !== undefined && rankOf(SYSTEM_PRIORITY) >= rankOf(policy.priority);
+  if (!isWanted || isOwn || !policy.isMeant(id)) return state;
+  const notice = { id, occurrence, priority: SYSTEM_PRIORITY, message: message.slice(0, 500), atMs };
+  const others = pending.filter((one) => one.id !== id);
+  if (kind === 'begins') return { ...state, pending: [...others, notice].slice(-MAX_WAITING) };
+  if (kind === 'once') {
+    const isTold = [...waiting, ...standing].some((one) => one.id === id && atMs - one.atMs < LOSS_TOLD_MS);
+    return isTold ? state : raised(state, notice, atMs, atMs);
+  }
+  const told = [...waiting, ...standing].find((one) => one.id === id);
+  const rest = { ...state, pending: others };
+  return told ? gone(rest, told, atMs, policy.cleared, true) : rest;
+}
+
+function isLoss(id: string): boolean {
+  return id.startsWith(`${SYSTEM}gap/`);
+}
+
+/** Tells of the trouble of the gateway that has lasted. */
+export function matured(state: NoticeState, { systemMs = 0 }: Policy, nowMs: number): NoticeState {
+  const ripe = state.pending.filter(({ atMs }) => nowMs - atMs >= systemMs || nowMs < atMs);
+  if (ripe.length === 0) return state;
+  const pending = state.pending.filter((one) => !ripe.includes(one));
+  return ripe.reduce<NoticeState>((next, one) => raised(next, one, one.atMs, nowMs), { ...state, pending });
+}
+
+function raised(state: NoticeState, body: Annunciation, atMs: number, nowMs: number): NoticeState {
   const { id, occurrence, priority, message } = body;
   const notice: Notice = { id, occurrence, priority, message: message.slice(0, 500), atMs };
   const standing = state.standing.filter((one) => one.id !== id);
@@ -104,9 +159,14 @@ function add(state: NoticeState, notice: Notice, nowMs: number): NoticeState {
 }
 
 /** The condition of an alarm is gone: noted where it waits to be told, told where it was told before and that is wanted. */
-function gone(state: NoticeState, body: AlarmBody, goneMs: number, isTold: boolean): NoticeState {
+function gone(
+  state: NoticeState,
+  body: Pick<Annunciation, 'id' | 'occurrence'>,
+  goneMs: number,
+  isTold: boolean,
+  isOver: boolean,
+): NoticeState {
   const isSame = (one: Notice) => one.id === body.id && one.occurrence === body.occurrence;
-  const isOver = body.change === 'cleared';
   const { waiting, standing } = isOver ? withoutReminders(state, isSame) : state;
   const marked = (one: Notice): Notice => (isOver ? { ...one, goneMs, isAnswered: true } : { ...one, goneMs });
   if (waiting.some(isSame))
@@ -164,7 +224,8 @@ export function repeated(state: NoticeState, { repeatMs }: Policy, nowMs: number
   if (repeatMs === undefined) return state;
   let next = state;
   for (const one of state.standing) {
-    if (nowMs - one.toldMs < repeatMs || one.isAnswered) continue;
+    // Nobody can acknowledge what is wrong with the gateway.
+    if (nowMs - one.toldMs < repeatMs || one.isAnswered || one.id.startsWith(SYSTEM)) continue;
     const { toldMs: _told, ...notice } = one;
     next = add(
       { ...next, standing: next.standing.filter((other) => other !== one) },

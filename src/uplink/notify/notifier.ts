@@ -9,7 +9,18 @@ import type { Random } from '../../core/random.ts';
 import { tagPattern } from '../../core/reading.ts';
 import type { CommitBatch, Receipt, Store } from '../../store/store.ts';
 import { minuteOfDay, noticeText, type Teller } from './notice-text.ts';
-import { accept, beginAfter, countOf, type Digest, due, type NoticeState, repeated, sent, without } from './notices.ts';
+import {
+  accept,
+  beginAfter,
+  countOf,
+  type Digest,
+  due,
+  matured,
+  type NoticeState,
+  repeated,
+  sent,
+  without,
+} from './notices.ts';
 import type { Send } from './senders.ts';
 
 /** What a notifier needs. */
@@ -131,7 +142,7 @@ export class Notifier {
     if (this.isDirty) this.save();
     if (this.isSending || clock.monoMs() < this.retryAtMs) return;
     const wallMs = clock.wallMs();
-    this.become(repeated(this.state, this.policy, wallMs));
+    this.become(matured(repeated(this.state, this.policy, wallMs), this.policy, wallMs));
     const digest = due(this.state, this.policy, { wallMs, isQuiet: this.isQuiet(wallMs) });
     if (digest) void this.tell(digest, signal);
   }
@@ -164,8 +175,15 @@ export class Notifier {
 
   private take(from: number, events: readonly GatewayEvent[]): void {
     let state = this.state!;
-    for (const [index, { wallMs, body }] of events.entries())
-      if (from + index > state.seen) state = accept(state, this.policy, { seq: from + index, wallMs, body });
+    // A notifier that the file has again after weeks, or a gateway that was off, tells nothing that would be given up by now.
+    const { clock } = this.deps;
+    const oldestMs = clock.known() ? clock.wallMs() - GIVE_UP_MS : Number.NEGATIVE_INFINITY;
+    for (const [index, { wallMs, clockKnown, body }] of events.entries()) {
+      const seq = from + index;
+      if (seq <= state.seen) continue;
+      const isOld = clockKnown && wallMs < oldestMs;
+      state = isOld ? { ...state, seen: seq } : accept(state, this.policy, { seq, wallMs, body });
+    }
     this.become(state);
   }
 
@@ -219,7 +237,8 @@ export class Notifier {
   private become(state: NoticeState): void {
     const before = this.state;
     this.state = state;
-    const isNews = before?.waiting !== state.waiting || before.standing !== state.standing;
+    const isNews =
+      before?.waiting !== state.waiting || before.standing !== state.standing || before.pending !== state.pending;
     // Alarms that come in a flood are noted together, with the place in the journal up to which they are.
     this.isDirty ||= isNews || before?.more !== state.more || state.seen - this.savedSeen >= PAGE;
   }

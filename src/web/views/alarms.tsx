@@ -1,7 +1,7 @@
 /** Alarms: those that stand by priority, the first of each device marked, with what an operator may order. */
 import { useState } from 'preact/hooks';
-import type { AlarmView, JsonEvent } from '../../api/rules-view.ts';
-import type { Hub } from '../hub.ts';
+import type { AlarmView, EventsPage, JsonEvent } from '../../api/rules-view.ts';
+import { type Hub, usePolled } from '../hub.ts';
 import { Dialog, Failure, Mark, Panel, useOrder } from '../parts.tsx';
 import { inOrder, isUnacked, stands } from '../plant-state.ts';
 import { ask } from '../session.ts';
@@ -75,7 +75,8 @@ function Alarm({ hub, alarm, onRefused }: ViewProps & { readonly alarm: AlarmVie
     <li class={`alarm${stands(alarm) ? ' is-standing' : ''}`}>
       <div>
         <Mark alarm={alarm} /> <strong>{plain(id)}</strong> <span class="state">{state}</span>
-        <p>{plain(message)}</p>
+        {/* What an alarm says is not so while it is normal. */}
+        {state !== 'normal' && <p>{plain(message)}</p>}
         <p class="note">
           <a href={`#/tag/${tag}`}>{plain(tag)}</a>
           {sinceMs !== undefined && `, for ${ageText(hub.nowMs - sinceMs)}`}
@@ -152,13 +153,19 @@ function Shelve({ id, order, onClose }: ShelveProps) {
   );
 }
 
-/** The newest events since the page was opened. */
+/** Events that are listed, the newest first. */
+const MOST_EVENTS = 30;
+
+/** The newest events: those that were there when the page was opened, and those that came over the stream. */
 function Journal({ hub }: { readonly hub: Hub }) {
-  const { events } = hub.plant;
+  const { data } = usePolled<EventsPage>(`/api/v1/events?limit=${MOST_EVENTS}`, 3_600_000);
+  const known = new Map([...(data?.events ?? []), ...hub.plant.events].map((event) => [event.seq, event]));
+  const newest = [...known.values()].sort((one, other) => other.seq - one.seq).slice(0, MOST_EVENTS);
   return (
-    <Panel title="Journal" note="Since this page was opened; millgate events shows all of it.">
+    <Panel title="Journal" note={`The last ${MOST_EVENTS} events; millgate events shows all of them.`}>
+      {newest.length === 0 && <p>Nothing has happened yet.</p>}
       <ul class="plain journal">
-        {events.slice(0, 30).map((event) => (
+        {newest.map((event) => (
           <li key={event.seq}>
             <time>{hub.time.clock(event.t)}</time> {plain(wordsOf(event))}
           </li>

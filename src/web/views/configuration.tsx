@@ -12,7 +12,9 @@ import { type Hub, usePolled } from '../hub.ts';
 import { Facts, Failure, Panel, useOrder } from '../parts.tsx';
 import { ask } from '../session.ts';
 import { plain, spanText } from '../shown.ts';
-import { AlarmForm, DeviceForm } from './forms.tsx';
+import { AlarmForm, DeviceForm, type FormProps } from './forms.tsx';
+import { SchemaForm } from './schema-form.tsx';
+import { TagForm } from './tag-form.tsx';
 
 /** The text is checked when nothing was typed for so long, ms. */
 const CHECK_AFTER_MS = 700;
@@ -28,7 +30,7 @@ interface ViewProps {
 /** The configuration in force, on trial, and as it is edited. */
 export function Configuration({ hub, onRefused }: ViewProps) {
   const { data, failed, again } = usePolled<ConfigurationStatus>('/api/v1/configuration', 2000);
-  if (!data) return <Failure>{failed}</Failure>;
+  if (!data) return failed === undefined ? <p>Waiting for the gateway …</p> : <Failure>{failed}</Failure>;
   return (
     <>
       {data.pending && <OnTrial hub={hub} pending={data.pending} onRefused={onRefused} again={again} />}
@@ -100,6 +102,21 @@ function mainOf({ file, files }: RunningFiles): string {
   return files[name] ?? Object.values(files)[0] ?? '';
 }
 
+function FileText({ text, set }: { readonly text: string; readonly set: (text: string) => void }) {
+  return (
+    <label>
+      <span class="note">The file, checked as you type</span>
+      <textarea
+        class="file"
+        rows={24}
+        spellcheck={false}
+        value={text}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { readonly isOnTrial: boolean }) {
   const [text, setText] = useState<string>();
   const [checked, setChecked] = useState<{ readonly text: string; readonly answer: ApplyAnswer }>();
@@ -120,6 +137,10 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
     give(async () => {
       const body = { text, path, value: JSON.stringify(value) };
       const answer = await ask<CheckedText>('/api/v1/configuration/check', body);
+      if (answer.text === text)
+        throw new Error(
+          `Nothing was changed: the file has this entry already, or ${path[path.length - 2]} stands there in a form that only a person can change. Write it into the text.`,
+        );
       setText(answer.text);
       setChecked({ text: answer.text, answer });
     });
@@ -144,46 +165,50 @@ function Editor({ hub, onRefused, again, isOnTrial }: Again & ViewProps & { read
   const canApply = answer?.ok === true && answer.pending && !isOnTrial;
   return (
     <Panel title="Edit">
-      <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
-      <label>
-        <span class="note">The file, checked as you type</span>
-        <textarea
-          class="file"
-          rows={24}
-          spellcheck={false}
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </label>
-      <Findings answer={answer} />
-      <p class="orders">
-        <button type="button" disabled={!canApply || isBusy} onClick={apply}>
-          Apply on trial for 2 minutes
-        </button>
-        <button type="button" class="quiet" onClick={open}>
-          Start again from what runs
-        </button>
-      </p>
-      <Failure>{failed}</Failure>
+      <div class="editor">
+        <div>
+          <Forms hub={hub} text={text} put={put} onRefused={onRefused} />
+        </div>
+        <div>
+          <FileText text={text} set={setText} />
+          <Findings answer={answer} />
+          <p class="orders">
+            <button type="button" disabled={!canApply || isBusy} onClick={apply}>
+              Apply on trial for 2 minutes
+            </button>
+            <button type="button" class="quiet" onClick={open}>
+              Start again from what runs
+            </button>
+          </p>
+          <Failure>{failed}</Failure>
+        </div>
+      </div>
     </Panel>
   );
 }
 
-/** What is added most often, by a form; everything else is written below. */
-function Forms(props: Parameters<typeof AlarmForm>[0]) {
-  const [open, show] = useState<'device' | 'alarm'>();
+/** What is added by a form of its own, and by one made from the schema; everything else is written in the text. */
+const FORMS = {
+  'Add a channel': (props: FormProps) => <SchemaForm {...props} section="channels" />,
+  'Add a device': DeviceForm,
+  'Add a tag': TagForm,
+  'Add an alarm': AlarmForm,
+  'Add an uplink': (props: FormProps) => <SchemaForm {...props} section="uplinks" />,
+};
+
+function Forms(props: FormProps) {
+  const [open, show] = useState<keyof typeof FORMS>();
+  const Form = open && FORMS[open];
   return (
     <>
       <fieldset class="choices" aria-label="Add by a form">
-        <button type="button" aria-pressed={open === 'device'} onClick={() => show('device')}>
-          Add a device
-        </button>
-        <button type="button" aria-pressed={open === 'alarm'} onClick={() => show('alarm')}>
-          Add an alarm
-        </button>
+        {(Object.keys(FORMS) as (keyof typeof FORMS)[]).map((title) => (
+          <button type="button" key={title} aria-pressed={open === title} onClick={() => show(title)}>
+            {title}
+          </button>
+        ))}
       </fieldset>
-      {open === 'device' && <DeviceForm {...props} />}
-      {open === 'alarm' && <AlarmForm {...props} />}
+      {Form && <Form {...props} />}
     </>
   );
 }
@@ -228,6 +253,7 @@ function Past({
   const { isBusy, failed, give } = useOrder(onRefused);
   return (
     <Panel title="Before">
+      {history.length < 2 && <p>Nothing else was in force before.</p>}
       <ul class="plain">
         {history.slice(0, 10).map(({ hash, how, by, atMs, outcome, why }) => (
           <li key={`${hash} ${atMs}`}>

@@ -10,7 +10,8 @@ import { plain, spanText } from '../shown.ts';
 /** Puts an entry into the text that is edited. */
 type Put = (path: readonly string[], value: object) => Promise<boolean>;
 
-interface FormProps {
+/** What every form is handed. */
+export interface FormProps {
   readonly hub: Hub;
   readonly text: string;
   readonly put: Put;
@@ -28,7 +29,7 @@ interface FieldProps {
 }
 
 /** One line of a form: a choice where there are options, else a text. */
-function Field({ label, value, set, isOptional, options, pattern, hint }: FieldProps) {
+export function Field({ label, value, set, isOptional, options, pattern, hint }: FieldProps) {
   const id = useId();
   const common = { id, value, required: !isOptional };
   return (
@@ -49,8 +50,9 @@ function Field({ label, value, set, isOptional, options, pattern, hint }: FieldP
   );
 }
 
-const NAME = '[a-z0-9][a-z0-9_-]{0,62}';
-const NAME_HINT = 'a-z, 0-9, - and _';
+/** A name of the file, and how that is said. */
+export const NAME = '[a-z0-9][a-z0-9_-]{0,62}';
+export const NAME_HINT = 'a-z, 0-9, - and _';
 const DURATION = '[0-9]+(ms|s|m|h|d)';
 
 /** How far back an alarm is tried. */

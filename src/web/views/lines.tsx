@@ -21,7 +21,7 @@ function Line({ hub, channel }: { readonly hub: Hub; readonly channel: ChannelSt
       <Facts
         of={[
           ['line in use', percentText(channel.utilisation)],
-          ['asked for by the periods', percentText(channel.plannedUtilisation)],
+          ['needed by the periods', percentText(channel.plannedUtilisation)],
           ['scans made', channel.scans],
           ['scans skipped', channel.skipped],
           ['reconnects', channel.reconnects],
@@ -56,9 +56,10 @@ function Line({ hub, channel }: { readonly hub: Hub; readonly channel: ChannelSt
 
 /** Every line. */
 export function Lines({ hub }: { readonly hub: Hub }) {
+  if (!hub.plant.status) return <p>Waiting for the gateway …</p>;
   return (
     <>
-      {(hub.plant.status?.channels ?? []).map((channel) => (
+      {hub.plant.status.channels.map((channel) => (
         <Line key={channel.name} hub={hub} channel={channel} />
       ))}
     </>

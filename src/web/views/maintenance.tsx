@@ -18,7 +18,7 @@ export function Maintenance({ hub, onRefused }: { readonly hub: Hub; readonly on
     (one, other) => rank[one.state] - rank[other.state] || (one.dueAt ?? Infinity) - (other.dueAt ?? Infinity),
   );
   return (
-    <Panel title="Maintenance">
+    <Panel title="The most urgent first">
       <Table label="Maintenance" head={['What', 'State', 'Now', 'Limit or interval', 'Due', '']}>
         {sorted.map((item) => (
           <tr key={item.id}>

@@ -2,6 +2,7 @@
 import type { Hub } from '../hub.ts';
 import { Alarms } from './alarms.tsx';
 import { Configuration } from './configuration.tsx';
+import { Inventory } from './inventory.tsx';
 import { Lines } from './lines.tsx';
 import { Maintenance } from './maintenance.tsx';
 import { Production } from './production.tsx';
@@ -39,6 +40,8 @@ export function View({ hub, view, rest, onRefused }: ViewProps) {
       return <Production hub={hub} onRefused={onRefused} />;
     case 'maintenance':
       return <Maintenance hub={hub} onRefused={onRefused} />;
+    case 'inventory':
+      return <Inventory hub={hub} onRefused={onRefused} />;
     case 'lines':
       return <Lines hub={hub} />;
     case 'uplinks':

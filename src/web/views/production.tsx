@@ -67,10 +67,7 @@ function Machine(props: MachineProps) {
           <strong>{good}</strong> good of {count}, {reject} rejected
         </span>
       </p>
-      <TimeBar report={report} />
-      {report.noDataMs > 0 && (
-        <p class="note">The bar shows stops; {spanText(report.noDataMs)} without data are not in it.</p>
-      )}
+      <TimeBar hub={hub} report={report} />
       <Facts
         of={[
           ['availability', percentText(report.availability)],
@@ -96,29 +93,43 @@ function Machine(props: MachineProps) {
 /** Stops on the bar of the shift; the kinds differ by height, not by colour alone. */
 const HEIGHTS: Record<ReportedStop['kind'], number> = { micro: 8, unplanned: 24, setup: 16, planned: 4 };
 
-function TimeBar({ report: { from, to, stops } }: { readonly report: ProductionReport }) {
+/** The stops of the shift. What lies between them is filled only where all of it is known to have been running. */
+function TimeBar({ hub, report: { from, to, stops, noDataMs } }: Pick<MachineProps, 'hub' | 'report'>) {
   const x = (ms: number): number => ((ms - from) / Math.max(1, to - from)) * 600;
+  const rest = noDataMs > 0 ? `not drawn: ${spanText(noDataMs)} without data` : 'grey: running';
   return (
-    <svg
-      class="timebar"
-      viewBox="0 0 600 24"
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={`${stops.length} stops`}
-    >
-      <rect class="run" x="0" y="0" width="600" height="24" />
-      {stops.map(({ n, from: start, to: end, kind }) => (
-        <rect
-          key={n}
-          class={`stop-${kind}`}
-          x={x(start)}
-          y={24 - HEIGHTS[kind]}
-          width={Math.max(1, x(end) - x(start))}
-          height={HEIGHTS[kind]}
-        />
-      ))}
-    </svg>
+    <>
+      <svg
+        class="timebar"
+        viewBox="0 0 600 24"
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${stops.length} stops`}
+      >
+        <rect class={noDataMs > 0 ? 'partly' : 'run'} x="0" y="0" width="600" height="24" />
+        {stops.map(({ n, from: start, to: end, kind }) => (
+          <rect
+            key={n}
+            class={`stop-${kind}`}
+            x={x(start)}
+            y={24 - HEIGHTS[kind]}
+            width={Math.max(1, x(end) - x(start))}
+            height={HEIGHTS[kind]}
+          />
+        ))}
+      </svg>
+      <p class="note ends">
+        <span>{minuteOf(hub, from)}</span>
+        <span>Stops: high unplanned, middle setup, low short or planned; {rest}</span>
+        <span>{minuteOf(hub, to)}</span>
+      </p>
+    </>
   );
+}
+
+/** `06:00`. */
+function minuteOf({ time }: Hub, ms: number): string {
+  return time.clock(ms).slice(0, 5);
 }
 
 /** Hour by hour against the target; the hour that runs is the last. */
@@ -128,7 +139,7 @@ function Hours({ hub, report: { hours = [] } }: Pick<MachineProps, 'hub' | 'repo
     <Table label="Hour by hour" head={['Hour from', 'Target', 'Good', 'Behind', 'Rejects']}>
       {hours.map(({ from, target, count, good }) => (
         <tr key={from}>
-          <th scope="row">{hub.time.clock(from)}</th>
+          <th scope="row">{minuteOf(hub, from)}</th>
           <td>{target ?? '–'}</td>
           <td>{good}</td>
           <td>{target === null ? '–' : Math.max(0, target - good)}</td>
@@ -165,6 +176,7 @@ function Losses({ report }: { readonly report: ProductionReport }) {
 function Stops({ hub, report: { machine, stops }, reasons, onRefused, again }: MachineProps) {
   const [coding, code] = useState<number>();
   const sums = stopsByReason(stops).slice(0, 3);
+  const stop = stops.find(({ n }) => n === coding);
   const listed = stops.filter(({ kind }) => kind !== 'micro').slice(-MOST_STOPS);
   return (
     <>
@@ -192,11 +204,13 @@ function Stops({ hub, report: { machine, stops }, reasons, onRefused, again }: M
           ))}
         </Table>
       )}
-      {coding !== undefined && (
+      {stop && (
         <Coding
-          key={coding}
+          key={stop.n}
+          hub={hub}
           machine={machine}
-          stop={coding}
+          stop={stop}
+          next={stops[stops.indexOf(stop) + 1]}
           reasons={reasons}
           onRefused={onRefused}
           again={again}
@@ -207,19 +221,27 @@ function Stops({ hub, report: { machine, stops }, reasons, onRefused, again }: M
   );
 }
 
-interface CodingProps extends Pick<MachineProps, 'reasons' | 'onRefused' | 'again'> {
+interface CodingProps extends Pick<MachineProps, 'hub' | 'reasons' | 'onRefused' | 'again'> {
   readonly machine: string;
-  readonly stop: number;
+  readonly stop: ReportedStop;
+  /** The stop after it, which it can be joined with. */
+  readonly next: ReportedStop | undefined;
   readonly onClose: () => void;
 }
 
+/** What of a stop a reason is for. */
+type Part = 'whole' | 'later' | 'both';
+
 /** The second touch: a reason. A scanner of barcodes types its code into the field and sends it. */
-function Coding({ machine, stop, reasons, onRefused, again, onClose }: CodingProps) {
+function Coding({ hub, machine, stop, next, reasons, onRefused, again, onClose }: CodingProps) {
   const [text, setText] = useState('');
+  const [part, choose] = useState<Part>('whole');
+  const [fromMs, begin] = useState(Math.round((stop.from + stop.to) / 2));
   const { isBusy, failed, give } = useOrder(onRefused);
   const send = async (code: string): Promise<void> => {
     const path = `/api/v1/production/${encodeURIComponent(machine)}/reason`;
-    if (!(await give(() => ask(path, { code, stop })))) return;
+    const of = part === 'later' ? { from: fromMs } : part === 'both' && next ? { join: next.n } : {};
+    if (!(await give(() => ask(path, { code, stop: stop.n, ...of })))) return;
     again();
     onClose();
   };
@@ -227,8 +249,37 @@ function Coding({ machine, stop, reasons, onRefused, again, onClose }: CodingPro
     event.preventDefault();
     if (text.trim() !== '') void send(text.trim());
   };
+  const { clock } = hub.time;
+  const parts: readonly (readonly [Part, string])[] = [
+    ['whole', 'All of it'],
+    ...(stop.to - stop.from >= 2000 ? [['later', 'Only its end …'] as const] : []),
+    ...(next ? [['both', `With no. ${next.n}, of ${clock(next.from)}`] as const] : []),
+  ];
   return (
-    <Dialog title={`Why did ${machine} stop? (no. ${stop})`} onClose={onClose}>
+    <Dialog title={`Why did ${machine} stop? (no. ${stop.n})`} onClose={onClose}>
+      <p class="note">
+        {clock(stop.from)} to {clock(stop.to)}, {spanText(stop.ms)}
+      </p>
+      <fieldset class="choices" aria-label="What the reason is for">
+        {parts.map(([which, words]) => (
+          <button type="button" key={which} aria-pressed={part === which} onClick={() => choose(which)}>
+            {words}
+          </button>
+        ))}
+      </fieldset>
+      {part === 'later' && (
+        <label class="split">
+          From {clock(fromMs)} on; what was before keeps its reason
+          <input
+            type="range"
+            min={stop.from + 1000}
+            max={stop.to - 1000}
+            step={1000}
+            value={fromMs}
+            onInput={(event) => begin(Number(event.currentTarget.value))}
+          />
+        </label>
+      )}
       <p class="orders">
         {reasons.map(({ code, name }) => (
           <button type="button" class="touch" key={code} disabled={isBusy} onClick={() => void send(code)}>

@@ -1,15 +1,21 @@
 /** Uplinks with what they still owe, and the store with what was given up. */
+import { LOSSES } from '../../core/quality.ts';
 import type { Hub } from '../hub.ts';
 import { Facts, Panel, Table } from '../parts.tsx';
 import { bytesText, percentText, plain, spanText } from '../shown.ts';
 
-/** Every uplink: what waits, and how long it will take. */
+/** Every uplink: what waits, and how long it will take; then what tells people of alarms. */
 export function Uplinks({ hub }: { readonly hub: Hub }) {
   const { status } = hub.plant;
-  if (status && status.uplinks.length === 0) return <p>This gateway has no uplink.</p>;
+  if (!status) return <p>Waiting for the gateway …</p>;
+  const { notifiers = [] } = status;
+  if (status.uplinks.length + notifiers.length === 0)
+    return (
+      <p>This gateway has no uplink: readings stay in its store. Uplinks stand under uplinks: in the configuration.</p>
+    );
   return (
     <>
-      {(status?.uplinks ?? []).map((uplink) => {
+      {status.uplinks.map((uplink) => {
         const { name, state, reason, note, sinceMs, pendingRecords, pendingEvents, catchUpSeconds } = uplink;
         const remaining = catchUpSeconds === undefined ? '–' : `about ${spanText(catchUpSeconds * 1000)}`;
         return (
@@ -30,6 +36,17 @@ export function Uplinks({ hub }: { readonly hub: Hub }) {
           </Panel>
         );
       })}
+      {notifiers.map(({ name, waiting, sent, reason }) => (
+        <Panel key={name} title={name} note="tells people of alarms">
+          {reason !== undefined && <p class="reason">{plain(reason)}</p>}
+          <Facts
+            of={[
+              ['alarms that wait to be told', waiting],
+              ['messages sent since the start', sent],
+            ]}
+          />
+        </Panel>
+      ))}
     </>
   );
 }
@@ -42,7 +59,7 @@ export function Store({ hub }: { readonly hub: Hub }) {
   const spanMs = (store.newestWallMs ?? 0) - (store.oldestWallMs ?? 0);
   return (
     <>
-      <Panel title="Store">
+      <Panel title="How full it is">
         {store.trouble !== undefined && <p class="reason">{plain(store.trouble)}</p>}
         <Facts
           of={[
@@ -68,7 +85,9 @@ export function Store({ hub }: { readonly hub: Hub }) {
             {store.losses.map(({ stream, cause, uplink, count }) => (
               <tr key={`${stream} ${cause} ${uplink}`}>
                 <td>{stream}</td>
-                <td>{cause}</td>
+                <td>
+                  {cause}: {LOSSES[cause]}
+                </td>
                 <td>{uplink ?? '–'}</td>
                 <td>{count}</td>
               </tr>
@@ -78,16 +97,19 @@ export function Store({ hub }: { readonly hub: Hub }) {
       </Panel>
       {store.ledger.length > 0 && (
         <Panel title="Ledger" note="The newest entries; GET /api/v1/store/ledger has all of it.">
-          <Table label="Ledger" head={['Entered', 'Stream', 'Numbers', 'Count', 'Cause', 'Uplink']}>
-            {store.ledger.map(({ id, enteredWallMs, stream, from, to, count, cause, uplink }) => (
+          <Table label="Ledger" head={['Entered', 'Stream', 'Numbers', 'Taken', 'Count', 'Cause', 'Uplink']}>
+            {store.ledger.map(({ id, enteredWallMs, stream, from, to, count, cause, uplink, ...taken }) => (
               <tr key={id}>
                 <td>{hub.time.full(enteredWallMs)}</td>
                 <td>{stream}</td>
                 <td>
                   {from} to {to - 1}
                 </td>
+                <td>{takenText(hub, taken)}</td>
                 <td>{count}</td>
-                <td>{cause}</td>
+                <td>
+                  {cause}: {LOSSES[cause]}
+                </td>
                 <td>{uplink ?? '–'}</td>
               </tr>
             ))}
@@ -96,4 +118,12 @@ export function Store({ hub }: { readonly hub: Hub }) {
       )}
     </>
   );
+}
+
+/** When the records of a range were taken, where that is known. */
+function takenText(hub: Hub, { firstWallMs, lastWallMs }: { firstWallMs?: number; lastWallMs?: number }): string {
+  if (firstWallMs === undefined) return '–';
+  return lastWallMs === undefined || lastWallMs === firstWallMs
+    ? hub.time.full(firstWallMs)
+    : `${hub.time.full(firstWallMs)} to ${hub.time.full(lastWallMs)}`;
 }

@@ -30,7 +30,7 @@ export function Tag({ hub, name, onRefused }: { hub: Hub; name: string; onRefuse
   if (!tag) return <p>{hub.tags.length === 0 ? 'Waiting for the gateway …' : `There is no tag ${plain(name)}.`}</p>;
   return (
     <>
-      <Panel title={name} note={tag.description === undefined ? undefined : plain(tag.description)}>
+      <Panel title="Now" note={tag.description === undefined ? undefined : plain(tag.description)}>
         <Reading hub={hub} tag={tag} isLarge />
         <Bar hub={hub} tag={tag} />
         <Facts
@@ -77,8 +77,23 @@ function History({ hub, tag }: { readonly hub: Hub; readonly tag: JsonTag }) {
         )}
       </div>
       <Failure>{failed}</Failure>
+      {answer && <Remarks hub={hub} answer={answer} />}
       {answer && <Gaps hub={hub} answer={answer} />}
     </Panel>
+  );
+}
+
+/** What is marked in the chart, in words, for who does not see it. */
+function Remarks({ hub, answer: { marks } }: { readonly hub: Hub; readonly answer: ChartAnswer }) {
+  if (marks.length === 0) return null;
+  return (
+    <ul class="plain">
+      {marks.slice(-MOST_GAPS).map(({ from, to, mark, words }) => (
+        <li key={`${mark} ${from}`}>
+          {hub.time.full(from)} to {hub.time.full(to)}: {words}
+        </li>
+      ))}
+    </ul>
   );
 }
 

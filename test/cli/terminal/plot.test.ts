@@ -17,6 +17,22 @@ describe('a plot in the terminal', () => {
     ]);
   });
 
+  it('joins what has no gap between, and writes labels in place of numbers', () => {
+    const plotted = {
+      ...{ from: 0, to: 50, gaps: [] },
+      columns: { t: [5, 15, 25, 35], min: [0, 4, 4, 0], max: [0, 4, 4, 0], joined: [0, 1, 1, 0] },
+    };
+    const label = (value: number) => (value === 0 ? 'stopped' : value === 4 ? 'running' : '');
+    expect(plotLines(plotted, { columns: 5, rows: 5 }, label)).toEqual([
+      '   running ┤ │•  ',
+      '           ┤ │   ',
+      '           ┤ │   ',
+      '           ┤ │   ',
+      '   stopped ┤•  • ',
+      '           └─────',
+    ]);
+  });
+
   it('is empty where there is no value', () => {
     const none = { from: 0, to: 1, gaps: [], columns: { t: [], min: [], max: [] } };
     expect(plotLines(none, { columns: 8, rows: 5 })).toEqual([]);

@@ -64,12 +64,15 @@ describe('a gateway', () => {
   let history: ConfigurationEntry[];
   let files: Map<string, string>;
   let answer: ApplyAnswer;
+  /** Hash of the configuration in force. */
+  let running: string;
 
   beforeEach(() => {
     events = [];
     applied = [];
     history = [];
     files = new Map();
+    running = 'aaaa';
     answer = { ok: true, hash: 'aaaa', changes: [], warnings: [], pending: true };
   });
 
@@ -90,7 +93,7 @@ describe('a gateway', () => {
     };
     const config = { gateway: { id: 'press-1' }, fleet: { key: key ?? undefined } } as Config;
     return new Bundles({
-      config: () => config,
+      config: () => ({ ...config, hash: running }),
       apply: async ({ text }) => {
         applied.push(text);
         return answer;
@@ -145,6 +148,11 @@ describe('a gateway', () => {
     const entry = { hash: 'aaaa', how: 'apply', by: 'bundle 5', atMs: 0, changes: [] } as const;
     history = [{ ...entry, outcome: 'kept' }];
     expect(await own.take({ bundle: seal(), by: 'timer' })).toMatchObject({ ok: true, outcome: 'known' });
+    running = 'cccc';
+    expect(await own.take({ bundle: seal(), by: 'timer' })).toMatchObject({
+      ok: false,
+      why: expect.stringContaining('configuration cccc, which came later'),
+    });
     history = [{ ...entry, outcome: 'rolled-back', why: 'no good reading came from oven' }];
     expect(await own.take({ bundle: seal(), by: 'timer' })).toMatchObject({
       ok: false,

@@ -74,10 +74,10 @@ describe('the record codec', () => {
   it('finds the readings of one tag without decoding the others', () => {
     fc.assert(
       fc.property(fc.array(record, { maxLength: 20 }), (records) => {
-        const expected = records.flatMap(({ device, at, clockKnown, fields }, index) =>
+        const expected = records.flatMap(({ device, at, clockKnown, simulated, fields }, index) =>
           [...fields]
             .filter(({ name }) => device === 'press-1' && name === 'pressure')
-            .map(({ name: _, ...said }) => ({ index, clockKnown, ...at, ...said })),
+            .map(({ name: _, ...said }) => ({ index, clockKnown, simulated, ...at, ...said })),
         );
         expect(decodeTag(encodeRecords(records, 'boot'), 'press-1', 'pressure')).toEqual(expected);
       }),

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Field, Fields } from '../../../src/core/reading.ts';
+import { type Field, Fields, MARK } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { ColumnReader, encodeRecords } from '../../../src/store/format/codec.ts';
 import { type Connection, openForWriting } from '../../../src/store/format/disk.ts';
@@ -248,7 +248,7 @@ describe('the roll-ups of a store', () => {
     expect((await ask(store)).points).toEqual([]);
     await clock.advance(3_600_000);
     await store.commit(batchOf([]));
-    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30 }]);
+    expect((await ask(store)).points).toMatchObject([{ wallMs: START_MS, count: 30, marks: MARK.unsynced }]);
     await store.close();
   });
 
@@ -266,6 +266,29 @@ describe('the roll-ups of a store', () => {
     const { points } = await ask(store);
     expect(points.reduce((total, { count }) => total + count, 0)).toBe(15_000);
     await store.close();
+  });
+
+  it('remember what is to be said of their readings, through the disk', async () => {
+    const [clock, path] = [new SimulatedClock(), temporaryFolder()];
+    const store = await openOn(clock, path);
+    const uncertain: Field = { name: 'oil-temp', quality: 'uncertain', value: 1, why: 'out-of-range' };
+    await store.commit(batchOf([recordOf(0), recordOf(60, [uncertain])]));
+    await store.commit(batchOf([{ ...recordOf(120), simulated: true }, recordOf(180), recordOf(240)]));
+    await store.commit(batchOf([recordOf(181), recordOf(241)]));
+    const marks = async (one: Store) => (await ask(one)).points.map((point) => point.marks);
+    const expected = [undefined, MARK.uncertain, MARK.simulated, MARK.late, undefined];
+    expect(await marks(store)).toEqual(expected);
+    await store.close();
+    const again = await openOn(clock, path);
+    expect(await marks(again)).toEqual(expected);
+    const { points } = await again.history({ tag: TAG, fromMs: START_MS, toMs: START_MS + 600_000, limit: 10 });
+    expect(points.map((point) => point.marks)).toEqual([
+      undefined,
+      undefined,
+      MARK.simulated,
+      ...Array(4).fill(undefined),
+    ]);
+    await again.close();
   });
 
   it('come in pages, and by whole minutes only', async () => {

@@ -141,6 +141,11 @@ describe('a command over an uplink', () => {
     expect(done).toEqual([]);
   });
 
+  it('that writes a number beyond all numbers is none', () => {
+    const text = '{"id":"a","expires":2000000000000,"write":{"tag":"a/b","value":1e999}}';
+    expect(readCommand(Buffer.from(text))).toMatchObject({ why: expect.stringContaining('"value"') });
+  });
+
   it('may hold any bytes: they are refused or read, and never throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void readCommand(bytes)),

@@ -77,6 +77,16 @@ describe('line protocol', () => {
     );
   });
 
+  it('gives a tag that is called time another name, as the database would drop it without a word', () => {
+    const fields = Fields.of([
+      { name: 'time', quality: 'good', value: 5 },
+      { name: 'clock', quality: 'bad', why: 'timeout' },
+    ]);
+    expect(influx.message({ ...BATCH, records: [{ ...RECORD, fields }] })!.body).toContain(
+      ' time.value=5,clock.value.quality="bad: timeout" ',
+    );
+  });
+
   it('gives a member of an event one type, whatever the event holds: another one would be refused', () => {
     const bodyOf = (body: EventBody) => influx.message({ ...EVENT, event: { ...EVENT.event, body } })!.body;
     const alarm = { kind: 'alarm', id: 'a', occurrence: 1, change: 'raised', state: 'unacked' } as const;
@@ -92,6 +102,9 @@ describe('line protocol', () => {
     expect(bodyOf(of('jam', 7n))).toContain(',value.text="jam",limit=7,');
     expect(bodyOf({ kind: 'audit', what: 'write', from: 'mes 10.0.0.5', message: 'm' })).toContain(
       ',from.text="mes 10.0.0.5",',
+    );
+    expect(bodyOf({ kind: 'audit', what: 'spc-exclude', points: [3, 4], message: 'm' })).toContain(
+      ',points.text="[3,4]",',
     );
     expect(bodyOf({ kind: 'gap', stream: 'readings', from: 5, to: 9, count: 5, cause: 'c' })).toContain(
       ',from=5,to=9,',

@@ -14,7 +14,7 @@ const COUNT = 10_000;
 const CONFIG: NotifyConfig = {
   ...{ name: 'shift', target: { kind: 'webhook', url: 'http://x/', token: undefined, tls: undefined } },
   ...{ priority: 'high', alarms: undefined, cleared: false, digestMs: 30_000 },
-  ...{ repeatMs: undefined, quiet: undefined, perHour: 12 },
+  ...{ repeatMs: undefined, quiet: undefined, perHour: 12, systemMs: 5 * MINUTE },
 };
 
 /** A journal, kept over restarts of the notifier. */
@@ -152,6 +152,18 @@ describe('a notifier', () => {
     expect(other.told).toEqual([]);
   });
 
+  it('that the file has again after a week tells nothing of that week', async () => {
+    const { disk, alarm, clock, end } = await plant();
+    await end();
+    alarm('oil', 'raised');
+    await clock.advance(7 * 24 * 60 * MINUTE);
+    alarm('water', 'raised');
+    const again = await plant({}, disk, clock);
+    await clock.advance(5 * MINUTE);
+    expect(bodies(again.told)).toEqual([expect.stringContaining('water is hot')]);
+    expect(bodies(again.told)[0]).not.toContain('oil');
+  });
+
   it('gives up after a day, and says so in the journal', async () => {
     const { alarm, clock, world, audits, notifier } = await plant();
     world.isDown = true;
@@ -256,5 +268,78 @@ describe('a notifier', () => {
     alarm('water-hot', 'raised');
     await clock.advance(MINUTE);
     expect(bodies(told)[0]).not.toContain('water');
+  });
+});
+
+describe('trouble of the gateway itself', () => {
+  const system = (id: string, change: 'raised' | 'cleared'): EventBody => ({
+    ...({ kind: 'lifecycle', what: 'system-alarm' } as const),
+    ...{ id, change, message: `${id} ${change}` },
+  });
+  const AWAY = 'uplink/plant/not-connected';
+
+  it('is told once it has lasted, and a link that flaps is never', async () => {
+    const { commit, clock, told } = await plant();
+    for (let minute = 0; minute < 60; minute++) {
+      commit([system(AWAY, minute % 2 === 0 ? 'raised' : 'cleared')]);
+      await clock.advance(MINUTE);
+    }
+    expect(told).toHaveLength(0);
+    commit([system(AWAY, 'raised')]);
+    await clock.advance(4 * MINUTE);
+    expect(told).toHaveLength(0);
+    await clock.advance(2 * MINUTE);
+    expect(bodies(told)).toEqual([expect.stringMatching(`high      system:${AWAY}: ${AWAY} raised`)]);
+    await clock.advance(600 * MINUTE);
+    expect(told).toHaveLength(1);
+  });
+
+  it('includes channels and lost data, which is told once within hours', async () => {
+    const { commit, clock, told } = await plant({ cleared: true });
+    const channel = (what: string): EventBody => ({ kind: 'quality', what, channel: 'plc', message: `plc: ${what}` });
+    const gap: EventBody = {
+      kind: 'gap',
+      stream: 'readings',
+      from: 1,
+      to: 50,
+      count: 50,
+      cause: 'evicted',
+      uplink: 'plant',
+    };
+    commit([channel('not-connected')]);
+    await clock.advance(6 * MINUTE);
+    for (let count = 0; count < 500; count++) commit([gap]);
+    await clock.advance(MINUTE);
+    for (let count = 0; count < 500; count++) commit([gap]);
+    commit([channel('connected')]);
+    await clock.advance(2 * MINUTE);
+    expect(bodies(told).map((body) => body.match(/system:\S+/g))).toEqual([
+      ['system:line/plc/not-connected:'],
+      ['system:gap/plant:'],
+      ['system:line/plc/not-connected:'],
+    ]);
+    expect(bodies(told)[1]).toContain('50 records for plant are lost: evicted');
+    expect(bodies(told)[2]).toContain('(over)');
+  });
+
+  it.each<[string, Partial<NotifyConfig>, string]>([
+    ['where the file says no', { systemMs: undefined }, AWAY],
+    ['where only other alarms are named', { alarms: ['oil-*'] }, AWAY],
+    ['where only critical ones are', { priority: 'critical' }, AWAY],
+    ['by a notifier whose own trouble it is', {}, 'notify/shift'],
+  ])('is not told %s', async (_what, change, id) => {
+    const { commit, clock, told } = await plant(change);
+    commit([system(id, 'raised')]);
+    await clock.advance(20 * MINUTE);
+    expect(told).toHaveLength(0);
+  });
+
+  it('starts anew with the gateway', async () => {
+    const { commit, clock, told } = await plant();
+    commit([system(AWAY, 'raised')]);
+    await clock.advance(MINUTE);
+    commit([{ kind: 'lifecycle', what: 'started', message: 'started' }]);
+    await clock.advance(20 * MINUTE);
+    expect(told).toHaveLength(0);
   });
 });

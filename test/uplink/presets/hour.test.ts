@@ -7,45 +7,21 @@ import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { silentLogger } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { startGateway } from '../../../src/gateway/gateway.ts';
-import type { Store } from '../../../src/store/store.ts';
-import { openLocalStore } from '../../../src/store/thread/open.ts';
 import { DEVICE_KEY } from '../../double/cloud-brokers.ts';
 import { millgate } from '../../double/command-line.ts';
-import { Hour, httpPeer, mqttPeer, type PresetPeer, TOKEN } from '../../double/preset-peers.ts';
+import { Hour, httpPeer, mqttPeer, type PresetPeer } from '../../double/preset-peers.ts';
+import { TOKEN } from '../../double/preset-products.ts';
 import { type SelfSigned, selfSigned } from '../../double/self-signed.ts';
-import { fileWith } from './preset-fixture.ts';
+import { PLANT, pass, producedIn, startPlant, stopPlant } from './preset-fixture.ts';
 
-const HOUR_MS = Number(process.env.MILLGATE_FAULT_MINUTES ?? 3) * 60_000;
+const HOUR_MS = Number(process.env.MILLGATE_FAULT_MINUTES ?? 2) * 60_000;
 /** How long messages are counted for the comparison. */
 const COUNTED_MS = Math.max(60_000, HOUR_MS / 6);
 const REPORT = process.env.MILLGATE_FAULT_REPORT;
 const MONTH_MS = 30 * 86_400_000;
 const SHARE = 0.05;
-
-const FILE = `
-gateway: {id: press-shop-1, location: acme/leeds/press-shop}
-channels: {sim: {driver: mock, seed: 7}}
-devices:
-  oven:
-    channel: sim
-    every: 1s
-    tags:
-      temp: {address: "sine(min=1800,max=2200,period=60s,noise=3)", type: int16, scale: 0.1, unit: "°C", min: 0, max: 400}
-      power: {address: "sine(min=2000,max=4000,period=47s,noise=100)", type: int16, scale: 0.01, unit: kW}
-      parts: {address: "counter(start=10000,rate=25/m)", type: uint32, counter: true}
-  press:
-    channel: sim
-    every: 2s
-    tags:
-      oil: {address: "sine(min=400,max=600,period=90s,noise=3)", type: int16, scale: 0.1, unit: "°C"}
-      running: {address: "toggle(period=50s,duty=0.6)", type: bool}
-store: {path: /nowhere, maxSize: 200MB, commitEvery: 2s}
-api: {listen: off}
-`;
 
 let signed: SelfSigned;
 const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millgate-hour-'));
@@ -82,34 +58,20 @@ it.each(Object.keys(PRODUCTS))('%s', { timeout: 600_000 }, async (name) => {
   const hour = new Hour(clock, HOUR_MS, seededRandom(seed));
   const peer = (HTTP.includes(name) ? httpPeer : mqttPeer)(name, clock, hour);
   const uplink = PRODUCTS[name]!();
-  const config = fileWith(uplink, FILE);
-  let store: Store | undefined;
-  const gateway = await startGateway({
-    ...{ config, simulate: false, version: '1.0.0', clock, log: silentLogger, random: seededRandom(seed + 1) },
-    environment: { DEVICE_KEY, TOKEN },
-    openStore: async () => {
-      const path = join(place, name);
-      store = await openLocalStore({ path, maxBytes: 200e6, clock, log: silentLogger, bootId: name });
-      return store;
-    },
-    dial: () => peer.dial,
-  });
-  await clock.advance(HOUR_MS);
+  const text = `${PLANT}\nuplinks: {cloud: ${uplink}}\n`;
+  const { gateway, store } = await startPlant(clock, { text, peers: { cloud: peer }, folder: place, seed });
+  await pass(clock, HOUR_MS);
   const standing = async () => (await gateway.view.status()).uplinks[0]!;
   for (let waited = 0; waited < 600_000 && (await standing()).pendingRecords > 10; waited += 5000)
-    await clock.advance(5000);
+    await pass(clock, 5000);
   // What was learned of sizes from hang-ups holds for two minutes.
-  await clock.advance(150_000);
+  await pass(clock, 150_000);
   const before = { ...peer.counted };
-  await clock.advance(COUNTED_MS);
+  await pass(clock, COUNTED_MS);
   const counted = sinceThen(peer, before);
   const { quarantinedRecords } = await standing();
-  const truth = await produced(store!);
-  // What was committed last is under way still.
-  await clock.advance(10_000);
-  const closing = gateway.close();
-  await clock.advance(20_000);
-  await closing;
+  const truth = await producedIn(store);
+  await stopPlant(clock, gateway);
 
   const said = await explained(uplink, clock);
   const lost = truth.filter((key) => !peer.rows.has(key)).length;
@@ -117,12 +79,18 @@ it.each(Object.keys(PRODUCTS))('%s', { timeout: 600_000 }, async (name) => {
   report(name, { produced: truth.length, lost, twice, ...peer.counted }, counted, said);
   expect([...new Set(peer.broken)]).toEqual([]);
   expect({ lost, twice, refused: quarantinedRecords }).toEqual({ lost: 0, twice: 0, refused: 0 });
-  expect(peer.counted.faults).toBeGreaterThan(3);
+  expect(peer.counted.faults).toBeGreaterThan(0);
   for (const key of ['messages', 'bytes', 'units'] as const)
     expect(Math.abs(off(said[key], counted[key])), `${key}: ${said[key]} said, ${counted[key]} counted`).toBeLessThan(
       SHARE,
     );
 });
+
+interface Sums extends Pick<PresetPeer['counted'], 'again' | 'faults' | 'sessions'> {
+  readonly produced: number;
+  readonly lost: number;
+  readonly twice: number;
+}
 
 interface Traffic {
   readonly messages: number;
@@ -138,21 +106,9 @@ function sinceThen({ counted }: PresetPeer, before: Traffic): Traffic {
   };
 }
 
-/** Device and time of each record that was committed. */
-async function produced(store: Store): Promise<string[]> {
-  const keys: string[] = [];
-  const { next } = await store.status();
-  for (let from = 1; from < next.readings; ) {
-    const { records, next: following } = await store.peek(from, 1000);
-    keys.push(...records.map(({ device, at }) => `${device}@${at.wallMs}`));
-    from = following;
-  }
-  return keys;
-}
-
 /** What `uplink explain` says for the time that was counted. */
 async function explained(uplink: string, clock: SimulatedClock): Promise<Traffic> {
-  writeFileSync(join(place, 'millgate.yaml'), `${FILE}\nuplinks: {cloud: ${uplink}}\n`);
+  writeFileSync(join(place, 'millgate.yaml'), `${PLANT}\nuplinks: {cloud: ${uplink}}\n`);
   const env = { MILLGATE_CONFIG: 'millgate.yaml', DEVICE_KEY, TOKEN };
   const run = millgate(['uplink', 'explain', 'cloud', '--json'], { cwd: place, env, clock });
   expect(await run.exitCode, run.err()).toBe(0);
@@ -165,7 +121,7 @@ function off(said: number, counted: number): number {
   return counted === 0 ? said : said / counted - 1;
 }
 
-function report(name: string, sums: Record<string, number>, counted: Traffic, said: Traffic): void {
+function report(name: string, sums: Sums, counted: Traffic, said: Traffic): void {
   if (REPORT === undefined) return;
   const { produced, lost, twice, again, faults, sessions } = sums;
   const compared = (['messages', 'bytes', 'units'] as const).map((key) =>

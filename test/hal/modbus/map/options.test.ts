@@ -2,12 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseLocation } from '../../../../hal/modbus/map/address.ts';
-import {
-  describeModbusAddress,
-  modbusDeviceShape,
-  modbusTagShape,
-  parseInvalid,
-} from '../../../../hal/modbus/map/options.ts';
+import { describeModbusAddress } from '../../../../hal/modbus/map/address-text.ts';
+import { modbusDeviceShape, modbusTagShape, parseInvalid } from '../../../../hal/modbus/map/options.ts';
 import { addressOf, checkTag, readModbusOracle } from '../../../double/modbus-data.ts';
 
 /** Every message about one tag, or the line that describes its address. */
