@@ -49,7 +49,11 @@ export async function loadCached(
 function readKept({ folder, file, about, files }: CacheOptions): PackedFiles | undefined {
   if (folder === undefined) return undefined;
   try {
-    const bytes = readFileSync(pathOf(folder, file));
+    const path = pathOf(folder, file);
+    const { uid, mode } = statSync(path);
+    // Whoever can write it chooses what runs: with sudo, that must not be the user whose home this is.
+    if (uid !== process.geteuid?.() || (mode & 0o022) !== 0) return undefined;
+    const bytes = readFileSync(path);
     const body = bytes.subarray(DIGEST_BYTES);
     if (!sha256(body).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
     const kept = deserialize(body) as Kept;

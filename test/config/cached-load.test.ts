@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -121,5 +130,12 @@ describe('a configuration that was checked before', () => {
     expect((await start({ cache: '' })).isFromCache).toBe(false);
     write('blocked', 'a file');
     expect((await start({ cache: 'blocked/cache' })).loaded.result.ok).toBe(true);
+  });
+
+  it('is not taken where others may write it', async () => {
+    await start();
+    chmodSync(keptFile(), 0o666);
+    expect((await start()).isFromCache).toBe(false);
+    expect((await start()).isFromCache).toBe(true);
   });
 });
