@@ -4,7 +4,6 @@ import { readlinkSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Api } from './api/server.ts';
 import type { GatewayView } from './api/view.ts';
-import { tryAlarm } from './backtest/alarm-trial.ts';
 import { Applying } from './config/apply/apply.ts';
 import { noteStart, recoverTrial } from './config/apply/apply-start.ts';
 import { type Archive, archiveFolder, openArchive, type Place } from './config/apply/archive.ts';
@@ -337,6 +336,7 @@ function viewOf({ view }: RunningGateway, applying: Applying, { bundles, store, 
         if (!alarm)
           throw new Fault(`the text has no alarm ${JSON.stringify(id.slice(0, 63))}`, 'Name one of its alarms.');
         const toMs = clock.wallMs();
+        const { tryAlarm } = await import('./backtest/alarm-trial.ts');
         return tryAlarm(store, alarm, { fromMs: toMs - hours * 3_600_000, toMs }, signal);
       },
       async profiles() {

@@ -173,7 +173,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
 /** As it was generated: it is sent as it is read, since to parse it would hold up polling. */
 async function schemaOfFile(): Promise<Answer> {
   const body = await readFile(installed('config/millgate.schema.json'), 'utf8');
-  return { status: 200, body, textType: 'application/schema+json; charset=utf-8' };
+  return { status: 200, body, textType: 'application/json; charset=utf-8' };
 }
 
 async function apply(view: GatewayView, request: RouteRequest): Promise<Answer> {

@@ -1,5 +1,4 @@
 /** The only source of time: both clocks, whether the wall clock can be trusted, and waiting with an end to it. */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /**
@@ -153,9 +152,12 @@ function createKernelEvidence(): () => boolean {
     if (isSynchronized || nowMs < nextMs) return isSynchronized;
     nextMs = nowMs + (++asks <= MANY_ASKS ? ASK_EVERY_MS : ASK_RARELY_MS);
     const options = { timeout: ASK_DEADLINE_MS };
-    execFile('timedatectl', ['show', '--property=NTPSynchronized', '--value'], options, (error, answer) => {
-      isSynchronized ||= !error && answer.trim() === 'yes';
-    });
+    // Loaded when it is asked: the store's thread has this file, too, and starts no programs.
+    void import('node:child_process').then(({ execFile }) =>
+      execFile('timedatectl', ['show', '--property=NTPSynchronized', '--value'], options, (error, answer) => {
+        isSynchronized ||= !error && answer.trim() === 'yes';
+      }),
+    );
     return false;
   };
 }

@@ -194,12 +194,14 @@ function assemble(
     view: () => parts.view,
   });
 
-  const lines = createLines({ ...shared, simulate, recorder, event, alarms, onRecord: (record) => received(record) });
-  const received = (record: DeviceRecord): void => {
-    judging.accept(record);
-    beginning.heard(record.device);
-    if (record.fields.hasValue()) outputs.heard(record.device);
-  };
+  const lines = createLines({
+    ...shared,
+    simulate,
+    recorder,
+    event,
+    alarms,
+    onRecord: (record) => receive(record, parts),
+  });
   const judging = createJudging(config, states, {
     clock,
     onReadings: (record) => live.accept(record),
@@ -232,6 +234,13 @@ function assemble(
   };
   const parts: Parts = { ...joined, view: viewOf(options, joined) };
   return parts;
+}
+
+/** A channel has read something. */
+function receive(record: DeviceRecord, { judging, beginning, outputs }: Parts): void {
+  judging.accept(record);
+  beginning.heard(record.device);
+  if (record.fields.hasValue()) outputs.heard(record.device);
 }
 
 /** What drives the outputs of alarms. */

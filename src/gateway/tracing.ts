@@ -99,7 +99,7 @@ function deviceOf(tag: string): string {
 }
 
 /** What a store has of a tag, page by page. */
-export function pastIn(store: Pick<Store, 'rollups' | 'history'>): Past {
+function pastIn(store: Pick<Store, 'rollups' | 'history'>): Past {
   return {
     async extremes(tag, { fromMs, toMs }, everyMs) {
       const points: { t: number; min?: number; max?: number }[] = [];
@@ -148,7 +148,10 @@ export function createTraceView({
     async lots({ lot, fromMs = clock.wallMs() - LOTS_MS }) {
       const machines = lotMachinesOf(config());
       await durable();
-      return lotsIn(since(fromMs), machines, pastIn(store), { lot, span: { fromMs, toMs: clock.wallMs() } });
+      return lotsIn(since(fromMs), machines, pastIn(store), {
+        lot,
+        span: { fromMs: Math.floor(fromMs), toMs: Math.ceil(clock.wallMs()) },
+      });
     },
     partCounts: () => config().parts.map(({ id }) => counted.of(id)),
     inventory: () => engine().inventory(),

@@ -9,7 +9,7 @@ const CLEARED = 0.7;
 const ALARM = 'store/filling';
 
 /** The uplink that has most still to be given, and the shares of the store; undefined where nothing waits. */
-export function fillingOf({ bytes, maxBytes, accounts, next, oldest }: StoreStatus) {
+function fillingOf({ bytes, maxBytes, accounts, next, oldest }: StoreStatus) {
   const held = Math.max(1, next.readings - oldest.readings);
   const [most] = accounts
     .filter(({ stream, uplink, waiting }) => stream === 'readings' && uplink !== undefined && waiting > 0)

@@ -11,7 +11,7 @@ export interface LotMachine {
 }
 
 /** Something that was out of its limits while a lot ran. */
-export interface LotFinding {
+interface LotFinding {
   readonly kind: 'alarm' | 'spc' | 'part' | 'reading';
   readonly t: number;
   /** UTC ms of the last reading that was out of its limits; null: not of readings. */
@@ -86,7 +86,7 @@ export async function lotsIn(
   }: { readonly lot?: string | undefined; readonly span: { readonly fromMs: number; readonly toMs: number } },
 ): Promise<readonly LotRun[]> {
   const corrections = await correctionsIn(journal);
-  const genealogy = new Genealogy(machines);
+  const genealogy = new Genealogy(machines, await beginningsIn(journal));
   for await (const page of journal())
     for (const event of page) {
       const record = recordNumber(event);
@@ -105,20 +105,37 @@ export async function lotsIn(
   return runs;
 }
 
+/** What each machine made when the journal begins: the first change of its job says it, or the first report of a shift. */
+async function beginningsIn(journal: Journal): Promise<ReadonlyMap<string, string>> {
+  const beginnings = new Map<string, string | null>();
+  for await (const page of journal())
+    for (const { kind, change, machine, before, report, revised } of page) {
+      const name = String(machine);
+      // A reason that came late tells of an old shift again.
+      if (kind !== 'production' || beginnings.has(name) || revised === true) continue;
+      const lot =
+        change === 'job' ? before : change === 'shift' ? (report as { job?: unknown } | undefined)?.job : undefined;
+      if (lot !== undefined) beginnings.set(name, typeof lot === 'string' ? lot : null);
+    }
+  return new Map([...beginnings].flatMap(([name, lot]) => (lot === null ? [] : [[name, lot] as const])));
+}
+
 /** Runs of lots, out of events that are given oldest first. */
 class Genealogy {
   private readonly machines: readonly LotMachine[];
   private readonly runs: OpenRun[] = [];
   private readonly current = new Map<string, OpenRun>();
-  /** Findings of a machine before it is known what runs: the next change of jobs tells it. */
-  private readonly early = new Map<string, WireEvent[]>();
 
-  constructor(machines: readonly LotMachine[]) {
+  constructor(machines: readonly LotMachine[], beginnings: ReadonlyMap<string, string>) {
     this.machines = machines;
+    for (const { machine } of machines) {
+      const lot = beginnings.get(machine);
+      if (lot !== undefined) this.open(machine, lot, null);
+    }
   }
 
   take(event: WireEvent): void {
-    if (event.kind === 'production') this.produced(event);
+    if (event.kind === 'production' && event.change === 'job') this.change(event);
     else if (event.kind === 'quality' && event.what === 'part') this.part(event);
     else if (isFinding(event) && typeof event.tag === 'string') {
       const device = event.tag.split('/')[0]!;
@@ -129,41 +146,23 @@ class Genealogy {
 
   /** Every run, oldest first. */
   all(): readonly OpenRun[] {
-    return this.runs.filter(({ lot }) => lot !== '');
+    return this.runs;
   }
 
-  private produced(event: WireEvent): void {
-    const machine = String(event.machine);
+  private change({ machine: name, job, from }: WireEvent): void {
+    const machine = String(name);
     if (!this.machines.some((each) => each.machine === machine)) return;
-    if (event.change === 'job') this.change(machine, event);
-    const { job = null } = (event.report ?? {}) as { readonly job?: string | null };
-    // A lot that ran before what is stored began, and runs on, is named by the reports of its shifts.
-    if (event.change !== 'shift' || job === null || this.current.has(machine)) return;
-    this.settle(machine, this.open(machine, job, null));
-  }
-
-  private change(machine: string, { job, before, from }: WireEvent): void {
     const at = typeof from === 'number' ? from : null;
-    const known =
-      this.current.get(machine) ?? (typeof before === 'string' ? this.open(machine, before, null) : undefined);
-    this.settle(machine, known);
+    const known = this.current.get(machine);
     if (known) known.to = at;
+    this.current.delete(machine);
     if (typeof job === 'string') this.open(machine, job, at);
-    // Without a job nothing runs that anybody would ask for.
-    else this.current.set(machine, emptyRun('', machine, at));
   }
 
-  /** Gives what was found early to the run of its time. */
-  private settle(machine: string, run: OpenRun | undefined): void {
-    for (const event of this.early.get(machine) ?? []) if (run) enter(run, event);
-    this.early.delete(machine);
-  }
-
-  private open(machine: string, lot: string, from: number | null): OpenRun {
+  private open(machine: string, lot: string, from: number | null): void {
     const run = emptyRun(lot, machine, from);
     this.runs.push(run);
     this.current.set(machine, run);
-    return run;
   }
 
   /** A part goes to the lot that it names, which may be over by now; one that names none to the lot of its time. */
@@ -176,7 +175,6 @@ class Genealogy {
     }
     const named = this.runs.findLast(({ lot, machine }) => lot === event.job && own.includes(machine));
     if (named) enter(named, event);
-    else if (own.some((machine) => !this.current.has(machine))) for (const machine of own) this.keep(machine, event);
     else this.alone(station, event);
   }
 
@@ -193,8 +191,6 @@ class Genealogy {
   private keep(machine: string, event: WireEvent): void {
     const run = this.current.get(machine);
     if (run) enter(run, event);
-    else if ((this.early.get(machine)?.length ?? 0) < MOST_FINDINGS)
-      this.early.set(machine, [...(this.early.get(machine) ?? []), event]);
   }
 }
 

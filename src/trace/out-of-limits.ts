@@ -65,15 +65,27 @@ export async function outOfLimits(past: Past, tag: LotTag, span: Span): Promise<
     // All of it was before the run began or after it was over, within the same minute.
     if (readings.length > 0 && out.length === 0) continue;
     const extremes = time.flatMap(({ min, max }) => [min, max]).filter((value) => value !== undefined);
-    const worst = furthest(tag, out.length > 0 ? out.map(({ value }) => value) : extremes);
+    const { tag: name, min: low, max: high, unit } = tag;
+    const value = furthest(tag, out.length > 0 ? out.map(({ value }) => value) : extremes);
     found.push({
       t: out[0]?.t ?? within.fromMs,
       until: out.at(-1)?.t ?? within.toMs,
-      ...{ tag: tag.tag, value: worst, low: tag.min, high: tag.max, unit: tag.unit },
-      message: `${tag.tag} was out of its limits, ${tag.min ?? ''}…${tag.max ?? ''}: furthest ${worst}${tag.unit === null ? '' : ` ${tag.unit}`}`,
+      tag: name,
+      value,
+      low,
+      high,
+      unit,
+      message: messageOf(tag, value),
     });
   }
   return found;
+}
+
+function messageOf({ tag, unit, min, max }: LotTag, worst: number): string {
+  const shown = (value: number): string => `${Number(value.toPrecision(6))}${unit === null ? '' : ` ${unit}`}`;
+  return max !== null && worst > max
+    ? `${tag} was above ${shown(max)}: ${shown(worst)} at most`
+    : `${tag} was below ${shown(min ?? 0)}: ${shown(worst)} at least`;
 }
 
 /** Minutes that follow each other are one time; beyond {@link MOST_TIMES} the rest is one. */

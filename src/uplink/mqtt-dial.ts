@@ -234,6 +234,9 @@ export function goodbye(client: MqttClient, clock: Pick<Clock, 'after'>): Promis
   });
 }
 
+/** Nothing that is meant for a gateway is larger. A broker of MQTT 5 is asked to keep what is: a session would end on it. */
+const MAX_PACKET_BYTES = 65_536;
+
 /** Options of the library with everything turned off that would keep, repeat or reconnect behind our back. */
 export function plainOptions(config: MqttConfig, protocolVersion: 4 | 5, password: string | undefined): IClientOptions {
   return {
@@ -242,6 +245,9 @@ export function plainOptions(config: MqttConfig, protocolVersion: 4 | 5, passwor
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
     clean: true,
+    ...(protocolVersion === 5 && {
+      properties: { sessionExpiryInterval: 0, maximumPacketSize: MAX_PACKET_BYTES },
+    }),
     keepalive: Math.max(1, Math.round(config.keepaliveMs / 1000)),
     reconnectPeriod: 0,
     connectTimeout: CONNECT_TIMEOUT_MS * 2,

@@ -243,7 +243,10 @@ class MqttUplink implements Uplink {
     await session.open(signal).catch(async (error: unknown) => {
       await session.close();
       if (signal.aborted) throw signal.reason;
-      throw new Fault(`${context.address} accepted the connection, but not this gateway: ${messageOf(error)}`, '');
+      throw new Fault(
+        `${context.address} accepted the connection, but not this gateway: ${messageOf(error).replace(/\.?$/, '.')}`,
+        '',
+      );
     });
     this.certificates.watch(session.ended);
     const { endsInMs } = credentials;

@@ -33,8 +33,12 @@ const env = { ...process.env, XDG_CACHE_HOME: join(bench.folder, 'cache'), CACHE
 async function start() {
   rmSync(join(bench.folder, 'store'), { recursive: true, force: true });
   const startedMs = performance.now();
-  const child = bench.start(node, [program, 'run', '--config', config], { env });
-  const ended = new Promise((_, reject) => child.once('exit', () => reject(new Error('the gateway ended'))));
+  const child = bench.start(node, [program, 'run', '--config', config], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  const ended = new Promise((_, reject) => child.once('exit', () => reject(new Error(`the gateway ended: ${said}`))));
   await Promise.race([
     ended,
     new Promise((came) => {
@@ -65,7 +69,8 @@ try {
     `${board()}, ${cpus().length} cores, ${memoryMb} MB; Node.js of this script ${process.versions.node}; millgate ${JSON.parse(version).version}`,
   );
   const cold = await start();
-  await sleep(5000);
+  // So long that what was compiled is kept.
+  await sleep(8000);
   await end(cold.child);
   const warm = await start();
   console.log(

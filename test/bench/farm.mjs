@@ -1,5 +1,6 @@
 // A farm of Modbus TCP devices for benchmarks: one port a device, FC 3 only, register 0 counts the scans of the device
 // and every other register is a function of device, register and scan, so that each value names the scan it came from.
+// Whoever started it may ask by a message for the time between scans, ms, of all devices since it asked before.
 // Usage: node farm.mjs PORT_BASE DEVICES
 import { createServer } from 'node:net';
 
@@ -10,8 +11,11 @@ export function expected(device, register, scan) {
   return register === 0 ? scan & 0xffff : (device * 7919 + register * 31 + scan * 17) & 0xffff;
 }
 
+let intervalsMs = [];
+
 function serve(device) {
   let scan = 0;
+  let lastMs;
   const server = createServer((socket) => {
     socket.setNoDelay(true);
     let rest = Buffer.alloc(0);
@@ -21,7 +25,12 @@ function serve(device) {
       while (rest.length >= 12) {
         const first = rest.readUInt16BE(8);
         const count = rest.readUInt16BE(10);
-        if (first === 0) scan++;
+        if (first === 0) {
+          scan++;
+          const nowMs = performance.now();
+          if (lastMs !== undefined) intervalsMs.push(nowMs - lastMs);
+          lastMs = nowMs;
+        }
         const reply = Buffer.allocUnsafe(9 + 2 * count);
         rest.copy(reply, 0, 0, 4);
         reply.writeUInt16BE(3 + 2 * count, 4);
@@ -40,5 +49,9 @@ function serve(device) {
 
 if (process.argv[1].endsWith('farm.mjs')) {
   for (let device = 0; device < devices; device++) serve(device);
+  process.on('message', () => {
+    process.send(intervalsMs);
+    intervalsMs = [];
+  });
   console.log('ready');
 }

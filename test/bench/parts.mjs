@@ -54,14 +54,26 @@ export class Bench {
     return child;
   }
 
-  /** Starts the farm of devices, one a port from `base` on. */
+  /**
+   * Starts the farm of devices, one a port from `base` on. The function that it gives resolves with the times between scans,
+   * ms, since it was called before.
+   */
   async farm(base, devices) {
-    const child = this.start(process.execPath, [join(here, 'farm.mjs'), String(base), String(devices)]);
+    const stdio = ['ignore', 'pipe', 'inherit', 'ipc'];
+    const child = this.start(process.execPath, [join(here, 'farm.mjs'), String(base), String(devices)], { stdio });
     await new Promise((resolve) => child.stdout.once('data', resolve));
+    return () =>
+      new Promise((resolve) => {
+        child.once('message', resolve);
+        child.send('intervals');
+      });
   }
 
-  /** Writes the configuration of a gateway that reads the farm, and gives its path. `firstPort` stands before the first device. */
-  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB', firstPort = base }) {
+  /**
+   * Writes the configuration of a gateway that reads the farm, and gives its path. `firstPort` stands before the first device;
+   * `uplinks` are in place of the one to `mqttPort`.
+   */
+  configuration({ base, devices, registers, periodMs, mqttPort, maxSize = '500MB', firstPort = base, uplinks }) {
     const lines = ['gateway: {id: bench}', 'channels:'];
     for (let d = 0; d < devices; d++) {
       const port = d === 0 ? firstPort : base + d;
@@ -73,7 +85,8 @@ export class Bench {
       for (let r = 0; r < registers; r++) lines.push(`      r${r}: {address: "holding:${r}", type: uint16}`);
     }
     lines.push(`store: {path: ${this.folder}/store, maxSize: ${maxSize}}`, 'api: {listen: off}');
-    lines.push(`uplinks: {sink: {type: mqtt, url: "mqtt://127.0.0.1:${mqttPort}"}}`);
+    const sinks = uplinks ?? { sink: { type: 'mqtt', url: `mqtt://127.0.0.1:${mqttPort}` } };
+    lines.push(`uplinks: ${JSON.stringify(sinks)}`);
     const file = join(this.folder, 'millgate.yaml');
     writeFileSync(file, `${lines.join('\n')}\n`);
     return file;

@@ -6,14 +6,17 @@ import { parseArgs } from 'node:util';
 import { installNodeRed, nodeRedArguments } from './node-red.mjs';
 import { Bench, BINARY, freePort, sleep } from './parts.mjs';
 import { readingsIn, startSink } from './sink.mjs';
-import { median, usageOf } from './usage.mjs';
+import { median, punctuality, usageOf } from './usage.mjs';
+import { workOf } from './works.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { against: { type: 'string', default: 'node' }, repeat: { type: 'string', default: '3' } },
 });
-const [devices = 10, registers = 100, periodMs = 1000, seconds = 20] = positionals.map(Number);
+const [name = 'W1', secondsText = '20'] = positionals;
+const { devices, registers, periodMs } = workOf(name);
+const seconds = Number(secondsText);
 const repeat = Math.max(1, Number(process.env.BENCH_REPEAT ?? options.repeat));
 const WARM_UP_SECONDS = 8;
 const START_DEADLINE_SECONDS = 90;
@@ -28,6 +31,9 @@ const FIGURES = {
   'peak MB': 0,
   'payload B per reading': 1,
   'disk B per reading': 1,
+  'scans %': 2,
+  'late %': 2,
+  'jitter p99 ms': 1,
 };
 
 const bench = new Bench();
@@ -39,7 +45,7 @@ const mqttPort = await startSink((topic, payload) => {
   came.firstMs ??= performance.now();
 });
 const base = 20_000 + (process.pid % 20_000);
-await bench.farm(base, devices);
+const intervals = await bench.farm(base, devices);
 
 const work = { base, devices, registers, periodMs, mqttPort };
 const numbers = [base, devices, registers, periodMs, mqttPort].map(String);
@@ -71,9 +77,11 @@ async function measure(name, round) {
   }
   const firstSeconds = (came.firstMs - startedMs) / 1000;
   await sleep(WARM_UP_SECONDS * 1000);
+  await intervals();
   const before = { ...usageOf(child.pid), ...came };
   await sleep(seconds * 1000);
   const after = { ...usageOf(child.pid), ...came };
+  const { scans, lateShare, jitterP99Ms } = punctuality(await intervals(), periodMs);
   child.kill('SIGKILL');
   await new Promise((ended) => child.once('exit', ended));
   rmSync(join(bench.folder, 'store'), { recursive: true, force: true });
@@ -87,6 +95,9 @@ async function measure(name, round) {
     'peak MB': after.peakMb,
     'payload B per reading': (after.bytes - before.bytes) / readings,
     'disk B per reading': (after.writtenBytes - before.writtenBytes) / readings,
+    'scans %': (100 * scans * periodMs) / (devices * seconds * 1000),
+    'late %': 100 * lateShare,
+    'jitter p99 ms': jitterP99Ms,
   };
 }
 

@@ -1,5 +1,9 @@
 // The least MQTT broker that a publisher can work with: it confirms everything, keeps nothing, and says what came.
 import { createServer } from 'node:net';
+import { inflateSync } from 'node:zlib';
+
+/** What a payload begins with that is deflated; JSON does with 0x7b. */
+const DEFLATED = 0x78;
 
 const CONNECT = 1;
 const PUBLISH = 3;
@@ -52,9 +56,11 @@ function firstPacket(bytes) {
 
 /** How many readings a payload of a gateway or of a peer holds. */
 export function readingsIn(payload) {
-  const message = JSON.parse(payload.toString());
+  const message = JSON.parse((payload[0] === DEFLATED ? inflateSync(payload) : payload).toString());
   if (Array.isArray(message.v)) return message.v.length;
   let count = 0;
+  for (const { v } of message.blocks ?? [])
+    for (const column of v) count += column.filter((one) => one !== null).length;
   for (const record of message.records ?? []) for (const _ in record.v) count++;
   return count;
 }

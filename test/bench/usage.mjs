@@ -16,3 +16,18 @@ export function usageOf(pid) {
 
 /** The middle one of numbers. */
 export const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+
+/** How punctual scans were: how many there were, the share that came more than half a period late, and how far they were off, ms. */
+export function punctuality(intervalsMs, periodMs) {
+  const off = intervalsMs.map((ms) => Math.abs(ms - periodMs)).sort((a, b) => a - b);
+  const late = intervalsMs.filter((ms) => ms > 1.5 * periodMs).length;
+  return { scans: off.length, late, lateShare: late / off.length, jitterP99Ms: off[Math.floor(off.length * 0.99)] };
+}
+
+/** How steeply values rise by the least squares, per unit of the times. */
+export function slopeOf(times, values) {
+  const meanOf = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+  const [time, value] = [meanOf(times), meanOf(values)];
+  const up = times.reduce((sum, one, at) => sum + (one - time) * (values[at] - value), 0);
+  return up / times.reduce((sum, one) => sum + (one - time) ** 2, 0);
+}

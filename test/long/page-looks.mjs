@@ -111,6 +111,78 @@ export async function lookAtWeek(browser, base, must) {
   server.close();
 }
 
+/** A gateway that can be gone, or come back as another version: a demo with a hand on what goes through. */
+async function startStandIn(origin) {
+  const at = { isGone: false, version: undefined };
+  const server = createServer(async (request, response) => {
+    if (at.isGone) return request.socket.destroy();
+    // The views of the version before are not there any more.
+    if (at.version && /^\/others-/.test(request.url)) return response.writeHead(404).end();
+    const answer = await fetch(origin + request.url);
+    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') });
+    try {
+      for await (const chunk of answer.body) {
+        const text = Buffer.from(chunk);
+        const isStream = request.url.startsWith('/api/v1/stream');
+        response.write(
+          at.version && isStream
+            ? text.toString('utf8').replace(/"version":"[^"]*"/, `"version":"${at.version}"`)
+            : text,
+        );
+        if (response.destroyed) break;
+      }
+    } catch {
+      // The demo ended it.
+    }
+    response.end();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { at, server, base: `http://127.0.0.1:${server.address().port}/` };
+}
+
+/** An open page while its gateway is stopped, and replaced by another version. */
+export async function lookAtReplaced(browser, base, must) {
+  const { at, server, base: own } = await startStandIn(new URL(base).origin);
+  const context = await browser.newContext();
+  const tab = await context.newPage();
+  const isLive = () => tab.waitForFunction(() => !document.querySelector('.banner'), undefined, { timeout: 20_000 });
+  await tab.goto(own);
+  await tab.waitForSelector('.reading .value');
+  await tab.waitForTimeout(6000);
+  at.isGone = true;
+  server.closeAllConnections();
+  const stoppedMs = Date.now();
+  await tab.waitForSelector('.banner', { timeout: 20_000 });
+  must(
+    Date.now() - stoppedMs <= 5000,
+    `stopped: "${await tab.textContent('.banner')}" ${Date.now() - stoppedMs} ms after`,
+  );
+  await tab.getByRole('link', { name: 'Store' }).click();
+  await tab.getByRole('heading', { name: 'Was anything lost?' }).waitFor();
+  must(true, 'stopped: another view can be opened all the same');
+  at.isGone = false;
+  await isLive();
+  must(true, 'stopped: live again without a reload');
+  await tab.goto(`${own}#/tags`);
+  await tab.locator('input[type=search]').fill('oil');
+  at.version = '9.9.9';
+  server.closeAllConnections();
+  await tab.getByText('9.9.9').waitFor({ timeout: 20_000 });
+  await tab.waitForTimeout(5000);
+  const typed = await tab.locator('input[type=search]').inputValue();
+  must(typed === 'oil', 'replaced: said, and not loaded anew while somebody types');
+  await tab.evaluate(() => {
+    globalThis.isOld = true;
+  });
+  at.version = undefined;
+  await tab.getByRole('button', { name: 'Load it anew' }).click();
+  await tab.waitForFunction(() => globalThis.isOld === undefined && document.querySelector('.reading .value'));
+  must(true, 'replaced: loaded anew by its button');
+  await context.close();
+  server.closeAllConnections();
+  server.close();
+}
+
 /** Every view by the Tab key alone: all that can be used is reached, and is seen to be. */
 export async function lookAtKeyboard(context, base, must) {
   const tab = await context.newPage();

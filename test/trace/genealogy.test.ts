@@ -94,6 +94,7 @@ describe('readings beyond the limits of their tag', () => {
         value: 90.5,
         high: 80,
         unit: '°C',
+        message: 'press-1/oil was above 80 °C: 90.5 °C at most',
       },
     ]);
   });
@@ -174,6 +175,12 @@ it('a lot that ran before what is stored, and runs on, is named by the report of
   ]);
   expect(run).toMatchObject({ lot: 'A100', from: null, to: null, parts: { pass: 2 }, findings: [{ name: 'hot' }] });
   expect(others).toEqual([]);
+});
+
+it('a reason that came late, for a shift of an older lot, does not name what runs', async () => {
+  const late = { ...shift(8 * HOUR, 'OLD'), revised: true };
+  const runs = await lots([late, job(9 * HOUR, 'B10', 'A100')]);
+  expect(runs.map(({ lot }) => lot)).toEqual(['A100', 'B10']);
 });
 
 it('a table for a customer has a row for the run with its sums, for each finding, and for each part', async () => {

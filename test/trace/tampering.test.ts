@@ -237,6 +237,11 @@ describe('a file that begins behind a checkpoint', () => {
     }
   });
 
+  it('is broken wherever it is cut off', () => {
+    const file = Buffer.from(`${behind(5).join('\n')}\n`);
+    for (let end = 0; end < file.length; end += 5) expect(verifyChain(file.subarray(0, end)).ok, `${end}`).toBe(false);
+  });
+
   it('is broken when its first records are missing, or the checkpoint is of another chain or replaced by another', () => {
     expect(check(behind(3, 4))).toMatchObject({ ok: false, line: 3, record: 4 });
     expect(check(behind(3, 2))).toMatchObject({ ok: false, line: 3, record: 2 });

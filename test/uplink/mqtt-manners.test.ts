@@ -42,6 +42,25 @@ describe('a broker with manners of its own', () => {
     },
   );
 
+  it('is asked to keep what is too large for a gateway, and goes on', async () => {
+    const peer = await startMosquitto((port) => [`listener ${port} 127.0.0.1`, 'allow_anonymous true']);
+    cleanUp.push(peer.close);
+    const large = await mqtt.connectAsync(`mqtt://127.0.0.1:${peer.port}`, { protocolVersion: 5 });
+    const topic = 'millgate/press-shop-1/status';
+    await large.publishAsync(topic, Buffer.alloc(2_000_000, 'x'), { qos: 1, retain: true });
+    const session = await uplinkTo(peer.port, open).connect(NEVER);
+    let isOver = false;
+    session.ended.then(() => {
+      isOver = true;
+    });
+    for (let seq = 1; seq <= 5; seq++) expect(await session.send(batchOf(seq), NEVER)).toEqual({ ok: true });
+    // What is retained was offered by now: the answer to another subscription comes behind it.
+    await large.subscribeAsync(topic, { qos: 1 });
+    expect(isOver).toBe(false);
+    await session.close();
+    await large.endAsync();
+  });
+
   it('behind a proxy that hangs up while it is away is asked for MQTT 5 again', async () => {
     const broker = await start({ version: 5, onPublish: 135 });
     let isAway = true;

@@ -94,7 +94,7 @@ export interface Answers {
   readonly checked: CheckedText;
   readonly alarmTrial: AlarmTrial;
   /** A JSON schema of draft 2020-12. */
-  readonly schema: { readonly title: string };
+  readonly schema: Readonly<Record<string, unknown>>;
   readonly profiles: { readonly profiles: readonly string[] };
   readonly tokens: { readonly tokens: readonly TokenView[] };
   readonly newToken: NewToken;

@@ -1,14 +1,13 @@
 /** The commands `oee` and `reason`: what machines made of their time, and why they stood. */
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { ProductionQuery } from '../../api/production-view.ts';
-import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
+import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import type { ProductionReport } from '../../core/production/production.ts';
 import { operator } from '../alarms.ts';
 import { findGateway } from '../client.ts';
 import { type CliContext, type CommonOptions, print } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
+import { saveFile } from '../terminal/save.ts';
 import { reportCsv, reportPage } from './oee-page.ts';
 import { openOee } from './oee-source.ts';
 import { comparisonLines, listLines, reportLines } from './oee-text.ts';
@@ -108,13 +107,7 @@ function formatOf(file: string): 'html' | 'csv' {
 }
 
 function write(name: string, text: string, report: ProductionReport, context: CliContext): ExitCode {
-  try {
-    writeFileSync(resolve(context.cwd, name), text);
-  } catch (error) {
-    throw new Fault(`${name}: cannot be written: ${messageOf(error)}`, 'Check the folder and its rights.', EXIT.usage, {
-      cause: error,
-    });
-  }
+  saveFile(name, text, context);
   print(context, [
     `${name}: ${plain(report.machine)}, ${formatTime(report.from, context)} to ${formatTime(report.to, context)}`,
   ]);

@@ -1,8 +1,7 @@
 /** The command `lots`: which lot ran on which machine, and what was out of its limits meanwhile. */
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { JsonRollups } from '../../api/json.ts';
 import { cellOf } from '../../backtest/csv.ts';
+import type { Config } from '../../config/config.ts';
 import { EXIT, type ExitCode, Fault } from '../../core/errors.ts';
 import { lotMachinesOf } from '../../gateway/tracing.ts';
 import { LOT_COLUMNS, type LotRun, lotRows, lotsIn } from '../../trace/genealogy.ts';
@@ -12,6 +11,7 @@ import { openStored, type Stored } from '../stored.ts';
 import { type CliContext, type CommonOptions, print, printJson, tableWidth, warn } from '../terminal/context.ts';
 import { sinceOption } from '../terminal/duration.ts';
 import { formatTime, plain } from '../terminal/format.ts';
+import { saveFile } from '../terminal/save.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
 import { journalSince } from './journal.ts';
 
@@ -36,10 +36,11 @@ export async function lots(lot: string | undefined, options: LotsOptions, contex
   const isKnown = options.export === undefined || /\.(?:csv|json)$/i.test(options.export);
   if (!isKnown) throw new Fault('--export is a file .csv or .json', 'Write --export lot.csv.', EXIT.usage);
   const fromMs = sinceOption(options.since, context);
-  const found = await runsSince(fromMs, lot, options, context);
+  const config = await loadOrFail(options, context);
+  const found = await runsSince(fromMs, lot, config, options, context);
   if (options.export !== undefined) {
-    const about = { made: Math.round(context.clock.wallMs()), since: Math.round(fromMs) };
-    writeFileSync(resolve(context.cwd, options.export), fileText(options.export, about, found));
+    const times = { made: Math.round(context.clock.wallMs()), since: Math.round(fromMs) };
+    saveFile(options.export, fileText(options.export, { gateway: config.gateway.id, ...times }, found), context);
   }
   if (options.json) printJson(context, found);
   else if (found.length === 0) warn(context, ['No such lot ran in this time. Look further back: --since 90d']);
@@ -51,14 +52,18 @@ export async function lots(lot: string | undefined, options: LotsOptions, contex
 async function runsSince(
   fromMs: number,
   lot: string | undefined,
+  config: Config,
   options: CommonOptions,
   context: CliContext,
 ): Promise<readonly LotRun[]> {
-  const machines = lotMachinesOf(await loadOrFail(options, context));
+  const machines = lotMachinesOf(config);
   const stored = await openStored(options, context);
   try {
     const journal = () => journalSince(stored, fromMs, context);
-    return await lotsIn(journal, machines, pastOf(stored), { lot, span: { fromMs, toMs: context.clock.wallMs() } });
+    return await lotsIn(journal, machines, pastOf(stored), {
+      lot,
+      span: { fromMs: Math.floor(fromMs), toMs: Math.ceil(context.clock.wallMs()) },
+    });
   } finally {
     await stored.close();
   }
@@ -83,12 +88,15 @@ function pastOf(stored: Stored): Past {
   };
 }
 
+/** Who made a file, when, and of what time; UTC ms. */
+interface About {
+  readonly gateway: string;
+  readonly made: number;
+  readonly since: number;
+}
+
 /** CSV that no spreadsheet runs as a program, or JSON. */
-function fileText(
-  name: string,
-  about: { readonly made: number; readonly since: number },
-  runs: readonly LotRun[],
-): string {
+function fileText(name: string, about: About, runs: readonly LotRun[]): string {
   if (/\.json$/i.test(name)) return `${JSON.stringify({ format: 'millgate/lots/1', ...about, runs }, null, 2)}\n`;
   const isNumber = /^-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i;
   const rows = runs.flatMap(lotRows).map((cells) => cells.map((cell) => (isNumber.test(cell) ? cell : cellOf(cell))));

@@ -64,9 +64,12 @@ const CUT = { items: 500, fields: 5000, bytes: 64 * 1024 - 256 };
 const MQTT_OVERHEAD = 12;
 
 /** Bytes beside address, body, and what is sent as headers here: of a request, with a token where it has one, and of its answer. */
-const REQUEST_BYTES = 92;
+const REQUEST_BYTES = 110;
 const TOKEN_BYTES = 90;
 const ANSWER_BYTES = 170;
+
+/** The answers of InfluxDB to a write, by version. */
+const INFLUX_ANSWER_BYTES = { 1: 250, 2: 140, 3: 170 };
 
 /** The answer of Kafka's proxy: partition and offset of each record, and what is around them. */
 const OFFSET_BYTES = 57;
@@ -256,7 +259,9 @@ function sparkplugWriter(node: SparkplugConfig, tags: readonly TagConfig[], cloc
 function httpWriter(config: Config, uplink: HttpConfig) {
   const gateway = config.gateway.id;
   const form = formOf(uplink, { gateway, encoder: createJsonEncoder({ gateway, config: config.hash }, uplink.layout) });
-  const fixed = REQUEST_BYTES + ANSWER_BYTES + (uplink.token || uplink.password ? TOKEN_BYTES : 0);
+  const { target } = uplink;
+  const answer = target.kind === 'influxdb' ? INFLUX_ANSWER_BYTES[target.version] : ANSWER_BYTES;
+  const fixed = REQUEST_BYTES + answer + (uplink.token || uplink.password ? TOKEN_BYTES : 0);
   return (batch: OutgoingBatch): Sent[] => {
     const message = form.message(batch);
     if (!message) return [];

@@ -1,5 +1,5 @@
 /** The command `verify`: checks the chain of quality records, in a file or in the store, and writes it to a file. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { EventsPage, JsonEvent } from '../../api/rules-view.ts';
 import { EXIT, type ExitCode, Fault, messageOf } from '../../core/errors.ts';
@@ -19,6 +19,7 @@ import { openStored, type Stored } from '../stored.ts';
 import { type CliContext, type CommonOptions, print, printJson, warn } from '../terminal/context.ts';
 import { durationOption } from '../terminal/duration.ts';
 import { formatTime } from '../terminal/format.ts';
+import { saveFile } from '../terminal/save.ts';
 
 /** Options of `verify`. */
 interface VerifyOptions extends CommonOptions {
@@ -55,7 +56,7 @@ export async function verify(file: string | undefined, options: VerifyOptions, c
   const trusted = options.key === undefined ? undefined : trustedKey(options.key, context);
   const kept = options.checkpoints === undefined ? [] : keptIn(options.checkpoints, context);
   const bytes = file === undefined ? Buffer.from(await storedChain(options, context)) : bytesOf(file, context);
-  if (options.export !== undefined) writeFileSync(resolve(context.cwd, options.export), bytes);
+  if (options.export !== undefined) saveFile(options.export, bytes, context);
   const verdict = verifyChain(bytes, { trusted, kept });
   if (options.json) printJson(context, verdict);
   else print(context, verdictLines(verdict, { isTrusted: trusted !== undefined, kept: kept.length }, context));

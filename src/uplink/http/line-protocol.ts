@@ -77,7 +77,19 @@ function recordLine(record: DeviceRecord, gateway: string, isWhole: (tag: TagId)
 const RESERVED = new Set(['time', 'gateway', 'simulated', 'clock']);
 
 /** Members of events that are numbers in one event and something else in another: `from` is a time, or an address. */
-const MIXED = new Set(['value', 'readBack', 'limit', 'limits', 'from', 'to', 'was', 'before', 'code', 'stop']);
+const MIXED = new Set([
+  'value',
+  'readBack',
+  'limit',
+  'limits',
+  'from',
+  'to',
+  'was',
+  'before',
+  'code',
+  'stop',
+  'points',
+]);
 
 /**
  * An event goes to the measurement `events`; its number is in its nanoseconds, so that no event replaces another. A field

@@ -222,7 +222,6 @@ class EdgeNode implements Uplink {
     const payload = deathPayload(bdSeq, deps.clock.wallMs());
     return {
       ...plainOptions(config, version, password),
-      ...(version === 5 && { properties: { sessionExpiryInterval: 0 } }),
       will: { topic: topicOf(sparkplug, 'NDEATH'), payload, qos: 1, retain: false },
     };
   }

@@ -103,6 +103,9 @@ describe('line protocol', () => {
     expect(bodyOf({ kind: 'audit', what: 'write', from: 'mes 10.0.0.5', message: 'm' })).toContain(
       ',from.text="mes 10.0.0.5",',
     );
+    expect(bodyOf({ kind: 'audit', what: 'spc-exclude', points: [3, 4], message: 'm' })).toContain(
+      ',points.text="[3,4]",',
+    );
     expect(bodyOf({ kind: 'gap', stream: 'readings', from: 5, to: 9, count: 5, cause: 'c' })).toContain(
       ',from=5,to=9,',
     );

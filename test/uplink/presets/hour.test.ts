@@ -11,7 +11,8 @@ import { seededRandom } from '../../../src/core/random.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
 import { DEVICE_KEY } from '../../double/cloud-brokers.ts';
 import { millgate } from '../../double/command-line.ts';
-import { Hour, httpPeer, mqttPeer, type PresetPeer, TOKEN } from '../../double/preset-peers.ts';
+import { Hour, httpPeer, mqttPeer, type PresetPeer } from '../../double/preset-peers.ts';
+import { TOKEN } from '../../double/preset-products.ts';
 import { type SelfSigned, selfSigned } from '../../double/self-signed.ts';
 import { PLANT, pass, producedIn, startPlant, stopPlant } from './preset-fixture.ts';
 

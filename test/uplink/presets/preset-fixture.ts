@@ -10,7 +10,8 @@ import { type RunningGateway, startGateway } from '../../../src/gateway/gateway.
 import type { Store } from '../../../src/store/store.ts';
 import { openLocalStore } from '../../../src/store/thread/open.ts';
 import { DEVICE_KEY } from '../../double/cloud-brokers.ts';
-import { type PresetPeer, TOKEN } from '../../double/preset-peers.ts';
+import type { PresetPeer } from '../../double/preset-peers.ts';
+import { TOKEN } from '../../double/preset-products.ts';
 
 const DEVICES = `
 gateway: {id: press-shop-1, location: acme/leeds/press-shop}

@@ -1,0 +1,67 @@
+// Whether memory stays and scans are punctual for long, in real time: see scripts/soak.
+//   node test/bench/soak.mjs [SECONDS [WORK]]
+import { Bench, BINARY, sleep } from './parts.mjs';
+import { readingsIn, startSink } from './sink.mjs';
+import { median, punctuality, slopeOf, usageOf } from './usage.mjs';
+import { workOf } from './works.mjs';
+
+const SAMPLE_S = 5;
+
+/** What memory may grow by in a day, by the slope of what was measured, MB. */
+const MOST_MB_A_DAY = 20;
+
+const [secondsText = '3600', name = 'W2'] = process.argv.slice(2);
+const seconds = Number(secondsText);
+const { devices, registers, periodMs } = workOf(name);
+/** What belongs to a start: code is compiled and pools are filled, s. */
+const warmUpS = Math.min(300, Math.max(30, seconds / 6));
+
+const bench = new Bench();
+let readings = 0;
+const mqttPort = await startSink((topic, payload) => {
+  if (topic.endsWith('/readings')) readings += readingsIn(payload);
+});
+const base = 20_000 + (process.pid % 20_000);
+try {
+  const intervals = await bench.farm(base, devices);
+  const config = bench.configuration({ base, devices, registers, periodMs, mqttPort });
+  const { pid } = bench.start(process.execPath, [BINARY, 'run', '--config', config], { stdio: 'ignore' });
+  await sleep(warmUpS * 1000);
+  await intervals();
+  readings = 0;
+  const began = { ms: performance.now(), cpuMs: usageOf(pid).cpuMs };
+  const hours = [];
+  const megabytes = [];
+  const between = [];
+  while (performance.now() - began.ms < seconds * 1000) {
+    await sleep(SAMPLE_S * 1000);
+    hours.push((performance.now() - began.ms) / 3_600_000);
+    megabytes.push(usageOf(pid).rssMb);
+    for (const ms of await intervals()) between.push(ms);
+  }
+  const tookMs = performance.now() - began.ms;
+  const aDay = slopeOf(hours, megabytes) * 24;
+  const { scans, late, jitterP99Ms } = punctuality(between, periodMs);
+  const due = (devices * tookMs) / periodMs;
+  const tell = (isOk, line) => {
+    console.log(`${isOk ? 'ok  ' : 'FAIL'} ${line}`);
+    if (!isOk) process.exitCode = 1;
+  };
+  const cpu = (((usageOf(pid).cpuMs - began.cpuMs) / readings) * 1000).toFixed(1);
+  console.log(`${name} for ${(tookMs / 1000).toFixed(0)} s: ${readings} readings sent, ${cpu} s of CPU a million`);
+  const [least, most] = [Math.min(...megabytes), Math.max(...megabytes)].map((mb) => mb.toFixed(1));
+  tell(
+    aDay <= MOST_MB_A_DAY,
+    `memory: median ${median(megabytes).toFixed(1)} MB, ${least} to ${most} MB; slope ${(aDay / 24).toFixed(2)} MB an hour, ${aDay.toFixed(1)} MB a day, at most ${MOST_MB_A_DAY}`,
+  );
+  tell(
+    late === 0 && scans >= due - devices,
+    `scans: ${scans} of ${due.toFixed(0)}, ${late} late, p99 ${jitterP99Ms.toFixed(1)} ms off`,
+  );
+} catch (error) {
+  console.error(`soak: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  bench.end();
+}
+process.exit();
