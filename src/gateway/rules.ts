@@ -75,6 +75,9 @@ export async function eventsPage(store: EventStore, sender: Sender, query: Event
   return { events, next: page.next };
 }
 
+/** Looks at the store that one page of the journal may take. */
+const MOST_PEEKS = 100;
+
 type JournalPage = Omit<EventsPage, 'events'> & {
   readonly from: number;
   readonly events: Awaited<ReturnType<Store['peekEvents']>>['events'];
@@ -89,9 +92,18 @@ async function journal(store: EventStore, { fromMs, afterSeq, limit }: EventQuer
       : fromMs !== undefined
         ? await firstSince(store, fromMs, oldest.events, end)
         : Math.max(oldest.events, end - limit);
-  const page = await store.peekEvents(from, limit);
-  const more = page.events.length > 0 && page.next < end;
-  return { from: page.from, events: page.events, next: more ? page.next - 1 : undefined };
+  const first = await store.peekEvents(from, limit);
+  const events = [...first.events];
+  let at = first.next;
+  // The store gives what lies in a few commits, which may be a few events only.
+  for (let peeks = 1; events.length > 0 && events.length < limit && at < end && peeks < MOST_PEEKS; peeks++) {
+    const page = await store.peekEvents(at, limit - events.length);
+    // Behind numbers that are gone begins another page: an event has its number by its place.
+    if (page.from !== first.from + events.length || page.events.length === 0) break;
+    events.push(...page.events);
+    at = page.next;
+  }
+  return { from: first.from, events, next: events.length > 0 && at < end ? at - 1 : undefined };
 }
 
 function chartView(

@@ -194,16 +194,20 @@ function drawRemarks(self: uPlot, { marks }: ChartAnswer, soft: string): void {
   ctx.clip();
   ctx.strokeStyle = ctx.fillStyle = soft;
   ctx.lineWidth = devicePixelRatio;
+  // What was drawn before leaves its dashes and its alignment.
+  ctx.setLineDash([]);
+  ctx.textAlign = 'left';
   ctx.font = `${0.75 * high}px sans-serif`;
   ctx.textBaseline = 'middle';
   for (const { from, to, mark } of marks) {
+    const word = REMARKS[mark];
     const left = Math.max(bbox.left, self.valToPos(from / 1000, 'x', true));
     const right = Math.min(bbox.left + bbox.width, self.valToPos(to / 1000, 'x', true));
     const wide = Math.max(2 * devicePixelRatio, right - left);
     const top = bbox.top + kinds.indexOf(mark) * high;
     if (mark === 'late') hatch(ctx, { left, top: bbox.top, wide, high: bbox.height });
     ctx.strokeRect(left, top, wide, high);
-    if (ctx.measureText(REMARKS[mark]).width < wide) ctx.fillText(REMARKS[mark], left + 3, top + high / 2);
+    if (ctx.measureText(word).width + 6 < wide) ctx.fillText(word, left + 3, top + high / 2);
     else ctx.fillRect(left, top, wide, high);
   }
   ctx.restore();
