@@ -1,6 +1,6 @@
 /** One I²C bus, one transfer at a time, with a deadline and repair of a stuck connection. */
 
-import { type Clock, unlessAborted } from '../../src/core/clock.ts';
+import { type Clock, underBoth, unlessAborted } from '../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../src/core/errors.ts';
 import { NotConnected } from '../driver.ts';
 import { hex, I2cFault } from './fault.ts';
@@ -63,10 +63,11 @@ export class Bus {
     const line = new AbortController();
     this.line = line;
     try {
-      const either = AbortSignal.any([signal, line.signal]);
       const stuck = this.trouble;
-      if (stuck && stuck.count >= STUCK_AFTER) await this.probe(stuck, either);
-      else await this.inTurn(() => this.opened(), either);
+      await underBoth(signal, line.signal, async (either) => {
+        if (stuck && stuck.count >= STUCK_AFTER) await this.probe(stuck, either);
+        else await this.inTurn(() => this.opened(), either);
+      });
     } catch (error) {
       if (this.line === line) this.line = undefined;
       throw error;
@@ -86,13 +87,12 @@ export class Bus {
     signal: AbortSignal,
     retries = this.settings.retries,
   ): Promise<T> {
-    const either = this.either(signal);
-    return this.inTurn(() => this.tried(address, work, either, retries), either);
+    return this.whileOpen(signal, (either) => this.inTurn(() => this.tried(address, work, either, retries), either));
   }
 
   /** Waits while others may use the bus; throws as {@link transfer} does when the bus goes away meanwhile. */
   async pause(ms: number, signal: AbortSignal): Promise<void> {
-    await this.clock.sleep(ms, this.either(signal));
+    await this.whileOpen(signal, (either) => this.clock.sleep(ms, either));
   }
 
   /** Idempotent; transfers under way end as `NotConnected`. */
@@ -105,8 +105,8 @@ export class Bus {
     if (closing) await this.retire(closing);
   }
 
-  private either(signal: AbortSignal): AbortSignal {
-    if (this.line) return AbortSignal.any([signal, this.line.signal]);
+  private whileOpen<T>(signal: AbortSignal, work: (either: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.line) return underBoth(signal, this.line.signal, work);
     throw this.lost ?? new NotConnected(`${this.settings.name}: the bus is closed. Connect it first`);
   }
 

@@ -1,5 +1,5 @@
 /** The driver type `mock`: signals and scripted faults in place of a line. */
-import { type Clock, instantOf } from '../../src/core/clock.ts';
+import { type Clock, instantOf, underBoth } from '../../src/core/clock.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import type { Instant, TagId, Value } from '../../src/core/reading.ts';
 import {
@@ -94,18 +94,19 @@ export class MockDriver implements Driver<MockAddress>, Writable<MockAddress>, O
 
   async read(tags: readonly MockTag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
     if (!this.line) throw new NotConnected('the simulated channel is closed. Connect it first');
-    const either = AbortSignal.any([signal, this.line.signal]);
     signal.throwIfAborted();
     this.failWhileDown();
-    const results = new Map<MockTag, ReadResult>();
-    for (const group of byDevice(tags)) {
-      const answers = await this.ask(group, either);
-      either.throwIfAborted();
-      group.forEach((tag, index) => {
-        results.set(tag, answers[index]!);
-      });
-    }
-    return tags.map((tag) => results.get(tag)!);
+    return underBoth(signal, this.line.signal, async (either) => {
+      const results = new Map<MockTag, ReadResult>();
+      for (const group of byDevice(tags)) {
+        const answers = await this.ask(group, either);
+        either.throwIfAborted();
+        group.forEach((tag, index) => {
+          results.set(tag, answers[index]!);
+        });
+      }
+      return tags.map((tag) => results.get(tag)!);
+    });
   }
 
   async write(tag: MockTag, value: Value, signal: AbortSignal): Promise<WriteResult> {
@@ -116,7 +117,7 @@ export class MockDriver implements Driver<MockAddress>, Writable<MockAddress>, O
     const silent = activeFault(tag.address.deviceFaults, ['timeout', 'offline'], this.elapsedMs());
     const tookMs = silent ? this.channel.timeoutMs : this.channel.latencyMs;
     try {
-      if (tookMs > 0) await this.clock.sleep(tookMs, AbortSignal.any([signal, this.line.signal]));
+      if (tookMs > 0) await underBoth(signal, this.line.signal, (either) => this.clock.sleep(tookMs, either));
     } catch (error) {
       signal.throwIfAborted();
       return { ok: false, kind: 'unknown', why: messageOf(error) };

@@ -1,6 +1,6 @@
 /** The driver of devices that speak lines of text. */
 
-import { afterDeadline, type Clock, instantAt, instantOf, unlessAborted } from '../../src/core/clock.ts';
+import { afterDeadline, type Clock, instantAt, instantOf, underBoth, unlessAborted } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { Instant, Value } from '../../src/core/reading.ts';
 import {
@@ -97,7 +97,7 @@ export class SerialLineDriver
         onBytes: (bytes: Uint8Array) => this.onBytes(bytes),
         onLost: (lost: NotConnected) => this.end(lost),
       };
-      await this.transport.connect(events, AbortSignal.any([signal, line.signal]));
+      await underBoth(signal, line.signal, (either) => this.transport.connect(events, either));
     } catch (error) {
       if (this.line === line) this.line = undefined;
       throw error;
@@ -123,12 +123,13 @@ export class SerialLineDriver
     signal.throwIfAborted();
     if (!this.line)
       throw this.lost ?? new NotConnected(`${this.channel.serial.port}: the port is closed. Connect it first`);
-    const either = AbortSignal.any([signal, this.line.signal]);
-    const results = new Map<LineTag, ReadResult>();
-    for (const group of this.plan(tags)) {
-      for (const [tag, result] of await this.readGroup(group, either)) results.set(tag, result);
-    }
-    return tags.map((tag) => results.get(tag)!);
+    return underBoth(signal, this.line.signal, async (either) => {
+      const results = new Map<LineTag, ReadResult>();
+      for (const group of this.plan(tags)) {
+        for (const [tag, result] of await this.readGroup(group, either)) results.set(tag, result);
+      }
+      return tags.map((tag) => results.get(tag)!);
+    });
   }
 
   /** Sends the text of the tag, and waits for its answer where the file says what that looks like. */
@@ -139,15 +140,16 @@ export class SerialLineDriver
       return { ok: false, kind: 'refused', why: `${tag.id} has no \`send\`: say what to send to its device` };
     if (!this.line)
       throw this.lost ?? new NotConnected(`${this.channel.serial.port}: the port is closed. Connect it first`);
-    const either = AbortSignal.any([signal, this.line.signal]);
     const text = command.text.replaceAll('{value}', String(value));
     if (command.reply === undefined) {
       this.transport.write(Buffer.from(text, 'latin1'));
       return { ok: true, readBack: undefined };
     }
     const awaited: LineTag = { ...tag, address: { ...replyOf(tag.address, command.reply), request: text } };
-    await this.untilNothingElseIsOwed(text, either);
-    const { results, heard } = await this.exchange([awaited], text, either);
+    const { results, heard } = await underBoth(signal, this.line.signal, async (either) => {
+      await this.untilNothingElseIsOwed(text, either);
+      return this.exchange([awaited], text, either);
+    });
     if (results !== 'late') return { ok: true, readBack: undefined };
     const instead = heard === undefined ? '' : ` (${heard})`;
     const why = `${JSON.stringify(text)} was sent, and no answer fits \`reply\`${instead}: look at the device`;

@@ -226,6 +226,30 @@ export function failure(): { readonly failed: Promise<never>; readonly fail: (ca
 }
 
 /**
+ * Does work under a signal that either of two aborts, and lets go of both when it is over. `AbortSignal.any` leaves something
+ * behind with the signal that lives longer, for ever (Node 20): 90 bytes a scan are 80 MB a day.
+ */
+export async function underBoth<T>(
+  one: AbortSignal,
+  other: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const both = new AbortController();
+  const onOne = (): void => both.abort(one.reason);
+  const onOther = (): void => both.abort(other.reason);
+  if (one.aborted) onOne();
+  else if (other.aborted) onOther();
+  one.addEventListener('abort', onOne, { once: true });
+  other.addEventListener('abort', onOther, { once: true });
+  try {
+    return await work(both.signal);
+  } finally {
+    one.removeEventListener('abort', onOne);
+    other.removeEventListener('abort', onOther);
+  }
+}
+
+/**
  * Does some work within a deadline. The signal that the work is given is aborted at the deadline and with `outer`.
  *
  * @param ms how long it may take
@@ -241,9 +265,9 @@ export async function within<T, L = T>(
 ): Promise<T | L> {
   const deadline = new AbortController();
   const cancel = clock.after(ms, () => deadline.abort());
-  const signal = outer ? AbortSignal.any([deadline.signal, outer]) : deadline.signal;
+  const timed = (signal: AbortSignal): Promise<T> => unlessAborted(work(signal), signal);
   try {
-    return await unlessAborted(work(signal), signal);
+    return await (outer ? underBoth(deadline.signal, outer, timed) : timed(deadline.signal));
   } catch (error) {
     if (deadline.signal.aborted && !outer?.aborted) return late();
     throw error;

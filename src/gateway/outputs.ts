@@ -1,6 +1,6 @@
 /** Outputs that alarms drive: a stack light, a relay, the stop of a machine. */
 import type { WriteResult } from '../../hal/driver.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, underBoth } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import { splitTagId, type TagId, type Value } from '../core/reading.ts';
@@ -85,11 +85,12 @@ export class OutputDriver {
   private async begun(device: string): Promise<void> {
     const heard = this.waiting.get(device) ?? new AbortController();
     this.waiting.set(device, heard);
-    const either = AbortSignal.any([this.deps.signal, heard.signal]);
-    for (let waitedMs = 0; waitedMs < RETRY_MS && !either.aborted; waitedMs += LOOK_MS) {
-      await this.deps.clock.sleep(LOOK_MS, either).catch(() => {});
-      if (this.deps.isConnected(device)) break;
-    }
+    await underBoth(this.deps.signal, heard.signal, async (either) => {
+      for (let waitedMs = 0; waitedMs < RETRY_MS && !either.aborted; waitedMs += LOOK_MS) {
+        await this.deps.clock.sleep(LOOK_MS, either).catch(() => {});
+        if (this.deps.isConnected(device)) break;
+      }
+    });
     this.known.add(device);
     this.waiting.delete(device);
   }

@@ -4,7 +4,7 @@ import type { RulesView } from '../api/rules-view.ts';
 import type { TraceView } from '../api/trace-view.ts';
 import type { GatewayStatus, GatewayView, RecordingView, WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
-import { type Clock, instantOf } from '../core/clock.ts';
+import { type Clock, instantOf, underBoth } from '../core/clock.ts';
 import { EXIT, Fault } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import { rangesOf } from '../core/intervals.ts';
@@ -186,17 +186,15 @@ export function sharedReads(read: ReadNow): ReadNow {
 async function readNow(parts: ViewParts, ids: readonly TagId[], signal: AbortSignal): Promise<readonly Reading[]> {
   const { live, lines, clock } = parts;
   const found = ids.map((id) => live.known(id));
-  const both = AbortSignal.any([signal, parts.stopping]);
   const computed = new Set(parts.config().derived.flatMap(({ tag: { tag } }) => (ids.includes(tag.id) ? tag.id : [])));
-  const readings = await Promise.all(
-    lines.all().map(({ poller }) => {
-      const tags = found
-        .filter(({ tag }) => !computed.has(tag.id))
-        .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
-        .map(({ tag }) => tag);
-      return tags.length > 0 ? poller.readNow(tags, both) : [];
-    }),
-  );
+  const read = lines.all().map(({ poller }) => {
+    const tags = found
+      .filter(({ tag }) => !computed.has(tag.id))
+      .filter(({ tag }) => poller.channel.devices.some(({ name }) => name === tag.device))
+      .map(({ tag }) => tag);
+    return tags.length > 0 ? underBoth(signal, parts.stopping, (either) => poller.readNow(tags, either)) : [];
+  });
+  const readings: (readonly Reading[] | Reading)[] = await Promise.all(read);
   // A computed tag is read by reading its tags: it has what it had at the last of them.
   for (const id of computed) readings.push(live.lastOf(id, instantOf(clock)));
   const byTag = new Map<TagId, Reading>(readings.flat().map((reading) => [reading.tag, reading]));
@@ -219,7 +217,7 @@ export function createProber(running: () => readonly Line[], stopping: AbortSign
     }
     const { driver, poller } = line;
     if (!isRawReading(driver)) throw new Fault(`${channel} is no Modbus line`, 'Name a Modbus channel.', EXIT.usage);
-    return poller.meanwhile((stop) => driver.readRaw(block, stop), AbortSignal.any([signal, stopping]));
+    return underBoth(signal, stopping, (either) => poller.meanwhile((stop) => driver.readRaw(block, stop), either));
   };
 }
 

@@ -1,7 +1,9 @@
 /** The one way in which the gateway writes to a machine, with its audit: for a person, a command or an alarm. */
+
 import type { WriteResult } from '../../hal/driver.ts';
 import type { WriteCounts } from '../api/view.ts';
 import type { Config } from '../config/config.ts';
+import { underBoth } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { TagId, Value } from '../core/reading.ts';
@@ -65,7 +67,8 @@ export function createWriter(
       const why = `${id} is computed from other tags (expr) and cannot be written`;
       return Promise.resolve({ ok: false, kind: 'refused', why });
     }
-    return lines.of(tag.device)!.poller.write(tag, value, AbortSignal.any([signal, stopping]));
+    const { poller } = lines.of(tag.device)!;
+    return underBoth(signal, stopping, (either) => poller.write(tag, value, either));
   };
   const audit = (id: TagId, value: Value, origin: WriteOrigin, result: WriteResult): void => {
     counts[result.ok ? 'written' : result.kind]++;

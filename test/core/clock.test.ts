@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { afterDeadline, backoffMs, clockTrust, sleepOn, untilKnown } from '../../src/core/clock.ts';
+import { afterDeadline, backoffMs, clockTrust, sleepOn, underBoth, untilKnown } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 
@@ -168,5 +169,29 @@ describe('trust in the wall clock of a machine', () => {
     expect(waited).toBe('known in time;');
     await clock.advance(1000);
     expect(waited).toBe('known in time;never known;');
+  });
+});
+
+describe('work under two signals', () => {
+  const long = () => new AbortController();
+
+  it('leaves nothing with the signals when it is over, however it ends', async () => {
+    const [one, other] = [long(), long()];
+    for (let scan = 0; scan < 100; scan++) await underBoth(one.signal, other.signal, async () => scan);
+    await underBoth(one.signal, other.signal, () => Promise.reject(new Error('no'))).catch(() => {});
+    for (const { signal } of [one, other]) expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it.each([0, 1])('is aborted by signal %i, before it begins and while it runs', async (place) => {
+    for (const isBefore of [true, false]) {
+      const both = [long(), long()] as const;
+      if (isBefore) both[place]!.abort(new Error('end'));
+      const ended = underBoth(both[0].signal, both[1].signal, async (signal) => {
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        return (signal.reason as Error).message;
+      });
+      if (!isBefore) both[place]!.abort(new Error('end'));
+      expect(await ended).toBe('end');
+    }
   });
 });

@@ -3,7 +3,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Clock } from '../../../src/core/clock.ts';
+import { type Clock, underBoth } from '../../../src/core/clock.ts';
 import { codeOf, messageOf } from '../../../src/core/errors.ts';
 import { NotConnected } from '../../driver.ts';
 import type { Transport, TransportEvents } from '../../transport.ts';
@@ -44,7 +44,7 @@ export function tcpTransport(endpoint: TcpEndpoint, clock: Clock): Transport {
     async connect(events, signal) {
       socket?.destroy();
       connecting = new AbortController();
-      const made = await opened(endpoint, name, clock, AbortSignal.any([signal, connecting.signal]));
+      const made = await underBoth(signal, connecting.signal, (either) => opened(endpoint, name, clock, either));
       socket = made;
       tell = events;
       made.on('data', (bytes) => socket === made && tell?.onBytes(bytes));

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { HttpConfig } from '../../config/config.ts';
-import { type Clock, within } from '../../core/clock.ts';
+import { type Clock, underBoth, within } from '../../core/clock.ts';
 import { codeOf, messageOf } from '../../core/errors.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import type { Random } from '../../core/random.ts';
@@ -124,9 +124,10 @@ export class HttpSession implements UplinkSession {
 
   private async deliver(batch: OutgoingBatch, signal: AbortSignal): Promise<SendResult> {
     const { clock, form, address, credentials } = this.deps;
-    const either = AbortSignal.any([signal, this.stop.signal]);
-    either.throwIfAborted();
-    if (this.pausedUntilMs > clock.monoMs()) await clock.sleep(this.pausedUntilMs - clock.monoMs(), either);
+    signal.throwIfAborted();
+    this.stop.signal.throwIfAborted();
+    const pauseMs = this.pausedUntilMs - clock.monoMs();
+    if (pauseMs > 0) await underBoth(signal, this.stop.signal, (either) => clock.sleep(pauseMs, either));
     let message: HttpMessage | undefined;
     try {
       message = form.message(batch);

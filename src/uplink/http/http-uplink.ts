@@ -1,7 +1,7 @@
 /** An uplink to an HTTP server. Certificates, token and password are read anew for each session. */
 import type { Duplex } from 'node:stream';
 import type { HttpConfig } from '../../config/config.ts';
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, underBoth } from '../../core/clock.ts';
 import { EXIT, Fault } from '../../core/errors.ts';
 import type { Alarms } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
@@ -131,7 +131,7 @@ class HttpUplink implements Uplink {
     const late = `${address} did not answer within ${formatDuration(CONNECT_TIMEOUT_MS)}. Check the address, and firewalls on the way.`;
     const cancel = this.deps.clock.after(CONNECT_TIMEOUT_MS, () => limit.abort(new Fault(late, '')));
     try {
-      return await this.dial(target, AbortSignal.any([limit.signal, signal]));
+      return await underBoth(limit.signal, signal, (either) => this.dial(target, either));
     } finally {
       cancel();
     }
