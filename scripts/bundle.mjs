@@ -31,6 +31,7 @@ const startOf = (entry, thread) => `require('./loader.cjs').load({
   entry: '${entry}',
   thread: '${thread}',
   env: process.env,
+  importOutside: (name) => import(name),
   later: (keep) => setTimeout(keep, 5000).unref(),
 });
 `;
@@ -40,6 +41,13 @@ const STARTS = {
 };
 
 /**
+ * What is not in the bundle is imported by the file that starts the program: code that was compiled before has no import of
+ * its own. Through `import`, and not `require`, whoever tests the program can put a double in the place of a package.
+ */
+const importing = (text) =>
+  text.replace(/\bimport\(("[^"]+")\)/g, '(require.importOutside ?? ((name) => import(name)))($1)');
+
+/**
  * Writes a file of the program in ASCII alone, other characters as escapes: the engine reads it at once and holds it in half of
  * the memory. Literals mean the same; a raw template would not, so none may hold such a character.
  */
@@ -47,7 +55,7 @@ function inAscii(path) {
   const text = readFileSync(path, 'utf8');
   if (/String\.raw`[^`]*[^\0-\x7f]/.test(text)) throw new Error(`bundle: ${path} has a raw template that is not ASCII`);
   const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  writeFileSync(path, text.replace(/[^\0-\x7f]/g, escaped));
+  writeFileSync(path, importing(text).replace(/[^\0-\x7f]/g, escaped));
 }
 
 /**

@@ -15,7 +15,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
 // Compiling a megabyte of program takes half of a start. The engine can give what it compiled as bytes, and take it again:
@@ -34,7 +34,7 @@ const MOST_KEPT = 8;
 
 const HEADER_BYTES = 8;
 
-type Require = (name: string) => unknown;
+type Require = ((name: string) => unknown) & { importOutside?: (name: string) => Promise<unknown> };
 
 /** A file of the program that was loaded. */
 interface Part {
@@ -68,12 +68,14 @@ interface Program {
   /** The threads of a program keep their code apart, by this name. */
   readonly thread: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Imports what is not in the bundle. */
+  readonly importOutside: (name: string) => Promise<unknown>;
   /** Calls once everything that belongs to a start has run: then the code is kept. A command is over before. */
   readonly later: (keep: () => Promise<void>) => void;
 }
 
 /** Runs a file of the bundled program. */
-export function load({ folder, entry, thread, env, later }: Program): void {
+export function load({ folder, entry, thread, env, importOutside, later }: Program): void {
   const requireOutside = createRequire(join(folder, entry));
   const cache = cacheFile(folder, thread, env);
   let code = cache === undefined ? undefined : openCode(cache);
@@ -99,6 +101,7 @@ export function load({ folder, entry, thread, env, later }: Program): void {
       throw error;
     }
   };
+  requireHere.importOutside = importOutside;
   let isStarting = true;
   requireHere(`./${entry}`);
   later(async () => {
@@ -119,7 +122,6 @@ function compile(path: string, code: Code | undefined, name: string): { part: Pa
     `(function (exports, require, module, __filename, __dirname) {${readFileSync(path, 'latin1')}\n})`,
     {
       filename: path,
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
       ...(cachedData && { cachedData }),
     },
   );

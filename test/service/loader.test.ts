@@ -28,7 +28,8 @@ async function start(entry = 'main.cjs'): Promise<{ isWritten: boolean; word: st
   const later = (call: () => Promise<void>) => {
     keep = call;
   };
-  load({ folder, entry, thread: 'main', env: { CACHE_DIRECTORY: cache }, later });
+  const importOutside = async (name: string) => said.push(`import ${name}`);
+  load({ folder, entry, thread: 'main', env: { CACHE_DIRECTORY: cache }, importOutside, later });
   await keep();
   return { isWritten: kept() !== before, word: said.pop() };
 }
@@ -46,6 +47,16 @@ function kept(): string {
 }
 
 describe('the code that is kept of a program', () => {
+  it('leaves an import of another package to the file that started the program, however late it comes', async () => {
+    writeFileSync(join(folder, 'late.cjs'), "say('begun'); setImmediate(() => require.importOutside('serialport'));\n");
+    for (const isCompiled of [false, true]) {
+      const { isWritten, word } = await start('late.cjs');
+      expect(isWritten).toBe(!isCompiled);
+      await new Promise(setImmediate);
+      expect([...said.splice(0), word].sort()).toEqual(['begun', 'import serialport']);
+    }
+  });
+
   it('is written once, for its user alone, and taken from then on', async () => {
     expect(await start()).toEqual({ isWritten: true, word: 'first' });
     expect(statSync(codeFile()).mode & 0o777).toBe(0o600);

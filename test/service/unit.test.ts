@@ -60,7 +60,7 @@ describe('millgate.service', () => {
     const numberIn = (file: string, name: RegExp) => Number(name.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1]);
     const heaps = [
       numberIn('systemd/millgate.default', /max-old-space-size=(\d+)/),
-      numberIn('src/store/thread/open.ts', /maxOldGenerationSizeMb: (\d+)/),
+      numberIn('src/store/thread/start.ts', /maxOldGenerationSizeMb: (\d+)/),
       numberIn('src/config/load-thread.ts', /maxOldGenerationSizeMb: (\d+)/),
     ];
     const NO_HEAP_MB = 64;
