@@ -94,7 +94,7 @@ export interface RunningGateway {
 const GAPS_EVERY_MS = 5000;
 
 /** How often it is looked whether the store fills with what is not delivered. */
-const FILLING_EVERY_MS = 60_000;
+const FILLING_EVERY_MS = 300_000;
 
 /** How often the chain of quality records is signed, where there is something new. */
 const SIGN_EVERY_MS = 600_000;
