@@ -44,7 +44,7 @@ function Picture({ chart }: { readonly chart: ChartView }) {
   const place = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
-    const resized = new ResizeObserver(() => setWidth(place.current!.clientWidth));
+    const resized = new ResizeObserver(([seen]) => seen && setWidth(seen.target.clientWidth));
     resized.observe(place.current!);
     return () => resized.disconnect();
   }, []);

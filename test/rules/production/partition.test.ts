@@ -120,7 +120,7 @@ describe.each([
   ['with a running signal', {}],
   ['by its counter', { running: undefined }],
 ] as const)('a machine %s', (_title, over) => {
-  it(`divides the time of each shift, in ${SEQUENCES} sequences`, () => {
+  it(`divides the time of each shift, in ${SEQUENCES} sequences`, { timeout: 3_600_000 }, () => {
     for (let seed = 1; seed <= SEQUENCES; seed++) {
       const { reports } = played(sequence(seed), over);
       expect(reports.length, `seed ${seed}`).toBeGreaterThan(1);
