@@ -69,18 +69,18 @@ async function thereOf(isConfigurable: boolean): Promise<ReadonlySet<string>> {
   return new Set((await Promise.all(found)).flat());
 }
 
-/** How long a person has to finish what he does before the page of another version is loaded, ms. */
+/** How long a person has to finish what he does before the page of another version is loaded, and to the next look at it, ms. */
 const RELOAD_AFTER_MS = 3000;
 
 /** Loads the page of the gateway that replaced the one before, unless somebody is writing something. */
 function useReplaced(by: string | undefined, isEditing: boolean): void {
   useEffect(() => {
     if (by === undefined || isEditing) return;
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
       const isWriting = document.querySelector('dialog[open], input:focus, textarea:focus') !== null;
       if (!isWriting) location.reload();
     }, RELOAD_AFTER_MS);
-    return () => clearTimeout(timer);
+    return () => clearInterval(timer);
   }, [by, isEditing]);
 }
 
