@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { JsonTag } from '../api/json.ts';
 import { startFeed } from './feed.ts';
 import { after, NO_PLANT, type Plant, type Told } from './plant-state.ts';
-import { ask, tokenNow } from './session.ts';
+import { ask, firstVersion, tokenNow } from './session.ts';
 import { type PlantTime, plantTime } from './shown.ts';
 import type { FromWorker } from './stream-worker.ts';
 
@@ -29,7 +29,7 @@ export interface Hub {
 let plant: Plant = NO_PLANT;
 let tags: readonly JsonTag[] = [];
 let configuration: string | undefined;
-/** Version of the gateway that this page came from: the first that it heard of. */
+/** Version of the gateway that this page came from: the one that answered first, for the stream may begin with the next. */
 let version: string | undefined;
 /** When something came from the gateway, by the clock of this page, which starts at 0, and by the gateway's; 0: never. */
 let heard = { atMs: 0, wallMs: 0 };
@@ -40,7 +40,7 @@ const listeners = new Set<() => void>();
 function take(next: Plant, agoMs = 0): void {
   plant = next;
   if (plant.link.state === 'live') hear(agoMs);
-  version ??= plant.status?.version;
+  version ??= firstVersion() ?? plant.status?.version;
   const { hash } = plant.status?.config ?? {};
   if (hash !== undefined && hash !== configuration) {
     const isFirst = configuration === undefined && tags.length > 0;
@@ -82,24 +82,39 @@ export function begin(): void {
   setTimeout(start, FOLLOW_AFTER_MS);
 }
 
+/** The worker is asked for again after so long where its file could not be loaded, ms: the gateway may just be starting. */
+const WORKER_AGAIN_MS = 2000;
+
 /** Over the worker that all tabs share, else over a stream of this tab. */
 function follow(): void {
   const tell = (told: Told): void => take(after(plant, told));
   if (typeof SharedWorker === 'undefined') {
     giveToken = startFeed(tell);
-  } else {
-    const worker = new SharedWorker('/stream-worker.js', { type: 'module', name: 'millgate' });
-    worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    giveToken(tokenNow());
+    return;
+  }
+  let worker = joinWorker();
+  giveToken = (token) => worker.port.postMessage({ token });
+  addEventListener('pagehide', () => worker.port.postMessage('bye'));
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) giveToken(tokenNow());
+  });
+  giveToken(tokenNow());
+
+  function joinWorker(): SharedWorker {
+    const joined = new SharedWorker('/stream-worker.js', { type: 'module', name: 'millgate' });
+    joined.port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if ('plant' in data) take(data.plant, Date.now() - data.heardMs);
       else tell(data.told);
     };
-    giveToken = (token) => worker.port.postMessage({ token });
-    addEventListener('pagehide', () => worker.port.postMessage('bye'));
-    addEventListener('pageshow', ({ persisted }) => {
-      if (persisted) giveToken(tokenNow());
-    });
+    joined.onerror = () => {
+      setTimeout(() => {
+        worker = joinWorker();
+        giveToken(tokenNow());
+      }, WORKER_AGAIN_MS);
+    };
+    return joined;
   }
-  giveToken(tokenNow());
 }
 
 /** The token changed: the stream is opened anew with it. */

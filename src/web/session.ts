@@ -33,6 +33,14 @@ export class RefusedRequest extends Error {
   }
 }
 
+/** Version of the gateway that answered first, which is the one that this page came from. */
+let answeredBy: string | undefined;
+
+/** Version of the gateway that answered first; undefined before that. */
+export function firstVersion(): string | undefined {
+  return answeredBy;
+}
+
 /** How long an answer is waited for, ms. */
 const DEADLINE_MS = 35_000;
 
@@ -55,6 +63,7 @@ export async function ask<T>(path: string, body?: object): Promise<T> {
   } catch {
     throw new RefusedRequest(0, 'The gateway does not answer.');
   }
+  answeredBy ??= response.headers.get('X-Millgate-Version') ?? undefined;
   if (!response.ok) throw new RefusedRequest(response.status, await whyOf(response));
   return (await response.json()) as T;
 }

@@ -119,7 +119,11 @@ async function startStandIn(origin) {
     // The views of the version before are not there any more.
     if (at.version && /^\/others-/.test(request.url)) return response.writeHead(404).end();
     const answer = await fetch(origin + request.url);
-    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') });
+    const version = at.version ?? answer.headers.get('x-millgate-version');
+    response.writeHead(answer.status, {
+      'Content-Type': answer.headers.get('content-type'),
+      'X-Millgate-Version': version,
+    });
     try {
       for await (const chunk of answer.body) {
         const text = Buffer.from(chunk);
@@ -138,6 +142,25 @@ async function startStandIn(origin) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { at, server, base: `http://127.0.0.1:${server.address().port}/` };
+}
+
+/** A page whose gateway goes in its first moment, before the stream is open, and comes back as another version. */
+async function lookAtBeginning(context, { at, server, own }, must) {
+  const tab = await context.newPage();
+  // The other tabs' worker has ended with them: its file is to be loaded, and cannot be.
+  await tab.goto(own);
+  await tab.evaluate(() => {
+    globalThis.isOld = true;
+  });
+  at.isGone = true;
+  server.closeAllConnections();
+  await tab.waitForTimeout(4000);
+  at.version = '9.9.9';
+  at.isGone = false;
+  await tab.waitForFunction(() => globalThis.isOld === undefined, undefined, { timeout: 20_000 });
+  at.version = undefined;
+  must(true, 'replaced in its first moment: live again, and loaded anew by itself');
+  await tab.close();
 }
 
 /** An open page while its gateway is stopped, and replaced by another version. */
@@ -178,6 +201,8 @@ export async function lookAtReplaced(browser, base, must) {
   await tab.getByRole('button', { name: 'Load it anew' }).click();
   await tab.waitForFunction(() => globalThis.isOld === undefined && document.querySelector('.reading .value'));
   must(true, 'replaced: loaded anew by its button');
+  await tab.close();
+  await lookAtBeginning(context, { at, server, own }, must);
   await context.close();
   server.closeAllConnections();
   server.close();
