@@ -207,6 +207,18 @@ export async function prepare(
 ): Promise<Start | undefined> {
   const { cwd, clock, hostname } = context;
   const load = (source: FileSource) => loadInThread({ file, cwd, hostname, source }, clock);
+  // Beside running lines a check is bounded; before the first question there is nothing that it could disturb, and a plant
+  // must not stand still because a slow board takes long for a large file.
+  const loadAtStart = (source: FileSource) =>
+    load(source).catch(async (error: unknown) => {
+      const why = error instanceof Fault ? error.what : messageOf(error);
+      log.warn(`${why}. It is checked once more, without a bound on time and memory.`);
+      const [{ loadSeen }, { DRIVERS }] = await Promise.all([
+        import('./config/apply/config-files.ts'),
+        import('../hal/registry.ts'),
+      ]);
+      return loadSeen({ file, cwd, hostname, drivers: DRIVERS }, source);
+    });
   const { loaded: onDisk, keep } = await loadCached(
     {
       folder: cacheFolder(context.env),
@@ -214,9 +226,9 @@ export async function prepare(
       about: aboutChecks(context),
       files: diskFilesFrom(cwd),
     },
-    () => load({ from: 'disk' }),
+    () => loadAtStart({ from: 'disk' }),
   );
-  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, load, context, log));
+  const first = checked(onDisk, context, log) ?? (await lastGood(onDisk, file, loadAtStart, context, log));
   if (!first) return undefined;
   const { path, maxBytes, replayMs } = first.config.store;
   // The store's lock also says that no other process has something on trial.
@@ -232,7 +244,8 @@ export async function prepare(
     const place: Place = { file: resolve(cwd, file), disk: realDisk };
     const archive = await openArchive(archiveFolder(path), realDisk);
     const { events, files } = await recoverTrial({ archive, place, clock, log });
-    const loaded = events.length > 0 ? await load(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
+    const loaded =
+      events.length > 0 ? await loadAtStart(files ? { from: 'files', files } : { from: 'disk' }) : undefined;
     const good = (loaded && checked(loaded, context, log)) ?? first;
     // The log's own word says that these are warnings.
     for (const problem of good.warnings) log.warn(formatProblem({ ...problem, severity: 'error' }));

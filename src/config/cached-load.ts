@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import type { LoadedFiles } from './apply/config-files.ts';
+import type { LoadedFiles, SeenFiles } from './apply/config-files.ts';
 import type { FileAccess } from './file/disk-files.ts';
 import { isSame, type Look } from './file/looks.ts';
-import { type PackedFiles, packed, type SeenFiles, unpacked } from './load-thread.ts';
+import { type PackedFiles, packed, unpacked } from './load-thread.ts';
 
 /** Where what was checked is kept, and for whom. */
 interface CacheOptions {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { DRIVERS } from '../../hal/registry.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/errors.ts';
-import type { FileSource, LoadedFiles } from './apply/config-files.ts';
+import type { FileSource, LoadedFiles, SeenFiles } from './apply/config-files.ts';
 import type { ChannelConfig, Config, LoadResult } from './config.ts';
 import type { Look } from './file/looks.ts';
 
@@ -23,11 +23,6 @@ type PackedResult =
 type PackedConfig = Omit<Config, 'channels'> & {
   readonly channels: readonly (Omit<ChannelConfig, 'driver'> & { readonly driver: string })[];
 };
-
-/** A configuration with what it was made of, and with every look at the disk that led to it. */
-export interface SeenFiles extends LoadedFiles {
-  readonly looks: readonly Look[];
-}
 
 /** What the thread answers. */
 export interface SeenPackedFiles extends PackedFiles {

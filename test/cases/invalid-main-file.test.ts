@@ -32,3 +32,18 @@ it('a first file that is not valid is refused, as nothing good is archived', asy
   const daemon = await startDaemon(file, systemClock);
   expect(await daemon.exitCode).toBe(EXIT.configInvalid);
 });
+
+it('a file that takes more memory than a check beside running lines may is still judged at the start', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'millgate.yaml');
+  const tag = (number: number) =>
+    `      t${number}: {address: "sine(min=0,max=100,period=60s)", every: 10s, unit: bar}\n`;
+  const device = (number: number) =>
+    `  d${number}:\n    channel: sim\n    tags:\n${Array.from({ length: 100 }, (_, index) => tag(index)).join('')}`;
+  const devices = Array.from({ length: 400 }, (_, index) => device(index)).join('');
+  writeFileSync(file, `store: {path: ${join(folder, 'store')}}\nchannels: {sim: {driver: mock}}\ndevices:\n${devices}`);
+  const daemon = await startDaemon(file, systemClock);
+  expect(await daemon.exitCode).toBe(EXIT.configInvalid);
+  expect(daemon.log()).toContain('It is checked once more');
+  expect(daemon.log()).toContain('too many values to be a configuration');
+});

@@ -12,10 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../hal/registry.ts';
-import { loadWithFiles } from '../../src/config/apply/config-files.ts';
+import { loadSeen } from '../../src/config/apply/config-files.ts';
 import { loadCached } from '../../src/config/cached-load.ts';
 import { diskFilesFrom } from '../../src/config/file/disk-files.ts';
-import { type Look, watched } from '../../src/config/file/looks.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -45,11 +44,9 @@ uplinks: {plant: {type: mqtt, url: "mqtts://broker", tls: {ca: ca.pem}}}
 async function start({ about = 'version 1', cache = 'cache' }: { about?: string; cache?: string } = {}) {
   const file = join(folder, 'millgate.yaml');
   const options = { folder: cache === '' ? undefined : join(folder, cache), file, about, files: diskFilesFrom(folder) };
-  const found = await loadCached(options, async () => {
-    const looks: Look[] = [];
-    const access = watched(diskFilesFrom(folder), looks);
-    return { ...loadWithFiles({ file, cwd: folder, drivers: DRIVERS, hostname: 'h', files: access }), looks };
-  });
+  const found = await loadCached(options, async () =>
+    loadSeen({ file, cwd: folder, drivers: DRIVERS, hostname: 'h' }, { from: 'disk' }),
+  );
   found.keep();
   return found;
 }

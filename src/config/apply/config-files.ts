@@ -4,6 +4,7 @@ import type { ConfigurationEdit, ConfigurationFiles } from '../../core/configura
 import type { LoadResult } from '../config.ts';
 import { diskFilesFrom, type FileAccess, isOwn, mainName } from '../file/disk-files.ts';
 import { withEntry } from '../file/edit.ts';
+import { type Look, watched } from '../file/looks.ts';
 import { type LoadOptions, loadConfig } from '../load.ts';
 
 /** A configuration, and the texts that it was made of. */
@@ -11,6 +12,11 @@ export interface LoadedFiles {
   readonly result: LoadResult;
   /** Those below the folder of the main file: itself, `conf.d`, own profiles. */
   readonly files: ConfigurationFiles;
+}
+
+/** A configuration with what it was made of, and with every look at the disk that led to it. */
+export interface SeenFiles extends LoadedFiles {
+  readonly looks: readonly Look[];
 }
 
 /** Where files are looked for: all on the disk, the main one in memory, or all of them in memory. */
@@ -37,6 +43,13 @@ export function loadWithFiles(options: LoadOptions, given: FileSource = { from: 
     },
   };
   return { result: loadConfig({ ...options, files: noting }), files: noted };
+}
+
+/** {@link loadWithFiles}, noting each look at the disk. */
+export function loadSeen(options: Omit<LoadOptions, 'files'>, given: FileSource): SeenFiles {
+  const looks: Look[] = [];
+  const files = watched(diskFilesFrom(options.cwd ?? ''), looks);
+  return { ...loadWithFiles({ ...options, files }, given), looks };
 }
 
 /** A text with the entry that is to be put into it. */
