@@ -64,7 +64,8 @@ const PRODUCTS: Record<'aws-iot' | 'azure-iot-hub' | 'thingsboard' | 'home-assis
   'home-assistant': { connect: () => undefined, publish: () => undefined, subscribe: () => undefined },
 };
 
-function sasProblem(password: string, resource: string, nowMs: number): string | undefined {
+/** What is wrong with the password of a device of Azure; undefined where it is right. */
+export function sasProblem(password: string, resource: string, nowMs: number): string | undefined {
   const [, sr, sig, se] = /^SharedAccessSignature sr=([^&]+)&sig=([^&]+)&se=(\d+)$/.exec(password) ?? [];
   if (sr !== encodeURIComponent(resource)) return 'resource of the token';
   const mac = createHmac('sha256', Buffer.from(DEVICE_KEY, 'base64')).update(`${sr}\n${se}`).digest('base64');
@@ -72,7 +73,8 @@ function sasProblem(password: string, resource: string, nowMs: number): string |
   return Number(se) * 1000 <= nowMs ? 'the token has ended' : undefined;
 }
 
-function isTelemetry(topic: string, text: string): boolean {
+/** Whether a message has the form of ThingsBoard's gateway API. */
+export function isTelemetry(topic: string, text: string): boolean {
   const value = JSON.parse(text) as Record<string, unknown>;
   if (/connect$/.test(topic)) return typeof value.device === 'string';
   if (topic.startsWith('v1/devices')) return typeof value.ts === 'number' && typeof value.values === 'object';

@@ -1,8 +1,7 @@
 /** The limits of the products that presets are for, as their makers publish them, and what each makes of what it is sent. */
-import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet';
-import { DEVICE_KEY } from './cloud-brokers.ts';
+import { isTelemetry, sasProblem } from './cloud-brokers.ts';
 
 /** The token of whoever signs in by one; as long as those of InfluxDB. */
 export const TOKEN = 'tokens-of-influxdb-2-have-88-letters-and-this-one-has-as-many-to-have-the-same-length-==';
@@ -104,24 +103,6 @@ export const MQTT_PRODUCTS: Record<string, MqttProduct> = {
   // Its broker bans who comes and goes fifteen times within a minute.
   'home-assistant': { versions: [4, 5], flaps: 15, connect: () => undefined, publish: () => undefined },
 };
-
-function sasProblem(password: string, resource: string, nowMs: number): string | undefined {
-  const [, sr, sig, se] = /^SharedAccessSignature sr=([^&]+)&sig=([^&]+)&se=(\d+)$/.exec(password) ?? [];
-  if (sr !== encodeURIComponent(resource)) return 'resource of the token';
-  const mac = createHmac('sha256', Buffer.from(DEVICE_KEY, 'base64')).update(`${sr}\n${se}`).digest('base64');
-  if (decodeURIComponent(sig ?? '') !== mac) return 'signature of the token';
-  return Number(se) * 1000 <= nowMs ? 'the token has ended' : undefined;
-}
-
-function isTelemetry(topic: string, text: string): boolean {
-  const value = JSON.parse(text) as Record<string, unknown>;
-  if (/connect$/.test(topic)) return typeof value.device === 'string';
-  if (topic.startsWith('v1/devices')) return typeof value.ts === 'number' && typeof value.values === 'object';
-  return Object.values(value).every(
-    (rows) =>
-      Array.isArray(rows) && rows.every(({ ts, values }) => typeof ts === 'number' && typeof values === 'object'),
-  );
-}
 
 /** The rows of a message, under the key that the product or a consumer tells them apart by. */
 export function rowsIn(topic: string, text: string): [key: string, content: string][] {
