@@ -20,6 +20,9 @@ const HELD_RECORDS = 50_000;
 const HELD_BYTES = 24 * 1024 * 1024;
 const HELD_EVENTS = 10_000;
 
+/** What comes after a pause waits so long for the rest of its scan, so that one commit holds all of it. */
+const GATHER_MS = 50;
+
 /** A commit under way for longer is trouble to be told of. */
 const STALL_MS = 5000;
 
@@ -35,7 +38,7 @@ export interface CommitterOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
-  /** Readings wait at most this long for their commit, ms. */
+  /** Readings are committed so often, and wait at most this long for their commit, ms. */
   readonly commitEveryMs: number;
   /** Whether the first record waits for nothing, so that a start shows soon that readings arrive. Default: no. */
   readonly isFirstAtOnce?: boolean;
@@ -125,7 +128,8 @@ export class Committer {
   private lostEvents: Dropped | undefined;
   /** Records and events handed to the store, whose commit is under way. */
   private underWay: CommitBatch | undefined;
-  private underWaySinceMs = 0;
+  /** When the last commit began, monotonic ms. */
+  private beganMs = Number.NEGATIVE_INFINITY;
   private cancelTimer: (() => void) | undefined;
   private failures = 0;
   private trouble: string | undefined;
@@ -182,7 +186,7 @@ export class Committer {
   setState(key: string, json: string | null): void {
     if (this.isOver) return;
     this.states.set(key, { text: json });
-    this.schedule(this.options.commitEveryMs, false);
+    this.schedule(this.dueInMs(), false);
   }
 
   /** Resolves when everything accepted so far is durable, however long the disk takes; rejects when the store failed. */
@@ -200,7 +204,7 @@ export class Committer {
       droppedRecords: this.droppedRecords,
       droppedEvents: this.droppedEvents,
       commits: this.commits,
-      commitSinceMs: this.underWay && this.underWaySinceMs,
+      commitSinceMs: this.underWay && this.beganMs,
       trouble: this.trouble ?? this.stallText(),
       standstill: this.standstill(),
     };
@@ -231,7 +235,7 @@ export class Committer {
 
   /** What to say of a commit that has been under way for too long; undefined when none has. */
   private stallText(): string | undefined {
-    const stalledMs = this.underWay ? this.options.clock.monoMs() - this.underWaySinceMs : 0;
+    const stalledMs = this.underWay ? this.options.clock.monoMs() - this.beganMs : 0;
     if (stalledMs < STALL_MS) return undefined;
     const lastsMs = this.standstill()?.lastsMs;
     const room =
@@ -291,7 +295,14 @@ export class Committer {
   private scheduleHeld(): void {
     const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
     const isUrgent = isFull || this.isFirstDue();
-    this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
+    this.schedule(isUrgent ? 0 : this.dueInMs(), isUrgent);
+  }
+
+  /** When what is held is due: `commitEveryMs` after the last commit began, or soon where that was longer ago. */
+  private dueInMs(): number {
+    const { clock, commitEveryMs } = this.options;
+    const sinceMs = clock.monoMs() - this.beganMs;
+    return Math.max(Math.min(GATHER_MS, commitEveryMs), commitEveryMs - sinceMs);
   }
 
   private isFirstDue(): boolean {
@@ -318,7 +329,7 @@ export class Committer {
     const batch = this.take();
     this.underWay = batch;
     const { clock, log } = this.options;
-    this.underWaySinceMs = clock.monoMs();
+    this.beganMs = clock.monoMs();
     const { takenRecords, takenBytes, droppedRecords } = this;
     this.since ??= { wallMs: clock.wallMs(), monoMs: clock.monoMs(), takenRecords, takenBytes, droppedRecords };
     this.cancelStall = clock.after(STALL_MS, () => {
@@ -381,7 +392,7 @@ export class Committer {
     }
     const isFull = this.records.length >= BATCH_RECORDS;
     const isUrgent = this.waiters.length > 0 || this.events.length > 0 || isFull || this.isFirstDue();
-    this.schedule(isUrgent ? 0 : this.options.commitEveryMs, isUrgent);
+    this.schedule(isUrgent ? 0 : this.dueInMs(), isUrgent);
   }
 
   /** Puts everything back to where it was, in order, and asks again later. */

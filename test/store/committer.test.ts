@@ -56,19 +56,49 @@ describe('the group commit', () => {
   it('gathers records and states for commitEvery, and tells of them only once they are durable', async () => {
     const group = committer();
     group.accept(recordOf(0));
+    await clock.advance(50);
+    committed = [];
+    group.accept(recordOf(1));
     group.setState('rule', '1');
     await clock.advance(500);
-    group.accept(recordOf(1));
+    group.accept(recordOf(2));
     group.setState('rule', '2');
     await clock.advance(499);
-    expect(disk.batches).toEqual([]);
-    await clock.advance(1);
-    expect(disk.batches).toEqual([
-      { records: [recordOf(0), recordOf(1)], events: [], states: new Map([['rule', '2']]) },
-    ]);
-    expect(committed).toEqual([{ readings: { from: 1, to: 3 }, events: { from: 1, to: 1 } }]);
-    await clock.advance(10_000);
     expect(disk.batches).toHaveLength(1);
+    await clock.advance(1);
+    expect(disk.batches.slice(1)).toEqual([
+      { records: [recordOf(1), recordOf(2)], events: [], states: new Map([['rule', '2']]) },
+    ]);
+    expect(committed).toEqual([{ readings: { from: 2, to: 4 }, events: { from: 1, to: 1 } }]);
+    await clock.advance(10_000);
+    expect(disk.batches).toHaveLength(2);
+  });
+
+  it('commits a scan that comes after a pause as soon as all of it can be there', async () => {
+    const group = committer();
+    for (const scan of [0, 10, 20]) {
+      group.accept(recordOf(scan));
+      await clock.advance(20);
+      group.accept(recordOf(scan + 1));
+      await clock.advance(30);
+      expect(disk.batches.at(-1)?.records).toEqual([recordOf(scan), recordOf(scan + 1)]);
+      await clock.advance(950);
+    }
+    expect(disk.batches).toHaveLength(3);
+  });
+
+  it('lets what comes while a commit is under way wait commitEvery in all, however long the disk takes', async () => {
+    disk.stalled = [];
+    const group = committer();
+    group.accept(recordOf(0));
+    await clock.advance(50);
+    group.accept(recordOf(1));
+    await clock.advance(700);
+    disk.stalled[0]!();
+    await clock.advance(299);
+    expect(disk.asked).toHaveLength(1);
+    await clock.advance(1);
+    expect(disk.asked[1]?.records).toEqual([recordOf(1)]);
   });
 
   it('stores an event of a number that is not finite as JSON has it, and links that', async () => {
@@ -280,7 +310,7 @@ describe('the group commit', () => {
       info: (text: string) => void lines.push(text),
     };
     const group = committer({ log, heldRecords: 1000 });
-    const sinceMs = clock.wallMs() + 1000;
+    const sinceMs = clock.wallMs() + 50;
     group.accept(recordOf(0));
     for (let second = 1; second <= 121; second++) {
       await clock.advance(1000);
