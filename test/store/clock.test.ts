@@ -141,11 +141,13 @@ describe('records taken before the clock was known', () => {
       },
     });
     committer.accept(taken(clock, 1));
+    await clock.advance(1000);
+    committer.accept(taken(clock, 2));
     await clock.advance(2000);
     synchronize(clock);
     await clock.advance(3000);
-    const known = { wallMs: NOW_MS - 2000, monoMs: 0 };
-    expect(committed[0]!.records).toEqual([{ ...taken(clock, 1), at: known, clockKnown: true }]);
+    const known = { wallMs: NOW_MS - 2000, monoMs: 1000 };
+    expect(committed[1]!.records).toEqual([{ ...taken(clock, 2), at: known, clockKnown: true }]);
     await committer.close();
   });
 });
