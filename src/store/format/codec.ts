@@ -155,7 +155,7 @@ export function decodeRecords(
   return { bootId: header.bootId, records };
 }
 
-/** What one tag says in the records of one shape, in their order. Lists are reused: they hold until the next column. */
+/** What one tag says in the records of one shape, in their order. It is reused with its lists: it holds until the next column. */
 export interface TagColumn {
   readonly shape: KnownShape;
   /** Its place among the tags of the shape. */
@@ -210,15 +210,24 @@ export class ColumnReader {
     const width = shape.tags.length;
     const { doubtful, missing, modes } = readRemarks(input, width, rows, reasons);
     const { wallMs, values } = this;
-    const simulated = (shape.flags & SIMULATED) !== 0;
+    const isOf = (kind: number) => (row: number) => doubtful.get(row * width + column.place)?.kind === kind;
+    const isBad = isOf(BAD);
+    const column: { -readonly [Key in keyof TagColumn]: TagColumn[Key] } = {
+      shape,
+      place: 0,
+      rows,
+      wallMs,
+      values,
+      bad: undefined,
+      isUncertain: doubtful.size > 0 ? isOf(UNCERTAIN) : undefined,
+      simulated: (shape.flags & SIMULATED) !== 0,
+    };
     for (let place = 0; place < width; place++) {
-      const good = rows - missing[place]!;
+      const good = missing ? rows - missing[place]! : rows;
       readNumbers(input, modes[place]!, good, values);
-      const bad =
-        good < rows ? this.spread(rows, good, (row) => doubtful.get(row * width + place)?.kind === BAD) : undefined;
-      const isUncertain =
-        doubtful.size > 0 ? (row: number) => doubtful.get(row * width + place)?.kind === UNCERTAIN : undefined;
-      visit({ shape, place, rows, wallMs, values, bad, isUncertain, simulated });
+      column.place = place;
+      column.bad = good < rows ? this.spread(rows, good, isBad) : undefined;
+      visit(column);
     }
   }
 
@@ -413,14 +422,14 @@ interface ReadBlock {
 
 /** What stands before the columns of a block. */
 interface BlockHead extends Pick<ReadBlock, 'doubtful'> {
-  /** How many values each column lacks, since they are bad. */
-  readonly missing: Uint32Array;
+  /** How many values each column lacks, since they are bad; undefined where none lacks any. */
+  readonly missing: readonly number[] | undefined;
   readonly modes: readonly number[];
 }
 
 function readRemarks(input: ByteReader, width: number, rows: number, reasons: readonly string[]): BlockHead {
   const doubtful = new Map<number, { kind: number; why: string }>();
-  const missing = new Uint32Array(width);
+  let missing: number[] | undefined;
   let place = 0;
   for (let left = input.count(); left > 0; left--) {
     place += input.varint();
@@ -429,16 +438,18 @@ function readRemarks(input: ByteReader, width: number, rows: number, reasons: re
     if (why === undefined || (kind !== BAD && kind !== UNCERTAIN) || place >= rows * width)
       throw new CodecError('an outcome is not of the known form');
     doubtful.set(place, { kind, why });
-    if (kind === BAD) missing[place % width]!++;
+    if (kind !== BAD) continue;
+    missing ??= new Array<number>(width).fill(0);
+    missing[place % width]!++;
   }
-  const modes: number[] = [];
-  for (let column = 0; column < width; column++) modes.push(input.byte());
+  const modes: number[] = new Array(width);
+  for (let column = 0; column < width; column++) modes[column] = input.byte();
   return { doubtful, missing, modes };
 }
 
 function readBlock(input: ByteReader, width: number, rows: number, reasons: readonly string[]): ReadBlock {
   const { doubtful, missing, modes } = readRemarks(input, width, rows, reasons);
-  return { columns: modes.map((mode, column) => readColumn(input, mode, rows - missing[column]!)), doubtful };
+  return { columns: modes.map((mode, column) => readColumn(input, mode, rows - (missing?.[column] ?? 0))), doubtful };
 }
 
 /** The fields of each row of a block. */

@@ -118,6 +118,10 @@ export class Roller {
     this.files.close();
   }
 
+  private readonly begun = (): void => {
+    this.growing.cells++;
+  };
+
   private absorb({ first, count, body }: Piece, wanted: IntervalSet): void {
     const isWhole = countOf(wanted) === count;
     const isInOrder = first >= this.nextInOrder;
@@ -144,8 +148,7 @@ export class Roller {
     if (column.place === 0) this.isLate = isInOrder ? this.lateRows(column) : undefined;
     const last = growing.last.get(column.shape) ?? [];
     if (last.length === 0) growing.last.set(column.shape, last);
-    const begun = () => growing.cells++;
-    last[column.place] = rollUpColumn(growing.rollups, column, last[column.place], begun, this.isLate);
+    last[column.place] = rollUpColumn(growing.rollups, column, last[column.place], this.begun, this.isLate);
   }
 
   /** Which records of a device came after newer ones, where they come in the order of their numbers; undefined: none. */
