@@ -178,6 +178,15 @@ export class Api {
       : createServer(deadlines, take);
     server.maxConnections = MAX_CONNECTIONS;
     server.timeout = SILENCE_MS;
+    let isTold = false;
+    server.on('error', (error) => {
+      // Before it listens, whoever makes it listen is told.
+      if (!server.listening || isTold) return;
+      isTold = true;
+      this.options.log.warn(
+        `a connection could not be taken: ${messageOf(error)}. The gateway goes on; is the machine out of memory or of open files? This is said once.`,
+      );
+    });
     return server;
   }
 

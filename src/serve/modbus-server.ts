@@ -57,6 +57,8 @@ export class ModbusServer {
   private port: number;
   private isClosed = false;
   private isListening = false;
+  /** Whether it was told that connections cannot be taken. */
+  private isTold = false;
   private reason: string | undefined;
   private cancelAgain: () => void = () => {};
   private requests = 0;
@@ -79,8 +81,9 @@ export class ModbusServer {
     );
     this.server = server;
     return new Promise((resolve) => {
-      server.once('error', (error) => {
-        this.failed(error);
+      server.on('error', (error) => {
+        if (server.listening) this.tellOnce(error);
+        else this.failed(error);
         resolve();
       });
       server.listen({ host, port }, () => {
@@ -134,6 +137,14 @@ export class ModbusServer {
     this.deps.log.error(`${this.reason} The gateway goes on without it, and tries again.`);
     this.deps.alarms.raise(ALARM, `the Modbus server does not listen: ${this.reason}`);
     this.cancelAgain = this.deps.clock.after(LISTEN_AGAIN_MS, () => void this.listen());
+  }
+
+  private tellOnce(error: Error): void {
+    if (this.isTold) return;
+    this.isTold = true;
+    this.deps.log.warn(
+      `a connection could not be taken: ${messageOf(error)}. The gateway goes on; is the machine out of memory or of open files? This is said once.`,
+    );
   }
 
   private connected(socket: Socket): void {

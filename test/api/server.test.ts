@@ -2,12 +2,14 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../src/core/errors.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask } from '../double/ask.ts';
 import { leaveStaleSocket, serve, temporaryFolder, until } from '../double/command-line.ts';
 import { fakeGateway } from '../double/fake-gateway.ts';
+import { refusingAccepts } from '../double/refused-accept.ts';
 import { selfSigned } from '../double/self-signed.ts';
 
 describe('the socket', () => {
@@ -144,6 +146,17 @@ describe('loopback TCP', () => {
     await until(() => second.api.port() === port);
     expect((await told()).api).not.toHaveProperty('trouble');
     expect((await ask({ port }, '/healthz')).status).toBe(200);
+  });
+
+  it('goes on when the kernel has no file left for a connection, and says so once', async () => {
+    const refuse = refusingAccepts();
+    const warn = vi.fn();
+    const { api } = await serve(fakeGateway(), { listen, log: { ...silentLogger, warn } });
+    for (let times = 0; times < 3; times++) refuse();
+    const servers = ['the socket', 'TCP'];
+    expect(warn.mock.calls).toHaveLength(servers.length);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('a connection could not be taken: accept EMFILE'));
+    expect((await ask({ port: api.port()! }, '/healthz')).status).toBe(200);
   });
 
   it('survives bytes that are no HTTP', async () => {

@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import type { Reading } from '../../src/core/reading.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { Serving } from '../../src/serve/serving.ts';
+import { refusingAccepts } from '../double/refused-accept.ts';
 
 const POINT: ServedPoint = {
   kind: 'tag',
@@ -208,6 +209,14 @@ describe('the port', () => {
     clock.advance(10_000);
     await until(() => status().state === 'listening');
     expect(alarms.at(-1)).toBe('cleared serve/modbus');
+  });
+
+  it('is listened on as before when the kernel has no file left for a connection', async () => {
+    const refuse = refusingAccepts();
+    const { port, status, alarms } = await serving();
+    for (let times = 0; times < 3; times++) refuse();
+    expect([status().state, alarms.at(-1)]).toEqual(['listening', 'cleared serve/modbus']);
+    expect(await answerTo(await master(port()), REQUEST)).toBe(ANSWER);
   });
 
   it('is kept with its masters when another part of the file changes, and left when its own does', async () => {
