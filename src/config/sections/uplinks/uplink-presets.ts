@@ -251,6 +251,7 @@ export function checkMqttPreset(
     alpn: kind === 'aws-iot' && options.port === 443 ? 'x-amzn-mqtt-ca' : undefined,
   };
   if (rules) checkRules(rules, config, entry, context);
+  if (kind === 'home-assistant') checkEntities(config, entry, context);
   return isRight ? config : undefined;
 }
 
@@ -307,6 +308,21 @@ function checkSignIn(kind: Kind, { tls, key }: PresetOptions, entry: Entry, { re
       spotOf(entry, ['tls']),
       'is missing: the device signs in by a certificate. Write tls: {cert: /etc/millgate/gw.crt, key: /etc/millgate/gw.key}',
     );
+}
+
+/** Home Assistant knows an entity by its tag with `_` in place of the slash, as `unique_id` is made in `home-assistant.ts`. */
+function checkEntities(config: MqttConfig, entry: Entry, { report, tagConfigs }: UplinkContext): void {
+  const known = new Map<string, string>();
+  for (const { tag } of tagConfigs.filter(({ tag }) => selects(config)(tag.id))) {
+    const id = tag.id.replace('/', '_');
+    const other = known.get(id);
+    if (other !== undefined)
+      report.error(
+        spotOf(entry, []),
+        `Home Assistant would take ${other} and ${tag.id} for one entity, ${id}: rename one of them, or leave it out with except`,
+      );
+    known.set(id, tag.id);
+  }
 }
 
 /** What the product would refuse, or hang up on, said before anything connects. */
