@@ -190,7 +190,7 @@ export async function assemble(
 function startOn(store: Store, parts: Omit<Parameters<typeof startGateway>[0], 'openStore' | 'keyFolder'>) {
   const openStore = async () => store;
   const keyFolder = parts.config.store.path;
-  return startGateway({ ...parts, openStore, keyFolder, isFirstAtOnce: true }).catch(async (error: unknown) => {
+  return startGateway({ ...parts, openStore, keyFolder }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });

@@ -57,8 +57,6 @@ interface GatewayOptions {
   readonly dial?: (uplink: string) => Dial;
   /** How many records are held while the disk stalls. Default: the committer's own. */
   readonly heldRecords?: number;
-  /** Whether the first record after the start is committed without waiting for others. Default: no. */
-  readonly isFirstAtOnce?: boolean;
 }
 
 /** A gateway at work. */
@@ -363,7 +361,7 @@ async function settle(parts: Parts, log: Logger): Promise<void> {
 
 /** A committer whose pace is that of the configuration in force. */
 function committerOf(
-  { clock, log, random, heldRecords, isFirstAtOnce = false }: GatewayOptions,
+  { clock, log, random, heldRecords }: GatewayOptions,
   store: Store,
   current: Current,
   told: Pick<CommitterOptions, 'onFailed' | 'onCommitted' | 'onTrouble' | 'link'>,
@@ -377,7 +375,6 @@ function committerOf(
     get commitEveryMs() {
       return current.config.store.commitEveryMs;
     },
-    isFirstAtOnce,
     ...(heldRecords !== undefined && { heldRecords }),
   });
 }

@@ -40,8 +40,6 @@ export interface CommitterOptions {
   readonly random: Random;
   /** Readings are committed so often, and wait at most this long for their commit, ms. */
   readonly commitEveryMs: number;
-  /** Whether the first record waits for nothing, so that a start shows soon that readings arrive. Default: no. */
-  readonly isFirstAtOnce?: boolean;
   /** Called after each commit is durable, in order: what was committed, and its numbers. */
   readonly onCommitted: (receipt: Receipt, batch: CommitBatch) => void;
   /** Called once when the store failed in a way that asking again cannot mend: the process has to end. */
@@ -129,7 +127,9 @@ export class Committer {
   /** Records and events handed to the store, whose commit is under way. */
   private underWay: CommitBatch | undefined;
   /** When the last commit began, monotonic ms. */
-  private beganMs = Number.NEGATIVE_INFINITY;
+  private beganMs = 0;
+  /** When the last commit that held readings began. */
+  private readingsBeganMs = Number.NEGATIVE_INFINITY;
   private cancelTimer: (() => void) | undefined;
   private failures = 0;
   private trouble: string | undefined;
@@ -143,8 +143,6 @@ export class Committer {
   private droppedRecords = 0;
   private droppedEvents = 0;
   private commits = 0;
-  /** Whether a record was handed to the store. */
-  private hasBegun = false;
   private waiters: { resolve(): void; reject(error: unknown): void }[] = [];
   private closing: Promise<void> | undefined;
 
@@ -294,19 +292,14 @@ export class Committer {
 
   private scheduleHeld(): void {
     const isFull = this.records.length >= BATCH_RECORDS || this.bytes >= BATCH_BYTES;
-    const isUrgent = isFull || this.isFirstDue();
-    this.schedule(isUrgent ? 0 : this.dueInMs(), isUrgent);
+    this.schedule(isFull ? 0 : this.dueInMs(), isFull);
   }
 
-  /** When what is held is due: `commitEveryMs` after the last commit began, or soon where that was longer ago. */
+  /** When what is held is due: `commitEveryMs` after the last commit of readings began, or soon where that was longer ago. */
   private dueInMs(): number {
     const { clock, commitEveryMs } = this.options;
-    const sinceMs = clock.monoMs() - this.beganMs;
+    const sinceMs = clock.monoMs() - this.readingsBeganMs;
     return Math.max(Math.min(GATHER_MS, commitEveryMs), commitEveryMs - sinceMs);
-  }
-
-  private isFirstDue(): boolean {
-    return this.options.isFirstAtOnce === true && !this.hasBegun && this.records.length > 0;
   }
 
   /** The next commit, in `ms` at the latest; `isUrgent` brings a waiting one forward, unless the disk just refused. */
@@ -358,7 +351,7 @@ export class Committer {
     this.bytes -= bytes;
     this.events.splice(0, BATCH_EVENTS);
     const states = [...this.states].map(([key, state]): [string, string | null] => [key, textOf(state)]);
-    this.hasBegun ||= size > 0;
+    if (size > 0) this.readingsBeganMs = this.options.clock.monoMs();
     const batch: CommitBatch = {
       records,
       events: linked?.events ?? stamped,
@@ -391,7 +384,7 @@ export class Committer {
       return;
     }
     const isFull = this.records.length >= BATCH_RECORDS;
-    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || isFull || this.isFirstDue();
+    const isUrgent = this.waiters.length > 0 || this.events.length > 0 || isFull;
     this.schedule(isUrgent ? 0 : this.dueInMs(), isUrgent);
   }
 

@@ -132,28 +132,14 @@ describe('the group commit', () => {
     expect(disk.batches).toMatchObject([{ records: [recordOf(0)], events: [eventOf('late')] }]);
   });
 
-  it('commits the first record of a run at once when told to, and gathers those behind it', async () => {
-    const group = committer({ isFirstAtOnce: true });
+  it('lets readings wait for no commit of events before them', async () => {
+    const group = committer();
+    group.acceptEvents([eventOf('started')]);
+    await clock.advance(10);
     group.accept(recordOf(0));
     group.accept(recordOf(1));
-    await clock.advance(1);
-    expect(disk.batches.map(({ records }) => records.length)).toEqual([1]);
-    group.accept(recordOf(2));
-    await clock.advance(1000);
-    expect(disk.batches.map(({ records }) => records.length)).toEqual([1, 2]);
-  });
-
-  it('commits the first record as soon as a commit before it is done', async () => {
-    const group = committer({ isFirstAtOnce: true });
-    disk.stalled = [];
-    group.acceptEvents([eventOf('a')]);
-    group.accept(recordOf(0));
-    await clock.advance(1);
-    const release = disk.stalled;
-    disk.stalled = undefined;
-    for (const go of release) go();
-    await clock.advance(1);
-    expect(disk.batches.map(({ records }) => records.length)).toEqual([0, 1]);
+    await clock.advance(50);
+    expect(disk.batches.map(({ records }) => records.length)).toEqual([0, 2]);
   });
 
   it('commits events at once, together with the records that caused them', async () => {
