@@ -13,8 +13,8 @@ const MOST_MB_A_DAY = 20;
 const [secondsText = '3600', name = 'W2'] = process.argv.slice(2);
 const seconds = Number(secondsText);
 const { devices, registers, periodMs } = workOf(name);
-/** What belongs to a start: code is compiled and pools are filled, s. */
-const warmUpS = Math.min(300, Math.max(30, seconds / 6));
+/** What belongs to a start: code is compiled, pools are filled, and the store holds ten minutes of roll-ups, s. */
+const warmUpS = Math.min(900, Math.max(30, seconds / 4));
 
 const bench = new Bench();
 let readings = 0;
