@@ -42,6 +42,7 @@ const config = {
   alarms: Array.from({ length: ALARMS }, (_, index) => alarm(index)),
   spc: Array.from({ length: CHARTS }, (_, index) => chart(index)),
   derived: [],
+  maintenance: [],
   counters: new Set(),
   policies: new Map(),
 };
