@@ -7,6 +7,9 @@ import { workOf } from './works.mjs';
 
 const SAMPLE_S = 5;
 
+/** What is printed of memory is the median of so many samples: ten minutes. */
+const SAMPLES_A_LINE = 120;
+
 /** What memory may grow by in a day, by the slope of what was measured, MB. */
 const MOST_MB_A_DAY = 20;
 
@@ -37,6 +40,12 @@ try {
     await sleep(SAMPLE_S * 1000);
     hours.push((performance.now() - began.ms) / 3_600_000);
     megabytes.push(usageOf(pid).rssMb);
+    if (megabytes.length % SAMPLES_A_LINE === 0) {
+      const lately = megabytes.slice(-SAMPLES_A_LINE);
+      console.log(
+        `${Math.round(hours.at(-1) * 60)} min: ${median(lately).toFixed(1)} MB, at least ${Math.min(...lately).toFixed(1)}`,
+      );
+    }
     for (const ms of await intervals()) between.push(ms);
   }
   const tookMs = performance.now() - began.ms;
