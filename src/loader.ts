@@ -5,7 +5,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -33,6 +32,12 @@ setFlagsFromString('--max-semi-space-size=0');
 const MOST_KEPT = 8;
 
 const HEADER_BYTES = 8;
+
+/**
+ * What a part is read into, before the engine makes its own of it: for each of hundreds of them anew, a small board would spend
+ * a tenth of a start on memory that is used once.
+ */
+let scratch = Buffer.allocUnsafeSlow(512 * 1024);
 
 type Require = ((name: string) => unknown) & { importOutside?: (name: string) => Promise<unknown> };
 
@@ -116,21 +121,33 @@ export function load({ folder, entry, thread, env, importOutside, later }: Progr
 /** One file, of ASCII alone, as a function of what a CommonJS module is given. */
 function compile(path: string, code: Code | undefined, name: string): { part: Part; isCompiled: boolean } {
   const stamp = stampOf(path);
+  const text = `(function (exports, require, module, __filename, __dirname) {${textOf(path)}\n})`;
   const kept = code?.kept.get(name);
   const cachedData = code && kept?.stamp === stamp ? codeOf(code, kept) : undefined;
-  const script = new Script(
-    `(function (exports, require, module, __filename, __dirname) {${readFileSync(path, 'latin1')}\n})`,
-    {
-      filename: path,
-      ...(cachedData && { cachedData }),
-    },
-  );
+  const script = new Script(text, { filename: path, ...(cachedData && { cachedData }) });
   return { part: { script, stamp }, isCompiled: cachedData === undefined || script.cachedDataRejected === true };
+}
+
+/** The text of a file of ASCII alone. */
+function textOf(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const bytes = scratchOf(size);
+    return bytes.toString('latin1', 0, readSync(file, bytes, 0, size, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function scratchOf(length: number): Buffer {
+  if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length);
+  return scratch.subarray(0, length);
 }
 
 /** The code of one part; undefined where it is not as it was written. */
 function codeOf({ file, start }: Code, { at, length, sum }: Omit<Kept, 'stamp'>): Buffer | undefined {
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = scratchOf(length);
   try {
     return readSync(file, bytes, 0, length, start + at) === length && crc32(bytes) === sum ? bytes : undefined;
   } catch {
