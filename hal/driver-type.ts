@@ -68,11 +68,11 @@ export interface DriverType<C = unknown, A = unknown> {
   /** True when every reading of it is made up. */
   readonly simulated: boolean;
   /** Keys of a channel beside `driver`, as zod fields. Unknown keys are refused by the loader. */
-  readonly channelShape: ZodRawShape;
+  readonly channelShape: () => ZodRawShape;
   /** Keys of a device beside the common ones (`channel`, `profile`, `every`, `tags`, …). */
-  readonly deviceShape: ZodRawShape;
+  readonly deviceShape: () => ZodRawShape;
   /** Keys of a tag beside the common ones (`unit`, `every`, `scale`, …); `address` is here. */
-  readonly tagShape: ZodRawShape;
+  readonly tagShape: () => ZodRawShape;
   /**
    * Checks what the shape cannot say of a device, and gives the tags that it has without listing them, by name, each with
    * the keys that its file would give (`unit`, `min`, …). A device that lists tags has those it lists, with these keys

@@ -27,7 +27,7 @@ export const gpio: DriverType<GpioChannel, GpioAddress> = {
   type: 'gpio',
   simulated: false,
   channelShape: gpioChannelShape,
-  deviceShape: {},
+  deviceShape: () => ({}),
   tagShape: gpioTagShape,
   checkChannel: checkGpioChannel,
   checkTag: checkGpioTag,

@@ -1,6 +1,6 @@
 /** The options of GPIO channels and tags. */
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, lazily, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import { formatDuration } from '../../src/core/quantity.ts';
 import { orList } from '../../src/core/suggest.ts';
@@ -58,7 +58,7 @@ export interface GpioOutput extends OnLine {
 export type GpioAddress = GpioInput | GpioOutput;
 
 /** Keys of a `driver: gpio` channel. */
-export const gpioChannelShape = {
+export const gpioChannelShape = lazily(() => ({
   chip: z
     .string({
       error: ({ input }) =>
@@ -76,12 +76,12 @@ export const gpioChannelShape = {
     .enum(BACKENDS, { error: `expected ${orList(BACKENDS)}` })
     .meta({ description: 'chardev: character device; sysfs: old kernels. Default: auto.', default: 'auto' })
     .optional(),
-};
+}));
 
 const LONGEST_DEBOUNCE = '10s';
 
 /** Keys of its tags. */
-export const gpioTagShape = {
+export const gpioTagShape = lazily(() => ({
   address: z
     .union([z.string(), z.int()], {
       error: 'expected the name of a line such as GPIO17, or its number on the chip, for example 17',
@@ -126,14 +126,14 @@ export const gpioTagShape = {
     .enum(['push-pull', 'open-drain', 'open-source'])
     .meta({ description: 'How an output drives its line. Default: push-pull.', default: 'push-pull' })
     .optional(),
-};
+}));
 
 /** The validated keys of a tag. */
-type TagOptions = z.output<z.ZodObject<typeof gpioTagShape>>;
+type TagOptions = z.output<z.ZodObject<ReturnType<typeof gpioTagShape>>>;
 
 /** Completes a channel. Defaults: the line is searched on every chip, by the best way there is. */
 export function checkGpioChannel(options: Record<string, unknown>): Checked<GpioChannel> {
-  const { chip, backend } = options as z.output<z.ZodObject<typeof gpioChannelShape>>;
+  const { chip, backend } = options as z.output<z.ZodObject<ReturnType<typeof gpioChannelShape>>>;
   return passed({ chip: (chip ?? 'auto').replace(/^\/dev\//, ''), backend: backend ?? 'auto' });
 }
 

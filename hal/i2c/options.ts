@@ -1,6 +1,6 @@
 /** The options of I²C channels, devices and tags. */
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, lazily, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import { andList, hint, orList } from '../../src/core/suggest.ts';
 import type { DefaultTags, TagSource } from '../driver-type.ts';
@@ -34,7 +34,7 @@ function numberOf(values: readonly number[], description: string) {
 }
 
 /** Keys of an `i2c` channel. */
-export const i2cChannelShape = {
+export const i2cChannelShape = lazily(() => ({
   bus: z
     .int({ error: 'expected the number of the bus: 1 for /dev/i2c-1' })
     .min(0)
@@ -47,10 +47,10 @@ export const i2cChannelShape = {
     .max(10)
     .optional()
     .describe('How often a transfer is made again that went wrong. Default: 1.'),
-};
+}));
 
 /** Keys of a device on it. */
-export const i2cDeviceShape = {
+export const i2cDeviceShape = lazily(() => ({
   unit: z
     .int({ error: 'expected the I²C address of the device, such as 0x48' })
     .min(0x03, 'I²C addresses go from 0x03 to 0x77: write the one that is set on the board')
@@ -83,10 +83,10 @@ export const i2cDeviceShape = {
   rate: numberOf([100, 200, 400, 800], 'adxl345: samples a second. Default: 800.'),
   samples: numberOf([128, 256, 512, 1024], 'adxl345: samples of one window. Default: 512.'),
   pointer: numberOf([8, 16], 'registers: bits of a register number. Default: 8.'),
-};
+}));
 
 /** Keys of its tags. */
-export const i2cTagShape = {
+export const i2cTagShape = lazily(() => ({
   address: z
     .union([z.string(), z.int().min(0).max(0xffff)], {
       error: 'expected a value of the chip, or a register such as "0x10"',
@@ -104,11 +104,11 @@ export const i2cTagShape = {
   direction: z.enum(['input', 'output']).optional().describe('mcp23017: direction of the pin. Default: input.'),
   activeLow: z.boolean().optional().describe('mcp23017: on is the low level. Default: false.'),
   bias: z.enum(['pull-up', 'none']).optional().describe('mcp23017: pull-up of an input. Default: none.'),
-};
+}));
 
 /** Keys of the shape that only some chips know. */
-const CHIP_KEYS = Object.keys(i2cDeviceShape).filter((key) => key !== 'unit' && key !== 'chip');
-const CHIP_TAG_KEYS = Object.keys(i2cTagShape).filter((key) => key !== 'address');
+const chipKeys = lazily(() => Object.keys(i2cDeviceShape()).filter((key) => key !== 'unit' && key !== 'chip'));
+const chipTagKeys = lazily(() => Object.keys(i2cTagShape()).filter((key) => key !== 'address'));
 
 /** Completes a channel. */
 export function checkI2cChannel(options: Record<string, unknown>): Checked<I2cChannel> {
@@ -120,7 +120,7 @@ export function checkI2cChannel(options: Record<string, unknown>): Checked<I2cCh
 export function checkI2cDevice(options: Record<string, unknown>): Checked<DefaultTags> {
   const chip = chipNamed(options.chip);
   if (!chip) return failed(['chip'], `is missing: write chip: and its kind: ${orList(NAMES)}`);
-  const problems = foreign(options, CHIP_KEYS, chip.deviceKeys, ({ deviceKeys }) => deviceKeys, chip.name);
+  const problems = foreign(options, chipKeys(), chip.deviceKeys, ({ deviceKeys }) => deviceKeys, chip.name);
   const unit = options.unit as number;
   if (!chip.addresses.includes(unit)) {
     const possible = orList(chip.addresses.map((address) => hex(address)));
@@ -139,7 +139,7 @@ export function checkI2cTag(source: TagSource<Record<string, unknown>>): Checked
   const { options, deviceOptions, name } = source;
   const chip = chipNamed(deviceOptions.chip);
   if (!chip) return failed(['chip'], `is missing: write chip: and its kind: ${orList(NAMES)}`);
-  const problems = foreign(options, CHIP_TAG_KEYS, chip.tagKeys, ({ tagKeys }) => tagKeys, chip.name);
+  const problems = foreign(options, chipTagKeys(), chip.tagKeys, ({ tagKeys }) => tagKeys, chip.name);
   const place = chip.checkPlace(String(options.address ?? name), options, deviceOptions);
   if (!place.ok) problems.push(...place.problems);
   if (!place.ok || problems.length > 0) return { ok: false, problems };

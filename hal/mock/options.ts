@@ -1,6 +1,6 @@
 /** The options of simulated channels and tags. */
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, lazily, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField } from '../../src/core/fields.ts';
 import type { ValueForm } from '../../src/core/reading.ts';
 import type { TagSource } from '../driver-type.ts';
@@ -32,7 +32,7 @@ export interface MockAddress {
 }
 
 /** Keys of a `driver: mock` channel. */
-export const mockChannelShape = {
+export const mockChannelShape = lazily(() => ({
   seed: z
     .int({ error: 'expected a whole number from 0 to 4294967295' })
     .min(0, { error: 'expected a whole number from 0 to 4294967295' })
@@ -42,20 +42,20 @@ export const mockChannelShape = {
   latency: durationField('How long every answer takes. Default: 0s.', { max: '1m' }).optional(),
   timeout: durationField('How long a silent device is waited for. Default: 1s.', { min: '1ms', max: '1m' }).optional(),
   faults: faultsField('channel').optional(),
-};
+}));
 
 /** Keys of a device on it. */
-export const mockDeviceShape = { faults: faultsField('device').optional() };
+export const mockDeviceShape = lazily(() => ({ faults: faultsField('device').optional() }));
 
 /** Keys of its tags. */
-export const mockTagShape = {
+export const mockTagShape = lazily(() => ({
   address: z.union([z.string(), z.number(), z.boolean()]).meta({
     description: 'A signal, or a constant value.',
     examples: ['sine(min=180,max=220,period=60s,noise=0.5)', 'counter(rate=12/m)'],
   }),
   type: z.enum(MOCK_TYPES).meta({ description: 'Type its values are given. Default: that of the signal.' }).optional(),
   faults: faultsField('tag').optional(),
-};
+}));
 
 /** Completes a channel. Defaults: seed 1, no latency, a timeout of 1 s, no faults. */
 export function checkMockChannel(options: Record<string, unknown>): Checked<MockChannel> {

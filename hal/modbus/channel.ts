@@ -1,5 +1,6 @@
 /** The keys of a Modbus channel, and the channel that they make. */
 import { z } from 'zod';
+import { lazily } from '../../src/core/checked.ts';
 import { BROKEN_ADDRESS, durationField, isBrokenAddress } from '../../src/core/fields.ts';
 import { characterMsOn, type SerialSettings, serialSettings, serialShape } from '../serial/settings.ts';
 import { silenceMsOf } from './line/timing.ts';
@@ -43,7 +44,7 @@ export type ModbusChannel =
       readonly tls: TlsFiles | undefined;
     });
 
-const commonShape = {
+const commonShape = lazily(() => ({
   timeout: durationField('Longest wait for one answer; wire time comes on top. Default: 1s.', {
     min: '1ms',
     max: '60s',
@@ -57,10 +58,10 @@ const commonShape = {
   pause: durationField('Rest between an answer and the next question, for slow devices. Default: 0ms.', {
     max: '10s',
   }).optional(),
-  maxGap: maxGapField.describe(
+  maxGap: maxGapField().describe(
     'Most registers that nobody asked for and that one request may span; 0: none. Default: 16. A device may say otherwise.',
   ),
-  maxRegisters: maxRegistersField.describe(
+  maxRegisters: maxRegistersField().describe(
     'Most registers that devices answer in one request. Default: 125. A device may say otherwise.',
   ),
   connectPause: durationField('Rest after the connection is made, before the first question. Default: 0ms.', {
@@ -69,13 +70,13 @@ const commonShape = {
   closeAfter: durationField('The connection is closed when it was idle for so long. Default: it is kept open.', {
     max: '1h',
   }).optional(),
-};
+}));
 
 /** Serial settings most slaves leave the factory with. */
 const RTU_DEFAULTS = { baud: 19_200, parity: 'even' } as const;
 
 /** Keys of a `modbus-rtu` channel. */
-export const rtuChannelShape = {
+export const rtuChannelShape = lazily(() => ({
   ...serialShape(RTU_DEFAULTS),
   rs485: z
     .enum(['kernel', 'rts', 'none'], {
@@ -96,15 +97,15 @@ export const rtuChannelShape = {
     .enum(['auto', 'yes', 'no'], { error: 'expected auto, yes or no' })
     .optional()
     .describe('Whether the adapter gives back what is sent. Default: auto, it is found out.'),
-  ...commonShape,
-};
+  ...commonShape(),
+}));
 
 function pemField(what: string) {
   return z.string({ error: 'expected the path of a PEM file' }).min(1).optional().describe(what);
 }
 
 /** Keys of a `modbus-tcp` channel. */
-export const tcpChannelShape = {
+export const tcpChannelShape = lazily(() => ({
   host: z
     .string({ error: 'expected the IP address or the name of the device' })
     .min(1)
@@ -154,11 +155,12 @@ export const tcpChannelShape = {
     .max(16)
     .optional()
     .describe('Questions under way at once; only for devices that allow it. Default: 1.'),
-  ...commonShape,
-};
+  ...commonShape(),
+}));
 
-const rtuOptions = z.object(rtuChannelShape);
-const tcpOptions = z.object(tcpChannelShape);
+/** Options that passed {@link rtuChannelShape}, and {@link tcpChannelShape}. */
+export type RtuOptions = z.output<z.ZodObject<ReturnType<typeof rtuChannelShape>>>;
+export type TcpOptions = z.output<z.ZodObject<ReturnType<typeof tcpChannelShape>>>;
 
 /** Defaults of the channel options (contract, section 1). */
 const DEFAULT_TIMEOUT_MS = 1000;
@@ -168,7 +170,7 @@ const DEFAULT_PORT = 502;
 const DEFAULT_TLS_PORT = 802;
 
 /** The channel from options that passed {@link rtuChannelShape}. */
-export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel {
+export function rtuChannel(options: RtuOptions): ModbusChannel {
   return {
     kind: 'serial',
     ...common(options),
@@ -177,13 +179,13 @@ export function rtuChannel(options: z.output<typeof rtuOptions>): ModbusChannel 
   };
 }
 
-function rs485Of({ rs485, rtsBefore, rtsAfter }: z.output<typeof rtuOptions>): SerialSettings['rs485'] {
+function rs485Of({ rs485, rtsBefore, rtsAfter }: RtuOptions): SerialSettings['rs485'] {
   if (rs485 === undefined || rs485 === 'none') return undefined;
   return { by: rs485, beforeMs: rtsBefore ?? 0, afterMs: rtsAfter ?? 0 };
 }
 
 /** The channel from options that passed {@link tcpChannelShape}. */
-export function tcpChannel(options: z.output<typeof tcpOptions>): ModbusChannel {
+export function tcpChannel(options: TcpOptions): ModbusChannel {
   return {
     kind: 'tcp',
     ...common(options),

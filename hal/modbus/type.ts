@@ -9,7 +9,16 @@ import { SerialTransport } from '../serial/port.ts';
 import { characterMsOn, serialKeys } from '../serial/settings.ts';
 import type { Transport } from '../transport.ts';
 import { tapped } from '../transport.ts';
-import { lineCostOf, type ModbusChannel, rtuChannel, rtuChannelShape, tcpChannel, tcpChannelShape } from './channel.ts';
+import {
+  lineCostOf,
+  type ModbusChannel,
+  type RtuOptions,
+  rtuChannel,
+  rtuChannelShape,
+  type TcpOptions,
+  tcpChannel,
+  tcpChannelShape,
+} from './channel.ts';
 import { ModbusDriver } from './driver.ts';
 import { KeptLine } from './line/kept-line.ts';
 import { type Line, lateReplyWindowMsOf } from './line/line.ts';
@@ -61,7 +70,7 @@ export const modbusRtu: DriverType<ModbusChannel, ModbusAddress> = {
   channelShape: rtuChannelShape,
   deviceShape: rtuDeviceShape,
   checkChannel(options) {
-    const channel = rtuChannel(options as z.output<z.ZodObject<typeof rtuChannelShape>>);
+    const channel = rtuChannel(options as RtuOptions);
     if (channel.kind === 'serial' && channel.serial.dataBits === 7)
       return failed(['dataBits'], 'Modbus RTU needs 8 data bits; 7 is for Modbus ASCII. Write dataBits: 8');
     return passed(channel);
@@ -77,7 +86,7 @@ export const modbusTcp: DriverType<ModbusChannel, ModbusAddress> = {
   channelShape: tcpChannelShape,
   deviceShape: modbusDeviceShape,
   checkChannel(options) {
-    const channel = tcpChannel(options as z.output<z.ZodObject<typeof tcpChannelShape>>);
+    const channel = tcpChannel(options as TcpOptions);
     if (channel.kind === 'tcp' && channel.framing === 'rtu' && channel.pipeline > 1)
       return failed(['pipeline'], 'RTU frames have no transaction id: one question at a time. Leave pipeline out');
     if (channel.kind === 'tcp' && channel.tls && channel.framing === 'udp')
@@ -170,7 +179,7 @@ function estimateModbus(channel: ModbusChannel, tags: readonly Tag<ModbusAddress
  * driver. Nothing is opened before `connect`.
  */
 export function loopbackModbus(port: number, framing: 'tcp' | 'rtu', deps: DriverDeps): Driver {
-  const options = z.strictObject(tcpChannelShape).parse({ host: '127.0.0.1', port, framing });
+  const options = z.strictObject(tcpChannelShape()).parse({ host: '127.0.0.1', port, framing });
   const driver = common.create(tcpChannel(options), { ...deps, learned: undefined });
   return driver as unknown as Driver;
 }

@@ -1,6 +1,6 @@
 /** The options of channels and tags of text lines. */
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../src/core/checked.ts';
+import { type Checked, failed, lazily, type Problem, passed } from '../../src/core/checked.ts';
 import { durationField, rateField } from '../../src/core/fields.ts';
 import type { Value } from '../../src/core/reading.ts';
 import { orList } from '../../src/core/suggest.ts';
@@ -47,7 +47,7 @@ export interface SerialLineAddress {
 const DEFAULTS = { baud: 9600, parity: 'none' } as const;
 
 /** Keys of a `serial-line` channel. */
-export const serialLineChannelShape = {
+export const serialLineChannelShape = lazily(() => ({
   ...serialShape(DEFAULTS),
   delimiter: z
     .string({ error: 'expected the characters that end a line, such as "\\r\\n"' })
@@ -103,10 +103,10 @@ export const serialLineChannelShape = {
     .max(10)
     .optional()
     .describe('How often a request without an answer is sent again. Default: 1.'),
-};
+}));
 
 /** Keys of a device on it. */
-export const serialLineDeviceShape = {
+export const serialLineDeviceShape = lazily(() => ({
   request: z
     .string({ error: 'expected the text to send, with its line end, such as "SI\\r\\n"' })
     .min(1)
@@ -116,11 +116,11 @@ export const serialLineDeviceShape = {
   maxRate: rateField(
     'At most so many readings of a tag, such as 5/s: the newest of a device that sends without pause. Default: every line.',
   ).optional(),
-};
+}));
 
 /** Keys of its tags. */
-export const serialLineTagShape = {
-  request: serialLineDeviceShape.request.describe(
+export const serialLineTagShape = lazily(() => ({
+  request: serialLineDeviceShape().request.describe(
     'Text to send for a reading of this tag, in double quotes, in place of the request of its device.',
   ),
   send: z
@@ -148,11 +148,11 @@ export const serialLineTagShape = {
       'What the value is; degrees are NMEA positions (ddmm.mm) with a group named hemisphere. Default: number with a pattern, text without.',
     ),
   decimal: z.enum(['.', ',']).optional().describe('Character before the decimals. Default: a point.'),
-};
+}));
 
 /** Completes a channel. */
 export function checkSerialLineChannel(options: Record<string, unknown>): Checked<SerialLineChannel> {
-  const given = options as z.output<z.ZodObject<typeof serialLineChannelShape>>;
+  const given = options as z.output<z.ZodObject<ReturnType<typeof serialLineChannelShape>>>;
   if (given.length !== undefined && given.delimiter !== undefined)
     return failed(
       ['delimiter'],

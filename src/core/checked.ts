@@ -19,3 +19,15 @@ export function passed<T>(value: T): Checked<T> {
 export function failed(path: readonly (string | number)[], message: string): Checked<never> {
   return { ok: false, problems: [{ path, message }] };
 }
+
+/**
+ * A schema that is made when it is first asked for, and once. Schemas are dear to make, and a start whose file was checked
+ * before needs next to none of them.
+ */
+export function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

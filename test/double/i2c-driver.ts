@@ -16,7 +16,7 @@ export function i2cTag(
   name: string,
   options: Record<string, unknown> = {},
 ): Tag<I2cAddress> {
-  const parsed = z.strictObject(i2cDeviceShape).parse(deviceOptions);
+  const parsed = z.strictObject(i2cDeviceShape()).parse(deviceOptions);
   const checked = i2c.checkTag({ id: `${device}/${name}`, device, name, options, deviceOptions: parsed }, CHANNEL);
   if (!checked.ok) throw new Error(checked.problems.map(({ message }) => message).join('; '));
   return { id: `${device}/${name}`, device, name, address: checked.value };

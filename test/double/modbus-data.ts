@@ -31,14 +31,14 @@ export function checkTag(
   device: Record<string, unknown> = { unit: 1 },
   line: 'rtu' | 'tcp' = 'rtu',
 ): Checked<ModbusAddress> {
-  const tagShape = z.object(modbusTagShape);
+  const tagShape = z.object(modbusTagShape());
   const siblings = Object.fromEntries(Object.entries(tags).map(([key, tag]) => [key, tagShape.parse(tag)]));
   const source = {
     id: `device/${name}`,
     device: 'device',
     name,
     options: siblings[name]!,
-    deviceOptions: z.object(modbusDeviceShape).parse(device),
+    deviceOptions: z.object(modbusDeviceShape()).parse(device),
     siblings,
   };
   const unit = line === 'rtu' ? checkSerialDevice(source.deviceOptions) : undefined;

@@ -10,7 +10,7 @@ import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 
 /** A channel by the words of a configuration file. */
 export function lineChannel(options: Record<string, unknown> = {}): SerialLineChannel {
-  const parsed = z.strictObject(serialLineChannelShape).parse({ port: '/dev/ttyACM0', ...options });
+  const parsed = z.strictObject(serialLineChannelShape()).parse({ port: '/dev/ttyACM0', ...options });
   const checked = serialLine.checkChannel(parsed);
   if (!checked.ok) throw new Error(checked.problems[0]!.message);
   return checked.value as SerialLineChannel;

@@ -1,6 +1,6 @@
 /** The options of Modbus devices and tags. */
 import { z } from 'zod';
-import { type Checked, failed, type Problem, passed } from '../../../src/core/checked.ts';
+import { type Checked, failed, lazily, type Problem, passed } from '../../../src/core/checked.ts';
 import { durationField } from '../../../src/core/fields.ts';
 import { hint, orList } from '../../../src/core/suggest.ts';
 import type { TagSource } from '../../driver-type.ts';
@@ -41,40 +41,50 @@ const PLC_TYPES: Readonly<Record<string, ModbusType>> = {
   text: 'string',
 };
 
-const typeField = z.enum(MODBUS_TYPES, {
-  error: ({ input }) => {
-    if (typeof input !== 'string') return `expected ${orList(MODBUS_TYPES)}`;
-    const absent = `there is no type ${JSON.stringify(input.slice(0, 60))}`;
-    const meant = PLC_TYPES[input.toLowerCase()];
-    if (meant !== undefined) return `${absent}: what PLC programs call ${input} is ${meant} here: write ${meant}`;
-    return absent + hint(input, MODBUS_TYPES, 'the types are');
-  },
-});
-const orderField = z.enum(ORDERS, {
-  error:
-    'expected ABCD (the order of the standard, A the highest byte), CDAB (words swapped), BADC (bytes swapped) or DCBA (both)',
-});
+const typeField = lazily(() =>
+  z.enum(MODBUS_TYPES, {
+    error: ({ input }) => {
+      if (typeof input !== 'string') return `expected ${orList(MODBUS_TYPES)}`;
+      const absent = `there is no type ${JSON.stringify(input.slice(0, 60))}`;
+      const meant = PLC_TYPES[input.toLowerCase()];
+      if (meant !== undefined) return `${absent}: what PLC programs call ${input} is ${meant} here: write ${meant}`;
+      return absent + hint(input, MODBUS_TYPES, 'the types are');
+    },
+  }),
+);
+const orderField = lazily(() =>
+  z.enum(ORDERS, {
+    error:
+      'expected ABCD (the order of the standard, A the highest byte), CDAB (words swapped), BADC (bytes swapped) or DCBA (both)',
+  }),
+);
 
-const patternField = z.union([z.int(), z.string()], {
-  error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
-});
+const patternField = lazily(() =>
+  z.union([z.int(), z.string()], {
+    error: 'expected a whole number such as 0x8000; write more than 53 bits in quotes: "0x8000000000000000"',
+  }),
+);
 
 /** Unasked registers that a request may span where nothing else is configured: two requests cost more on most lines. */
 const DEFAULT_MAX_GAP = 16;
 
 /** `maxGap` of a channel or a device. */
-export const maxGapField = z
-  .int({ error: 'expected a whole number from 0 to 124' })
-  .min(0, 'expected a whole number from 0 to 124; 0 means none')
-  .max(124, 'one request reads at most 125 registers, so that a gap cannot be wider than 124: write 124 or less')
-  .optional();
+export const maxGapField = lazily(() =>
+  z
+    .int({ error: 'expected a whole number from 0 to 124' })
+    .min(0, 'expected a whole number from 0 to 124; 0 means none')
+    .max(124, 'one request reads at most 125 registers, so that a gap cannot be wider than 124: write 124 or less')
+    .optional(),
+);
 
 /** `maxRegisters` of a channel or a device. */
-export const maxRegistersField = z
-  .int({ error: 'expected a whole number from 1 to 125' })
-  .min(1, 'expected a whole number from 1 to 125')
-  .max(125, 'Modbus allows at most 125 registers per request: write 125 or less')
-  .optional();
+export const maxRegistersField = lazily(() =>
+  z
+    .int({ error: 'expected a whole number from 1 to 125' })
+    .min(1, 'expected a whole number from 1 to 125')
+    .max(125, 'Modbus allows at most 125 registers per request: write 125 or less')
+    .optional(),
+);
 
 /** What a channel says of its devices as long as they do not say otherwise. */
 interface ChannelLimits {
@@ -96,7 +106,7 @@ function unitField(expected: string) {
 }
 
 /** Keys of a device on a Modbus channel. */
-export const modbusDeviceShape = {
+export const modbusDeviceShape = lazily(() => ({
   unit: unitField(
     'expected the unit id (station address) of the device, 1 to 247; a Modbus TCP device without one usually answers to 1, 255 or 0',
   ),
@@ -104,10 +114,10 @@ export const modbusDeviceShape = {
     min: '1ms',
     max: '60s',
   }).optional(),
-  maxGap: maxGapField.describe(
+  maxGap: maxGapField().describe(
     'Most registers that nobody asked for and that one request may span; 0: none. Default: that of the channel, else 16.',
   ),
-  maxRegisters: maxRegistersField.describe(
+  maxRegisters: maxRegistersField().describe(
     'Most registers this device answers in one request. Default: that of the channel, else 125.',
   ),
   maxBits: z
@@ -124,17 +134,17 @@ export const modbusDeviceShape = {
     .describe(
       'Functions it is written by. single: 5 and 6, each register by itself; multiple: 15 and 16; auto: whichever it knows. Default: auto.',
     ),
-  order: orderField.optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
-};
+  order: orderField().optional().describe('Byte order of its tags unless they say otherwise; default ABCD.'),
+}));
 
 /** The same on a serial line. */
-export const rtuDeviceShape = {
-  ...modbusDeviceShape,
+export const rtuDeviceShape = lazily(() => ({
+  ...modbusDeviceShape(),
   unit: unitField('expected the unit id (station address) set on the device, 1 to 247'),
-};
+}));
 
 /** Keys of a tag on a Modbus channel. */
-export const modbusTagShape = {
+export const modbusTagShape = lazily(() => ({
   address: z
     .string({
       error: (issue) =>
@@ -145,8 +155,8 @@ export const modbusTagShape = {
     .describe(
       'coil:N, discrete:N, input:N or holding:N with the protocol address N from 0; holding:N.B for a bit, holding:N.B-C for bits B to C; or a quoted Modicon number such as "40001".',
     ),
-  type: typeField.optional().describe('Default: bool for coils, discrete inputs and bits, uint16 for registers.'),
-  order: orderField.optional().describe('Order of the bytes on the wire; default: that of the device, else ABCD.'),
+  type: typeField().optional().describe('Default: bool for coils, discrete inputs and bits, uint16 for registers.'),
+  order: orderField().optional().describe('Order of the bytes on the wire; default: that of the device, else ABCD.'),
   length: z
     .int({ error: 'expected the registers of the text, 1 to 125' })
     .min(1, 'expected the registers of the text, 1 to 125')
@@ -158,7 +168,7 @@ export const modbusTagShape = {
     .optional()
     .describe('Characters in each register of a string. Default: two, or one where the text that is read shows it.'),
   invalid: z
-    .union([patternField, z.array(patternField).max(16, 'at most 16 patterns')], {
+    .union([patternField(), z.array(patternField()).max(16, 'at most 16 patterns')], {
       error: 'expected a raw bit pattern such as 0x8000, or a list of them',
     })
     .optional()
@@ -167,7 +177,7 @@ export const modbusTagShape = {
     .string({ error: 'expected the name of the tag that holds the scale factor' })
     .optional()
     .describe('SunSpec: the tag (int16, same device and table) whose value is the power of ten of this one.'),
-};
+}));
 
 /**
  * Checks one tag and gives its complete address. `options` and `deviceOptions` are validated by the shapes above.

@@ -157,7 +157,7 @@ async function channelOf(target: string, { driver: type, keys }: Form): Promise<
   const { DRIVERS } = await import('../../../hal/registry.ts');
   const { strictObject } = await import('zod');
   const driver = DRIVERS.find((each) => each.type === type)!;
-  const parsed = strictObject(driver.channelShape).safeParse(keys);
+  const parsed = strictObject(driver.channelShape()).safeParse(keys);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Fault(

@@ -1,6 +1,7 @@
 /** Keeps the configurations that were in force, and the one on trial, in the folder of the store. */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { ConfigurationEntry, ConfigurationFiles } from '../../core/configuration.ts';
 import { Fault } from '../../core/errors.ts';
 import { mainName } from '../file/disk-files.ts';
@@ -17,41 +18,47 @@ const MAX_HISTORY = 20;
 /** How many words of changes an entry of the history keeps. */
 export const MAX_CHANGES = 20;
 
-const entrySchema = z.object({
-  hash: z.string(),
-  how: z.enum(['start', 'apply', 'reload', 'rollback', 'install']),
-  by: z.string(),
-  atMs: z.number(),
-  outcome: z.enum(['kept', 'rolled-back', 'failed', 'installed']),
-  why: z.string().optional(),
-  changes: z.array(z.string()),
-});
+const entrySchema = lazily(() =>
+  z.object({
+    hash: z.string(),
+    how: z.enum(['start', 'apply', 'reload', 'rollback', 'install']),
+    by: z.string(),
+    atMs: z.number(),
+    outcome: z.enum(['kept', 'rolled-back', 'failed', 'installed']),
+    why: z.string().optional(),
+    changes: z.array(z.string()),
+  }),
+);
 
-const trialSchema = z.object({
-  hash: z.string(),
-  /** Hash of the configuration that was in force before. */
-  before: z.string(),
-  how: z.enum(['apply', 'reload', 'rollback']),
-  by: z.string(),
-  atMs: z.number(),
-  changes: z.array(z.string()),
-});
+const trialSchema = lazily(() =>
+  z.object({
+    hash: z.string(),
+    /** Hash of the configuration that was in force before. */
+    before: z.string(),
+    how: z.enum(['apply', 'reload', 'rollback']),
+    by: z.string(),
+    atMs: z.number(),
+    changes: z.array(z.string()),
+  }),
+);
 
-const ledgerSchema = z.object({
-  version: z.literal(1),
-  /** Hashes of configurations that worked, the latest first. */
-  good: z.array(z.string()),
-  /** What is tried now, and was not kept yet. */
-  trial: trialSchema.optional(),
-  /** Newest first. */
-  history: z.array(entrySchema),
-});
+const ledgerSchema = lazily(() =>
+  z.object({
+    version: z.literal(1),
+    /** Hashes of configurations that worked, the latest first. */
+    good: z.array(z.string()),
+    /** What is tried now, and was not kept yet. */
+    trial: trialSchema().optional(),
+    /** Newest first. */
+    history: z.array(entrySchema()),
+  }),
+);
 
 /** A configuration on trial. */
-export type Trial = Readonly<z.infer<typeof trialSchema>>;
+export type Trial = Readonly<z.infer<ReturnType<typeof trialSchema>>>;
 
 /** What is remembered of configurations. */
-export type Ledger = Readonly<z.infer<typeof ledgerSchema>>;
+export type Ledger = Readonly<z.infer<ReturnType<typeof ledgerSchema>>>;
 
 const EMPTY: Ledger = { version: 1, good: [], history: [] };
 
@@ -114,7 +121,7 @@ export async function openArchive(folder: string, disk: Disk): Promise<Archive> 
 function parsedLedger(text: string | undefined): Ledger {
   if (text === undefined) return EMPTY;
   try {
-    const read = ledgerSchema.safeParse(JSON.parse(text));
+    const read = ledgerSchema().safeParse(JSON.parse(text));
     return read.success ? read.data : EMPTY;
   } catch {
     return EMPTY;

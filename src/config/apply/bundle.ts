@@ -1,6 +1,7 @@
 /** The form of a signed bundle: one configuration for one gateway or some, with a number that only rises. Pure. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import { tagPattern } from '../../core/reading.ts';
 
 /** Also what the signature begins with, so that no other text that is signed by the same key can be taken for a bundle. */
@@ -12,20 +13,22 @@ const SPKI_PREFIX = '302a300506032b6570032100';
 /** The largest bundle, characters: twice quoted, it has to fit into a request of the API. */
 export const MOST_BUNDLE_LENGTH = 400_000;
 
-const contentSchema = z.strictObject({
-  form: z.literal(FORM),
-  /** `gateway.id`, with `*` for any letters. */
-  gateway: z.string().min(1).max(64),
-  /** A gateway takes only a number above the last one that it took. */
-  number: z.int().min(1),
-  /** When it was made, UTC ms; for people. */
-  madeMs: z.int(),
-  /** The main file, whole. */
-  text: z.string(),
-});
+const contentSchema = lazily(() =>
+  z.strictObject({
+    form: z.literal(FORM),
+    /** `gateway.id`, with `*` for any letters. */
+    gateway: z.string().min(1).max(64),
+    /** A gateway takes only a number above the last one that it took. */
+    number: z.int().min(1),
+    /** When it was made, UTC ms; for people. */
+    madeMs: z.int(),
+    /** The main file, whole. */
+    text: z.string(),
+  }),
+);
 
 /** What is in a bundle. */
-type BundleContent = Omit<Readonly<z.infer<typeof contentSchema>>, 'form'>;
+type BundleContent = Omit<Readonly<z.infer<ReturnType<typeof contentSchema>>>, 'form'>;
 
 /** A bundle that may be believed, or why it may not. */
 type Opened =
@@ -60,7 +63,7 @@ export function openBundle(text: string, publicKey: string): Opened {
       'its signature is wrong: it was changed after it was signed, or signed by another key',
       'Make it again with the private key that belongs to the public key of this gateway.',
     );
-  const content = contentSchema.safeParse(parsed(line));
+  const content = contentSchema().safeParse(parsed(line));
   if (!content.success)
     return refused('it is signed, but of a form that this version does not know', 'Update millgate on this gateway.');
   const { form: _form, ...rest } = content.data;

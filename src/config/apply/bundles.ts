@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type {
   ApplyAnswer,
   ApplyOrder,
@@ -18,17 +19,19 @@ import { formatProblem } from '../file/problems.ts';
 import { isFor, openBundle } from './bundle.ts';
 import { type Disk, writeAtomically } from './durable.ts';
 
-const stateSchema = z.object({
-  /** The highest number that was taken, whatever became of it; 0: none. */
-  number: z.int().min(0),
-  /** SHA-256 of the bundle with this number, and the configuration that it made. */
-  digest: z.string(),
-  hash: z.string(),
-  /** SHA-256 of the bundle that was refused last, so that it is told of once. */
-  refused: z.string(),
-});
+const stateSchema = lazily(() =>
+  z.object({
+    /** The highest number that was taken, whatever became of it; 0: none. */
+    number: z.int().min(0),
+    /** SHA-256 of the bundle with this number, and the configuration that it made. */
+    digest: z.string(),
+    hash: z.string(),
+    /** SHA-256 of the bundle that was refused last, so that it is told of once. */
+    refused: z.string(),
+  }),
+);
 
-type State = Readonly<z.infer<typeof stateSchema>>;
+type State = Readonly<z.infer<ReturnType<typeof stateSchema>>>;
 
 const NONE: State = { number: 0, digest: '', hash: '', refused: '' };
 
@@ -159,7 +162,7 @@ export class Bundles {
     const text = await this.parts.disk.read(this.file);
     if (text === undefined) return NONE;
     try {
-      return stateSchema.parse(JSON.parse(text));
+      return stateSchema().parse(JSON.parse(text));
     } catch {
       throw new Fault(
         `${this.file} is damaged, and with it the number of the last bundle`,

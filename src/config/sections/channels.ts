@@ -66,7 +66,7 @@ function checkChannel(name: string, entry: Entry, drivers: readonly DriverType[]
     report.error(spotOf(word, []), `there is no driver ${shown(word.node)}${advice}`);
     return nothing;
   }
-  const schema = z.strictObject({ driver: z.literal(driver.type), ...channelShape, ...driver.channelShape });
+  const schema = z.strictObject({ driver: z.literal(driver.type), ...channelShape, ...driver.channelShape() });
   const options = validateKeys(schema, entry, report, (key, path) => adviseChannelKey(key, path, driver, drivers));
   if (!options) return { ...nothing, driver };
   const { driver: _driver, description: _description, ...own } = options;
@@ -82,7 +82,7 @@ function adviseChannelKey(
   driver: DriverType,
   drivers: readonly DriverType[],
 ): string | undefined {
-  const owners = drivers.filter(({ channelShape: shape }) => Object.hasOwn(shape, key));
+  const owners = drivers.filter((one) => Object.hasOwn(one.channelShape(), key));
   if (path.length > 0 || owners.length === 0) return undefined;
   return `${key} is for ${andList(owners.map(({ type }) => type))} channels, and this one is ${driver.type}: remove ${key}`;
 }

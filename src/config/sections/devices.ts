@@ -92,14 +92,14 @@ function checkDevice(
     ...deviceShape,
     // A missing or unknown channel was reported with the names there are.
     channel: z.unknown().optional(),
-    ...(driver ? driver.deviceShape : anything(drivers.map((each) => each.deviceShape))),
+    ...(driver ? driver.deviceShape() : anything(drivers.map((each) => each.deviceShape()))),
     tags: z.unknown().optional(),
   });
   const bare: Entry = { ...whole, node: without(whole.node as MapNode, ['tags']) };
   const options = validateKeys(schema, bare, report, (key, path) =>
     path.length === 0 ? foreignKey(key, 'device', name, channel, drivers) : undefined,
   );
-  const deviceOptions = pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape ?? {}));
+  const deviceOptions = pick(options ?? salvageKeys(schema, bare), Object.keys(driver?.deviceShape() ?? {}));
   const defaults = options ? driver?.checkDevice?.(deviceOptions) : undefined;
   const listed = entryOf(whole.node, 'tags');
   const common = {
@@ -175,7 +175,7 @@ function foreignKey(
   channel: KnownChannel | undefined,
   drivers: readonly DriverType[],
 ): string | undefined {
-  const shapeOf = (driver: DriverType) => (level === 'device' ? driver.deviceShape : driver.tagShape);
+  const shapeOf = (driver: DriverType) => (level === 'device' ? driver.deviceShape() : driver.tagShape());
   const order = channel?.driver && shapeOf(channel.driver).order;
   if (SWAPS.test(key) && order && (order as z.ZodType).safeParse('CDAB').success)
     return 'unknown key; for swapped words write order: CDAB, for swapped bytes order: BADC';

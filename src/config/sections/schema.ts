@@ -62,17 +62,17 @@ function channelSchema(driver: DriverType): JsonSchema {
   const word = z.literal(driver.type).meta({ description: 'Kind of channel.' });
   return {
     title: `${driver.type} channel`,
-    ...toJson(z.strictObject({ driver: word, ...channelShape, ...driver.channelShape })),
+    ...toJson(z.strictObject({ driver: word, ...channelShape, ...driver.channelShape() })),
   };
 }
 
 function deviceSchema(driver: DriverType): JsonSchema {
   const tag = {
     title: `${driver.type} tag`,
-    ...toJson(z.strictObject({ ...tagShape, ...driver.tagShape }).partial()),
+    ...toJson(z.strictObject({ ...tagShape, ...driver.tagShape() }).partial()),
   };
   const derived = { title: 'computed tag', ...toJson(z.strictObject(derivedShape)) };
-  const device = toJson(z.strictObject({ ...deviceShape, ...z.object(driver.deviceShape).partial().shape }));
+  const device = toJson(z.strictObject({ ...deviceShape, ...z.object(driver.deviceShape()).partial().shape }));
   const tags = { description: 'Measured values, by name.', ...namedMap({ anyOf: [tag, derived, { type: 'null' }] }) };
   return {
     title: `Device on a ${driver.type} channel`,

@@ -37,13 +37,13 @@ const pointSchema = z
             examples: ['press-1/*'],
           })
           .optional(),
-        type: modbusTagShape.type
-          .unwrap()
+        type: modbusTagShape()
+          .type.unwrap()
           .meta({ description: 'Default: float32 for numbers, uint16 for truth values, bool for one bit.' })
           .optional(),
-        order: modbusTagShape.order.unwrap().meta({ description: 'Order of the bytes; default ABCD.' }).optional(),
-        length: modbusTagShape.length,
-        characters: modbusTagShape.characters,
+        order: modbusTagShape().order.unwrap().meta({ description: 'Order of the bytes; default ABCD.' }).optional(),
+        length: modbusTagShape().length,
+        characters: modbusTagShape().characters,
         scale: z
           .number()
           .refine((scale) => scale !== 0, { error: 'must not be 0: write 1, or for example 0.1 for one decimal' })

@@ -68,7 +68,7 @@ const COMMON_KEYS = Object.keys(tagShape);
 /** Checks every tag of a device; gives those that are good. */
 export function checkTags(tags: MapNode, context: TagContext): TagConfig[] {
   const { driver, drivers } = context;
-  const own = driver ? driver.tagShape : anything(drivers.map((each) => each.tagShape));
+  const own = driver ? driver.tagShape() : anything(drivers.map((each) => each.tagShape()));
   const schema = z.strictObject({ ...tagShape, ...own });
   const ownKeys = Object.keys(own);
   const checks: TagChecks = { ...context, schema, ownKeys, siblings: siblingsOf(tags, schema, ownKeys) };
@@ -120,7 +120,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
   const address = driver.checkTag(source, channel.options);
   if (!address.ok) {
     // What the device lacks was said of the device; of a broken tag only what is not a consequence is said.
-    const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape, key) && !ownKeys.includes(key);
+    const ofDevice = (key: string) => Object.hasOwn(driver.deviceShape(), key) && !ownKeys.includes(key);
     const news = address.problems.filter(({ path }) => {
       if (path.length === 0) return context.deviceGood;
       const key = String(path[0]);
@@ -156,7 +156,7 @@ function checkTag(name: string, written: Entry, context: TagChecks): TagConfig |
 
 /** Whether a driver may be asked about a tag: what its shape requires is there. */
 function hasWhatItNeeds(own: Record<string, unknown>, driver: DriverType): boolean {
-  const fields = Object.entries(driver.tagShape) as [string, z.ZodType][];
+  const fields = Object.entries(driver.tagShape()) as [string, z.ZodType][];
   return fields.every(([key, field]) => Object.hasOwn(own, key) || field.safeParse(undefined).success);
 }
 
@@ -170,7 +170,7 @@ function quoteAddress(entry: Entry, driver: DriverType | undefined, report: Repo
   if (entry.node.kind !== 'map' || address?.node.kind !== 'scalar') return entry;
   const { value, source } = address.node;
   if (typeof value !== 'number' && typeof value !== 'bigint') return entry;
-  const field = driver?.tagShape.address as z.ZodType | undefined;
+  const field = driver?.tagShape().address as z.ZodType | undefined;
   if (field?.safeParse(1).success) return entry;
   const isHexadecimal = driver !== undefined && /^0x/i.test(source);
   if (!isHexadecimal && !/^(0\d+|\d{5,})$/.test(source)) return entry;

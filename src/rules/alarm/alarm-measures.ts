@@ -1,5 +1,6 @@
 /** How well the alarms serve the operator: floods, chattering, stale alarms, and which came first. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { AlarmState, EventBody } from '../../core/event.ts';
 import { type Instant, splitTagId } from '../../core/reading.ts';
 import type { AlarmStatus } from './describe.ts';
@@ -38,15 +39,20 @@ export const MEASURES_KEY = 'alarm-measures';
 /** So many annunciations are kept for a restart: enough for a flood to go on, and few enough to be written at each. */
 const KEPT_ANNUNCIATIONS = 64;
 
-const keptSchema = z.object({
-  recent: z.array(z.object({ id: z.string(), wallMs: z.number() })).max(KEPT_ANNUNCIATIONS),
-  floodSinceWallMs: z.number().optional(),
-  /** The alarm that stood first, by device. */
-  first: z.record(z.string(), z.string()),
-});
+const keptSchema = lazily(() =>
+  z.object({
+    recent: z.array(z.object({ id: z.string(), wallMs: z.number() })).max(KEPT_ANNUNCIATIONS),
+    floodSinceWallMs: z.number().optional(),
+    /** The alarm that stood first, by device. */
+    first: z.record(z.string(), z.string()),
+  }),
+);
 
 /** What outlives a restart, JSON; times by the wall clock. `at`: now, on the clock of the measures and on the wall. */
-export function keptMeasures({ recent, flood, standing }: AlarmMeasures, at: Instant): z.infer<typeof keptSchema> {
+export function keptMeasures(
+  { recent, flood, standing }: AlarmMeasures,
+  at: Instant,
+): z.infer<ReturnType<typeof keptSchema>> {
   const wall = (atMs: number): number => Math.round(at.wallMs - (at.monoMs - atMs));
   return {
     recent: recent.slice(-KEPT_ANNUNCIATIONS).map(({ id, atMs }) => ({ id, wallMs: wall(atMs) })),
@@ -83,9 +89,9 @@ export function restoredMeasures(
   return measuresAt({ recent, flood, standing }, at.monoMs);
 }
 
-function keptOf(stored: string | undefined): z.infer<typeof keptSchema> | undefined {
+function keptOf(stored: string | undefined): z.infer<ReturnType<typeof keptSchema>> | undefined {
   try {
-    return stored === undefined ? undefined : keptSchema.safeParse(JSON.parse(stored)).data;
+    return stored === undefined ? undefined : keptSchema().safeParse(JSON.parse(stored)).data;
   } catch {
     return undefined;
   }

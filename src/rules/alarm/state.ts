@@ -1,6 +1,7 @@
 /** What an alarm remembers, and which part of it outlives a restart. */
 import { z } from 'zod';
 import type { AlarmConfig } from '../../core/alarm.ts';
+import { lazily } from '../../core/checked.ts';
 import type { AlarmState } from '../../core/event.ts';
 import { FAILURES, type Failure } from '../../core/quality.ts';
 import type { Instant, Reading } from '../../core/reading.ts';
@@ -20,33 +21,35 @@ const STATES = [
 
 const failures = Object.keys(FAILURES) as [Failure, ...Failure[]];
 
-const keptSchema = z.object({
-  state: z.enum(STATES),
-  /** How often it was annunciated; names the present occurrence. */
-  occurrence: z.int().min(0),
-  /** Whether the condition holds, delays and deadband counted in; goes on in every state. */
-  active: z.boolean(),
-  /** When the condition that made it active began, UTC ms. */
-  sinceWallMs: z.number().optional(),
-  /** When it was last annunciated, UTC ms, and the value then; gone with the alarm. */
-  raised: z.object({ wallMs: z.number(), value: z.union([z.number(), z.boolean()]) }).optional(),
-  /** The delay that runs. */
-  pending: z.enum(['on', 'off']).optional(),
-  /** Whether its gate was closed when last read. */
-  gated: z.boolean(),
-  /** The value before, of an alarm on changes. */
-  last: z.string().optional(),
-  /** The state in which it was shelved or taken out of service. */
-  before: z.enum(STATES).optional(),
-  shelf: z.object({ untilWallMs: z.number(), forMs: z.number().min(0) }).optional(),
-  /** Of an instrument alarm: the tags that failed since it came; see {@link Instrument}. */
-  instruments: z.array(z.object({ tag: z.string(), why: z.enum(failures).optional() })).optional(),
-  /** What is watched; with another tag or kind, values from before mean nothing. */
-  watches: z.string(),
-});
+const keptSchema = lazily(() =>
+  z.object({
+    state: z.enum(STATES),
+    /** How often it was annunciated; names the present occurrence. */
+    occurrence: z.int().min(0),
+    /** Whether the condition holds, delays and deadband counted in; goes on in every state. */
+    active: z.boolean(),
+    /** When the condition that made it active began, UTC ms. */
+    sinceWallMs: z.number().optional(),
+    /** When it was last annunciated, UTC ms, and the value then; gone with the alarm. */
+    raised: z.object({ wallMs: z.number(), value: z.union([z.number(), z.boolean()]) }).optional(),
+    /** The delay that runs. */
+    pending: z.enum(['on', 'off']).optional(),
+    /** Whether its gate was closed when last read. */
+    gated: z.boolean(),
+    /** The value before, of an alarm on changes. */
+    last: z.string().optional(),
+    /** The state in which it was shelved or taken out of service. */
+    before: z.enum(STATES).optional(),
+    shelf: z.object({ untilWallMs: z.number(), forMs: z.number().min(0) }).optional(),
+    /** Of an instrument alarm: the tags that failed since it came; see {@link Instrument}. */
+    instruments: z.array(z.object({ tag: z.string(), why: z.enum(failures).optional() })).optional(),
+    /** What is watched; with another tag or kind, values from before mean nothing. */
+    watches: z.string(),
+  }),
+);
 
 /** The part of an alarm's state that outlives a restart. */
-export type KeptAlarm = Readonly<z.infer<typeof keptSchema>>;
+export type KeptAlarm = Readonly<z.infer<ReturnType<typeof keptSchema>>>;
 
 /** The part that does not: what was last read, and everything on the monotonic clock. */
 export interface FleetingAlarm {
@@ -90,7 +93,7 @@ export function initialState(config: AlarmConfig): AlarmRuleState {
 
 /** The state to go on with after a restart; the initial one when `stored` cannot be read. */
 export function restoredState(config: AlarmConfig, stored: unknown): AlarmRuleState {
-  const parsed = keptSchema.safeParse(stored);
+  const parsed = keptSchema().safeParse(stored);
   if (!parsed.success) return initialState(config);
   const watches = watchesOf(config);
   if (parsed.data.watches === watches) return { kept: parsed.data, now: NOT_STARTED };

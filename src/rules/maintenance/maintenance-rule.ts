@@ -1,5 +1,6 @@
 /** The rule of one item of maintenance, with what a technician can order. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { Instant } from '../../core/reading.ts';
 import type { LimitMaintenance, MaintenanceConfig, MaintenanceReport } from '../../core/rules/maintenance.ts';
 import type { Parts, Rule, Step } from '../rule.ts';
@@ -83,31 +84,35 @@ function limitParts(state: LimitState, saved: LimitState | undefined): Parts {
   return isStill ? {} : { moving };
 }
 
-const count = z.int().min(0);
-const baseline = z.strictObject({ value: z.number(), samples: count, atMs: z.number() });
-const movingSchema = z.strictObject({
-  series: z.string(),
-  isOpen: z.boolean(),
-  open: z.strictObject({ index: z.int(), count, wallMs: z.number(), value: z.number() }).nullable(),
-});
-const frozenSchema = z.strictObject({
-  series: z.string(),
-  means: z.array(z.tuple([z.number(), z.number()])).max(10_000),
-  zone: z.enum(['A', 'B', 'C', 'D']).nullable(),
-  state: z.enum(['ok', 'due', 'overdue']),
-  isTrending: z.boolean(),
-  collected: z.array(z.number()).max(10_000),
-  baseline: baseline.nullable(),
-  earlier: z.array(baseline).max(KEPT_BASELINES),
-});
+const count = lazily(() => z.int().min(0));
+const baseline = lazily(() => z.strictObject({ value: z.number(), samples: count(), atMs: z.number() }));
+const movingSchema = lazily(() =>
+  z.strictObject({
+    series: z.string(),
+    isOpen: z.boolean(),
+    open: z.strictObject({ index: z.int(), count: count(), wallMs: z.number(), value: z.number() }).nullable(),
+  }),
+);
+const frozenSchema = lazily(() =>
+  z.strictObject({
+    series: z.string(),
+    means: z.array(z.tuple([z.number(), z.number()])).max(10_000),
+    zone: z.enum(['A', 'B', 'C', 'D']).nullable(),
+    state: z.enum(['ok', 'due', 'overdue']),
+    isTrending: z.boolean(),
+    collected: z.array(z.number()).max(10_000),
+    baseline: baseline().nullable(),
+    earlier: z.array(baseline()).max(KEPT_BASELINES),
+  }),
+);
 
 /** The state to go on with after a restart; the gate is as it was until it is read again. */
 function restoredLimit(config: LimitMaintenance, moving: unknown, frozen: unknown): LimitState {
   const initial = freshLimit(config);
-  const kept = frozenSchema.safeParse(frozen);
+  const kept = frozenSchema().safeParse(frozen);
   if (!kept.success || kept.data.series !== initial.series) return initial;
   const { series, ...settled } = kept.data;
-  const read = movingSchema.safeParse(moving);
+  const read = movingSchema().safeParse(moving);
   if (!read.success || read.data.series !== series) return { ...initial, settled };
   const { isOpen, open } = read.data;
   return { ...initial, isOpen: config.while === undefined || isOpen, settled, open };

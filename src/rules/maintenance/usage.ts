@@ -1,5 +1,6 @@
 /** Counts the use of a machine towards its next maintenance: time in which it ran, or what it made. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import { type CounterState, countOn } from '../../core/counter.ts';
 import type { Instant, Reading, Value } from '../../core/reading.ts';
 import type { MaintenanceReport, MaintenanceState, UsageMaintenance } from '../../core/rules/maintenance.ts';
@@ -194,30 +195,33 @@ export function usageParts(state: UsageState, saved: UsageState | undefined): Pa
   return isStill && elapsedMs < SAVE_EVERY_MS ? {} : { moving };
 }
 
-const stored = z.strictObject({
-  series: z.string(),
-  used: z.number().min(0),
-  samples: z.int().min(0),
-  sinceMs: z.number().nullable(),
-  endedMs: z.number().nullable(),
-  state: z.enum(['ok', 'due', 'overdue']),
-  isOn: z.boolean().nullable(),
-  last: z.strictObject({ monoMs: z.null(), wallMs: z.number(), isUsable: z.boolean() }).nullable(),
-  usualMs: z.number().nullable(),
-  counter: z
-    .strictObject({
-      value: z.number(),
-      atMs: z.number(),
-      fastest: z.number(),
-      counted: z.int().min(0),
-      rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
-    })
-    .nullable(),
-}) satisfies z.ZodType<UsageState>;
+const stored = lazily(
+  () =>
+    z.strictObject({
+      series: z.string(),
+      used: z.number().min(0),
+      samples: z.int().min(0),
+      sinceMs: z.number().nullable(),
+      endedMs: z.number().nullable(),
+      state: z.enum(['ok', 'due', 'overdue']),
+      isOn: z.boolean().nullable(),
+      last: z.strictObject({ monoMs: z.null(), wallMs: z.number(), isUsable: z.boolean() }).nullable(),
+      usualMs: z.number().nullable(),
+      counter: z
+        .strictObject({
+          value: z.number(),
+          atMs: z.number(),
+          fastest: z.number(),
+          counted: z.int().min(0),
+          rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
+        })
+        .nullable(),
+    }) satisfies z.ZodType<UsageState>,
+);
 
 /** The state to go on with after a restart. */
 export function restoredUsage(config: UsageMaintenance, text: unknown): UsageState {
-  const read = stored.safeParse(text);
+  const read = stored().safeParse(text);
   const initial = freshUsage(config);
   if (!read.success || read.data.series !== initial.series) return initial;
   const { counter } = read.data;

@@ -1,5 +1,6 @@
 /** What is remembered of a machine's production between readings and across restarts. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { CounterState } from '../../core/counter.ts';
 import type { CodedBy, ProductionConfig, ProductionDoubt, ProductionReport } from '../../core/production/production.ts';
 import type { TagId } from '../../core/reading.ts';
@@ -168,79 +169,91 @@ function seriesOf({ count, second, running, energy }: ProductionConfig): string 
   return JSON.stringify([count, second ?? null, running ?? null, energy?.tag ?? null]);
 }
 
-const whole = z.int().min(0);
-const span = z.strictObject({
-  name: z.string(),
-  fromMs: z.number(),
-  toMs: z.number(),
-  breaks: z.array(z.tuple([z.number(), z.number()])),
-});
-const stop = z.strictObject({
-  n: whole,
-  fromMs: z.number(),
-  partMs: z.number().nullable(),
-  toMs: z.number(),
-  ms: z.number().min(0),
-  beforeMs: z.number().min(0),
-  isLong: z.boolean(),
-  code: z.string().nullable(),
-  by: z.enum(['alarm', 'tag', 'person']).nullable(),
-});
-const tally = z.strictObject({
-  noDataMs: z.number().min(0),
-  count: z.number(),
-  second: z.number(),
-  idealMs: z.number().nullable(),
-  timed: z.number(),
-  timedMs: z.number(),
-  kwh: z.number().nullable(),
-  cost: z.number().default(0),
-  hours: z.array(z.strictObject({ count: z.number(), second: z.number() })).default([]),
-  job: z.string().nullable(),
-  hasOneJob: z.boolean(),
-  folded: z.strictObject({
-    microStops: whole,
-    microStopMs: whole,
-    failures: whole,
-    unplannedMs: whole,
-    unknownMs: whole,
-    setupMs: whole,
-    plannedMs: whole,
+const whole = lazily(() => z.int().min(0));
+const span = lazily(() =>
+  z.strictObject({
+    name: z.string(),
+    fromMs: z.number(),
+    toMs: z.number(),
+    breaks: z.array(z.tuple([z.number(), z.number()])),
   }),
-  uncertain: z.array(z.custom<ProductionDoubt>((word) => typeof word === 'string')),
-});
-const counterState = z.strictObject({
-  value: z.number(),
-  atMs: z.number(),
-  fastest: z.number(),
-  counted: whole,
-  rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
-});
-const movingSchema = z.strictObject({
-  series: z.string(),
-  atMs: z.number().nullable(),
-  doing: z.enum(['run', 'stop', 'unknown']),
-  shift: span.nullable(),
-  next: span.nullable(),
-  tally,
-  open: stop.nullable(),
-  n: whole,
-  job: z.string().nullable(),
-  idealTagMs: z.number().nullable(),
-  code: z.string().nullable(),
-  alarms: z.record(z.string(), z.number().nullable()),
-  counters: z.record(
-    z.string(),
-    z.strictObject({ state: counterState, atWallMs: z.number(), isOld: z.boolean().optional() }),
-  ),
-  meterKwh: z.number().nullable(),
-  meterAtMs: z.number().nullable().default(null),
-  base: z.strictObject({ kwh: z.number(), cost: z.number().default(0), ms: z.number() }),
-});
-const frozenSchema = z.object({
-  stops: z.array(stop),
-  last: z.custom<ProductionReport>((report) => typeof report === 'object').nullable(),
-});
+);
+const stop = lazily(() =>
+  z.strictObject({
+    n: whole(),
+    fromMs: z.number(),
+    partMs: z.number().nullable(),
+    toMs: z.number(),
+    ms: z.number().min(0),
+    beforeMs: z.number().min(0),
+    isLong: z.boolean(),
+    code: z.string().nullable(),
+    by: z.enum(['alarm', 'tag', 'person']).nullable(),
+  }),
+);
+const tally = lazily(() =>
+  z.strictObject({
+    noDataMs: z.number().min(0),
+    count: z.number(),
+    second: z.number(),
+    idealMs: z.number().nullable(),
+    timed: z.number(),
+    timedMs: z.number(),
+    kwh: z.number().nullable(),
+    cost: z.number().default(0),
+    hours: z.array(z.strictObject({ count: z.number(), second: z.number() })).default([]),
+    job: z.string().nullable(),
+    hasOneJob: z.boolean(),
+    folded: z.strictObject({
+      microStops: whole(),
+      microStopMs: whole(),
+      failures: whole(),
+      unplannedMs: whole(),
+      unknownMs: whole(),
+      setupMs: whole(),
+      plannedMs: whole(),
+    }),
+    uncertain: z.array(z.custom<ProductionDoubt>((word) => typeof word === 'string')),
+  }),
+);
+const counterState = lazily(() =>
+  z.strictObject({
+    value: z.number(),
+    atMs: z.number(),
+    fastest: z.number(),
+    counted: whole(),
+    rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
+  }),
+);
+const movingSchema = lazily(() =>
+  z.strictObject({
+    series: z.string(),
+    atMs: z.number().nullable(),
+    doing: z.enum(['run', 'stop', 'unknown']),
+    shift: span().nullable(),
+    next: span().nullable(),
+    tally: tally(),
+    open: stop().nullable(),
+    n: whole(),
+    job: z.string().nullable(),
+    idealTagMs: z.number().nullable(),
+    code: z.string().nullable(),
+    alarms: z.record(z.string(), z.number().nullable()),
+    counters: z.record(
+      z.string(),
+      z.strictObject({ state: counterState(), atWallMs: z.number(), isOld: z.boolean().optional() }),
+    ),
+    meterKwh: z.number().nullable(),
+    meterAtMs: z.number().nullable().default(null),
+    base: z.strictObject({ kwh: z.number(), cost: z.number().default(0), ms: z.number() }),
+  }),
+);
+const frozenSchema = lazily(() =>
+  z.object({
+    stops: z.array(stop()),
+    last: z.custom<ProductionReport>((report) => typeof report === 'object').nullable(),
+  }),
+);
 
 /** The moving part is written this often while nothing but time passes: so much has no data after a power cut at most. */
 const MOVING_EVERY_MS = 10_000;
@@ -270,8 +283,8 @@ export function partsOf(state: ProductionState, saved: ProductionState | undefin
  * numbers of stops going on.
  */
 export function restoreState(config: ProductionConfig, stored: unknown, frozen: unknown): ProductionState {
-  const read = movingSchema.safeParse(stored);
-  const rest = frozenSchema.safeParse(frozen);
+  const read = movingSchema().safeParse(stored);
+  const rest = frozenSchema().safeParse(frozen);
   if (!read.success || read.data.series !== seriesOf(config)) return initialState(config, numberIn(stored));
   const { stops, last } = rest.success ? rest.data : { stops: [], last: null };
   const counters = Object.entries(read.data.counters).map(([tag, each]) => [tag, { ...each, isOld: true }]);
@@ -287,6 +300,6 @@ export function restoreState(config: ProductionConfig, stored: unknown, frozen: 
 }
 
 function numberIn(stored: unknown): number {
-  const read = z.object({ n: whole }).safeParse(stored);
+  const read = z.object({ n: whole() }).safeParse(stored);
   return read.success ? read.data.n : 0;
 }

@@ -1,5 +1,6 @@
 /** The rule of a station: a scan opens a part, its results are gathered, and its record says pass, fail or incomplete. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { EventBody } from '../../core/event.ts';
 import type { Instant, Reading, Value } from '../../core/reading.ts';
 import type { PartsConfig, PartValue, ResultConfig, ResultVerdict } from '../../core/rules/scanned.ts';
@@ -202,27 +203,30 @@ function isWithin(
 }
 
 const text = (most: number) => z.string().max(most);
-const stored = z.strictObject({
-  open: z
-    .strictObject({
-      serial: text(MOST_CODE).nullable(),
-      unread: text(MOST_CODE + MOST_TEXT).nullable(),
-      scans: z.int().min(0),
-      isRepeat: z.boolean(),
-      fromMs: z.number(),
-      monoMs: z.number().nullable(),
+const stored = lazily(
+  () =>
+    z.strictObject({
+      open: z
+        .strictObject({
+          serial: text(MOST_CODE).nullable(),
+          unread: text(MOST_CODE + MOST_TEXT).nullable(),
+          scans: z.int().min(0),
+          isRepeat: z.boolean(),
+          fromMs: z.number(),
+          monoMs: z.number().nullable(),
+          job: text(MOST_TEXT).nullable(),
+          values: z.record(text(63), z.union([text(MOST_TEXT), z.number(), z.boolean()])),
+        })
+        .nullable(),
+      seen: z.strictObject({ code: text(MOST_CODE + MOST_TEXT).nullable(), monoMs: z.number().nullable() }).nullable(),
+      before: text(MOST_CODE).nullable(),
+      done: z.number().nullable(),
       job: text(MOST_TEXT).nullable(),
-      values: z.record(text(63), z.union([text(MOST_TEXT), z.number(), z.boolean()])),
-    })
-    .nullable(),
-  seen: z.strictObject({ code: text(MOST_CODE + MOST_TEXT).nullable(), monoMs: z.number().nullable() }).nullable(),
-  before: text(MOST_CODE).nullable(),
-  done: z.number().nullable(),
-  job: text(MOST_TEXT).nullable(),
-}) satisfies z.ZodType<PartState>;
+    }) satisfies z.ZodType<PartState>,
+);
 
 function restored(kept: unknown): PartState {
-  const read = stored.safeParse(kept);
+  const read = stored().safeParse(kept);
   if (!read.success) return INITIAL;
   const { open, seen, ...rest } = read.data;
   // Times of a clock that is no more.

@@ -1,5 +1,6 @@
 /** The rule of a stock: scans in and out move its levels, and a reorder is told of once below the minimum. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import type { EventBody } from '../../core/event.ts';
 import type { Instant, Reading } from '../../core/reading.ts';
 import type { InventoryConfig, StockItem, StockLevel, StockReport } from '../../core/rules/scanned.ts';
@@ -205,24 +206,33 @@ function reportOf({ id, items }: InventoryConfig, state: StockState): StockRepor
   return { inventory: id, items: levels, unknown: state.unknown, unread: state.unread };
 }
 
-const count = z.int().min(0);
-const code = z.string().max(2 * MOST_CODE);
-const seen = z.strictObject({ code: code.nullable(), monoMs: z.number().nullable() }).nullable();
-const stored = z.strictObject({
-  levels: z
-    .record(
-      code,
-      z.strictObject({ level: z.int(), in: count, out: count, isReorder: z.boolean(), atMs: z.number().nullable() }),
-    )
-    .refine((levels) => Object.keys(levels).length <= MOST_LEVELS),
-  seen: z.strictObject({ in: seen, out: seen }),
-  unknown: count,
-  unread: count,
-  strangers: z.array(code).max(MOST_STRANGERS),
-}) satisfies z.ZodType<StockState>;
+const count = lazily(() => z.int().min(0));
+const code = lazily(() => z.string().max(2 * MOST_CODE));
+const seen = lazily(() => z.strictObject({ code: code().nullable(), monoMs: z.number().nullable() }).nullable());
+const stored = lazily(
+  () =>
+    z.strictObject({
+      levels: z
+        .record(
+          code(),
+          z.strictObject({
+            level: z.int(),
+            in: count(),
+            out: count(),
+            isReorder: z.boolean(),
+            atMs: z.number().nullable(),
+          }),
+        )
+        .refine((levels) => Object.keys(levels).length <= MOST_LEVELS),
+      seen: z.strictObject({ in: seen(), out: seen() }),
+      unknown: count(),
+      unread: count(),
+      strangers: z.array(code()).max(MOST_STRANGERS),
+    }) satisfies z.ZodType<StockState>,
+);
 
 function restored(kept: unknown): StockState | undefined {
-  const read = stored.safeParse(kept);
+  const read = stored().safeParse(kept);
   if (!read.success) return undefined;
   const { seen: old, ...rest } = read.data;
   // Times of a clock that is no more.

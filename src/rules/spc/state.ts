@@ -1,5 +1,6 @@
 /** What a control chart remembers between points and across restarts. */
 import { z } from 'zod';
+import { lazily } from '../../core/checked.ts';
 import { isAttributeChart, isOfIndividuals, MAX_BASELINE_POINTS, type SpcConfig } from '../../core/spc.ts';
 import type { Parts } from '../rule.ts';
 import { type Collecting, NOTHING_COLLECTED } from './collect.ts';
@@ -99,92 +100,99 @@ function memoryOf({ lambda, slack, headStart }: SpcConfig): string {
   return JSON.stringify([lambda, slack, headStart]);
 }
 
-const count = z.int().min(0);
-const side = z.literal([1, -1]);
-const runs = z.strictObject({
-  zones: z.array(z.literal([-4, -3, -2, -1, 0, 1, 2, 3, 4])).max(15),
-  steps: z.array(z.literal([-1, 0, 1])).max(15),
-});
+const count = lazily(() => z.int().min(0));
+const side = lazily(() => z.literal([1, -1]));
+const runs = lazily(() =>
+  z.strictObject({
+    zones: z.array(z.literal([-4, -3, -2, -1, 0, 1, 2, 3, 4])).max(15),
+    steps: z.array(z.literal([-1, 0, 1])).max(15),
+  }),
+);
 const SIGNALS = [
   ...(['N1', 'N2', 'N3', 'N4', 'N5', 'N6', 'N7', 'N8', 'WE1', 'WE2', 'WE3', 'WE4'] as const),
   ...(['R1', 'R2', 'R4', 'EWMA', 'CUSUM+', 'CUSUM-'] as const),
 ] as const;
 
-const counterState = z.strictObject({
-  value: z.number(),
-  atMs: z.number(),
-  fastest: z.number(),
-  counted: count,
-  rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
-});
+const counterState = lazily(() =>
+  z.strictObject({
+    value: z.number(),
+    atMs: z.number(),
+    fastest: z.number(),
+    counted: count(),
+    rejected: z.strictObject({ value: z.number(), atMs: z.number() }).optional(),
+  }),
+);
 
-const stateSchema = z.strictObject({
-  series: z.string(),
-  memory: z.string(),
-  point: count,
-  version: count,
-  limits: z
-    .strictObject({
-      version: count,
-      source: z.enum(['baseline', 'given']),
-      center: z.number(),
-      sigma: z.number().min(0),
-      points: count,
-    })
-    .nullable(),
-  baseline: z
-    .array(z.tuple([count, z.number(), z.number().positive(), z.number().nullable(), z.number()]))
-    .max(MAX_BASELINE_POINTS),
-  excluded: z.array(count).max(MAX_BASELINE_POINTS),
-  collecting: z.strictObject({
-    open: z
-      .strictObject({
-        slots: count,
-        count,
-        sum: z.number(),
+const stateSchema = lazily(
+  () =>
+    z.strictObject({
+      series: z.string(),
+      memory: z.string(),
+      point: count(),
+      version: count(),
+      limits: z
+        .strictObject({
+          version: count(),
+          source: z.enum(['baseline', 'given']),
+          center: z.number(),
+          sigma: z.number().min(0),
+          points: count(),
+        })
+        .nullable(),
+      baseline: z
+        .array(z.tuple([count(), z.number(), z.number().positive(), z.number().nullable(), z.number()]))
+        .max(MAX_BASELINE_POINTS),
+      excluded: z.array(count()).max(MAX_BASELINE_POINTS),
+      collecting: z.strictObject({
+        open: z
+          .strictObject({
+            slots: count(),
+            count: count(),
+            sum: z.number(),
+            mean: z.number(),
+            squares: z.number(),
+            min: z.number(),
+            max: z.number(),
+            last: z.number().nullable().default(null),
+          })
+          .nullable(),
+        period: z.strictObject({ endMonoMs: z.number().nullable(), endWallMs: z.number() }).nullable(),
+        inspected: z.number().nullable(),
+        trigger: z.union([z.string(), z.number(), z.boolean()]).nullable(),
+        previous: z.number().nullable(),
+        counters: z
+          .record(
+            z.string(),
+            z.strictObject({
+              state: counterState(),
+              atWallMs: z.number(),
+              isOld: z.boolean().optional(),
+              isBroken: z.boolean().optional(),
+            }),
+          )
+          .default({}),
+        seenMonoMs: z.record(z.string(), z.number()).default({}),
+      }),
+      chart: z.strictObject({
+        runs: runs(),
+        spreadRuns: runs(),
+        last: z.strictObject({ value: z.number(), size: z.number() }).nullable(),
+        ewma: z.strictObject({ z: z.number(), variance: z.number() }).nullable(),
+        cusum: z.strictObject({ plus: z.number(), minus: z.number() }).nullable(),
+        active: z.partialRecord(z.enum(SIGNALS), side()),
+        held: z.array(z.enum(SIGNALS)).default([]),
+      }),
+      tally: z.strictObject({
+        readings: count(),
         mean: z.number(),
         squares: z.number(),
-        min: z.number(),
-        max: z.number(),
-        last: z.number().nullable().default(null),
-      })
-      .nullable(),
-    period: z.strictObject({ endMonoMs: z.number().nullable(), endWallMs: z.number() }).nullable(),
-    inspected: z.number().nullable(),
-    trigger: z.union([z.string(), z.number(), z.boolean()]).nullable(),
-    previous: z.number().nullable(),
-    counters: z
-      .record(
-        z.string(),
-        z.strictObject({
-          state: counterState,
-          atWallMs: z.number(),
-          isOld: z.boolean().optional(),
-          isBroken: z.boolean().optional(),
-        }),
-      )
-      .default({}),
-    seenMonoMs: z.record(z.string(), z.number()).default({}),
-  }),
-  chart: z.strictObject({
-    runs,
-    spreadRuns: runs,
-    last: z.strictObject({ value: z.number(), size: z.number() }).nullable(),
-    ewma: z.strictObject({ z: z.number(), variance: z.number() }).nullable(),
-    cusum: z.strictObject({ plus: z.number(), minus: z.number() }).nullable(),
-    active: z.partialRecord(z.enum(SIGNALS), side),
-    held: z.array(z.enum(SIGNALS)).default([]),
-  }),
-  tally: z.strictObject({
-    readings: count,
-    mean: z.number(),
-    squares: z.number(),
-    sigmaSum: z.number(),
-    sigmaCount: count,
-    signal: z.strictObject({ point: count, rule: z.string() }).nullable(),
-  }),
-  told: z.string().nullable().default(null),
-}) satisfies z.ZodType<SpcState>;
+        sigmaSum: z.number(),
+        sigmaCount: count(),
+        signal: z.strictObject({ point: count(), rule: z.string() }).nullable(),
+      }),
+      told: z.string().nullable().default(null),
+    }) satisfies z.ZodType<SpcState>,
+);
 
 /** A subgroup that is still open is written this often: so much of it is lost with the power at most. */
 const OPEN_EVERY_MS = 60_000;
@@ -222,7 +230,7 @@ function newestMs({ collecting: { seenMonoMs } }: SpcState): number {
  */
 export function restoreState(config: SpcConfig, stored: unknown, frozen?: unknown): SpcState {
   const whole = isObject(stored) && isObject(frozen) ? { ...stored, ...frozen } : stored;
-  const read = stateSchema.safeParse(whole);
+  const read = stateSchema().safeParse(whole);
   if (!read.success) return initialState(config, versionOf(whole));
   const state: SpcState = read.data;
   if (state.series !== seriesOf(config)) return initialState(config, state.version);
@@ -257,6 +265,6 @@ function isObject(value: unknown): value is object {
 }
 
 function versionOf(stored: unknown): number {
-  const read = z.object({ version: count }).safeParse(stored);
+  const read = z.object({ version: count() }).safeParse(stored);
   return read.success ? read.data.version : 0;
 }

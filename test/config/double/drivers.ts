@@ -25,12 +25,12 @@ const notHere = (): never => {
 };
 
 /** A driver with the keys of Modbus, simple enough to be judged at a glance: registers one by one, 10 ms a request. */
-function modbus(type: string, channelShape: DriverType['channelShape']): DriverType {
+function modbus(type: string, channelShape: ReturnType<DriverType['channelShape']>): DriverType {
   const checked: DriverType<unknown, Register> = {
     type,
     simulated: false,
-    channelShape,
-    deviceShape: {
+    channelShape: () => channelShape,
+    deviceShape: () => ({
       unit: z
         .int()
         .min(0)
@@ -38,8 +38,8 @@ function modbus(type: string, channelShape: DriverType['channelShape']): DriverT
         .meta({ description: 'Unit id.', examples: [3] }),
       order: described(z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(), 'Order of the bytes.'),
       maxRegisters: described(z.int().min(1).max(125).optional(), 'Largest block.'),
-    },
-    tagShape: {
+    }),
+    tagShape: () => ({
       address,
       type: described(
         z.enum(['bool', 'int16', 'uint16', 'int32', 'uint32', 'float32']).meta({ examples: ['int16'] }),
@@ -47,7 +47,7 @@ function modbus(type: string, channelShape: DriverType['channelShape']): DriverT
       ),
       order: described(z.enum(['ABCD', 'CDAB', 'BADC', 'DCBA']).optional(), 'Order of the bytes.'),
       invalid: described(z.array(z.int()).optional(), 'Raw values that mean nothing.'),
-    },
+    }),
     checkChannel: (options) =>
       options.baud === 1200 && options.parity === 'odd'
         ? failed(['parity'], 'odd does not go with 1200 baud')
@@ -102,13 +102,13 @@ export const tcp = modbus('modbus-tcp', {
 export const gpio: DriverType = {
   type: 'gpio',
   simulated: false,
-  channelShape: { chip: described(z.string().default('auto'), 'Chip.') },
-  deviceShape: {},
-  tagShape: {
+  channelShape: () => ({ chip: described(z.string().default('auto'), 'Chip.') }),
+  deviceShape: () => ({}),
+  tagShape: () => ({
     address: z.string().meta({ description: 'Line.', examples: ['GPIO17'] }),
     bias: described(z.enum(['pull-up', 'pull-down', 'none']).optional(), 'Bias.'),
     debounce: durationField('Shortest pulse that counts.').optional(),
-  },
+  }),
   checkChannel: passed,
   checkTag: ({ options }) => passed(options.address),
   describeAddress: String,
@@ -121,9 +121,11 @@ export const gpio: DriverType = {
 export const mock: DriverType = {
   type: 'mock',
   simulated: true,
-  channelShape: { seed: described(z.int().optional(), 'Seed.') },
-  deviceShape: {},
-  tagShape: { address: z.string().meta({ description: 'Signal.', examples: ['sine(min=0,max=100,period=60s)'] }) },
+  channelShape: () => ({ seed: described(z.int().optional(), 'Seed.') }),
+  deviceShape: () => ({}),
+  tagShape: () => ({
+    address: z.string().meta({ description: 'Signal.', examples: ['sine(min=0,max=100,period=60s)'] }),
+  }),
   checkChannel: passed,
   checkTag: ({ options }) => passed(options.address),
   describeAddress: String,

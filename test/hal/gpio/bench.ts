@@ -51,12 +51,12 @@ function must<T>(checked: Checked<T>): T {
 
 /** A channel from what a technician writes. */
 export function gpioChannel(written: Record<string, unknown> = {}): GpioChannel {
-  return must(gpio.checkChannel(z.strictObject(gpio.channelShape).parse(written)));
+  return must(gpio.checkChannel(z.strictObject(gpio.channelShape()).parse(written)));
 }
 
 /** The check of a tag as a technician writes it. */
 export function checkTag(written: Record<string, unknown>, channel = gpioChannel()): Checked<GpioAddress> {
-  const options = z.strictObject(gpio.tagShape).parse(written);
+  const options = z.strictObject(gpio.tagShape()).parse(written);
   return gpio.checkTag({ id: 'door/x', device: 'door', name: 'x', options, deviceOptions: {} }, channel);
 }
 

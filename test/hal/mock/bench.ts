@@ -13,7 +13,7 @@ export function must<T>(checked: Checked<T>): T {
 
 /** A mock channel from what a technician writes. */
 export function mockChannel(written: Record<string, unknown> = {}): MockChannel {
-  return must(mock.checkChannel(z.strictObject(mock.channelShape).parse(written)));
+  return must(mock.checkChannel(z.strictObject(mock.channelShape()).parse(written)));
 }
 
 /** A mock tag from what a technician writes. */
@@ -23,8 +23,8 @@ export function mockTag(
   deviceWritten: Record<string, unknown> = {},
 ): Tag<MockAddress> {
   const [device, name] = id.split('/') as [string, string];
-  const options = z.strictObject(mock.tagShape).parse(written);
-  const deviceOptions = z.strictObject(mock.deviceShape).parse(deviceWritten);
+  const options = z.strictObject(mock.tagShape()).parse(written);
+  const deviceOptions = z.strictObject(mock.deviceShape()).parse(deviceWritten);
   return {
     id,
     device,

@@ -391,7 +391,7 @@ describe('a channel', () => {
   });
 
   it('says how to write what is wrong', () => {
-    const shape = z.object(modbusTcp.channelShape);
+    const shape = z.object(modbusTcp.channelShape());
     const messages = (options: unknown) =>
       shape
         .safeParse(options)

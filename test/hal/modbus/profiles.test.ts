@@ -17,7 +17,7 @@ const COST: LineCost = { requestMs: 16, registerMs: 1.15, bitMs: 0.07 };
 
 /** A tag of a profile: the keys of a Modbus tag and those common to all tags. */
 const tagSchema = z.strictObject({
-  ...modbusTagShape,
+  ...modbusTagShape(),
   scale: z.number().default(1),
   offset: z.number().default(0),
   unit: z.string().min(1).optional(),
@@ -51,7 +51,7 @@ const profileSchema = z.strictObject({
     })
     .optional(),
   identify: z.array(fingerprintSchema).optional(),
-  device: z.strictObject(modbusDeviceShape).partial().optional(),
+  device: z.strictObject(modbusDeviceShape()).partial().optional(),
   tags: z.record(nameField('Name of a tag.'), tagSchema),
 });
 
@@ -69,7 +69,7 @@ function addressesOf({ profile }: { profile: Profile }, raw: Record<string, Reco
   const modbusOnly = Object.fromEntries(
     Object.entries(raw).map(([name, tag]) => [
       name,
-      Object.fromEntries(Object.entries(tag).filter(([key]) => key in modbusTagShape)),
+      Object.fromEntries(Object.entries(tag).filter(([key]) => key in modbusTagShape())),
     ]),
   );
   return Object.keys(profile.tags).map((name) => {

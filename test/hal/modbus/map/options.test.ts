@@ -116,16 +116,16 @@ describe('the address of a tag', () => {
   });
 
   it('asks for quotes when YAML made a number of it', () => {
-    const parsed = z.object(modbusTagShape).safeParse({ address: 40001 });
+    const parsed = z.object(modbusTagShape()).safeParse({ address: 40001 });
     expect(parsed.error?.issues[0]?.message).toContain(
       '"holding:40001" if 40001 is the protocol address (from 0), or "40001"',
     );
   });
 
   it('says where a unit id is found when there is none', () => {
-    const parsed = z.object(modbusDeviceShape).safeParse({});
+    const parsed = z.object(modbusDeviceShape()).safeParse({});
     expect(parsed.error?.issues[0]?.message).toContain('1 to 247');
-    expect(z.object(modbusDeviceShape).parse({ unit: 0x76 }).unit).toBe(118);
+    expect(z.object(modbusDeviceShape()).parse({ unit: 0x76 }).unit).toBe(118);
   });
 
   it('knows which unit ids a serial line has', () => {
