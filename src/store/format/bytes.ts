@@ -83,18 +83,28 @@ export class ByteWriter {
     this.length = 0;
   }
 
+  /** Bytes as they are. */
+  append(bytes: Uint8Array): void {
+    this.room(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** What was written, in place: it holds until more is written. */
+  written(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
+
   /** Another writer's bytes, after their length. */
   block(other: ByteWriter): void {
     this.varint(other.length);
-    this.room(other.length);
-    other.buffer.copy(this.buffer, this.length, 0, other.length);
-    this.length += other.length;
+    this.append(other.written());
   }
 
   /** A copy of what was written, in a buffer of its own that can be transferred to another thread. */
   finish(): Uint8Array<ArrayBuffer> {
     const result = new Uint8Array(this.length);
-    result.set(this.buffer.subarray(0, this.length));
+    result.set(this.written());
     return result;
   }
 

@@ -99,37 +99,91 @@ interface Group {
 type TagPoint = { readonly index: number; readonly clockKnown: boolean; readonly simulated: boolean } & Instant &
   Outcome;
 
-/**
- * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
- *
- * @param bootId names the run whose monotonic clock the records were stamped with
- */
-export function encodeRecords(records: readonly DeviceRecord[], bootId: string): Uint8Array<ArrayBuffer> {
-  const { groups, order } = groupsOf(records);
-  const out = new ByteWriter();
-  out.byte(VERSION);
-  out.varint(groups.length);
-  for (const { shape } of groups) writeShape(out, shape);
-  out.text(bootId);
-  const reasons = new Map<string, number>();
-  const blocks = groups.map((group) => blockOf(group.shape, group.records, reasons));
-  out.varint(reasons.size);
-  for (const reason of reasons.keys()) out.text(reason);
-  out.varint(order.length);
-  for (const index of order) out.varint(index);
-  writeTimes(
-    out,
-    records.map(({ at }) => at.wallMs),
-  );
-  writeTimes(
-    out,
-    records.map(({ at }) => Math.round(at.monoMs * MONO_PER_MS)),
-  );
-  for (const block of blocks) out.block(block);
-  return out.finish();
+/** Encodes the records of one commit after the other, in memory that is used again. */
+export class RecordEncoder {
+  private readonly out = new ByteWriter();
+  private readonly blocks = new ByteWriter();
+  private readonly block = new ByteWriter();
+  /** One column at a time. */
+  private readonly values: Value[] = [];
+  /** The last shape of each device with its bytes: most records have the same one as the record before. */
+  private readonly known = new Map<string, { readonly shape: Shape; readonly bytes: Uint8Array }>();
+
+  /**
+   * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
+   *
+   * @param bootId names the run whose monotonic clock the records were stamped with
+   */
+  encode(records: readonly DeviceRecord[], bootId: string): Uint8Array<ArrayBuffer> {
+    const { groups, order } = groupsOf(records);
+    const { out, blocks } = this;
+    out.reset();
+    blocks.reset();
+    out.byte(VERSION);
+    out.varint(groups.length);
+    for (const { shape } of groups) out.append(this.bytesOf(shape));
+    out.text(bootId);
+    const reasons = new Map<string, number>();
+    for (const group of groups) {
+      this.encodeBlock(group, reasons);
+      blocks.block(this.block);
+    }
+    out.varint(reasons.size);
+    for (const reason of reasons.keys()) out.text(reason);
+    out.varint(order.length);
+    for (const index of order) out.varint(index);
+    writeTimes(
+      out,
+      records.map(({ at }) => at.wallMs),
+    );
+    writeTimes(
+      out,
+      records.map(({ at }) => Math.round(at.monoMs * MONO_PER_MS)),
+    );
+    out.append(blocks.written());
+    return out.finish();
+  }
+
+  private bytesOf(shape: Shape): Uint8Array {
+    const known = this.known.get(shape.device);
+    if (known && known.shape.names === shape.names && known.shape.flags === shape.flags) return known.bytes;
+    const { block } = this;
+    block.reset();
+    writeShape(block, shape);
+    const bytes = block.finish();
+    if (this.known.size >= MOST_DEVICES) this.known.clear();
+    this.known.set(shape.device, { shape, bytes });
+    return bytes;
+  }
+
+  /** By column: what one tag says lies together. */
+  private encodeBlock({ shape, records }: Group, reasons: Map<string, number>): void {
+    const { block } = this;
+    const width = shape.names.length;
+    block.reset();
+    writeRemarks(block, records, width, reasons);
+    const modes: number[] = new Array(width);
+    for (let column = 0; column < width; column++) {
+      modes[column] = modeOf(this.column(records, column));
+      block.byte(modes[column]!);
+    }
+    for (let column = 0; column < width; column++) writeColumn(block, modes[column]!, this.column(records, column));
+  }
+
+  /** What one tag says in the records, without what is bad; the list holds until the next one. */
+  private column(records: readonly DeviceRecord[], column: number): readonly Value[] {
+    const { values } = this;
+    let count = 0;
+    for (let row = 0; row < records.length; row++) {
+      const value = records[row]!.fields.values[column];
+      if (value !== undefined) values[count++] = value;
+    }
+    values.length = count;
+    return values;
+  }
 }
 
-/** The reverse of {@link encodeRecords}. Throws {@link CodecError} for anything that it did not write. */
+/** The reverse of {@link RecordEncoder}. Throws {@link CodecError} for anything that it did not write. */
 export function decodeRecords(
   bytes: Uint8Array,
   known = new KnownShapes(),
@@ -370,28 +424,6 @@ function placesOf(header: Header): number[][] {
     own.push(index);
   }
   return places;
-}
-
-function blockOf(shape: Shape, records: readonly DeviceRecord[], reasons: Map<string, number>): ByteWriter {
-  const out = new ByteWriter();
-  const width = shape.names.length;
-  const columns: Value[][] = new Array(width);
-  // By column: what one tag says lies together, and one list at a time grows.
-  for (let column = 0; column < width; column++) {
-    const values: Value[] = new Array(records.length);
-    let count = 0;
-    for (let row = 0; row < records.length; row++) {
-      const value = records[row]!.fields.values[column];
-      if (value !== undefined) values[count++] = value;
-    }
-    if (count < values.length) values.length = count;
-    columns[column] = values;
-  }
-  writeRemarks(out, records, width, reasons);
-  const modes = columns.map(modeOf);
-  for (const mode of modes) out.byte(mode);
-  for (let column = 0; column < width; column++) writeColumn(out, modes[column]!, columns[column]!);
-  return out;
 }
 
 /** What is not good of the records of a block, by its place, row by row. */

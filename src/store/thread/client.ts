@@ -4,7 +4,7 @@ import { type Clock, instantOf } from '../../core/clock.ts';
 import { chainPlaces, type GatewayEvent } from '../../core/event.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
-import { encodeEvents, encodeRecords } from '../format/codec.ts';
+import { encodeEvents, RecordEncoder } from '../format/codec.ts';
 import { decodeTrueEvents, decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
 import type { Backend, EncodedCommit, Pieces } from '../protocol.ts';
 import { textsOf } from '../read/texts.ts';
@@ -51,6 +51,7 @@ export const REPLAY_MS = 86_400_000;
  */
 export function storeOn(backend: Backend, options: StoreOptions, bootId: string = randomUUID()): Store {
   const stamps = createStamps(backend, options, bootId);
+  const encoder = new RecordEncoder();
   const cursorEveryMs = options.cursorEveryMs ?? CURSOR_EVERY_MS;
   let cancelFlush: (() => void) | undefined;
   let closing: Promise<void> | undefined;
@@ -70,7 +71,7 @@ export function storeOn(backend: Backend, options: StoreOptions, bootId: string 
   return {
     epoch: backend.epoch,
     async commit(batch) {
-      const receipt = await backend.call('commit', encodeBatch(batch, bootId));
+      const receipt = await backend.call('commit', encodeBatch(batch, bootId, encoder));
       stamps.committed(batch, receipt);
       return receipt;
     },
@@ -115,9 +116,9 @@ export function nowOn(clock: Clock): { wallMs: number; monoMs: number } {
   return instantOf(clock);
 }
 
-function encodeBatch(batch: CommitBatch, bootId: string): EncodedCommit {
+function encodeBatch(batch: CommitBatch, bootId: string, encoder: RecordEncoder): EncodedCommit {
   return {
-    readings: batch.records.length === 0 ? undefined : encodeReadings(batch.records, bootId),
+    readings: batch.records.length === 0 ? undefined : encodeReadings(batch.records, bootId, encoder),
     events: batch.events.length === 0 ? undefined : encodeJournal(batch.events),
     states: [...batch.states],
     dropped: batch.dropped,
@@ -129,14 +130,18 @@ function encodeJournal(events: readonly GatewayEvent[]): NonNullable<EncodedComm
   return { count: events.length, body: encodeEvents(events), chain: chainPlaces(events) };
 }
 
-function encodeReadings(records: readonly DeviceRecord[], bootId: string): NonNullable<EncodedCommit['readings']> {
+function encodeReadings(
+  records: readonly DeviceRecord[],
+  bootId: string,
+  encoder: RecordEncoder,
+): NonNullable<EncodedCommit['readings']> {
   let minWallMs = Number.POSITIVE_INFINITY;
   let maxWallMs = Number.NEGATIVE_INFINITY;
   for (const { at } of records) {
     minWallMs = Math.min(minWallMs, at.wallMs);
     maxWallMs = Math.max(maxWallMs, at.wallMs);
   }
-  return { count: records.length, minWallMs, maxWallMs, body: encodeRecords(records, bootId) };
+  return { count: records.length, minWallMs, maxWallMs, body: encoder.encode(records, bootId) };
 }
 
 /** Whole commits were read; gives what was asked for of the first and the last. */

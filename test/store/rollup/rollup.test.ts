@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Field, Fields, MARK } from '../../../src/core/reading.ts';
 import { SimulatedClock } from '../../../src/core/simulated-clock.ts';
-import { ColumnReader, encodeRecords } from '../../../src/store/format/codec.ts';
+import { ColumnReader, RecordEncoder } from '../../../src/store/format/codec.ts';
 import { type Connection, openForWriting } from '../../../src/store/format/disk.ts';
 import { decodeRollups, encodeRollups, type Rollups, rollUp, rollUpColumn } from '../../../src/store/rollup/rollup.ts';
 import type { RollupPage, Store } from '../../../src/store/store.ts';
@@ -108,7 +108,7 @@ describe('a roll-up', () => {
         const reader = new ColumnReader();
         // Twice the same reader, whose lists hold what was read before.
         for (let part = 0; part < made.length; part += 15) {
-          const bytes = encodeRecords(made.slice(part, part + 15), 'boot');
+          const bytes = new RecordEncoder().encode(made.slice(part, part + 15), 'boot');
           reader.each(bytes, (column) => {
             rollUpColumn(byColumn, column, undefined, () => {});
           });
