@@ -92,7 +92,8 @@ export class Poller {
   private away: { readonly sinceMs: number; readonly isTold: boolean } | undefined;
   /** Whether any device answered since the last connecting. */
   private hasAnswered = false;
-  private wake: (() => void) | undefined;
+  /** Ends the waiting of each reader that has nothing to do. */
+  private readonly idle = new Set<() => void>();
   private channelState: ChannelState;
 
   constructor(channel: ChannelConfig, driver: Driver, deps: PollerDeps, events: PollerEvents) {
@@ -192,7 +193,7 @@ export class Poller {
   private async urgently<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
       const done = this.urgent.add(this.channel.name, work, signal);
-      this.wake?.();
+      this.wake();
       return await done;
     } catch (error) {
       throw error instanceof NotConnected
@@ -237,6 +238,7 @@ export class Poller {
     const failure = new AbortController();
     const stop = () => failure.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
+    failure.signal.addEventListener('abort', () => this.wake(), { once: true });
     let unsubscribe: (() => void) | undefined;
     try {
       const lost = new Promise<never>((_, reject) => {
@@ -301,7 +303,7 @@ export class Poller {
       }
       const job = due ?? this.schedule.take(clock.monoMs());
       if (job) await this.perform(job, signal);
-      else await this.idle(signal);
+      else await this.untilDue();
     }
   }
 
@@ -335,24 +337,22 @@ export class Poller {
     });
   }
 
-  private idle(signal: AbortSignal): Promise<void> {
+  /** Waits until something is due, or until it is woken. */
+  private untilDue(): Promise<void> {
     return new Promise((resolve) => {
-      const dueMs = this.schedule.nextDueMs();
-      const waitMs = dueMs - this.deps.clock.monoMs();
+      const waitMs = this.schedule.nextDueMs() - this.deps.clock.monoMs();
       const finish = () => {
         cancel?.();
-        signal.removeEventListener('abort', finish);
-        this.wake = undefined;
+        this.idle.delete(finish);
         resolve();
       };
       const cancel = Number.isFinite(waitMs) ? this.deps.clock.after(Math.max(0, waitMs), finish) : undefined;
-      const earlier = this.wake;
-      this.wake = () => {
-        earlier?.();
-        finish();
-      };
-      signal.addEventListener('abort', finish, { once: true });
+      this.idle.add(finish);
     });
+  }
+
+  private wake(): void {
+    for (const finish of this.idle) finish();
   }
 
   private emit(tags: readonly Tag[], results: readonly ReadResult[]): void {

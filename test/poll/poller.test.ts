@@ -46,7 +46,7 @@ function channelOf(...tags: TagConfig[]): ChannelConfig {
 
 /** A line whose answers the test decides. Each read takes 10 ms. */
 class LineDouble implements Driver {
-  readonly concurrency = 1;
+  readonly concurrency: number = 1;
   connects = 0;
   reads = 0;
   refuse: string | undefined;
@@ -122,6 +122,28 @@ function startOn<L extends LineDouble>(line: L, clock: SimulatedClock, channel: 
 }
 
 describe('the loop of a channel', () => {
+  it('gives what a person asks for to whichever reader has nothing to do, while another waits for a device', async () => {
+    class SlowDouble extends LineDouble {
+      override readonly concurrency = 2;
+      override async read(tags: readonly Tag[], signal: AbortSignal): Promise<readonly ReadResult[]> {
+        if (tags[0]!.device === 'slow') await clock.sleep(1000, signal);
+        return super.read(tags, signal);
+      }
+    }
+    const clock = new SimulatedClock();
+    const channel = channelOf(tagConfig('slow', 'a', 2000), tagConfig('quick', 'b', 60_000));
+    const { poller, end } = startOn(new SlowDouble(clock), clock, channel);
+    await clock.advance(4500);
+    let answeredMs: number | undefined;
+    const askedMs = clock.monoMs();
+    poller.readNow([channel.devices[1]!.tags[0]!.tag], new AbortController().signal).then(() => {
+      answeredMs = clock.monoMs();
+    });
+    await clock.advance(1000);
+    await end();
+    expect(answeredMs).toBe(askedMs + 10);
+  });
+
   it('reads each period and gives one record a device and request', async () => {
     const { clock, records, end } = start(channelOf(tagConfig('press-1', 'a'), tagConfig('press-1', 'b')));
     await clock.advance(3500);
