@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     maxWorkers: '100%',
+    // As the bundle has it: see scripts/bundle.mjs.
+    env: { READABLE_STREAM: 'disable' },
   },
 });

@@ -23,6 +23,15 @@ const bindings = {
 };
 
 /**
+ * The streams of Node in the place of their copy, which MQTT libraries take for the sake of browsers and of old versions; it
+ * gives way by itself where `READABLE_STREAM=disable` is set. What the sockets use is loaded anyway.
+ */
+const nodeStreams = {
+  name: 'node-streams',
+  resolveId: (id) => (id === 'readable-stream' ? { id: 'node:stream', external: true } : undefined),
+};
+
+/**
  * What a shell and a thread are started with: both go on with the loader, which knows what was compiled before. After five
  * seconds, a start is over.
  */
@@ -75,7 +84,7 @@ export async function bundle(folder, into) {
     },
     platform: 'node',
     external,
-    plugins: [bindings],
+    plugins: [bindings, nodeStreams],
     onLog: (level, log, tell) => log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' && tell(level, log),
   });
   const { output } = await bundled.write({
