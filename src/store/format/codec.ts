@@ -7,11 +7,11 @@ import {
   FieldsMaker,
   type Instant,
   type Outcome,
-  type TagId,
   type Value,
 } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, readNumbers, writeColumn } from './column.ts';
+import { type KnownShape, KnownShapes, type Shape, WrittenShapes } from './shapes.ts';
 
 /**
  * The records of one commit, by columns. Layout, version 1:
@@ -30,53 +30,6 @@ const BAD = 2;
 
 /** The monotonic time is kept to the microsecond: it orders and measures, and finer digits are noise that costs wear. */
 const MONO_PER_MS = 1000;
-
-interface Shape {
-  readonly device: string;
-  readonly flags: number;
-  readonly names: readonly string[];
-}
-
-/** A shape as it was read. */
-export interface KnownShape extends Shape {
-  /** The full names of its tags. */
-  readonly tags: readonly TagId[];
-  /** As it lies encoded: what a preset dictionary should hold. */
-  readonly bytes: Uint8Array;
-  /** The same as a text, to find it by. */
-  readonly key: string;
-}
-
-/** Devices, and shapes of each, that are remembered. */
-const MOST_DEVICES = 4096;
-const MOST_SHAPES = 32;
-
-/** Remembers shapes, since the commits of a run have the same ones: their names are made of bytes once. */
-export class KnownShapes {
-  private readonly byDevice = new Map<string, KnownShape[]>();
-
-  /** Reads the next shape. */
-  next(input: ByteReader): KnownShape {
-    const start = input.offset;
-    const device = input.text();
-    const alike = this.byDevice.get(device) ?? [];
-    for (const shape of alike) {
-      if (!input.startsWith(start, shape.bytes)) continue;
-      input.offset = start + shape.bytes.length;
-      return shape;
-    }
-    const flags = input.byte();
-    const names = Array.from({ length: input.count() }, () => input.text());
-    const bytes = input.copy(start, input.offset);
-    const tags = names.map((name) => `${device}/${name}`);
-    const shape = { device, flags, names, tags, bytes, key: Buffer.from(bytes).toString('latin1') };
-    if (this.byDevice.size >= MOST_DEVICES) this.byDevice.clear();
-    if (alike.length >= MOST_SHAPES) alike.shift();
-    alike.push(shape);
-    this.byDevice.set(device, alike);
-    return shape;
-  }
-}
 
 interface Header {
   readonly bootId: string;
@@ -106,8 +59,7 @@ export class RecordEncoder {
   private readonly block = new ByteWriter();
   /** One column at a time. */
   private readonly values: Value[] = [];
-  /** The last shape of each device with its bytes: most records have the same one as the record before. */
-  private readonly known = new Map<string, { readonly shape: Shape; readonly bytes: Uint8Array }>();
+  private readonly shapes = new WrittenShapes();
 
   /**
    * Encodes records. Everything comes back exactly from {@link decodeRecords}, `monoMs` to the microsecond.
@@ -121,7 +73,7 @@ export class RecordEncoder {
     blocks.reset();
     out.byte(VERSION);
     out.varint(groups.length);
-    for (const { shape } of groups) out.append(this.bytesOf(shape));
+    for (const { shape } of groups) out.append(this.shapes.bytesOf(shape));
     out.text(bootId);
     const reasons = new Map<string, number>();
     for (const group of groups) {
@@ -142,18 +94,6 @@ export class RecordEncoder {
     );
     out.append(blocks.written());
     return out.finish();
-  }
-
-  private bytesOf(shape: Shape): Uint8Array {
-    const known = this.known.get(shape.device);
-    if (known && known.shape.names === shape.names && known.shape.flags === shape.flags) return known.bytes;
-    const { block } = this;
-    block.reset();
-    writeShape(block, shape);
-    const bytes = block.finish();
-    if (this.known.size >= MOST_DEVICES) this.known.clear();
-    this.known.set(shape.device, { shape, bytes });
-    return bytes;
   }
 
   /** By column: what one tag says lies together. */
@@ -388,13 +328,6 @@ function hasNames({ fields }: DeviceRecord, names: readonly string[]): boolean {
   if (own.length !== names.length) return false;
   for (let index = 0; index < names.length; index++) if (own[index] !== names[index]) return false;
   return true;
-}
-
-function writeShape(out: ByteWriter, shape: Shape): void {
-  out.text(shape.device);
-  out.byte(shape.flags);
-  out.varint(shape.names.length);
-  for (const name of shape.names) out.text(name);
 }
 
 function checkVersion(input: ByteReader): void {

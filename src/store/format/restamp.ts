@@ -4,7 +4,8 @@ import type { GatewayEvent } from '../../core/event.ts';
 import type { SeqRange } from '../../core/intervals.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import type { Stream } from '../store.ts';
-import { decodeEvents, decodeRecords, type KnownShapes } from './codec.ts';
+import { decodeEvents, decodeRecords } from './codec.ts';
+import type { KnownShapes } from './shapes.ts';
 
 /**
  * What became known of the clock of one run, after it had stamped records: wall clock = monotonic clock + `offsetMs`.

@@ -1,9 +1,10 @@
 /** Rolls committed readings up by the minute, in small steps. */
 import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } from '../../core/intervals.ts';
 import { cameLate, newestOf, splitTagId } from '../../core/reading.ts';
-import { ColumnReader, type KnownShape, type TagColumn } from '../format/codec.ts';
+import { ColumnReader, type TagColumn } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
+import type { KnownShape } from '../format/shapes.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';

@@ -8,10 +8,10 @@ import {
   decodeRecords,
   decodeTag,
   encodeEvents,
-  KnownShapes,
   RecordEncoder,
   shapesIn,
 } from '../../../src/store/format/codec.ts';
+import { KnownShapes } from '../../../src/store/format/shapes.ts';
 
 /** One for all commits of this file, as a gateway has one: what it remembers of a commit must not be seen in the next. */
 const encoder = new RecordEncoder();
