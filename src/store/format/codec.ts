@@ -11,7 +11,7 @@ import {
 } from '../../core/reading.ts';
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 import { modeOf, readColumn, readNumbers, writeColumn } from './column.ts';
-import { type KnownShape, KnownShapes, type Shape, WrittenShapes } from './shapes.ts';
+import { type KnownShape, KnownShapes, type Shape, WrittenShapes } from './record-shapes.ts';
 
 /**
  * The records of one commit, by columns. Layout, version 1:

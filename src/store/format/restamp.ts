@@ -5,7 +5,7 @@ import type { SeqRange } from '../../core/intervals.ts';
 import type { DeviceRecord } from '../../core/reading.ts';
 import type { Stream } from '../store.ts';
 import { decodeEvents, decodeRecords } from './codec.ts';
-import type { KnownShapes } from './shapes.ts';
+import type { KnownShapes } from './record-shapes.ts';
 
 /**
  * What became known of the clock of one run, after it had stamped records: wall clock = monotonic clock + `offsetMs`.

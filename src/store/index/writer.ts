@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { shapesIn } from '../format/codec.ts';
 import { type OpenDatabase, sizeOf } from '../format/disk.ts';
+import { KnownShapes } from '../format/record-shapes.ts';
 import { createSegment, type Dictionary, deflate, openSegment, type Row, type Segment } from '../format/segment.ts';
-import { KnownShapes } from '../format/shapes.ts';
 import { countRow, emptyInfo, type SegmentInfo } from './catalog.ts';
 
 /** Shapes beyond this are left out of the dictionary; deflate looks back 32 kB at most, and values need some of it. */

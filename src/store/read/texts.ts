@@ -2,8 +2,8 @@
 import type { DeviceRecord } from '../../core/reading.ts';
 import { createRecordText } from '../../core/record-text.ts';
 import { ByteWriter } from '../format/bytes.ts';
+import { KnownShapes } from '../format/record-shapes.ts';
 import { decodeTrueRecords, type WallOffset } from '../format/restamp.ts';
-import { KnownShapes } from '../format/shapes.ts';
 import type { Pieces, Texts } from '../protocol.ts';
 import { type StoredTexts, TEXTS_BYTES } from '../store.ts';
 

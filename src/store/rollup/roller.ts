@@ -3,8 +3,8 @@ import { countOf, type IntervalSet, intersect, type SeqRange, subtract, union } 
 import { cameLate, newestOf, splitTagId } from '../../core/reading.ts';
 import { ColumnReader, type TagColumn } from '../format/codec.ts';
 import { isRefusal } from '../format/disk.ts';
+import type { KnownShape } from '../format/record-shapes.ts';
 import { decodeTrueRecords } from '../format/restamp.ts';
-import type { KnownShape } from '../format/shapes.ts';
 import type { Calls, Now, Piece, RollupSlice } from '../protocol.ts';
 import { peek } from '../read/read.ts';
 import { type House, storedIn } from '../write/rotate.ts';

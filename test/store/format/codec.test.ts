@@ -11,7 +11,7 @@ import {
   RecordEncoder,
   shapesIn,
 } from '../../../src/store/format/codec.ts';
-import { KnownShapes } from '../../../src/store/format/shapes.ts';
+import { KnownShapes } from '../../../src/store/format/record-shapes.ts';
 
 /** One for all commits of this file, as a gateway has one: what it remembers of a commit must not be seen in the next. */
 const encoder = new RecordEncoder();
