@@ -1,6 +1,6 @@
 // What benchmarks and long tests with real processes are made of.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,6 +26,12 @@ export function freePort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** What the service gives to Node.js: the memory is judged as it is in a plant. */
+export function serviceOptions() {
+  const defaults = readFileSync(new URL('../../systemd/millgate.default', import.meta.url), 'utf8');
+  return /^NODE_OPTIONS="(.*)"$/m.exec(defaults)[1];
 }
 
 /** Processes and a folder of one run; `end` removes them all. */

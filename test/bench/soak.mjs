@@ -1,6 +1,6 @@
 // Whether memory stays and scans are punctual for long, in real time: see scripts/soak.
 //   node test/bench/soak.mjs [SECONDS [WORK]]
-import { Bench, BINARY, sleep } from './parts.mjs';
+import { Bench, BINARY, serviceOptions, sleep } from './parts.mjs';
 import { readingsIn, startSink } from './sink.mjs';
 import { median, punctuality, slopeOf, usageOf } from './usage.mjs';
 import { workOf } from './works.mjs';
@@ -28,7 +28,8 @@ const base = 20_000 + (process.pid % 20_000);
 try {
   const intervals = await bench.farm(base, devices);
   const config = bench.configuration({ base, devices, registers, periodMs, mqttPort });
-  const { pid } = bench.start(process.execPath, [BINARY, 'run', '--config', config], { stdio: 'ignore' });
+  const env = { ...process.env, NODE_OPTIONS: serviceOptions() };
+  const { pid } = bench.start(process.execPath, [BINARY, 'run', '--config', config], { stdio: 'ignore', env });
   await sleep(warmUpS * 1000);
   await intervals();
   readings = 0;

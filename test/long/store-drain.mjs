@@ -15,7 +15,7 @@ import { silentLogger } from '../../dist/src/core/log.js';
 import { Fields } from '../../dist/src/core/reading.js';
 import { SimulatedClock } from '../../dist/src/core/simulated-clock.js';
 import { openLocalStore } from '../../dist/src/store/thread/open.js';
-import { Bench, BINARY, freePort, sleep } from '../bench/parts.mjs';
+import { Bench, BINARY, freePort, serviceOptions, sleep } from '../bench/parts.mjs';
 
 const DEVICES = 20;
 const LIVE_TAGS = 50;
@@ -38,12 +38,6 @@ const TARGET_LIVE_MS = 1000;
 
 if (process.argv[2] === '--fill') await fill(process.argv[3], Number(process.argv[4]));
 else await main(Number(process.argv[2] ?? USUAL_RECORDS), resolve(process.argv[3] ?? tmpdir()));
-
-/** What the service gives to Node.js: the memory is judged as it is in a plant. */
-function serviceOptions() {
-  const defaults = readFileSync(new URL('../../systemd/millgate.default', import.meta.url), 'utf8');
-  return /^NODE_OPTIONS="(.*)"$/m.exec(defaults)[1];
-}
 
 /** What the devices gave, three tags each, up to now. */
 async function fill(path, records) {
