@@ -5,7 +5,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, every } from '../core/clock.ts';
-import { codeOf, EXIT, Fault, messageOf } from '../core/errors.ts';
+import { codeOf, EXIT, Fault, messageOf, notTaken } from '../core/errors.ts';
 import type { EventBody } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import { answerTo, Refused } from './answer.ts';
@@ -183,9 +183,7 @@ export class Api {
       // Before it listens, whoever makes it listen is told.
       if (!server.listening || isTold) return;
       isTold = true;
-      this.options.log.warn(
-        `a connection could not be taken: ${messageOf(error)}. The gateway goes on; is the machine out of memory or of open files? This is said once.`,
-      );
+      this.options.log.warn(notTaken(error));
     });
     return server;
   }

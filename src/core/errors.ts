@@ -42,3 +42,8 @@ export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
 }
+
+/** What a server says of a connection that the system did not give it, which it says once and outlives. */
+export function notTaken(error: unknown): string {
+  return `a connection could not be taken: ${messageOf(error)}. The gateway goes on; is the machine out of memory or of open files? This is said once.`;
+}

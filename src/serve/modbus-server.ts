@@ -2,7 +2,7 @@
 import { BlockList, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { ModbusServerConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { codeOf, messageOf } from '../core/errors.ts';
+import { codeOf, messageOf, notTaken } from '../core/errors.ts';
 import type { Alarms } from '../core/event.ts';
 import type { Logger } from '../core/log.ts';
 import type { Reading, TagId } from '../core/reading.ts';
@@ -142,9 +142,7 @@ export class ModbusServer {
   private tellOnce(error: Error): void {
     if (this.isTold) return;
     this.isTold = true;
-    this.deps.log.warn(
-      `a connection could not be taken: ${messageOf(error)}. The gateway goes on; is the machine out of memory or of open files? This is said once.`,
-    );
+    this.deps.log.warn(notTaken(error));
   }
 
   private connected(socket: Socket): void {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,6 +48,38 @@ describe('the bundled program', () => {
       .join('\n');
     const sources = ['src/daemon.js', 'src/store/engine.js', 'hal/modbus/type.js'];
     expect(sources.filter((source) => !text.includes(`\n// dist/${source}\n`))).toEqual([]);
+  });
+
+  it.each([
+    ['is not there', undefined],
+    ['is for another machine or Node.js', 'not an ELF file'],
+  ])('says what to do when the library of SQLite %s', (_, content) => {
+    const bare = join(bench.folder, `bare-${content === undefined}`);
+    cpSync(join(lib, 'dist/program'), join(bare, 'dist/program'), { recursive: true });
+    cpSync(join(lib, 'package.json'), join(bare, 'package.json'));
+    const native = join(bare, 'node_modules/better-sqlite3/build/Release');
+    mkdirSync(native, { recursive: true });
+    if (content !== undefined) writeFileSync(join(native, 'better_sqlite3.node'), content);
+    const file = bench.write(
+      'bare.yaml',
+      `channels: {sim: {driver: mock}}
+devices: {oven: {channel: sim, tags: {x: {address: "sine(min=1,max=2,period=60s)"}}}}
+store: {path: ${join(bare, 'store')}}
+`,
+    );
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(bare, 'dist/program/main.cjs'), 'run', '--config', file],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toMatch(
+      /^millgate: the store needs SQLite, which cannot be loaded: .*better_sqlite3\.node.*\. It has to be/,
+    );
+    expect(stderr).toContain('run "npm rebuild better-sqlite3" in a checkout.\n');
+    expect(stderr.split('\n')).toHaveLength(2);
+    expect(status).toBe(69);
   });
 
   it('polls, stores, answers on its socket, and takes a changed file over', { timeout: 60_000 }, async () => {

@@ -91,6 +91,13 @@ function refusal(folder: string, holderFile: string, error: unknown): Fault {
       EXIT.permission,
       { cause: error },
     );
+  if (code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED')
+    return new Fault(
+      `the store needs SQLite, which cannot be loaded: ${messageOf(error).split('\n', 1)[0]}`,
+      `It has to be built for this Node.js (${process.version}): install the package again, or run "npm rebuild better-sqlite3" in a checkout.`,
+      EXIT.unavailable,
+      { cause: error },
+    );
   return new Fault(
     `store ${folder}: ${messageOf(error)}`,
     'Check that the disk is mounted and sound, or set store.path.',
