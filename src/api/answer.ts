@@ -120,6 +120,8 @@ export interface Route {
   readonly role?: Role;
   /** True when nobody needs a token for it, wherever he is. */
   readonly open?: true;
+  /** How long it may take, ms, where that is longer than for others. */
+  readonly deadlineMs?: number;
   /** Absent for the stream and for the description itself, which the server answers. */
   readonly answer?: (view: GatewayView, request: RouteRequest) => Promise<Answer> | Answer;
 }

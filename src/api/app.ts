@@ -34,6 +34,9 @@ const MAX_DROPPED_BYTES = 8_000_000;
 /** Longest time a request may take, ms; reading slow devices on a shared line is the longest of them. */
 const REQUEST_DEADLINE_MS = 30_000;
 
+/** A connection is kept open for so much longer than what is asked on it may take, ms. */
+const OPEN_LONGER_MS = 10_000;
+
 /** What the application is made of. */
 interface AppParts {
   readonly view: GatewayView;
@@ -69,7 +72,7 @@ export function createApp(parts: AppParts): Application {
       description ??= openApi(ROUTES, answerSchemas(), parts.version);
       return { status: 200, body: description };
     }
-    return serve(parts, route.answer, exchange);
+    return serve(parts, { answer: route.answer, deadlineMs: route.deadlineMs ?? REQUEST_DEADLINE_MS }, exchange);
   };
   return async (incoming, outgoing, transport) => {
     try {
@@ -153,14 +156,15 @@ function refuseMethod(
   respond(outgoing, refusal(405, `${method} is not for ${pathname.slice(0, 200)}`, `Use ${others.join(' or ')}.`));
 }
 
-/** Runs one route within the request deadline; the route's signal also ends when the client goes away. */
+/** Runs one route within its deadline; the route's signal also ends when the client goes away. */
 function serve(
   { view, clock }: AppParts,
-  route: NonNullable<Route['answer']>,
+  { answer, deadlineMs }: { readonly answer: NonNullable<Route['answer']>; readonly deadlineMs: number },
   { incoming, outgoing, caller, params, query }: Exchange,
 ): Promise<Answer> {
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort());
+  if (deadlineMs > REQUEST_DEADLINE_MS) incoming.socket.setTimeout(deadlineMs + OPEN_LONGER_MS);
   const late = (): never => {
     throw new Refused(504, 'no answer within the deadline', 'A device or the disk is slow; see millgate status.');
   };
@@ -172,9 +176,9 @@ function serve(
       signal: AbortSignal.any([deadline, gone.signal]),
       nowMs: clock.wallMs(),
     };
-    return route(view, request);
+    return answer(view, request);
   };
-  return within(clock, REQUEST_DEADLINE_MS, answered, late);
+  return within(clock, deadlineMs, answered, late);
 }
 
 /** Undefined when the stream was begun: it answers by itself from then on. */

@@ -1,6 +1,6 @@
 /** Routes that show, try, keep and roll back the configuration. */
 import { readFile } from 'node:fs/promises';
-import { CONFIRM_MS } from '../core/configuration.ts';
+import { CHANGE_DEADLINE_MS, CONFIRM_MS } from '../core/configuration.ts';
 import { installed } from '../core/file-system.ts';
 import { type Answer, ok, Refused, type Route, type RouteRequest } from './answer.ts';
 import { ORDER, ORDERER } from './description/orderer.ts';
@@ -88,6 +88,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: CHECK,
     changes: true,
     role: 'admin',
+    deadlineMs: CHANGE_DEADLINE_MS,
     answers: 'checked',
     answer: async (view, request) => {
       const { text, path, value } = await request.body(CHECK);
@@ -102,6 +103,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: TRY_ALARM,
     changes: true,
     role: 'admin',
+    deadlineMs: CHANGE_DEADLINE_MS,
     answers: 'alarmTrial',
     answer: async (view, request) => {
       const { text, alarm, hours = 24 } = await request.body(TRY_ALARM);
@@ -129,6 +131,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: APPLY,
     changes: true,
     role: 'admin',
+    deadlineMs: CHANGE_DEADLINE_MS,
     answers: 'applied',
     answer: apply,
   },
@@ -139,6 +142,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: BUNDLE,
     changes: true,
     role: 'admin',
+    deadlineMs: CHANGE_DEADLINE_MS,
     answers: 'bundle',
     answer: takeBundle,
   },
@@ -162,6 +166,7 @@ export const CONFIGURATION_ROUTES: readonly Route[] = [
     requestBody: ORDER,
     changes: true,
     role: 'admin',
+    deadlineMs: CHANGE_DEADLINE_MS,
     answers: 'configuration',
     answer: async (view, request) => {
       await configurationOf(view).rollback((await request.body(ORDER)).by);

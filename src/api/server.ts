@@ -28,7 +28,7 @@ const MAX_CONNECTIONS = 200;
 
 /**
  * A connection on which nothing moves for so long ends, ms: who asks and does not take the answer would else keep his place
- * for ever. Longer than any request may take; streams and recordings are not ended by it.
+ * for ever. Longer than requests may take; those that may take longer say so, and streams and recordings are not ended by it.
  */
 const SILENCE_MS = 60_000;
 

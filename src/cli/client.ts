@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { JsonReading } from '../api/json.ts';
 import type { GatewayStatus } from '../api/view.ts';
+import { CHANGE_DEADLINE_MS } from '../core/configuration.ts';
 import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../core/errors.ts';
 import { programVersion } from '../core/file-system.ts';
 import { splitTagId } from '../core/reading.ts';
@@ -16,6 +17,9 @@ const SERVICE_SOCKET = '/run/millgate/api.sock';
 
 /** How long the gateway may take to begin its answer, ms; a little more than the API's own deadline. */
 const DEADLINE_MS = 32_000;
+
+/** The same for what checks a file and puts it in force. */
+export const LONG_DEADLINE_MS = CHANGE_DEADLINE_MS + 2000;
 
 /** How long the gateway may take to accept a connection, ms. */
 const CONNECT_DEADLINE_MS = 3000;
@@ -40,7 +44,8 @@ export interface GatewayClient {
   readonly socketPath: string;
   /** Throws `Fault`: exit 69 when no gateway answers, 77 when this user may not, else what the API said. */
   get<T>(path: string): Promise<T>;
-  post<T>(path: string, body: unknown): Promise<T>;
+  /** @param deadlineMs how long the answer may take to begin; by default what everything else may take */
+  post<T>(path: string, body: unknown, deadlineMs?: number): Promise<T>;
   /** Readings as they are made, until the signal ends it or the gateway goes away. */
   stream(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
   /** Lines of text as they are made, some at a time, until the signal ends it or the gateway goes away. */
@@ -67,15 +72,15 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
         'Restart the gateway after an update: systemctl restart millgate.',
     ]);
   };
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await open(socketPath, context, method, path, body);
+  const call = async <T>(method: string, path: string, body?: unknown, deadlineMs?: number): Promise<T> => {
+    const response = await open(socketPath, context, { method, path, body, deadlineMs });
     compareVersions(response);
     const text = await readAll(response, socketPath, context);
     if ((response.statusCode ?? 500) >= 300) throw faultOf(response.statusCode ?? 500, text);
     return parseAnswer<T>(socketPath, text);
   };
   const follow = async (path: string, signal: AbortSignal): Promise<IncomingMessage> => {
-    const response = await open(socketPath, context, 'GET', path, undefined, signal);
+    const response = await open(socketPath, context, { method: 'GET', path, signal });
     compareVersions(response);
     if (response.statusCode === 200) return response;
     throw faultOf(response.statusCode ?? 500, await readAll(response, socketPath, context));
@@ -83,7 +88,7 @@ export function createClient(socketPath: string, context: CliContext): GatewayCl
   return {
     socketPath,
     get: (path) => call('GET', path),
-    post: (path, body) => call('POST', path, body),
+    post: (path, body, deadlineMs) => call('POST', path, body, deadlineMs),
     async *stream(path, signal) {
       let event = '';
       for await (const lines of linesOf(await follow(path, signal), socketPath, context, signal)) {
@@ -221,13 +226,19 @@ async function answering(socketPath: string, context: CliContext): Promise<Gatew
   return client;
 }
 
+/** What is asked of the gateway. */
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly deadlineMs?: number | undefined;
+}
+
 function open(
   socketPath: string,
   context: CliContext,
-  method: string,
-  path: string,
-  body?: unknown,
-  signal: AbortSignal = context.signal,
+  { method, path, body, signal = context.signal, deadlineMs = DEADLINE_MS }: Question,
 ): Promise<IncomingMessage> {
   const text = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
@@ -235,7 +246,7 @@ function open(
     const outgoing = request({ socketPath, method, path, headers, signal, agent: false });
     const late = () => outgoing.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
     const cancelConnect = context.clock.after(CONNECT_DEADLINE_MS, late);
-    const cancel = context.clock.after(DEADLINE_MS, late);
+    const cancel = context.clock.after(deadlineMs, late);
     outgoing.on('socket', (socket) => socket.once('connect', cancelConnect));
     outgoing.on('response', (response) => {
       cancel();

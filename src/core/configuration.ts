@@ -123,6 +123,12 @@ export interface RunningFiles {
   readonly files: ConfigurationFiles;
 }
 
+/**
+ * How long a request that checks a file and puts it in force may take, ms: the check alone takes a minute on a slow board at
+ * most. Whoever gave up before would not know what is in force.
+ */
+export const CHANGE_DEADLINE_MS = 120_000;
+
 /** Bounds of the time in which a technician has to confirm, ms. */
 export const CONFIRM_MS = { least: 10_000, most: 24 * 3_600_000 } as const;
 

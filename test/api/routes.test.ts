@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { GatewayView } from '../../src/api/view.ts';
+import type { ConfigurationView, GatewayView } from '../../src/api/view.ts';
 import { EXIT, Fault } from '../../src/core/errors.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import { ask, post } from '../double/ask.ts';
@@ -280,6 +280,26 @@ describe('what goes wrong inside', () => {
     await clock.advance(30_000);
     expect((await answer).status).toBe(504);
     expect(signals[0]?.aborted).toBe(true);
+  });
+
+  it('waits for a file that a slow board checks for a minute: else nobody would know what is in force', async () => {
+    const clock = new SimulatedClock();
+    let asked = 0;
+    const apply = async () => {
+      asked++;
+      await clock.sleep(90_000);
+      return { ok: true, hash: 'abc', changes: [], problems: [] };
+    };
+    const where = await serve(fakeGateway({ configuration: { apply } as unknown as ConfigurationView }), { clock });
+    const answer = post(where, '/api/v1/apply', '{"text":"gateway: {id: a}","by":"ann"}');
+    await until(() => asked > 0);
+    await clock.advance(90_000);
+    expect(await answer).toMatchObject({ status: 200, body: { ok: true } });
+    const late = post(where, '/api/v1/apply', '{"text":"gateway: {id: a}","by":"ann"}');
+    clock.sleep = () => new Promise(() => {});
+    await until(() => asked > 1);
+    await clock.advance(120_000);
+    expect((await late).status).toBe(504);
   });
 
   it('stays inside when it is a bug', async () => {

@@ -15,7 +15,7 @@ import { silentLogger } from '../../core/log.ts';
 import { FAILURES, type Failure } from '../../core/quality.ts';
 import { formatDuration } from '../../core/quantity.ts';
 import { operator } from '../alarms.ts';
-import { findGateway, type GatewayClient, runningGateway } from '../client.ts';
+import { findGateway, type GatewayClient, LONG_DEADLINE_MS, runningGateway } from '../client.ts';
 import { ownerOf } from '../owner.ts';
 import {
   type CliContext,
@@ -61,7 +61,7 @@ async function order(
   context: CliContext,
 ): Promise<ExitCode> {
   const { file } = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
-  const answer = await gateway.post<ApplyAnswer>('/api/v1/apply', body);
+  const answer = await gateway.post<ApplyAnswer>('/api/v1/apply', body, LONG_DEADLINE_MS);
   const problems = named(answer.ok ? answer.warnings : answer.problems, file, given);
   const { formatProblems } = await import('../../config/file/problems.ts');
   if (problems.length > 0 && !options.json) warn(context, [formatProblems(problems)]);
@@ -276,7 +276,11 @@ export async function rollback(
   if (options.list) return history(options, context);
   const gateway = await findGateway(options, context);
   const before = await gateway.get<ConfigurationStatus>('/api/v1/configuration');
-  const after = await gateway.post<ConfigurationStatus>('/api/v1/rollback', { by: operator(context) });
+  const after = await gateway.post<ConfigurationStatus>(
+    '/api/v1/rollback',
+    { by: operator(context) },
+    LONG_DEADLINE_MS,
+  );
   if (options.json) printJson(context, { from: before.hash, to: after.hash });
   else print(context, [`Rolled back: configuration ${before.hash} → ${after.hash} is in force.`]);
   return EXIT.ok;

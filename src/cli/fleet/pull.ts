@@ -12,7 +12,7 @@ import { codeOf, EXIT, type ExitCode, Fault, messageOf } from '../../core/errors
 import { operator } from '../alarms.ts';
 import { changeLines } from '../apply/apply.ts';
 import { followTrial, leftLine } from '../apply/trial.ts';
-import { findGateway, type GatewayClient } from '../client.ts';
+import { findGateway, type GatewayClient, LONG_DEADLINE_MS } from '../client.ts';
 import { load } from '../configuration.ts';
 import { type CliContext, type CommonOptions, configFile, print, printJson, warn } from '../terminal/context.ts';
 import { plain } from '../terminal/format.ts';
@@ -42,11 +42,11 @@ export async function pull(given: string | undefined, options: PullOptions, cont
   const bundle = source.startsWith('https://')
     ? await download(source, fleet, context)
     : await fromFolder(source, `${id}.bundle`, context);
-  const answer = await gateway.post<BundleAnswer>('/api/v1/bundle', {
-    bundle,
-    key: options.key,
-    by: operator(context),
-  });
+  const answer = await gateway.post<BundleAnswer>(
+    '/api/v1/bundle',
+    { bundle, key: options.key, by: operator(context) },
+    LONG_DEADLINE_MS,
+  );
   return answer.ok ? taken(answer, gateway, options, context) : refused(answer, options, context);
 }
 
