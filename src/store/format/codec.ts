@@ -118,7 +118,8 @@ export class RecordEncoder {
       const value = records[row]!.fields.values[column];
       if (value !== undefined) values[count++] = value;
     }
-    values.length = count;
+    // To set a length is dear, and nearly always it is the same.
+    if (values.length !== count) values.length = count;
     return values;
   }
 }
