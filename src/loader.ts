@@ -33,11 +33,8 @@ const MOST_KEPT = 8;
 
 const HEADER_BYTES = 8;
 
-/**
- * What a part is read into, before the engine makes its own of it: for each of hundreds of them anew, a small board would spend
- * a tenth of a start on memory that is used once.
- */
-let scratch = Buffer.allocUnsafeSlow(512 * 1024);
+/** Most parts fit in, bytes. */
+const LEAST_SCRATCH_BYTES = 512 * 1024;
 
 type Require = ((name: string) => unknown) & { importOutside?: (name: string) => Promise<unknown> };
 
@@ -87,6 +84,7 @@ export function load({ folder, entry, thread, env, importOutside, later }: Progr
   const parts = new Map<string, Part>();
   const loaded = new Map<string, { exports: unknown }>();
   let isComplete = true;
+  let memory = scratch();
   const requireHere: Require = (name) => {
     if (!name.startsWith('./')) return requireOutside(name);
     const known = loaded.get(name);
@@ -95,7 +93,7 @@ export function load({ folder, entry, thread, env, importOutside, later }: Progr
     loaded.set(name, module);
     const path = join(folder, name);
     try {
-      const { part, isCompiled } = compile(path, code, name);
+      const { part, isCompiled } = compile(path, code, name, memory);
       if (isStarting) parts.set(name, part);
       isComplete &&= !isCompiled;
       part.script.runInThisContext()(module.exports, requireHere, module, path, folder);
@@ -113,41 +111,60 @@ export function load({ folder, entry, thread, env, importOutside, later }: Progr
     isStarting = false;
     if (cache !== undefined && !isComplete) await keep(cache, folder, parts, code);
     parts.clear();
+    memory = Buffer.allocUnsafeSlow;
     if (code) closeSync(code.file);
     code = undefined;
   });
 }
 
+/**
+ * Memory that files are read into, one at a time: what was given holds until the next is asked for. With memory of its own for
+ * each of dozens of parts, a small board spends a twentieth of a start on what is used once.
+ */
+type Scratch = (length: number) => Buffer;
+
+function scratch(): Scratch {
+  let memory = Buffer.alloc(0);
+  return (length) => {
+    if (memory.length < length) memory = Buffer.allocUnsafeSlow(Math.max(length, LEAST_SCRATCH_BYTES));
+    return memory.subarray(0, length);
+  };
+}
+
 /** One file, of ASCII alone, as a function of what a CommonJS module is given. */
-function compile(path: string, code: Code | undefined, name: string): { part: Part; isCompiled: boolean } {
+function compile(
+  path: string,
+  code: Code | undefined,
+  name: string,
+  memory: Scratch,
+): { part: Part; isCompiled: boolean } {
   const stamp = stampOf(path);
-  const text = `(function (exports, require, module, __filename, __dirname) {${textOf(path)}\n})`;
+  const text = `(function (exports, require, module, __filename, __dirname) {${textOf(path, memory)}\n})`;
   const kept = code?.kept.get(name);
-  const cachedData = code && kept?.stamp === stamp ? codeOf(code, kept) : undefined;
+  const cachedData = code && kept?.stamp === stamp ? codeOf(code, kept, memory) : undefined;
   const script = new Script(text, { filename: path, ...(cachedData && { cachedData }) });
   return { part: { script, stamp }, isCompiled: cachedData === undefined || script.cachedDataRejected === true };
 }
 
 /** The text of a file of ASCII alone. */
-function textOf(path: string): string {
+function textOf(path: string, memory: Scratch): string {
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    const bytes = scratchOf(size);
+    const bytes = memory(size);
     return bytes.toString('latin1', 0, readSync(file, bytes, 0, size, 0));
   } finally {
     closeSync(file);
   }
 }
 
-function scratchOf(length: number): Buffer {
-  if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length);
-  return scratch.subarray(0, length);
-}
-
 /** The code of one part; undefined where it is not as it was written. */
-function codeOf({ file, start }: Code, { at, length, sum }: Omit<Kept, 'stamp'>): Buffer | undefined {
-  const bytes = scratchOf(length);
+function codeOf(
+  { file, start }: Code,
+  { at, length, sum }: Omit<Kept, 'stamp'>,
+  memory: Scratch = Buffer.allocUnsafeSlow,
+): Buffer | undefined {
+  const bytes = memory(length);
   try {
     return readSync(file, bytes, 0, length, start + at) === length && crc32(bytes) === sum ? bytes : undefined;
   } catch {

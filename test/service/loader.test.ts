@@ -36,6 +36,14 @@ async function start(entry = 'main.cjs'): Promise<{ isWritten: boolean; word: st
 
 const codeFile = (): string => join(cache, readdirSync(cache)[0]!);
 
+/** The code of each part as it lies in the file: checksum and length of the list, the list, the parts. */
+function codeOfParts(): Map<string, Buffer> {
+  const bytes = readFileSync(codeFile());
+  const start = 8 + bytes.readUInt32LE(4);
+  const list: [string, { at: number; length: number }][] = JSON.parse(bytes.toString('utf8', 8, start));
+  return new Map(list.map(([name, { at, length }]) => [name, bytes.subarray(start + at, start + at + length)]));
+}
+
 /** Tells one writing of the code from another. */
 function kept(): string {
   try {
@@ -99,6 +107,22 @@ describe('the code that is kept of a program', () => {
     expect(await start('more.cjs')).toEqual({ isWritten: true, word: 'first' });
     expect(readFileSync(codeFile()).length).toBeGreaterThan(small);
     expect(await start()).toEqual({ isWritten: false, word: 'first' });
+  });
+
+  it('holds on to each of several parts that another command did not load', async () => {
+    const part = (name: string, word: string) => writeFileSync(join(folder, name), `exports.word = () => '${word}';\n`);
+    part('one.cjs', 'first');
+    part('two.cjs', 'other');
+    writeFileSync(join(folder, 'both.cjs'), "require('./one.cjs').word();\nsay(require('./two.cjs').word());\n");
+    writeFileSync(join(folder, 'more.cjs'), "say('more');\n");
+    await start('both.cjs');
+    // The engine of this process remembers what it compiled by itself: what matters is what another will find in the file.
+    const before = codeOfParts();
+    expect([...before.keys()]).toEqual(['./both.cjs', './one.cjs', './two.cjs']);
+    await start('more.cjs');
+    const after = codeOfParts();
+    expect(after.size).toBe(4);
+    for (const [name, bytes] of before) expect(after.get(name), name).toEqual(bytes);
   });
 
   it('changes nothing where there is no place for it', async () => {
