@@ -158,6 +158,8 @@ export interface MqttLimits {
   readonly messageBytes: number;
   readonly messagesPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Least time between two attempts of one client id to sign in, ms; absent: none. */
+  readonly connectEveryMs?: number | undefined;
 }
 
 /** An MQTT uplink. */

@@ -134,6 +134,8 @@ class MqttUplink implements Uplink {
     refusedBecause: undefined,
   };
   private earlyCloses = 0;
+  /** When a broker was last asked to take us in, monotonic ms. */
+  private askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: MqttConfig, deps: MqttDeps) {
     this.config = config;
@@ -327,14 +329,20 @@ class MqttUplink implements Uplink {
     signal: AbortSignal,
   ): Promise<Joined> {
     const { config, dial } = this;
+    const { clock } = this.deps;
     const { url } = this.broker;
+    const waitMs = this.askedMs + (config.limits?.connectEveryMs ?? 0) - clock.monoMs();
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
+    const beforeConnect = async () => {
+      this.askedMs = clock.monoMs();
+    };
     // A product may sign in by a name of its own.
     const context = { ...this.broker.context, username: credentials.username };
     const options = { ...optionsOf(config, way, credentials), ...(this.form.hasStatus && willOf(config, way, status)) };
     return {
       way,
       ...(await join(
-        { url, context, dial, files, serverName: config.tls?.serverName, alpn: config.alpn, options },
+        { url, context, dial, files, serverName: config.tls?.serverName, alpn: config.alpn, options, beforeConnect },
         signal,
       )),
     };

@@ -6,6 +6,7 @@ import { discoveryOf } from '../../../src/uplink/presets/home-assistant.ts';
 import type { OutgoingBatch } from '../../../src/uplink/uplink.ts';
 import { batchOf } from '../../contract/uplink.ts';
 import { DEVICE_KEY, startCloudBroker } from '../../double/cloud-brokers.ts';
+import { Hour, mqttPeer } from '../../double/preset-peers.ts';
 import { until, uplinkTo } from '../mqtt-fixture.ts';
 import { fileWith, presetOn, turns } from './preset-fixture.ts';
 
@@ -32,6 +33,31 @@ async function connectTo(product: Parameters<typeof startCloudBroker>[0], text: 
   );
   return { broker, clock, uplink, config };
 }
+
+describe('AWS IoT Core', () => {
+  it('is asked for a connection no more than once a second, however soon the last one ended', async () => {
+    const clock = new SimulatedClock();
+    const peer = mqttPeer('aws-iot', clock, new Hour(clock, 3_600_000, () => 0, [[0, 1, 'refusing']]));
+    const { config } = presetOn(
+      8883,
+      '{preset: aws-iot, endpoint: a.iot.eu-west-1.amazonaws.com, tls: {cert: c, key: k}}',
+    );
+    const uplink = uplinkTo(8883, config, { clock, dial: peer.dial });
+    let refused = 0;
+    const tries = async () => {
+      for (let attempt = 0; attempt < 5; attempt++)
+        await uplink.connect(NEVER).catch(() => {
+          refused++;
+        });
+    };
+    void tries();
+    for (let step = 0; step < 600 && refused < 5; step++) {
+      await clock.advance(10);
+      await turns(4);
+    }
+    expect([refused, peer.broken]).toEqual([5, []]);
+  });
+});
 
 describe('Azure IoT Hub', () => {
   it('is sent messages under the topic of the device, with what they are in its property bag', async () => {

@@ -176,6 +176,8 @@ const RULES: Partial<Record<Kind, Rules>> = {
     messageBytes: 128 * KB,
     messagesPerSecond: 100,
     bytesPerSecond: 512 * KB,
+    // One a second as they arrive there, which is not quite as they leave here.
+    connectEveryMs: 1100,
     topicBytes: 256,
     slashes: 7,
     keepaliveMs: 1_200_000,
@@ -246,6 +248,7 @@ export function checkMqttPreset(
       messageBytes: rules.messageBytes,
       messagesPerSecond: rules.messagesPerSecond,
       bytesPerSecond: rules.bytesPerSecond,
+      connectEveryMs: rules.connectEveryMs,
     },
     // https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
     alpn: kind === 'aws-iot' && options.port === 443 ? 'x-amzn-mqtt-ca' : undefined,
