@@ -8,9 +8,14 @@ export class CodecError extends Error {
   }
 }
 
+const LEAST_BYTES = 1024;
+
+/** A buffer that grew beyond this is not kept: what needed it was an exception, such as the commit behind a standstill. */
+const MOST_KEPT_BYTES = 4 * 1024 * 1024;
+
 /** Appends numbers and texts to a growing buffer. */
 export class ByteWriter {
-  private buffer = Buffer.allocUnsafe(1024);
+  private buffer = Buffer.allocUnsafe(LEAST_BYTES);
   private length = 0;
 
   /** How many bytes were written. */
@@ -78,9 +83,10 @@ export class ByteWriter {
     this.length += this.buffer.write(value, this.length, 'utf8');
   }
 
-  /** Forgets what was written; its buffer is used again. */
+  /** Forgets what was written; its buffer is used again, unless it became very large. */
   reset(): void {
     this.length = 0;
+    if (this.buffer.length > MOST_KEPT_BYTES) this.buffer = Buffer.allocUnsafe(LEAST_BYTES);
   }
 
   /** Bytes as they are. */
